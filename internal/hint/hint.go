@@ -1,0 +1,55 @@
+// Package hint attaches to an error the advice that belongs to it, so that
+// whoever prints the error can print what to do about it on a line of its own.
+package hint
+
+import (
+	"errors"
+	"fmt"
+)
+
+type hinted struct {
+	err  error
+	text string
+}
+
+func (h *hinted) Error() string { return h.err.Error() }
+func (h *hinted) Unwrap() error { return h.err }
+
+// With returns err with a hint: one imperative sentence without "hint:" before
+// it. A nil err stays nil.
+func With(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err: err, text: fmt.Sprintf(format, args...)}
+}
+
+// Of lists the hints along err's whole tree, outermost first, without repeats.
+func Of(err error) []string {
+	var hints []string
+	seen := map[string]bool{}
+	walk(err, func(text string) {
+		if !seen[text] {
+			seen[text] = true
+			hints = append(hints, text)
+		}
+	})
+	return hints
+}
+
+func walk(err error, visit func(string)) {
+	for err != nil {
+		if h, ok := err.(*hinted); ok {
+			visit(h.text)
+		}
+		switch wrapper := err.(type) {
+		case interface{ Unwrap() []error }:
+			for _, inner := range wrapper.Unwrap() {
+				walk(inner, visit)
+			}
+			return
+		default:
+			err = errors.Unwrap(err)
+		}
+	}
+}
