@@ -1,0 +1,169 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"relink/fcgi"
+	"relink/internal/hint"
+	"relink/php"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// ErrNoPool means that there is nothing to talk to.
+var ErrNoPool = errors.New("no PHP-FPM pool")
+
+// Caches are the OPcaches behind a set of pools: one for each FPM master.
+type Caches struct {
+	options Options
+	caches  []*cache
+}
+
+// cache is one OPcache with all the pools that share it. Any of them can be
+// asked about the cache; each has workers of its own.
+type cache struct {
+	pools []*pool
+}
+
+func (c *cache) name() string           { return c.pools[0].address() }
+func (c *cache) agent() *php.Agent      { return c.pools[0].agent }
+func (c *cache) paths() php.PathMap     { return c.agent().Pool().PathMap }
+func (c *cache) toPool(p string) string { return c.paths().ToPool(p) }
+func (c *cache) toHost(p string) string { return c.paths().ToHost(p) }
+
+// pool is one FastCGI address and the workers behind it.
+type pool struct {
+	agent  *php.Agent
+	master int // pid of the FPM master where this host can see it, else 0
+
+	mu    sync.Mutex
+	last  []process // the last listing of its workers
+	blind bool      // the pool has no status page
+}
+
+func (p *pool) address() string { return p.agent.Pool().Address.String() }
+
+// Connect calls every pool, checks that the agent runs there and that OPcache
+// is on, and groups the pools by the cache that they share.
+func Connect(ctx context.Context, pools []php.Pool, o Options) (*Caches, error) {
+	if len(pools) == 0 {
+		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
+	}
+	c := &Caches{options: o.withDefaults()}
+	reached := make([]reachedPool, len(pools))
+	errs := make([]error, len(pools))
+	var all sync.WaitGroup
+	for i, p := range pools {
+		all.Go(func() { reached[i], errs[i] = reach(ctx, p, c.options) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	c.caches = groupByMaster(reached)
+	return c, nil
+}
+
+type reachedPool struct {
+	*pool
+	cacheStart int64
+}
+
+func reach(ctx context.Context, p php.Pool, o Options) (reachedPool, error) {
+	agent, err := php.NewAgent(p)
+	if err != nil {
+		return reachedPool{}, fmt.Errorf("pool %s: %w", p.Address, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
+	defer cancel()
+	status, err := agent.Status(ctx)
+	if err != nil {
+		return reachedPool{}, fmt.Errorf("pool %s: %w", p.Address, explainHang(err))
+	}
+	return reachedPool{
+		pool:       &pool{agent: agent, master: masterOf(ctx, status.Worker), blind: p.StatusPath == ""},
+		cacheStart: status.Statistics.StartTime.Unix(),
+	}, nil
+}
+
+func explainHang(err error) error {
+	if !errors.Is(err, fcgi.ErrTimeout) {
+		return err
+	}
+	return hint.With(err, "if the site works meanwhile, its workers are pinned by persistent connections: "+
+		"take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or run with --reset=never and know that old code stays until FPM is reloaded")
+}
+
+// masterOf finds the FPM master of a worker in this host's process table. A
+// pool in a container has pids of its own: unless the parent that the worker
+// sees is an FPM master here too, the answer is 0.
+func masterOf(ctx context.Context, w php.Worker) int {
+	parent, err := php.ParentOf(ctx, w.PID)
+	if err != nil || (w.ParentPID != 0 && w.ParentPID != parent) {
+		return 0
+	}
+	return parent
+}
+
+// groupByMaster joins pools only where it is sure that they share a cache: the
+// same master on this host and the same start. Treating one cache as two costs
+// work that is done twice; treating two as one would leave old code in the other.
+func groupByMaster(pools []reachedPool) []*cache {
+	type identity struct {
+		master int
+		start  int64
+	}
+	known := map[identity]*cache{}
+	var caches []*cache
+	for _, p := range pools {
+		id := identity{p.master, p.cacheStart}
+		if shared := known[id]; p.master != 0 && shared != nil {
+			shared.pools = append(shared.pools, p.pool)
+			continue
+		}
+		one := &cache{pools: []*pool{p.pool}}
+		known[id] = one
+		caches = append(caches, one)
+	}
+	return caches
+}
+
+// pools lists every pool of every cache.
+func (c *Caches) pools() []*pool {
+	var all []*pool
+	for _, one := range c.caches {
+		all = append(all, one.pools...)
+	}
+	return all
+}
+
+// eachPool runs f for all pools at the same time and awaits them.
+func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *pool) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range c.pools() {
+		group.Go(func() error {
+			if err := f(ctx, p); err != nil {
+				return fmt.Errorf("pool %s: %w", p.address(), err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// eachCache runs f for all caches at the same time and awaits them.
+func (c *Caches) eachCache(ctx context.Context, f func(ctx context.Context, i int, one *cache) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i, one := range c.caches {
+		group.Go(func() error {
+			if err := f(ctx, i, one); err != nil {
+				return fmt.Errorf("OPcache of %s: %w", one.name(), err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,54 @@
+package opcache
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"relink/fcgi"
+)
+
+const (
+	// longRequest is the age at which a request counts as a long one: its worker
+	// is busy, and says nothing about whether calls reach it.
+	longRequest = 500 * time.Millisecond
+	// pinnedWait is how long a worker may stay out of reach before it is judged.
+	pinnedWait = 2 * time.Second
+	// pinnedCalls is how many calls for each worker must have been answered by
+	// the others meanwhile. In a crowded pool chance alone keeps a call from a
+	// worker for a while.
+	pinnedCalls = 4
+)
+
+// Pinned finds the workers that persistent connections (Apache's
+// enablereuse=on, nginx's fastcgi_keep_conn) keep to themselves: between its
+// requests such a worker waits on its own connection and never takes another,
+// so that no call reaches it. It is asked before anything moves; where nothing
+// is pinned it costs one call for each worker.
+func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var pinned []Worker
+	err := c.eachPool(ctx, func(ctx context.Context, p *pool) error {
+		began := time.Now()
+		r := round{pool: p}
+		r.leave = func(w process) bool {
+			return inLongRequest(w) || time.Since(began) > pinnedWait && r.answered >= pinnedCalls*len(r.alive)
+		}
+		out, err := r.run(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, w := range out.missing {
+			if !inLongRequest(w) && r.answered >= pinnedCalls*len(r.alive) {
+				pinned = append(pinned, w.worker(p.address()))
+			}
+		}
+		return err
+	})
+	return pinned, err
+}
+
+func inLongRequest(w process) bool {
+	return w.state == fcgi.StateRunning && w.busy > longRequest
+}

@@ -1,0 +1,236 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"relink/fcgi"
+	"relink/php"
+)
+
+const (
+	// maxBurst bounds the connections that one pool is given at a time.
+	maxBurst = 32
+	// firstPause and lastPause bound how often a pool is asked again while none
+	// of the missing workers can be reached.
+	firstPause = 2 * time.Millisecond
+	lastPause  = 50 * time.Millisecond
+	// maxFailures is how many bursts in a row may fail: a worker that ends at
+	// pm.max_requests can take a call with it.
+	maxFailures = 3
+)
+
+// round is one attempt to have every worker of a pool answer the agent once.
+//
+// A worker that answers has, by that, ended every request that it began before,
+// and the agent has dropped its realpath cache. Idle workers sit in accept()
+// and are woken in turn, so that a burst of calls mostly reaches different
+// ones; but only the pids that come back count.
+type round struct {
+	pool     *pool
+	except   map[int]bool       // never waited for: pinned workers
+	leave    func(process) bool // a missing worker that is not waited for; nil: none
+	progress func(done, total int)
+	heard    func(*pool, []string) // takes the literal paths of the scripts that a listing shows
+
+	alive map[int]process // the workers of the first listing that still live
+	swept map[int]bool
+
+	answered int // calls that were answered, by whomever
+}
+
+// outcome is what a round came to.
+type outcome struct {
+	swept    int
+	missing  []process
+	unproven bool
+}
+
+// run ends when every worker has answered or may be left, or with ctx. A ctx
+// that ends is no error: what is missing then is in the outcome.
+func (r *round) run(ctx context.Context) (outcome, error) {
+	r.swept = map[int]bool{}
+	listing := make(chan error, 1)
+	go func() { listing <- r.begin(ctx) }()
+	_, sweepErr := r.burst(ctx, max(len(r.pool.lastListing()), 1))
+	switch err := <-listing; {
+	case errors.Is(err, errUnlisted):
+		return r.unlisted(ctx, sweepErr)
+	case err != nil && ctx.Err() == nil && !errors.Is(err, fcgi.ErrTimeout):
+		return outcome{}, err
+	case err != nil:
+		// Every worker is busy, so that nobody answers for the pool.
+		r.track(r.pool.lastListing())
+	}
+	return r.finish(ctx)
+}
+
+func (r *round) finish(ctx context.Context) (outcome, error) {
+	pause, failures, again := firstPause, 0, false
+	for {
+		missing := r.missing()
+		r.report(missing)
+		if len(missing) == 0 || r.mayLeave(missing) || ctx.Err() != nil {
+			return outcome{swept: len(r.swept), missing: missing}, nil
+		}
+		news, err := r.burst(ctx, r.worthCalling(missing, again))
+		if again = !news; news {
+			pause, failures = firstPause, 0
+			continue
+		}
+		if err != nil && ctx.Err() == nil {
+			if failures++; failures == maxFailures {
+				return outcome{}, err
+			}
+		}
+		wait(ctx, pause)
+		pause = min(2*pause, lastPause)
+		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
+			return outcome{}, err
+		}
+	}
+}
+
+func (r *round) begin(ctx context.Context) error {
+	workers, err := r.listen(ctx)
+	r.track(workers)
+	return err
+}
+
+func (r *round) listen(ctx context.Context) ([]process, error) {
+	workers, scripts, err := r.pool.look(ctx)
+	if r.heard != nil {
+		r.heard(r.pool, scripts)
+	}
+	return workers, err
+}
+
+func (r *round) track(workers []process) {
+	r.alive = make(map[int]process, len(workers))
+	for _, w := range workers {
+		if !r.except[w.pid] {
+			r.alive[w.pid] = w
+		}
+	}
+}
+
+// unlisted calls until three bursts in a row have reached nobody new. That is
+// likely every worker, but nobody can prove it.
+func (r *round) unlisted(ctx context.Context, err error) (outcome, error) {
+	for quiet := 0; quiet < 3 && err == nil && ctx.Err() == nil; quiet++ {
+		var news bool
+		if news, err = r.burst(ctx, 2*max(len(r.swept), 1)); news {
+			quiet = 0
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		return outcome{}, err
+	}
+	return outcome{swept: len(r.swept), unproven: true}, nil
+}
+
+// burst makes n calls at a time and tells whether a worker answered that had
+// not before. A call that fails while others succeed is a worker that ended
+// (pm.max_requests): the next listing shows it.
+func (r *round) burst(ctx context.Context, n int) (news bool, err error) {
+	n = min(n, maxBurst)
+	workers, errs := make([]php.Worker, n), make([]error, n)
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() { workers[i], errs[i] = r.pool.agent.Sweep(ctx) })
+	}
+	calls.Wait()
+	failed := 0
+	for i, w := range workers {
+		if errs[i] != nil {
+			failed++
+			continue
+		}
+		r.answered++
+		if !r.swept[w.PID] {
+			r.swept[w.PID], news = true, true
+		}
+	}
+	if n > 0 && failed == n {
+		return false, errs[0]
+	}
+	return news, nil
+}
+
+// refresh drops the workers that have ended, and learns what the others do now.
+func (r *round) refresh(ctx context.Context) error {
+	workers, err := r.listen(ctx)
+	if err != nil {
+		return err
+	}
+	now := make(map[int]process, len(workers))
+	for _, w := range workers {
+		now[w.pid] = w
+	}
+	for pid, before := range r.alive {
+		if later, lives := now[pid]; lives && before.same(later) {
+			r.alive[pid] = later
+		} else {
+			delete(r.alive, pid)
+		}
+	}
+	return nil
+}
+
+func (r *round) missing() []process {
+	var missing []process
+	for pid, w := range r.alive {
+		if !r.swept[pid] {
+			missing = append(missing, w)
+		}
+	}
+	return missing
+}
+
+func (r *round) mayLeave(missing []process) bool {
+	if r.leave == nil {
+		return false
+	}
+	for _, w := range missing {
+		if !r.leave(w) {
+			return false
+		}
+	}
+	return true
+}
+
+// worthCalling is how many calls may reach the missing workers now. One that has
+// been running a script for long is not worth a call; one that began a moment
+// ago is, for most requests are short. After a burst that brought nothing a call
+// for every worker goes once around all that are idle: with fewer, the calls
+// and the listing between them could go past the same worker again and again.
+func (r *round) worthCalling(missing []process, again bool) int {
+	n := 0
+	for _, w := range missing {
+		if w.state != fcgi.StateRunning || w.busy < lastPause {
+			n++
+		}
+	}
+	if n > 0 && again {
+		return len(r.alive)
+	}
+	return n
+}
+
+func (r *round) report(missing []process) {
+	if r.progress != nil {
+		r.progress(len(r.alive)-len(missing), len(r.alive))
+	}
+}
+
+// wait pauses for d or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,72 @@
+package opcache
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// Retire invalidates what is left in the caches of folders that no link leads
+// to any more, so that their bytes count as waste and PHP may reclaim them at
+// its next restart. It works in slices, and does nothing unless Settle has
+// proven that the last request on them has ended.
+func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+	var result RetireResult
+	if !s.settled {
+		result.Skipped = "a request that began before the cut-over may still run on it"
+		return result, nil
+	}
+	var mu sync.Mutex
+	err := s.caches.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
+		for _, root := range unused {
+			n, err := s.caches.retire(ctx, one, root)
+			mu.Lock()
+			result.Invalidated += n
+			mu.Unlock()
+			if err != nil {
+				return fmt.Errorf("retire %s: %w", root, err)
+			}
+		}
+		return nil
+	})
+	return result, err
+}
+
+func (c *Caches) retire(ctx context.Context, one *cache, root string) (invalidated int, err error) {
+	scripts, err := c.liveScripts(ctx, one, root)
+	if err != nil {
+		return 0, err
+	}
+	for len(scripts) > 0 {
+		n, next, err := c.invalidateSlice(ctx, one, scripts)
+		invalidated += n
+		if err != nil || next <= 0 || next >= len(scripts) {
+			return invalidated, err
+		}
+		scripts = scripts[next:]
+		if wait(ctx, c.options.WarmPause); ctx.Err() != nil {
+			return invalidated, ctx.Err()
+		}
+	}
+	return invalidated, nil
+}
+
+func (c *Caches) liveScripts(ctx context.Context, one *cache, root string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	defer cancel()
+	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(root)})
+	var live []string
+	for _, script := range scripts {
+		if script.Live {
+			live = append(live, script.Path)
+		}
+	}
+	return live, err
+}
+
+func (c *Caches) invalidateSlice(ctx context.Context, one *cache, scripts []string) (invalidated, next int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	defer cancel()
+	answer, err := one.agent().Invalidate(ctx, scripts, c.options.WarmSlice)
+	return answer.Invalidated, answer.Next, err
+}

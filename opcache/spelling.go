@@ -1,0 +1,211 @@
+package opcache
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A spelling is one literal way in which the web server reaches a link: OPcache
+// keeps Prefix + "/" + rest as a key for the script at <link>/Sub/rest. Sub is
+// not empty where the document root is itself a symlink into the instance
+// (/var/www/site -> /srv/instances/club1/public).
+type spelling struct {
+	Prefix string
+	Sub    string
+}
+
+// maxSymlinks is what the kernel follows before it gives ELOOP.
+const maxSymlinks = 40
+
+// linkPlaces maps the canonical place of each link (real folder + name) to its
+// index.
+type linkPlaces map[string]int
+
+func placesOf(links []Link) linkPlaces {
+	places := make(linkPlaces, len(links))
+	for i, l := range links {
+		places[canonicalPlace(l.Path)] = i
+	}
+	return places
+}
+
+// canonicalPlace resolves the folder that holds a link, never the link itself.
+func canonicalPlace(link string) string {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(link))
+	if err != nil {
+		dir = filepath.Dir(link)
+	}
+	return filepath.Join(dir, filepath.Base(link))
+}
+
+// pending is a path component still to be walked. End is where it ends in the
+// path that was asked for, or 0 if it came from a symlink's target.
+type pending struct {
+	name string
+	end  int
+}
+
+// through walks path as the kernel would and reports the first of the links
+// that the walk passes, and how the path spells it. The walk does not need what
+// lies behind the link, so it tells the same before and after the link moves.
+func (places linkPlaces) through(path string) (link int, s spelling, ok bool) {
+	queue, consumed := components(path), 0
+	at, follows := "/", 0
+	for len(queue) > 0 {
+		next := queue[0]
+		queue = queue[1:]
+		if next.end > 0 {
+			consumed = next.end
+		}
+		if next.name == ".." {
+			at = filepath.Dir(at)
+			continue
+		}
+		here := filepath.Join(at, next.name)
+		if i, found := places[here]; found {
+			return i, spelling{Prefix: path[:consumed], Sub: fromTargets(queue)}, true
+		}
+		target, err := os.Readlink(here)
+		if err != nil {
+			at = here
+			continue
+		}
+		if follows++; follows > maxSymlinks {
+			return 0, spelling{}, false
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		queue = append(targetComponents(target), queue...)
+	}
+	return 0, spelling{}, false
+}
+
+func components(path string) []pending {
+	var out []pending
+	for start := 0; start < len(path); {
+		end := strings.IndexByte(path[start:], '/')
+		if end < 0 {
+			end = len(path)
+		} else {
+			end += start
+		}
+		if name := path[start:end]; name != "" && name != "." {
+			out = append(out, pending{name: name, end: end})
+		}
+		start = end + 1
+	}
+	return out
+}
+
+func targetComponents(target string) []pending {
+	parts := components(target)
+	for i := range parts {
+		parts[i].end = 0
+	}
+	return parts
+}
+
+// fromTargets joins the leading components that symlinks brought in: they lie
+// between the link and what the path itself goes on to say.
+func fromTargets(queue []pending) string {
+	var sub []string
+	for _, p := range queue {
+		if p.end > 0 {
+			break
+		}
+		sub = append(sub, p.name)
+	}
+	return strings.Join(sub, "/")
+}
+
+// spellings collects, link by link, every literal way that is known to lead to
+// it. Folders are where to look for further names: whatever lies in such a
+// folder and leads through a link spells it.
+type spellings struct {
+	places  linkPlaces
+	byLink  [][]spelling
+	folders map[string]bool
+}
+
+func newSpellings(links []Link, reachedAs []string) *spellings {
+	s := &spellings{places: placesOf(links), byLink: make([][]spelling, len(links)), folders: map[string]bool{}}
+	for i, l := range links {
+		s.add(i, spelling{Prefix: l.Path})
+		s.add(i, spelling{Prefix: canonicalPlace(l.Path)})
+		s.addFolder(filepath.Dir(l.Path))
+		s.addFolder(filepath.Dir(canonicalPlace(l.Path)))
+	}
+	for _, dir := range reachedAs {
+		s.addFolder(strings.TrimRight(dir, "/"))
+	}
+	return s
+}
+
+// learn takes a literal script path as FPM reports it. It tells whether that
+// path leads through one of the links.
+func (s *spellings) learn(script string) bool {
+	script = strings.TrimSuffix(collapseRoot(script), "/")
+	i, how, ok := s.places.through(script)
+	if !ok {
+		return false
+	}
+	s.add(i, how)
+	// What spells one link in a folder spells its neighbours too.
+	s.addFolder(filepath.Dir(how.Prefix))
+	return true
+}
+
+// addFolder looks at every name in dir once.
+func (s *spellings) addFolder(dir string) {
+	if dir == "" || s.folders[dir] {
+		return
+	}
+	s.folders[dir] = true
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			continue
+		}
+		// Joined by hand: filepath.Join would clean a spelling that is only
+		// right as it is.
+		if i, how, ok := s.places.through(strings.TrimSuffix(dir, "/") + "/" + e.Name()); ok {
+			s.add(i, how)
+		}
+	}
+}
+
+func (s *spellings) add(link int, how spelling) {
+	if !slices.Contains(s.byLink[link], how) {
+		s.byLink[link] = append(s.byLink[link], how)
+	}
+}
+
+// learned lists the folders that spell links, to be remembered for next time.
+func (s *spellings) learned() []string {
+	dirs := make([]string, 0, len(s.folders))
+	for dir := range s.folders {
+		dirs = append(dirs, dir)
+	}
+	slices.Sort(dirs)
+	return dirs
+}
+
+// collapseRoot undoes the double slash that "fcgi://localhost/" in Apache's
+// handler puts before every path.
+func collapseRoot(path string) string {
+	return "/" + strings.TrimLeft(path, "/")
+}
+
+// literalPrefixes gives both ways in which Apache sends a prefix: with
+// "fcgi://localhost/" in the handler every SCRIPT_FILENAME begins with "//".
+func literalPrefixes(prefix string) []string {
+	plain := collapseRoot(prefix)
+	return []string{plain, "/" + plain}
+}

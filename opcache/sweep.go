@@ -1,0 +1,52 @@
+package opcache
+
+import (
+	"context"
+	"sync"
+)
+
+// sweepRounds bounds the whole sweep in multiples of SweepWait, for a pool in
+// which one short request follows the other.
+const sweepRounds = 5
+
+// Sweep has every worker of every pool drop its realpath cache, proven pid by
+// pid. It is called after the links have moved. A worker inside a request that
+// has lasted longer than SweepWait is left for Settle, so that one slow page
+// does not delay the cut-over of all.
+func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.caches.options.SweepWait)
+	defer cancel()
+	leave := func(w process) bool { return w.inRequest() && w.busy > s.caches.options.SweepWait }
+	result := SweepResult{Pools: len(s.caches.pools())}
+	var mu sync.Mutex
+	err := s.caches.eachPool(ctx, func(ctx context.Context, p *pool) error {
+		r := round{pool: p, except: s.pinned[p], leave: leave, heard: s.hear}
+		out, err := r.run(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		result.Workers += out.swept
+		for _, w := range out.missing {
+			result.Busy = append(result.Busy, w.worker(p.address()))
+		}
+		if out.unproven {
+			result.Unproven = append(result.Unproven, p.address())
+		}
+		return err
+	})
+	return result, err
+}
+
+// Except names workers that cannot be reached and that nobody shall wait for.
+func (s *Switch) Except(pinned []Worker) {
+	for _, p := range s.caches.pools() {
+		for _, w := range pinned {
+			if w.Pool != p.address() {
+				continue
+			}
+			if s.pinned[p] == nil {
+				s.pinned[p] = map[int]bool{}
+			}
+			s.pinned[p][w.PID] = true
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package opcache_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"relink/opcache"
+	"relink/php/sandbox"
+)
+
+// cutOver is Sweep and Invalidate.
+func cutOver(f *farm, s *opcache.Switch) (opcache.SweepResult, opcache.InvalidateResult) {
+	f.t.Helper()
+	swept, err := s.Sweep(f.ctx)
+	f.must(err)
+	invalidated, err := s.Invalidate(f.ctx)
+	f.must(err)
+	return swept, invalidated
+}
+
+func settle(f *farm, s *opcache.Switch) opcache.SettleResult {
+	f.t.Helper()
+	settled, err := s.Settle(f.ctx, nil)
+	f.must(err)
+	return settled
+}
+
+func misses(f *farm, c *opcache.Caches) int64 {
+	f.t.Helper()
+	usages, err := c.Usage(f.ctx)
+	f.must(err)
+	return opcache.Sum(usages).Misses
+}
+
+func TestSwitchOfAllInstances(t *testing.T) {
+	f := newFarm(t, farmOptions{sites: 6})
+	f.heat("index.php", "page.php")
+	before, err := f.server.WorkerPIDs("www")
+	f.must(err)
+
+	caches := f.connect(opcache.Options{})
+	links := f.links("v1", "v2")
+	s, err := caches.Observe(f.ctx, links)
+	f.must(err)
+	warm, err := s.Warm(f.ctx, nil)
+	f.must(err)
+	if warm.Scripts != 3 || len(warm.Failed) != 0 {
+		t.Errorf("warm: %+v, want the 3 hot scripts", warm)
+	}
+	f.move(links)
+	swept, invalidated := cutOver(f, s)
+	if swept.Workers != 8 || len(swept.Busy) != 0 || len(swept.Unproven) != 0 {
+		t.Errorf("sweep: %+v, want all 8 workers", swept)
+	}
+	if invalidated.Invalidated != 2 || len(invalidated.Failed) != 0 {
+		t.Errorf("invalidate: %+v, want index.php and page.php, which are keyed through the links, and not inc/a.php", invalidated)
+	}
+	if got := settle(f, s); got.Workers != 8 || len(got.Stale) != 0 {
+		t.Errorf("settle: %+v, want all 8 workers", got)
+	}
+	retired, err := s.Retire(f.ctx, []string{f.release("v1")})
+	f.must(err)
+	if retired.Invalidated != 1 {
+		t.Errorf("retire: %+v, want inc/a.php", retired)
+	}
+
+	cold := misses(f, caches)
+	for _, site := range f.sites {
+		f.expect(site, "index.php", "v2")
+		f.expect(site, "page.php", "v2")
+	}
+	if n := misses(f, caches) - cold; n != 0 {
+		t.Errorf("the hot set missed the cache %d times after the switch", n)
+	}
+	after, err := f.server.WorkerPIDs("www")
+	f.must(err)
+	slices.Sort(before)
+	slices.Sort(after)
+	if !slices.Equal(before, after) {
+		t.Errorf("workers were restarted: %v, then %v", before, after)
+	}
+}
+
+// Without the cache work the old release stays: the reason for all of this. If
+// a PHP version changes it, this is where it is noticed.
+func TestMovedLinksAloneLeaveTheOldRelease(t *testing.T) {
+	f := newFarm(t, farmOptions{})
+	f.heat("index.php")
+	f.move(f.links("v1", "v2"))
+	f.expect("club1", "index.php", "v1")
+
+	t.Run("an invalidation without a sweep does not help", func(t *testing.T) {
+		s := f.observe(opcache.Options{}, f.links("v1", "v2"))
+		_, err := s.Invalidate(f.ctx)
+		f.must(err)
+		f.expect("club1", "index.php", "v1")
+	})
+	t.Run("a sweep and then an invalidation do", func(t *testing.T) {
+		s := f.observe(opcache.Options{}, f.links("v1", "v2"))
+		cutOver(f, s)
+		settle(f, s)
+		f.expect("club1", "index.php", "v2")
+	})
+}
+
+// A worker that is busy during the sweep keeps its old realpaths, and the next
+// new page that it serves makes all workers serve that page from the old
+// release. Settle is what cures it.
+func TestThePoisoningRace(t *testing.T) {
+	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}}}})
+	f.heat("index.php")
+	links := f.links("v1", "v2")
+	s := f.observe(opcache.Options{}, links)
+	slow := f.beginSlow("club1")
+	f.move(links)
+	swept, _ := cutOver(f, s)
+	if len(swept.Busy) != 1 || !strings.Contains(swept.Busy[0].Request, "slow.php") {
+		t.Fatalf("sweep: %+v, want the one worker that is in slow.php left for later", swept)
+	}
+	f.expect("club1", "index.php", "v2")
+	stale := pidOf(slow.end(f))
+
+	poisoned := poison(f, stale)
+	if poisoned == "" {
+		t.Fatalf("worker %s never was the first to serve a page: the race did not happen", stale)
+	}
+	f.expect("club1", poisoned, "v1")
+
+	if got := settle(f, s); got.Regained == 0 || len(got.Stale) != 0 {
+		t.Errorf("settle: %+v, want the poisoned page invalidated again", got)
+	}
+	f.expect("club1", poisoned, "v2")
+	for i := range latePages {
+		f.expect("club1", late(i), "v2")
+	}
+}
+
+// poison asks for pages that nobody has asked for, until the stale worker is
+// the first to serve one; it names that page.
+func poison(f *farm, stale string) string {
+	for i := range latePages {
+		if body := f.get("club1", late(i)); pidOf(body) == stale && strings.Contains(body, " v1 ") {
+			return late(i)
+		}
+	}
+	return ""
+}
+
+func pidOf(body string) string { return body[strings.LastIndex(body, " ")+1:] }

@@ -1,0 +1,120 @@
+// Package opcache makes every PHP worker see the new target of links that move,
+// without a restart: it knows links with their old and new targets, and nothing
+// of how links are moved.
+package opcache
+
+import (
+	"time"
+)
+
+// Link is one symbolic link whose target changes. From and To are real folders
+// (no symlink in them) as the host sees them; From is "" when the link is new.
+type Link struct {
+	Name string // the instance
+	Path string // where the link is
+	From string
+	To   string
+}
+
+// Options bound and pace the work. Zero values mean the defaults.
+type Options struct {
+	Docroot   string   // what the web server serves, relative to the link; "" or "." is the link itself
+	ReachedAs []string // further spellings of folders that hold links, as the web server may know them
+
+	CallTimeout   time.Duration // one call of the agent
+	SweepWait     time.Duration // how long the cut-over waits for a worker that is inside a request
+	SettleTimeout time.Duration // how long Settle waits for workers that the sweep left
+	ResetTimeout  time.Duration // how long Reset waits for OPcache to have restarted
+
+	WarmWorkers int           // workers of a pool that may compile at the same time
+	WarmSlice   time.Duration // how long one request of the warm keeps a worker
+	WarmPause   time.Duration // rest between two such requests
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.CallTimeout, 10*time.Second)
+	setDefault(&o.SweepWait, 100*time.Millisecond)
+	setDefault(&o.SettleTimeout, 30*time.Second)
+	setDefault(&o.ResetTimeout, 10*time.Second)
+	setDefault(&o.WarmWorkers, 1)
+	setDefault(&o.WarmSlice, 20*time.Millisecond)
+	setDefault(&o.WarmPause, 20*time.Millisecond)
+	return o
+}
+
+func setDefault[T int | time.Duration](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+// Progress is told how far a long step is. It may be called from several
+// goroutines and may be nil.
+type Progress func(done, total int)
+
+func (p Progress) report(done, total int) {
+	if p != nil {
+		p(done, total)
+	}
+}
+
+// Worker is a PHP-FPM worker process and what it is doing.
+type Worker struct {
+	Pool    string        `json:"pool"` // address
+	PID     int           `json:"pid"`
+	Request string        `json:"request,omitempty"` // "GET /export.php", when the status page tells
+	Busy    time.Duration `json:"-"`                 // how long it has been inside that request
+}
+
+// SweepResult tells which workers dropped their realpath cache.
+type SweepResult struct {
+	Pools   int      `json:"pools"`
+	Workers int      `json:"workers"` // swept, proven by pid
+	Busy    []Worker `json:"busy"`    // inside a long request: left for Settle
+	// Unproven are pools whose workers cannot be listed, so that nobody knows
+	// whether all were reached.
+	Unproven []string `json:"unproven"`
+}
+
+// FailedScript is a script that OPcache did not take, and why.
+type FailedScript struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// WarmResult tells what was compiled before the switch.
+type WarmResult struct {
+	Scripts int            `json:"scripts"` // in the cache now, summed over the caches
+	Failed  []FailedScript `json:"failed"`
+	Absent  int            `json:"absent"`            // hot in the old release, not part of the new one
+	Skipped string         `json:"skipped,omitempty"` // why nothing was compiled
+}
+
+// InvalidateResult tells what the cut-over invalidated.
+type InvalidateResult struct {
+	Invalidated int            `json:"invalidated"`
+	Failed      []FailedScript `json:"failed"`
+	Last        time.Time      `json:"last"` // the moment after the last invalidation
+}
+
+// SettleResult tells what was left after the cut-over.
+type SettleResult struct {
+	Workers  int      `json:"workers"`  // proven to be past every request that began before the cut-over
+	Regained int      `json:"regained"` // scripts of the old releases that had come back
+	Stale    []Worker `json:"stale"`    // not reached in time: they may serve old code for new pages
+	Unproven []string `json:"unproven"`
+}
+
+// RetireResult tells what was invalidated of releases that nobody uses.
+type RetireResult struct {
+	Invalidated int    `json:"invalidated"`
+	Skipped     string `json:"skipped,omitempty"` // why nothing was retired
+}
+
+// Footprint is what the caches hold of one folder.
+type Footprint struct {
+	Scripts     int   `json:"scripts"` // live
+	Bytes       int64 `json:"bytes"`   // of the live scripts
+	DeadScripts int   `json:"dead_scripts"`
+	DeadBytes   int64 `json:"dead_bytes"` // part of wasted memory until the next restart
+}

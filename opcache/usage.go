@@ -1,0 +1,98 @@
+package opcache
+
+import (
+	"context"
+	"time"
+
+	"relink/php"
+)
+
+// Figures are what one OPcache, or several added up, say about themselves.
+// Bytes are bytes of shared memory.
+type Figures struct {
+	UsedBytes   int64   `json:"used"`
+	FreeBytes   int64   `json:"free"`
+	WastedBytes int64   `json:"wasted"`
+	Scripts     int64   `json:"scripts"`
+	Keys        int64   `json:"keys"`
+	MaxKeys     int64   `json:"max_keys"`
+	Hits        int64   `json:"hits"`
+	Misses      int64   `json:"misses"`
+	Full        bool    `json:"cache_full"`
+	Pending     bool    `json:"restart_pending"`
+	Wasted      float64 `json:"wasted_ratio"` // 0..1 of the whole memory
+}
+
+// Usage is one OPcache with the pools that share it.
+type Usage struct {
+	Pools   []string  `json:"pools"`
+	Started time.Time `json:"started"` // of the cache, or its last restart if later
+	Figures
+}
+
+// Usage reads the figures of every cache.
+func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
+	usages := make([]Usage, len(c.caches))
+	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+		defer cancel()
+		status, err := one.agent().Status(ctx)
+		if err != nil {
+			return err
+		}
+		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Figures: figuresOf(status)}
+		return nil
+	})
+	return usages, err
+}
+
+func (c *cache) addresses() []string {
+	var all []string
+	for _, p := range c.pools {
+		all = append(all, p.address())
+	}
+	return all
+}
+
+func lastStart(s php.Status) time.Time {
+	if s.Statistics.LastRestart.After(s.Statistics.StartTime) {
+		return s.Statistics.LastRestart
+	}
+	return s.Statistics.StartTime
+}
+
+func figuresOf(s php.Status) Figures {
+	return Figures{
+		UsedBytes: s.Memory.Used, FreeBytes: s.Memory.Free, WastedBytes: s.Memory.Wasted, Wasted: s.Memory.WastedRatio(),
+		Scripts: s.Statistics.CachedScripts, Keys: s.Statistics.CachedKeys, MaxKeys: s.Statistics.MaxCachedKeys,
+		Hits: s.Statistics.Hits, Misses: s.Statistics.Misses, Full: s.CacheFull, Pending: s.RestartPending,
+	}
+}
+
+func (f Figures) size() int64 { return f.UsedBytes + f.FreeBytes + f.WastedBytes }
+
+func ratio(part, whole int64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// Sum adds up the figures of several caches.
+func Sum(usages []Usage) Figures {
+	var sum Figures
+	for _, u := range usages {
+		sum.UsedBytes += u.UsedBytes
+		sum.FreeBytes += u.FreeBytes
+		sum.WastedBytes += u.WastedBytes
+		sum.Scripts += u.Scripts
+		sum.Keys += u.Keys
+		sum.MaxKeys += u.MaxKeys
+		sum.Hits += u.Hits
+		sum.Misses += u.Misses
+		sum.Full = sum.Full || u.Full
+		sum.Pending = sum.Pending || u.Pending
+	}
+	sum.Wasted = ratio(sum.WastedBytes, sum.size())
+	return sum
+}

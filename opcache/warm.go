@@ -1,0 +1,203 @@
+package opcache
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"relink/php"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// maxProtectionWait bounds how long the warm waits for files that are too new
+// for opcache.file_update_protection (2 s by default).
+const maxProtectionWait = 10 * time.Second
+
+// Warm compiles, in the new targets, the scripts that are hot in the old ones,
+// so that the switch costs the visitors no compilation. It works in short
+// requests with rests between, so that the site keeps its workers.
+func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error) {
+	var result WarmResult
+	for _, v := range s.views {
+		if why := v.doesNotFit(ctx); why != "" {
+			return WarmResult{Skipped: why}, nil
+		}
+	}
+	wanted := make([][]string, len(s.views))
+	sum := 0
+	for i, v := range s.views {
+		present, absent := s.wanted(v)
+		wanted[i] = present
+		sum += len(present)
+		result.Absent += absent
+	}
+	var done atomic.Int64
+	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
+	var mu sync.Mutex
+	err := s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+		failed, err := s.caches.compile(ctx, one, wanted[i], count)
+		mu.Lock()
+		defer mu.Unlock()
+		result.Scripts += len(wanted[i]) - len(failed)
+		result.Failed = append(result.Failed, failed...)
+		return err
+	})
+	return result, err
+}
+
+// wanted lists, as the pool sees them, the files of the new targets that
+// correspond to the hot scripts of the old ones.
+func (s *Switch) wanted(v *view) (present []string, absent int) {
+	seen := map[string]bool{}
+	for _, l := range s.links {
+		if l.From == "" || l.From == l.To {
+			continue
+		}
+		key := l.From + "\x00" + l.To
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		from := v.cache.toPool(l.From) + "/"
+		for _, script := range v.hot[l.From] {
+			file := filepath.Join(l.To, strings.TrimPrefix(script.Path, from))
+			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+				absent++
+				continue
+			}
+			present = append(present, v.cache.toPool(file))
+		}
+	}
+	slices.Sort(present)
+	return slices.Compact(present), absent
+}
+
+// doesNotFit tells why the hot set has no room beside what is cached.
+func (v *view) doesNotFit(ctx context.Context) string {
+	status, err := v.cache.agent().Status(ctx)
+	if err != nil {
+		return ""
+	}
+	need, scripts := int64(0), int64(0)
+	for _, hot := range v.hot {
+		for _, script := range hot {
+			need += script.Memory
+			scripts++
+		}
+	}
+	return Forecast{Bytes: need, Keys: scripts + int64(total(v.perLink))}.lacks(figuresOf(status))
+}
+
+// compile works through files with as many workers as the options allow, and
+// gives those that failed another try in a request of their own: scripts that
+// were compiled in the same request may have declared the same functions.
+func (c *Caches) compile(ctx context.Context, one *cache, files []string, count func(int)) ([]FailedScript, error) {
+	var mu sync.Mutex
+	var again, young []php.CompiledFile
+	group, gctx := errgroup.WithContext(ctx)
+	for _, share := range shares(files, c.options.WarmWorkers) {
+		group.Go(func() error {
+			return c.compileShare(gctx, one, share, func(f php.CompiledFile) {
+				mu.Lock()
+				defer mu.Unlock()
+				switch f.Outcome {
+				case php.Failed:
+					again = append(again, f)
+				case php.TooNew:
+					young = append(young, f)
+				default:
+					count(1)
+				}
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("warm: %w", err)
+	}
+	waitOut(ctx, young)
+	return c.compileAlone(ctx, one, slices.Concat(again, young), count)
+}
+
+// compileShare compiles files one slice after the other.
+func (c *Caches) compileShare(ctx context.Context, one *cache, files []string, result func(php.CompiledFile)) error {
+	for len(files) > 0 {
+		compiled, err := c.compileSlice(ctx, one, files)
+		if err != nil {
+			return err
+		}
+		for _, f := range compiled.Files {
+			result(f)
+		}
+		if compiled.Next <= 0 || compiled.Next >= len(files) {
+			return nil
+		}
+		files = files[compiled.Next:]
+		if wait(ctx, c.options.WarmPause); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (c *Caches) compileSlice(ctx context.Context, one *cache, files []string) (php.CompileResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	defer cancel()
+	return one.agent().Compile(ctx, files, c.options.WarmSlice)
+}
+
+// compileAlone gives each file a request of its own.
+func (c *Caches) compileAlone(ctx context.Context, one *cache, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
+	var failed []FailedScript
+	for _, f := range files {
+		compiled, err := c.compileSlice(ctx, one, []string{f.Path})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		reason := ""
+		switch {
+		case err != nil:
+			reason = err.Error()
+		case len(compiled.Files) == 0:
+			reason = "the pool gave no answer for it"
+		case compiled.Files[0].Outcome == php.TooNew:
+			reason = "modified less than opcache.file_update_protection ago"
+		case compiled.Files[0].Outcome == php.Failed:
+			reason = compiled.Files[0].Reason
+		}
+		if reason != "" {
+			failed = append(failed, FailedScript{Path: one.toHost(f.Path), Reason: reason})
+		}
+		count(1)
+		if wait(ctx, c.options.WarmPause); ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return failed, nil
+}
+
+// waitOut lets files grow old enough for opcache.file_update_protection.
+func waitOut(ctx context.Context, young []php.CompiledFile) {
+	longest := time.Duration(0)
+	for _, f := range young {
+		longest = max(longest, f.Wait)
+	}
+	if longest > 0 {
+		wait(ctx, min(longest, maxProtectionWait))
+	}
+}
+
+// shares deals files out into at most n heaps.
+func shares(files []string, n int) [][]string {
+	size := (len(files) + n - 1) / n
+	if size == 0 {
+		return nil
+	}
+	return slices.Collect(slices.Chunk(files, size))
+}

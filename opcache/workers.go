@@ -1,0 +1,140 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"relink/fcgi"
+	"relink/php"
+)
+
+// errUnlisted means that a pool's workers cannot be listed at all.
+var errUnlisted = errors.New("the pool's workers cannot be listed")
+
+// process is a worker at the moment of a listing.
+type process struct {
+	pid      int
+	started  time.Time // zero where only the process table told
+	requests int64
+	state    fcgi.State
+	busy     time.Duration // inside its current request
+	request  string
+}
+
+// inRequest tells whether the listing showed the worker inside a request. A
+// worker that only the process table shows may be anywhere.
+func (p process) inRequest() bool {
+	return p.state != "" && p.state != fcgi.StateIdle
+}
+
+// same tells a worker from a later one with the same pid.
+func (p process) same(later process) bool {
+	return p.pid == later.pid && p.started.Equal(later.started)
+}
+
+func (p process) worker(pool string) Worker {
+	return Worker{Pool: pool, PID: p.pid, Request: p.request, Busy: p.busy}
+}
+
+// look tells which workers the pool has now, from its status page or, where
+// there is none, from this host's process table; and from the status page the
+// literal paths of the scripts that they ran last.
+func (p *pool) look(ctx context.Context) (workers []process, scripts []string, err error) {
+	if p.statusPath() != "" {
+		status, err := fcgi.Status(ctx, p.agent.Pool().Address, p.statusPath())
+		if err == nil {
+			workers, scripts = fromStatus(status)
+			p.remember(workers)
+			return workers, scripts, nil
+		}
+		if !errors.Is(err, fcgi.ErrNoStatusPage) {
+			return nil, nil, fmt.Errorf("list the workers: %w", err)
+		}
+		p.forgetStatusPage()
+	}
+	workers, err = p.fromProcessTable(ctx)
+	p.remember(workers)
+	return workers, nil, err
+}
+
+func fromStatus(status fcgi.PoolStatus) (workers []process, scripts []string) {
+	for _, w := range status.Processes {
+		workers = append(workers, process{
+			pid:      w.PID,
+			started:  w.StartTime,
+			requests: w.Requests,
+			state:    w.State,
+			busy:     w.RequestDuration,
+			request:  describe(w),
+		})
+		if w.Script != "" && w.Script != "-" {
+			scripts = append(scripts, w.Script)
+		}
+	}
+	return workers, scripts
+}
+
+func describe(w fcgi.Process) string {
+	if w.URI == "" || w.Method == "-" {
+		return ""
+	}
+	return w.Method + " " + w.URI
+}
+
+// fromProcessTable finds the pool by one of its workers, because the title of a
+// worker names its pool and nothing else links an address to it.
+func (p *pool) fromProcessTable(ctx context.Context) ([]process, error) {
+	if p.master == 0 {
+		return nil, errUnlisted
+	}
+	one, err := p.agent.Ping(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pools, err := php.Workers(ctx, p.master)
+	if err != nil {
+		return nil, fmt.Errorf("list the workers of master %d: %w", p.master, err)
+	}
+	for _, pids := range pools {
+		if !slices.Contains(pids, one.PID) {
+			continue
+		}
+		workers := make([]process, len(pids))
+		for i, pid := range pids {
+			workers[i] = process{pid: pid}
+		}
+		return workers, nil
+	}
+	return nil, errUnlisted
+}
+
+func (p *pool) statusPath() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.blind {
+		return ""
+	}
+	return p.agent.Pool().StatusPath
+}
+
+func (p *pool) forgetStatusPage() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blind = true
+}
+
+func (p *pool) remember(workers []process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = workers
+}
+
+// lastListing is what was known before the pool stopped answering.
+func (p *pool) lastListing() []process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
