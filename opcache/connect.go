@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"relink/fcgi"
 	"relink/internal/hint"
@@ -36,8 +38,9 @@ func (c *cache) toHost(p string) string { return c.paths().ToHost(p) }
 
 // pool is one FastCGI address and the workers behind it.
 type pool struct {
-	agent  *php.Agent
-	master int // pid of the FPM master where this host can see it, else 0
+	agent      *php.Agent
+	master     int       // pid of the FPM master where this host can see it, else 0
+	cacheStart time.Time // when its OPcache was started
 
 	mu    sync.Mutex
 	last  []process // the last listing of its workers
@@ -53,7 +56,7 @@ func Connect(ctx context.Context, pools []php.Pool, o Options) (*Caches, error) 
 		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
 	}
 	c := &Caches{options: o.withDefaults()}
-	reached := make([]reachedPool, len(pools))
+	reached := make([]*pool, len(pools))
 	errs := make([]error, len(pools))
 	var all sync.WaitGroup
 	for i, p := range pools {
@@ -67,25 +70,22 @@ func Connect(ctx context.Context, pools []php.Pool, o Options) (*Caches, error) 
 	return c, nil
 }
 
-type reachedPool struct {
-	*pool
-	cacheStart int64
-}
-
-func reach(ctx context.Context, p php.Pool, o Options) (reachedPool, error) {
+func reach(ctx context.Context, p php.Pool, o Options) (*pool, error) {
 	agent, err := php.NewAgent(p)
 	if err != nil {
-		return reachedPool{}, fmt.Errorf("pool %s: %w", p.Address, err)
+		return nil, fmt.Errorf("pool %s: %w", p.Address, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
 	defer cancel()
 	status, err := agent.Status(ctx)
 	if err != nil {
-		return reachedPool{}, fmt.Errorf("pool %s: %w", p.Address, explainHang(err))
+		return nil, fmt.Errorf("pool %s: %w", p.Address, explainHang(err))
 	}
-	return reachedPool{
-		pool:       &pool{agent: agent, master: masterOf(ctx, status.Worker), blind: p.StatusPath == ""},
-		cacheStart: status.Statistics.StartTime.Unix(),
+	return &pool{
+		agent:      agent,
+		master:     masterOf(ctx, status.Worker),
+		cacheStart: status.Statistics.StartTime,
+		blind:      p.StatusPath == "",
 	}, nil
 }
 
@@ -110,25 +110,39 @@ func masterOf(ctx context.Context, w php.Worker) int {
 
 // groupByMaster joins pools only where it is sure that they share a cache: the
 // same master on this host and the same start. Treating one cache as two costs
-// work that is done twice; treating two as one would leave old code in the other.
-func groupByMaster(pools []reachedPool) []*cache {
-	type identity struct {
-		master int
-		start  int64
-	}
-	known := map[identity]*cache{}
+// work that is done twice; treating two as one would leave old code in the
+// other. Pools that see the files under other paths have keys of their own.
+func groupByMaster(pools []*pool) []*cache {
 	var caches []*cache
 	for _, p := range pools {
-		id := identity{p.master, p.cacheStart}
-		if shared := known[id]; p.master != 0 && shared != nil {
-			shared.pools = append(shared.pools, p.pool)
-			continue
+		i := slices.IndexFunc(caches, func(c *cache) bool {
+			return c.sameMemory(p) && slices.Equal(c.paths(), p.agent.Pool().PathMap)
+		})
+		if i >= 0 {
+			caches[i].pools = append(caches[i].pools, p)
+		} else {
+			caches = append(caches, &cache{pools: []*pool{p}})
 		}
-		one := &cache{pools: []*pool{p.pool}}
-		known[id] = one
-		caches = append(caches, one)
 	}
 	return caches
+}
+
+// sameMemory tells whether a pool surely has the memory of this cache.
+func (c *cache) sameMemory(p *pool) bool {
+	first := c.pools[0]
+	return p.master != 0 && p.master == first.master && p.cacheStart.Equal(first.cacheStart)
+}
+
+// distinct lists one cache for each memory, for figures that shall not be
+// counted twice.
+func (c *Caches) distinct() []*cache {
+	var out []*cache
+	for _, one := range c.caches {
+		if !slices.ContainsFunc(out, func(o *cache) bool { return o.sameMemory(one.pools[0]) }) {
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // pools lists every pool of every cache.
@@ -156,8 +170,12 @@ func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *pool) er
 
 // eachCache runs f for all caches at the same time and awaits them.
 func (c *Caches) eachCache(ctx context.Context, f func(ctx context.Context, i int, one *cache) error) error {
+	return each(ctx, c.caches, f)
+}
+
+func each(ctx context.Context, caches []*cache, f func(ctx context.Context, i int, one *cache) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for i, one := range c.caches {
+	for i, one := range caches {
 		group.Go(func() error {
 			if err := f(ctx, i, one); err != nil {
 				return fmt.Errorf("OPcache of %s: %w", one.name(), err)

@@ -9,7 +9,7 @@ import (
 func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]Footprint, error) {
 	out := make(map[string]Footprint, len(folders))
 	var mu sync.Mutex
-	err := c.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
+	err := each(ctx, c.distinct(), func(ctx context.Context, _ int, one *cache) error {
 		for _, folder := range folders {
 			one, err := c.footprint(ctx, one, folder)
 			if err != nil {

@@ -3,7 +3,6 @@ package opcache
 import (
 	"context"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,16 +75,13 @@ func (s *Switch) fallbackQueries(v *view) []php.AliasQuery {
 
 // regained invalidates what the old targets have got back, judged by all that
 // is in the cache now.
-func (s *Switch) regained(ctx context.Context, v *view, everything bool) (int, error) {
+func (s *Switch) regained(ctx context.Context, v *view, fallback bool) (int, error) {
 	queries := s.aliasQueries(v)
 	for i := range queries {
-		queries[i].Known = nil
-		if everything {
-			queries[i].Scripts = nil
-		}
+		queries[i].Known, queries[i].Scripts = nil, nil
 	}
-	if everything {
-		queries = slices.Concat(queries, s.fallbackQueries(v))
+	if fallback {
+		queries = append(queries, s.fallbackQueries(v)...)
 	}
 	answer, err := s.invalidateAliased(ctx, v.cache, queries)
 	return len(answer.Invalidated), err

@@ -12,7 +12,7 @@ import (
 )
 
 // Switch is the cache work for one set of links that move together. Its methods
-// are called in the order Observe, Warm, (the links move), Sweep, Invalidate,
+// are called in the order Observe, Warm, Refresh, (the links move), Sweep, Invalidate,
 // Settle, Retire.
 type Switch struct {
 	caches *Caches
@@ -42,18 +42,27 @@ type query struct{ root, sub string }
 // targets (the hot set), and which of them are keyed through the links.
 func (c *Caches) Observe(ctx context.Context, links []Link) (*Switch, error) {
 	s := &Switch{caches: c, links: links, spell: newSpellings(links, c.options.ReachedAs), pinned: map[*pool]map[int]bool{}}
-	if err := s.learn(ctx); err != nil {
-		return nil, err
-	}
-	s.views = make([]*view, len(c.caches))
-	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) (err error) {
-		s.views[i], err = s.view(ctx, one)
-		return err
-	})
-	if err != nil {
+	if err := s.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Refresh observes again. It is called right before the links move, where time
+// has passed since: visitors may have asked for further pages.
+func (s *Switch) Refresh(ctx context.Context) error {
+	if err := s.learn(ctx); err != nil {
+		return err
+	}
+	views := make([]*view, len(s.caches.caches))
+	err := s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) (err error) {
+		views[i], err = s.view(ctx, one)
+		return err
+	})
+	if err == nil {
+		s.views = views
+	}
+	return err
 }
 
 // Learned lists the folders that the web server uses to reach the links, as far

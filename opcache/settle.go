@@ -93,8 +93,9 @@ func (s *Switch) watch(ctx context.Context, v *view) (regained int) {
 func (s *Switch) lastLook(ctx context.Context) (regained int, err error) {
 	var mu sync.Mutex
 	err = s.caches.eachCache(ctx, func(ctx context.Context, i int, _ *cache) error {
-		for range lastLooks {
-			n, err := s.regained(ctx, s.views[i], true)
+		for look := range lastLooks {
+			// The fallback hits scripts that other instances use too: once is enough.
+			n, err := s.regained(ctx, s.views[i], look == 0)
 			if err != nil {
 				return err
 			}

@@ -20,14 +20,15 @@ type spelling struct {
 // maxSymlinks is what the kernel follows before it gives ELOOP.
 const maxSymlinks = 40
 
-// linkPlaces maps the canonical place of each link (real folder + name) to its
-// index.
-type linkPlaces map[string]int
+// linkPlaces maps the canonical place of a link (real folder + name) to its
+// indexes: a link is listed once for each old target that has to be cleared.
+type linkPlaces map[string][]int
 
 func placesOf(links []Link) linkPlaces {
 	places := make(linkPlaces, len(links))
 	for i, l := range links {
-		places[canonicalPlace(l.Path)] = i
+		place := canonicalPlace(l.Path)
+		places[place] = append(places[place], i)
 	}
 	return places
 }
@@ -51,7 +52,7 @@ type pending struct {
 // through walks path as the kernel would and reports the first of the links
 // that the walk passes, and how the path spells it. The walk does not need what
 // lies behind the link, so it tells the same before and after the link moves.
-func (places linkPlaces) through(path string) (link int, s spelling, ok bool) {
+func (places linkPlaces) through(path string) (links []int, s spelling) {
 	queue, consumed := components(path), 0
 	at, follows := "/", 0
 	for len(queue) > 0 {
@@ -65,8 +66,8 @@ func (places linkPlaces) through(path string) (link int, s spelling, ok bool) {
 			continue
 		}
 		here := filepath.Join(at, next.name)
-		if i, found := places[here]; found {
-			return i, spelling{Prefix: path[:consumed], Sub: fromTargets(queue)}, true
+		if found := places[here]; found != nil {
+			return found, spelling{Prefix: path[:consumed], Sub: fromTargets(queue)}
 		}
 		target, err := os.Readlink(here)
 		if err != nil {
@@ -74,14 +75,14 @@ func (places linkPlaces) through(path string) (link int, s spelling, ok bool) {
 			continue
 		}
 		if follows++; follows > maxSymlinks {
-			return 0, spelling{}, false
+			return nil, spelling{}
 		}
 		if filepath.IsAbs(target) {
 			at = "/"
 		}
 		queue = append(targetComponents(target), queue...)
 	}
-	return 0, spelling{}, false
+	return nil, spelling{}
 }
 
 func components(path string) []pending {
@@ -134,8 +135,8 @@ type spellings struct {
 func newSpellings(links []Link, reachedAs []string) *spellings {
 	s := &spellings{places: placesOf(links), byLink: make([][]spelling, len(links)), folders: map[string]bool{}}
 	for i, l := range links {
-		s.add(i, spelling{Prefix: l.Path})
-		s.add(i, spelling{Prefix: canonicalPlace(l.Path)})
+		s.add([]int{i}, spelling{Prefix: l.Path})
+		s.add([]int{i}, spelling{Prefix: canonicalPlace(l.Path)})
 		s.addFolder(filepath.Dir(l.Path))
 		s.addFolder(filepath.Dir(canonicalPlace(l.Path)))
 	}
@@ -149,11 +150,11 @@ func newSpellings(links []Link, reachedAs []string) *spellings {
 // path leads through one of the links.
 func (s *spellings) learn(script string) bool {
 	script = strings.TrimSuffix(collapseRoot(script), "/")
-	i, how, ok := s.places.through(script)
-	if !ok {
+	links, how := s.places.through(script)
+	if links == nil {
 		return false
 	}
-	s.add(i, how)
+	s.add(links, how)
 	// What spells one link in a folder spells its neighbours too.
 	s.addFolder(filepath.Dir(how.Prefix))
 	return true
@@ -175,15 +176,16 @@ func (s *spellings) addFolder(dir string) {
 		}
 		// Joined by hand: filepath.Join would clean a spelling that is only
 		// right as it is.
-		if i, how, ok := s.places.through(strings.TrimSuffix(dir, "/") + "/" + e.Name()); ok {
-			s.add(i, how)
-		}
+		links, how := s.places.through(strings.TrimSuffix(dir, "/") + "/" + e.Name())
+		s.add(links, how)
 	}
 }
 
-func (s *spellings) add(link int, how spelling) {
-	if !slices.Contains(s.byLink[link], how) {
-		s.byLink[link] = append(s.byLink[link], how)
+func (s *spellings) add(links []int, how spelling) {
+	for _, i := range links {
+		if !slices.Contains(s.byLink[i], how) {
+			s.byLink[i] = append(s.byLink[i], how)
+		}
 	}
 }
 

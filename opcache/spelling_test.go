@@ -3,6 +3,7 @@ package opcache
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,24 +32,23 @@ func TestSpellingsOfALink(t *testing.T) {
 	configured := []Link{{Name: "club1", Path: root + "/www/club1"}, {Name: "club2", Path: root + "/data/ww w/club2"}}
 
 	tests := []struct {
-		path string
-		link int
-		want spelling
-		ok   bool
+		path  string
+		links []int
+		want  spelling
 	}{
-		{root + "/www/club1/public/index.php", 0, spelling{Prefix: root + "/www/club1"}, true},
-		{root + "/data/ww w/club2/x.php", 1, spelling{Prefix: root + "/data/ww w/club2"}, true},
-		{root + "/srv/älias/club2/x.php", 1, spelling{Prefix: root + "/srv/älias/club2"}, true},
-		{root + "/sites/one/index.php", 0, spelling{Prefix: root + "/sites/one", Sub: "public"}, true},
-		{root + "/sites//one/../one/index.php", 0, spelling{Prefix: root + "/sites//one", Sub: "public"}, true},
-		{root + "/releases/v1/public/index.php", 0, spelling{}, false},
-		{root + "/nowhere/index.php", 0, spelling{}, false},
+		{root + "/www/club1/public/index.php", []int{0}, spelling{Prefix: root + "/www/club1"}},
+		{root + "/data/ww w/club2/x.php", []int{1}, spelling{Prefix: root + "/data/ww w/club2"}},
+		{root + "/srv/älias/club2/x.php", []int{1}, spelling{Prefix: root + "/srv/älias/club2"}},
+		{root + "/sites/one/index.php", []int{0}, spelling{Prefix: root + "/sites/one", Sub: "public"}},
+		{root + "/sites//one/../one/index.php", []int{0}, spelling{Prefix: root + "/sites//one", Sub: "public"}},
+		{root + "/releases/v1/public/index.php", nil, spelling{}},
+		{root + "/nowhere/index.php", nil, spelling{}},
 	}
 	places := placesOf(configured)
 	for _, tt := range tests {
-		link, got, ok := places.through(tt.path)
-		if ok != tt.ok || got != tt.want || (ok && link != tt.link) {
-			t.Errorf("through(%s) = link %d, %+v, %v; want link %d, %+v, %v", tt.path, link, got, ok, tt.link, tt.want, tt.ok)
+		links, got := places.through(tt.path)
+		if got != tt.want || !slices.Equal(links, tt.links) {
+			t.Errorf("through(%s) = links %v, %+v; want links %v, %+v", tt.path, links, got, tt.links, tt.want)
 		}
 	}
 
@@ -68,11 +68,19 @@ func TestSpellingsOfALink(t *testing.T) {
 		}
 	})
 
+	t.Run("a link with two old targets is spelled for both", func(t *testing.T) {
+		s := newSpellings([]Link{{Path: root + "/www/club1", From: "/v1"}, {Path: root + "/www/club1", From: "/v2"}}, nil)
+		s.learn(root + "/sites/one/index.php")
+		if diff := cmp.Diff(s.byLink[0], s.byLink[1]); diff != "" || len(s.byLink[0]) != 3 {
+			t.Errorf("%+v\n%s", s.byLink, diff)
+		}
+	})
+
 	t.Run("a symlink that loops ends the walk", func(t *testing.T) {
 		if err := os.Symlink("loop", filepath.Join(root, "loop")); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, ok := places.through(root + "/loop/x.php"); ok {
+		if links, _ := places.through(root + "/loop/x.php"); links != nil {
 			t.Error("a loop led to a link")
 		}
 	})

@@ -32,8 +32,9 @@ type Usage struct {
 
 // Usage reads the figures of every cache.
 func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
-	usages := make([]Usage, len(c.caches))
-	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+	distinct := c.distinct()
+	usages := make([]Usage, len(distinct))
+	err := each(ctx, distinct, func(ctx context.Context, i int, one *cache) error {
 		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 		defer cancel()
 		status, err := one.agent().Status(ctx)
