@@ -97,15 +97,24 @@ func explainHang(err error) error {
 		"take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or run with --reset=never and know that old code stays until FPM is reloaded")
 }
 
-// masterOf finds the FPM master of a worker in this host's process table. A
-// pool in a container has pids of its own: unless the parent that the worker
-// sees is an FPM master here too, the answer is 0.
+// masterOf finds the FPM master of a worker in this host's process table, or 0.
+// A pool in a container has pids of its own, which mean other processes here:
+// only a process that is a worker of an FPM master here too is believed.
 func masterOf(ctx context.Context, w php.Worker) int {
 	parent, err := php.ParentOf(ctx, w.PID)
 	if err != nil || (w.ParentPID != 0 && w.ParentPID != parent) {
 		return 0
 	}
-	return parent
+	pools, err := php.Workers(ctx, parent)
+	if err != nil {
+		return 0
+	}
+	for _, pids := range pools {
+		if slices.Contains(pids, w.PID) {
+			return parent
+		}
+	}
+	return 0
 }
 
 // groupByMaster joins pools only where it is sure that they share a cache: the
