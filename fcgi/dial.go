@@ -1,0 +1,106 @@
+package fcgi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	fcgiclient "github.com/tomasen/fcgi_client"
+
+	"relink/internal/hint"
+)
+
+const (
+	// The library cannot interrupt a dial, so that dials are kept short and
+	// repeated: a cancelled call returns within this time, with no goroutine
+	// left behind. A pool is on this machine or near it.
+	dialSlice = 500 * time.Millisecond
+	dialPause = 5 * time.Millisecond
+)
+
+// dial connects. It repeats what may succeed later: a connection that is not
+// answered, and EAGAIN, which a unix socket with a full backlog gives at once
+// (connect(2)).
+func dial(ctx context.Context, to Address) (*fcgiclient.FCGIClient, error) {
+	start := time.Now()
+	pause := time.NewTicker(dialPause)
+	defer pause.Stop()
+	for {
+		client, err := fcgiclient.DialTimeout(to.Network, to.Path, sliceOf(ctx))
+		if err == nil {
+			return client, nil
+		}
+		if !isTransient(err) {
+			return nil, refused(to, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ended(ctx, to, start, waitingFor(err))
+		case <-pause.C:
+		}
+	}
+}
+
+func sliceOf(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return dialSlice
+	}
+	return max(time.Millisecond, min(dialSlice, time.Until(deadline)))
+}
+
+func isTransient(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, syscall.EAGAIN) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func waitingFor(err error) string {
+	if errors.Is(err, syscall.EAGAIN) {
+		return "the socket's listen backlog (listen.backlog) is full"
+	}
+	return "connecting"
+}
+
+func refused(to Address, err error) error {
+	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
+		return hint.With(failure(to, ErrPermission, err), "%s", permissionHint(to))
+	}
+	if to.Network == "unix" && errors.Is(err, syscall.ECONNREFUSED) {
+		return hint.With(failure(to, ErrNotListening, err),
+			"start PHP-FPM: the socket file is left over from a master that has ended")
+	}
+	return hint.With(failure(to, ErrNotListening, err),
+		"start PHP-FPM, or correct the pool's address: it must be what \"listen\" says in the pool's file")
+}
+
+func permissionHint(to Address) string {
+	info, err := os.Stat(to.Path)
+	if err != nil {
+		return fmt.Sprintf("run as root, or as a user who may enter %s", filepath.Dir(to.Path))
+	}
+	owner, group := ownersOf(info)
+	return fmt.Sprintf("run as root, as %s or in the group %s: the socket belongs to %s:%s with mode %#o (listen.owner, listen.group, listen.mode)",
+		owner, group, owner, group, info.Mode().Perm())
+}
+
+func ownersOf(info os.FileInfo) (owner, group string) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "its owner", "its group"
+	}
+	owner, group = strconv.Itoa(int(stat.Uid)), strconv.Itoa(int(stat.Gid))
+	if u, err := user.LookupId(owner); err == nil {
+		owner = u.Username
+	}
+	if g, err := user.LookupGroupId(group); err == nil {
+		group = g.Name
+	}
+	return owner, group
+}

@@ -1,0 +1,90 @@
+package fcgi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"relink/internal/hint"
+)
+
+// statusLimit is room for the lines of some 10,000 workers.
+const statusLimit = 16 << 20
+
+// State is what a worker does, in FPM's words (fpm_request.c).
+type State string
+
+const (
+	StateIdle           State = "Idle"
+	StateReadingHeaders State = "Reading headers" // also: held by a persistent connection between its requests
+	StateInfo           State = "Getting request information"
+	StateRunning        State = "Running"
+	StateEnding         State = "Ending"
+	StateFinishing      State = "Finishing" // for a moment after the answer has been sent
+)
+
+// PoolStatus is a pool's full status page. Its counts of processes are those of
+// FPM's master, which lag behind: to know the state of now, count Processes.
+type PoolStatus struct {
+	Pool               string
+	ProcessManager     string // static, dynamic or ondemand
+	StartTime          time.Time
+	AcceptedConn       int64
+	ListenQueue        int64 // connections that wait for a worker now
+	MaxListenQueue     int64
+	ListenQueueLen     int64
+	IdleProcesses      int64
+	ActiveProcesses    int64
+	TotalProcesses     int64
+	MaxActiveProcesses int64
+	MaxChildrenReached int64
+	SlowRequests       int64
+	Processes          []Process
+}
+
+// Process is one worker. What FPM knows only of the last request, or has none
+// of yet ("-"), is empty.
+type Process struct {
+	PID               int
+	State             State
+	StartTime         time.Time
+	Requests          int64
+	RequestDuration   time.Duration // of the current request, or of the last one if idle
+	Method            string
+	URI               string // with its query
+	ContentLength     int64
+	User              string
+	Script            string  // SCRIPT_FILENAME, spelt as the web server sent it, cut at 255 bytes
+	LastRequestCPU    float64 // percent
+	LastRequestMemory int64   // bytes
+}
+
+// Status reads the pool's full status page at path, its pm.status_path. A worker
+// of the pool answers it, and shows itself as running.
+func Status(ctx context.Context, to Address, path string) (PoolStatus, error) {
+	if path == "" {
+		return PoolStatus{}, noStatusPage(to, "/fpm-status", "no path is known for it")
+	}
+	answer, err := exchange(ctx, to, Request{
+		Script: path, // FPM compares SCRIPT_NAME (fpm_status.c)
+		Params: map[string]string{"QUERY_STRING": "json&full"},
+		Limit:  statusLimit,
+	})
+	if err != nil {
+		return PoolStatus{}, err
+	}
+	if answer.Status != http.StatusOK {
+		return PoolStatus{}, noStatusPage(to, path, fmt.Sprintf("%s answers with status %d", path, answer.Status))
+	}
+	status, err := parseStatus(answer.Body)
+	if err != nil {
+		return PoolStatus{}, noStatusPage(to, path, fmt.Sprintf("%s answers something else: %v", path, err))
+	}
+	return status, nil
+}
+
+func noStatusPage(to Address, path, cause string) error {
+	return hint.With(failure(to, ErrNoStatusPage, cause),
+		"add \"pm.status_path = %s\" to the pool's configuration and reload PHP-FPM", path)
+}

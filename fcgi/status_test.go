@@ -1,0 +1,165 @@
+package fcgi_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"relink/fcgi"
+)
+
+func TestStatusOfSeveralWorkers(t *testing.T) {
+	before := time.Now().Add(-2 * time.Second) // FPM's times have a second's grain
+	fpm := startFPM(t, 3, "pm.status_path = /fpm-status")
+	script := fpm.script(t, "x.php", "<?php echo getmypid();")
+	request := fcgi.Request{Script: script, Params: map[string]string{
+		"SCRIPT_NAME": `/a"b` + "\\\x01\xff.php", "QUERY_STRING": `q="\`, "HTTP_AUTHORIZATION": "Basic YSI6Yg==",
+	}}
+	served, calls := serveOnEach(t, fpm, 3, request)
+	status := statusWhenIdle(t, fpm, 2)
+	if status.Pool != "test" || status.ProcessManager != "static" || status.AcceptedConn < calls || status.StartTime.Before(before) {
+		t.Errorf("%+v", status)
+	}
+	var running int
+	listed := map[string]bool{}
+	for _, p := range status.Processes {
+		listed[fmt.Sprint(p.PID)] = true
+		if p.StartTime.Before(before) || p.RequestDuration > time.Minute {
+			t.Errorf("%+v", p)
+		}
+		if p.State == fcgi.StateRunning {
+			running++
+			continue
+		}
+		if p.State != fcgi.StateIdle || p.Requests < 1 || p.Method != http.MethodGet || !asExpected(p, script) {
+			t.Errorf("%+v", p)
+		}
+	}
+	if diff := cmp.Diff(served, listed); diff != "" || running != 1 {
+		t.Errorf("%d running; workers that served and workers listed: %s", running, diff)
+	}
+}
+
+// asExpected: the last request was either that of the test or one for the status.
+func asExpected(p fcgi.Process, script string) bool {
+	if strings.HasPrefix(p.URI, "/fpm-status?") {
+		return p.Script == "" && p.User == ""
+	}
+	return p.Script == script && p.User == `a"` && strings.HasPrefix(p.URI, `/a"b\`) && strings.HasSuffix(p.URI, `?q="\`)
+}
+
+// statusWhenIdle asks until as many workers are idle. A worker is still
+// "Finishing" when its answer has arrived.
+func statusWhenIdle(t *testing.T, fpm pool, idle int) fcgi.PoolStatus {
+	t.Helper()
+	for ctx := bounded(t); ; {
+		status, err := fcgi.Status(ctx, fpm.Address, "/fpm-status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found int
+		for _, p := range status.Processes {
+			if p.State == fcgi.StateIdle {
+				found++
+			}
+		}
+		if found == idle {
+			return status
+		}
+	}
+}
+
+// serveOnEach calls until as many workers have served, and counts the calls. Idle
+// workers are woken in turn, but right after the start not all are waiting.
+func serveOnEach(t *testing.T, fpm pool, workers int, request fcgi.Request) (served map[string]bool, calls int64) {
+	t.Helper()
+	for served = map[string]bool{}; len(served) < workers; calls++ {
+		answer, err := fcgi.Call(bounded(t), fpm.Address, request)
+		if err != nil || calls > 1000 {
+			t.Fatalf("%d calls reached the workers %v, error %v", calls, served, err)
+		}
+		served[string(answer.Body)] = true
+	}
+	return served, calls
+}
+
+func TestStatusCutsLongPaths(t *testing.T) {
+	fpm := startFPM(t, 2, "pm.status_path = /fpm-status")
+	folder := filepath.Join(fpm.dir, strings.Repeat("d", 200))
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	script := writeFile(t, folder, strings.Repeat("s", 100)+".php", "<?php echo getmypid();")
+	serveOnEach(t, fpm, 2, fcgi.Request{Script: script})
+	for _, p := range statusWhenIdle(t, fpm, 1).Processes {
+		if p.State == fcgi.StateIdle && p.Script != "" && p.Script != script[:255] {
+			t.Errorf("script %q of %d bytes", p.Script, len(p.Script))
+		}
+	}
+}
+
+func TestNoStatusPage(t *testing.T) {
+	fpm := startFPM(t, 1)
+	other := fpm.script(t, "other.php", "<?php echo '{\"a\": 1}';")
+	text := fpm.script(t, "text.php", "<?php echo 'welcome';")
+	file := fpm.script(t, "file.txt", "")
+	for _, path := range []string{"/fpm-status", "", other, text, file} {
+		_, err := fcgi.Status(bounded(t), fpm.Address, path)
+		wantError(t, err, fcgi.ErrNoStatusPage, fpm.String(), "pm.status_path = /")
+	}
+}
+
+func statusOf(t *testing.T, page string) (fcgi.PoolStatus, error) {
+	t.Helper()
+	to := respond(t, "unix", answers(stdout("Content-Type: application/json\r\n\r\n"), stdout(page), end()))
+	return fcgi.Status(bounded(t), to, "/status")
+}
+
+func TestStatusOfOtherVersions(t *testing.T) {
+	for _, c := range []struct {
+		file string
+		want []fcgi.Process
+	}{
+		{"testdata/status-unescaped.json", []fcgi.Process{
+			{PID: 11, State: fcgi.StateIdle, StartTime: time.Unix(1700000000, 0), Requests: 3, RequestDuration: 1500 * time.Microsecond,
+				Method: "GET", URI: `/a"b\.php?x="},{"y"`, User: `a","b`, Script: "/srv/a/index.php", LastRequestCPU: 12.5, LastRequestMemory: 2097152},
+			{PID: 12, State: fcgi.StateInfo, StartTime: time.Unix(1700000000, 0), Requests: 1,
+				Method: "POST", URI: "/caf\uFFFD\x01", ContentLength: 17, Script: `/srv/a/in"dex.php`},
+		}},
+		{"testdata/status-wrapped.json", []fcgi.Process{
+			{PID: 11, State: fcgi.StateRunning, StartTime: time.Unix(1700000000, 0), Requests: 3, Method: "GET", URI: "/"},
+			{PID: 12, State: fcgi.StateRunning, StartTime: time.Unix(1700000000, 0), RequestDuration: 101 * time.Second, Method: "GET", URI: "/"},
+			{PID: 13, State: fcgi.StateReadingHeaders, StartTime: time.Unix(1700000000, 0)},
+		}},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			page, err := os.ReadFile(c.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, err := statusOf(t, string(page))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, status.Processes); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestPagesThatAreNoFullStatus(t *testing.T) {
+	for _, page := range []string{
+		"", "pool:                 www\n", "{}", "null", "[]", `{"pool":"www"}`, `{"pool":"www","processes":[`,
+		`{"pool":"www","processes":[{"pid":"x"}]}`, `{"pool":"www","processes":[{"pid":1.5}]}`,
+	} {
+		_, err := statusOf(t, page)
+		wantError(t, err, fcgi.ErrNoStatusPage)
+	}
+}
