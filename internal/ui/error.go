@@ -1,0 +1,36 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"relink/internal/hint"
+)
+
+// Error shows err as "relink: message", and below it a line "hint: ..." for each
+// of its hints. It does so in quiet mode too.
+func (o *Output) Error(err error) {
+	writeError(o, err, o.colors, o.options.Width)
+}
+
+func writeError(w io.Writer, err error, colors Colors, width int) {
+	fmt.Fprintln(w, colored(wrap("relink: "+err.Error(), width), "relink:", colors.Red))
+	for _, advice := range hint.Of(err) {
+		fmt.Fprintln(w, colored(wrap("hint: "+advice, width), "hint:", colors.Yellow))
+	}
+}
+
+func colored(s, prefix string, color func(string) string) string {
+	return color(prefix) + strings.TrimPrefix(s, prefix)
+}
+
+// wrap folds each line of s, and indents all but the first.
+func wrap(s string, width int) string {
+	const indent = "  "
+	var lines []string
+	for _, line := range strings.Split(strings.TrimSpace(s), "\n") {
+		lines = append(lines, fold(line, width-len(indent))...)
+	}
+	return strings.Join(lines, "\n"+indent)
+}

@@ -1,0 +1,42 @@
+package ui
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+var colorSequence = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// widthOf is the number of columns that one line of s takes on a terminal.
+func widthOf(s string) int {
+	return runewidth.StringWidth(colorSequence.ReplaceAllString(s, ""))
+}
+
+func padRight(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-widthOf(s)))
+}
+
+func padLeft(s string, width int) string {
+	return strings.Repeat(" ", max(0, width-widthOf(s))) + s
+}
+
+// fold breaks a line at spaces into lines of at most width columns. A word that
+// is longer stays whole: it is a path or a command, to be copied.
+func fold(line string, width int) []string {
+	var lines []string
+	current := ""
+	for _, word := range strings.Fields(line) {
+		switch {
+		case current == "":
+			current = word
+		case widthOf(current)+1+widthOf(word) > width:
+			lines = append(lines, current)
+			current = word
+		default:
+			current += " " + word
+		}
+	}
+	return append(lines, current)
+}
