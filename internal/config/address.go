@@ -1,0 +1,64 @@
+package config
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var errAddress = errors.New("write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000")
+
+// canonicalAddress gives two spellings of a pool's address the same form:
+// unix:/path or tcp:host:port.
+func canonicalAddress(text string) (string, error) {
+	if path := strings.TrimPrefix(text, "unix:"); filepath.IsAbs(path) {
+		return canonicalSocket(path)
+	}
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(text, "tcp:"))
+	number, bad := strconv.ParseUint(port, 10, 16)
+	if err != nil || bad != nil || number == 0 || !validHost(host) {
+		return "", errAddress
+	}
+	return "tcp:" + net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}
+
+func canonicalSocket(path string) (string, error) {
+	// sockaddr_un has room for 108 bytes with the one that ends it (unix(7)).
+	if len(path) > 107 {
+		return "", errors.New("a socket's path has at most 107 bytes")
+	}
+	if hasDotDot(path) {
+		return "", errors.New(`write it without ".."`)
+	}
+	return "unix:" + filepath.Clean(path), nil
+}
+
+// hostName is a name or an IPv4 address; containers' names may hold _.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+func validHost(host string) bool {
+	if strings.Contains(host, ":") {
+		_, err := netip.ParseAddr(host)
+		return err == nil
+	}
+	return hostName.MatchString(host)
+}
+
+func (r *reader) address(to *string) take {
+	return func(n node) {
+		text, ok := r.line(n)
+		if !ok {
+			return
+		}
+		address, err := canonicalAddress(text)
+		if err != nil {
+			r.wrong(n.key, "%q is not a pool's address; %v", text, err)
+			return
+		}
+		*to = address
+	}
+}

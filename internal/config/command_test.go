@@ -1,0 +1,155 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/internal/config"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
+)
+
+func run(t *testing.T, file string, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	load := func() (*config.Config, error) { return config.Load(file) }
+	program := &cli.App{
+		Name: "relink", Writer: &out, ErrWriter: &out, ExitErrHandler: func(*cli.Context, error) {},
+		Flags:    []cli.Flag{&cli.StringFlag{Name: "format", Value: "text"}},
+		Commands: []*cli.Command{config.Command(load, &out)},
+	}
+	err := program.Run(append([]string{"relink"}, args...))
+	return out.String(), err
+}
+
+func write(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// server is a folder like the root of a server on which all that a
+// configuration names exists, and that configuration.
+func server(t *testing.T) (root, text string) {
+	root = t.TempDir()
+	for _, dir := range []string{"git", "releases", "shared", "www"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, root+"/fpm.sock", "")
+	return root, strings.ReplaceAll(`apps:
+  booking:
+    source: {git: ROOT/git}
+    releases: ROOT/releases
+    shared: [.env]
+    instances: {club1: ROOT/www/club1, club2: ROOT/www/club2}
+pools: [{address: ROOT/fpm.sock}]
+`, "ROOT", root)
+}
+
+func TestCheckOfAGoodConfiguration(t *testing.T) {
+	root, text := server(t)
+	out, err := run(t, write(t, root+"/relink.yaml", text), "config", "check")
+	if want := "ok: 1 application, 2 instances, 1 pool\n"; err != nil || out != want {
+		t.Errorf("%v\n%s", err, cmp.Diff(want, out))
+	}
+}
+
+func TestCheckWarnsOfTheDiskAndChangesNothing(t *testing.T) {
+	root, text := server(t)
+	for _, name := range []string{"git", "releases", "shared", "fpm.sock"} {
+		if err := os.Remove(filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, root+"/www/club1", "a file")
+	text = strings.Replace(text, "club2: "+root+"/www/club2", "a: "+root+"/new/a, b: "+root+"/new/b", 1)
+	text = strings.Replace(text, "shared: [.env]", "shared: [.env]\n    instances_from: "+root+"/none/*/current", 1)
+	file := write(t, root+"/relink.yaml", text)
+	if err := os.Chmod(file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, root)
+	out, err := run(t, file, "config", "check")
+	want := strings.ReplaceAll(`ok: 1 application, 3 instances, 1 pool
+warning: ROOT/relink.yaml: everybody may write it, and its hooks run as whoever deploys; chmod o-w
+warning: booking: the releases folder ROOT/releases does not exist yet
+warning: booking: the source ROOT/git does not exist
+warning: booking: the folder of shared files ROOT/shared does not exist yet
+warning: booking: instance club1: ROOT/www/club1 is not a symbolic link
+warning: booking: the folder ROOT/new does not exist; it holds the link of a, b
+warning: pool unix:ROOT/fpm.sock: no such socket
+`, "ROOT", root)
+	if diff := cmp.Diff(want, out); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if diff := cmp.Diff(before, tree(t, root)); diff != "" {
+		t.Errorf("check changed the disk: %s", diff)
+	}
+}
+
+func tree(t *testing.T, root string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+func TestCheckWithoutApplications(t *testing.T) {
+	file := write(t, filepath.Join(t.TempDir(), "relink.yaml"), "")
+	out, err := run(t, file, "config", "check", "--format", "json")
+	want := `{"valid":true,"file":"` + file + `","applications":0,"instances":0,"pools":0,` +
+		`"warnings":["no application is configured: there is nothing to deploy"]}` + "\n"
+	if diff := cmp.Diff(want, out); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	out, _ = run(t, file, "config", "check")
+	if !strings.HasPrefix(out, "ok: 0 applications, 0 instances, pools of the running FPM masters\n") {
+		t.Error(out)
+	}
+}
+
+func TestFormatIsTakenBeforeAndBehindTheCommand(t *testing.T) {
+	root, text := server(t)
+	file := write(t, root+"/relink.yaml", text)
+	for _, args := range [][]string{
+		{"config", "show", "--format", "json"}, {"--format", "json", "config", "show"},
+		{"--format", "text", "config", "show", "--format", "json"},
+	} {
+		if out, err := run(t, file, args...); err != nil || !strings.HasPrefix(out, "{\n  \"state_dir\": ") {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+	if out, err := run(t, file, "config", "show"); err != nil || !strings.HasPrefix(out, "# "+file+" with its defaults\nstate_dir: ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err := run(t, file, "config", "show", "--format", "josn")
+	refusal(t, err, `no format "josn"; did you mean "json"?`, "give --format text or --format json")
+	if out != "" {
+		t.Errorf("a refused command printed %q", out)
+	}
+}
+
+func TestWrongConfigurationPrintsNothingToStdout(t *testing.T) {
+	file := write(t, filepath.Join(t.TempDir(), "relink.yaml"), "apps: 1\n")
+	for _, command := range []string{"check", "show"} {
+		out, err := run(t, file, "config", command)
+		if !errors.Is(err, config.ErrInvalid) || out != "" {
+			t.Errorf("%s: %v %q", command, err, out)
+		}
+	}
+}

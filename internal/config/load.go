@@ -1,0 +1,161 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"relink/internal/hint"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// maxSize is room for some thousands of sites, and a bound where the path
+// names something else by mistake, such as a log or a device.
+const maxSize = 1 << 20
+
+// Load reads and checks the configuration file. Its error, if the content is
+// wrong, joins one *Problem for each mistake; every error is ErrInvalid.
+func Load(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	if len(data) > maxSize {
+		return nil, hint.With(invalidf("configuration %s is larger than 1 MiB", path), "name the right file with --config")
+	}
+	return data, nil
+}
+
+func unreadable(path string, err error) error {
+	reason := err
+	if pathError := (*fs.PathError)(nil); errors.As(err, &pathError) {
+		reason = pathError.Err
+	}
+	wrapped := &invalid{fmt.Sprintf("read configuration %s: %v", path, reason), err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return hint.With(wrapped, `name the file with --config or in RELINK_CONFIG, or run "relink demo" to try relink without one`)
+	case errors.Is(err, fs.ErrPermission):
+		return hint.With(wrapped, "run relink as a user that may read it, or name another file with --config")
+	}
+	return hint.With(wrapped, "name a readable file with --config or in RELINK_CONFIG")
+}
+
+// Parse checks the content of a configuration file; path names it in messages.
+// It reads from disk only what instances_from asks for.
+func Parse(path string, data []byte) (*Config, error) {
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	r := &reader{file: newFile(path, text), anchors: map[string]ast.Node{}}
+	c := defaults(path)
+	if body := r.document(text); body != nil {
+		r.config(node{yaml: body}, c)
+	}
+	for i := range c.Apps {
+		r.find(&c.Apps[i])
+	}
+	c.fill()
+	(&validator{r.file, c}).all()
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// document is the YAML of the file, or nil if it is empty or cannot be read.
+func (r *reader) document(text string) ast.Node {
+	if at, ok := r.notText(); ok {
+		r.wrongAt(at, "", "is not UTF-8 text")
+		return nil
+	}
+	if at, ok := r.separator(); ok {
+		r.wrongAt(at, "", "a document ends or another one begins here; the file must hold one")
+		return nil
+	}
+	parsed, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		r.syntax(err)
+		return nil
+	}
+	var body ast.Node
+	for _, d := range parsed.Docs {
+		if body != nil && d.Body != nil {
+			r.wrongAt(start(d.Body), "", "a second document begins here; the file must hold one")
+			return nil
+		}
+		if d.Body != nil {
+			body = d.Body
+		}
+	}
+	if body != nil {
+		ast.Walk(r, body)
+	}
+	return body
+}
+
+// separator finds a document marker past the first. goccy drops, in silence,
+// what stands between and behind two markers in a row.
+func (r *reader) separator() (token.Position, bool) {
+	begun := false
+	for i, line := range r.lines {
+		marker, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+		if marker == "..." || marker == "---" && begun {
+			return token.Position{Line: i + 1, Column: 1}, true
+		}
+		begun = begun || marker == "---"
+	}
+	return token.Position{}, false
+}
+
+func (r *reader) notText() (token.Position, bool) {
+	for i, line := range r.lines {
+		if !utf8.ValidString(line) || strings.ContainsRune(line, 0) {
+			return token.Position{Line: i + 1, Column: 1}, true
+		}
+	}
+	return token.Position{}, false
+}
+
+func (r *reader) syntax(err error) {
+	var at token.Position
+	text := err.Error()
+	if syntax := (*yaml.SyntaxError)(nil); errors.As(err, &syntax) {
+		text = syntax.Message
+		if syntax.Token != nil && syntax.Token.Position != nil {
+			at = *syntax.Token.Position
+		}
+	}
+	r.wrongAt(at, "", "not YAML: %s", strings.ReplaceAll(text, "\t", "tab"))
+}
+
+// Visit collects the anchors and refuses what would make them ambiguous.
+func (r *reader) Visit(n ast.Node) ast.Visitor {
+	if anchor, ok := n.(*ast.AnchorNode); ok {
+		name := anchor.Name.GetToken()
+		if r.anchors[name.Value] != nil {
+			r.wrongAt(*name.Position, "", "a second anchor has the name &%s", name.Value)
+		}
+		r.anchors[name.Value] = anchor.Value
+	}
+	return r
+}

@@ -1,0 +1,95 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/internal/config"
+	"relink/internal/hint"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "write the messages that testdata/bad expects")
+
+// Each file of testdata/bad holds a wrong configuration and the exact messages
+// that a person gets to see.
+func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no test cases", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { mistake(t, file) })
+	}
+}
+
+func mistake(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("relink.yaml", archive.Files[0].Data)
+	if err == nil {
+		t.Fatalf("accepted: %+v", c)
+	}
+	if !errors.Is(err, config.ErrInvalid) {
+		t.Errorf("is not ErrInvalid: %v", err)
+	}
+	want := &archive.Files[1].Data
+	if *update {
+		*want = []byte(err.Error() + "\n")
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(string(*want), err.Error()+"\n"); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	large := filepath.Join(dir, "large.yaml")
+	if err := os.WriteFile(large, bytes.Repeat([]byte("#\n"), 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "missing.yaml"): "no such file or directory",
+		dir:                                "is a directory",
+		large:                              "is larger than 1 MiB",
+	} {
+		_, err := config.Load(path)
+		if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+		if hints := hint.Of(err); len(hints) != 1 || !strings.Contains(hints[0], "--config") {
+			t.Errorf("%s: hints %q", path, hints)
+		}
+	}
+	_, err := config.Load(filepath.Join(dir, "missing.yaml"))
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(hint.Of(err)[0], "relink demo") {
+		t.Errorf("%v %q", err, hint.Of(err))
+	}
+}
+
+func TestProblemsAreValues(t *testing.T) {
+	_, err := config.Parse("relink.yaml", []byte("apps: {}\nreste: never\n"))
+	var problem *config.Problem
+	if !errors.As(err, &problem) {
+		t.Fatal(err)
+	}
+	want := &config.Problem{
+		File: "relink.yaml", Line: 2, Column: 1, Key: "reste", Text: `unknown key; did you mean "reset"?`,
+		Excerpt: "\n    2 | reste: never\n      | ^",
+	}
+	if diff := cmp.Diff(want, problem); diff != "" {
+		t.Error(diff)
+	}
+}

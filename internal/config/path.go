@@ -1,0 +1,75 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// plain says that a text has only characters that a terminal shows. Spaces
+// and letters of all scripts are fine.
+func plain(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return !printable(r) }) < 0
+}
+
+func printable(r rune) bool {
+	return r != unicode.ReplacementChar && !unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
+// absolute reads a path that does not depend on where relink is started.
+func (r *reader) absolute(to *string) take {
+	return func(n node) {
+		if text, ok := r.line(n); ok {
+			r.setAbsolute(to, n.key, text)
+		}
+	}
+}
+
+func (r *reader) setAbsolute(to *string, key, text string) {
+	switch {
+	case !filepath.IsAbs(text):
+		r.wrong(key, "must be an absolute path, one that begins with /, not %q", text)
+	case hasDotDot(text):
+		// Cleaning /a/b/../c to /a/c is wrong where b is a symbolic link.
+		r.wrong(key, `must be a path without "..", not %q`, text)
+	default:
+		*to = filepath.Clean(text)
+	}
+}
+
+// relative reads a path below another folder that cannot leave it.
+func (r *reader) relative(to *string) take {
+	return func(n node) {
+		text, ok := r.line(n)
+		switch {
+		case !ok:
+		case filepath.IsAbs(text):
+			r.wrong(n.key, "must be a relative path, not %q", text)
+		case hasDotDot(text):
+			r.wrong(n.key, `must be a path without "..", not %q`, text)
+		default:
+			*to = filepath.Clean(text)
+		}
+	}
+}
+
+func hasDotDot(path string) bool { return slices.Contains(strings.Split(path, "/"), "..") }
+
+// within says that path is folder or lies below it, by their names alone.
+func within(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}
+
+func overlap(a, b string) bool { return within(a, b) || within(b, a) }
+
+// validName says whether --app and --instance can carry a name, and a file
+// can have it.
+func validName(name string) bool {
+	return name != "" && len(name) <= 128 && !strings.ContainsAny(name[:1], "-.") && plain(name) &&
+		strings.IndexFunc(name, func(r rune) bool {
+			return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && !strings.ContainsRune("._-", r)
+		}) < 0
+}
+
+const nameForm = `must consist of letters, digits, ".", "_" and "-", and begin with neither "." nor "-"`

@@ -1,0 +1,120 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/token"
+)
+
+// Problem is one mistake in a configuration file. It is ErrInvalid.
+type Problem struct {
+	File         string
+	Line, Column int    // from 1; Column counts characters
+	Key          string // such as apps.booking.keep; "" for the file as a whole
+	Text         string // what is wrong, and what would be right
+	Excerpt      string // the line, and a mark below the place
+}
+
+func (p *Problem) Error() string {
+	place := fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+	if p.Key != "" {
+		place += p.Key + ": "
+	}
+	return place + p.Text + p.Excerpt
+}
+
+// Is makes every Problem an ErrInvalid.
+func (p *Problem) Is(target error) bool { return target == ErrInvalid }
+
+// file remembers where each key stands, so that checks which know only the
+// configuration can still name a line.
+type file struct {
+	path     string
+	lines    []string
+	at       map[string]token.Position
+	excused  map[string]bool // keys that are missing because they are misspelt
+	problems []*Problem
+}
+
+func newFile(path, text string) *file {
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	return &file{path: path, lines: lines, at: map[string]token.Position{}, excused: map[string]bool{}}
+}
+
+func (f *file) given(key string) bool {
+	_, ok := f.at[key]
+	return ok
+}
+
+func (f *file) missing(key string) bool { return !f.given(key) && !f.excused[key] }
+
+// wrong reports a problem of a key. One that is not in the file is shown at
+// the nearest key around it.
+func (f *file) wrong(key, format string, args ...any) {
+	place, ok := f.at[key]
+	for around := key; !ok && around != ""; place, ok = f.at[around] {
+		around = parent(around)
+	}
+	f.wrongAt(place, key, format, args...)
+}
+
+func (f *file) wrongAt(at token.Position, key, format string, args ...any) {
+	line, column := max(at.Line, 1), max(at.Column, 1)
+	f.problems = append(f.problems, &Problem{
+		File: f.path, Line: line, Column: column, Key: key,
+		Text:    mask(fmt.Sprintf(format, args...)),
+		Excerpt: f.excerpt(line, column),
+	})
+}
+
+// err joins the problems in the order of the file.
+func (f *file) err() error {
+	slices.SortStableFunc(f.problems, func(a, b *Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	all := make([]error, len(f.problems))
+	for i, p := range f.problems {
+		all[i] = p
+	}
+	return errors.Join(all...)
+}
+
+func (f *file) excerpt(line, column int) string {
+	if line > len(f.lines) || strings.TrimSpace(f.lines[line-1]) == "" {
+		return ""
+	}
+	text, column := window([]rune(mask(f.lines[line-1])), column-1)
+	number := fmt.Sprintf("%5d", line)
+	return fmt.Sprintf("\n%s | %s\n%*s | %s^", number, string(text), len(number), "", strings.Repeat(" ", column))
+}
+
+// window cuts a long line around a place, and takes out what a terminal would
+// obey instead of show.
+func window(line []rune, place int) ([]rune, int) {
+	const width = 120
+	place = min(place, len(line))
+	from := max(0, min(place-width/2, len(line)-width))
+	shown := slices.Clone(line[from:min(len(line), from+width)])
+	for i, r := range shown {
+		if !printable(r) {
+			shown[i] = ' '
+		}
+	}
+	return shown, place - from
+}
+
+// password is what stands between a colon and the @ of a URL.
+var password = regexp.MustCompile(`//[^/@\s"']*?:([^/@\s"']+)@`)
+
+// mask hides passwords in URLs: messages end up in the logs of CI jobs.
+func mask(text string) string {
+	return password.ReplaceAllStringFunc(text, func(url string) string {
+		at := strings.Index(url, ":") + 1
+		return url[:at] + strings.Repeat("*", len([]rune(url[at:]))-1) + "@"
+	})
+}

@@ -1,0 +1,192 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// reader turns YAML nodes into values and reports everything that does not
+// fit, instead of stopping at the first.
+type reader struct {
+	*file
+	anchors map[string]ast.Node
+}
+
+// node is one value of the file and its key.
+type node struct {
+	key  string
+	yaml ast.Node
+	at   token.Position
+}
+
+// take reads a value; keys says what may stand in a mapping.
+type take func(node)
+type keys map[string]take
+
+// entry is a key of a mapping as it is written there.
+type entry struct {
+	name  string
+	keyAt token.Position
+	node
+}
+
+func (r *reader) mapping(n node, known keys) {
+	for _, e := range r.entries(n) {
+		if read, ok := known[e.name]; ok {
+			read(e.node)
+			continue
+		}
+		r.unknown(n.key, e, slices.Sorted(maps.Keys(known)))
+	}
+}
+
+func (r *reader) unknown(around string, e entry, known []string) {
+	text := didYouMean(e.name, known)
+	switch {
+	case text != "":
+		r.excused[child(around, nearest(e.name, known))] = true
+	case moved[e.name] != "":
+		text = "; it is " + moved[e.name]
+	default:
+		text = "; known here: " + strings.Join(known, ", ")
+	}
+	r.wrongAt(e.keyAt, e.key, "unknown key%s", text)
+}
+
+// section is a mapping as a value of another one.
+func (r *reader) section(known keys) take {
+	return func(n node) { r.mapping(n, known) }
+}
+
+// moved are names under which a person may look for a key of another section.
+var moved = map[string]string{
+	"settle_timeout": "timeouts.settle", "sweep_timeout": "timeouts.sweep", "hook_timeout": "timeouts.hook",
+	"restart_wait": "restart.wait", "restart_quiet": "restart.quiet", "keep": "apps.NAME.keep",
+	"releases": "apps.NAME.releases", "instances": "apps.NAME.instances", "path_map": "pools[].path_map",
+	"agent_dir": "pools[].agent_dir", "status_path": "pools[].status_path",
+}
+
+func (r *reader) entries(n node) []entry {
+	mapping, ok := r.resolve(n.yaml).(*ast.MappingNode)
+	if !ok {
+		r.expected("a mapping of keys to values", n)
+		return nil
+	}
+	var list []entry
+	seen := map[string]int{}
+	for _, pair := range mapping.Values {
+		at := *pair.Key.GetToken().Position
+		name, ok := r.name(n.key, pair.Key, at)
+		if !ok {
+			continue
+		}
+		key := child(n.key, name)
+		if line := seen[name]; line > 0 {
+			r.wrongAt(at, key, "duplicate key: it stands in line %d already", line)
+			continue
+		}
+		seen[name] = at.Line
+		list = append(list, entry{name, at, r.place(key, at, pair.Value)})
+	}
+	return list
+}
+
+// name is a mapping's key as text: sites are also called 2024 and null.
+func (r *reader) name(around string, key ast.Node, at token.Position) (string, bool) {
+	switch k := key.(type) {
+	case *ast.StringNode:
+		return k.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
+		return k.GetToken().Value, true
+	case *ast.MergeKeyNode:
+		r.wrongAt(at, around, "merge keys (<<) are not supported: repeat the keys, or name a whole value by &anchor and *alias")
+	default:
+		r.wrongAt(at, around, "a key must be plain text")
+	}
+	return "", false
+}
+
+// place remembers where a key stands: at its value, or at itself if the value
+// goes on below.
+func (r *reader) place(key string, at token.Position, value ast.Node) node {
+	switch value.(type) {
+	case *ast.MappingNode, *ast.SequenceNode, *ast.AnchorNode, *ast.TagNode, *ast.NullNode, *ast.LiteralNode:
+	default:
+		at = start(value)
+	}
+	r.at[key] = at
+	return node{key, value, at}
+}
+
+func (r *reader) items(n node) []node {
+	sequence, ok := r.resolve(n.yaml).(*ast.SequenceNode)
+	if !ok {
+		r.expected("a list", n)
+		return nil
+	}
+	list := make([]node, len(sequence.Values))
+	for i, value := range sequence.Values {
+		list[i] = r.place(item(n.key, i), start(value), value)
+	}
+	return list
+}
+
+// start is where a value begins; goccy puts a mapping at its first colon.
+func start(yaml ast.Node) token.Position {
+	if mapping, ok := yaml.(*ast.MappingNode); ok && len(mapping.Values) > 0 && !mapping.IsFlowStyle {
+		yaml = mapping.Values[0].Key
+	}
+	if t := yaml.GetToken(); t != nil {
+		return *t.Position
+	}
+	return token.Position{}
+}
+
+func (r *reader) isMapping(n node) bool {
+	_, ok := r.resolve(n.yaml).(*ast.MappingNode)
+	return ok
+}
+
+func (r *reader) resolve(yaml ast.Node) ast.Node {
+	switch n := yaml.(type) {
+	case *ast.AnchorNode:
+		return n.Value
+	case *ast.AliasNode:
+		return r.anchors[n.Value.GetToken().Value]
+	}
+	return yaml
+}
+
+func (r *reader) expected(what string, n node) {
+	if alias, ok := n.yaml.(*ast.AliasNode); ok && r.resolve(alias) == nil {
+		r.wrongAt(n.at, n.key, "there is no anchor &%s", alias.Value.GetToken().Value)
+		return
+	}
+	r.wrongAt(n.at, n.key, "expected %s, found %s", what, describe(r.resolve(n.yaml)))
+}
+
+func describe(yaml ast.Node) string {
+	switch n := yaml.(type) {
+	case nil, *ast.NullNode:
+		return "nothing: give it a value or remove the key"
+	case *ast.MappingNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.TagNode:
+		return "the tag " + n.Start.Value
+	case *ast.StringNode:
+		return fmt.Sprintf("the text %q", n.Value)
+	case *ast.LiteralNode:
+		return "a block of text"
+	case *ast.BoolNode:
+		return n.Token.Value
+	default:
+		return "the number " + n.GetToken().Value
+	}
+}

@@ -1,0 +1,123 @@
+package config
+
+import "path/filepath"
+
+func (r *reader) apps(to *[]App) take {
+	return func(n node) {
+		for _, e := range r.entries(n) {
+			if !validName(e.name) {
+				r.wrongAt(e.keyAt, e.key, "the name of an application "+nameForm)
+				continue
+			}
+			*to = append(*to, r.app(e))
+		}
+	}
+}
+
+func (r *reader) app(e entry) App {
+	a := App{Name: e.name, Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: "."}
+	r.mapping(e.node, keys{
+		"source": r.section(keys{
+			"git":        r.git(&a.Source.Git),
+			"dir":        r.template(&a.Source.Dir),
+			"archive":    r.template(&a.Source.Archive),
+			"submodules": r.boolean(&a.Source.Submodules),
+		}),
+		"releases":       r.absolute(&a.Releases),
+		"keep":           r.integer(&a.Keep, 0, 1000),
+		"min_free":       r.size(&a.MinFree),
+		"link_target":    r.relative(&a.LinkTarget),
+		"docroot":        r.relative(&a.Docroot),
+		"instances":      r.instances(&a.Instances),
+		"instances_from": r.instancesFrom(&a.InstancesFrom),
+		"check":          r.check(&a.Check, true),
+		"shared":         r.list(&a.Shared, r.relative),
+		"shared_dir":     r.absolute(&a.SharedDir),
+		"hooks": r.section(keys{
+			"build":         r.list(&a.Hooks.Build, r.text),
+			"before_switch": r.list(&a.Hooks.BeforeSwitch, r.text),
+			"after_switch":  r.list(&a.Hooks.AfterSwitch, r.text),
+			"timeout":       r.duration(&a.Hooks.Timeout, moment),
+		}),
+		"pools":      r.list(&a.Pools, r.address),
+		"reached_as": r.list(&a.ReachedAs, r.absolute),
+	})
+	return a
+}
+
+func (r *reader) instances(to *[]Instance) take {
+	return func(n node) {
+		for _, e := range r.entries(n) {
+			if !validName(e.name) {
+				r.wrongAt(e.keyAt, e.key, "the name of an instance "+nameForm)
+				continue
+			}
+			*to = append(*to, r.instance(e))
+		}
+	}
+}
+
+// instance reads "name: /link" and "name: {link: /link, check: ...}".
+func (r *reader) instance(e entry) Instance {
+	i := Instance{Name: e.name}
+	if r.isMapping(e.node) {
+		r.mapping(e.node, keys{"link": r.absolute(&i.Link), "check": r.check(&i.Check, false)})
+	} else {
+		r.absolute(&i.Link)(e.node)
+	}
+	return i
+}
+
+func (r *reader) instancesFrom(to **InstancesFrom) take {
+	return func(n node) {
+		from := &InstancesFrom{}
+		*to = from
+		if r.isMapping(n) {
+			r.mapping(n, keys{"pattern": r.absolute(&from.Pattern), "except": r.list(&from.Except, r.text)})
+		} else {
+			r.absolute(&from.Pattern)(n)
+		}
+	}
+}
+
+func (r *reader) check(to **Check, forAll bool) take {
+	return func(n node) {
+		check := &Check{Status: 200}
+		r.mapping(n, keys{
+			"url":      r.url(&check.URL, forAll),
+			"host":     r.host(&check.Host, forAll),
+			"status":   r.integer(&check.Status, 100, 599),
+			"contains": r.text(&check.Contains),
+			"timeout":  r.duration(&check.Timeout, moment),
+		})
+		*to = check
+	}
+}
+
+// fill gives what depends on other keys its default.
+func (c *Config) fill() {
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		if a.SharedDir == "" && a.Releases != "" {
+			a.SharedDir = filepath.Join(filepath.Dir(a.Releases), "shared")
+		}
+		if a.Hooks.Timeout == 0 {
+			a.Hooks.Timeout = c.Timeouts.Hook
+		}
+		if a.Check != nil && a.Check.Timeout == 0 {
+			a.Check.Timeout = c.Timeouts.Check
+		}
+		for j := range a.Instances {
+			a.Instances[j].fill(a, c.Timeouts)
+		}
+	}
+}
+
+func (i *Instance) fill(a *App, t Timeouts) {
+	if i.Check == nil && a.Check != nil {
+		i.Check = a.Check.of(i.Name)
+	}
+	if i.Check != nil && i.Check.Timeout == 0 {
+		i.Check.Timeout = t.Check
+	}
+}

@@ -1,0 +1,177 @@
+package config_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"relink/internal/config"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("relink.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func show(t testing.TB, c *config.Config, format string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := config.Show(&out, c, format); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+const smallest = `
+apps:
+  booking:
+    source: {git: /srv/git/booking.git}
+    releases: /srv/releases/booking
+    instances: {club1: /var/www/club1}
+`
+
+func full(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestEveryKeyIsRead(t *testing.T) {
+	c := parse(t, full(t))
+	check := func(name string) *config.Check {
+		return &config.Check{URL: "http://127.0.0.1:8080/health", Host: name + ".example.org", Status: 200, Timeout: 3 * time.Second}
+	}
+	want := &config.Config{
+		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: config.ResetSmart,
+		Apps: []config.App{{
+			Name: "booking", Source: config.Source{Git: "/srv/git/booking.git", Submodules: true},
+			Releases: "/srv/releases/booking", Keep: 0, MinFree: 1 << 30, LinkTarget: ".", Docroot: "public",
+			Instances: []config.Instance{
+				{Name: "zebra", Link: "/var/www/zebra", Check: check("zebra")},
+				{Name: "club1", Link: "/var/www/club1", Check: check("club1")},
+				{Name: "2024", Link: "/var/www/2024", Check: &config.Check{
+					URL: "http://127.0.0.1/", Host: "2024.example.org", Status: 301, Contains: "é", Timeout: 90 * time.Second,
+				}},
+			},
+			Check:  check("{instance}"),
+			Shared: []string{".env", "var/uploads"}, SharedDir: "/srv/shared/booking",
+			Hooks: config.Hooks{
+				Build:        []string{"composer install --no-dev", "npm ci\nnpm run build\n"},
+				BeforeSwitch: []string{"php bin/migrate"}, AfterSwitch: []string{"systemctl restart queue"}, Timeout: time.Hour,
+			},
+			Pools: []string{"unix:/run/php/booking.sock"}, ReachedAs: []string{"/data/www"},
+		}, {
+			Name: "Mobile-App_2.0", Source: config.Source{Archive: "/srv/builds/mobile-{ref}.tar.gz"},
+			Releases: "/srv/rélease s/mobile", Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: ".",
+			Instances:     []config.Instance{{Name: "naïve", Link: "/var/www/na ïve"}},
+			InstancesFrom: &config.InstancesFrom{Pattern: "/nonexistent/*/current", Except: []string{"html"}},
+			SharedDir:     "/srv/rélease s/shared", Hooks: config.Hooks{Timeout: 2 * time.Hour},
+		}},
+		Pools: []config.Pool{
+			{Address: "unix:/run/php/booking.sock", StatusPath: "/fpm-status", AgentDir: "/var/lib/relink"},
+			{
+				Address: "tcp:127.0.0.1:9000", StatusPath: "/status", AgentDir: "/var/lib/relink",
+				PathMap: []config.PathMapping{{Host: "/srv/releases", Pool: "/app/releases"}, {Host: "/var/lib/relink", Pool: "/relink"}},
+				Command: []string{"docker", "kill", "-s", "USR2", "php"},
+			},
+		},
+		Apache:     config.Apache{Control: "/usr/sbin/apachectl"},
+		Thresholds: config.Thresholds{Waste: 0.1, FreeBytes: 33554433, Keys: 1, Strings: 0, HitRate: 0.95, HitRateRequests: 500},
+		Restart:    config.Restart{Method: config.MethodFPM, Wait: 0, Quiet: 2 * time.Second},
+		Warm:       config.Warm{Workers: 2, Slice: 100 * time.Millisecond},
+		Timeouts: config.Timeouts{
+			Connect: time.Second, Call: 20 * time.Second, Sweep: 5 * time.Second, Settle: 90 * time.Second,
+			Hook: 2 * time.Hour, Check: 3 * time.Second, Fetch: 15 * time.Minute,
+		},
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	want := `# relink.yaml with its defaults
+state_dir: /var/lib/relink/state
+reset: smart
+apps:
+  booking:
+    source:
+      git: /srv/git/booking.git
+    releases: /srv/releases/booking
+    keep: 3
+    min_free: 100MB
+    link_target: .
+    docroot: .
+    instances:
+      club1: /var/www/club1
+    shared_dir: /srv/releases/shared
+    hooks:
+      timeout: 10m
+apache:
+  control: apachectl
+thresholds:
+  waste: 0.2
+  free_bytes: 16MB
+  keys: 0.9
+  strings: 0.95
+  hit_rate: 0.9
+  hit_rate_requests: 1000
+restart:
+  method: auto
+  wait: 1m
+  quiet: 1s
+warm:
+  workers: 1
+  slice: 200ms
+  pause: 50ms
+timeouts:
+  connect: 2s
+  call: 30s
+  sweep: 10s
+  settle: 30s
+  hook: 10m
+  check: 10s
+  fetch: 10m
+`
+	if diff := cmp.Diff(want, show(t, parse(t, smallest), "yaml")); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestShownConfigurationLoadsAgainAsTheSame(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty": "", "smallest": smallest, "full": full(t), "windows": strings.ReplaceAll(smallest, "\n", "\r\n"),
+		"byte order mark": "\ufeff" + smallest,
+		"document marker": "# a comment\n---\n" + smallest,
+		"anchors":         smallest + "    docroot: &d public\n    link_target: *d\n",
+		"text like other types": strings.ReplaceAll(smallest, "club1:", `null: {link: /l, check: {url: "http://h/", contains: "yes # no: 'x\"\\"}}, 0x1F:`) +
+			"    hooks: {build: ['- a', '*b', '007', '~', 'null', '1e3', ' lead', 'tab\t', \"multi\\n line\\n\\n\", '{}', '|', \"é\\u2028\"]}\n",
+	} {
+		t.Run(name, func(t *testing.T) { roundTrip(t, parse(t, text)) })
+	}
+}
+
+func roundTrip(t testing.TB, c *config.Config) {
+	t.Helper()
+	for _, format := range []string{"yaml", "json"} {
+		text := show(t, c, format)
+		again, err := config.Parse(c.Path, []byte(text))
+		if err != nil {
+			t.Fatalf("%s does not load again: %v\n%s", format, err, text)
+		}
+		if diff := cmp.Diff(c, again); diff != "" {
+			t.Fatalf("%s loads differently: -before +after\n%s\n%s", format, diff, text)
+		}
+	}
+}

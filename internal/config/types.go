@@ -1,0 +1,144 @@
+// Package config reads relink's configuration: strict YAML, defaults, and
+// checks that name file, line, key and cure.
+package config
+
+import "time"
+
+// Config is a valid configuration with all defaults filled in. Paths are
+// absolute and clean; sizes are bytes; ratios are 0..1.
+type Config struct {
+	Path       string // the file it came from
+	StateDir   string // locks, journals and history
+	Reset      string // ResetSmart, ResetAlways or ResetNever
+	Apps       []App  // in the file's order
+	Pools      []Pool // none: the pools of the FPM masters that run
+	Apache     Apache
+	Thresholds Thresholds
+	Restart    Restart
+	Warm       Warm
+	Timeouts   Timeouts
+}
+
+// What a deploy does about OPcache when the command line does not say.
+const (
+	ResetSmart  = "smart"  // cut over without a restart; restart only for memory
+	ResetAlways = "always" // restart after every deploy
+	ResetNever  = "never"  // move the links only, and warn of what stays stale
+)
+
+// App is one code base with its releases and the instances that share them.
+type App struct {
+	Name          string
+	Source        Source
+	Releases      string // folder of the releases
+	Keep          int    // releases kept besides the live ones
+	MinFree       int64  // bytes that must stay free beside a new release
+	LinkTarget    string // folder inside a release that a link points at
+	Docroot       string // what the web server serves, relative to the link
+	Instances     []Instance
+	InstancesFrom *InstancesFrom
+	Check         *Check   // of every instance without its own
+	Shared        []string // paths linked into each release
+	SharedDir     string   // where they live
+	Hooks         Hooks
+	Pools         []string // addresses of the pools that serve it; none: all
+	ReachedAs     []string // further spellings of folders that hold links
+}
+
+// Source is where releases come from: exactly one of Git, Dir and Archive is
+// set. Dir and Archive may hold Placeholder, which the REF of a deploy replaces.
+type Source struct {
+	Git, Dir, Archive string
+	Submodules        bool // of a Git source
+}
+
+// Placeholder stands for the REF of a deploy in Source.Dir and Source.Archive.
+const Placeholder = "{ref}"
+
+// InstancePlaceholder stands for an instance's name in App.Check.
+const InstancePlaceholder = "{instance}"
+
+// Instance is one site: a named symbolic link to a release.
+type Instance struct {
+	Name, Link string
+	Check      *Check // none: the site is not asked after the switch
+	Found      bool   // by App.InstancesFrom, not listed
+}
+
+// InstancesFrom finds instances: what * matches in Pattern is the name.
+type InstancesFrom struct {
+	Pattern string   // absolute, with one *
+	Except  []string // names that are not instances
+}
+
+// Check is the request that proves that an instance serves after a switch.
+type Check struct {
+	URL, Host string // Host is sent instead of the URL's, unless empty
+	Status    int
+	Contains  string // text that the body must hold, unless empty
+	Timeout   time.Duration
+}
+
+// Hooks are shell commands around the switch.
+type Hooks struct {
+	Build, BeforeSwitch, AfterSwitch []string
+	Timeout                          time.Duration // of each command
+}
+
+// Pool is one PHP-FPM pool, as relink and as the pool itself see it.
+type Pool struct {
+	Address    string        // unix:/run/x.sock or tcp:host:port
+	StatusPath string        // pm.status_path
+	AgentDir   string        // where the pool can read the agent
+	PathMap    []PathMapping // for chroots and containers
+	Command    []string      // reloads the pool's master when relink cannot signal it
+}
+
+// PathMapping says that the folder Host is called Pool inside a pool.
+type PathMapping struct{ Host, Pool string }
+
+// Apache is how the web server is controlled.
+type Apache struct{ Control string }
+
+// Thresholds are the bounds past which OPcache's memory asks for a restart.
+type Thresholds struct {
+	Waste           float64 // ratio of the memory that is wasted, at most
+	FreeBytes       int64   // memory that is free, at least
+	Keys            float64 // ratio of max_cached_keys in use, at most
+	Strings         float64 // ratio of the interned strings buffer in use, at most
+	HitRate         float64 // ratio of hits between two samples, at least
+	HitRateRequests int     // requests between them, for the ratio to count
+}
+
+// Ways to empty OPcache.
+const (
+	MethodAuto   = "auto"   // the mildest one that cures
+	MethodReset  = "reset"  // opcache_reset()
+	MethodFPM    = "fpm"    // reload the FPM master (SIGUSR2)
+	MethodApache = "apache" // graceful restart, for mod_php
+)
+
+// Restart is how and when OPcache is emptied once a threshold asks for it.
+type Restart struct {
+	Method string        // MethodAuto, MethodReset, MethodFPM or MethodApache
+	Wait   time.Duration // for a quiet moment, at most
+	Quiet  time.Duration // age of the oldest request in flight, at most
+}
+
+// Warm paces the compilation of a new release before its switch.
+type Warm struct {
+	Workers int           // of one pool that compile at the same time
+	Slice   time.Duration // of work in one request
+	Pause   time.Duration // between two of them
+}
+
+// Timeouts bound every wait.
+type Timeouts struct {
+	Connect time.Duration // to a pool
+	Call    time.Duration // one call of the agent
+	Sweep   time.Duration // all workers of a pool, before the cut-over
+	Settle  time.Duration // workers that were busy at the cut-over
+	Hook    time.Duration // one hook command
+	Check   time.Duration // one check of an instance
+	Fetch   time.Duration // one source
+}

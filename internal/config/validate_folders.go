@@ -1,0 +1,72 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// folders refuses what would make relink prune, copy or seal a folder that
+// belongs to something else.
+func (v *validator) folders() {
+	for i := range v.Apps {
+		a, key := &v.Apps[i], child("apps", v.Apps[i].Name)
+		if a.Releases == "" {
+			continue
+		}
+		if within(v.StateDir, a.Releases) {
+			v.wrong("state_dir", "%s lies in the releases folder of %s", v.StateDir, a.Name)
+		}
+		if within(a.SharedDir, a.Releases) {
+			v.wrong(key+".shared_dir", "%s lies in the releases folder, where it would be taken for a release", a.SharedDir)
+		}
+		v.sourceFolder(key, a)
+		for j := range v.Apps[:i] {
+			v.together(&v.Apps[j], a, key)
+		}
+	}
+}
+
+func (v *validator) sourceFolder(key string, a *App) {
+	dir, _, _ := strings.Cut(a.Source.Dir, Placeholder)
+	if dir != a.Source.Dir {
+		dir = filepath.Dir(dir + "x")
+	}
+	switch {
+	case a.Source.Dir == "":
+	case within(dir, a.Releases):
+		v.wrong(key+".source.dir", "%s lies in the releases folder", a.Source.Dir)
+	case dir == a.Source.Dir && within(a.Releases, dir):
+		v.wrong(key+".source.dir", "%s holds the releases folder: each release would hold all earlier ones", dir)
+	}
+}
+
+func (v *validator) together(first, second *App, key string) {
+	if first.Releases != "" && overlap(first.Releases, second.Releases) {
+		v.wrong(key+".releases", "%s and the releases folder of %s, %s, must not hold each other", second.Releases, first.Name, first.Releases)
+		return
+	}
+	bySelf := v.given(child("apps", first.Name)+".shared_dir") && v.given(key+".shared_dir")
+	if len(first.Shared) > 0 && len(second.Shared) > 0 && first.SharedDir == second.SharedDir && !bySelf {
+		v.wrong(key+".shared", "would share files with %s: both have %s by default; give each its own shared_dir", first.Name, second.SharedDir)
+	}
+}
+
+func (v *validator) shared(key string, a *App) {
+	served := filepath.Join(a.LinkTarget, a.Docroot)
+	for i, entry := range a.Shared {
+		at := item(key+".shared", i)
+		switch {
+		case entry == "":
+			continue
+		case entry == ".":
+			v.wrong(at, "must name something inside a release")
+		case within(served, entry):
+			v.wrong(at, "%s holds the document root %s, so that no release would be served", entry, served)
+		}
+		for _, other := range a.Shared[:i] {
+			if other != "" && overlap(entry, other) && entry != "." && other != "." {
+				v.wrong(at, "%s and %s overlap", entry, other)
+			}
+		}
+	}
+}
