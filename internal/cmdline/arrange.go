@@ -1,0 +1,63 @@
+// Package cmdline lets a command line be written as people write it: flags
+// anywhere, and a named guess where a word is misspelt.
+package cmdline
+
+import (
+	"slices"
+	"strings"
+)
+
+// Level is a program or command: its flags, and the commands below it.
+type Level struct {
+	Flags    map[string]bool // by name without dashes; true: a value follows
+	Commands map[string]Level
+}
+
+// Arrange puts each flag in front of the arguments of the level that it belongs
+// to, because urfave/cli stops looking for flags at the first argument: without
+// it "deploy v2 --all" would leave --all unread. What is no known flag stays
+// with the command, whose parser names it. Nothing after "--" is touched.
+func Arrange(args []string, program Level) []string {
+	levels := []Level{program}
+	flags, words := make([][]string, 1), []string{}
+	names := []string{}
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		current := levels[len(levels)-1]
+		switch below, isCommand := current.Commands[arg]; {
+		case arg == "--":
+			words = append(words, args[i:]...)
+			i = len(args)
+		case isFlag(arg):
+			at, takesValue := owner(levels, arg)
+			flags[at] = append(flags[at], arg)
+			if takesValue && i+1 < len(args) {
+				i++
+				flags[at] = append(flags[at], args[i])
+			}
+		case isCommand && len(words) == 0:
+			levels, flags, names = append(levels, below), append(flags, nil), append(names, arg)
+		default:
+			words = append(words, arg)
+		}
+	}
+	arranged := flags[0]
+	for i, name := range names {
+		arranged = slices.Concat(arranged, []string{name}, flags[i+1])
+	}
+	return append(arranged, words...)
+}
+
+func isFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
+
+// owner finds the level, the innermost first, that knows a flag, and whether its
+// value is the next argument.
+func owner(levels []Level, arg string) (at int, takesValue bool) {
+	name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	for at := len(levels) - 1; at >= 0; at-- {
+		if takes, known := levels[at].Flags[name]; known {
+			return at, takes && !hasValue
+		}
+	}
+	return len(levels) - 1, false
+}
