@@ -14,12 +14,26 @@ import (
 // WriteFile replaces path by data in one step. After it returns nil, a crash or
 // a power cut leaves the new content; before that, the old one or the new one.
 func WriteFile(path string, data []byte, mode os.FileMode) error {
-	if err := renameio.WriteFile(path, data, mode, renameio.IgnoreUmask()); err != nil {
+	if err := replace(path, data, mode); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	// renameio syncs the file, not the folder: without this the rename itself
 	// may be lost (google/renameio#11).
 	return SyncDir(filepath.Dir(path))
+}
+
+// replace is renameio.WriteFile, which would keep the mode of a file that is
+// replaced.
+func replace(path string, data []byte, mode os.FileMode) error {
+	file, err := renameio.NewPendingFile(path, renameio.WithStaticPermissions(mode))
+	if err != nil {
+		return err
+	}
+	defer file.Cleanup()
+	if _, err := file.Write(data); err != nil {
+		return err
+	}
+	return file.CloseAtomicallyReplace()
 }
 
 // SyncDir makes the names in dir durable.

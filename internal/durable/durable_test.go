@@ -1,0 +1,56 @@
+package durable_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"relink/internal/durable"
+)
+
+func TestWriteFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	for _, step := range []struct {
+		content string
+		mode    os.FileMode
+	}{{"first", 0o644}, {"", 0o600}, {"third", 0o640}} {
+		if err := durable.WriteFile(path, []byte(step.content), step.mode); err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(content) != step.content || info.Mode().Perm() != step.mode {
+			t.Errorf("%q, mode %v; want %q, mode %v", content, info.Mode().Perm(), step.content, step.mode)
+		}
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(left) != 1 {
+		t.Errorf("%d files beside the one that was written: %v, %v", len(left)-1, left, err)
+	}
+}
+
+func TestFailuresLeaveTheOldFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := durable.WriteFile(filepath.Join(dir, "missing", "state"), nil, 0o644); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing folder gave %v", err)
+	}
+	if err := durable.WriteFile(dir, []byte("x"), 0o644); err == nil {
+		t.Error("a folder was replaced by a file")
+	}
+	for _, sync := range []func(string) error{durable.SyncDir, durable.SyncFileSystem} {
+		if err := sync(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("syncing a missing folder gave %v", err)
+		}
+		if err := sync(dir); err != nil {
+			t.Error(err)
+		}
+	}
+}
