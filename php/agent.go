@@ -1,0 +1,133 @@
+// Package php runs relink's agent, one small PHP file, inside the workers of a
+// PHP-FPM pool, and finds the FPM masters and pools that run on this machine.
+package php
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"relink/fcgi"
+)
+
+// Agent calls the agent in one pool. It holds no connection; its methods may be
+// called at the same time, and each call occupies one worker.
+type Agent struct {
+	pool   Pool
+	script string // as the pool sees it
+}
+
+// Worker is the PHP process that answered a call.
+type Worker struct {
+	PID        int // in the pool's PID namespace
+	ParentPID  int // the FPM master; 0 without the posix extension
+	PHPVersion string
+	SAPI       string
+	// RequestTime is when the worker began the call.
+	RequestTime time.Time
+	// RealpathCache is the size in bytes of the worker's realpath cache at the end of the call.
+	RealpathCache int64
+}
+
+// NewAgent installs the agent under the pool's AgentDir if it is not there yet.
+// It does not talk to the pool.
+func NewAgent(pool Pool) (*Agent, error) {
+	if pool.AgentDir == "" {
+		pool.AgentDir = DefaultAgentDir
+	}
+	file, err := InstallAgent(pool.AgentDir)
+	if err != nil {
+		return nil, fmt.Errorf("pool %s: %w", pool.Address, err)
+	}
+	return &Agent{pool: pool, script: pool.PathMap.ToPool(file)}, nil
+}
+
+// Pool returns the pool that the agent calls.
+func (a *Agent) Pool() Pool { return a.pool }
+
+// Ping proves that the agent runs in the pool. It asks nothing of OPcache.
+func (a *Agent) Ping(ctx context.Context) (Worker, error) {
+	return a.call(ctx, "ping", nil, nil)
+}
+
+// Sweep has the worker that answers drop its realpath cache.
+func (a *Agent) Sweep(ctx context.Context) (Worker, error) {
+	return a.call(ctx, "sweep", nil, nil)
+}
+
+type answer struct {
+	Worker wireWorker      `json:"worker"`
+	Error  *agentError     `json:"error"`
+	Result json.RawMessage `json:"result"`
+}
+
+type wireWorker struct {
+	PID           int     `json:"pid"`
+	Parent        int     `json:"parent"`
+	PHP           string  `json:"php"`
+	SAPI          string  `json:"sapi"`
+	Time          float64 `json:"time"` // seconds
+	RealpathCache int64   `json:"realpath_cache"`
+}
+
+func (w wireWorker) worker() Worker {
+	return Worker{PID: w.PID, ParentPID: w.Parent, PHPVersion: w.PHP, SAPI: w.SAPI,
+		RequestTime: time.UnixMicro(int64(w.Time * 1e6)), RealpathCache: w.RealpathCache}
+}
+
+// call runs one operation and decodes its result into out. Where the operation
+// was cut short by a fatal error, out holds what was done so far and the error
+// is not nil.
+func (a *Agent) call(ctx context.Context, op string, in, out any) (Worker, error) {
+	worker, err := a.exchange(ctx, op, in, out)
+	if err != nil {
+		return worker, fmt.Errorf("%s in pool %s: %w", op, a.pool.Address, err)
+	}
+	return worker, nil
+}
+
+func (a *Agent) exchange(ctx context.Context, op string, in, out any) (Worker, error) {
+	nonce := newNonce()
+	request := fcgi.Request{Script: a.script, Params: map[string]string{"RELINK_OP": op, "RELINK_NONCE": nonce}}
+	if in != nil {
+		body, err := json.Marshal(in)
+		if err != nil {
+			return Worker{}, fmt.Errorf("encode the request: %w", err)
+		}
+		request.Body = body
+	}
+	response, err := fcgi.Call(ctx, a.pool.Address, request)
+	if err != nil {
+		return Worker{}, a.refused(response, err)
+	}
+	payload, err := open(response.Body, nonce)
+	if err != nil {
+		return Worker{}, a.refused(response, fmt.Errorf("status %d: %w", response.Status, err))
+	}
+	return decode(payload, out)
+}
+
+func decode(payload []byte, out any) (Worker, error) {
+	var all answer
+	if err := json.Unmarshal(payload, &all); err != nil {
+		return Worker{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if out != nil && len(all.Result) > 0 {
+		if err := json.Unmarshal(all.Result, out); err != nil {
+			return Worker{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+	}
+	if all.Error != nil {
+		return all.Worker.worker(), all.Error.named()
+	}
+	return all.Worker.worker(), nil
+}
+
+func newNonce() string {
+	var random [16]byte
+	rand.Read(random[:]) // never fails since Go 1.24
+	return hex.EncodeToString(random[:])
+}

@@ -1,0 +1,89 @@
+package php
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+)
+
+// The agent wraps its answer as
+//
+//	RELINK1:<nonce>:<length>:<crc32b>\n<payload>
+//
+// so that it is found inside what an auto_prepend_file prints and what FPM mixes
+// in from stderr, and so that a cut or altered answer never passes for a whole one.
+const mark = "RELINK1:"
+
+// open finds the answer to the request with this nonce in noise and returns its
+// payload. Answers to other nonces are noise.
+func open(noise []byte, nonce string) ([]byte, error) {
+	lead := []byte(mark + nonce + ":")
+	failure := missing(noise, lead)
+	for rest := noise; ; {
+		at := bytes.Index(rest, lead)
+		if at < 0 {
+			return nil, failure
+		}
+		rest = rest[at+len(lead):]
+		payload, err := unwrap(rest)
+		if err == nil {
+			return payload, nil
+		}
+		failure = err
+	}
+}
+
+// missing tells an answer that never began from one whose first bytes are the
+// last that arrived.
+func missing(noise, lead []byte) error {
+	for n := len(lead); n >= len(mark); n-- {
+		if bytes.HasSuffix(noise, lead[:n]) {
+			return fmt.Errorf("%w: it ends in the mark", ErrTruncated)
+		}
+	}
+	return fmt.Errorf("%w: the pool answered %s", ErrCorrupt, excerpt(noise))
+}
+
+func unwrap(rest []byte) ([]byte, error) {
+	// 20 digits of length, a colon, 8 of checksum, and the line's end.
+	const longest = 30
+	end := bytes.IndexByte(rest[:min(len(rest), longest)], '\n')
+	if end < 0 && len(rest) < longest {
+		return nil, fmt.Errorf("%w: it ends in the mark", ErrTruncated)
+	}
+	size, sum, ok := header(rest[:max(end, 0)])
+	if !ok {
+		return nil, fmt.Errorf("%w: its mark reads %s", ErrCorrupt, excerpt(rest))
+	}
+	payload := rest[end+1:]
+	if uint64(len(payload)) < size {
+		return nil, fmt.Errorf("%w: %d of %d bytes", ErrTruncated, len(payload), size)
+	}
+	payload = payload[:size]
+	if got := crc32.ChecksumIEEE(payload); got != sum {
+		return nil, fmt.Errorf("%w: checksum %08x, announced %08x", ErrCorrupt, got, sum)
+	}
+	return payload, nil
+}
+
+func header(line []byte) (size uint64, sum uint32, ok bool) {
+	length, digits, found := bytes.Cut(line, []byte(":"))
+	size, err := strconv.ParseUint(string(length), 10, 63)
+	sum64, errSum := strconv.ParseUint(string(digits), 16, 32)
+	return size, uint32(sum64), found && len(digits) == 8 && err == nil && errSum == nil
+}
+
+// excerpt is short enough for an error message and long enough to recognise a
+// PHP error in it.
+func excerpt(b []byte) string {
+	const most = 200
+	b = bytes.TrimSpace(b)
+	switch {
+	case len(b) == 0:
+		return "nothing"
+	case len(b) > most:
+		return strconv.Quote(string(b[:most])) + "..."
+	}
+	return strconv.Quote(string(b))
+}

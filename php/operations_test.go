@@ -1,0 +1,217 @@
+package php_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"relink/php"
+	"relink/php/sandbox"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// operations are what the agent must do on every PHP version.
+var operations = []struct {
+	name string
+	test func(t *testing.T, on platform)
+}{
+	{"Ping", testPing},
+	{"Sweep", testSweep},
+	{"Status", testStatus},
+	{"Configuration", testConfiguration},
+	{"Scripts", testScripts},
+	{"Aliases", testAliases},
+	{"AliasesInManyRequests", testAliasesInManyRequests},
+	{"CutOver", testCutOver},
+	{"CutOverWithTimestamps", testCutOverWithTimestamps},
+	{"LockedTimestamps", testLockedTimestamps},
+	{"InvalidateManyRequests", testInvalidateManyRequests},
+	{"InvalidateBudget", testInvalidateBudget},
+	{"InvalidateDeleted", testInvalidateDeleted},
+	{"Compile", testCompile},
+	{"CompileBudget", testCompileBudget},
+	{"CompileFatal", testCompileFatal},
+	{"Reset", testReset},
+	{"NotUTF8", testNotUTF8},
+	{"Masters", testMasters},
+}
+
+func TestOperations(t *testing.T) {
+	for _, o := range operations {
+		t.Run(o.name, func(t *testing.T) { o.test(t, platform{}) })
+	}
+}
+
+func testPing(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{})
+	w := check[php.Worker](t)(p.Ping(withTimeout(t)))
+	pids, err := p.server.WorkerPIDs("")
+	if err != nil || !slices.Contains(pids, w.PID) {
+		t.Errorf("pid %d is not among the workers %v (%v)", w.PID, pids, err)
+	}
+	if want := p.server.Pool("").MasterPID; w.ParentPID != want && w.ParentPID != 0 {
+		t.Errorf("parent %d, want %d", w.ParentPID, want)
+	}
+	if w.SAPI != "fpm-fcgi" || !strings.Contains(w.PHPVersion, ".") {
+		t.Errorf("%+v", w)
+	}
+	if age := time.Since(w.RequestTime); age < -time.Minute || age > time.Minute {
+		t.Errorf("request time %v", w.RequestTime)
+	}
+}
+
+func testSweep(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{})
+	p.write("real/a.php", "<?php echo realpath_cache_size() > 0 ? 'full' : 'empty';")
+	p.write("look.php", "<?php clearstatcache(); echo array_key_exists(__DIR__ . '/real/a.php', realpath_cache_get()) ? 'kept' : 'gone';")
+	p.wantBody(p.www+"/real/a.php", "full")
+	p.wantBody(p.www+"/look.php", "kept")
+	before := check[php.Worker](t)(p.Ping(withTimeout(t)))
+	swept := check[php.Worker](t)(p.Sweep(withTimeout(t)))
+	if swept.PID != before.PID || swept.RealpathCache != 0 || before.RealpathCache == 0 {
+		t.Errorf("before %+v, swept %+v", before, swept)
+	}
+	p.wantBody(p.www+"/look.php", "gone")
+}
+
+func testStatus(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{INI: map[string]string{"opcache.memory_consumption": "16"}})
+	began := time.Now().Add(-time.Minute)
+	root := p.release("r1", 3)
+	for _, name := range []string{"/s0.php", "/s0.php", "/s1.php"} {
+		p.get(root + name)
+	}
+	s := check[php.Status](t)(p.Status(withTimeout(t)))
+	if !s.Enabled || s.CacheFull || s.RestartPending || s.RestartInProgress || s.Worker.PID == 0 {
+		t.Errorf("%+v", s)
+	}
+	if s.Memory.Total() != 16<<20 || s.Memory.Used == 0 || s.Strings.Size == 0 || s.Strings.Count == 0 {
+		t.Errorf("memory %+v, strings %+v", s.Memory, s.Strings)
+	}
+	if n := s.Statistics; n.CachedScripts != 3 || n.Hits < 1 || n.Misses < 2 || n.MaxCachedKeys < 10000 || n.StartTime.Before(began) || !n.LastRestart.IsZero() {
+		t.Errorf("%+v", n)
+	}
+}
+
+func testConfiguration(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{
+		INI: map[string]string{
+			"opcache.memory_consumption": "32", "opcache.interned_strings_buffer": "4", "opcache.max_wasted_percentage": "10",
+			"opcache.file_update_protection": "7", "realpath_cache_size": "256K", "realpath_cache_ttl": "60",
+			"disable_functions": "exec, system", "opcache.revalidate_path": "1",
+		},
+	})
+	c := check[php.Configuration](t)(p.Configuration(withTimeout(t)))
+	if c.MemoryConsumption != 32<<20 || c.InternedStringsBuffer != 4<<20 || c.MaxWasted != 0.1 || c.FileUpdateProtection != 7*time.Second {
+		t.Errorf("%+v", c)
+	}
+	if c.RealpathCacheSize != 256<<10 || c.RealpathCacheTTL != time.Minute || c.ValidateTimestamps || !c.RevalidatePath {
+		t.Errorf("%+v", c)
+	}
+	if diff := cmp.Diff([]string{"exec", "system"}, c.DisableFunctions); diff != "" {
+		t.Error(diff)
+	}
+	if c.Version != c.Worker.PHPVersion || c.Directives["opcache.enable"] != "1" || len(c.OpenBasedir) != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func testScripts(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{INI: map[string]string{"opcache.validate_timestamps": "1"}})
+	one, two := p.release("r1", 2), p.release("r10", 1)
+	for _, path := range []string{one + "/s0.php", one + "/s1.php", two + "/s0.php", one + "/s0.php"} {
+		p.get(path)
+	}
+	check[php.InvalidateResult](t)(p.Invalidate(withTimeout(t), []string{one + "/s1.php"}, 0))
+
+	list := check[[]php.Script](t)(p.Scripts(withTimeout(t), []string{one}))
+	live := map[string]bool{}
+	for _, s := range list {
+		live[s.Path] = s.Live
+		if s.Memory <= 0 || s.LastUsed.IsZero() || s.Live && time.Since(s.Timestamp).Round(time.Minute) != time.Hour {
+			t.Errorf("%+v", s)
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{one + "/s0.php": true, one + "/s1.php": false}, live); diff != "" {
+		t.Error(diff)
+	}
+	if all := check[[]php.Script](t)(p.Scripts(withTimeout(t), nil)); len(all) != 4 {
+		t.Errorf("%d scripts, want 3 and the agent", len(all))
+	}
+}
+
+func testReset(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{})
+	root := p.release("r1", 1)
+	p.get(root + "/s0.php")
+	result := check[php.ResetResult](t)(p.Reset(withTimeout(t)))
+	if !result.Accepted || !result.Status.RestartPending {
+		t.Errorf("%+v", result)
+	}
+	// The pool's only worker restarts the cache at its next request.
+	p.get(root + "/s0.php")
+	s := check[php.Status](t)(p.Status(withTimeout(t)))
+	if s.RestartPending || s.Statistics.LastRestart.IsZero() || s.Statistics.ManualRestarts != 1 || s.Memory.Wasted != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func testNotUTF8(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{})
+	root := filepath.Dir(p.write("latin1-\xe9\xff/caf\xe9.php", "<?php echo 'x';"))
+	link := p.link("li\xe8n", root)
+	p.wantBody(link+"/caf\xe9.php", "x")
+
+	list := check[[]php.Script](t)(p.Scripts(withTimeout(t), []string{root}))
+	if len(list) != 1 || list[0].Path != root+"/caf\xe9.php" || !list[0].Live {
+		t.Errorf("%+v", list)
+	}
+	query := php.AliasQuery{Root: root, Links: []string{link}}
+	aliases := check[php.AliasResult](t)(p.Aliases(withTimeout(t), query))
+	if diff := cmp.Diff([]string{"caf\xe9.php"}, aliases.Aliased); diff != "" || aliases.PerLink[link] != 1 {
+		t.Error(diff, aliases)
+	}
+	done := check[php.AliasedResult](t)(p.InvalidateAliased(withTimeout(t), []php.AliasQuery{query}))
+	if diff := cmp.Diff([]string{root + "/caf\xe9.php"}, done.Invalidated); diff != "" {
+		t.Error(diff)
+	}
+	compiled := check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{root + "/caf\xe9.php"}, 0))
+	if compiled.Files[0].Outcome != php.Compiled {
+		t.Errorf("%+v", compiled)
+	}
+	if err := os.Remove(root + "/caf\xe9.php"); err != nil {
+		t.Fatal(err)
+	}
+	missing := check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{root + "/\xe9.php"}, 0))
+	if f := missing.Files[0]; f.Outcome != php.Failed || !strings.Contains(f.Reason, "\xe9.php") {
+		t.Errorf("%+v", missing)
+	}
+}
+
+func TestStatusOfPreloadAndJIT(t *testing.T) {
+	root := tempRoot(t)
+	files := pool{t: t, www: root + "/www"}
+	ini := map[string]string{
+		"opcache.preload":         files.write("preload.php", "<?php class Preloaded {}\nfunction preloaded() {}"),
+		"opcache.jit_buffer_size": "8M", "opcache.jit": "1255",
+	}
+	if os.Geteuid() == 0 {
+		ini["opcache.preload_user"] = "www-data"
+	}
+	p := platform{}.startIn(t, root, sandbox.Master{INI: ini})
+	s := check[php.Status](t)(p.Status(withTimeout(t)))
+	if s.Preload.Classes != 1 || s.Preload.Functions != 1 || s.Preload.Scripts < 1 || s.Preload.Memory == 0 {
+		t.Errorf("%+v", s.Preload)
+	}
+	if !s.JIT.Enabled || s.JIT.BufferSize < 7<<20 || s.JIT.BufferFree == 0 {
+		t.Errorf("%+v", s.JIT)
+	}
+	c := check[php.Configuration](t)(p.Configuration(withTimeout(t)))
+	if c.Preload != ini["opcache.preload"] || c.JITBufferSize != 8<<20 || c.JIT != "1255" {
+		t.Errorf("%q %d %q", c.Preload, c.JITBufferSize, c.JIT)
+	}
+}

@@ -1,0 +1,69 @@
+package php
+
+import (
+	"sort"
+	"strings"
+
+	"relink/fcgi"
+)
+
+// DefaultAgentDir is where the agent is installed when a pool names no folder.
+const DefaultAgentDir = "/var/lib/relink"
+
+// Pool is one FPM pool as relink reaches it.
+type Pool struct {
+	Name       string // as FPM knows it; empty when it was configured by address only
+	Address    fcgi.Address
+	StatusPath string  // pm.status_path; empty when the pool has none
+	AgentDir   string  // a folder as the host sees it; empty means DefaultAgentDir
+	PathMap    PathMap // for a pool in a chroot or a container
+}
+
+// Mapping says that the folder Host is seen as the folder Pool by the pool.
+type Mapping struct{ Host, Pool string }
+
+// PathMap translates paths between the host and a pool. The longest matching
+// folder wins, whole path elements only; a path that none matches stays as it is.
+type PathMap []Mapping
+
+// ToPool gives the path under which the pool sees the host's path.
+func (m PathMap) ToPool(host string) string {
+	return m.translate(host, func(e Mapping) (string, string) { return e.Host, e.Pool })
+}
+
+// ToHost gives the path under which the host sees the pool's path.
+func (m PathMap) ToHost(pool string) string {
+	return m.translate(pool, func(e Mapping) (string, string) { return e.Pool, e.Host })
+}
+
+func (m PathMap) translate(path string, ends func(Mapping) (from, to string)) string {
+	sorted := append(PathMap(nil), m...)
+	sort.SliceStable(sorted, func(i, j int) bool {
+		a, _ := ends(sorted[i])
+		b, _ := ends(sorted[j])
+		return len(strings.TrimRight(a, "/")) > len(strings.TrimRight(b, "/"))
+	})
+	for _, entry := range sorted {
+		from, to := ends(entry)
+		if rest, ok := below(path, from); ok {
+			return join(to, rest)
+		}
+	}
+	return path
+}
+
+// below gives what follows folder in path, with its leading slash or empty.
+func below(path, folder string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(path, strings.TrimRight(folder, "/"))
+	if rest == "/" {
+		rest = ""
+	}
+	return rest, ok && (rest == "" || rest[0] == '/')
+}
+
+func join(folder, rest string) string {
+	if joined := strings.TrimRight(folder, "/") + rest; joined != "" {
+		return joined
+	}
+	return "/"
+}
