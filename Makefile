@@ -1,0 +1,47 @@
+# Every target does its own set-up: on Debian it installs what is missing when
+# run as root or with sudo, else it says what is missing (.ci/setup).
+GO        ?= go
+FUZZTIME  ?= 20s
+BENCHTIME ?= 1x
+PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
+
+.PHONY: build test test-php demo bench fuzz clean
+
+build:
+	$(GO) build -trimpath -o bin/relink .
+
+test:
+	.ci/setup test
+	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
+	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags phpversions ./...
+	$(GO) tool staticcheck ./...
+	$(GO) build ./...
+	$(GO) test -race -timeout 14m ./...
+
+# The agent and whole deploys on real PHP-FPMs 7.4 and 8.4. Needs root: each
+# runs in a root file system of its own (debootstrap, kept in .cache/php).
+test-php:
+	.ci/setup php
+	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 14m -tags phpversions -run PHPVersions ./php/... ./deploy/...
+
+demo:
+	.ci/setup
+	$(MAKE) --no-print-directory build
+	bin/relink demo
+
+bench:
+	.ci/setup test
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 30m ./...
+
+fuzz:
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin
