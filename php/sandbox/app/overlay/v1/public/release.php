@@ -1,0 +1,4 @@
+<?php
+// The cheapest page: says which release answered.
+header('X-App-Release: @RELEASE@');
+echo 'release @RELEASE@';

@@ -1,0 +1,2 @@
+<?php echo \dokuwiki\Relink\Banner::html() ?>
+<!-- template @RELEASE@ -->

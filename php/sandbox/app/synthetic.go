@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	syntheticIncludes  = 10 // files that every page includes
+	syntheticFunctions = 20 // in each file, so that it weighs something in OPcache
+)
+
+// Synthetic makes in dir a light application of that many files for loads of
+// thousands of requests a second: index.php includes ten of the others, and
+// with ?p=N the N-th too. It needs no data of its own.
+func Synthetic(ctx context.Context, dir string, files int) (App, error) {
+	a := App{Repository: filepath.Join(dir, "synthetic.git"), DocRoot: "public", Slow: "/slow.php", Cheap: "/release.php"}
+	for page := range 8 {
+		a.Paths = append(a.Paths, fmt.Sprintf("/index.php?p=%d", page*(files-1)/8))
+	}
+	repo, err := newRepository(ctx, a.Repository)
+	if err != nil {
+		return App{}, err
+	}
+	tree, err := os.MkdirTemp(dir, "tree-")
+	if err != nil {
+		return App{}, err
+	}
+	defer os.RemoveAll(tree)
+	for _, tag := range []string{"v1", "v2"} {
+		if err := writeSynthetic(tree, tag, files); err != nil {
+			return App{}, err
+		}
+		if err := repo.commit(ctx, tree, tag); err != nil {
+			return App{}, err
+		}
+	}
+	return a, nil
+}
+
+func writeSynthetic(tree, tag string, files int) error {
+	lib := filepath.Join(tree, "lib")
+	public := filepath.Join(tree, "public")
+	for _, dir := range []string{lib, public} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	for i := range files - 1 {
+		if err := os.WriteFile(filepath.Join(lib, fmt.Sprintf("part%d.php", i)), []byte(syntheticPart(tag, i)), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(public, "index.php"), []byte(syntheticIndex(tag)), 0o644); err != nil {
+		return err
+	}
+	return applyOverlay(tree, tag, func(path string) bool {
+		name := filepath.Base(path)
+		return filepath.Dir(path) == "public" && (name == "release.php" || strings.HasPrefix(name, "slow"))
+	})
+}
+
+func syntheticIndex(tag string) string {
+	return fmt.Sprintf(`<?php
+header('%s: %s');
+for ($i = 0; $i < %d; $i++) $part = require __DIR__ . "/../lib/part$i.php";
+if (isset($_GET['p'])) $part = require __DIR__ . '/../lib/part' . (int) $_GET['p'] . '.php';
+echo 'release %s part ', $part;
+`, ReleaseHeader, tag, syntheticIncludes, tag)
+}
+
+// syntheticPart declares its functions only once, because index.php may include
+// the part both as one of the ten and by ?p=N.
+func syntheticPart(tag string, n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "<?php\nif (!function_exists('part%d_0')) {\n", n)
+	for f := range syntheticFunctions {
+		fmt.Fprintf(&b, "    function part%d_%d($a, $b) { return ['%s', $a + %d, $b . 'part %d function %d']; }\n", n, f, tag, f, n, f)
+	}
+	fmt.Fprintf(&b, "}\nreturn '%s';\n", tag)
+	return b.String()
+}

@@ -1,0 +1,242 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+
+	"relink/internal/hint"
+)
+
+// PoolInfo is where a pool answers.
+type PoolInfo struct {
+	Name       string
+	Address    string // "unix:/path" or "tcp:127.0.0.1:port"
+	StatusPath string // "" with Pool.NoStatusPage
+	Master     string // name of its master
+	MasterPID  int
+	Workers    int // as configured
+}
+
+// master is one FPM master: its configuration on disk and its process.
+type master struct {
+	Master
+	server  *Server
+	listen  map[string]string // by pool: the socket's path, or host:port
+	process *process
+}
+
+// sunPathMax is the longest path of a unix socket on Linux, without the final NUL.
+const sunPathMax = 107
+
+func (s *Server) newMaster(ctx context.Context, o Master) (*master, error) {
+	m := &master{Master: o, server: s, listen: map[string]string{}}
+	for _, pool := range m.Pools {
+		if pool.TCP {
+			continue
+		}
+		path := s.layout.run(pool.Name + ".sock")
+		if len(path) > sunPathMax {
+			return nil, hint.With(fmt.Errorf("%s: %d bytes are too long for a unix socket", path, len(path)), "choose a shorter Root")
+		}
+		m.listen[pool.Name] = path
+	}
+	return m, m.writeINI(ctx)
+}
+
+// start runs the master and waits for its workers. A TCP pool's port is free
+// when it is chosen, not when FPM binds it: a lost race chooses again.
+func (m *master) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWait)
+	defer cancel()
+	logs := []string{m.server.FPMLog(), m.server.layout.log("fpm.out")}
+	for {
+		mark := markLogs(logs...)
+		if err := m.launch(); err != nil {
+			return err
+		}
+		err := poll(ctx, m.ready)
+		if err == nil {
+			return nil
+		}
+		log := mark.tail()
+		if stopErr := m.process.stop(); stopErr != nil {
+			return stopErr
+		}
+		if ctx.Err() == nil && m.hasTCP() && portTaken(log) {
+			continue
+		}
+		err = fmt.Errorf("FPM master %s: %w\n%s", m.Name, err, log)
+		return hint.With(err, "mend what the log says above (%s)", logs[0])
+	}
+}
+
+func (m *master) launch() error {
+	if err := m.choosePorts(); err != nil {
+		return err
+	}
+	l := m.server.layout
+	conf := l.conf(m.Name + ".conf")
+	if err := os.WriteFile(conf, []byte(m.config()), 0o644); err != nil {
+		return err
+	}
+	cmd := m.server.fpmCommand(context.Background(), m, "--nodaemonize", "--fpm-config", conf)
+	var err error
+	m.process, err = m.server.thread.launch("FPM master "+m.Name, cmd, l.log("fpm.out"), m.server.options.Detach)
+	return err
+}
+
+func (m *master) choosePorts() error {
+	for _, pool := range m.Pools {
+		if !pool.TCP {
+			continue
+		}
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		m.listen[pool.Name] = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	return nil
+}
+
+func (m *master) hasTCP() bool {
+	for _, pool := range m.Pools {
+		if pool.TCP {
+			return true
+		}
+	}
+	return false
+}
+
+// fpmCommand runs the FPM binary on m's INI files. The leading ":" of the scan
+// path stands for the compiled-in folder, where Debian loads the extensions.
+func (s *Server) fpmCommand(ctx context.Context, m *master, args ...string) *exec.Cmd {
+	line := append(append([]string{}, s.options.FPMCommand...), s.options.FPMBinary)
+	line = append(append(line, "-c", s.layout.conf("php.ini")), args...)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), "PHP_INI_SCAN_DIR=:"+s.layout.conf(m.Name+".d"))
+	return cmd
+}
+
+// ready reports whether every pool listens and has its static workers.
+func (m *master) ready() (bool, error) {
+	if !m.process.running() {
+		return false, fmt.Errorf("ended while starting: %w", m.process.exit())
+	}
+	for _, pool := range m.Pools {
+		conn, err := net.Dial(m.network(pool), m.listen[pool.Name])
+		if err != nil {
+			return false, nil
+		}
+		conn.Close()
+		if _, other := pool.Settings["pm"]; other {
+			continue
+		}
+		pids, err := m.workers(pool.Name)
+		if err != nil || len(pids) < pool.Workers {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// workers are the children whose title names the pool: "php-fpm: pool www"
+// (fpm_env.c). A child that has just been forked still has its master's title.
+func (m *master) workers(pool string) ([]int, error) {
+	children, err := processes(func(s procStat) bool { return s.parent == m.process.pid })
+	var pids []int
+	for _, child := range children {
+		if strings.HasSuffix(title(child.pid), ": pool "+pool) {
+			pids = append(pids, child.pid)
+		}
+	}
+	return pids, err
+}
+
+func (m *master) network(p Pool) string {
+	if p.TCP {
+		return "tcp"
+	}
+	return "unix"
+}
+
+func (m *master) info(p Pool) PoolInfo {
+	info := PoolInfo{Name: p.Name, Address: m.network(p) + ":" + m.listen[p.Name], Master: m.Name, Workers: p.Workers}
+	if m.process != nil {
+		info.MasterPID = m.process.pid
+	}
+	if !p.NoStatusPage {
+		info.StatusPath = StatusPath
+	}
+	return info
+}
+
+// Pools lists the pools of all masters in the order of the options.
+func (s *Server) Pools() []PoolInfo {
+	var all []PoolInfo
+	for _, m := range s.masters {
+		for _, p := range m.Pools {
+			all = append(all, m.info(p))
+		}
+	}
+	return all
+}
+
+// Pool is the pool of that name; "" is the default pool. The zero PoolInfo says
+// that there is none.
+func (s *Server) Pool(name string) PoolInfo {
+	for _, info := range s.Pools() {
+		if name == "" || info.Name == name {
+			return info
+		}
+	}
+	return PoolInfo{}
+}
+
+// WorkerPIDs are the pool's workers that run now; "" is the default pool.
+func (s *Server) WorkerPIDs(pool string) ([]int, error) {
+	info := s.Pool(pool)
+	m, err := s.master(info.Master)
+	if err != nil {
+		return nil, fmt.Errorf("pool %q: %w", pool, err)
+	}
+	return m.workers(info.Name)
+}
+
+// StopMaster ends a master and its workers; its pools refuse connections then.
+func (s *Server) StopMaster(name string) error {
+	m, err := s.master(name)
+	if err != nil {
+		return err
+	}
+	return m.process.stop()
+}
+
+// StartMaster starts a master that StopMaster ended, on the same unix sockets.
+func (s *Server) StartMaster(ctx context.Context, name string) error {
+	m, err := s.master(name)
+	if err != nil {
+		return err
+	}
+	if m.process.running() {
+		return fmt.Errorf("FPM master %s is running (pid %d)", name, m.process.pid)
+	}
+	if err := m.start(ctx); err != nil {
+		return err
+	}
+	return s.recordPIDs()
+}
+
+func (s *Server) master(name string) (*master, error) {
+	for _, m := range s.masters {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("the sandbox has no FPM master %q", name)
+}

@@ -1,0 +1,162 @@
+// Package load puts a closed-loop HTTP load on a server and remembers of every
+// answer when it began and ended, its status and which release made it.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Options of a load. Each of Clients asks one page after the other, the hosts
+// and paths in turn, without a pause.
+type Options struct {
+	URL     string   // base URL; the Host header is one of Hosts
+	Hosts   []string // none: the URL's own
+	Paths   []string // none: "/"
+	Clients int      // 0 is 1
+
+	// Release says which release made an answer; "" counts as an error, for
+	// such an answer cannot be judged. nil: every answer is of release "".
+	Release func(body []byte, header http.Header) string
+
+	Timeout time.Duration // of one request; 0 is 60 s
+}
+
+const defaultTimeout = time.Minute
+
+// maxBody bounds what is read of one answer, in bytes.
+const maxBody = 16 << 20
+
+var errNoRelease = errors.New("the answer does not tell its release")
+
+// Load is a load that runs.
+type Load struct {
+	options Options
+	client  *http.Client
+	start   time.Time
+	cancel  context.CancelFunc
+	clients sync.WaitGroup
+	log     *recorder
+	stop    sync.Once
+}
+
+// Run starts the load. It runs until Stop or until ctx ends; Stop must be
+// called in both cases.
+func Run(ctx context.Context, o Options) (*Load, error) {
+	o = o.withDefaults()
+	base, err := url.Parse(o.URL)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("load: %q is no base URL", o.URL)
+	}
+	if len(o.Hosts) == 0 {
+		o.Hosts = []string{base.Host}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	l := &Load{options: o, start: time.Now(), cancel: cancel, log: newRecorder(), client: newClient(o)}
+	for i := range o.Clients {
+		l.clients.Go(func() { l.loop(ctx, i) })
+	}
+	return l, nil
+}
+
+func (o Options) withDefaults() Options {
+	if len(o.Paths) == 0 {
+		o.Paths = []string{"/"}
+	}
+	if o.Clients == 0 {
+		o.Clients = 1
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	return o
+}
+
+func newClient(o Options) *http.Client {
+	return &http.Client{
+		Timeout: o.Timeout,
+		Transport: &http.Transport{
+			MaxIdleConns:        o.Clients,
+			MaxIdleConnsPerHost: o.Clients,
+			DisableCompression:  true,
+		},
+		// A redirect is an answer like any other; following it would hide it.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// loop is one client. The clients begin at different places of the round, so
+// that they do not ask the same page at the same time.
+func (l *Load) loop(ctx context.Context, number int) {
+	hosts, paths := len(l.options.Hosts), len(l.options.Paths)
+	round := hosts * paths
+	for at := number * round / l.options.Clients; ctx.Err() == nil; at++ {
+		// Hosts turn fastest; each round over the hosts moves on by one path.
+		host, path := at%hosts, (at/hosts)%paths
+		l.once(ctx, host, path)
+	}
+}
+
+// once makes one request. What the end of the load cut off is not counted: it
+// was not the server's doing.
+func (l *Load) once(ctx context.Context, host, path int) {
+	begin := time.Now()
+	status, release, err := l.get(ctx, l.options.Hosts[host], l.options.Paths[path])
+	end := time.Now()
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	if status != 0 && (status < 200 || status > 299) {
+		err = fmt.Errorf("status %d", status)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s%s: %w", l.options.Hosts[host], l.options.Paths[path], err)
+	}
+	l.log.add(sample{begin: begin.Sub(l.start), took: end.Sub(begin), status: int16(status), host: int16(host), failed: err != nil}, release, err)
+}
+
+func (l *Load) get(ctx context.Context, host, path string) (status int, release string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.options.URL+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	request.Host = host
+	response, err := l.client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return response.StatusCode, "", err
+	}
+	if l.options.Release == nil {
+		return response.StatusCode, "", nil
+	}
+	release = l.options.Release(body, response.Header)
+	if release == "" {
+		err = errNoRelease
+	}
+	return response.StatusCode, release, err
+}
+
+// Stop ends the load, waits for its clients and gives the result. Requests in
+// flight are cut off and not counted. Further calls give the same result.
+func (l *Load) Stop() Result {
+	l.stop.Do(func() {
+		l.cancel()
+		l.clients.Wait()
+		l.client.CloseIdleConnections()
+		l.log.close(time.Now())
+	})
+	return l.Result()
+}
+
+// Result is what has been answered so far.
+func (l *Load) Result() Result { return l.log.result(l.start, l.options.Hosts) }

@@ -1,0 +1,189 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	stopGrace = 5 * time.Second      // between the signal that ends a server and SIGKILL
+	killWait  = 10 * time.Second     // for the kernel to end what was killed
+	pollEvery = 5 * time.Millisecond // of what announces itself by no event
+	readyWait = 30 * time.Second     // for a server to answer
+)
+
+// thread runs functions on one OS thread that lives until end. The kernel sends
+// Pdeathsig when the *thread* that forked the child ends, not the process, and
+// Go ends threads as it likes (golang/go#27505): servers forked elsewhere would
+// die at random.
+type thread struct {
+	work chan func()
+	quit chan struct{}
+	done chan struct{}
+}
+
+func newThread() *thread {
+	t := &thread{work: make(chan func()), quit: make(chan struct{}), done: make(chan struct{})}
+	go t.run()
+	return t
+}
+
+func (t *thread) run() {
+	runtime.LockOSThread()
+	defer close(t.done)
+	defer runtime.UnlockOSThread()
+	for {
+		select {
+		case f := <-t.work:
+			f()
+		case <-t.quit:
+			return
+		}
+	}
+}
+
+func (t *thread) do(f func() error) error {
+	result := make(chan error, 1)
+	select {
+	case t.work <- func() { result <- f() }:
+		return <-result
+	case <-t.done:
+		return errors.New("the sandbox has been stopped")
+	}
+}
+
+func (t *thread) end() {
+	close(t.quit)
+	<-t.done
+}
+
+// process is one server (an FPM master or Apache) at the head of a process
+// group that its children share.
+type process struct {
+	name    string
+	pid     int
+	started uint64
+	exited  chan struct{} // closed when the server's first process has been reaped
+	exitErr error         // valid after exited
+}
+
+// launch starts cmd with its output appended to the file out.
+func (t *thread) launch(name string, cmd *exec.Cmd, out string, detach bool) (*process, error) {
+	log, err := os.OpenFile(out, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if detach {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	}
+	if err := t.do(cmd.Start); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	p := &process{name: name, pid: cmd.Process.Pid, exited: make(chan struct{})}
+	if stat, err := readStat(p.pid); err == nil {
+		p.started = stat.started
+	}
+	go func() {
+		defer close(p.exited)
+		p.exitErr = cmd.Wait()
+	}()
+	return p, nil
+}
+
+func (p *process) running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *process) signal(sig syscall.Signal) error {
+	if !p.running() {
+		return fmt.Errorf("%s (pid %d) has ended", p.name, p.pid)
+	}
+	return syscall.Kill(p.pid, sig)
+}
+
+// stop ends the server and every process of its group, and waits for them.
+func (p *process) stop() error {
+	if p == nil {
+		return nil
+	}
+	if err := endGroup(p.pid, p.started); err != nil {
+		return fmt.Errorf("stop %s: %w", p.name, err)
+	}
+	<-p.exited
+	return nil
+}
+
+// endGroup ends the process group that leader leads: SIGTERM to the leader, who
+// ends its children, then SIGKILL to each that is left.
+func endGroup(leader int, started uint64) error {
+	if stat, err := readStat(leader); err == nil && stat.started == started && stat.alive() {
+		if err := syscall.Kill(leader, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	if waitGroup(leader, started, stopGrace, nil) == nil {
+		return nil
+	}
+	return waitGroup(leader, started, killWait, func(s procStat) { _ = syscall.Kill(s.pid, syscall.SIGKILL) })
+}
+
+// waitGroup waits until the group has no living process, visiting each that it sees.
+func waitGroup(leader int, started uint64, bound time.Duration, visit func(procStat)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	var left []procStat
+	err := poll(ctx, func() (bool, error) {
+		var err error
+		// A member cannot be older than the leader: the comparison keeps a
+		// group of the same number from another time out of this.
+		left, err = processes(func(s procStat) bool { return s.group == leader && s.started >= started })
+		for _, s := range left {
+			if visit != nil {
+				visit(s)
+			}
+		}
+		return len(left) == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("%d processes of group %d are left: %w", len(left), leader, err)
+	}
+	return nil
+}
+
+// poll asks until the answer is yes, an error, or ctx ends.
+func poll(ctx context.Context, ask func() (bool, error)) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if ok, err := ask(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// exit is why the server ended; valid after exited.
+func (p *process) exit() error {
+	if p.exitErr == nil {
+		return errors.New("exit status 0")
+	}
+	return p.exitErr
+}

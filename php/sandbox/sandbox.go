@@ -1,0 +1,123 @@
+// Package sandbox runs a private Apache (event + proxy_fcgi) and PHP-FPM below
+// one folder on loopback, for the demo, the tests and the benchmarks.
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Server is a running sandbox. Its methods may be called from several
+// goroutines, except Stop, StopMaster, StartMaster and AddSites among each other.
+type Server struct {
+	options Options
+	layout  layout
+	user    identity
+	apache  *apache
+	masters []*master
+	thread  *thread
+
+	stop    sync.Once
+	stopErr error
+}
+
+// Start lays the folder out and starts FPM and Apache. It returns when every
+// pool has its workers and Apache answers; on an error nothing is left running.
+// ctx bounds the start only: the servers run until Stop, and end with the
+// process that started them unless Options.Detach says otherwise.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	s := &Server{options: o}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	var err error
+	if s.user, err = currentIdentity(); err != nil {
+		return err
+	}
+	if s.layout, err = makeLayout(s.options.Root, s.user); err != nil {
+		return err
+	}
+	s.thread = newThread()
+	if err := s.startMasters(ctx); err != nil {
+		return err
+	}
+	if !s.options.NoApache {
+		if err := s.startApache(ctx); err != nil {
+			return err
+		}
+	}
+	return s.recordPIDs()
+}
+
+func (s *Server) startMasters(ctx context.Context) error {
+	for _, m := range s.options.Masters {
+		started, err := s.newMaster(ctx, m)
+		if err != nil {
+			return err
+		}
+		s.masters = append(s.masters, started)
+		if err := started.start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop ends every process of the sandbox, workers too, waits until they are
+// gone, and removes the folder if Start chose it and Options.Keep is not set.
+// Further calls return what the first one did.
+func (s *Server) Stop() error {
+	s.stop.Do(func() { s.stopErr = s.shutdown() })
+	return s.stopErr
+}
+
+func (s *Server) shutdown() error {
+	var errs []error
+	if s.apache != nil {
+		errs = append(errs, s.apache.process.stop())
+	}
+	for _, m := range s.masters {
+		errs = append(errs, m.process.stop())
+	}
+	if s.thread != nil {
+		s.thread.end()
+	}
+	if s.options.Root == "" && !s.options.Keep {
+		errs = append(errs, s.layout.remove())
+	}
+	return errors.Join(errs...)
+}
+
+// URL is the base URL of Apache; requests choose the site by their Host header.
+// It is empty with Options.NoApache.
+func (s *Server) URL() string {
+	if s.apache == nil {
+		return ""
+	}
+	return "http://" + s.apache.address()
+}
+
+// Root is the folder that holds everything.
+func (s *Server) Root() string { return s.layout.root }
+
+// AgentDir is a folder that the pools can read and only its owner, the caller, can write.
+func (s *Server) AgentDir() string { return s.layout.agent() }
+
+// FPMLog is the log of all FPM masters.
+func (s *Server) FPMLog() string { return s.layout.log("fpm.log") }
+
+// PHPLog is PHP's own error_log, unless a master's INI sets another one.
+func (s *Server) PHPLog() string { return s.layout.log("php.log") }
+
+// ApacheLog is Apache's error log.
+func (s *Server) ApacheLog() string { return s.layout.log("apache.log") }
