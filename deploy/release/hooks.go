@@ -1,0 +1,176 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrHookTimeout means that a hook was stopped at its time limit.
+var ErrHookTimeout = errors.New("time limit passed")
+
+const (
+	// DefaultHookGrace is what a hook gets between TERM and KILL.
+	DefaultHookGrace = 5 * time.Second
+	// pipeGrace is how long output is still read after the shell has ended: a
+	// process left in the background may hold the pipe open for ever.
+	pipeGrace = time.Second
+)
+
+// HookEnv is how a hook is run and what it is told: RELINK_APP,
+// RELINK_RELEASE, RELINK_RELEASE_DIR, RELINK_PREVIOUS, RELINK_REF and
+// RELINK_COMMIT, added to Environ.
+type HookEnv struct {
+	Dir        string   // working directory
+	App        string   // application
+	Release    string   // id of the new release
+	ReleaseDir string   // its folder; while it is being built, the staging folder
+	Previous   string   // id of the release before; empty on a first deploy
+	Ref        string   // as asked for
+	Commit     string   // full id; empty when the source has none
+	Environ    []string // the caller's environment; nil means this process's
+
+	Grace time.Duration // between TERM and KILL; 0 means DefaultHookGrace
+}
+
+func (e HookEnv) grace() time.Duration {
+	if e.Grace <= 0 {
+		return DefaultHookGrace
+	}
+	return e.Grace
+}
+
+func (e HookEnv) environ() []string {
+	base := e.Environ
+	if base == nil {
+		base = os.Environ()
+	}
+	return append(base[:len(base):len(base)],
+		"RELINK_APP="+e.App, "RELINK_RELEASE="+e.Release, "RELINK_RELEASE_DIR="+e.ReleaseDir,
+		"RELINK_PREVIOUS="+e.Previous, "RELINK_REF="+e.Ref, "RELINK_COMMIT="+e.Commit)
+}
+
+// HookError is a hook command that did not succeed.
+type HookError struct {
+	Name     string // hook, such as build
+	Command  string // as configured
+	ExitCode int    // -1 when it did not exit by itself
+	Output   string // the end of what it wrote: at most 200 lines and 64 KiB
+	Err      error  // ErrHookTimeout, context.Canceled, or what exec says
+}
+
+// Error says what failed and ends with the last lines of the output.
+func (e *HookError) Error() string {
+	message := fmt.Sprintf("hook %s: %s: %v", e.Name, e.Command, e.Err)
+	if e.Output == "" {
+		return message
+	}
+	const shown = 20
+	lines := strings.Split(e.Output, "\n")
+	return message + "\n  " + strings.Join(lines[max(0, len(lines)-shown):], "\n  ")
+}
+
+// Unwrap gives the reason.
+func (e *HookError) Unwrap() error { return e.Err }
+
+// RunHooks runs the commands with sh, one after the other, and stops at the
+// first that fails, with a *HookError. timeout bounds all of them together; 0
+// means that only ctx does. Each line that a command writes is passed to
+// output, which may be nil and is never called by two goroutines at once.
+//
+// A command runs in a session of its own: without a terminal it cannot wait for
+// an answer, and it can be ended together with all of its children, by TERM and
+// after env.Grace by KILL.
+func RunHooks(ctx context.Context, name string, commands []string, env HookEnv, timeout time.Duration, output func(line string)) error {
+	if timeout > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: %s", ErrHookTimeout, timeout))
+		defer cancel()
+		ctx = limited
+	}
+	for _, command := range commands {
+		if err := runHook(ctx, name, command, env, output); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runHook(ctx context.Context, name, command string, env HookEnv, output func(string)) error {
+	if ctx.Err() != nil {
+		return &HookError{Name: name, Command: command, ExitCode: -1, Err: context.Cause(ctx)}
+	}
+	lines := &lineWriter{emit: output}
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = env.Dir, env.environ(), lines, lines
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.WaitDelay = pipeGrace
+	err := runGroup(ctx, cmd, env.grace())
+	lines.close()
+	if err == nil {
+		return nil
+	}
+	failure := &HookError{Name: name, Command: command, ExitCode: -1, Output: lines.tail(), Err: err}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		failure.ExitCode = exit.ExitCode()
+	}
+	return hintFor(failure, env.Dir)
+}
+
+func hintFor(failure *HookError, dir string) error {
+	switch {
+	case errors.Is(failure, ErrHookTimeout):
+		return hint.With(failure, "raise the time limit of hooks, or make the command faster")
+	case failure.ExitCode == 127:
+		return hint.With(failure, "install the command, or write its full path: hooks are run by sh with the environment of relink")
+	case errors.Is(failure, context.Canceled):
+		return failure
+	default:
+		return hint.With(failure, "run the command by hand in %s", dir)
+	}
+}
+
+// runGroup runs cmd and, when ctx ends first, ends its whole process group.
+func runGroup(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		// The command succeeded; only something it left behind holds its output.
+		if errors.Is(err, exec.ErrWaitDelay) {
+			return nil
+		}
+		return err
+	case <-ctx.Done():
+		endGroup(cmd.Process.Pid, grace)
+		<-ended
+		return context.Cause(ctx)
+	}
+}
+
+// endGroup returns when no process of the group is left, having killed those
+// that TERM did not end in time.
+func endGroup(group int, grace time.Duration) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(grace)
+	for signal := unix.SIGTERM; unix.Kill(-group, signal) == nil; signal = unix.Signal(0) {
+		select {
+		case <-tick.C:
+		case <-late:
+			_ = unix.Kill(-group, unix.SIGKILL) // ESRCH: it has just ended
+			return
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package release
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"relink/internal/hint"
+)
+
+// Release is a folder in the releases folder.
+type Release struct {
+	Manifest          // of a foreign folder: ID, and Created is the folder's time
+	Path     string   // real folder
+	Sealed   bool     // relink made it and it is complete
+	Bad      *BadMark // nil when it is good
+	Problem  error    // why its manifest cannot be read; such a release counts as foreign
+}
+
+// List gives every release, newest first. Folders that relink did not make are
+// listed with Sealed false, so that they can be shown and are never pruned;
+// what is still being made or removed is not listed.
+func (s *Store) List() ([]Release, error) {
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list releases: %w", err)
+	}
+	var releases []Release
+	for _, entry := range entries {
+		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		r, err := s.Get(entry.Name())
+		if errors.Is(err, ErrNotFound) {
+			continue // pruned since the folder was read
+		}
+		if err != nil {
+			return nil, err
+		}
+		releases = append(releases, r)
+	}
+	slices.SortFunc(releases, newestFirst)
+	return releases, nil
+}
+
+func newestFirst(a, b Release) int {
+	return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
+}
+
+// Get gives one release; ErrNotFound when its folder does not exist.
+func (s *Store) Get(id string) (Release, error) {
+	if err := s.exists(id); err != nil {
+		return Release{}, err
+	}
+	r := Release{Manifest: Manifest{ID: id}, Path: s.Path(id)}
+	rec, err := s.readRecord(id)
+	r.Problem, r.Bad = err, rec.Bad
+	if rec.Manifest != nil {
+		r.Manifest, r.Sealed = *rec.Manifest, true
+		return r, nil
+	}
+	info, err := os.Lstat(r.Path)
+	if err != nil {
+		return Release{}, fmt.Errorf("release %s: %w", id, ErrNotFound)
+	}
+	r.Created = info.ModTime().UTC()
+	return r, nil
+}
+
+func (s *Store) exists(id string) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	info, err := os.Lstat(s.Path(id))
+	if err == nil && info.IsDir() {
+		return nil
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return hint.With(fmt.Errorf("release %s in %s: %w", id, s.dir, ErrNotFound), `run "relink releases" to see what there is`)
+	}
+	return fmt.Errorf("release %s: %w", id, err)
+}

@@ -1,0 +1,105 @@
+package release
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"relink/internal/durable"
+)
+
+// Manifest says what a release is and where it came from. Seal fills ID,
+// Created, Files, Inodes and Bytes.
+type Manifest struct {
+	ID          string    `json:"id"`
+	Source      string    `json:"source"`                // repository without password, folder or archive
+	Ref         string    `json:"ref"`                   // as asked for
+	Commit      string    `json:"commit,omitempty"`      // full id; empty when the source has none
+	Description string    `json:"description,omitempty"` // for people
+	SourceTime  time.Time `json:"source_time,omitzero"`  // of the commit, or of the newest file
+	Created     time.Time `json:"created"`               // when the release was sealed
+	Files       int       `json:"files"`                 // regular files
+	Inodes      int64     `json:"inodes"`                // files, folders and links
+	Bytes       int64     `json:"bytes"`                 // sum of the regular files' sizes
+}
+
+// BadMark says that a release must not be deployed again, and why.
+type BadMark struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+// record is the file kept for a release. A folder that relink did not make has
+// one only when it is marked bad.
+type record struct {
+	Manifest *Manifest `json:"manifest,omitempty"`
+	Bad      *BadMark  `json:"bad,omitempty"`
+}
+
+func (s *Store) recordPath(id string) string {
+	return filepath.Join(s.dir, recordDir, id+".json")
+}
+
+// readRecord gives an empty record when there is none.
+func (s *Store) readRecord(id string) (record, error) {
+	var r record
+	data, err := os.ReadFile(s.recordPath(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("manifest of release %s: %w", id, err)
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return record{}, fmt.Errorf("manifest of release %s: %s: %w", id, s.recordPath(id), err)
+	}
+	if r.Manifest != nil && r.Manifest.ID != id {
+		return record{}, fmt.Errorf("manifest of release %s: %s is that of %q", id, s.recordPath(id), r.Manifest.ID)
+	}
+	return r, nil
+}
+
+func (s *Store) writeRecord(id string, r record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("manifest of release %s: %w", id, err)
+	}
+	if err := os.MkdirAll(filepath.Join(s.dir, recordDir), 0o755); err != nil {
+		return fmt.Errorf("manifest of release %s: %w", id, err)
+	}
+	return durable.WriteFile(s.recordPath(id), append(data, '\n'), 0o644)
+}
+
+// MarkBad records that the release failed. The mark survives a crash.
+func (s *Store) MarkBad(id, reason string) error {
+	return s.mark(id, &BadMark{Reason: reason, Since: time.Now().UTC().Truncate(time.Second)})
+}
+
+// ClearBad takes the mark away.
+func (s *Store) ClearBad(id string) error { return s.mark(id, nil) }
+
+func (s *Store) mark(id string, bad *BadMark) error {
+	if err := s.exists(id); err != nil {
+		return err
+	}
+	r, err := s.readRecord(id)
+	if err != nil {
+		return err
+	}
+	r.Bad = bad
+	if r == (record{}) {
+		return s.removeRecord(id)
+	}
+	return s.writeRecord(id, r)
+}
+
+func (s *Store) removeRecord(id string) error {
+	if err := os.Remove(s.recordPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the manifest of release %s: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,26 @@
+package release
+
+import "slices"
+
+// Prunable chooses what may be removed, in the order to remove it: bad releases
+// first, then good ones, oldest first in each. It never chooses a release that
+// is live or in use, by id, nor one that relink did not make. Of the good ones
+// that are not live the newest keep stay.
+func Prunable(releases []Release, live, inUse map[string]bool, keep int) []Release {
+	var bad, good []Release
+	for _, r := range releases {
+		switch {
+		case !r.Sealed || live[r.ID]:
+		case r.Bad != nil:
+			bad = append(bad, r)
+		default:
+			good = append(good, r)
+		}
+	}
+	slices.SortFunc(good, newestFirst)
+	slices.SortFunc(bad, newestFirst)
+	good = good[min(max(keep, 0), len(good)):]
+	slices.Reverse(good)
+	slices.Reverse(bad)
+	return slices.DeleteFunc(append(bad, good...), func(r Release) bool { return inUse[r.ID] })
+}

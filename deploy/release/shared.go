@@ -1,0 +1,219 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"relink/internal/hint"
+)
+
+// Errors of shared entries.
+var (
+	ErrSharedEntry   = errors.New("not a usable shared entry")
+	ErrSharedMissing = errors.New("the shared file does not exist")
+)
+
+// LinkShared replaces each entry of the release that is staged in the folder
+// staging by a symbolic link to the same entry in sharedDir. An entry that ends
+// with a slash is a folder and is created empty when it is missing; one that
+// does not is taken as it is found. What sharedDir does not have yet is copied
+// from the release, so that a first deploy starts from what the source brings;
+// ErrSharedMissing when neither has it.
+//
+// New folders and copies get sharedDir's owner. Links are relative, so that they
+// hold in a chroot too. Nothing is followed or written outside the two folders,
+// whatever links the release or the application left in them.
+func LinkShared(ctx context.Context, staging, sharedDir string, entries []string) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	names, err := parseEntries(entries)
+	if err != nil {
+		return err
+	}
+	s, err := openShared(staging, sharedDir)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	for _, entry := range names {
+		if err := s.link(ctx, entry); err != nil {
+			return fmt.Errorf("shared entry %s: %w", entry.name, err)
+		}
+	}
+	return nil
+}
+
+type sharedEntry struct {
+	name   string // clean, relative
+	folder bool   // was written with a slash at its end
+}
+
+func parseEntries(entries []string) ([]sharedEntry, error) {
+	var parsed []sharedEntry
+	for _, text := range entries {
+		entry := sharedEntry{name: path.Clean(text), folder: strings.HasSuffix(text, "/")}
+		if !filepath.IsLocal(text) || entry.name == "." {
+			return nil, hint.With(fmt.Errorf("shared entry %q: %w", text, ErrSharedEntry), "write a path inside the release, such as var/uploads")
+		}
+		for _, other := range parsed {
+			if within(entry.name, other.name) || within(other.name, entry.name) {
+				return nil, hint.With(fmt.Errorf("shared entries %s and %s: %w: one lies in the other", other.name, entry.name, ErrSharedEntry),
+					"share only the outer one")
+			}
+		}
+		parsed = append(parsed, entry)
+	}
+	return parsed, nil
+}
+
+func within(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
+
+type sharing struct {
+	release, shared *os.Root
+	target          string // relative path from the release's root to the shared folder
+	uid, gid        int
+}
+
+func openShared(staging, sharedDir string) (*sharing, error) {
+	if err := os.MkdirAll(sharedDir, 0o755); err != nil {
+		return nil, hint.With(fmt.Errorf("shared folder: %w", err), "create %s", sharedDir)
+	}
+	target, err := relativeReal(staging, sharedDir)
+	if err != nil {
+		return nil, fmt.Errorf("shared folder: %w", err)
+	}
+	info, err := os.Stat(sharedDir)
+	if err != nil {
+		return nil, fmt.Errorf("shared folder: %w", err)
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	release, err := os.OpenRoot(staging)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := os.OpenRoot(sharedDir)
+	if err != nil {
+		return nil, errors.Join(err, release.Close())
+	}
+	return &sharing{release: release, shared: shared, target: target, uid: int(owner.Uid), gid: int(owner.Gid)}, nil
+}
+
+func (s *sharing) close() {
+	s.release.Close()
+	s.shared.Close()
+}
+
+// relativeReal resolves links first: `..` behind a link would lead elsewhere.
+func relativeReal(from, to string) (string, error) {
+	realFrom, err := filepath.EvalSymlinks(from)
+	if err != nil {
+		return "", err
+	}
+	realTo, err := filepath.EvalSymlinks(to)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(realFrom, realTo)
+}
+
+func (s *sharing) link(ctx context.Context, entry sharedEntry) error {
+	if err := plainParents(s.release, entry.name); err != nil {
+		return err
+	}
+	if err := s.provide(ctx, entry); err != nil {
+		return err
+	}
+	// By path, to get into folders without write permission too: the way there
+	// is plain, and nothing but relink works in the staging folder.
+	if err := removeTree(ctx, filepath.Join(s.release.Name(), entry.name)); err != nil {
+		return err
+	}
+	parent := path.Dir(entry.name)
+	if err := s.release.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	up := strings.Repeat("../", strings.Count(entry.name, "/"))
+	return s.release.Symlink(path.Join(up+s.target, entry.name), entry.name)
+}
+
+// plainParents refuses an entry that the release reaches by a link: replacing it
+// would change the link's target instead.
+func plainParents(root *os.Root, name string) error {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		info, err := root.Lstat(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && !info.IsDir() {
+			err = hint.With(fmt.Errorf("%w: %s is not a folder in the release", ErrSharedEntry, dir), "share %s itself, or another path", dir)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// provide makes sure that the shared folder has the entry.
+func (s *sharing) provide(ctx context.Context, entry sharedEntry) error {
+	_, err := s.shared.Lstat(entry.name)
+	if err == nil {
+		return s.checkKind(entry)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	brought, err := s.release.Lstat(entry.name)
+	switch {
+	case err == nil && entry.folder && !brought.IsDir():
+		return fmt.Errorf("%w: the release has something there that is not a folder", ErrSharedEntry)
+	case err == nil && brought.Mode().Type() == fs.ModeSymlink:
+		return hint.With(fmt.Errorf("%w: the release has a link there, and the shared folder has nothing yet", ErrSharedEntry),
+			"put the content into %s, or take the link out of the source", path.Join(s.shared.Name(), entry.name))
+	case err == nil:
+		return s.adopt(ctx, entry.name)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case entry.folder:
+		return s.makeFolders(entry.name)
+	default:
+		file := path.Join(s.shared.Name(), entry.name)
+		return hint.With(fmt.Errorf("%w: %s", ErrSharedMissing, file),
+			"create %s, or write %s/ in the configuration if it is a folder", file, entry.name)
+	}
+}
+
+// checkKind follows links: an administrator may keep uploads on another disk.
+func (s *sharing) checkKind(entry sharedEntry) error {
+	file := path.Join(s.shared.Name(), entry.name)
+	info, err := os.Stat(file)
+	if err != nil {
+		return hint.With(err, "repair the link %s", file)
+	}
+	if entry.folder && !info.IsDir() {
+		return fmt.Errorf("%w: %s %w", ErrSharedEntry, file, errNotFolder)
+	}
+	return nil
+}
+
+// makeFolders creates dir and its parents and gives the new ones their owner.
+func (s *sharing) makeFolders(dir string) error {
+	if _, err := s.shared.Lstat(dir); err == nil || dir == "." {
+		return nil
+	}
+	if err := s.makeFolders(path.Dir(dir)); err != nil {
+		return err
+	}
+	if err := s.shared.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return s.shared.Lchown(dir, s.uid, s.gid)
+}

@@ -1,0 +1,177 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"relink/internal/durable"
+	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrIncomplete means that what was staged cannot be served: nothing came, or
+// the folder that the links or the web server need is missing.
+var ErrIncomplete = errors.New("the release is incomplete")
+
+// Staging is a release in the making: a hidden folder on the same file system as
+// the releases, so that Seal is one rename.
+type Staging struct {
+	store *Store
+	id    string
+	path  string
+}
+
+// Stage creates the folder for the release id, and the releases folder with it
+// on a first deploy.
+func (s *Store) Stage(id string) (*Staging, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	if err := s.create(); err != nil {
+		return nil, err
+	}
+	st := &Staging{store: s, id: id, path: filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", stagingPrefix, id, rand.Uint32()))}
+	if err := os.Mkdir(st.path, 0o755); err != nil {
+		return nil, hint.With(fmt.Errorf("create staging folder: %w", err), "run relink as the user that owns %s", s.dir)
+	}
+	if err := st.inheritMode(); err != nil {
+		return nil, errors.Join(err, st.Abort())
+	}
+	return st, nil
+}
+
+// inheritMode gives the release the permissions of the releases folder: under
+// root's umask of 077 PHP could not even enter it.
+func (st *Staging) inheritMode() error {
+	info, err := os.Stat(st.store.dir)
+	if err != nil {
+		return fmt.Errorf("create staging folder: %w", err)
+	}
+	if err := os.Chmod(st.path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)); err != nil {
+		return fmt.Errorf("create staging folder: %w", err)
+	}
+	return nil
+}
+
+// ID is the id that the release will have.
+func (st *Staging) ID() string { return st.id }
+
+// Path is the folder to fetch into.
+func (st *Staging) Path() string { return st.path }
+
+// Abort removes everything that was staged. After Seal it does nothing.
+func (st *Staging) Abort() error {
+	if err := removeTree(context.Background(), st.path); err != nil {
+		return hint.With(fmt.Errorf("remove staging folder: %w", err), "remove %s by hand", st.path)
+	}
+	return nil
+}
+
+// Seal makes the staged folder a release: m, completed with what one walk
+// counts, and all files are on disk before the rename makes the release visible.
+// required are paths inside the release that must be folders, such as
+// link_target and docroot; ErrIncomplete names the one that is not.
+func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Release, error) {
+	if err := st.check(required); err != nil {
+		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
+	}
+	if err := count(ctx, st.path, &m); err != nil {
+		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
+	}
+	m.ID, m.Created = st.id, time.Now().UTC()
+	if err := st.writeManifest(m); err != nil {
+		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
+	}
+	if err := st.publish(); err != nil {
+		return Release{}, errors.Join(fmt.Errorf("seal release %s: %w", st.id, err), st.store.removeRecord(st.id))
+	}
+	return Release{Manifest: m, Path: st.store.Path(st.id), Sealed: true}, nil
+}
+
+// check looks through os.Root: a folder that only exists by way of a link out of
+// the release is not part of it.
+func (st *Staging) check(required []string) error {
+	root, err := os.OpenRoot(st.path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range required {
+		info, err := root.Stat(filepath.Clean(name))
+		if err == nil && info.IsDir() {
+			continue
+		}
+		if err == nil {
+			err = errNotFolder
+		}
+		return hint.With(fmt.Errorf("%w: %s: %w", ErrIncomplete, name, err),
+			"correct link_target and docroot, or have the source or a build hook create %s", name)
+	}
+	return nil
+}
+
+func count(ctx context.Context, dir string, m *Manifest) error {
+	m.Files, m.Inodes, m.Bytes = 0, 0, 0
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		m.Inodes++
+		if !entry.Type().IsRegular() {
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		m.Files++
+		m.Bytes += info.Size()
+		return nil
+	})
+	if err == nil && m.Files == 0 {
+		return hint.With(fmt.Errorf("%w: it has no file", ErrIncomplete), "look at what the source holds under this name")
+	}
+	return err
+}
+
+// writeManifest comes before the rename: after a crash between the two there is
+// a manifest without a release, which nobody takes for a release.
+func (st *Staging) writeManifest(m Manifest) error {
+	if _, err := os.Lstat(st.store.Path(st.id)); err == nil {
+		return ErrExists
+	}
+	return st.store.writeRecord(st.id, record{Manifest: &m})
+}
+
+func (st *Staging) publish() error {
+	if err := durable.SyncFileSystem(st.path); err != nil {
+		return err
+	}
+	if err := renameNew(st.path, st.store.Path(st.id)); err != nil {
+		return err
+	}
+	return durable.SyncDir(st.store.dir)
+}
+
+// renameNew never replaces. File systems without RENAME_NOREPLACE (NFS) say
+// EINVAL; there the rename itself refuses to replace a folder that holds files.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		err = os.Rename(from, to)
+	}
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return fmt.Errorf("%s: %w", to, ErrExists)
+	}
+	if err != nil {
+		return fmt.Errorf("rename %s to %s: %w", from, to, err)
+	}
+	return nil
+}

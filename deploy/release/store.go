@@ -1,0 +1,85 @@
+// Package release keeps the releases folder of an application: ids, staging,
+// sealing, manifests, shared links, hooks, and what may be pruned.
+package release
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"relink/internal/hint"
+)
+
+const (
+	recordDir     = ".relink"
+	stagingPrefix = ".staging-"
+	trashPrefix   = ".trash-"
+)
+
+// Errors that callers tell apart.
+var (
+	ErrExists    = errors.New("the release exists already")
+	ErrNotFound  = errors.New("no such release")
+	ErrForeign   = errors.New("not a release that relink sealed")
+	ErrInvalidID = errors.New("not a release id")
+)
+
+// Store is one application's releases folder:
+//
+//	<dir>/<id>/                 a release, never written to once it is sealed
+//	<dir>/.relink/<id>.json     its manifest and bad mark
+//	<dir>/.staging-<id>-*/      a release in the making
+//	<dir>/.trash-<id>-*/        a release on its way out
+//
+// The manifest lies beside the release, not in it, so that no docroot can
+// publish it.
+type Store struct {
+	dir string
+}
+
+// Open returns the store in dir, which need not exist yet: Stage creates it, so
+// that a dry run or a listing changes nothing.
+func Open(dir string) (*Store, error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
+	}
+	real, err := filepath.EvalSymlinks(absolute)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Store{dir: absolute}, nil
+	case err != nil:
+		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
+	}
+	if info, err := os.Stat(real); err != nil {
+		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
+	} else if !info.IsDir() {
+		return nil, hint.With(fmt.Errorf("releases folder %s: %w", dir, errNotFolder),
+			"set releases to a folder, or move the file away")
+	}
+	return &Store{dir: real}, nil
+}
+
+var errNotFolder = errors.New("is not a folder")
+
+// Dir is the releases folder's real path: OPcache knows scripts by that path.
+func (s *Store) Dir() string { return s.dir }
+
+// Path is the folder of the release id, whether it exists or not.
+func (s *Store) Path(id string) string { return filepath.Join(s.dir, id) }
+
+// create makes the folder and finds its real path, which only now exists.
+func (s *Store) create() error {
+	if err := os.MkdirAll(filepath.Join(s.dir, recordDir), 0o755); err != nil {
+		return hint.With(fmt.Errorf("create releases folder %s: %w", s.dir, err),
+			"run relink as the user that owns the releases folder")
+	}
+	real, err := filepath.EvalSymlinks(s.dir)
+	if err != nil {
+		return fmt.Errorf("releases folder %s: %w", s.dir, err)
+	}
+	s.dir = real
+	return nil
+}
