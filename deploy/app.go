@@ -1,0 +1,77 @@
+package deploy
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// App is what a deploy needs to know of one application. Paths are absolute.
+type App struct {
+	Name      string
+	Releases  string   // folder of the releases
+	SharedDir string   // folder of what the releases share
+	Shared    []string // paths linked into each release from SharedDir
+	State     string   // folder of locks, journals and histories
+
+	LinkTarget string // folder inside a release that a link points at; "" or "." is the release
+	Docroot    string // what the web server serves, relative to the link
+	Keep       int    // releases kept besides the live ones
+	MinFree    int64  // bytes that must stay free beside a new release
+
+	Instances []Instance
+	Hooks     Hooks
+}
+
+// Instance is one site: a named link to a release.
+type Instance struct {
+	Name  string
+	Link  string
+	Check *Check // nil: the site is not asked after the switch
+}
+
+// Check is the request that proves that an instance serves after the switch.
+type Check struct {
+	URL      string
+	Host     string // sent instead of the URL's, unless empty
+	Status   int    // expected; 0 means 200
+	Contains string // text that the body must hold, unless empty
+	Timeout  time.Duration
+}
+
+// Hooks are shell commands around the switch.
+type Hooks struct {
+	Build        []string // in the new release, before it is sealed
+	BeforeSwitch []string // in the new release; failing, nothing is moved
+	AfterSwitch  []string // in the new release; failing, the deploy is live all the same
+	Timeout      time.Duration
+}
+
+func (a App) lockFile() string    { return filepath.Join(a.State, a.Name+".lock") }
+func (a App) journalFile() string { return filepath.Join(a.State, a.Name+".journal.json") }
+func (a App) historyFile() string { return filepath.Join(a.State, a.Name+".history.jsonl") }
+
+// realReleases is the releases folder without symlinks, also before it exists.
+func (a App) realReleases() string { return realPrefix(filepath.Clean(a.Releases)) }
+
+// releaseDir is the real folder of a release, or the folder itself where a link
+// leads to something that is no release.
+func (a App) releaseDir(release string) string {
+	if filepath.IsAbs(release) {
+		return release
+	}
+	return filepath.Join(a.realReleases(), release)
+}
+
+// destination is where links lead that serve a release of this application.
+func (a App) destination(release string) Destination {
+	return Destination{
+		Release: release,
+		Path:    filepath.Join(a.Releases, release, a.LinkTarget),
+		Real:    realPrefix(filepath.Join(a.releaseDir(release), a.LinkTarget)),
+	}
+}
+
+// required are the folders that a release must have to be served.
+func (a App) required() []string {
+	return []string{filepath.Join(".", a.LinkTarget), filepath.Join(a.LinkTarget, a.Docroot)}
+}

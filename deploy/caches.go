@@ -1,0 +1,85 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"relink/opcache"
+)
+
+// Caches are the OPcaches behind the pools that serve an application.
+// What Connect gives wraps *opcache.Caches.
+type Caches interface {
+	Pinned(ctx context.Context) ([]opcache.Worker, error)
+	Usage(ctx context.Context) ([]opcache.Usage, error)
+	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
+	Observe(ctx context.Context, links []opcache.Link) (Switch, error)
+	Reset(ctx context.Context) error
+}
+
+// Switch is the cache work for links that move together, in this order.
+type Switch interface {
+	Except(pinned []opcache.Worker)
+	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
+	Sweep(ctx context.Context) (opcache.SweepResult, error)
+	Invalidate(ctx context.Context) (opcache.InvalidateResult, error)
+	Settle(ctx context.Context, progress opcache.Progress) (opcache.SettleResult, error)
+	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
+}
+
+// cacheLinks is what the caches have to be told of a plan: the links that move,
+// and those moves of earlier deploys that are not settled, because a worker that
+// was busy then may still bring the release of that time back.
+func cacheLinks(plan, unsettled Plan) []opcache.Link {
+	var links []opcache.Link
+	now := map[string]string{}
+	for _, move := range plan {
+		now[move.Place] = move.To.Real
+		if move.Needed() {
+			links = append(links, opcache.Link{Name: move.Instance, Path: move.Link, From: move.From.Real, To: move.To.Real})
+		}
+	}
+	for _, move := range unsettled {
+		link := opcache.Link{Name: move.Instance, Path: move.Link, From: move.From.Real, To: move.To.Real}
+		if to, moved := now[move.Place]; moved {
+			link.To = to
+		}
+		if link.From != "" && link.From != link.To && !slices.Contains(links, link) {
+			links = append(links, link)
+		}
+	}
+	return links
+}
+
+// stillUnsettled is what has to be remembered of two generations of moves.
+func stillUnsettled(plan, unsettled Plan) Plan {
+	moves := plan.Needed()
+	now := map[string]Target{}
+	for _, move := range plan {
+		now[move.Place] = move.To
+	}
+	for _, move := range unsettled {
+		if to, moved := now[move.Place]; moved {
+			move.To = to
+		}
+		if move.Needed() && !slices.Contains(moves, move) {
+			moves = append(moves, move)
+		}
+	}
+	return moves
+}
+
+// connected is opcache.Caches as this package uses them.
+type connected struct {
+	*opcache.Caches
+	quiet, patience time.Duration
+}
+
+func (c connected) Observe(ctx context.Context, links []opcache.Link) (Switch, error) {
+	return c.Caches.Observe(ctx, links)
+}
+
+func (c connected) Reset(ctx context.Context) error {
+	return c.Caches.Reset(ctx, c.quiet, c.patience)
+}

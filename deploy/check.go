@@ -1,0 +1,105 @@
+package deploy
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"relink/internal/hint"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	checkParallel = 8
+	checkMost     = 1 << 20 // bytes of a body that are read
+	checkTimeout  = 10 * time.Second
+)
+
+// ErrCheck: an instance does not serve what its check expects.
+var ErrCheck = errors.New("check failed")
+
+// checkInstances asks every instance that has a check, and names each that
+// fails, not only the first.
+func checkInstances(ctx context.Context, instances []Instance) error {
+	failed := make([]error, len(instances))
+	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
+	defer client.CloseIdleConnections()
+	var group errgroup.Group
+	group.SetLimit(checkParallel)
+	for i, instance := range instances {
+		if instance.Check == nil {
+			continue
+		}
+		group.Go(func() error {
+			failed[i] = checkInstance(ctx, client, instance)
+			return nil
+		})
+	}
+	err := group.Wait()
+	return errors.Join(append(failed, err)...)
+}
+
+// checkTransport uses no proxy: the check is about this server, by the address
+// that the configuration gives.
+func checkTransport() *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	transport.DisableKeepAlives = true
+	return transport
+}
+
+// dontFollow: a redirect is an answer; what it leads to may be another server.
+func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func checkInstance(ctx context.Context, client *http.Client, instance Instance) error {
+	check := *instance.Check
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(check.Timeout, checkTimeout))
+	defer cancel()
+	err := askOnce(ctx, client, check)
+	if err == nil {
+		return nil
+	}
+	return hint.With(as(ErrCheck, fmt.Errorf("check %s (%s): %w", instance.Name, check.name(), err)),
+		"see the site's error log; the new release answered this check wrong, or its check is wrong in the configuration")
+}
+
+func (c Check) name() string {
+	if c.Host == "" {
+		return c.URL
+	}
+	return c.URL + ", Host " + c.Host
+}
+
+func askOnce(ctx context.Context, client *http.Client, check Check) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
+	if err != nil {
+		return err
+	}
+	request.Host = check.Host
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, checkMost))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return check.judge(answer.StatusCode, body)
+}
+
+func (c Check) judge(status int, body []byte) error {
+	if want := cmp.Or(c.Status, http.StatusOK); status != want {
+		return fmt.Errorf("status %d, want %d", status, want)
+	}
+	if !bytes.Contains(body, []byte(c.Contains)) {
+		return fmt.Errorf("status %d, but %q is not in the first %d bytes of the answer", status, c.Contains, len(body))
+	}
+	return nil
+}

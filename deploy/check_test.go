@@ -1,0 +1,55 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestCheckInstances(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/moved":
+			http.Redirect(w, r, "/", http.StatusFound)
+		case "/endless":
+			for chunk := strings.Repeat("x", 1<<16); ; {
+				if _, err := w.Write([]byte(chunk)); err != nil {
+					return
+				}
+			}
+		default:
+			fmt.Fprintf(w, "%s serves v2", r.Host)
+		}
+	}))
+	defer server.Close()
+	at := func(path string, check Check) Instance {
+		check.URL = server.URL + path
+		return Instance{Name: "club1", Check: &check}
+	}
+	for name, c := range map[string]struct {
+		instance Instance
+		want     string
+	}{
+		"no check":          {Instance{Name: "club1"}, ""},
+		"as expected":       {at("/", Check{Host: "club1.example.org", Contains: "club1.example.org serves v2"}), ""},
+		"another host":      {at("/", Check{Contains: "club1.example.org"}), `"club1.example.org" is not in`},
+		"another status":    {at("/moved", Check{}), "status 302, want 200"},
+		"a wanted status":   {at("/moved", Check{Status: 302}), ""},
+		"an endless body":   {at("/endless", Check{Contains: "y"}), "is not in the first 1048576 bytes"},
+		"nobody listens":    {Instance{Name: "club1", Check: &Check{URL: "http://127.0.0.1:1/"}}, "connection refused"},
+		"an impossible url": {Instance{Name: "club1", Check: &Check{URL: ":"}}, "missing protocol scheme"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := checkInstances(t.Context(), []Instance{{Name: "other"}, c.instance})
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("got %v", err)
+			case c.want != "" && (!errors.Is(err, ErrCheck) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "club1")):
+				t.Errorf("got %v, want ErrCheck with %q", err, c.want)
+			}
+		})
+	}
+}

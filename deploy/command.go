@@ -1,0 +1,316 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"relink/deploy/source"
+	"relink/fcgi"
+	"relink/internal/config"
+	"relink/internal/ui"
+	"relink/opcache"
+	"relink/php"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+)
+
+// Program is what the commands need of the program around them. The functions
+// are called when the command line has been read.
+type Program struct {
+	Config func() (*config.Config, error)
+	Format func(*cli.Context) (string, error) // "text" or "json"
+	Screen func() *ui.Output                  // for progress
+	Log    func() zerolog.Logger
+	Out    io.Writer // for results
+	Typed  string    // the command line
+
+	Reached func(point string) // Deps.Reached
+}
+
+// Commands are deploy, rollback, status, releases, prune, recover and unlock.
+func Commands(p Program) []*cli.Command {
+	return []*cli.Command{
+		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
+		p.pruneCommand(), p.recoverCommand(), p.unlockCommand(),
+	}
+}
+
+var (
+	appFlag      = &cli.StringFlag{Name: "app", Usage: "the application; not needed where there is only one"}
+	allFlag      = &cli.BoolFlag{Name: "all", Usage: "all instances"}
+	instanceFlag = &cli.StringSliceFlag{Name: "instance", Usage: "these instances, by name, separated by commas"}
+	dryRunFlag   = &cli.BoolFlag{Name: "dry-run", Usage: "say what would happen, and change nothing"}
+	resetFlag    = &cli.StringFlag{Name: "reset", Usage: "what to do about OPcache: smart, always or never"}
+	smartFlag    = &cli.BoolFlag{Name: "smart-reset", Usage: "the same as --reset smart"}
+)
+
+func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usage: usage} }
+
+func (p Program) deployCommand() *cli.Command {
+	return &cli.Command{
+		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
+		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, forceFlag("go on although workers are pinned")},
+		Action: func(c *cli.Context) error {
+			if c.Args().Len() != 1 {
+				return usagef("deploy: give one REF, a tag, branch or commit; got %d", c.Args().Len())
+			}
+			return p.operate(c, Run, c.Args().First())
+		},
+	}
+}
+
+func (p Program) rollbackCommand() *cli.Command {
+	return &cli.Command{
+		Name: "rollback", Usage: "bring instances back to the release before",
+		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
+			smartFlag, resetFlag, dryRunFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
+		Action: func(c *cli.Context) error { return p.operate(c, Rollback, "") },
+	}
+}
+
+func (p Program) recoverCommand() *cli.Command {
+	return &cli.Command{
+		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
+		Action: func(c *cli.Context) error { return p.operate(c, Recover, "") },
+	}
+}
+
+func (p Program) pruneCommand() *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "remove releases that are neither live nor kept",
+		Flags: []cli.Flag{appFlag, dryRunFlag, forceFlag("do not ask the pools whether a request still uses them")},
+		Action: func(c *cli.Context) error {
+			return p.with(c, func(s *session) error {
+				result, err := Prune(c.Context, s.options, s.deps)
+				return s.show(result, result.Text, err)
+			})
+		},
+	}
+}
+
+func (p Program) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
+		Action: func(c *cli.Context) error {
+			return p.with(c, func(s *session) error {
+				result, err := ReadStatus(c.Context, s.options.App, s.deps.Connect)
+				return s.show(result, s.wide(result.Text), err)
+			})
+		},
+	}
+}
+
+func (p Program) releasesCommand() *cli.Command {
+	return &cli.Command{
+		Name: "releases", Usage: "list the releases", Flags: []cli.Flag{appFlag},
+		Action: func(c *cli.Context) error {
+			return p.with(c, func(s *session) error {
+				result, err := ReadReleases(s.options.App)
+				return s.show(result, s.wide(result.Text), err)
+			})
+		},
+	}
+}
+
+func (p Program) unlockCommand() *cli.Command {
+	return &cli.Command{
+		Name: "unlock", Usage: "tell who holds the lock, and tidy up after a holder that has died", Flags: []cli.Flag{appFlag},
+		Action: func(c *cli.Context) error {
+			return p.with(c, func(s *session) error {
+				result, err := Unlock(s.options.App)
+				return s.show(result, result.Text, err)
+			})
+		},
+	}
+}
+
+func (p Program) operate(c *cli.Context, do func(context.Context, Options, Deps) (Report, error), ref string) error {
+	return p.with(c, func(s *session) error {
+		s.options.Ref, s.options.To = ref, c.String("to")
+		if err := s.choose(c); err != nil {
+			return err
+		}
+		report, err := do(c.Context, s.options, s.deps)
+		return s.show(report, s.wide(report.Text), err)
+	})
+}
+
+// session is one command with its application.
+type session struct {
+	Program
+	format  string
+	config  *config.Config
+	app     *config.App
+	options Options
+	deps    Deps
+}
+
+func (p Program) with(c *cli.Context, do func(*session) error) (err error) {
+	if c.Command.ArgsUsage == "" && c.Args().Present() {
+		return usagef("%s: takes no argument, got %q", c.Command.Name, c.Args().First())
+	}
+	s := &session{Program: p}
+	if s.format, err = p.Format(c); err != nil {
+		return err
+	}
+	if s.config, err = p.Config(); err != nil {
+		return err
+	}
+	if s.app, err = s.config.App(c.String("app")); err != nil {
+		return err
+	}
+	cleanUp, err := s.translate(c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), cleanUp())
+}
+
+// choose takes the instances and the policy from the command line.
+func (s *session) choose(c *cli.Context) error {
+	if c.Command.Name == "recover" {
+		return nil
+	}
+	chosen, err := s.app.Select(c.Bool("all"), splitNames(c.StringSlice("instance")))
+	if err != nil {
+		return err
+	}
+	s.options.Instances = instancesOf(chosen)
+	s.options.Reset, err = chooseReset(s.config.Reset, c.String("reset"), c.Bool("smart-reset"))
+	return err
+}
+
+// show prints a result. In JSON a failure is part of it; as text a result is
+// shown only where something has become of it.
+func (s *session) show(result any, text func(io.Writer) error, err error) error {
+	if s.format == "json" {
+		if printErr := JSON(s.Out, result); printErr != nil || err == nil {
+			return errors.Join(err, printErr)
+		}
+		return printedError{err}
+	}
+	if err == nil || errors.Is(err, ErrUnverified) {
+		return errors.Join(err, text(s.Out))
+	}
+	return err
+}
+
+func (s *session) wide(text func(io.Writer, int) error) func(io.Writer) error {
+	return func(w io.Writer) error { return text(w, min(s.deps.Screen.Width(), reportWidth)) }
+}
+
+// reportWidth keeps tables readable on very wide terminals.
+const reportWidth = 120
+
+// translate turns the configuration into this package's own terms.
+func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
+	a := s.app
+	s.options = Options{
+		App: App{
+			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: s.config.StateDir,
+			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Instances: instancesOf(a.Instances),
+			Hooks: Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
+		},
+		Reset: Reset(s.config.Reset), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
+		FetchTimeout: s.config.Timeouts.Fetch,
+		Thresholds:   opcache.Thresholds{FreeBytes: s.config.Thresholds.FreeBytes, Keys: s.config.Thresholds.Keys, Waste: s.config.Thresholds.Waste},
+	}
+	s.deps = Deps{Connect: s.connect, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
+	if len(a.Pools) == 0 {
+		for _, pool := range s.config.Pools {
+			s.deps.Pools = append(s.deps.Pools, pool.Address)
+		}
+	}
+	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
+	return cleanUp, err
+}
+
+func instancesOf(configured []config.Instance) []Instance {
+	instances := make([]Instance, len(configured))
+	for i, one := range configured {
+		instances[i] = Instance{Name: one.Name, Link: one.Link}
+		if check := one.Check; check != nil {
+			instances[i].Check = &Check{URL: check.URL, Host: check.Host, Status: check.Status, Contains: check.Contains, Timeout: check.Timeout}
+		}
+	}
+	return instances
+}
+
+// sourceOf gives a dry run a git cache of its own, which goes with it: even a
+// cache is something that it would otherwise have changed.
+func sourceOf(a config.App, dryRun bool) (source.Source, func() error, error) {
+	nothing := func() error { return nil }
+	switch {
+	case a.Source.Dir != "":
+		return source.NewDir(a.Source.Dir), nothing, nil
+	case a.Source.Archive != "":
+		return source.NewArchive(a.Source.Archive), nothing, nil
+	case !dryRun:
+		return source.NewGit(a.Source.Git, gitCache(a), a.Source.Submodules), nothing, nil
+	}
+	temporary, err := os.MkdirTemp("", "relink-dry-run-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("dry run: %w", err)
+	}
+	return source.NewGit(a.Source.Git, temporary+"/cache", a.Source.Submodules), func() error { return os.RemoveAll(temporary) }, nil
+}
+
+// gitCache lies beside the releases folder, on the same file system.
+func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") + ".git-cache" }
+
+// connect reaches the pools that serve the application.
+func (s *session) connect(ctx context.Context) (Caches, error) {
+	pools, err := s.pools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, w := s.config.Timeouts, s.config.Warm
+	caches, err := opcache.Connect(ctx, pools, opcache.Options{
+		Docroot: s.app.Docroot, ReachedAs: s.app.ReachedAs,
+		CallTimeout: t.Call, SettleTimeout: t.Settle,
+		WarmWorkers: w.Workers, WarmSlice: w.Slice, WarmPause: w.Pause,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return connected{caches, s.config.Restart.Quiet, s.config.Restart.Wait}, nil
+}
+
+func (s *session) pools(ctx context.Context) ([]php.Pool, error) {
+	if len(s.config.Pools) == 0 {
+		return php.DiscoverPools(ctx)
+	}
+	var pools []php.Pool
+	for _, one := range s.config.Pools {
+		if !serves(s.app.Pools, one.Address) {
+			continue
+		}
+		address, err := fcgi.ParseAddress(one.Address)
+		if err != nil {
+			return nil, err
+		}
+		pool := php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir}
+		for _, mapping := range one.PathMap {
+			pool.PathMap = append(pool.PathMap, php.Mapping{Host: mapping.Host, Pool: mapping.Pool})
+		}
+		pools = append(pools, pool)
+	}
+	return pools, nil
+}
+
+func serves(chosen []string, address string) bool {
+	if len(chosen) == 0 {
+		return true
+	}
+	for _, one := range chosen {
+		if one == address {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,167 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"relink/deploy/release"
+	"relink/internal/ui"
+)
+
+// A dry run reads and says; it takes no lock, calls no pool (the agent would
+// have to be installed for that) and writes nothing.
+
+func (r *run) dryDeploy(ctx context.Context) error {
+	if err := r.dryState(); err != nil {
+		return err
+	}
+	if _, err := r.resolve(ctx); err != nil {
+		return err
+	}
+	id := r.store.NewID(time.Now(), r.resolved.Label)
+	r.report.Release, r.to = id, r.everywhere(r.App.destination(id))
+	r.would("fetch %s (%s, %s) into %s", r.Ref, r.resolved.Description, ui.Bytes(r.resolved.Bytes), r.store.Path(id))
+	for _, entry := range r.App.Shared {
+		r.would("link %s of the release to %s", entry, r.App.SharedDir)
+	}
+	r.wouldRun("build", r.App.Hooks.Build)
+	return r.drySwitch()
+}
+
+func (r *run) dryRollback(context.Context) error {
+	if err := r.dryState(); err != nil {
+		return err
+	}
+	if err := r.findTargets(); err != nil {
+		return err
+	}
+	r.report.Release = commonest(r.to)
+	return r.drySwitch()
+}
+
+func (r *run) dryRecover(context.Context) error { return r.dryState() }
+
+// dryState is what recover and preflight would meet.
+func (r *run) dryState() error {
+	if err := lockedNow(r.App.lockFile()); err != nil {
+		return err
+	}
+	left, err := readJournal(r.App.journalFile())
+	if err != nil {
+		return err
+	}
+	if left != nil {
+		r.would("%s the interrupted %s of %s first (phase %s)", left.direction(), left.Operation, left.Release, left.Phase)
+		r.unsettled = stillUnsettled(left.Moves, left.Unsettled)
+	}
+	if r.report.Operation == OperationRecover {
+		return nil
+	}
+	return r.readLinks()
+}
+
+func (j Journal) direction() string {
+	switch {
+	case j.Phase.Forward():
+		return "finish"
+	case j.Phase == PhaseSwitching:
+		return "undo"
+	}
+	return "clean up after"
+}
+
+func (r *run) drySwitch() error {
+	if err := r.planMoves(); err != nil {
+		return err
+	}
+	if r.Reset == ResetSmart {
+		r.would("compile, in the caches of %s, the scripts that are in use now", r.poolNames())
+	}
+	r.wouldRun("before_switch", r.App.Hooks.BeforeSwitch)
+	for _, move := range r.plan {
+		r.wouldMove(move)
+	}
+	r.wouldClear()
+	r.wouldRun("after_switch", r.App.Hooks.AfterSwitch)
+	return r.wouldPrune()
+}
+
+func (r *run) would(format string, args ...any) {
+	r.report.Would = append(r.report.Would, fmt.Sprintf(format, args...))
+}
+
+func (r *run) wouldRun(hook string, commands []string) {
+	for _, command := range commands {
+		r.would("run the %s hook: %s", hook, command)
+	}
+}
+
+func (r *run) wouldMove(move Move) {
+	switch {
+	case !move.Needed():
+		r.would("leave %s as it is: %s -> %s", move.Instance, move.Link, move.From.Literal)
+	case move.From.Exists():
+		r.would("move %s: %s -> %s, now %s", move.Instance, move.Link, move.To.Literal, move.From.Literal)
+	default:
+		r.would("create %s: %s -> %s", move.Instance, move.Link, move.To.Literal)
+	}
+}
+
+func (r *run) wouldClear() {
+	if r.Reset == ResetNever {
+		r.would("leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", orNone(r.report.Previous))
+		return
+	}
+	r.would("clear the realpath cache of every worker of %s", r.poolNames())
+	r.would("invalidate the scripts of %s that are cached under the links' names, and the rest of it when its last request has ended", orNone(r.report.Previous))
+	if r.Reset == ResetAlways {
+		r.would("restart OPcache by opcache_reset() at a quiet moment")
+		return
+	}
+	r.would("restart no process")
+}
+
+func (r *run) poolNames() string {
+	if len(r.Pools) == 0 {
+		return "the pools of the running FPM masters"
+	}
+	return strings.Join(r.Pools, ", ")
+}
+
+// wouldPrune counts with the releases as they will be.
+func (r *run) wouldPrune() error {
+	releases, err := r.afterwards()
+	if err != nil {
+		return err
+	}
+	live, err := r.App.live()
+	if err != nil {
+		return err
+	}
+	for _, move := range r.plan {
+		live.links[move.Place] = move.To.Real
+	}
+	for _, one := range release.Prunable(releases, live.ids(), r.inUse(), r.App.Keep) {
+		r.would("remove release %s", one.ID)
+	}
+	return nil
+}
+
+func (r *run) afterwards() ([]release.Release, error) {
+	releases, err := r.store.List()
+	if r.report.Operation == OperationDeploy {
+		coming := release.Manifest{ID: r.report.Release, Created: time.Now()}
+		releases = append([]release.Release{{Manifest: coming, Sealed: true}}, releases...)
+	}
+	return releases, err
+}
+
+func (r *run) dryPrune(result *Pruned) error {
+	removable, err := r.removable()
+	for _, one := range removable {
+		result.Removed = append(result.Removed, PrunedRelease{one.ID, one.Bytes})
+	}
+	return err
+}

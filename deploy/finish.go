@@ -1,0 +1,246 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/opcache"
+)
+
+func (r *run) check(ctx context.Context) (string, error) {
+	var asked int
+	for _, instance := range r.Instances {
+		if instance.Check != nil {
+			asked++
+		}
+	}
+	err := checkInstances(ctx, r.Instances)
+	if ctx.Err() != nil {
+		return "", ctx.Err() // the signal failed the check, not the release
+	}
+	return some(asked, "instance"), err
+}
+
+// some is ui.Plural, and nothing for none.
+func some(n int, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return ui.Plural(n, what)
+}
+
+func (r *run) afterSwitch(ctx context.Context) (string, error) {
+	commands := r.App.Hooks.AfterSwitch
+	return some(len(commands), "command"), r.hook(ctx, "after_switch", commands, r.release.Path)
+}
+
+// ErrUnsettled: workers that were busy at the cut-over have not been reached
+// since, and may bring old code back.
+var ErrUnsettled = errors.New("not settled")
+
+func (r *run) settle(ctx context.Context) (string, error) { return r.settleBy(ctx, r.cut) }
+
+// settleBy ends when every worker has been swept, or settle_timeout has passed.
+// Whatever it could not prove stays in the journal, for the next recovery.
+func (r *run) settleBy(ctx context.Context, cut Switch) (string, error) {
+	if cut == nil {
+		r.unsettled = nil
+		return "", nil
+	}
+	update, end := r.progress("settle", "workers")
+	defer end()
+	result, err := cut.Settle(ctx, update)
+	r.report.Regained += result.Regained
+	r.report.Sweep.Settled = result.Workers
+	r.report.Sweep.stale(append(slices.Clone(result.Stale), r.pinned...), result.Unproven)
+	if err == nil {
+		err = errors.Join(staleError(result.Stale), pinnedError(r.pinned), unprovenError(result.Unproven))
+	}
+	r.journal.Stale = r.report.Sweep.Stale
+	if err != nil {
+		r.unsettled = stillUnsettled(r.journal.Moves, r.journal.Unsettled)
+		return "", err
+	}
+	r.unsettled = nil
+	return fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
+}
+
+func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
+	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
+	for _, worker := range stale {
+		s.StalePIDs = append(s.StalePIDs, worker.PID)
+	}
+}
+
+func staleError(stale []opcache.Worker) error {
+	if len(stale) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%w: still in a request that began before the cut-over: %s", ErrUnsettled, describeWorkers(stale))
+	return hint.With(err, `when the request has ended, or after "kill -QUIT %d", run "relink recover"; until then the pages that this worker serves may bring old code back`, stale[0].PID)
+}
+
+func pinnedError(pinned []opcache.Worker) error {
+	if len(pinned) == 0 {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%w: %w: %s", ErrUnsettled, ErrPinned, describeWorkers(pinned)),
+		`reload PHP-FPM at a quiet moment, then run "relink recover"`)
+}
+
+func unprovenError(pools []string) error {
+	if len(pools) == 0 {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%w: nobody can tell whether all workers were reached of %v", ErrUnsettled, pools),
+		"set pm.status_path in the pool and status_path in relink's configuration; reload PHP-FPM if old pages show up")
+}
+
+// retire invalidates what is left of releases that no link leads to.
+func (r *run) retire(ctx context.Context) (string, error) {
+	if r.cut == nil {
+		return "", nil
+	}
+	unused, err := r.unused()
+	if err != nil {
+		return "", err
+	}
+	result, err := r.cut.Retire(ctx, unused)
+	r.report.Retired = result.Invalidated
+	if result.Skipped != "" {
+		return "later: " + result.Skipped, err
+	}
+	return fmt.Sprintf("%s of %s", ui.Plural(result.Invalidated, "script"), ui.Plural(len(unused), "release")), err
+}
+
+// unused lists the folders of releases that no link leads to: those in the
+// releases folder, and those that the links led to before they were taken over.
+func (r *run) unused() ([]string, error) {
+	live, err := r.App.live()
+	if err != nil {
+		return nil, err
+	}
+	releases, err := r.store.List()
+	if err != nil {
+		return nil, err
+	}
+	var folders []string
+	for _, one := range releases {
+		folders = append(folders, r.App.releaseDir(one.ID))
+	}
+	for _, move := range slices.Concat(r.journal.Moves, r.journal.Unsettled) {
+		if move.From.Exists() {
+			folders = append(folders, r.App.releaseDir(move.From.Release))
+		}
+	}
+	slices.Sort(folders)
+	return slices.DeleteFunc(slices.Compact(folders), live.serves), nil
+}
+
+// restart decides on a restart of the cache, and after --reset always does it.
+func (r *run) restart(ctx context.Context) (string, error) {
+	if r.caches == nil {
+		return "", nil
+	}
+	root := r.App.releaseDir(r.release.ID)
+	held, err := r.caches.Footprints(ctx, []string{root})
+	if err != nil {
+		return "", err
+	}
+	if err := r.countShared(held[root]); err != nil {
+		return "", err
+	}
+	if r.Reset == ResetAlways {
+		err = r.resetNow(ctx)
+	} else {
+		err = r.decide(ctx, held[root])
+	}
+	if err != nil {
+		return "", err
+	}
+	usage, err := r.caches.Usage(ctx)
+	r.report.Memory.After = memoryOf(usage)
+	return r.report.Restart.Action, err
+}
+
+func (r *run) countShared(held opcache.Footprint) error {
+	live, err := r.App.live()
+	if err != nil {
+		return err
+	}
+	r.report.SharedBy, r.report.LiveBytes = live.count(r.release.ID), held.Bytes
+	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held)
+	return nil
+}
+
+func (r *run) resetNow(ctx context.Context) error {
+	r.report.Restart = RestartReport{Action: "reset", Reasons: []string{"--reset always"}}
+	err := r.caches.Reset(ctx)
+	if errors.Is(err, opcache.ErrNotQuiet) {
+		r.report.Restart = RestartReport{Action: "pending", Reasons: []string{"--reset always", err.Error()}}
+		r.report.warn(`the reset is pending: run "relink opcache reset" at a quiet moment`)
+		return nil
+	}
+	return err
+}
+
+// decide judges each cache by what the next release will need: as much as this one.
+func (r *run) decide(ctx context.Context, held opcache.Footprint) error {
+	usage, err := r.caches.Usage(ctx)
+	if err != nil {
+		return err
+	}
+	next := opcache.Forecast{Bytes: held.Bytes / int64(max(len(usage), 1)), Keys: int64(held.Scripts / max(len(usage), 1))}
+	for _, one := range usage {
+		decision := opcache.Decide(one.Figures, next, r.Thresholds)
+		r.report.Restart.Reasons = append(r.report.Restart.Reasons, decision.Reasons...)
+		if decision.Action != opcache.None {
+			r.report.Restart.Action = "pending"
+		}
+	}
+	if r.report.Restart.Action == "pending" {
+		r.report.warn(`the cache wants a restart: run "relink opcache reset" at a quiet moment`)
+	}
+	return nil
+}
+
+// done ends the journal with a line of history. What is not settled stays in
+// the journal.
+func (r *run) done(context.Context) (string, error) {
+	if err := r.record(r.event("")); err != nil {
+		return "", err
+	}
+	return "", r.forget()
+}
+
+func (r *run) event(undone string) Event {
+	return Event{
+		ID: r.journal.ID, Time: time.Now().UTC().Truncate(time.Millisecond), Operation: r.journal.Operation,
+		Release: r.journal.Release, Ref: r.journal.Ref, Moves: r.journal.Moves, Undone: undone,
+		Stale: r.journal.Stale, User: r.journal.Holder.User,
+	}
+}
+
+// record writes the line once, however often a crash has it tried.
+func (r *run) record(event Event) error {
+	history, err := readHistory(r.App.historyFile())
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
+		return nil
+	}
+	return appendHistory(r.App.historyFile(), event)
+}
+
+// interruptedLive ends a run that a signal stopped once the release was live.
+func (r *run) interruptedLive(context.Context) error {
+	err := as(ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(r.release.ID)))
+	return hint.With(err, `run "relink recover": it finishes what is left`)
+}

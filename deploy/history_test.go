@@ -1,0 +1,83 @@
+package deploy
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func moveOf(instance, from, to string) Move {
+	target := func(release string) Target {
+		if release == "" {
+			return Target{}
+		}
+		return Target{Release: release, Literal: "/rel/" + release, Real: "/rel/" + release}
+	}
+	return Move{Instance: instance, Link: "/www/" + instance, Place: "/www/" + instance, From: target(from), To: target(to)}
+}
+
+func at(release string) Target { return moveOf("", "", release).To }
+
+func TestBefore(t *testing.T) {
+	history := []Event{
+		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "", "v1"), moveOf("b", "", "v1")}},
+		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "v1", "v2")}},
+		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "v2", "v3")}},
+		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "v3", "v4")}, Undone: "check failed"},
+		{Operation: OperationRollback, Moves: Plan{moveOf("a", "v3", "v2")}},
+	}
+	for name, c := range map[string]struct {
+		instance, current, want string
+	}{
+		"the release before":                     {"a", "v3", "v2"},
+		"a second rollback goes further back":    {"a", "v2", "v1"},
+		"nothing is before the first deploy":     {"a", "v1", ""},
+		"what was undone does not count":         {"a", "v4", ""},
+		"each instance has a history of its own": {"b", "v2", ""},
+		"a release that relink did not bring":    {"a", "v9", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target, found := before(history, c.instance, at(c.current))
+			if target.Release != c.want || found != (c.want != "") {
+				t.Errorf("got %q, %v; want %q", target.Release, found, c.want)
+			}
+		})
+	}
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.history.jsonl")
+	for i := range historyMost + 10 {
+		event := Event{ID: fmt.Sprint(i), Time: time.Unix(int64(i), 0), Operation: OperationDeploy}
+		if err := appendHistory(path, event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	history, err := readHistory(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(history) > historyMost || len(history) < historyKept {
+		t.Errorf("%d lines are kept", len(history))
+	}
+	if last := history[len(history)-1].ID; last != fmt.Sprint(historyMost+9) {
+		t.Errorf("the last line is %s", last)
+	}
+}
+
+func TestALineThatACrashCutShortSpoilsOnlyItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.history.jsonl")
+	first := `{"id": "1", "operation": "deploy", "from_a_newer_version": true}` + "\n"
+	if err := os.WriteFile(path, []byte(first+`{"id": "2", "opera`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := appendHistory(path, Event{ID: "3", Operation: OperationRollback}); err != nil {
+		t.Fatal(err)
+	}
+	history, err := readHistory(path)
+	if err != nil || len(history) != 2 || history[0].ID != "1" || history[1].ID != "3" {
+		t.Errorf("got %v, %v", history, err)
+	}
+}

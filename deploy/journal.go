@@ -1,0 +1,122 @@
+package deploy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"relink/internal/durable"
+	"relink/internal/hint"
+	"relink/opcache"
+)
+
+// Phase is how far a deploy had come when it last wrote its journal.
+type Phase string
+
+const (
+	// PhaseStaging: a release is being made; nothing that serves was touched.
+	PhaseStaging Phase = "staging"
+	// PhaseStaged: the release is complete, the links are about to be prepared.
+	PhaseStaged Phase = "staged"
+	// PhaseSwitching: links are being renamed. Interrupted here, they go back.
+	PhaseSwitching Phase = "switching"
+	// PhaseMoved: every link is renamed, durably. From here on it goes forward.
+	PhaseMoved Phase = "moved"
+	// PhaseCutOver: the old scripts are invalidated; every idle worker serves the new release.
+	PhaseCutOver Phase = "cut_over"
+	// PhaseSettled: also the workers that were busy, but for those in Stale.
+	PhaseSettled Phase = "settled"
+)
+
+// Forward tells an interrupted deploy that is to be finished from one that is to be undone.
+func (p Phase) Forward() bool { return p == PhaseMoved || p == PhaseCutOver || p == PhaseSettled }
+
+func (p Phase) known() bool {
+	switch p {
+	case PhaseStaging, PhaseStaged, PhaseSwitching, PhaseMoved, PhaseCutOver, PhaseSettled:
+		return true
+	}
+	return false
+}
+
+// Journal is the intent of a running deploy, on disk before each phase begins.
+// A file of it means that a deploy runs or was interrupted.
+type Journal struct {
+	App       string           `json:"app"`
+	Operation Operation        `json:"operation"`
+	Phase     Phase            `json:"phase"`
+	ID        string           `json:"id"`      // of this run; the temporary links carry it
+	Release   string           `json:"release"` // where the links go
+	Ref       string           `json:"ref,omitempty"`
+	Made      bool             `json:"made"`                // this run makes the release, and may remove it while no link leads to it
+	Moves     Plan             `json:"moves,omitempty"`     // every link's old and new target
+	Unsettled Plan             `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
+	Reset     Reset            `json:"reset"`
+	Stale     []opcache.Worker `json:"stale,omitempty"`   // workers that were not reached in time
+	Undoing   string           `json:"undoing,omitempty"` // why the moves are those of a roll-back
+	Holder    Holder           `json:"by"`
+	Started   time.Time        `json:"started"`
+}
+
+// ErrJournal: the journal of an interrupted deploy cannot be understood, and
+// guessing could move links to where they never were.
+var ErrJournal = errors.New("unreadable journal")
+
+func writeJournal(path string, journal Journal) error {
+	text, err := json.MarshalIndent(journal, "", "  ")
+	if err == nil {
+		err = durable.WriteFile(path, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
+
+// readJournal returns nil when no deploy is under way. Fields of newer versions
+// are passed over; a phase of one is not, since it decides what happens.
+func readJournal(path string) (*Journal, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	journal, err := parseJournal(text)
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("%w %s: %w", ErrJournal, path, err),
+			`see with "relink status" where each link leads, put them right by hand, then move %s away`, quote(path))
+	}
+	return journal, nil
+}
+
+func parseJournal(text []byte) (*Journal, error) {
+	var journal Journal
+	if err := json.Unmarshal(text, &journal); err != nil {
+		return nil, err
+	}
+	if !journal.Phase.known() {
+		return nil, fmt.Errorf("unknown phase %q", journal.Phase)
+	}
+	for _, move := range journal.Moves {
+		if move.Place == "" || move.From == (Target{}) && move.To == (Target{}) {
+			return nil, fmt.Errorf("instance %q: a move without link or targets", move.Instance)
+		}
+	}
+	if len(journal.Moves) == 0 && journal.Phase != PhaseStaging && journal.Phase != PhaseStaged {
+		return nil, fmt.Errorf("phase %q without a list of moves", journal.Phase)
+	}
+	return &journal, nil
+}
+
+func removeJournal(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return durable.SyncDir(filepath.Dir(path))
+}

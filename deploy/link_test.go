@@ -1,0 +1,117 @@
+package deploy
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/internal/hint"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// realTemp is a folder whose name has what real paths have, and no symlink in it.
+func realTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "Früh stück [1]")
+	mkdir(t, dir)
+	return dir
+}
+
+func mkdir(t *testing.T, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func symlink(t *testing.T, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadLink(t *testing.T) {
+	root := realTemp(t)
+	at := func(elements ...string) string { return filepath.Join(append([]string{root}, elements...)...) }
+	mkdir(t, at("releases", "v1", "public"), at("www"), at("www", "folder"))
+	write(t, at("www", "file"), "x")
+	symlink(t, at("releases", "v1", "public"), at("www", "absolute"))
+	symlink(t, "../releases/v1", at("www", "relative"))
+	symlink(t, "../releases/gone/public", at("www", "dangling"))
+	symlink(t, at("www"), at("behind"))
+	symlink(t, "loop", at("www", "loop"))
+
+	for name, c := range map[string]struct {
+		path, real, parent string
+		kind               LinkKind
+	}{
+		"absolute":            {at("www", "absolute"), at("releases", "v1", "public"), at("www"), LinkGood},
+		"relative":            {at("www", "relative"), at("releases", "v1"), at("www"), LinkGood},
+		"behind another link": {at("behind", "relative"), at("releases", "v1"), at("www"), LinkGood},
+		"dangling":            {at("www", "dangling"), at("releases", "gone", "public"), at("www"), LinkDangling},
+		"missing":             {at("www", "new"), "", at("www"), LinkMissing},
+		"folder":              {at("www", "folder"), "", at("www"), LinkBlocked},
+		"file":                {at("www", "file"), "", at("www"), LinkBlocked},
+		"no parent":           {at("nowhere", "new"), "", "", LinkNoParent},
+		"file as parent":      {at("www", "file", "new"), "", "", LinkNoParent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, err := ReadLink(c.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state.Kind != c.kind || state.Real != c.real || c.parent != "" && state.Parent != c.parent {
+				t.Errorf("%+v, want %s to %q in %q", state, c.kind, c.real, c.parent)
+			}
+		})
+	}
+	if _, err := ReadLink(at("www", "loop")); err == nil || !strings.Contains(err.Error(), at("www", "loop")) {
+		t.Errorf("a link to itself: %v, want an error that names it", err)
+	}
+}
+
+func TestWhatCannotBeMovedIsRefusedWithAWayOut(t *testing.T) {
+	root := realTemp(t)
+	mkdir(t, filepath.Join(root, "club1"))
+	write(t, filepath.Join(root, "club2"), "x")
+	for path, want := range map[string][2]string{
+		filepath.Join(root, "club1"):      {"is a folder, not a symbolic link", "mv '" + root + "/club1'"},
+		filepath.Join(root, "club2"):      {"is a file, not a symbolic link", "move the file away"},
+		filepath.Join(root, "no", "link"): {"the folder for the link does not exist", "mkdir -p"},
+	} {
+		state, err := ReadLink(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = state.Usable()
+		if err == nil || !strings.Contains(err.Error(), want[0]) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %q", path, err, want[0])
+		}
+		if hints := strings.Join(hint.Of(err), "\n"); !strings.Contains(hints, want[1]) {
+			t.Errorf("%s: hint %q, want %q", path, hints, want[1])
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	got := []string{quote("/var/www/club1"), quote("/srv/it's mine")}
+	if diff := cmp.Diff([]string{"/var/www/club1", `'/srv/it'\''s mine'`}, got); diff != "" {
+		t.Error(diff)
+	}
+}

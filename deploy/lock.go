@@ -1,0 +1,152 @@
+package deploy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"relink/internal/hint"
+
+	"github.com/gofrs/flock"
+)
+
+// Holder is who deploys an application now.
+type Holder struct {
+	PID     int       `json:"pid"`
+	User    string    `json:"user"`
+	Host    string    `json:"host"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "another process"
+	}
+	return fmt.Sprintf("%s on %s, pid %d, since %s: %s", h.User, h.Host, h.PID, h.Since.Format(time.DateTime), h.Command)
+}
+
+// lock keeps two deploys of one application apart. The kernel drops a flock
+// with the process that holds it, however that ends, so there is no stale lock
+// to break: what the file says is for people only.
+type lock struct{ flock *flock.Flock }
+
+func acquire(path string, holder Holder) (*lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	l := &lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))}
+	held, err := l.flock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if !held {
+		return nil, lockedBy(path, readHolder(path))
+	}
+	text, err := json.Marshal(holder)
+	if err == nil {
+		err = os.WriteFile(path, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.flock.Close())
+	}
+	return l, nil
+}
+
+// release leaves an empty file: removing it would let a third process lock a
+// new file while a second one waits on the removed one.
+func (l *lock) release() error {
+	return errors.Join(os.Truncate(l.flock.Path(), 0), l.flock.Close())
+}
+
+func lockedBy(path string, holder Holder) error {
+	err := as(ErrLocked, fmt.Errorf("locked by %s (%s)", holder, path))
+	if holder.PID == 0 {
+		return hint.With(err, "wait until it has ended")
+	}
+	if host, _ := os.Hostname(); holder.Host != host {
+		return hint.With(err, "it runs on %s: wait until it has ended there", holder.Host)
+	}
+	return hint.With(err, `wait until it has ended, or end it with "kill %d"; the next deploy, or "relink recover", then puts right what it left`, holder.PID)
+}
+
+func readHolder(path string) Holder {
+	var holder Holder
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &holder) != nil {
+		return Holder{}
+	}
+	return holder
+}
+
+// lockedNow tells who holds the lock without creating or changing anything.
+func lockedNow(path string) error {
+	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	held, err := probe.TryRLock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("lock %s: %w", path, err)
+	case !held:
+		return errors.Join(lockedBy(path, readHolder(path)), probe.Close())
+	}
+	return probe.Close()
+}
+
+// Unlocked is what "relink unlock" found.
+type Unlocked struct {
+	App  string  `json:"app"`
+	Path string  `json:"path"`
+	Left *Holder `json:"left,omitempty"` // who held it last and ended without saying so
+}
+
+// Unlock never breaks a lock: held, it says by whom, as ErrLocked; free, it
+// wipes what a killed process left in the file.
+func Unlock(app App) (Unlocked, error) {
+	result := Unlocked{App: app.Name, Path: app.lockFile()}
+	if err := lockedNow(result.Path); err != nil {
+		return result, err
+	}
+	if left := readHolder(result.Path); left.PID != 0 {
+		result.Left = &left
+		l, err := acquire(result.Path, thisProcess("relink unlock"))
+		if err != nil {
+			return result, err
+		}
+		return result, l.release()
+	}
+	return result, nil
+}
+
+func thisProcess(command string) Holder {
+	host, _ := os.Hostname()
+	return Holder{PID: os.Getpid(), User: userName(), Host: host, Command: command, Since: time.Now().Truncate(time.Second)}
+}
+
+// userName needs no environment: main alone reads that.
+func userName() string {
+	id := os.Getuid()
+	current, err := user.LookupId(strconv.Itoa(id))
+	if err != nil {
+		return "uid " + strconv.Itoa(id)
+	}
+	return current.Username
+}
+
+// Text writes the result for people.
+func (u Unlocked) Text(w io.Writer) error {
+	text := "nobody holds the lock of " + u.App
+	if u.Left != nil {
+		text += "; it was last held by " + u.Left.String() + ", which ended without saying so"
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}

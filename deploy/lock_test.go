@@ -1,0 +1,105 @@
+package deploy
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/internal/hint"
+)
+
+const holdLock = "RELINK_TEST_HOLD_LOCK"
+
+// TestMain lets this binary be the process that holds a lock until its stdin ends.
+func TestMain(m *testing.M) {
+	path := os.Getenv(holdLock)
+	if path == "" {
+		os.Exit(m.Run())
+	}
+	if _, err := acquire(path, thisProcess("relink deploy --all v2")); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("held")
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	os.Exit(0)
+}
+
+// holder starts a process that holds the lock; end kills it.
+func holder(t *testing.T, path string) (pid int, end func()) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), holdLock+"="+path)
+	stdin, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end = func() {
+		_ = child.Process.Kill()
+		_ = stdin.Close()
+		_ = child.Wait()
+	}
+	t.Cleanup(end)
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "held\n" {
+		t.Fatalf("the holder says %q, %v", line, err)
+	}
+	return child.Process.Pid, end
+}
+
+func TestALockNamesItsHolderAndEndsWithIt(t *testing.T) {
+	app := App{Name: "app", State: filepath.Join(t.TempDir(), "state")}
+	pid, end := holder(t, app.lockFile())
+	_, err := acquire(app.lockFile(), thisProcess("relink rollback"))
+	if !errors.Is(err, ErrLocked) || ExitCode(err) != ExitLocked {
+		t.Fatalf("got %v, want ErrLocked", err)
+	}
+	for _, want := range []string{fmt.Sprintf("pid %d", pid), "relink deploy --all v2", "since"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	if hints := strings.Join(hint.Of(err), "\n"); !strings.Contains(hints, fmt.Sprintf("kill %d", pid)) {
+		t.Errorf("the hint is %q", hints)
+	}
+	if _, err := Unlock(app); !errors.Is(err, ErrLocked) {
+		t.Errorf("unlock says %v of a lock that is held", err)
+	}
+
+	end()
+	result, err := Unlock(app)
+	if err != nil || result.Left == nil || result.Left.PID != pid {
+		t.Errorf("after the holder was killed: %+v, %v", result, err)
+	}
+	if result, err := Unlock(app); err != nil || result.Left != nil {
+		t.Errorf("the second unlock finds %+v, %v", result, err)
+	}
+	l, err := acquire(app.lockFile(), thisProcess("relink deploy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLookingAtALockMakesNone(t *testing.T) {
+	app := App{Name: "app", State: t.TempDir()}
+	if err := lockedNow(app.lockFile()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(app.lockFile()); err == nil {
+		t.Error("looking made a lock file")
+	}
+}

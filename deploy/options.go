@@ -1,0 +1,81 @@
+package deploy
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"relink/deploy/source"
+	"relink/internal/ui"
+	"relink/opcache"
+
+	"github.com/rs/zerolog"
+)
+
+// Reset is what a deploy does about OPcache.
+type Reset string
+
+const (
+	// ResetSmart makes every worker follow without a restart.
+	ResetSmart Reset = "smart"
+	// ResetAlways does the same and then restarts the cache.
+	ResetAlways Reset = "always"
+	// ResetNever only moves links, and warns of what stays stale.
+	ResetNever Reset = "never"
+)
+
+// Options is what one run is asked to do.
+type Options struct {
+	App          App
+	Instances    []Instance // those to move, of App.Instances
+	Ref          string     // Run: what to deploy
+	To           string     // Rollback: the release; "" means the one before, of each instance
+	Reset        Reset      // "" means ResetSmart
+	DryRun       bool
+	Thresholds   opcache.Thresholds
+	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
+	Force        bool          // go on in spite of pinned workers (Run) or a bad mark (Rollback)
+	Command      string        // as typed: the lock names it
+}
+
+// Deps is what a run works with.
+type Deps struct {
+	Source  source.Source
+	Connect func(ctx context.Context) (Caches, error) // asked once, and not at all with ResetNever
+	Pools   []string                                  // addresses, for messages
+	Screen  *ui.Output                                // nil: nobody looks
+	Log     zerolog.Logger
+
+	// Reached is told of every point at which the state on disk has changed.
+	// The crash tests end the process there. It may be nil.
+	Reached func(point string)
+}
+
+// chooseReset lets the command line win over the configuration.
+func chooseReset(configured, given string, smart bool) (Reset, error) {
+	reset := Reset(cmp.Or(given, configured))
+	if smart {
+		if given != "" && reset != ResetSmart {
+			return "", usagef("--smart-reset and --reset %s exclude each other", reset)
+		}
+		reset = ResetSmart
+	}
+	switch reset {
+	case ResetSmart, ResetAlways, ResetNever:
+		return reset, nil
+	}
+	return "", usagef("--reset %q is none of smart, always, never", reset)
+}
+
+func splitNames(values []string) []string {
+	var names []string
+	for _, value := range values {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}

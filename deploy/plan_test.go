@@ -1,0 +1,97 @@
+package deploy
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPlanMoves(t *testing.T) {
+	v2 := Destination{Release: "v2", Path: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}
+	for name, c := range map[string]struct {
+		state LinkState
+		want  Move
+		moves bool
+	}{
+		"the first deploy creates the link": {
+			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkMissing, UID: -1, GID: -1},
+			want:  Move{Place: "/www/a", To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}, UID: -1, GID: -1},
+			moves: true,
+		},
+		"an absolute link stays absolute": {
+			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkGood, Literal: "/srv/rel/v1/public", Real: "/data/rel/v1/public", UID: 33, GID: 33},
+			want: Move{Place: "/www/a", From: Target{"v1", "/srv/rel/v1/public", "/data/rel/v1/public"},
+				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}, UID: 33, GID: 33},
+			moves: true,
+		},
+		"a relative link stays relative, from the real folder it lies in": {
+			state: LinkState{Path: "/www/a", Parent: "/data/www", Kind: LinkGood, Literal: "../rel/v1/public", Real: "/data/rel/v1/public"},
+			want: Move{Place: "/data/www/a", From: Target{"v1", "../rel/v1/public", "/data/rel/v1/public"},
+				To: Target{"v2", "../rel/v2/public", "/data/rel/v2/public"}},
+			moves: true,
+		},
+		"a tree made by hand is taken over": {
+			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkGood, Literal: "/opt/app", Real: "/opt/app"},
+			want: Move{Place: "/www/a", From: Target{"/opt/app", "/opt/app", "/opt/app"},
+				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}},
+			moves: true,
+		},
+		"a dangling link is moved like any other": {
+			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkDangling, Literal: "/srv/rel/v0", Real: "/data/rel/v0"},
+			want: Move{Place: "/www/a", From: Target{"v0", "/srv/rel/v0", "/data/rel/v0"},
+				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}},
+			moves: true,
+		},
+		"a link that is there already stays": {
+			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkGood, Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"},
+			want: Move{Place: "/www/a", From: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"},
+				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.want.Instance, c.want.Link = "a", "/www/a"
+			plan, err := PlanMoves([]Instance{{Name: "a", Link: "/www/a"}}, []LinkState{c.state}, []Destination{v2}, "/data/rel")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(Plan{c.want}, plan); diff != "" {
+				t.Error(diff)
+			}
+			if got := len(plan.Needed()) == 1; got != c.moves {
+				t.Errorf("moves: %v, want %v", got, c.moves)
+			}
+		})
+	}
+}
+
+func TestTwoSpellingsOfOneLinkAreRefused(t *testing.T) {
+	instances := []Instance{{Name: "a", Link: "/www/x"}, {Name: "b", Link: "/var/www/x"}}
+	states := []LinkState{{Path: "/www/x", Parent: "/var/www", Kind: LinkMissing}, {Path: "/var/www/x", Parent: "/var/www", Kind: LinkMissing}}
+	_, err := PlanMoves(instances, states, make([]Destination, 2), "/rel")
+	if !errors.Is(err, ErrUsage) || err.Error() != "instances a and b are the same link /var/www/x" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPreviousIsWhereMostComeFrom(t *testing.T) {
+	from := func(releases ...string) (plan Plan) {
+		for _, release := range releases {
+			plan = append(plan, Move{From: Target{Release: release, Literal: release}})
+		}
+		return plan
+	}
+	if got := from("v1", "v2", "v2").Previous(); got != "v2" {
+		t.Errorf("got %q, want v2", got)
+	}
+	if got := (Plan{{}}).Previous(); got != "" {
+		t.Errorf("a first deploy comes from %q, want nothing", got)
+	}
+}
+
+func TestDescribeServing(t *testing.T) {
+	got := describeServing([]Serving{{"v1", make([]string, 28)}, {"v2", []string{"club1", "club2"}}, {"", []string{"new"}}})
+	if want := "28 instances on v1, 2 on v2: club1, club2; 1 without a link: new"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

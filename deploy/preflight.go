@@ -1,0 +1,131 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"relink/deploy/release"
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/opcache"
+)
+
+// ErrPinned: persistent connections keep workers from everybody else, so that
+// they cannot be made to see the new links.
+var ErrPinned = errors.New("workers are pinned by persistent connections")
+
+// preflight finds what is wrong before anything is made or moved.
+func (r *run) preflight(ctx context.Context) (string, error) {
+	if err := r.readLinks(); err != nil {
+		return "", err
+	}
+	if err := r.connect(ctx); err != nil {
+		return "", err
+	}
+	if err := r.refusePinned(ctx); err != nil {
+		return "", err
+	}
+	return ui.Plural(len(r.Instances), "instance"), nil
+}
+
+// readLinks names every link that cannot be moved, not only the first.
+func (r *run) readLinks() error {
+	states, err := readLinks(r.Instances)
+	if err != nil {
+		return err
+	}
+	var refused []error
+	for i, state := range states {
+		if err := state.Usable(); err != nil {
+			refused = append(refused, fmt.Errorf("instance %s: %w", r.Instances[i].Name, err))
+		}
+	}
+	r.states = states
+	// Where the links will go is not known yet; that no two are the same can be.
+	r.plan, err = PlanMoves(r.Instances, states, make([]Destination, len(states)), r.App.realReleases())
+	r.report.Previous = r.plan.Previous()
+	return errors.Join(append(refused, err)...)
+}
+
+// connect reaches all pools, once; with ResetNever none is needed.
+func (r *run) connect(ctx context.Context) error {
+	if r.caches != nil || r.Reset == ResetNever {
+		return nil
+	}
+	caches, err := r.Connect(ctx)
+	if err != nil {
+		return hint.With(err, "start the pool, correct `pools` in the configuration, or move the links alone with --reset never")
+	}
+	r.caches = caches
+	return nil
+}
+
+func (r *run) refusePinned(ctx context.Context) error {
+	if r.caches == nil {
+		return nil
+	}
+	pinned, err := r.caches.Pinned(ctx)
+	if err != nil || len(pinned) == 0 {
+		return err
+	}
+	r.pinned = pinned
+	text := fmt.Sprintf("%d of the workers cannot be reached: %s", len(pinned), describeWorkers(pinned))
+	if !r.Force {
+		return hint.With(fmt.Errorf("%w: %s", ErrPinned, text),
+			"take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off), or go on with --force: what these workers serve then stays old until they end")
+	}
+	r.report.warn(text + "; what they serve stays old until they end")
+	return nil
+}
+
+// describeWorkers names the workers, and what each is doing where that is known.
+func describeWorkers(workers []opcache.Worker) string {
+	const most = 5
+	var parts []string
+	for i, w := range workers {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(workers)-most))
+			break
+		}
+		parts = append(parts, describeWorker(w))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func describeWorker(w opcache.Worker) string {
+	text := fmt.Sprintf("pid %d of %s", w.PID, w.Pool)
+	switch {
+	case w.Request != "" && w.Busy > 0:
+		text += fmt.Sprintf(" (%s, for %s)", w.Request, w.Busy.Round(100*time.Millisecond))
+	case w.Request != "":
+		text += " (" + w.Request + ")"
+	}
+	return text
+}
+
+// resolve finds out what the ref means, and whether it fits.
+func (r *run) resolve(ctx context.Context) (string, error) {
+	ctx, cancel := r.fetchTime(ctx)
+	defer cancel()
+	resolved, err := r.Source.Resolve(ctx, r.Ref)
+	if err != nil {
+		return "", err
+	}
+	r.resolved = resolved
+	r.report.Commit = resolved.Commit
+	r.report.Warnings = append(r.report.Warnings, resolved.Notes...)
+	if err := release.SpaceFor(r.store.Dir(), resolved.Bytes+r.App.MinFree, resolved.Inodes); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %s", resolved.Label, ui.Bytes(resolved.Bytes)), nil
+}
+
+func (r *run) fetchTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.FetchTimeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, r.FetchTimeout, fmt.Errorf("timeouts.fetch of %s has passed", r.FetchTimeout))
+}

@@ -1,0 +1,165 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"relink/internal/ui"
+)
+
+const failuresShown = 5 // of the scripts that could not be warmed
+
+// Text writes the report for people: a short table. A failure is not part of
+// it, for it goes to stderr with its hints.
+func (r Report) Text(w io.Writer, width int) error {
+	if r.DryRun {
+		return r.dryText(w)
+	}
+	table := ui.NewTable(width, string(r.Operation), r.Release)
+	for _, row := range r.rows() {
+		if row[1] != "" {
+			table.Row(row[0], row[1])
+		}
+	}
+	return table.Render(w)
+}
+
+func (r Report) dryText(w io.Writer) error {
+	lines := append([]string{"Nothing was changed. This would happen:"}, numbered(r.Would)...)
+	for _, warning := range r.Warnings {
+		lines = append(lines, "warning: "+warning)
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
+}
+
+func numbered(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = fmt.Sprintf("%3d. %s", i+1, line)
+	}
+	return out
+}
+
+func (r Report) rows() [][2]string {
+	return [][2]string{
+		{"before", r.Previous},
+		{"instances", r.instancesText()},
+		{"cut-over", r.cutoverText()},
+		{"workers", r.workersText()},
+		{"warmed", r.warmText()},
+		{"invalidated", r.invalidatedText()},
+		{"memory", r.memoryText()},
+		{"saved", r.savedText()},
+		{"restart", r.restartText()},
+		{"steps", r.stepsText()},
+		{"pruned", strings.Join(r.Pruned, ", ")},
+		{"recovered", strings.Join(r.Recovered, "\n")},
+		{"warnings", strings.Join(r.Warnings, "\n")},
+	}
+}
+
+func (r Report) instancesText() string {
+	moved := 0
+	for _, instance := range r.Instances {
+		if instance.From != instance.To {
+			moved++
+		}
+	}
+	switch {
+	case len(r.Instances) == 0:
+		return ""
+	case moved == len(r.Instances):
+		return fmt.Sprintf("%d moved", moved)
+	}
+	return fmt.Sprintf("%d moved, %d were there already", moved, len(r.Instances)-moved)
+}
+
+func (r Report) cutoverText() string {
+	if r.CutoverMS == 0 {
+		return ""
+	}
+	return ui.Duration(time.Duration(r.CutoverMS * float64(time.Millisecond)))
+}
+
+func (r Report) workersText() string {
+	s := r.Sweep
+	if s.Pools == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%s of %s swept", ui.Plural(s.Workers, "worker"), ui.Plural(s.Pools, "pool"))
+	if len(s.Stale) > 0 {
+		text += ", stale: " + describeWorkers(s.Stale)
+	}
+	if len(s.Unproven) > 0 {
+		text += ", not proven: " + strings.Join(s.Unproven, ", ")
+	}
+	return text
+}
+
+func (r Report) warmText() string {
+	switch {
+	case r.Warm.Skipped != "":
+		return "nothing: " + r.Warm.Skipped
+	case r.Warm.Scripts == 0 && len(r.Warm.Failed) == 0:
+		return ""
+	}
+	lines := []string{fmt.Sprintf("%s, %d failed", ui.Plural(r.Warm.Scripts, "script"), len(r.Warm.Failed))}
+	for i, failed := range r.Warm.Failed {
+		if i == failuresShown {
+			lines = append(lines, fmt.Sprintf("and %d more", len(r.Warm.Failed)-failuresShown))
+			break
+		}
+		lines = append(lines, failed.Path+": "+failed.Reason)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (r Report) invalidatedText() string {
+	if r.Sweep.Pools == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired)
+}
+
+func (r Report) memoryText() string {
+	before, after := r.Memory.Before, r.Memory.After
+	if before == nil || after == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s used before, %s after; %s free, %s wasted",
+		ui.Bytes(before.Used), ui.Bytes(after.Used), ui.Bytes(after.Free), ui.Bytes(after.Wasted))
+}
+
+func (r Report) savedText() string {
+	if r.SavedBytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s by sharing: (%d instances - 1) x %s in OPcache", ui.Bytes(r.SavedBytes), r.SharedBy, ui.Bytes(r.LiveBytes))
+}
+
+func (r Report) restartText() string {
+	if len(r.Restart.Reasons) == 0 {
+		return ""
+	}
+	return r.Restart.Action + ": " + strings.Join(r.Restart.Reasons, "; ")
+}
+
+func (r Report) stepsText() string {
+	parts := make([]string, len(r.Steps))
+	for i, step := range r.Steps {
+		parts[i] = step.Name + " " + ui.Duration(time.Duration(step.MS*float64(time.Millisecond)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// JSON writes any of this package's results as one document.
+func JSON(w io.Writer, result any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(result)
+}

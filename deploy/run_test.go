@@ -1,0 +1,280 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/deploy/source"
+	"relink/internal/hint"
+	"relink/opcache"
+)
+
+// fakeSource makes releases of one file.
+type fakeSource struct{ fails error }
+
+func (s fakeSource) Resolve(_ context.Context, ref string) (source.Resolved, error) {
+	return source.Resolved{Ref: ref, Label: ref, Source: "fake", Bytes: 1, Inodes: 1}, nil
+}
+
+func (s fakeSource) Fetch(_ context.Context, _ source.Resolved, into string, _ source.Progress) error {
+	return errors.Join(os.WriteFile(filepath.Join(into, "index.php"), []byte("<?php"), 0o644), s.fails)
+}
+
+// fakeCaches fail where they are told to; the real ones are tested with real
+// servers by the scripts.
+type fakeCaches struct {
+	fails   map[string]error
+	pinned  []opcache.Worker
+	stale   []opcache.Worker
+	watched [][]opcache.Link
+	retired []string
+}
+
+func (c *fakeCaches) Pinned(context.Context) ([]opcache.Worker, error) {
+	return c.pinned, c.fails["pinned"]
+}
+func (c *fakeCaches) Usage(context.Context) ([]opcache.Usage, error) {
+	return []opcache.Usage{{}}, c.fails["usage"]
+}
+func (c *fakeCaches) Footprints(context.Context, []string) (map[string]opcache.Footprint, error) {
+	return nil, c.fails["footprints"]
+}
+func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, error) {
+	c.watched = append(c.watched, links)
+	return c, c.fails["observe"]
+}
+func (c *fakeCaches) Reset(context.Context) error { return c.fails["reset"] }
+func (c *fakeCaches) Except([]opcache.Worker)     {}
+func (c *fakeCaches) Warm(context.Context, opcache.Progress) (opcache.WarmResult, error) {
+	return opcache.WarmResult{}, c.fails["warm"]
+}
+func (c *fakeCaches) Sweep(context.Context) (opcache.SweepResult, error) {
+	return opcache.SweepResult{Pools: 1, Workers: 1}, c.once("sweep")
+}
+func (c *fakeCaches) Invalidate(context.Context) (opcache.InvalidateResult, error) {
+	return opcache.InvalidateResult{}, c.once("invalidate")
+}
+func (c *fakeCaches) Settle(context.Context, opcache.Progress) (opcache.SettleResult, error) {
+	return opcache.SettleResult{Stale: c.stale}, c.fails["settle"]
+}
+func (c *fakeCaches) Retire(_ context.Context, unused []string) (opcache.RetireResult, error) {
+	c.retired = append(c.retired, unused...)
+	return opcache.RetireResult{}, c.fails["retire"]
+}
+
+// once fails the first time only: what it failed for is then undone.
+func (c *fakeCaches) once(name string) error {
+	err := c.fails[name]
+	delete(c.fails, name)
+	return err
+}
+
+func runWith(t *testing.T, app App, caches *fakeCaches, change func(*Options, *Deps)) (Report, error) {
+	t.Helper()
+	o := Options{App: app, Instances: app.Instances, Ref: "v3", Command: "relink deploy v3"}
+	d := Deps{Source: fakeSource{}, Connect: func(context.Context) (Caches, error) { return caches, nil }}
+	if change != nil {
+		change(&o, &d)
+	}
+	return Run(t.Context(), o, d)
+}
+
+func wantNoTrace(t *testing.T, app App) {
+	t.Helper()
+	if _, err := os.Lstat(app.journalFile()); err == nil {
+		t.Error("a journal is left")
+	}
+	entries, err := os.ReadDir(app.Releases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "v1" && name != "v2" && name != ".relink" {
+			t.Errorf("%s is left in the releases folder", name)
+		}
+	}
+}
+
+func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		caches fakeCaches
+		change func(*Options, *Deps)
+		want   string
+	}{
+		"fetch":   {change: func(_ *Options, d *Deps) { d.Source = fakeSource{fails: broken} }, want: "stage: broken"},
+		"observe": {caches: fakeCaches{fails: map[string]error{"observe": broken}}, want: "observe: broken"},
+		"pools": {change: func(_ *Options, d *Deps) {
+			d.Connect = func(context.Context) (Caches, error) { return nil, broken }
+		}, want: "preflight: broken"},
+		"pinned": {caches: fakeCaches{pinned: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}}, want: "pid 4711 of unix:/run/a.sock"},
+		"before_switch hook": {change: func(o *Options, _ *Deps) {
+			o.App.Hooks.BeforeSwitch = []string{"exit 3"}
+		}, want: "hook before_switch: exit 3"},
+		"missing docroot": {change: func(o *Options, _ *Deps) { o.App.Docroot = "public" }, want: "public"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app, places := tree(t)
+			report, err := runWith(t, app, &c.caches, c.change)
+			if ExitCode(err) != ExitFailed || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("exit %d: %v, want 1 with %q", ExitCode(err), err, c.want)
+			}
+			if !strings.Contains(err.Error(), "now: 2 instances on v1, 1 without a link: new") {
+				t.Errorf("%q does not say what serves", err)
+			}
+			if report.Exit != ExitFailed || report.Error == nil || len(report.Error.Serving) != 2 {
+				t.Errorf("the report says %d, %+v", report.Exit, report.Error)
+			}
+			wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
+			wantNoTrace(t, app)
+		})
+	}
+}
+
+func TestAFailureInTheSwitchBringsEveryLinkBack(t *testing.T) {
+	broken := errors.New("broken")
+	for _, at := range []string{"sweep", "invalidate", "rename"} {
+		t.Run(at, func(t *testing.T) {
+			app, places := tree(t)
+			caches := &fakeCaches{fails: map[string]error{at: broken}}
+			report, err := runWith(t, app, caches, func(_ *Options, d *Deps) {
+				d.Reached = func(point string) {
+					if at == "rename" && point == "moved relative" {
+						mkdir(t, places[2]) // somebody makes a folder where the next link goes
+					}
+				}
+			})
+			if at == "rename" {
+				if err := os.Remove(places[2]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if ExitCode(err) != ExitRolledBack || !strings.Contains(err.Error(), "rolled back") {
+				t.Fatalf("exit %d: %v", ExitCode(err), err)
+			}
+			wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
+			if _, err := os.Lstat(app.journalFile()); err == nil {
+				t.Error("a journal is left")
+			}
+			releases, err := ReadReleases(app)
+			if err != nil || releases.Releases[0].ID != report.Release || releases.Releases[0].Bad == "" {
+				t.Errorf("the failed release is not marked bad: %+v, %v", releases, err)
+			}
+			back := caches.watched[len(caches.watched)-1]
+			if len(back) != 3 || back[0].To != filepath.Join(app.Releases, "v1") {
+				t.Errorf("the caches were told %+v when the links went back", back)
+			}
+		})
+	}
+}
+
+func TestAFailureAfterTheSwitchIsToldAndChangesNoLink(t *testing.T) {
+	app, places := tree(t)
+	caches := &fakeCaches{
+		fails: map[string]error{"retire": errors.New("retire is broken"), "warm": errors.New("warm is broken")},
+		stale: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711, Request: "GET /export.php"}},
+	}
+	report, err := runWith(t, app, caches, func(o *Options, _ *Deps) {
+		o.App.Hooks.AfterSwitch = []string{"exit 3"}
+	})
+	if ExitCode(err) != ExitUnverified {
+		t.Fatalf("exit %d: %v", ExitCode(err), err)
+	}
+	for _, want := range []string{"is live, but", "hook after_switch", "pid 4711", "GET /export.php", "retire is broken"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	if hints := strings.Join(hint.Of(err), "\n"); !strings.Contains(hints, "relink recover") {
+		t.Errorf("the hints are %q", hints)
+	}
+	if !strings.Contains(strings.Join(report.Warnings, "\n"), "warm is broken") || len(report.Sweep.StalePIDs) != 1 {
+		t.Errorf("the report: warnings %q, stale %v", report.Warnings, report.Sweep.StalePIDs)
+	}
+	release := filepath.Join(app.Releases, report.Release)
+	wantLinks(t, places, release, "../../rel/"+report.Release, release)
+
+	// The next one carries the unsettled moves on, and settles them with its own.
+	again := &fakeCaches{}
+	if _, err := runWith(t, app, again, nil); err != nil {
+		t.Fatal(err)
+	}
+	if links := again.watched[0]; len(links) != 5 || links[3].From != filepath.Join(app.Releases, "v1") {
+		t.Errorf("the caches were told %+v", links)
+	}
+	if _, err := os.Lstat(app.journalFile()); err == nil {
+		t.Error("a journal is left")
+	}
+}
+
+func TestPinnedWorkersAreNeverCalledSettled(t *testing.T) {
+	app, _ := tree(t)
+	caches := &fakeCaches{pinned: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}}
+	report, err := runWith(t, app, caches, func(o *Options, _ *Deps) { o.Force = true })
+	if !errors.Is(err, ErrPinned) || ExitCode(err) != ExitUnverified || len(report.Sweep.StalePIDs) != 1 {
+		t.Errorf("exit %d: %v, stale %v", ExitCode(err), err, report.Sweep.StalePIDs)
+	}
+}
+
+func TestASignalBeforeTheSwitchChangesNothing(t *testing.T) {
+	for _, point := range []string{"recover", "stage", "noted staging", "noted staged", "warm", "prepare"} {
+		t.Run(point, func(t *testing.T) {
+			app, places := tree(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			caches := &fakeCaches{}
+			o := Options{App: app, Instances: app.Instances, Ref: "v3"}
+			d := Deps{Source: fakeSource{}, Connect: func(context.Context) (Caches, error) { return caches, nil }}
+			d.Reached = func(reached string) {
+				if reached == point {
+					cancel()
+				}
+			}
+			_, err := Run(ctx, o, d)
+			if point == "prepare" { // the last step before: what follows is finished
+				if ExitCode(err) != ExitInterrupted || !strings.Contains(err.Error(), "is live") {
+					t.Errorf("exit %d: %v", ExitCode(err), err)
+				}
+				return
+			}
+			if ExitCode(err) != ExitInterrupted {
+				t.Errorf("exit %d: %v", ExitCode(err), err)
+			}
+			wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
+			wantNoTrace(t, app)
+		})
+	}
+}
+
+func TestPruneKeepsWhatServesAndWhatIsNotRelinks(t *testing.T) {
+	app, _ := tree(t)
+	app.Keep = 1
+	var made []string
+	for range 4 {
+		report, err := runWith(t, app, &fakeCaches{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, report.Release)
+	}
+	releases, err := ReadReleases(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, one := range releases.Releases {
+		left = append(left, one.ID)
+	}
+	for _, want := range []string{made[3], made[2], "v1", "v2"} {
+		if !strings.Contains(strings.Join(left, " "), want) {
+			t.Errorf("%s was pruned: %q are left", want, left)
+		}
+	}
+	if len(left) != 4 {
+		t.Errorf("%q are left, want four", left)
+	}
+}

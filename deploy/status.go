@@ -1,0 +1,195 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"relink/internal/ui"
+	"relink/opcache"
+)
+
+// Status is where an application stands, as "relink status" shows it.
+type Status struct {
+	App       string           `json:"app"`
+	Instances []InstanceStatus `json:"instances"`
+	Releases  []ReleaseStatus  `json:"releases"` // those that an instance is on, most used first
+	Pending   *PendingStatus   `json:"pending"`  // nil: no deploy is under way or unfinished
+	Locked    *Holder          `json:"locked"`   // nil: nobody deploys now
+	Cache     string           `json:"cache"`    // why OPcache's figures are missing; "" when they are there
+	Exit      int              `json:"exit"`
+}
+
+// InstanceStatus is one instance's link.
+type InstanceStatus struct {
+	Name    string    `json:"name"`
+	Link    string    `json:"link"`
+	State   LinkKind  `json:"state"`
+	Release string    `json:"release"` // id, or folder that is no release; "" where there is no link
+	Target  string    `json:"target"`  // the real folder
+	Since   time.Time `json:"since,omitzero"`
+}
+
+// ReleaseStatus is one release in use and what the caches hold of it.
+type ReleaseStatus struct {
+	Release   string             `json:"release"`
+	Instances int                `json:"instances"`
+	Cached    *opcache.Footprint `json:"cached"` // nil: no cache was asked
+	Saved     int64              `json:"saved_bytes"`
+}
+
+// PendingStatus is a deploy that is under way, was interrupted, or is not settled.
+type PendingStatus struct {
+	Operation Operation        `json:"operation"`
+	Release   string           `json:"release"`
+	Phase     Phase            `json:"phase"`
+	Since     time.Time        `json:"since"`
+	Stale     []opcache.Worker `json:"stale,omitempty"`
+}
+
+// ReadStatus changes nothing. Pools that do not answer are no failure: the links
+// are told all the same.
+func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Caches, error)) (Status, error) {
+	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}}
+	history, err := readHistory(app.historyFile())
+	if err != nil {
+		return status, err
+	}
+	for _, instance := range app.Instances {
+		one, err := instanceStatus(app, instance, history)
+		if err != nil {
+			return status, err
+		}
+		status.Instances = append(status.Instances, one)
+	}
+	for _, group := range serving(app.Instances, app.realReleases()) {
+		if group.Release != "" {
+			status.Releases = append(status.Releases, ReleaseStatus{Release: group.Release, Instances: len(group.Instances)})
+		}
+	}
+	if err := status.addUnfinished(app); err != nil {
+		return status, err
+	}
+	status.addCached(ctx, app, connect)
+	return status, nil
+}
+
+func instanceStatus(app App, instance Instance, history []Event) (InstanceStatus, error) {
+	state, err := ReadLink(instance.Link)
+	if err != nil {
+		return InstanceStatus{}, fmt.Errorf("instance %s: %w", instance.Name, err)
+	}
+	target := targetOf(state, app.realReleases())
+	return InstanceStatus{
+		Name: instance.Name, Link: instance.Link, State: state.Kind,
+		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target),
+	}, nil
+}
+
+func (s *Status) addUnfinished(app App) error {
+	left, err := readJournal(app.journalFile())
+	if err != nil {
+		return err
+	}
+	if left != nil {
+		s.Pending = &PendingStatus{Operation: left.Operation, Release: left.Release, Phase: left.Phase, Since: left.Started, Stale: left.Stale}
+	}
+	if lockedNow(app.lockFile()) != nil {
+		holder := readHolder(app.lockFile())
+		s.Locked = &holder
+	}
+	return nil
+}
+
+func (s *Status) addCached(ctx context.Context, app App, connect func(context.Context) (Caches, error)) {
+	folders := make([]string, len(s.Releases))
+	for i, one := range s.Releases {
+		folders[i] = app.releaseDir(one.Release)
+	}
+	caches, err := connect(ctx)
+	if err != nil {
+		s.Cache = err.Error()
+		return
+	}
+	held, err := caches.Footprints(ctx, folders)
+	if err != nil {
+		s.Cache = err.Error()
+		return
+	}
+	for i, folder := range folders {
+		footprint := held[folder]
+		s.Releases[i].Cached = &footprint
+		s.Releases[i].Saved = opcache.Saved(s.Releases[i].Instances, footprint)
+	}
+}
+
+// Text writes the status for people.
+func (s Status) Text(w io.Writer, width int) error {
+	instances := ui.NewTable(width, "INSTANCE", "RELEASE", "SINCE", "LINK")
+	for _, one := range s.Instances {
+		instances.Row(one.Name, one.shown(), stamp(one.Since), one.Link)
+	}
+	releases := ui.NewTable(width, "RELEASE", "INSTANCES", "SCRIPTS", "IN OPCACHE", "SAVED").Right(1, 2, 3, 4)
+	for _, one := range s.Releases {
+		releases.Row(one.cells()...)
+	}
+	lines := []string{strings.TrimSpace(instances.String()), "", strings.TrimSpace(releases.String())}
+	if len(s.Releases) > 1 {
+		lines = append(lines, "", fmt.Sprintf("%d releases serve at the same time.", len(s.Releases)))
+	}
+	_, err := fmt.Fprintln(w, strings.Join(append(lines, s.remarks()...), "\n"))
+	return err
+}
+
+func (i InstanceStatus) shown() string {
+	switch i.State {
+	case LinkGood:
+		return i.Release
+	case LinkDangling:
+		return i.Release + " (missing)"
+	case LinkMissing:
+		return "no link yet"
+	case LinkNoParent:
+		return "the link's folder is missing"
+	}
+	return "not a link"
+}
+
+func (r ReleaseStatus) cells() []string {
+	scripts, held, saved := "-", "-", "-"
+	if r.Cached != nil {
+		scripts, held, saved = ui.Count(r.Cached.Scripts), ui.Bytes(r.Cached.Bytes), ui.Bytes(r.Saved)
+	}
+	return []string{r.Release, ui.Count(r.Instances), scripts, held, saved}
+}
+
+func (s Status) remarks() []string {
+	var lines []string
+	if s.Locked != nil {
+		lines = append(lines, "", "A deploy is running: "+s.Locked.String())
+	} else if p := s.Pending; p != nil {
+		lines = append(lines, "", p.String())
+	}
+	if s.Cache != "" {
+		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
+	}
+	return lines
+}
+
+func (p PendingStatus) String() string {
+	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
+	if p.Phase == PhaseSettled {
+		return what + "is not settled:\n" + describeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
+	}
+	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`
+}
+
+// stamp is a time as an administrator reads it, in the server's own zone.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}

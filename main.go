@@ -1,0 +1,184 @@
+// Command relink deploys PHP applications to many sites on one server, each a
+// symbolic link to a release that they share, without a restart of PHP.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"relink/deploy"
+	"relink/internal/cmdline"
+	"relink/internal/config"
+	"relink/internal/hint"
+	"relink/internal/ui"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+)
+
+const defaultConfig = "/etc/relink/relink.yaml"
+
+func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr *os.File) int {
+	p := &program{out: stdout, err: stderr}
+	return p.run(args)
+}
+
+func (p *program) run(args []string) int {
+	ctx, stop := notified(p.err)
+	defer stop()
+	p.typed, p.json = strings.Join(args, " "), wantsJSON(args)
+	app := p.app()
+	cmdline.Strict(app)
+	err := app.RunContext(ctx, append(args[:1:1], cmdline.Arrange(args[1:], cmdline.LevelOf(app))...))
+	p.screen().Close()
+	p.tell(err)
+	return exitCode(err)
+}
+
+// notified is a context that SIGINT and SIGTERM end. The second signal changes
+// nothing and says why: half a cut-over would be worse than a slow one.
+func notified(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range signals {
+			if ctx.Err() != nil {
+				fmt.Fprintln(stderr, "relink: stopping; what has begun to switch is finished first")
+			}
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+		cancel()
+	}
+}
+
+// program is what the global flags make of the environment.
+type program struct {
+	out, err *os.File
+	typed    string
+	json     bool // also before the flags are read: an error in them is JSON too
+	noColor  bool
+	quiet    bool
+	path     string
+	level    string
+	format   string
+	output   *ui.Output
+	reached  func(point string) // for tests: deploy.Deps.Reached
+}
+
+func (p *program) app() *cli.App {
+	return &cli.App{
+		Name: "relink", Usage: "one PHP release for many sites, moved without a restart", Version: version(),
+		HideHelpCommand: false, EnableBashCompletion: true, Writer: p.out, ErrWriter: p.err,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "the configuration `FILE`", Value: defaultConfig, EnvVars: []string{"RELINK_CONFIG"}, Destination: &p.path},
+			&cli.StringFlag{Name: "format", Usage: "of results: text or json", Value: "text"},
+			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn, error or none", Value: "warn", Destination: &p.level},
+			&cli.StringFlag{Name: "log-format", Usage: "text or json", Value: "text", Destination: &p.format},
+			&cli.BoolFlag{Name: "no-color", Usage: "no colours", EnvVars: []string{"NO_COLOR"}, Destination: &p.noColor},
+			&cli.BoolFlag{Name: "quiet", Usage: "no progress", Destination: &p.quiet},
+		},
+		Commands: p.commands(),
+	}
+}
+
+// commands are those of each package, in the order of the help.
+func (p *program) commands() []*cli.Command {
+	return append(deploy.Commands(deploy.Program{
+		Config: p.config, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
+	}),
+		config.Command(p.config, p.out),
+		cmdline.Completion(p.out),
+	)
+}
+
+func (p *program) config() (*config.Config, error) { return config.Load(p.path) }
+
+func resultFormat(c *cli.Context) (string, error) {
+	format := c.String("format")
+	if format != "text" && format != "json" {
+		return "", hint.With(fmt.Errorf("%w: --format %q is neither text nor json", deploy.ErrUsage, format), "give --format text or --format json")
+	}
+	return format, nil
+}
+
+func (p *program) screen() *ui.Output {
+	if p.output == nil {
+		terminal, width := ui.Terminal(p.err)
+		p.output = ui.New(p.err, ui.Options{Color: terminal && !p.noColor, Terminal: terminal, Quiet: p.quiet, Width: width})
+	}
+	return p.output
+}
+
+func (p *program) log() zerolog.Logger {
+	level, err := zerolog.ParseLevel(p.level)
+	if err != nil || p.level == "none" {
+		level = zerolog.Disabled
+	}
+	var to io.Writer = p.screen()
+	if p.format != "json" {
+		to = zerolog.ConsoleWriter{Out: to, NoColor: !bool(p.screen().Colors())}
+	}
+	return zerolog.New(to).Level(level).With().Timestamp().Logger()
+}
+
+// tell shows an error: as JSON on stdout where that was asked for and no result
+// has told it already, else on stderr.
+func (p *program) tell(err error) {
+	switch {
+	case err == nil || deploy.Printed(err):
+	case p.json:
+		failure := map[string]any{"exit": exitCode(err), "error": map[string]any{"message": err.Error(), "hints": append([]string{}, hint.Of(err)...)}}
+		if deploy.JSON(p.out, failure) == nil {
+			return
+		}
+		fallthrough
+	default:
+		p.screen().Error(err)
+	}
+}
+
+func exitCode(err error) int {
+	if errors.Is(err, config.ErrInvalid) || errors.Is(err, cmdline.ErrUsage) {
+		return deploy.ExitUsage
+	}
+	return deploy.ExitCode(err)
+}
+
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		name, value, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if !strings.HasPrefix(arg, "-") || name != "format" {
+			continue
+		}
+		if inline && value == "json" || !inline && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
+}
+
+// version is what "go install" and "go build" in a checkout record.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
