@@ -48,7 +48,7 @@ final class RelinkAgent
         $last = error_get_last();
         $text = $last ? $last['message'] . ' in ' . $last['file'] . ':' . $last['line'] : 'the agent was ended by another script';
         self::$error = ['code' => 'fatal', 'message' => $text];
-        if (self::$op !== 'compile') {
+        if (!in_array(self::$op, ['compile', 'targets', 'rekey'], true)) {
             self::$result = [];
         }
         self::send();
@@ -109,6 +109,9 @@ final class RelinkAgent
             case 'scripts': self::scripts($in); return;
             case 'aliases': self::aliases($in); return;
             case 'invalidate-aliased': self::invalidateAliased($in); return;
+            case 'keys': self::keys($in); return;
+            case 'targets': self::targets($in); return;
+            case 'rekey': self::rekey($in); return;
             case 'invalidate': self::invalidate($in); return;
             case 'compile': self::compile($in); return;
             case 'reset': self::reset(); return;
@@ -326,6 +329,87 @@ final class RelinkAgent
     private static function drop(string $path): bool
     {
         return opcache_invalidate($path, true) || !opcache_is_script_cached($path);
+    }
+
+    /** For each link, which of the scripts have a live key through it. */
+    private static function keys(array $in): void
+    {
+        $exact = self::keysOnly();
+        self::$result = ['keys' => [], 'assumed' => !$exact];
+        foreach ($in['links'] as $link) {
+            $found = [];
+            foreach ($in['scripts'] as $i => $script) {
+                if (!$exact || opcache_is_script_cached($link . '/' . $script)) {
+                    $found[] = $i;
+                }
+            }
+            self::$result['keys'][] = $found;
+        }
+    }
+
+    /**
+     * Which script each key leads to. OPcache has no question for that; but loading a
+     * cached script by a key notes the script's own path among the included files, and
+     * does so before anything in it can fail (ZendAccelerator.c, persistent_compile_file).
+     * A path that was noted before is noted only once: where that leaves a doubt the
+     * answer ends, and the caller goes on in a new request.
+     */
+    private static function targets(array $in): void
+    {
+        if (!function_exists('get_included_files')) {
+            self::fail('function', 'get_included_files');
+        }
+        self::keysOnly();
+        if (function_exists('ini_set')) {
+            ini_set('log_errors', '0');
+        }
+        self::$result = ['targets' => [], 'next' => 0];
+        foreach ($in['keys'] as $i => $key) {
+            $target = opcache_is_script_cached($key) ? self::targetOf($key) : '';
+            if ($target === null && $i > 0) {
+                return;
+            }
+            self::$result['targets'][] = (string) $target;
+            self::$result['next'] = $i + 1;
+        }
+    }
+
+    private static function targetOf(string $key): ?string
+    {
+        $before = get_included_files();
+        try {
+            opcache_compile_file($key);
+        } catch (Throwable $e) {
+            // Loaded or not, its path has been noted.
+        }
+        $new = array_values(array_diff(get_included_files(), $before));
+        return count($new) === 1 ? $new[0] : null;
+    }
+
+    /**
+     * Makes keys lead to the script that their path names now. A key that exists is only
+     * led elsewhere when a script is stored under it, and that only happens while neither
+     * the old nor the new script is live (cache_script_in_shared_memory; zend_accel_add_key
+     * does nothing for a key that exists). Visitors may bring either back in between, so
+     * the caller asks for the targets afterwards and tries again.
+     */
+    private static function rekey(array $in): void
+    {
+        self::sweep();
+        if (function_exists('ini_set')) {
+            ini_set('log_errors', '0');
+        }
+        self::$result = ['next' => 0];
+        foreach ($in['keys'] as $i => $key) {
+            self::$result['next'] = $i + 1;
+            opcache_invalidate($in['old'][$i], true);
+            opcache_invalidate($in['new'][$i], true);
+            try {
+                opcache_compile_file($key);
+            } catch (Throwable $e) {
+                // The targets tell what has become of it.
+            }
+        }
     }
 
     private static function invalidate(array $in): void

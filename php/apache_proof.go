@@ -1,0 +1,183 @@
+package php
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"relink/internal/hint"
+
+	"github.com/shirou/gopsutil/v3/process"
+)
+
+// apacheProof compares an Apache with what it was before a reload.
+type apacheProof struct {
+	status     string // address of the server status
+	generation int    // of the configuration; -1 where the status does not answer
+	children   map[int][]int
+	asked      time.Time
+}
+
+func newApacheProof(ctx context.Context, control, status string) (*apacheProof, error) {
+	p := &apacheProof{status: status, children: map[int][]int{}}
+	parents, err := apacheParents(ctx, control)
+	if err != nil {
+		return nil, err
+	}
+	if len(parents) == 0 {
+		return nil, hint.With(ErrApacheDown, "start Apache: it reads its configuration then, and needs no reload")
+	}
+	for _, parent := range parents {
+		if p.children[parent], err = childrenOf(ctx, parent); err != nil {
+			return nil, err
+		}
+	}
+	if p.generation, err = p.readGeneration(ctx); err != nil {
+		p.generation = -1
+	}
+	p.asked = time.Now()
+	return p, nil
+}
+
+// await ends with the proof or with ctx. Children with requests in flight may
+// outlive it: they serve nothing new.
+func (p *apacheProof) await(ctx context.Context) (ApacheReloaded, error) {
+	tick := time.NewTicker(proofPoll)
+	defer tick.Stop()
+	for {
+		result, proven := p.look(ctx)
+		if proven {
+			return result, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return p.judge(result)
+		}
+	}
+}
+
+// judge decides when the time is up. New children beside all old ones are what
+// a reload looks like while every old child still serves a long request.
+func (p *apacheProof) judge(result ApacheReloaded) (ApacheReloaded, error) {
+	if result.PID != 0 && p.generation < 0 {
+		return result, nil
+	}
+	return result, hint.With(fmt.Errorf("%w within %s", ErrApacheUnproven, time.Since(p.asked).Round(time.Second/10)),
+		"read Apache's error log")
+}
+
+// look tells what is new by now. The generation decides where it can be read,
+// else the children: new ones, while old ones have ended.
+func (p *apacheProof) look(ctx context.Context) (result ApacheReloaded, proven bool) {
+	ended := false
+	for parent, old := range p.children {
+		now, err := childrenOf(ctx, parent)
+		if err != nil || subset(now, old) {
+			continue
+		}
+		result.PID = parent
+		result.Lingering = slices.DeleteFunc(slices.Clone(old), func(pid int) bool { return !slices.Contains(now, pid) })
+		ended = len(result.Lingering) < len(old)
+	}
+	result.Took = time.Since(p.asked)
+	if p.generation < 0 {
+		return result, result.PID != 0 && ended
+	}
+	generation, err := p.readGeneration(ctx)
+	if err != nil || generation <= p.generation {
+		return result, false
+	}
+	result.Generation = generation
+	return result, true
+}
+
+func subset(now, old []int) bool {
+	for _, pid := range now {
+		if !slices.Contains(old, pid) {
+			return false
+		}
+	}
+	return true
+}
+
+var apacheGeneration = regexp.MustCompile(`(?m)^ParentServerConfigGeneration: (\d+)\s*$`)
+
+// statusLimit bounds the server status, which has a letter for each slot.
+const statusLimit = 4 << 20
+
+// readGeneration asks a child; it grows by one with each graceful restart.
+func (p *apacheProof) readGeneration(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, proofCall)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.status, "?auto")+"?auto", nil)
+	if err != nil {
+		return 0, err
+	}
+	// A connection that is kept would belong to a child of the old generation.
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, statusLimit))
+	if err != nil {
+		return 0, err
+	}
+	found := apacheGeneration.FindSubmatch(body)
+	if found == nil {
+		return 0, fmt.Errorf("%s answers with %s and tells no generation", p.status, response.Status)
+	}
+	return strconv.Atoi(string(found[1]))
+}
+
+// allApaches lists the Apache processes whose parent is none.
+func allApaches(ctx context.Context) ([]int, error) {
+	all, err := process.ProcessesWithContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	apaches := map[int32]int32{} // parents by pid
+	for _, p := range all {
+		name, err := p.NameWithContext(ctx)
+		if err != nil || (name != "apache2" && name != "httpd") {
+			continue
+		}
+		if parent, err := p.PpidWithContext(ctx); err == nil {
+			apaches[p.Pid] = parent
+		}
+	}
+	var parents []int
+	for pid, parent := range apaches {
+		if _, child := apaches[parent]; !child {
+			parents = append(parents, int(pid))
+		}
+	}
+	slices.Sort(parents)
+	return parents, nil
+}
+
+func childrenOf(ctx context.Context, parent int) ([]int, error) {
+	all, err := process.ProcessesWithContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var children []int
+	for _, p := range all {
+		if of, err := p.PpidWithContext(ctx); err != nil || int(of) != parent {
+			continue
+		}
+		// Only servers: Apache has piped loggers and CGI daemons as children too.
+		if name, err := p.NameWithContext(ctx); err == nil && (name == "apache2" || name == "httpd") {
+			children = append(children, int(p.Pid))
+		}
+	}
+	return children, nil
+}
