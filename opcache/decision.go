@@ -1,75 +1,199 @@
 package opcache
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Action is what a decision asks for.
 type Action string
 
-// The actions, from nothing to a restart of the cache.
+// The actions, the mildest first.
 const (
-	None  Action = "none"
-	Reset Action = "reset" // opcache_reset(), when it is quiet
+	None         Action = "none"
+	Invalidate   Action = "invalidate" // retire dead releases that are still live in the cache
+	Reset        Action = "reset"      // opcache_reset(), when it is quiet
+	ReloadFPM    Action = "fpm"        // reload the FPM master, when it is quiet
+	ReloadApache Action = "apache"     // graceful restart of Apache, where it holds the cache (mod_php)
 )
 
-// Thresholds bound what is tolerated before a restart is worth its cost.
-type Thresholds struct {
-	FreeBytes int64   // memory that has to stay free beside the next release
-	Keys      float64 // ratio of max_cached_keys in use, 0..1
-	Waste     float64 // ratio of the memory that is wasted, 0..1
+// Empties tells whether the action starts an empty cache.
+func (a Action) Empties() bool { return a == Reset || a == ReloadFPM || a == ReloadApache }
+
+// Method says how a cache is restarted.
+type Method string
+
+// The methods of a restart.
+const (
+	MethodAuto    Method = "auto" // the mildest that cures: opcache, or fpm where classes are preloaded
+	MethodOPcache Method = "opcache"
+	MethodFPM     Method = "fpm"
+	MethodApache  Method = "apache"
+)
+
+// action is how the method restarts a cache. opcache_reset keeps the preloaded
+// classes of the old code for good, which only a new master replaces.
+func (m Method) action(preloaded bool) Action {
+	switch {
+	case m == MethodApache:
+		return ReloadApache
+	case m == MethodFPM, preloaded:
+		return ReloadFPM
+	}
+	return Reset
 }
 
-// Forecast is what the next release will need: as much as the one that is live.
-type Forecast struct {
-	Bytes int64
-	Keys  int64
+// Reason is one thing that a decision is made from.
+type Reason struct {
+	Figure    string  `json:"figure"`    // what was looked at, such as free_bytes
+	Value     float64 `json:"value"`     // bytes, a count, or a ratio 0..1
+	Threshold float64 `json:"threshold"` // in the same unit; 0 where there is none
+	Crossed   bool    `json:"crossed"`
+	Text      string  `json:"text"` // the same in words
 }
+
+// The figures that reasons name.
+const (
+	FigureFree    = "free_bytes"
+	FigureKeys    = "keys"
+	FigureFull    = "cache_full"
+	FigureStrings = "strings"
+	FigureJIT     = "jit"
+	FigureHitRate = "hit_rate"
+	FigureWaste   = "waste"
+	FigureDead    = "dead_bytes"
+	FigurePreload = "preload"
+	FigurePending = "restart_pending"
+	FigureLast    = "last_restart"
+)
 
 // Decision is an action with its reasons; no restart has reasons too.
 type Decision struct {
-	Action  Action
-	Reasons []string
+	Action  Action   `json:"action"`
+	Reasons []Reason `json:"reasons"`
 }
+
+// Texts gives the reasons in words.
+func (d Decision) Texts() []string {
+	texts := make([]string, len(d.Reasons))
+	for i, reason := range d.Reasons {
+		texts[i] = reason.Text
+	}
+	return texts
+}
+
+// Case is all that a decision about one cache is made from.
+type Case struct {
+	Now            Figures
+	Next           Forecast  // what the next release needs beside what is cached
+	Window         Window    // the latest hits and misses
+	DeadBytes      int64     // live in the cache, of releases that nobody uses
+	PreloadChanged bool      // preloaded code is not that of the live release any more
+	History        []Restart // of this cache, oldest first
+	Thresholds     Thresholds
+	Method         Method // "" means MethodAuto
+}
+
+// worthwhile is the least part of the cache (or of the keys) that a restart has
+// to free to be worth a cold cache: PHP's own bound, max_wasted_percentage = 5.
+const worthwhile = 0.05
 
 // Decide tells whether the cache has to be restarted. A restart costs every
-// site a cold cache, and frees only what is wasted: so it is asked for only
-// when a bound is crossed and wasted memory or dead keys are there to be freed.
-func Decide(f Figures, next Forecast, t Thresholds) Decision {
-	var crossed []string
-	if f.Full {
-		crossed = append(crossed, "the cache is full: scripts run uncached")
+// site a cold cache, so that it is asked for only when a bound is crossed and
+// a restart cures just that: it frees what is wasted and what dead releases
+// hold, and opcache_reset empties the interned strings and the JIT buffer too
+// (ZendAccelerator.c accel_activate: accel_interned_strings_restore_state,
+// zend_jit_restart; measured on 8.2).
+func (c Case) Decide() Decision {
+	if c.Now.Pending {
+		return Decision{None, []Reason{{Figure: FigurePending, Value: 1, Crossed: true,
+			Text: "a restart is pending already: OPcache does it when no worker is inside a request"}}}
 	}
-	if need := next.Bytes + t.FreeBytes; f.FreeBytes < need {
-		crossed = append(crossed, fmt.Sprintf("%s free, the next release and its reserve need %s", megabytes(f.FreeBytes), megabytes(need)))
+	var reasons []Reason
+	cures := false
+	for _, rule := range rules {
+		reason, cured := rule(c)
+		if reason.Figure == "" {
+			continue
+		}
+		if cured {
+			if why := c.inVain(reason.Figure); why.Figure != "" {
+				reasons = append(reasons, reason, why)
+				continue
+			}
+		}
+		cures = cures || cured
+		reasons = append(reasons, reason)
 	}
-	if after := ratio(f.Keys+next.Keys, f.MaxKeys); after > t.Keys {
-		crossed = append(crossed, fmt.Sprintf("%d of %d keys used and the next release needs %d: %.0f %%, bound %.0f %%",
-			f.Keys, f.MaxKeys, next.Keys, 100*after, 100*t.Keys))
-	}
-	switch {
-	case len(crossed) == 0:
-		return Decision{None, []string{fmt.Sprintf("%s free, the next release and its reserve need %s; %d of %d keys used; %.0f %% wasted",
-			megabytes(f.FreeBytes), megabytes(next.Bytes+t.FreeBytes), f.Keys, f.MaxKeys, 100*f.Wasted)}}
-	case f.Pending:
-		return Decision{None, append(crossed, "a restart is already pending")}
-	case f.Wasted < t.Waste:
-		return Decision{None, append(crossed, fmt.Sprintf(
-			"a restart would free only the %.0f %% that are wasted (bound %.0f %%): raise opcache.memory_consumption or opcache.max_accelerated_files",
-			100*f.Wasted, 100*t.Waste))}
-	}
-	return Decision{Reset, append(crossed, fmt.Sprintf("a restart frees the %s that are wasted", megabytes(f.WastedBytes)))}
+	return c.conclude(cures, reasons)
 }
 
-// lacks tells what is missing for the forecast to fit now, or "".
-func (n Forecast) lacks(f Figures) string {
-	switch {
-	case f.Full:
-		return "the cache is full"
-	case f.FreeBytes < n.Bytes:
-		return fmt.Sprintf("%s free, the new release needs %s", megabytes(f.FreeBytes), megabytes(n.Bytes))
-	case f.Keys+n.Keys > f.MaxKeys:
-		return fmt.Sprintf("%d of %d keys used, the new release needs %d", f.Keys, f.MaxKeys, n.Keys)
+func (c Case) conclude(cures bool, reasons []Reason) Decision {
+	if cures {
+		reasons = slices.DeleteFunc(reasons, func(r Reason) bool { return !r.Crossed })
+		return Decision{c.Method.action(c.Now.Preloaded > 0 || c.PreloadChanged), append(reasons, c.gain()...)}
 	}
-	return ""
+	// Where memory is exhausted, an invalidation makes PHP restart the cache at
+	// once, at a moment that nobody has chosen.
+	if c.DeadBytes > 0 && !c.Now.Full {
+		return Decision{Invalidate, append(reasons, Reason{Figure: FigureDead, Value: float64(c.DeadBytes), Crossed: true,
+			Text: fmt.Sprintf("%s of releases that nobody uses are live in the cache: invalidated they count as waste, without a restart", megabytes(c.DeadBytes))})}
+	}
+	return Decision{None, reasons}
+}
+
+// gain tells what the restart frees, and why it is of its kind.
+func (c Case) gain() []Reason {
+	gain := []Reason{{Figure: FigureWaste, Value: c.reclaimable(), Threshold: c.Thresholds.Waste, Crossed: c.reclaimable() > c.Thresholds.Waste,
+		Text: fmt.Sprintf("a restart frees %s: %s wasted, %s of dead releases (%s of the memory)",
+			megabytes(c.freed()), megabytes(c.Now.WastedBytes), megabytes(c.DeadBytes), percent(c.reclaimable()))}}
+	if c.Now.Preloaded > 0 && !c.PreloadChanged {
+		gain = append(gain, Reason{Figure: FigurePreload, Value: float64(c.Now.Preloaded), Crossed: true,
+			Text: fmt.Sprintf("%d scripts are preloaded: only an FPM reload replaces their classes, opcache_reset keeps the old ones", c.Now.Preloaded)})
+	}
+	return gain
+}
+
+// freed is what a restart frees, in bytes; reclaimable its part of the memory.
+func (c Case) freed() int64         { return c.Now.WastedBytes + c.DeadBytes }
+func (c Case) reclaimable() float64 { return ratio(c.freed(), c.Now.size()) }
+
+// inVain tells why a restart for a figure is not repeated: the last one did not
+// help. It compares what was measured right before and after it.
+func (c Case) inVain(figure string) Reason {
+	for _, last := range slices.Backward(c.History) {
+		if !last.Done() {
+			continue
+		}
+		if !slices.ContainsFunc(last.Reasons, func(r Reason) bool { return r.Figure == figure && r.Crossed }) {
+			return Reason{}
+		}
+		freed := relief(figure, last.Before, last.After)
+		if freed >= worthwhile {
+			return Reason{}
+		}
+		return Reason{Figure: FigureLast, Value: freed, Threshold: worthwhile, Crossed: true,
+			Text: fmt.Sprintf("the restart of %s for the same reason freed %s, less than %s: it is not repeated; %s",
+				last.Time.Format("2006-01-02 15:04"), percent(max(freed, 0)), percent(worthwhile), directive[figure])}
+	}
+	return Reason{}
+}
+
+// relief is what a restart freed of what a figure measures, as a ratio.
+func relief(figure string, before, after Figures) float64 {
+	switch figure {
+	case FigureKeys:
+		return ratio(before.Keys-after.Keys, before.MaxKeys)
+	case FigureStrings:
+		return ratio(before.StringsUsed-after.StringsUsed, before.StringsSize)
+	case FigureJIT:
+		return ratio(before.JITUsed-after.JITUsed, before.JITSize)
+	case FigurePreload:
+		return 1 // it replaces the classes, whatever it frees
+	}
+	return ratio(after.FreeBytes-before.FreeBytes, before.size())
 }
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
+
+func percent(ratio float64) string { return fmt.Sprintf("%.0f %%", 100*ratio) }

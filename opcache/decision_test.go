@@ -1,39 +1,177 @@
 package opcache
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
+// healthy is a cache of 128 MB in which everything is below its bound.
+var healthy = Figures{
+	UsedBytes: 60e6, FreeBytes: 60e6, WastedBytes: 8e6, Wasted: 0.0625, Keys: 500, MaxKeys: 1000,
+	StringsUsed: 4e6, StringsSize: 8e6, JITUsed: 1e6, JITSize: 10e6,
+}
+
+var bounds = Thresholds{FreeBytes: 10e6, Keys: 0.9, Waste: 0.2, Strings: 0.95, JIT: 0.95, HitRate: 0.9, HitRateRequests: 1000}
+
+// withFree takes free bytes from, or gives them to, what is used.
+func (c *Case) withFree(free int64) {
+	c.Now.UsedBytes += c.Now.FreeBytes - free
+	c.Now.FreeBytes = free
+}
+
+func (c *Case) withWaste(wasted int64) {
+	c.Now.UsedBytes += c.Now.WastedBytes - wasted
+	c.Now.WastedBytes, c.Now.Wasted = wasted, ratio(wasted, c.Now.size()+c.Now.WastedBytes-wasted)
+}
+
 func TestDecide(t *testing.T) {
-	bounds := Thresholds{FreeBytes: 10e6, Keys: 0.9, Waste: 0.05}
-	next := Forecast{Bytes: 20e6, Keys: 100}
-	healthy := Figures{UsedBytes: 60e6, FreeBytes: 60e6, WastedBytes: 8e6, Wasted: 0.0625, Keys: 500, MaxKeys: 1000}
 	tests := []struct {
 		name   string
-		change func(*Figures)
+		change func(*Case)
 		want   Action
-		reason string
+		reason string // a text among the reasons
 	}{
-		{"room for all", func(*Figures) {}, None, "60.0 MB free, the next release and its reserve need 30.0 MB"},
-		{"memory at the bound", func(f *Figures) { f.FreeBytes = 30e6 }, None, "30.0 MB free"},
-		{"memory below the bound", func(f *Figures) { f.FreeBytes = 30e6 - 1 }, Reset, "a restart frees the 8.0 MB that are wasted"},
-		{"keys at the bound", func(f *Figures) { f.Keys = 800 }, None, "800 of 1000 keys used"},
-		{"keys above the bound", func(f *Figures) { f.Keys = 801 }, Reset, "801 of 1000 keys used and the next release needs 100"},
-		{"full", func(f *Figures) { f.Full = true }, Reset, "the cache is full"},
-		{"short of memory, waste at the bound", func(f *Figures) { f.FreeBytes, f.Wasted = 0, 0.05 }, Reset, "0.0 MB free"},
-		{"short of memory, nothing to free", func(f *Figures) { f.FreeBytes, f.Wasted = 0, 0.049 }, None, "raise opcache.memory_consumption"},
-		{"a restart is pending", func(f *Figures) { f.FreeBytes, f.Pending = 0, true }, None, "already pending"},
+		{"room for all", func(*Case) {}, None, "60.0 MB free, the next release (20.0 MB) and the reserve (10.0 MB) need 30.0 MB"},
+
+		{"memory above its bound", func(c *Case) { c.withFree(30e6 + 1) }, None, "30.0 MB free"},
+		{"memory at its bound", func(c *Case) { c.withFree(30e6) }, None, "30.0 MB free"},
+		{"memory below its bound", func(c *Case) { c.withFree(30e6 - 1) }, Reset, "a restart frees 8.0 MB: 8.0 MB wasted, 0.0 MB of dead releases"},
+		{"no room even after a restart", func(c *Case) { c.withFree(22e6 - 1) }, None, "a restart would free only 6 %: raise opcache.memory_consumption"},
+		{"just room after a restart", func(c *Case) { c.withFree(22e6) }, Reset, "22.0 MB free"},
+		{"a restart frees too little to be worth it", func(c *Case) { c.withWaste(6e6); c.withFree(30e6 - 1) }, None, "would free only 5 %"},
+		{"a restart frees just enough to be worth it", func(c *Case) { c.withWaste(6.4e6); c.withFree(30e6 - 1) }, Reset, "frees 6.4 MB"},
+		{"short of memory, waste at its bound", func(c *Case) { c.withWaste(25.6e6); c.withFree(0) }, None, "would free only 20 %"},
+		{"short of memory, waste above its bound", func(c *Case) { c.withWaste(25.7e6); c.withFree(0) }, Reset, "a restart frees 25.7 MB"},
+		{"much waste, but room", func(c *Case) { c.withWaste(50e6); c.withFree(40e6) }, None, "40.0 MB free"},
+		{"dead releases count as what a restart frees", func(c *Case) { c.withWaste(0); c.withFree(20e6); c.DeadBytes = 10e6 }, Reset, "0.0 MB wasted, 10.0 MB of dead releases"},
+
+		{"keys below their bound", func(c *Case) { c.Now.Keys = 799 }, None, "799 of 1000 keys used and the next release needs 100"},
+		{"keys at their bound", func(c *Case) { c.Now.Keys = 800 }, None, "800 of 1000 keys used"},
+		{"keys above their bound", func(c *Case) { c.Now.Keys = 801 }, Reset, "801 of 1000 keys used and the next release needs 100: 90 %, bound 90 %"},
+		{"no room for keys even after a restart", func(c *Case) { c.Now.Keys = 950 }, None, "raise opcache.max_accelerated_files"},
+
+		{"strings at their bound", func(c *Case) { c.Now.StringsUsed = 7.6e6 }, None, "interned strings buffer 95 % full"},
+		{"strings above their bound", func(c *Case) { c.Now.StringsUsed = 7.61e6 }, Reset, "interned strings buffer 95 % full, bound 95 %"},
+		{"strings full of live code", func(c *Case) { c.Now.StringsUsed = 8e6; c.withWaste(0) }, None, "raise opcache.interned_strings_buffer"},
+		{"JIT buffer at its bound", func(c *Case) { c.Now.JITUsed = 9.5e6 }, None, "JIT buffer 95 % full"},
+		{"JIT buffer above its bound", func(c *Case) { c.Now.JITUsed = 9.51e6 }, Reset, "JIT buffer 95 % full, bound 95 %"},
+		{"JIT buffer full of live code", func(c *Case) { c.Now.JITUsed = 10e6; c.withWaste(0) }, None, "raise opcache.jit_buffer_size"},
+
+		{"full", func(c *Case) { c.Now.Full = true }, Reset, "the cache is full: further scripts run uncached"},
+		{"full, with too little to free", func(c *Case) { c.Now.Full = true; c.withWaste(6.39e6); c.withFree(40e6) }, None, "raise opcache.memory_consumption"},
+		{"full of dead releases that are valid", func(c *Case) { c.Now.Full = true; c.withWaste(0); c.DeadBytes = 6.4e6 }, Reset, "6.4 MB of dead releases"},
+
+		{"hit rate at its bound", func(c *Case) { c.Window = Window{0.9, 1000} }, None, "hit rate 90.0 % over the last 1000 look-ups, bound 90.0 %"},
+		{"hit rate below its bound", func(c *Case) { c.Window = Window{0.899, 1000} }, Reset, "hit rate 89.9 %"},
+		{"too few look-ups", func(c *Case) { c.Window = Window{0.1, 999} }, None, "60.0 MB free"},
+		{"misses, but nothing dead", func(c *Case) { c.Window = Window{0.5, 5000}; c.withWaste(0) }, None, "look for what the cache does not take"},
+
+		{"preloaded code has changed", func(c *Case) { c.PreloadChanged = true }, ReloadFPM, "only an FPM reload replaces them"},
+		{"preload in use", func(c *Case) { c.Now.Preloaded = 7; c.withFree(30e6 - 1) }, ReloadFPM, "7 scripts are preloaded"},
+		{"preload in use, opcache asked for", func(c *Case) { c.Now.Preloaded = 7; c.withFree(30e6 - 1); c.Method = MethodOPcache }, ReloadFPM, "opcache_reset keeps the old ones"},
+		{"preload in use, nothing crossed", func(c *Case) { c.Now.Preloaded = 7 }, None, "60.0 MB free"},
+
+		{"by opcache", func(c *Case) { c.withFree(30e6 - 1); c.Method = MethodOPcache }, Reset, "30.0 MB free"},
+		{"by fpm", func(c *Case) { c.withFree(30e6 - 1); c.Method = MethodFPM }, ReloadFPM, "30.0 MB free"},
+		{"by apache", func(c *Case) { c.withFree(30e6 - 1); c.Method = MethodApache }, ReloadApache, "30.0 MB free"},
+
+		{"dead releases, and room", func(c *Case) { c.DeadBytes = 1 }, Invalidate, "releases that nobody uses are live in the cache"},
+		{"dead releases in a full cache that is too small", func(c *Case) { c.Now.Full = true; c.withWaste(0); c.DeadBytes = 1e6 }, None, "the cache is full"},
+		{"a restart is pending", func(c *Case) { c.withFree(0); c.Now.Pending = true }, None, "pending already"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			figures := healthy
-			tt.change(&figures)
-			got := Decide(figures, next, bounds)
-			if got.Action != tt.want || !strings.Contains(strings.Join(got.Reasons, "\n"), tt.reason) {
-				t.Errorf("%s because of %q; want %s, %q", got.Action, got.Reasons, tt.want, tt.reason)
-			}
+			c := Case{Now: healthy, Next: Forecast{Bytes: 20e6, Keys: 100}, Thresholds: bounds}
+			tt.change(&c)
+			wantDecision(t, c, tt.want, tt.reason)
 		})
+	}
+}
+
+func wantDecision(t *testing.T, c Case, want Action, reason string) {
+	t.Helper()
+	got := c.Decide()
+	if got.Action != want || !strings.Contains(strings.Join(got.Texts(), "\n"), reason) {
+		t.Errorf("%s because of\n%s\nwant %s, %q", got.Action, strings.Join(got.Texts(), "\n"), want, reason)
+	}
+	crossed := slices.ContainsFunc(got.Reasons, func(r Reason) bool { return r.Crossed })
+	if len(got.Reasons) == 0 || got.Action != None && !crossed {
+		t.Errorf("%s without a reason: %+v", got.Action, got.Reasons)
+	}
+}
+
+// A restart that freed nothing would free nothing again.
+func TestDecideDoesNotRepeatARestartInVain(t *testing.T) {
+	short := Case{Now: healthy, Next: Forecast{Bytes: 20e6}, Thresholds: bounds}
+	short.withFree(25e6)
+	past := func(figure string, freed int64, change func(*Restart)) []Restart {
+		r := Restart{Time: time.Now(), Action: Reset, Reasons: []Reason{{Figure: figure, Crossed: true}}, Before: short.Now, After: short.Now}
+		r.After.FreeBytes += freed
+		if change != nil {
+			change(&r)
+		}
+		return []Restart{r}
+	}
+	failed := func(r *Restart) { r.Failed = "not back" }
+	for name, tt := range map[string]struct {
+		history []Restart
+		want    Action
+		reason  string
+	}{
+		"none":                     {nil, Reset, "25.0 MB free"},
+		"it freed nothing":         {past(FigureFree, 0, nil), None, "for the same reason freed 0 %, less than 5 %: it is not repeated; raise opcache.memory_consumption"},
+		"it freed just too little": {past(FigureFree, 6.39e6, nil), None, "it is not repeated"},
+		"it freed just enough":     {past(FigureFree, 6.41e6, nil), Reset, "25.0 MB free"},
+		"for another reason":       {past(FigureStrings, 0, nil), Reset, "25.0 MB free"},
+		"it failed":                {past(FigureFree, 0, failed), Reset, "25.0 MB free"},
+		"a later one helped":       {append(past(FigureFree, 0, nil), past(FigureFree, 20e6, nil)...), Reset, "25.0 MB free"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := short
+			c.History = tt.history
+			wantDecision(t, c, tt.want, tt.reason)
+		})
+	}
+}
+
+func TestReliefIsOfTheFigure(t *testing.T) {
+	before := Figures{FreeBytes: 10, UsedBytes: 90, Keys: 90, MaxKeys: 100, StringsUsed: 80, StringsSize: 100, JITUsed: 70, JITSize: 100}
+	after := Figures{FreeBytes: 30, UsedBytes: 70, Keys: 80, MaxKeys: 100, StringsUsed: 50, StringsSize: 100, JITUsed: 30, JITSize: 100}
+	for figure, want := range map[string]float64{FigureFree: 0.2, FigureFull: 0.2, FigureHitRate: 0.2, FigureKeys: 0.1, FigureStrings: 0.3, FigureJIT: 0.4, FigurePreload: 1} {
+		if got := relief(figure, before, after); got != want {
+			t.Errorf("%s: %g, want %g", figure, got, want)
+		}
+	}
+}
+
+func TestWindow(t *testing.T) {
+	before := Figures{Hits: 900, Misses: 100, Restarts: 1}
+	for name, tt := range map[string]struct {
+		now  Figures
+		want Window
+	}{
+		"between":            {Figures{Hits: 980, Misses: 120, Restarts: 1}, Window{0.8, 100}},
+		"nothing asked":      {before, Window{0, 0}},
+		"restarted":          {Figures{Hits: 3000, Misses: 1000, Restarts: 2}, Window{0.75, 4000}},
+		"another master now": {Figures{Hits: 5, Misses: 5, Restarts: 1}, Window{0.5, 10}},
+	} {
+		if got := tt.now.Since(before); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
+	}
+}
+
+func TestThresholds(t *testing.T) {
+	if err := DefaultThresholds().Validate(); err != nil {
+		t.Error(err)
+	}
+	bad := Thresholds{FreeBytes: -1, Keys: 1.01, Waste: -0.1, Strings: 2, JIT: 2, HitRate: 95}
+	for _, name := range []string{"free_bytes", "keys", "waste", "strings", "jit", "hit_rate", "hit_rate_requests"} {
+		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), "thresholds."+name+" is ") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

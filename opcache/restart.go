@@ -4,88 +4,242 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"relink/fcgi"
 	"relink/internal/hint"
+	"relink/php"
 )
 
-// ErrNotQuiet means that a restart was put off because requests are running.
-var ErrNotQuiet = errors.New("not quiet")
+// Why a restart was not done.
+var (
+	// ErrNotQuiet means that a restart was put off because requests are running.
+	ErrNotQuiet = errors.New("not quiet")
+	// ErrQuietUnknown comes with ErrNotQuiet where nobody can tell. Waiting does not help.
+	ErrQuietUnknown = errors.New("nobody knows whether a request is running")
+	// ErrPreload means that opcache_reset would keep the preloaded classes.
+	ErrPreload = errors.New("opcache_reset keeps preloaded classes")
+)
 
-// resetPoll is how often a scheduled reset is looked after.
-const resetPoll = 20 * time.Millisecond
+// RestartOptions say which caches are restarted, how and when.
+type RestartOptions struct {
+	Method Method   // "" means MethodAuto
+	Only   []string // addresses of pools whose cache is meant; none: every cache
+
+	WhenQuiet bool          // wait for a quiet moment; else it has to be quiet now
+	Quiet     time.Duration // age of the oldest request in flight, at most
+	Wait      time.Duration // for a quiet moment, at most
+	Limit     time.Duration // for one restart and its proof; 0: Options.ResetTimeout, php.DefaultReloadLimit
+	Force     bool          // restart in spite of running requests, of what is unknown, and of what it does not cure
+
+	Commands     map[string][]string // reload the master of the pool with this address, instead of a signal
+	Apache       string              // control program, for MethodApache
+	ApacheStatus string              // address of its server status; "": the usual one
+
+	Warm   bool     // compile the hot set at once
+	Unused []string // folders, as the host sees them, of which nothing is hot
+
+	Waiting func(why error) // told what a quiet moment is waited for; may be nil
+}
+
+// RestartResult tells what was done to each cache, in the order in which it was.
+type RestartResult struct {
+	Masters []MasterRestart `json:"masters"`
+}
+
+// MasterRestart is the restart of one cache.
+type MasterRestart struct {
+	Pools   []string      `json:"pools"` // addresses; none for Apache
+	PID     int           `json:"pid"`   // of the FPM master or of Apache; 0 where this machine does not show it
+	Action  Action        `json:"action"`
+	Time    time.Time     `json:"time"`
+	Before  Figures       `json:"before"`
+	After   Figures       `json:"after"` // with the hot set warm
+	Waited  time.Duration `json:"-"`     // for a quiet moment
+	Took    time.Duration `json:"-"`     // from then to the proof
+	Warm    WarmResult    `json:"warm"`
+	WarmFor time.Duration `json:"-"`
+	Notes   []string      `json:"notes"`
+}
+
+// Restart empties the caches, one after the other, proves it, and compiles at
+// once what was hot. It goes on with the next cache where one is not quiet
+// (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
+func (c *Caches) Restart(ctx context.Context, o RestartOptions) (RestartResult, error) {
+	if o.Method == MethodApache {
+		one, err := restartApache(ctx, o)
+		return RestartResult{Masters: []MasterRestart{one}}, err
+	}
+	var result RestartResult
+	var loud error
+	for _, m := range c.memories() {
+		if !m.wanted(o.Only) {
+			continue
+		}
+		one, err := c.restart(ctx, m, o)
+		if err != nil {
+			err = fmt.Errorf("restart the OPcache of %s: %w", m.name(), err)
+		}
+		if errors.Is(err, ErrNotQuiet) {
+			loud = errors.Join(loud, err)
+			continue
+		}
+		if one.Action != "" {
+			result.Masters = append(result.Masters, one)
+		}
+		if err != nil {
+			return result, errors.Join(err, loud)
+		}
+	}
+	return result, loud
+}
+
+func (c *Caches) restart(ctx context.Context, m *memory, o RestartOptions) (MasterRestart, error) {
+	before, err := m.status(ctx, c.options.CallTimeout)
+	if err != nil {
+		return MasterRestart{}, err
+	}
+	r := &restarting{caches: c, memory: m, options: o, hot: map[*cache][]string{}}
+	r.done = MasterRestart{Pools: m.addresses(), PID: m.master(), Before: figuresOf(before), Notes: []string{}}
+	way, err := r.way(before.Preload.Scripts > 0)
+	if err != nil {
+		return MasterRestart{}, err
+	}
+	if err := way(ctx); err != nil {
+		return r.done, err
+	}
+	if err := r.finish(ctx); err != nil {
+		return r.done, fmt.Errorf("it has been restarted (%s), but: %w", r.done.Action, err)
+	}
+	return r.done, nil
+}
+
+// restarting is the restart of one cache under way.
+type restarting struct {
+	caches  *Caches
+	memory  *memory
+	options RestartOptions
+	hot     map[*cache][]string
+	done    MasterRestart // Action is "" until something has been done
+}
+
+// way gives the function that restarts the cache.
+func (r *restarting) way(preloaded bool) (func(context.Context) error, error) {
+	explicit := r.options.Method == MethodOPcache
+	switch {
+	case r.options.Method == MethodFPM, preloaded && !explicit:
+		return r.reloadFPM, nil
+	case preloaded && !r.options.Force:
+		return nil, hint.With(fmt.Errorf("%w: they stay those of the old code, whatever is compiled anew", ErrPreload),
+			"restart with --method fpm: only an FPM reload runs opcache.preload again")
+	case preloaded:
+		r.done.Notes = append(r.done.Notes, "the preloaded classes are still the old ones: only an FPM reload replaces them")
+	}
+	return r.resetOPcache, nil
+}
+
+func (r *restarting) resetOPcache(ctx context.Context) error {
+	if err := r.prepare(ctx, Reset); err != nil {
+		return err
+	}
+	limit := r.options.Limit
+	setDefault(&limit, r.caches.options.ResetTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	r.begin(Reset)
+	err := r.memory.caches[0].reset(ctx)
+	r.done.Took = time.Since(r.done.Time)
+	return err
+}
+
+func (r *restarting) reloadFPM(ctx context.Context) error {
+	var pools []php.Pool
+	for _, p := range r.memory.pools() {
+		pools = append(pools, p.agent.Pool())
+	}
+	master, err := r.memory.find(ctx)
+	if err != nil {
+		return err
+	}
+	reloaded, err := php.ReloadFPM(ctx, master, php.ReloadOptions{
+		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
+		Before: func(ctx context.Context) error {
+			if err := r.prepare(ctx, ReloadFPM); err != nil {
+				return err
+			}
+			r.begin(ReloadFPM)
+			return nil
+		},
+	})
+	r.done.PID = reloaded.PID
+	if r.done.Action != "" {
+		r.done.Took = time.Since(r.done.Time)
+	}
+	return err
+}
+
+func (r *restarting) begin(action Action) { r.done.Action, r.done.Time = action, time.Now() }
+
+func (r *restarting) command() []string {
+	for _, address := range r.memory.addresses() {
+		if command := r.options.Commands[address]; len(command) > 0 {
+			return command
+		}
+	}
+	return nil
+}
+
+// prepare waits for a quiet moment and notes what is hot then.
+func (r *restarting) prepare(ctx context.Context, action Action) error {
+	began := time.Now()
+	notes, err := r.awaitQuiet(ctx, action)
+	r.done.Waited = time.Since(began)
+	r.done.Notes = append(r.done.Notes, notes...)
+	if err != nil || !r.options.Warm {
+		return err
+	}
+	return r.remember(ctx)
+}
+
+// finish warms, and reads what the restart has freed.
+func (r *restarting) finish(ctx context.Context) error {
+	if err := r.memory.renew(ctx, r.caches.options.CallTimeout); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := r.warm(ctx)
+	r.done.WarmFor = time.Since(began)
+	if err != nil {
+		return err
+	}
+	after, err := r.memory.status(ctx, r.caches.options.CallTimeout)
+	r.done.After = figuresOf(after)
+	return err
+}
+
+func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {
+	done := MasterRestart{Pools: []string{}, Action: ReloadApache, Time: time.Now(),
+		Notes: []string{"only the cache that Apache itself holds (mod_php) is empty: PHP-FPM has its own"}}
+	reloaded, err := php.ReloadApache(ctx, o.Apache, php.ApacheOptions{StatusURL: o.ApacheStatus, Limit: o.Limit})
+	done.PID, done.Took = reloaded.PID, time.Since(done.Time)
+	return done, err
+}
 
 // Reset empties every cache by opcache_reset() and proves it. While a long
 // request runs OPcache would stay off for all of its length, with a hundredth
 // of the throughput; so nothing is done unless no request is older than quiet,
 // waited for up to patience.
 func (c *Caches) Reset(ctx context.Context, quiet, patience time.Duration) error {
-	if err := c.awaitQuiet(ctx, quiet, patience); err != nil {
-		return err
+	for _, m := range c.memories() {
+		r := &restarting{caches: c, memory: m, options: RestartOptions{WhenQuiet: true, Quiet: quiet, Wait: patience}}
+		if err := r.resetOPcache(ctx); err != nil {
+			return fmt.Errorf("OPcache of %s: %w", m.name(), err)
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.options.ResetTimeout)
-	defer cancel()
-	return c.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error { return one.reset(ctx) })
+	return nil
 }
 
-func (c *Caches) awaitQuiet(ctx context.Context, quiet, patience time.Duration) error {
-	bounded, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		loud, err := c.loud(ctx, quiet)
-		if err != nil {
-			return err
-		}
-		if loud == nil {
-			return nil
-		}
-		if wait(bounded, lastPause); bounded.Err() != nil {
-			return loud
-		}
-	}
-}
-
-// loud names a request that is older than quiet, if there is one.
-func (c *Caches) loud(ctx context.Context, quiet time.Duration) (loud error, err error) {
-	for _, p := range c.pools() {
-		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
-		workers, _, err := p.look(ctx)
-		cancel()
-		if err != nil && !errors.Is(err, errUnlisted) {
-			return nil, fmt.Errorf("pool %s: %w", p.address(), err)
-		}
-		if p.statusPath() == "" {
-			return hint.With(fmt.Errorf("%w: pool %s has no status page, so nobody knows whether a request is running", ErrNotQuiet, p.address()),
-				"set pm.status_path = /fpm-status in the pool and status_path: /fpm-status in relink's configuration"), nil
-		}
-		for _, w := range workers {
-			if w.state == fcgi.StateRunning && w.busy > quiet {
-				return fmt.Errorf("%w: worker %d of pool %s has been in %s for %s", ErrNotQuiet, w.pid, p.address(), w.request, w.busy.Round(time.Second/10)), nil
-			}
-		}
-	}
-	return nil, nil
-}
-
-// reset schedules the restart and waits until OPcache says that it happened:
-// opcache_reset() itself only schedules (ext/opcache, zend_accel_schedule_restart).
-func (c *cache) reset(ctx context.Context) error {
-	before, err := c.agent().Status(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := c.agent().Reset(ctx); err != nil {
-		return err
-	}
-	for {
-		now, err := c.agent().Status(ctx)
-		if err == nil && !now.RestartPending && now.Statistics.ManualRestarts > before.Statistics.ManualRestarts {
-			return nil
-		}
-		if wait(ctx, resetPoll); ctx.Err() != nil {
-			return hint.With(fmt.Errorf("the reset is scheduled but has not happened: %w", ctx.Err()),
-				"OPcache restarts when no worker is inside a request; until then it caches nothing new")
-		}
-	}
+// wanted tells whether the cache is that of one of the pools.
+func (m *memory) wanted(pools []string) bool {
+	return len(pools) == 0 || slices.ContainsFunc(m.addresses(), func(a string) bool { return slices.Contains(pools, a) })
 }

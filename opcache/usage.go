@@ -21,6 +21,28 @@ type Figures struct {
 	Full        bool    `json:"cache_full"`
 	Pending     bool    `json:"restart_pending"`
 	Wasted      float64 `json:"wasted_ratio"` // 0..1 of the whole memory
+	StringsUsed int64   `json:"strings_used"` // bytes of the interned strings buffer
+	StringsSize int64   `json:"strings_size"`
+	JITUsed     int64   `json:"jit_used"`  // bytes of the JIT buffer
+	JITSize     int64   `json:"jit_size"`  // 0 where the JIT is off
+	Preloaded   int     `json:"preloaded"` // scripts that opcache.preload has loaded
+	Restarts    int64   `json:"restarts"`  // of every kind, since the master's start
+}
+
+// Window is what OPcache was asked between two samples of its figures.
+type Window struct {
+	HitRate  float64 `json:"hit_rate"` // ratio
+	Requests int64   `json:"requests"` // look-ups: hits and misses
+}
+
+// Since is the window from before to f. OPcache's own hit rate is over its whole
+// life and hides a fall. A restart in between begins the counters anew.
+func (f Figures) Since(before Figures) Window {
+	hits, misses := f.Hits-before.Hits, f.Misses-before.Misses
+	if f.Restarts != before.Restarts || hits < 0 || misses < 0 {
+		hits, misses = f.Hits, f.Misses
+	}
+	return Window{HitRate: ratio(hits, hits+misses), Requests: hits + misses}
 }
 
 // Usage is one OPcache with the pools that share it.
@@ -67,8 +89,13 @@ func figuresOf(s php.Status) Figures {
 		UsedBytes: s.Memory.Used, FreeBytes: s.Memory.Free, WastedBytes: s.Memory.Wasted, Wasted: s.Memory.WastedRatio(),
 		Scripts: s.Statistics.CachedScripts, Keys: s.Statistics.CachedKeys, MaxKeys: s.Statistics.MaxCachedKeys,
 		Hits: s.Statistics.Hits, Misses: s.Statistics.Misses, Full: s.CacheFull, Pending: s.RestartPending,
+		StringsUsed: s.Strings.Used, StringsSize: s.Strings.Size, JITUsed: s.JIT.BufferSize - s.JIT.BufferFree, JITSize: s.JIT.BufferSize,
+		Preloaded: s.Preload.Scripts, Restarts: restarts(s.Statistics),
 	}
 }
+
+// restarts counts those that have happened; one that is pending does not count.
+func restarts(s php.Statistics) int64 { return s.ManualRestarts + s.OOMRestarts + s.HashRestarts }
 
 func (f Figures) size() int64 { return f.UsedBytes + f.FreeBytes + f.WastedBytes }
 
@@ -91,6 +118,12 @@ func Sum(usages []Usage) Figures {
 		sum.MaxKeys += u.MaxKeys
 		sum.Hits += u.Hits
 		sum.Misses += u.Misses
+		sum.StringsUsed += u.StringsUsed
+		sum.StringsSize += u.StringsSize
+		sum.JITUsed += u.JITUsed
+		sum.JITSize += u.JITSize
+		sum.Preloaded += u.Preloaded
+		sum.Restarts += u.Restarts
 		sum.Full = sum.Full || u.Full
 		sum.Pending = sum.Pending || u.Pending
 	}

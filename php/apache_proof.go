@@ -18,9 +18,10 @@ import (
 
 // apacheProof compares an Apache with what it was before a reload.
 type apacheProof struct {
-	status     string // address of the server status
-	generation int    // of the configuration; -1 where the status does not answer
-	children   map[int][]int
+	status     string        // address of the server status
+	generation int           // of the configuration; -1 where the status does not answer
+	children   map[int][]int // by parent
+	renewed    bool          // a new child has been seen
 	asked      time.Time
 }
 
@@ -66,7 +67,7 @@ func (p *apacheProof) await(ctx context.Context) (ApacheReloaded, error) {
 // judge decides when the time is up. New children beside all old ones are what
 // a reload looks like while every old child still serves a long request.
 func (p *apacheProof) judge(result ApacheReloaded) (ApacheReloaded, error) {
-	if result.PID != 0 && p.generation < 0 {
+	if p.renewed && p.generation < 0 {
 		return result, nil
 	}
 	return result, hint.With(fmt.Errorf("%w within %s", ErrApacheUnproven, time.Since(p.asked).Round(time.Second/10)),
@@ -76,26 +77,23 @@ func (p *apacheProof) judge(result ApacheReloaded) (ApacheReloaded, error) {
 // look tells what is new by now. The generation decides where it can be read,
 // else the children: new ones, while old ones have ended.
 func (p *apacheProof) look(ctx context.Context) (result ApacheReloaded, proven bool) {
-	ended := false
+	if p.generation >= 0 {
+		generation, err := p.readGeneration(ctx)
+		proven = err == nil && generation > p.generation
+		result.Generation = generation
+	}
 	for parent, old := range p.children {
 		now, err := childrenOf(ctx, parent)
-		if err != nil || subset(now, old) {
-			continue
+		fresh := err == nil && !subset(now, old)
+		if fresh || len(p.children) == 1 {
+			result.PID = parent
+			result.Lingering = slices.DeleteFunc(slices.Clone(old), func(pid int) bool { return !slices.Contains(now, pid) })
 		}
-		result.PID = parent
-		result.Lingering = slices.DeleteFunc(slices.Clone(old), func(pid int) bool { return !slices.Contains(now, pid) })
-		ended = len(result.Lingering) < len(old)
+		p.renewed = p.renewed || fresh
+		proven = proven || p.generation < 0 && fresh && len(result.Lingering) < len(old)
 	}
 	result.Took = time.Since(p.asked)
-	if p.generation < 0 {
-		return result, result.PID != 0 && ended
-	}
-	generation, err := p.readGeneration(ctx)
-	if err != nil || generation <= p.generation {
-		return result, false
-	}
-	result.Generation = generation
-	return result, true
+	return result, proven
 }
 
 func subset(now, old []int) bool {

@@ -1,0 +1,128 @@
+package opcache
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"relink/internal/durable"
+)
+
+// Pending is a restart that was decided and has not been quiet enough to be done.
+type Pending struct {
+	Pools   []string  `json:"pools"` // addresses of those that share the cache
+	Action  Action    `json:"action"`
+	Reasons []Reason  `json:"reasons"`
+	Since   time.Time `json:"since"`
+	Tries   int       `json:"tries"`
+	Last    string    `json:"last"` // why it was not done at the last try
+	// Started and Restarts are of the cache that it is about: others settle it.
+	// Started alone has a grain of a second.
+	Started  time.Time `json:"started"`
+	Restarts int64     `json:"restarts"`
+}
+
+// settledBy tells whether somebody has restarted the cache since.
+func (p Pending) settledBy(u Usage) bool {
+	return !u.Started.Equal(p.Started) || u.Restarts != p.Restarts
+}
+
+// method is how the pending restart has to be done.
+func (p Pending) method() Method {
+	switch p.Action {
+	case ReloadFPM:
+		return MethodFPM
+	case ReloadApache:
+		return MethodApache
+	}
+	return MethodAuto
+}
+
+// about tells whether it is about the cache of one of these pools.
+func (p Pending) about(pools []string) bool {
+	return slices.ContainsFunc(p.Pools, func(a string) bool { return slices.Contains(pools, a) })
+}
+
+// PendingFile is the name of the pending restarts' file in the state folder.
+const PendingFile = "restart.pending.json"
+
+// ReadPending gives the restarts that are pending in the folder state.
+func ReadPending(state string) ([]Pending, error) {
+	text, err := os.ReadFile(filepath.Join(state, PendingFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pending restarts: %w", err)
+	}
+	return parsePending(text), nil
+}
+
+// parsePending takes a file that cannot be read for an empty one: the next
+// decision finds the same reasons again.
+func parsePending(text []byte) []Pending {
+	var all []Pending
+	if json.Unmarshal(text, &all) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(all, func(p Pending) bool { return len(p.Pools) == 0 || !p.Action.Empties() })
+}
+
+// WritePending replaces what is pending.
+func WritePending(state string, all []Pending) error {
+	path := filepath.Join(state, PendingFile)
+	if len(all) == 0 {
+		return removePending(path)
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
+	if err == nil {
+		err = durable.WriteFile(path, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("pending restarts: %w", err)
+	}
+	return nil
+}
+
+func removePending(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = durable.SyncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("pending restarts: %w", err)
+	}
+	return nil
+}
+
+// ClearPending forgets what is pending for the cache of these pools.
+func ClearPending(state string, pools []string) error {
+	all, err := ReadPending(state)
+	if err != nil {
+		return err
+	}
+	return WritePending(state, slices.DeleteFunc(all, func(p Pending) bool { return p.about(pools) }))
+}
+
+// addPending notes one more try, and gives what it noted. The first try's time stays.
+func addPending(state string, p Pending) (Pending, error) {
+	all, err := ReadPending(state)
+	if err != nil {
+		return p, err
+	}
+	p.Tries = 1
+	for _, old := range all {
+		if old.about(p.Pools) && old.Started.Equal(p.Started) && old.Restarts == p.Restarts {
+			p.Since, p.Tries = old.Since, old.Tries+1
+		}
+	}
+	return p, WritePending(state, append(slices.DeleteFunc(all, func(old Pending) bool { return old.about(p.Pools) }), p))
+}

@@ -1,0 +1,150 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// ErrRestarting means that another relink restarts caches at this moment.
+var ErrRestarting = errors.New("another relink is restarting a cache")
+
+// lockFile keeps two relinks from restarting caches at the same time.
+const lockFile = "restart.lock"
+
+// Ledger is where restarts are remembered.
+type Ledger struct {
+	Dir string // the state folder
+	By  string // user who restarts
+}
+
+// Order is a restart that was decided for the cache of these pools.
+type Order struct {
+	Pools    []string
+	Decision Decision
+}
+
+// Outcome tells what became of orders and of pending restarts.
+type Outcome struct {
+	RestartResult
+	Pending []Pending `json:"pending"` // put off until it is quiet
+	Notes   []string  `json:"notes"`
+}
+
+// Carry carries orders out, one cache after the other, and remembers them: what
+// was done in the history, what could not be done for want of a quiet moment as
+// pending, which is no error.
+func (l Ledger) Carry(ctx context.Context, c *Caches, orders []Order, o RestartOptions) (Outcome, error) {
+	var out Outcome
+	err := l.locked(func() error {
+		usages, err := c.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, order := range orders {
+			i := slices.IndexFunc(usages, func(u Usage) bool {
+				return slices.ContainsFunc(u.Pools, func(p string) bool { return slices.Contains(order.Pools, p) })
+			})
+			if i < 0 || !order.Decision.Action.Empties() {
+				continue
+			}
+			want := Pending{Pools: usages[i].Pools, Action: order.Decision.Action, Reasons: order.Decision.Reasons,
+				Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts}
+			if err := l.carry(ctx, c, want, o, &out); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Finish does the pending restarts of these caches whose moment is quiet now,
+// and drops those of caches that somebody else has restarted since.
+func (l Ledger) Finish(ctx context.Context, c *Caches, o RestartOptions) (Outcome, error) {
+	var out Outcome
+	if all, err := ReadPending(l.Dir); err != nil || len(all) == 0 {
+		return out, err
+	}
+	err := l.locked(func() error {
+		all, err := ReadPending(l.Dir)
+		if err != nil {
+			return err
+		}
+		usages, err := c.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		o.WhenQuiet = false
+		for _, p := range all {
+			i := slices.IndexFunc(usages, func(u Usage) bool { return p.about(u.Pools) })
+			switch {
+			case i < 0: // a cache of somebody else's
+			case p.settledBy(usages[i]):
+				out.Notes = append(out.Notes, fmt.Sprintf("the restart of %s that was pending since %s is not needed any more: the cache was started at %s",
+					p.Pools[0], p.Since.Format("2006-01-02 15:04"), usages[i].Started.Format("15:04:05")))
+				err = ClearPending(l.Dir, p.Pools)
+			default:
+				err = l.carry(ctx, c, p, o, &out)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// carry does one restart and remembers what became of it.
+func (l Ledger) carry(ctx context.Context, c *Caches, want Pending, o RestartOptions, out *Outcome) error {
+	o.Only = want.Pools
+	if o.Method == "" || o.Method == MethodAuto {
+		o.Method = want.method()
+	}
+	result, err := c.Restart(ctx, o)
+	out.Masters = append(out.Masters, result.Masters...)
+	if len(result.Masters) > 0 {
+		return errors.Join(err, l.remember(want, result.Masters[0], err))
+	}
+	if err == nil {
+		return nil
+	}
+	want.Last = err.Error()
+	noted, addErr := addPending(l.Dir, want)
+	if addErr != nil {
+		return errors.Join(err, addErr)
+	}
+	if !errors.Is(err, ErrNotQuiet) {
+		return err
+	}
+	out.Pending = append(out.Pending, noted)
+	return nil
+}
+
+// remember writes the history and settles what was pending.
+func (l Ledger) remember(want Pending, done MasterRestart, failed error) error {
+	line := Restart{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
+		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}
+	if failed != nil {
+		line.Failed = failed.Error()
+	}
+	return errors.Join(AppendHistory(l.Dir, line), ClearPending(l.Dir, want.Pools))
+}
+
+func (l Ledger) locked(do func() error) error {
+	lock := flock.New(filepath.Join(l.Dir, lockFile), flock.SetPermissions(0o644))
+	got, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock restarts: %w", err)
+	}
+	if !got {
+		return fmt.Errorf("%w (%s is locked)", ErrRestarting, lock.Path())
+	}
+	return errors.Join(do(), lock.Unlock())
+}

@@ -1,0 +1,120 @@
+package opcache_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"relink/opcache"
+
+	"github.com/gofrs/flock"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func order(pool string) []opcache.Order {
+	return []opcache.Order{{Pools: []string{pool}, Decision: opcache.Decision{Action: opcache.Reset,
+		Reasons: []opcache.Reason{{Figure: opcache.FigureFree, Crossed: true, Text: "1.0 MB free"}}}}}
+}
+
+func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
+	f := restartFarm(t)
+	ledger := opcache.Ledger{Dir: t.TempDir(), By: "alice"}
+	c := f.connect(opcache.Options{})
+	orders := order(f.server.Pool("").Address)
+	slow := f.beginSlow("club1")
+	o := now(opcache.MethodAuto)
+	o.Quiet = time.Millisecond
+	for try := 1; try <= 2; try++ {
+		out, err := ledger.Carry(f.ctx, c, orders, o)
+		f.must(err)
+		if len(out.Pending) != 1 || out.Pending[0].Tries != try || len(out.Masters) != 0 || !strings.Contains(out.Pending[0].Last, "slow.php") {
+			t.Errorf("try %d: %+v", try, out)
+		}
+	}
+	out, err := ledger.Finish(f.ctx, c, o)
+	f.must(err)
+	pending, err := opcache.ReadPending(ledger.Dir)
+	f.must(err)
+	if len(pending) != 1 || pending[0].Tries != 3 || pending[0].Reasons[0].Text != "1.0 MB free" || len(out.Pending) != 1 {
+		t.Errorf("%+v, file %+v", out, pending)
+	}
+	slow.end(f)
+	o.Quiet = time.Second
+	out, err = ledger.Finish(f.ctx, f.connect(opcache.Options{}), o) // another process
+	f.must(err)
+	history, err := opcache.ReadHistory(ledger.Dir)
+	f.must(err)
+	if len(out.Masters) != 1 || len(history) != 1 || !history[0].Done() || history[0].By != "alice" || history[0].Reasons[0].Figure != opcache.FigureFree {
+		t.Errorf("%+v, history %+v", out, history)
+	}
+	f.wantNothingPending(ledger)
+	if len(opcache.Of(history, orders[0].Pools)) != 1 || len(opcache.Of(history, []string{"unix:/other"})) != 0 {
+		t.Errorf("%+v", history)
+	}
+}
+
+func (f *farm) wantNothingPending(l opcache.Ledger) {
+	f.t.Helper()
+	pending, err := opcache.ReadPending(l.Dir)
+	if err != nil || len(pending) != 0 {
+		f.t.Errorf("%+v %v", pending, err)
+	}
+	if _, err := os.Stat(filepath.Join(l.Dir, opcache.PendingFile)); !errors.Is(err, os.ErrNotExist) {
+		f.t.Error("the file is left: ", err)
+	}
+}
+
+func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
+	f := restartFarm(t)
+	ledger := opcache.Ledger{Dir: t.TempDir()}
+	c := f.connect(opcache.Options{})
+	slow := f.beginSlow("club1")
+	o := now(opcache.MethodAuto)
+	o.Quiet = time.Millisecond
+	_, err := ledger.Carry(f.ctx, c, order(f.server.Pool("").Address), o)
+	f.must(err)
+	slow.end(f)
+	f.must(c.Reset(f.ctx, time.Second, 10*time.Second)) // somebody else
+	before, workers := f.usage(c), f.workers()
+	out, err := ledger.Finish(f.ctx, c, o)
+	f.must(err)
+	if len(out.Notes) != 1 || !strings.Contains(out.Notes[0], "not needed any more") {
+		t.Errorf("%+v", out)
+	}
+	f.wantNoRestart(c, before, workers)
+	f.wantNothingPending(ledger)
+}
+
+func TestOnlyOneRestartsAtATime(t *testing.T) {
+	f := restartFarm(t)
+	ledger := opcache.Ledger{Dir: t.TempDir()}
+	other := flock.New(filepath.Join(ledger.Dir, "restart.lock"))
+	if got, err := other.TryLock(); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	defer other.Unlock()
+	_, err := ledger.Carry(f.ctx, f.connect(opcache.Options{}), order(f.server.Pool("").Address), now(opcache.MethodAuto))
+	if !errors.Is(err, opcache.ErrRestarting) {
+		t.Error(err)
+	}
+}
+
+func TestPendingOfOtherPoolsStays(t *testing.T) {
+	f := restartFarm(t)
+	ledger := opcache.Ledger{Dir: t.TempDir()}
+	f.must(opcache.WritePending(ledger.Dir, []opcache.Pending{{Pools: []string{"unix:/other.sock"}, Action: opcache.Reset}}))
+	out, err := ledger.Finish(f.ctx, f.connect(opcache.Options{}), now(opcache.MethodAuto))
+	f.must(err)
+	pending, err := opcache.ReadPending(ledger.Dir)
+	f.must(err)
+	if len(pending) != 1 || len(out.Masters)+len(out.Notes) != 0 {
+		t.Errorf("%+v, file %+v", out, pending)
+	}
+	f.must(opcache.ClearPending(ledger.Dir, []string{"unix:/other.sock"}))
+	f.wantNothingPending(ledger)
+}

@@ -1,0 +1,169 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/fcgi"
+	"relink/internal/hint"
+	"relink/php"
+)
+
+const (
+	quietPoll = 100 * time.Millisecond
+	// quietCall bounds one look at a pool. A pool that does not answer has all
+	// its workers busy.
+	quietCall = 2 * time.Second
+)
+
+// watched is a pool whose requests are looked at.
+type watched struct {
+	address fcgi.Address
+	status  string // path of its status page
+}
+
+// awaitQuiet ends when no request of any pool of the master is older than
+// Quiet. The notes tell what nobody knows and Force passes over.
+func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
+	pools, unknown, err := r.watchedPools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(unknown) > 0 && !r.options.Force {
+		return nil, quietUnknown(unknown)
+	}
+	if len(unknown) > 0 {
+		notes = []string{fmt.Sprintf("%v: %s", ErrQuietUnknown, strings.Join(unknown, ", "))}
+	}
+	if r.options.Force {
+		return notes, nil
+	}
+	return notes, r.waitFor(ctx, func(ctx context.Context) error { return r.loud(ctx, pools, action) })
+}
+
+func quietUnknown(pools []string) error {
+	return hint.With(fmt.Errorf("%w: %w in %s: no status page", ErrNotQuiet, ErrQuietUnknown, strings.Join(pools, ", ")),
+		"add pm.status_path = /fpm-status to the pool, and status_path: /fpm-status where relink's configuration names it; or use --force at a quiet moment")
+}
+
+// waitFor asks until loud is silent. Without WhenQuiet it asks once.
+func (r *restarting) waitFor(ctx context.Context, loud func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, r.options.Wait)
+	defer cancel()
+	for {
+		err := loud(ctx)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrNotQuiet) {
+			return errors.Join(err, ctx.Err())
+		}
+		if !r.options.WhenQuiet {
+			return hint.With(err, "wait for a quiet moment with --when-quiet, or use --force")
+		}
+		if r.options.Waiting != nil {
+			r.options.Waiting(err)
+		}
+		if wait(bounded, quietPoll); bounded.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// watchedPools lists every pool of the master: those that are known, and those
+// that FPM's configuration names beside them.
+func (r *restarting) watchedPools(ctx context.Context) (pools []watched, unknown []string, err error) {
+	known := r.memory.addresses()
+	for _, p := range r.memory.pools() {
+		if p.statusPath() == "" {
+			unknown = append(unknown, p.address())
+			continue
+		}
+		pools = append(pools, watched{p.agent.Pool().Address, p.statusPath()})
+	}
+	siblings, err := r.memory.siblings(ctx)
+	for _, pool := range siblings {
+		switch {
+		case slices.Contains(known, pool.Address.String()):
+		case pool.StatusPath == "":
+			unknown = append(unknown, pool.Address.String())
+		default:
+			pools = append(pools, watched{pool.Address, pool.StatusPath})
+		}
+	}
+	return pools, unknown, err
+}
+
+// siblings lists the pools that the master's configuration names. A caller who
+// may not read it knows only the pools of his own configuration.
+func (m *memory) siblings(ctx context.Context) ([]php.Pool, error) {
+	master, err := m.find(ctx)
+	if err != nil || master.PID == 0 || master.Problem != nil {
+		return nil, err
+	}
+	settings, err := master.Settings(ctx)
+	if err != nil {
+		return nil, nil
+	}
+	return settings.Pools, nil
+}
+
+// loud names a request that is older than Quiet, as ErrNotQuiet, if there is one.
+func (r *restarting) loud(ctx context.Context, pools []watched, action Action) error {
+	for _, pool := range pools {
+		workers, err := pool.look(ctx)
+		switch {
+		case errors.Is(err, fcgi.ErrNoStatusPage):
+			if !r.options.Force {
+				return quietUnknown([]string{pool.address.String()})
+			}
+		case errors.Is(err, fcgi.ErrTimeout):
+			return fmt.Errorf("%w: pool %s does not answer: all its workers are busy", ErrNotQuiet, pool.address)
+		case errors.Is(err, fcgi.ErrNotListening):
+			continue // a pool that is down runs nothing
+		case err != nil:
+			return fmt.Errorf("pool %s: %w", pool.address, err)
+		}
+		for _, w := range workers {
+			if err := w.disturbs(pool, r.options.Quiet, action); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w watched) look(ctx context.Context) ([]process, error) {
+	ctx, cancel := context.WithTimeout(ctx, quietCall)
+	defer cancel()
+	status, err := fcgi.Status(ctx, w.address, w.status)
+	if err != nil {
+		return nil, err
+	}
+	workers, _ := fromStatus(status)
+	return workers, nil
+}
+
+// disturbs tells what a worker is in that must not be disturbed, as ErrNotQuiet.
+// An idle persistent connection ("Reading headers") is no request, and OPcache
+// resets in spite of it; but an FPM reload waits for it as for a request, and
+// all others wait with it, for process_control_timeout.
+func (p process) disturbs(pool watched, quiet time.Duration, action Action) error {
+	if p.state == fcgi.StateIdle || p.busy <= quiet || strings.HasPrefix(p.request, "GET "+pool.status) {
+		return nil
+	}
+	age := p.busy.Round(time.Second / 10)
+	if p.state == fcgi.StateReadingHeaders {
+		if action != ReloadFPM {
+			return nil
+		}
+		return hint.With(fmt.Errorf("%w: worker %d of pool %s has been held by a connection without a request for %s", ErrNotQuiet, p.pid, pool.address, age),
+			"take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or restart with --method opcache")
+	}
+	request := p.request
+	if request == "" {
+		request = "a request"
+	}
+	return fmt.Errorf("%w: worker %d of pool %s has been in %s for %s", ErrNotQuiet, p.pid, pool.address, request, age)
+}

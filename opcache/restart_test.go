@@ -1,0 +1,388 @@
+package opcache_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"relink/internal/hint"
+	"relink/opcache"
+	"relink/php"
+	"relink/php/sandbox"
+	"relink/php/sandbox/load"
+)
+
+// fpmMaster lets requests end before its workers do, so that it may be reloaded.
+func fpmMaster(name string, pools ...sandbox.Pool) sandbox.Master {
+	if len(pools) == 0 {
+		pools = []sandbox.Pool{{Name: name + "-www", Workers: 4}}
+	}
+	return sandbox.Master{Name: name, Settings: map[string]string{"process_control_timeout": "10s"}, Pools: pools}
+}
+
+func restartFarm(t *testing.T, masters ...sandbox.Master) *farm {
+	t.Helper()
+	if len(masters) == 0 {
+		masters = []sandbox.Master{fpmMaster("php")}
+	}
+	return newFarm(t, farmOptions{Options: sandbox.Options{Masters: masters}})
+}
+
+// now asks for a restart that does not wait, unless the request says otherwise.
+func now(method opcache.Method) opcache.RestartOptions {
+	return opcache.RestartOptions{Method: method, Quiet: 200 * time.Millisecond, Limit: 20 * time.Second, Warm: true}
+}
+
+func (f *farm) restart(c *opcache.Caches, o opcache.RestartOptions) opcache.MasterRestart {
+	f.t.Helper()
+	result, err := c.Restart(f.ctx, o)
+	f.must(err)
+	if len(result.Masters) != 1 {
+		f.t.Fatalf("%+v", result)
+	}
+	return result.Masters[0]
+}
+
+func (f *farm) usage(c *opcache.Caches) opcache.Usage {
+	f.t.Helper()
+	usages, err := c.Usage(f.ctx)
+	f.must(err)
+	return usages[0]
+}
+
+func (f *farm) workers() []int {
+	f.t.Helper()
+	pids, err := f.server.WorkerPIDs("")
+	f.must(err)
+	slices.Sort(pids)
+	return pids
+}
+
+func (f *farm) wantNoRestart(c *opcache.Caches, before opcache.Usage, workers []int) {
+	f.t.Helper()
+	if after := f.usage(c); after.Restarts != before.Restarts || after.Pending || !after.Started.Equal(before.Started) {
+		f.t.Errorf("%+v became %+v", before, after)
+	}
+	if now := f.workers(); !slices.Equal(now, workers) {
+		f.t.Errorf("workers %v became %v", workers, now)
+	}
+}
+
+func (f *farm) wantRefused(err, want error, texts ...string) {
+	f.t.Helper()
+	if !errors.Is(err, want) {
+		f.t.Fatalf("%v, want %v", err, want)
+	}
+	all := err.Error() + "\n" + strings.Join(hint.Of(err), "\n")
+	for _, text := range texts {
+		if !strings.Contains(all, text) {
+			f.t.Errorf("%s\ndoes not tell %q", all, text)
+		}
+	}
+}
+
+// wantWarm asks for pages that were hot and wants no compilation.
+func (f *farm) wantWarm(c *opcache.Caches, pages ...string) {
+	f.t.Helper()
+	before := f.usage(c).Misses
+	f.heat(pages...)
+	if misses := f.usage(c).Misses - before; misses != 0 {
+		f.t.Errorf("%d misses after the warm", misses)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	for method, action := range map[opcache.Method]opcache.Action{
+		opcache.MethodAuto: opcache.Reset, opcache.MethodOPcache: opcache.Reset, opcache.MethodFPM: opcache.ReloadFPM,
+	} {
+		t.Run(string(method), func(t *testing.T) {
+			f := restartFarm(t)
+			f.heat("index.php", "page.php")
+			c := f.connect(opcache.Options{})
+			workers := f.workers()
+			got := f.restart(c, now(method))
+			if got.Action != action || got.PID != f.server.Pool("").MasterPID || len(got.Notes) != 0 {
+				t.Errorf("%+v", got)
+			}
+			if fresh := !slices.Equal(workers, f.workers()); fresh != (action == opcache.ReloadFPM) {
+				t.Errorf("workers %v, now %v", workers, f.workers())
+			}
+			if action == opcache.Reset && got.After.Restarts != got.Before.Restarts+1 {
+				t.Errorf("%d restarts, then %d", got.Before.Restarts, got.After.Restarts)
+			}
+			if got.Warm.Scripts < 3 || len(got.Warm.Failed) != 0 {
+				t.Errorf("%+v", got.Warm)
+			}
+			f.wantWarm(c, "index.php", "page.php")
+		})
+	}
+}
+
+// The caches know their workers and masters also after a reload.
+func TestCachesWorkOnAfterAReload(t *testing.T) {
+	f := restartFarm(t, fpmMaster("php", sandbox.Pool{Name: "www", Workers: 2}, sandbox.Pool{Name: "other", Workers: 1}))
+	c := f.connect(opcache.Options{})
+	f.restart(c, now(opcache.MethodFPM))
+	f.heat("index.php")
+	links := f.links("v1", "v2")
+	s, err := c.Observe(f.ctx, links)
+	f.must(err)
+	f.move(links)
+	_, err = s.Sweep(f.ctx)
+	f.must(err)
+	_, err = s.Invalidate(f.ctx)
+	f.must(err)
+	f.expect("club1", "index.php", "v2")
+	if usages, err := c.Usage(f.ctx); err != nil || len(usages) != 1 || len(usages[0].Pools) != 2 {
+		t.Errorf("%+v %v", usages, err)
+	}
+}
+
+func TestRestartWaitsForQuiet(t *testing.T) {
+	for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+		t.Run(string(method), func(t *testing.T) {
+			f := restartFarm(t)
+			c := f.connect(opcache.Options{})
+			before, workers := f.usage(c), f.workers()
+			slow := f.beginSlow("club1")
+			o := now(method)
+			o.WhenQuiet, o.Wait, o.Quiet = true, time.Minute, time.Millisecond
+			waiting := make(chan error, 1)
+			o.Waiting = func(err error) {
+				select {
+				case waiting <- err:
+				default:
+				}
+			}
+			done := make(chan opcache.MasterRestart, 1)
+			go func() {
+				result, err := c.Restart(f.ctx, o)
+				if err != nil || len(result.Masters) != 1 {
+					t.Error(result, err)
+					close(done)
+					return
+				}
+				done <- result.Masters[0]
+			}()
+			select {
+			case why := <-waiting:
+				f.wantRefused(why, opcache.ErrNotQuiet, "GET /slow.php")
+			case <-f.ctx.Done():
+				t.Fatal("nothing was waited for")
+			}
+			f.wantNoRestart(f.connect(opcache.Options{}), before, workers)
+			if body := slow.end(f); !strings.Contains(body, "slow v1") {
+				t.Errorf("the request in flight got %q", body)
+			}
+			if got := <-done; got.Waited == 0 || got.Action == "" {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestRestartRefusedWhileARequestRuns(t *testing.T) {
+	f := restartFarm(t)
+	c := f.connect(opcache.Options{})
+	before, workers := f.usage(c), f.workers()
+	slow := f.beginSlow("club1")
+	o := now(opcache.MethodAuto)
+	o.Quiet = time.Millisecond
+	_, err := c.Restart(f.ctx, o)
+	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php", "--when-quiet", "--force")
+	o.WhenQuiet, o.Wait = true, 300*time.Millisecond
+	_, err = c.Restart(f.ctx, o)
+	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php")
+	f.wantNoRestart(c, before, workers)
+
+	o.Force, o.Limit = true, time.Second
+	_, err = c.Restart(f.ctx, o) // OPcache itself waits for the request
+	if err == nil || !strings.Contains(err.Error(), "scheduled but has not happened") || len(hint.Of(err)) == 0 {
+		t.Error(err)
+	}
+	slow.end(f)
+}
+
+// An idle persistent connection keeps an FPM reload, and all requests with it,
+// waiting for process_control_timeout. OPcache does not mind it.
+func TestHeldWorkerIsNotQuietForFPM(t *testing.T) {
+	f := newFarm(t, farmOptions{Options: sandbox.Options{EnableReuse: true, Masters: []sandbox.Master{fpmMaster("php")}}})
+	c := f.connect(opcache.Options{})
+	f.get("club1", "index.php")
+	o := now(opcache.MethodFPM)
+	o.Quiet = time.Millisecond
+	_, err := c.Restart(f.ctx, o)
+	f.wantRefused(err, opcache.ErrNotQuiet, "held by a connection without a request", "enablereuse=on")
+	o.Method = opcache.MethodOPcache
+	f.restart(c, o)
+}
+
+func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
+	for name, blind := range map[string]sandbox.Pool{
+		"its own":      {Name: "www", Workers: 2, NoStatusPage: true},
+		"of a sibling": {Name: "other", Workers: 1, NoStatusPage: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pools := []sandbox.Pool{blind}
+			if blind.Name != "www" {
+				pools = []sandbox.Pool{{Name: "www", Workers: 2}, blind}
+			}
+			f := restartFarm(t, fpmMaster("php", pools...))
+			c, err := opcache.Connect(f.ctx, f.pools()[:1], opcache.Options{})
+			f.must(err)
+			before, workers := f.usage(c), f.workers()
+			address := f.server.Pool(blind.Name).Address
+			for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+				o := now(method)
+				o.WhenQuiet, o.Wait = true, time.Hour // waiting would not help
+				_, err = c.Restart(f.ctx, o)
+				f.wantRefused(err, opcache.ErrQuietUnknown, address, "pm.status_path = /fpm-status", "--force")
+				f.wantRefused(err, opcache.ErrNotQuiet)
+			}
+			f.wantNoRestart(c, before, workers)
+			o := now(opcache.MethodAuto)
+			o.Force = true
+			if got := f.restart(c, o); len(got.Notes) != 1 || !strings.Contains(got.Notes[0], address) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// What cannot be done is told before anybody waits for it.
+func TestReloadIsRefusedAtOnce(t *testing.T) {
+	f := restartFarm(t, sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}})
+	c := f.connect(opcache.Options{})
+	before, workers := f.usage(c), f.workers()
+	slow := f.beginSlow("club1")
+	o := now(opcache.MethodFPM)
+	o.WhenQuiet, o.Wait, o.Quiet = true, time.Hour, time.Millisecond
+	_, err := c.Restart(f.ctx, o)
+	f.wantRefused(err, php.ErrKillsRequests, "process_control_timeout is 0")
+	f.wantNoRestart(c, before, workers)
+	slow.end(f)
+}
+
+func TestRestartByCommand(t *testing.T) {
+	f := restartFarm(t)
+	c := f.connect(opcache.Options{})
+	marker := filepath.Join(t.TempDir(), "done")
+	o := now(opcache.MethodFPM)
+	o.Commands = map[string][]string{f.server.Pool("").Address: {"/bin/sh", "-c", `touch "$0" && kill -USR2 "$1"`, marker, itoa(f.server.Pool("").MasterPID)}}
+	f.restart(c, o)
+	if _, err := os.Stat(marker); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPreloadNeedsAnFPMReload(t *testing.T) {
+	f := restartFarm(t)
+	preload := filepath.Join(f.www, "preload.php")
+	f.must(os.WriteFile(preload, []byte("<?php opcache_compile_file('"+f.link("club1")+"/inc/a.php');"), 0o644))
+	master := fpmMaster("php")
+	master.INI = map[string]string{"opcache.preload": preload}
+	if os.Geteuid() == 0 {
+		master.INI["opcache.preload_user"] = "www-data"
+	}
+	f = f.again(master)
+	c := f.connect(opcache.Options{})
+	before, workers := f.usage(c), f.workers()
+	_, err := c.Restart(f.ctx, now(opcache.MethodOPcache))
+	f.wantRefused(err, opcache.ErrPreload, "--method fpm")
+	f.wantNoRestart(c, before, workers)
+	got := f.restart(c, now(opcache.MethodAuto))
+	if got.Action != opcache.ReloadFPM || got.Before.Preloaded == 0 || got.After.Preloaded == 0 {
+		t.Errorf("%+v", got)
+	}
+	forced := now(opcache.MethodOPcache)
+	forced.Force = true
+	if got := f.restart(c, forced); got.Action != opcache.Reset || len(got.Notes) == 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// again starts another server on the same sites.
+func (f *farm) again(masters ...sandbox.Master) *farm {
+	f.t.Helper()
+	server, err := sandbox.Start(f.ctx, sandbox.Options{Masters: masters, NoApache: true})
+	f.must(err)
+	f.t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			f.t.Error(err)
+		}
+	})
+	second := *f
+	second.server = server
+	return &second
+}
+
+func TestMastersAreRestartedOneAfterTheOther(t *testing.T) {
+	f := restartFarm(t, fpmMaster("a"), fpmMaster("b"))
+	c := f.connect(opcache.Options{})
+	result, err := c.Restart(f.ctx, now(opcache.MethodFPM))
+	f.must(err)
+	if len(result.Masters) != 2 || result.Masters[1].Time.Before(result.Masters[0].Time.Add(result.Masters[0].Took)) {
+		t.Errorf("%+v", result)
+	}
+	only := now(opcache.MethodOPcache)
+	only.Only = []string{f.server.Pool("b-www").Address}
+	if got := f.restart(c, only); !slices.Equal(got.Pools, only.Only) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The first master does not come back: the second one must not be touched.
+func TestFailedReloadStopsTheRound(t *testing.T) {
+	f := restartFarm(t, fpmMaster("a"), fpmMaster("b"))
+	c := f.connect(opcache.Options{})
+	config := filepath.Join(f.server.Root(), "conf", "a.conf")
+	o := now(opcache.MethodFPM)
+	o.Commands = map[string][]string{f.server.Pool("a-www").Address: {"/bin/sh", "-c", `echo 'garbage = 1' >> "$0" && kill -USR2 "$1"`, config, itoa(f.server.Pool("a-www").MasterPID)}}
+	before, err := f.server.WorkerPIDs("b-www")
+	f.must(err)
+	result, err := c.Restart(f.ctx, o)
+	f.wantRefused(err, php.ErrNotBack, "unknown entry 'garbage'")
+	if len(result.Masters) != 1 || result.Masters[0].Action != opcache.ReloadFPM {
+		t.Errorf("%+v", result)
+	}
+	if after, err := f.server.WorkerPIDs("b-www"); err != nil || !slices.Equal(before, after) {
+		t.Errorf("workers %v became %v (%v)", before, after, err)
+	}
+}
+
+func TestRestartUnderLoad(t *testing.T) {
+	for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+		t.Run(string(method), func(t *testing.T) {
+			f := restartFarm(t)
+			f.heat("index.php", "page.php")
+			c := f.connect(opcache.Options{})
+			running, err := load.Run(f.ctx, load.Options{URL: f.server.URL(), Hosts: []string{"club1.test"}, Paths: []string{"/index.php", "/page.php"}, Clients: 3})
+			f.must(err)
+			defer running.Stop()
+			o := now(method)
+			o.WhenQuiet, o.Wait, o.Quiet = true, 30*time.Second, time.Second
+			f.restart(c, o)
+			if result := running.Stop(); result.Errors != 0 {
+				t.Errorf("%d of %d requests failed: %q", result.Errors, result.Requests, result.Described)
+			}
+		})
+	}
+}
+
+func TestRestartOfApache(t *testing.T) {
+	f := restartFarm(t)
+	c := f.connect(opcache.Options{})
+	apache := "exec /usr/sbin/apache2 -d '" + f.server.Root() + "' -f '" + f.server.Root() + "/conf/apache.conf'"
+	control := filepath.Join(t.TempDir(), "apachectl")
+	f.must(os.WriteFile(control, []byte("#!/bin/sh\ncase $1 in\nconfigtest) "+apache+" -t ;;\ngraceful) "+apache+" -k graceful ;;\n*) "+apache+" \"$@\" ;;\nesac\n"), 0o755))
+	o := now(opcache.MethodApache)
+	o.Apache, o.ApacheStatus = control, f.server.URL()+"/server-status"
+	if got := f.restart(c, o); got.Action != opcache.ReloadApache || got.PID == 0 || len(got.Notes) == 0 {
+		t.Errorf("%+v", got)
+	}
+	f.get("club1", "index.php")
+}
