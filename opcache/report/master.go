@@ -1,0 +1,80 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"relink/php"
+)
+
+func (b *builder) master(i int) MasterReport {
+	m := &b.now.Masters[i]
+	r := MasterReport{Name: m.Name, Pools: append([]string{}, m.Pools...), Down: downPools(m), Advice: []Advice{}}
+	if m.Err != nil {
+		why := m.Err.Error()
+		r.Error = &why
+		return r
+	}
+	b.describe(&r, m, i)
+	r.Window = b.window(i)
+	saved := b.saved(i)
+	r.SavedBytes, r.SavedKeys = saved.bytes, saved.keys
+	r.UnsharedBytes = r.Memory.UsedBytes + r.SavedBytes
+	r.Forecast = Predict(b.forecastFigures(i))
+	r.Advice = append(r.Advice, Advise(b.adviceFigures(i, r.Forecast))...)
+	return r
+}
+
+func (b *builder) describe(r *MasterReport, m *Master, i int) {
+	s := &m.Status
+	r.PHPVersion = s.Worker.PHPVersion
+	r.Started, r.LastRestart = known(s.Statistics.StartTime), known(s.Statistics.LastRestart)
+	r.Enabled, r.CacheFull = s.Enabled, s.CacheFull
+	r.RestartPending, r.RestartInProgress = s.RestartPending, s.RestartInProgress
+	r.Memory = b.memory[i]
+	r.Scripts = ScriptCount{Live: b.sums[i].live, Dead: b.sums[i].dead}
+	r.Keys = keysOf(s.Statistics)
+	r.Strings = StringsReport{SizeBytes: s.Strings.Size, UsedBytes: s.Strings.Used, FreeBytes: s.Strings.Free,
+		Count: s.Strings.Count, Ratio: ratio(s.Strings.Used, s.Strings.Size)}
+	r.JIT, r.Preload = jitOf(s.JIT), preloadOf(s.Preload)
+	r.Life = lifeOf(s.Statistics)
+	r.Restarts = RestartReport{OOM: s.Statistics.OOMRestarts, Hash: s.Statistics.HashRestarts, Manual: s.Statistics.ManualRestarts}
+}
+
+func downPools(m *Master) []PoolDown {
+	down := []PoolDown{}
+	for pool, why := range m.Down {
+		down = append(down, PoolDown{Pool: pool, Error: why})
+	}
+	slices.SortFunc(down, func(x, y PoolDown) int { return strings.Compare(x.Pool, y.Pool) })
+	return down
+}
+
+func keysOf(s php.Statistics) KeyReport {
+	return KeyReport{Used: s.CachedKeys, Max: s.MaxCachedKeys, Ratio: ratio(s.CachedKeys, s.MaxCachedKeys),
+		Scripts: s.CachedScripts, Aliases: s.CachedKeys - s.CachedScripts}
+}
+
+func jitOf(j php.JIT) *JITReport {
+	if j.BufferSize == 0 {
+		return nil
+	}
+	used := j.BufferSize - j.BufferFree
+	return &JITReport{On: j.On, SizeBytes: j.BufferSize, UsedBytes: used, Ratio: ratio(used, j.BufferSize)}
+}
+
+func preloadOf(p php.Preload) *PreloadReport {
+	if p.Memory == 0 && p.Scripts == 0 {
+		return nil
+	}
+	return &PreloadReport{Bytes: p.Memory, Scripts: p.Scripts, Classes: p.Classes, Functions: p.Functions}
+}
+
+func lifeOf(s php.Statistics) RequestReport {
+	r := RequestReport{Since: known(lastStart(s)), Hits: s.Hits, Misses: s.Misses}
+	if s.Hits+s.Misses > 0 {
+		rate := s.HitRatio()
+		r.Ratio = &rate
+	}
+	return r
+}

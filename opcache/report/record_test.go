@@ -1,0 +1,88 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestTotalsSurvive(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "samples")
+	if got, err := LoadTotals(dir, noon); got != nil || err != nil {
+		t.Fatalf("%v %v before any was recorded", got, err)
+	}
+	want := *fixedBefore()
+	must(t, SaveTotals(dir, want))
+	got, err := LoadTotals(dir, noon)
+	must(t, err)
+	if diff := cmp.Diff(&want, got, cmpopts.IgnoreUnexported(MasterTotals{})); diff != "" {
+		t.Error(diff)
+	}
+	if got, err := LoadTotals(dir, want.Time); got != nil || err != nil {
+		t.Errorf("%v %v: a sample that is not earlier", got, err)
+	}
+}
+
+func TestTotalsAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "note.json"), nil, 0o644))
+	for i := range keptTotals + 5 {
+		must(t, SaveTotals(dir, Totals{Version: totalsVersion, Time: noon.Add(time.Duration(i) * time.Millisecond)}))
+	}
+	names, err := recordedTotals(dir)
+	must(t, err)
+	if len(names) != keptTotals || names[0] != noon.Add(5*time.Millisecond).Format(totalsName) {
+		t.Errorf("%d samples, the oldest is %s", len(names), names[0])
+	}
+	if _, err := os.Stat(filepath.Join(dir, "note.json")); err != nil {
+		t.Errorf("what is no sample was removed: %v", err)
+	}
+	large := Totals{Version: totalsVersion, Time: noon, Masters: []MasterTotals{{Name: string(bytes.Repeat([]byte("x"), maxTotalsBytes))}}}
+	if err := SaveTotals(dir, large); !errors.Is(err, ErrTotals) {
+		t.Errorf("a sample of 4 MB: %v", err)
+	}
+}
+
+// A damaged sample is passed over for the one before it.
+func TestTotalsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	good := Totals{Version: totalsVersion, Time: noon}
+	must(t, SaveTotals(dir, good))
+	for i, content := range []string{"", "{", "null", `{"version": 2}`, `[]`} {
+		must(t, os.WriteFile(filepath.Join(dir, noon.Add(time.Duration(i+1)*time.Second).Format(totalsName)), []byte(content), 0o644))
+	}
+	got, err := LoadTotals(dir, noon.Add(time.Hour))
+	must(t, err)
+	if got == nil || !got.Time.Equal(noon) {
+		t.Errorf("%+v", got)
+	}
+	if _, err := LoadTotals(filepath.Join(dir, "note"), noon); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzTotals(f *testing.F) {
+	data, err := json.Marshal(fixedBefore())
+	must(f, err)
+	f.Add(data)
+	f.Add([]byte(`{"version":1,"masters":[null,{"pools":null}]}`))
+	f.Add([]byte("{"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		before, err := parseTotals(data)
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		must(t, Build(fixedSample(), before, fixedApps(), Options{}).JSON(&out))
+		if !json.Valid(out.Bytes()) {
+			t.Errorf("%q gives no JSON: %s", data, out.Bytes())
+		}
+	})
+}

@@ -1,0 +1,76 @@
+package report
+
+import (
+	"slices"
+	"time"
+)
+
+// Totals are the counters of a sample: what has to be kept to tell later what
+// happened in between.
+type Totals struct {
+	Version int            `json:"version"`
+	Time    time.Time      `json:"time"`
+	Masters []MasterTotals `json:"masters"`
+}
+
+// MasterTotals are the counters of one OPcache.
+type MasterTotals struct {
+	Name           string           `json:"name"`
+	Pools          []string         `json:"pools"`
+	CountedSince   time.Time        `json:"counted_since"`
+	Hits           int64            `json:"hits"`
+	Misses         int64            `json:"misses"`
+	OOMRestarts    int64            `json:"oom_restarts"`
+	HashRestarts   int64            `json:"hash_restarts"`
+	ManualRestarts int64            `json:"manual_restarts"`
+	Releases       map[string]int64 `json:"releases"` // hits by the release's real folder
+
+	// scripts are the hits by path. They are not recorded: for 50,000 scripts
+	// they are 5 MB.
+	scripts map[string]int64
+}
+
+// Totals counts a sample up. Two samples of one run keep the hits of each
+// script too; recorded ones only those of each release.
+func (s Sample) Totals(apps []Application) Totals {
+	t := Totals{Version: totalsVersion, Time: s.Time}
+	for _, m := range s.Masters {
+		if m.Err == nil {
+			t.Masters = append(t.Masters, m.totals(newPlaces(apps)))
+		}
+	}
+	return t
+}
+
+func (m Master) totals(p *places) MasterTotals {
+	s := m.Status.Statistics
+	t := MasterTotals{
+		Name: m.Name, Pools: m.Pools, CountedSince: lastStart(s),
+		Hits: s.Hits, Misses: s.Misses,
+		OOMRestarts: s.OOMRestarts, HashRestarts: s.HashRestarts, ManualRestarts: s.ManualRestarts,
+		Releases: map[string]int64{}, scripts: make(map[string]int64, len(m.Scripts)),
+	}
+	for i := range m.Scripts {
+		one := &m.Scripts[i]
+		t.scripts[one.Path] = one.Hits
+		if release := p.of(one.Path); release != nil {
+			t.Releases[release.folder] += one.Hits
+		}
+	}
+	return t
+}
+
+// of finds the counters of a cache. A cache is known again by its pools: the
+// FPM master's pid changes with every restart of the service.
+func (t *Totals) of(m *Master) *MasterTotals {
+	if t == nil {
+		return nil
+	}
+	for i := range t.Masters {
+		known := &t.Masters[i]
+		if known.Name == m.Name || slices.ContainsFunc(m.Pools, func(pool string) bool { return slices.Contains(known.Pools, pool) }) {
+			return known
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package report
+
+import "time"
+
+// Version is that of the JSON contract, docs/opcache-report.md. It rises when a
+// field changes its meaning or goes; new fields may come without.
+const Version = 1
+
+// Report is what a sample tells. Bytes are bytes of OPcache's shared memory,
+// ratios are 0 to 1, a nil is not known.
+type Report struct {
+	Version  int       `json:"version"`
+	Time     time.Time `json:"time"`
+	Complete bool      `json:"complete"` // every pool could be read
+
+	MemoryBytes   int64 `json:"memory_bytes"`   // of all caches
+	SavedBytes    int64 `json:"saved_bytes"`    // by sharing releases, as measured now
+	SavedKeys     int64 `json:"saved_keys"`     //
+	UnsharedBytes int64 `json:"unshared_bytes"` // what the caches would need without sharing
+
+	Masters      []MasterReport      `json:"masters"`
+	Applications []ApplicationReport `json:"applications"`
+	Outside      []FolderReport      `json:"outside"` // scripts of no release, by folder
+	Top          *TopReport          `json:"top"`     // nil unless asked for
+
+	apps    []Application
+	entries []entry // every script, for the formats that show them
+}
+
+// MasterReport is one OPcache.
+type MasterReport struct {
+	Name  string     `json:"name"`
+	Pools []string   `json:"pools"`
+	Down  []PoolDown `json:"down"`
+	Error *string    `json:"error"` // why nothing could be read; all below is zero then
+
+	PHPVersion        string     `json:"php_version"`
+	Started           *time.Time `json:"started"`      // of the FPM master's OPcache
+	LastRestart       *time.Time `json:"last_restart"` // nil: never
+	Enabled           bool       `json:"enabled"`
+	CacheFull         bool       `json:"cache_full"`
+	RestartPending    bool       `json:"restart_pending"`
+	RestartInProgress bool       `json:"restart_in_progress"`
+
+	Memory   MemoryReport   `json:"memory"`
+	Scripts  ScriptCount    `json:"scripts"`
+	Keys     KeyReport      `json:"keys"`
+	Strings  StringsReport  `json:"interned_strings"`
+	JIT      *JITReport     `json:"jit"`     // nil: not compiled in or without buffer
+	Preload  *PreloadReport `json:"preload"` // nil: opcache.preload is not used
+	Life     RequestReport  `json:"life"`    // since the start or the last restart
+	Window   WindowReport   `json:"window"`
+	Restarts RestartReport  `json:"restarts"`
+
+	SavedBytes    int64 `json:"saved_bytes"`
+	SavedKeys     int64 `json:"saved_keys"`
+	UnsharedBytes int64 `json:"unshared_bytes"` // used_bytes + saved_bytes
+
+	Forecast ForecastReport `json:"forecast"`
+	Advice   []Advice       `json:"advice"`
+}
+
+// PoolDown is a pool that could not be read.
+type PoolDown struct {
+	Pool  string `json:"pool"`
+	Error string `json:"error"`
+}
+
+// MemoryReport is OPcache's shared memory. total = used + free + wasted;
+// used = live + overhead; overhead = its five parts + unexplained;
+// wasted = dead + replaced. A part can be a little below 0, since the figures
+// and the scripts are read one after the other.
+type MemoryReport struct {
+	TotalBytes  int64   `json:"total_bytes"`
+	UsedBytes   int64   `json:"used_bytes"`
+	FreeBytes   int64   `json:"free_bytes"`
+	WastedBytes int64   `json:"wasted_bytes"`
+	UsedRatio   float64 `json:"used_ratio"`
+	FreeRatio   float64 `json:"free_ratio"`
+	WastedRatio float64 `json:"wasted_ratio"`
+
+	LiveBytes     int64 `json:"live_bytes"`     // of the live scripts
+	DeadBytes     int64 `json:"dead_bytes"`     // of invalidated scripts that are still listed
+	ReplacedBytes int64 `json:"replaced_bytes"` // of invalidated scripts that have been compiled again since
+
+	OverheadBytes     int64 `json:"overhead_bytes"`
+	StringBufferBytes int64 `json:"overhead_interned_strings_bytes"`
+	KeyTableBytes     int64 `json:"overhead_key_table_bytes"`
+	AlignmentBytes    int64 `json:"overhead_alignment_bytes"`
+	PreloadBytes      int64 `json:"overhead_preload_bytes"`
+	JITTableBytes     int64 `json:"overhead_jit_bytes"` // not the JIT buffer, which is no part of this memory
+	UnexplainedBytes  int64 `json:"unexplained_bytes"`
+}
+
+// ScriptCount counts entries of the cache.
+type ScriptCount struct {
+	Live int64 `json:"live"`
+	Dead int64 `json:"dead"` // invalidated, still listed
+}
+
+// KeyReport is the table that opcache.max_accelerated_files sizes.
+type KeyReport struct {
+	Used    int64   `json:"used"`
+	Max     int64   `json:"max"`
+	Ratio   float64 `json:"ratio"`
+	Scripts int64   `json:"scripts"` // keys that are real paths
+	Aliases int64   `json:"aliases"` // literal paths that lead to one of them
+}
+
+// StringsReport is the interned strings buffer.
+type StringsReport struct {
+	SizeBytes int64   `json:"size_bytes"`
+	UsedBytes int64   `json:"used_bytes"`
+	FreeBytes int64   `json:"free_bytes"`
+	Count     int64   `json:"count"`
+	Ratio     float64 `json:"ratio"`
+}
+
+// JITReport is the buffer of the just-in-time compiler.
+type JITReport struct {
+	On        bool    `json:"on"`
+	SizeBytes int64   `json:"size_bytes"`
+	UsedBytes int64   `json:"used_bytes"`
+	Ratio     float64 `json:"ratio"`
+}
+
+// PreloadReport is what opcache.preload loaded.
+type PreloadReport struct {
+	Bytes     int64 `json:"bytes"`
+	Scripts   int   `json:"scripts"`
+	Classes   int   `json:"classes"`
+	Functions int   `json:"functions"`
+}
+
+// RequestReport counts look-ups of scripts.
+type RequestReport struct {
+	Since  *time.Time `json:"since"`
+	Hits   int64      `json:"hits"`
+	Misses int64      `json:"misses"`
+	Ratio  *float64   `json:"hit_ratio"` // nil before any
+}
+
+// WindowReport counts between two samples.
+type WindowReport struct {
+	Since   *time.Time `json:"since"`
+	Seconds float64    `json:"seconds"`
+	Hits    *int64     `json:"hits"`
+	Misses  *int64     `json:"misses"`
+	Ratio   *float64   `json:"hit_ratio"`
+	Unknown string     `json:"unknown,omitempty"` // why the hit ratio is not known
+}
+
+// RestartReport counts restarts of the cache since the FPM master started.
+type RestartReport struct {
+	OOM    int64 `json:"oom"`    // memory was exhausted
+	Hash   int64 `json:"hash"`   // keys were exhausted
+	Manual int64 `json:"manual"` // opcache_reset()
+}
+
+// ApplicationReport is one application over all caches.
+type ApplicationReport struct {
+	Name       string          `json:"name"`
+	SavedBytes int64           `json:"saved_bytes"`
+	SavedKeys  int64           `json:"saved_keys"`
+	Releases   []ReleaseReport `json:"releases"` // live on most instances first
+	Dangling   []string        `json:"dangling"` // instances whose link leads nowhere
+}
+
+// ReleaseReport is what the caches hold of one release.
+type ReleaseReport struct {
+	Release   string   `json:"release"` // its id; a real folder where a link leads to something else
+	Folder    string   `json:"folder"`
+	Instances []string `json:"instances"`
+	Holding
+	// AttachedBytes is memory of the live scripts that OPcache does not count as
+	// theirs: alignment, and by size a part of what no figure explains.
+	AttachedBytes  int64           `json:"attached_bytes"`
+	SavedBytes     int64           `json:"saved_bytes"`      // with what is attached
+	SavedLiveBytes int64           `json:"saved_live_bytes"` // of the live scripts alone
+	SavedKeys      int64           `json:"saved_keys"`
+	Masters        []MasterHolding `json:"masters"` // those that hold something of it
+}
+
+// MasterHolding is what one cache holds.
+type MasterHolding struct {
+	Name string `json:"name"`
+	Holding
+}
+
+// FolderReport is what the caches hold of one folder.
+type FolderReport struct {
+	Folder string `json:"folder"`
+	Holding
+}
+
+// Holding is what is held of some scripts.
+type Holding struct {
+	LiveScripts int64      `json:"live_scripts"`
+	DeadScripts int64      `json:"dead_scripts"`
+	LiveBytes   int64      `json:"live_bytes"`
+	DeadBytes   int64      `json:"dead_bytes"`
+	NeverBytes  int64      `json:"never_hit_bytes"` // of the live scripts
+	Hits        int64      `json:"hits"`
+	WindowHits  *int64     `json:"window_hits"`
+	LastUsed    *time.Time `json:"last_used"`
+}
+
+// TopReport lists the largest.
+type TopReport struct {
+	By   Order    `json:"by"`
+	Of   string   `json:"of"` // "scripts" or "folders"
+	Rows []TopRow `json:"rows"`
+}
+
+// TopRow is one script or folder.
+type TopRow struct {
+	Master  string `json:"master"`
+	Path    string `json:"path"`
+	App     string `json:"app"`
+	Release string `json:"release"`
+	Holding
+}
