@@ -46,9 +46,10 @@ type Hooks struct {
 	Timeout      time.Duration
 }
 
-func (a App) lockFile() string    { return filepath.Join(a.State, a.Name+".lock") }
-func (a App) journalFile() string { return filepath.Join(a.State, a.Name+".journal.json") }
-func (a App) historyFile() string { return filepath.Join(a.State, a.Name+".history.jsonl") }
+func (a App) stateFile(kind string) string { return filepath.Join(a.State, a.Name+"."+kind) }
+func (a App) lockFile() string             { return a.stateFile("lock") }
+func (a App) journalFile() string          { return a.stateFile("journal.json") }
+func (a App) historyFile() string          { return a.stateFile("history.jsonl") }
 
 // realReleases is the releases folder without symlinks, also before it exists.
 func (a App) realReleases() string { return realPrefix(filepath.Clean(a.Releases)) }

@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"context"
+	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,6 +17,7 @@ type Caches interface {
 	Usage(ctx context.Context) ([]opcache.Usage, error)
 	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
 	Observe(ctx context.Context, links []opcache.Link) (Switch, error)
+	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Reset(ctx context.Context) error
 }
 
@@ -22,10 +25,12 @@ type Caches interface {
 type Switch interface {
 	Except(pinned []opcache.Worker)
 	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
+	Refresh(ctx context.Context) error
 	Sweep(ctx context.Context) (opcache.SweepResult, error)
 	Invalidate(ctx context.Context) (opcache.InvalidateResult, error)
 	Settle(ctx context.Context, progress opcache.Progress) (opcache.SettleResult, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
+	Learned() []string
 }
 
 // cacheLinks is what the caches have to be told of a plan: the links that move,
@@ -50,6 +55,35 @@ func cacheLinks(plan, unsettled Plan) []opcache.Link {
 		}
 	}
 	return links
+}
+
+// inReleases completes links with the releases that they lead into, and tells
+// which old ones others stay on: what is invalidated of such a release comes back.
+func inReleases(links []opcache.Link, l live) []opcache.Link {
+	after := maps.Clone(l.links)
+	for _, link := range links {
+		after[placeOf(link.Path)] = link.To
+	}
+	out := slices.Clone(links)
+	for i, link := range links {
+		out[i].FromRelease, out[i].ToRelease = releaseFolder(link.From, l.releases), releaseFolder(link.To, l.releases)
+		out[i].Shared = link.From != "" && live{links: after}.serves(out[i].FromRelease)
+	}
+	return out
+}
+
+// placeOf is where a link really lies.
+func placeOf(link string) string {
+	return filepath.Join(realPrefix(filepath.Dir(link)), filepath.Base(link))
+}
+
+// releaseFolder is the folder of the release that real lies in, or real itself.
+func releaseFolder(real, releases string) string {
+	id := releaseOf(real, releases)
+	if id == "" || filepath.IsAbs(id) {
+		return id
+	}
+	return filepath.Join(releases, id)
 }
 
 // stillUnsettled is what has to be remembered of two generations of moves.

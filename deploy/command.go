@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"relink/deploy/source"
@@ -46,6 +47,7 @@ var (
 	instanceFlag = &cli.StringSliceFlag{Name: "instance", Usage: "these instances, by name, separated by commas"}
 	dryRunFlag   = &cli.BoolFlag{Name: "dry-run", Usage: "say what would happen, and change nothing"}
 	resetFlag    = &cli.StringFlag{Name: "reset", Usage: "what to do about OPcache: smart, always or never"}
+	rebuildFlag  = &cli.BoolFlag{Name: "rebuild", Usage: "build a release of its own although other instances are on one of the same commit"}
 	smartFlag    = &cli.BoolFlag{Name: "smart-reset", Usage: "the same as --reset smart"}
 )
 
@@ -54,7 +56,7 @@ func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usag
 func (p Program) deployCommand() *cli.Command {
 	return &cli.Command{
 		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
-		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, forceFlag("go on although workers are pinned")},
+		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
 		Action: func(c *cli.Context) error {
 			if c.Args().Len() != 1 {
 				return usagef("deploy: give one REF, a tag, branch or commit; got %d", c.Args().Len())
@@ -216,7 +218,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Instances: instancesOf(a.Instances),
 			Hooks: Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
 		},
-		Reset: Reset(s.config.Reset), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
+		Reset: Reset(s.config.Reset), Rebuild: c.Bool("rebuild"), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   opcache.Thresholds{FreeBytes: s.config.Thresholds.FreeBytes, Keys: s.config.Thresholds.Keys, Waste: s.config.Thresholds.Waste},
 	}
@@ -271,7 +273,7 @@ func (s *session) connect(ctx context.Context) (Caches, error) {
 	}
 	t, w := s.config.Timeouts, s.config.Warm
 	caches, err := opcache.Connect(ctx, pools, opcache.Options{
-		Docroot: s.app.Docroot, ReachedAs: s.app.ReachedAs,
+		Docroot: s.app.Docroot, ReachedAs: slices.Concat(s.app.ReachedAs, readReached(s.options.App.reachedFile())),
 		CallTimeout: t.Call, SettleTimeout: t.Settle,
 		WarmWorkers: w.Workers, WarmSlice: w.Slice, WarmPause: w.Pause,
 	})

@@ -31,7 +31,7 @@ type run struct {
 	resolved source.Resolved
 	to       []Destination   // of each instance
 	release  release.Release // where the links go; of a folder that is no release only ID and Path
-	sealed   bool            // this run made it
+	made     []string        // releases that this run has sealed, by id
 	plan     Plan
 	links    *relinking
 	moved    time.Time    // when the first link moved

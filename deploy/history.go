@@ -112,7 +112,7 @@ func before(history []Event, instance string, current Target) (Target, bool) {
 			continue
 		}
 		for _, move := range history[i].Moves {
-			if move.Instance == instance && move.To.Real == current.Real && move.Needed() {
+			if move.Instance == instance && move.To.Release == current.Release && move.Needed() {
 				return move.From, move.From.Exists()
 			}
 		}

@@ -32,6 +32,7 @@ type Options struct {
 	Ref          string     // Run: what to deploy
 	To           string     // Rollback: the release; "" means the one before, of each instance
 	Reset        Reset      // "" means ResetSmart
+	Rebuild      bool       // make a new release also where other instances are on one of the same commit
 	DryRun       bool
 	Thresholds   opcache.Thresholds
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none

@@ -25,6 +25,7 @@ type Report struct {
 	Sweep       SweepReport   `json:"sweep"`
 	Warm        WarmReport    `json:"warm"`
 	Invalidated int           `json:"invalidated"` // scripts at the cut-over
+	Rekeyed     int           `json:"rekeyed"`     // keys of moved instances led to the new release, where others stay on the old one
 	Regained    int           `json:"regained"`    // scripts that busy workers had brought back
 	Retired     int           `json:"retired"`     // scripts of releases that no instance uses
 	Restart     RestartReport `json:"restart"`

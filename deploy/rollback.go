@@ -37,16 +37,25 @@ func (r *run) rollback(ctx context.Context) error {
 }
 
 // choose finds where each instance goes back to.
-func (r *run) choose(context.Context) (string, error) {
+func (r *run) choose(ctx context.Context) (string, error) {
 	if err := r.findTargets(); err != nil {
 		return "", err
 	}
 	if err := r.planMoves(); err != nil {
 		return "", err
 	}
+	chosen := commonest(r.to)
+	if len(r.plan.Needed()) > 0 {
+		if err := r.repeat(ctx); err != nil {
+			return "", err
+		}
+	}
 	r.report.Release = commonest(r.to)
 	r.release = release.Release{Manifest: release.Manifest{ID: r.report.Release}, Path: r.App.releaseDir(r.report.Release)}
-	return r.report.Release, nil
+	if r.report.Release != chosen {
+		return fmt.Sprintf("%s, which repeats %s", r.report.Release, chosen), nil
+	}
+	return chosen, nil
 }
 
 func (r *run) findTargets() error {
@@ -73,6 +82,7 @@ func (r *run) findTargets() error {
 
 func (r *run) targetBefore(history []Event, instance Instance, state LinkState) (Destination, error) {
 	current := targetOf(state, r.App.realReleases())
+	current.Release = r.original(current.Release)
 	target, found := before(history, instance.Name, current)
 	if !found {
 		return Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, orNone(current.Release)),

@@ -49,6 +49,10 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, e
 }
 func (c *fakeCaches) Reset(context.Context) error { return c.fails["reset"] }
 func (c *fakeCaches) Except([]opcache.Worker)     {}
+func (c *fakeCaches) Learned() []string           { return nil }
+func (c *fakeCaches) Refresh(context.Context) error {
+	return c.fails["refresh"]
+}
 func (c *fakeCaches) Warm(context.Context, opcache.Progress) (opcache.WarmResult, error) {
 	return opcache.WarmResult{}, c.fails["warm"]
 }
@@ -108,6 +112,7 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 	}{
 		"fetch":   {change: func(_ *Options, d *Deps) { d.Source = fakeSource{fails: broken} }, want: "stage: broken"},
 		"observe": {caches: fakeCaches{fails: map[string]error{"observe": broken}}, want: "observe: broken"},
+		"refresh": {caches: fakeCaches{fails: map[string]error{"refresh": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
 			d.Connect = func(context.Context) (Caches, error) { return nil, broken }
 		}, want: "preflight: broken"},

@@ -13,6 +13,10 @@ import (
 
 // stage makes the release beside the others. Nothing that serves sees it.
 func (r *run) stage(ctx context.Context) (string, error) {
+	if same, err := r.sameAlready(); err != nil || same.ID != "" {
+		r.release, r.report.Release, r.to = same, same.ID, r.everywhere(r.App.destination(same.ID))
+		return same.ID + ", which other instances are on already", err
+	}
 	id := r.store.NewID(r.began, r.resolved.Label)
 	r.release = release.Release{Manifest: release.Manifest{ID: id}, Path: r.store.Path(id)}
 	r.report.Release = id
@@ -28,6 +32,40 @@ func (r *run) stage(ctx context.Context) (string, error) {
 		return "", errors.Join(err, staging.Abort())
 	}
 	return fmt.Sprintf("%s, %d files, %s", id, r.release.Files, ui.Bytes(r.release.Bytes)), r.note(PhaseStaged)
+}
+
+// sameAlready finds a release of the very commit on which other instances are:
+// the rest of them are to share it, and OPcache needs no second copy. Where all
+// the chosen ones are on it already, somebody wants it built again.
+func (r *run) sameAlready() (release.Release, error) {
+	none := release.Release{}
+	if r.Rebuild || r.resolved.Commit == "" {
+		return none, nil
+	}
+	live, err := r.App.live()
+	if err != nil {
+		return none, err
+	}
+	releases, err := r.store.List()
+	if err != nil {
+		return none, err
+	}
+	for _, one := range releases {
+		same := one.Sealed && one.Bad == nil && one.Commit == r.resolved.Commit && one.Source == r.resolved.Source
+		if same && live.ids()[one.ID] && !r.allOn(one.ID) {
+			return one, nil
+		}
+	}
+	return none, nil
+}
+
+func (r *run) allOn(release string) bool {
+	for _, state := range r.states {
+		if targetOf(state, r.App.realReleases()).Release != release {
+			return false
+		}
+	}
+	return true
 }
 
 // everywhere sends every instance to the same place.
@@ -49,7 +87,7 @@ func (r *run) build(ctx context.Context, staging *release.Staging) error {
 	if err != nil {
 		return err
 	}
-	r.release, r.sealed = sealed, true
+	r.release, r.made = sealed, append(r.made, sealed.ID)
 	r.to = r.everywhere(r.App.destination(sealed.ID)) // its real path is known only now
 	return nil
 }
@@ -85,8 +123,9 @@ func (r *run) abandon(ctx context.Context, cause error) error {
 	if r.links != nil {
 		failed = append(failed, r.links.discard())
 	}
-	if r.sealed {
-		failed = append(failed, r.store.Remove(tidy, r.release.ID))
+	failed = append(failed, r.unwarm(tidy))
+	for _, id := range r.made {
+		failed = append(failed, r.store.Remove(tidy, id))
 	}
 	if r.journal.Phase != "" {
 		failed = append(failed, r.forget())
@@ -95,6 +134,19 @@ func (r *run) abandon(ctx context.Context, cause error) error {
 		cause = errors.Join(cause, hint.With(fmt.Errorf("clean up: %w", left), `run "relink recover"`))
 	}
 	return cause
+}
+
+// unwarm invalidates what the warm compiled of releases that are removed again.
+func (r *run) unwarm(ctx context.Context) error {
+	if r.cut == nil || len(r.made) == 0 {
+		return nil
+	}
+	folders := make([]string, len(r.made))
+	for i, id := range r.made {
+		folders[i] = r.App.releaseDir(id)
+	}
+	_, err := r.caches.Retire(ctx, folders)
+	return err
 }
 
 // note writes down how far the run has come, durably.

@@ -25,7 +25,10 @@ func (r *run) observe(ctx context.Context) (string, error) {
 		return "", err
 	}
 	r.report.Memory.Before = memoryOf(usage)
-	r.cut, err = r.watchLinks(ctx, cacheLinks(r.plan, r.unsettled))
+	if r.cut, err = r.watchLinks(ctx, cacheLinks(r.plan, r.unsettled)); err != nil {
+		return "", err
+	}
+	err = r.rememberReached()
 	return fmt.Sprintf("%s in use of OPcache", ui.Bytes(r.report.Memory.Before.Used)), err
 }
 
@@ -43,7 +46,11 @@ func (r *run) watchLinks(ctx context.Context, links []opcache.Link) (Switch, err
 	if r.caches == nil {
 		return nil, nil
 	}
-	cut, err := r.caches.Observe(ctx, links)
+	live, err := r.App.live()
+	if err != nil {
+		return nil, err
+	}
+	cut, err := r.caches.Observe(ctx, inReleases(links, live))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +92,13 @@ func (r *run) beforeSwitch(ctx context.Context) (string, error) {
 
 // prepare does what can fail before the first rename: the new links under
 // temporary names, and the journal, which from here on decides after a crash.
-func (r *run) prepare(context.Context) (summary string, err error) {
+func (r *run) prepare(ctx context.Context) (summary string, err error) {
+	if r.cut != nil {
+		// The warm took its time, and visitors have asked for further pages.
+		if err := r.cut.Refresh(ctx); err != nil {
+			return "", err
+		}
+	}
 	moves := r.plan.Needed()
 	if r.links, err = prepareLinks(moves, r.id, r.Reached); err != nil {
 		return "", err
@@ -144,9 +157,12 @@ func (r *run) invalidateBy(ctx context.Context, cut Switch) (summary string, las
 		return "", time.Now(), nil
 	}
 	result, err := cut.Invalidate(ctx)
-	r.report.Invalidated = result.Invalidated
+	r.report.Invalidated, r.report.Rekeyed = result.Invalidated, result.Rekeyed
 	for _, failed := range result.Failed {
 		r.report.warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
+	}
+	if result.Rekeyed > 0 {
+		return fmt.Sprintf("%s, %s led to the new release", ui.Plural(result.Invalidated, "script"), ui.Plural(result.Rekeyed, "key")), result.Last, err
 	}
 	return ui.Plural(result.Invalidated, "script"), result.Last, err
 }

@@ -31,10 +31,11 @@ func (r *run) undo(ctx context.Context, cause error) error {
 }
 
 func (r *run) markBad(cause error) error {
-	if !r.sealed {
-		return nil
+	var failed []error
+	for _, id := range r.made {
+		failed = append(failed, r.store.MarkBad(id, cause.Error()))
 	}
-	return r.store.MarkBad(r.release.ID, cause.Error())
+	return errors.Join(failed...)
 }
 
 // putBack moves every link of the journal that has moved to where it was. The

@@ -124,7 +124,9 @@ func (s *bench) flip(from, to string, slow bool) (cutover time.Duration, begin, 
 	s.b.Helper()
 	done := make(chan error, 1)
 	if slow {
-		go func() { done <- exec.CommandContext(s.ctx, "curl", "-sf", "-H", "Host: club1.test", s.server.URL()+"/slow.php?s=2").Run() }()
+		go func() {
+			done <- exec.CommandContext(s.ctx, "curl", "-sf", "-H", "Host: club1.test", s.server.URL()+"/slow.php?s=2").Run()
+		}()
 		s.pause(200 * time.Millisecond)
 	} else {
 		done <- nil

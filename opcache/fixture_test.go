@@ -142,9 +142,10 @@ func (f *farm) links(from, to string, sites ...string) []opcache.Link {
 	if len(sites) == 0 {
 		sites = f.sites
 	}
+	// Where some sites stay, they stay on the old release.
 	links := make([]opcache.Link, len(sites))
 	for i, site := range sites {
-		links[i] = opcache.Link{Name: site, Path: f.link(site), From: f.release(from), To: f.release(to)}
+		links[i] = opcache.Link{Name: site, Path: f.link(site), From: f.release(from), To: f.release(to), Shared: len(sites) < len(f.sites)}
 	}
 	return links
 }

@@ -28,15 +28,22 @@ type Switch struct {
 // view is what one cache holds of the old targets.
 type view struct {
 	cache    *cache
-	hot      map[string][]php.Script // live scripts by old target, as the host sees it
+	hot      map[string][]php.Script // live scripts by old release, as the host sees it
 	aliased  map[query][]string      // relative paths of the scripts that are keyed through a link
+	keyed    []linkedKey             // keys that lead to a release that others still use
 	perLink  []int                   // keys found by link
 	unlisted int64                   // keys in the cache that are neither a script nor one of those found
 }
 
 // query is one question to the agent: the scripts below root that may be keyed
 // through a link whose web path leads to sub inside of it.
-type query struct{ root, sub string }
+type query struct {
+	release   string
+	root, sub string
+	shared    bool
+}
+
+func (q query) folder() string { return filepath.Join(q.root, q.sub) }
 
 // Observe notes what is live before anything moves: the scripts of the old
 // targets (the hot set), and which of them are keyed through the links.
@@ -65,9 +72,8 @@ func (s *Switch) Refresh(ctx context.Context) error {
 	return err
 }
 
-// Learned lists the folders that the web server uses to reach the links, as far
-// as they are known. Given back as Options.ReachedAs they are known from the
-// start.
+// Learned lists the folders through which the web server is known to reach the
+// links. Given back as Options.ReachedAs they are known from the start.
 func (s *Switch) Learned() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +89,7 @@ func (s *Switch) learn(ctx context.Context) error {
 		if err != nil && !errors.Is(err, errUnlisted) {
 			return err
 		}
-		s.hear(p, scripts)
+		s.hear(p, append(scripts, p.seen...))
 		return nil
 	})
 }
@@ -101,14 +107,17 @@ func (s *Switch) view(ctx context.Context, one *cache) (*view, error) {
 	v := &view{cache: one, hot: map[string][]php.Script{}}
 	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
 	defer cancel()
-	for _, root := range s.oldTargets() {
-		scripts, err := one.agent().Scripts(ctx, []string{one.toPool(root)})
+	for release, shared := range s.oldReleases() {
+		scripts, err := s.caches.hotScripts(ctx, one, release, shared)
 		if err != nil {
 			return nil, err
 		}
-		v.hot[root] = slices.DeleteFunc(scripts, func(sc php.Script) bool { return !sc.Live })
+		v.hot[release] = scripts
 	}
 	if err := s.findAliases(ctx, v); err != nil {
+		return nil, err
+	}
+	if err := s.findKeys(ctx, v); err != nil {
 		return nil, err
 	}
 	status, err := one.agent().Status(ctx)
@@ -119,45 +128,92 @@ func (s *Switch) view(ctx context.Context, one *cache) (*view, error) {
 	return v, nil
 }
 
-// oldTargets lists the distinct folders that links move away from.
-func (s *Switch) oldTargets() []string {
-	var roots []string
-	for _, l := range s.links {
-		if l.From != "" && l.From != l.To && !slices.Contains(roots, l.From) {
-			roots = append(roots, l.From)
+// hotScripts lists the live scripts of a release. One that others still use is
+// made whole first: the key of a script that is dead at this moment cannot be
+// seen, and would lead to it again as soon as the others compile it.
+func (c *Caches) hotScripts(ctx context.Context, one *cache, release string, shared bool) ([]php.Script, error) {
+	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(release)})
+	if err != nil {
+		return nil, err
+	}
+	dead := func(sc php.Script) bool { return !sc.Live }
+	if shared && slices.ContainsFunc(scripts, dead) {
+		var files []string
+		for _, script := range scripts {
+			if dead(script) {
+				files = append(files, script.Path)
+			}
+		}
+		if _, err := c.compile(ctx, one, files, func(int) {}); err != nil {
+			return nil, err
+		}
+		if scripts, err = one.agent().Scripts(ctx, []string{one.toPool(release)}); err != nil {
+			return nil, err
 		}
 	}
-	return roots
+	return slices.DeleteFunc(scripts, dead), nil
+}
+
+// oldReleases lists the releases that links move away from, and whether others
+// still use them.
+func (s *Switch) oldReleases() map[string]bool {
+	releases := map[string]bool{}
+	for _, l := range s.links {
+		if l.moves() {
+			releases[l.fromRelease()] = releases[l.fromRelease()] || l.Shared
+		}
+	}
+	return releases
 }
 
 // findAliases asks one cache which scripts are keyed through the links.
 func (s *Switch) findAliases(ctx context.Context, v *view) error {
 	v.aliased, v.perLink = map[query][]string{}, make([]int, len(s.links))
-	for q, prefixes := range s.questions(v.cache) {
+	for q, prefixes := range s.questions(v.cache, false) {
 		answer, err := v.cache.agent().Aliases(ctx, s.ask(v, q, prefixes))
 		if err != nil {
 			return err
 		}
 		v.aliased[q] = answer.Aliased
 		for prefix, n := range answer.PerLink {
-			v.perLink[prefixes[prefix]] += n
+			v.found(s, prefixes[prefix], prefix, n)
 		}
 	}
 	return nil
 }
 
+// findKeys asks one cache for the keys through links whose old release others
+// still use.
+func (s *Switch) findKeys(ctx context.Context, v *view) error {
+	var err error
+	v.keyed, err = s.liveKeys(ctx, v, v.relative)
+	for _, key := range v.keyed {
+		v.found(s, key.link, key.prefix, 1)
+	}
+	return err
+}
+
+// found counts keys through a link, each of which proves how it is reached.
+func (v *view) found(s *Switch, link int, prefix string, n int) {
+	if v.perLink[link] += n; n > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.spell.prove(link, v.cache.toHost(collapseRoot(prefix)))
+	}
+}
+
 // questions groups every known literal prefix by what it leads to; each prefix
 // is given with its link.
-func (s *Switch) questions(one *cache) map[query]map[string]int {
+func (s *Switch) questions(one *cache, shared bool) map[query]map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	questions := map[query]map[string]int{}
 	for i, l := range s.links {
-		if l.From == "" || l.From == l.To {
+		if !l.moves() || l.Shared != shared {
 			continue
 		}
 		for _, how := range s.spell.byLink[i] {
-			q := query{root: l.From, sub: how.Sub}
+			q := query{release: l.fromRelease(), root: l.From, sub: how.Sub, shared: shared}
 			if questions[q] == nil {
 				questions[q] = map[string]int{}
 			}
@@ -171,7 +227,7 @@ func (s *Switch) questions(one *cache) map[query]map[string]int {
 
 func (s *Switch) ask(v *view, q query, prefixes map[string]int) php.AliasQuery {
 	return php.AliasQuery{
-		Root:    v.cache.toPool(filepath.Join(q.root, q.sub)),
+		Root:    v.cache.toPool(q.folder()),
 		Links:   keys(prefixes),
 		Scripts: v.relative(q),
 		Known:   v.aliased[q],
@@ -179,10 +235,12 @@ func (s *Switch) ask(v *view, q query, prefixes map[string]int) php.AliasQuery {
 }
 
 // relative lists the hot scripts below q, as paths relative to it.
-func (v *view) relative(q query) []string {
-	base := v.cache.toPool(filepath.Join(q.root, q.sub)) + "/"
-	out := make([]string, 0, len(v.hot[q.root]))
-	for _, script := range v.hot[q.root] {
+func (v *view) relative(q query) []string { return v.cache.below(v.hot[q.release], q) }
+
+func (c *cache) below(scripts []php.Script, q query) []string {
+	base := c.toPool(q.folder()) + "/"
+	out := make([]string, 0, len(scripts))
+	for _, script := range scripts {
 		if rest, below := strings.CutPrefix(script.Path, base); below {
 			out = append(out, rest)
 		}
@@ -190,21 +248,23 @@ func (v *view) relative(q query) []string {
 	return out
 }
 
-// unknownSpellings lists the old targets of links for which no key was found
-// while the cache holds keys that nobody can account for. Keys cannot be
-// listed, so such a link may be reached in a way that is not known.
-func (s *Switch) unknownSpellings(v *view) []string {
+// unknown lists the links that the web server may reach in a way that is not
+// known: the cache holds keys that nobody can account for, and neither a worker
+// nor a key has been seen that spells such a link or a neighbour in the same
+// folder. Keys cannot be listed, so more cannot be known.
+func (s *Switch) unknown(v *view, shared bool) []Link {
 	if v.unlisted <= 0 {
 		return nil
 	}
-	var roots []string
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var links []Link
 	for i, l := range s.links {
-		moves := l.From != "" && l.From != l.To
-		if moves && v.perLink[i] == 0 && !slices.Contains(roots, l.From) {
-			roots = append(roots, l.From)
+		if l.moves() && l.Shared == shared && !s.spell.known[s.spell.homes[i]] {
+			links = append(links, l)
 		}
 	}
-	return roots
+	return links
 }
 
 func keys(m map[string]int) []string {

@@ -8,18 +8,23 @@ import (
 
 // Retire invalidates what is left in the caches of folders that no link leads
 // to any more, so that their bytes count as waste and PHP may reclaim them at
-// its next restart. It works in slices, and does nothing unless Settle has
-// proven that the last request on them has ended.
+// its next restart. It does nothing unless Settle has proven that the last
+// request on them has ended.
 func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, error) {
-	var result RetireResult
 	if !s.settled {
-		result.Skipped = "a request that began before the cut-over may still run on it"
-		return result, nil
+		return RetireResult{Skipped: "a request that began before the cut-over may still run on it"}, nil
 	}
+	return s.caches.Retire(ctx, unused)
+}
+
+// Retire invalidates, in slices, all that the caches hold of folders that no
+// request uses.
+func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+	var result RetireResult
 	var mu sync.Mutex
-	err := s.caches.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
+	err := c.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
 		for _, root := range unused {
-			n, err := s.caches.retire(ctx, one, root)
+			n, err := c.retire(ctx, one, root)
 			mu.Lock()
 			result.Invalidated += n
 			mu.Unlock()

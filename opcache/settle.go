@@ -40,10 +40,11 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 	if err != nil {
 		return result, err
 	}
-	last, err := s.lastLook(ctx)
-	result.Regained += last
-	s.settled = err == nil && len(result.Stale) == 0 && len(result.Unproven) == 0
-	return result, err
+	if err := s.lastLook(ctx, &result); err != nil {
+		return result, err
+	}
+	s.settled = len(result.Stale) == 0 && len(result.Unproven) == 0
+	return result, nil
 }
 
 // sweepAgain reaches every worker of every pool once more.
@@ -82,7 +83,7 @@ func (s *Switch) watch(ctx context.Context, v *view) (regained int) {
 			return regained
 		}
 		began := time.Now()
-		n, err := s.regained(ctx, v, false)
+		n, _, err := s.regained(ctx, v)
 		if err == nil {
 			regained += n
 		}
@@ -90,25 +91,29 @@ func (s *Switch) watch(ctx context.Context, v *view) (regained int) {
 	}
 }
 
-func (s *Switch) lastLook(ctx context.Context) (regained int, err error) {
+func (s *Switch) lastLook(ctx context.Context, result *SettleResult) error {
 	var mu sync.Mutex
-	err = s.caches.eachCache(ctx, func(ctx context.Context, i int, _ *cache) error {
-		for look := range lastLooks {
-			// The fallback hits scripts that other instances use too: once is enough.
-			n, err := s.regained(ctx, s.views[i], look == 0)
+	return s.caches.eachCache(ctx, func(ctx context.Context, i int, _ *cache) error {
+		for looks := 1; ; looks++ {
+			n, astray, err := s.regained(ctx, s.views[i])
+			mu.Lock()
+			result.Regained += n
+			mu.Unlock()
 			if err != nil {
 				return err
 			}
-			mu.Lock()
-			regained += n
-			mu.Unlock()
-			if n == 0 {
-				return nil
+			if n > 0 && looks < lastLooks {
+				continue
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			result.Astray = append(result.Astray, astray...)
+			for _, l := range s.unknown(s.views[i], true) {
+				result.Unknown = append(result.Unknown, l.Name)
+			}
+			return nil
 		}
-		return nil
 	})
-	return regained, err
 }
 
 // tally adds up the progress of several pools.

@@ -1,7 +1,7 @@
 package opcache
 
 import (
-	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +41,9 @@ func canonicalPlace(link string) string {
 	}
 	return filepath.Join(dir, filepath.Base(link))
 }
+
+// folderOf is the real folder that holds a link.
+func folderOf(l Link) string { return filepath.Dir(canonicalPlace(l.Path)) }
 
 // pending is a path component still to be walked. End is where it ends in the
 // path that was asked for, or 0 if it came from a symlink's target.
@@ -129,19 +132,34 @@ func fromTargets(queue []pending) string {
 type spellings struct {
 	places  linkPlaces
 	byLink  [][]spelling
+	homes   []string // the real folder of each link
 	folders map[string]bool
+
+	// proven are literal folders through which a link is known to be reached,
+	// since a worker or a key was seen that spells it so, or the administrator
+	// says it; known are the real folders of these links.
+	proven map[string]bool
+	known  map[string]bool
 }
 
 func newSpellings(links []Link, reachedAs []string) *spellings {
-	s := &spellings{places: placesOf(links), byLink: make([][]spelling, len(links)), folders: map[string]bool{}}
+	s := &spellings{
+		places: placesOf(links), byLink: make([][]spelling, len(links)),
+		folders: map[string]bool{}, proven: map[string]bool{}, known: map[string]bool{},
+	}
+	for _, l := range links {
+		s.homes = append(s.homes, folderOf(l))
+	}
+	for _, dir := range reachedAs {
+		for _, i := range s.addFolder(strings.TrimRight(dir, "/")) {
+			s.prove(i, dir+"/.")
+		}
+	}
 	for i, l := range links {
 		s.add([]int{i}, spelling{Prefix: l.Path})
 		s.add([]int{i}, spelling{Prefix: canonicalPlace(l.Path)})
 		s.addFolder(filepath.Dir(l.Path))
 		s.addFolder(filepath.Dir(canonicalPlace(l.Path)))
-	}
-	for _, dir := range reachedAs {
-		s.addFolder(strings.TrimRight(dir, "/"))
 	}
 	return s
 }
@@ -155,20 +173,27 @@ func (s *spellings) learn(script string) bool {
 		return false
 	}
 	s.add(links, how)
+	s.prove(links[0], how.Prefix)
 	// What spells one link in a folder spells its neighbours too.
 	s.addFolder(filepath.Dir(how.Prefix))
 	return true
 }
 
-// addFolder looks at every name in dir once.
-func (s *spellings) addFolder(dir string) {
+// prove notes that a link is really reached as prefix.
+func (s *spellings) prove(link int, prefix string) {
+	s.proven[filepath.Dir(collapseRoot(prefix))] = true
+	s.known[s.homes[link]] = true
+}
+
+// addFolder looks at every name in dir, once, and lists the links found.
+func (s *spellings) addFolder(dir string) (found []int) {
 	if dir == "" || s.folders[dir] {
-		return
+		return nil
 	}
 	s.folders[dir] = true
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return
+	if err != nil {
+		return nil // what cannot be listed spells nothing that could be asked for
 	}
 	for _, e := range entries {
 		if e.Type().IsRegular() {
@@ -178,7 +203,9 @@ func (s *spellings) addFolder(dir string) {
 		// right as it is.
 		links, how := s.places.through(strings.TrimSuffix(dir, "/") + "/" + e.Name())
 		s.add(links, how)
+		found = append(found, links...)
 	}
+	return found
 }
 
 func (s *spellings) add(links []int, how spelling) {
@@ -189,15 +216,8 @@ func (s *spellings) add(links []int, how spelling) {
 	}
 }
 
-// learned lists the folders that spell links, to be remembered for next time.
-func (s *spellings) learned() []string {
-	dirs := make([]string, 0, len(s.folders))
-	for dir := range s.folders {
-		dirs = append(dirs, dir)
-	}
-	slices.Sort(dirs)
-	return dirs
-}
+// learned lists the folders that are proven, to be remembered for next time.
+func (s *spellings) learned() []string { return slices.Sorted(maps.Keys(s.proven)) }
 
 // collapseRoot undoes the double slash that "fcgi://localhost/" in Apache's
 // handler puts before every path.

@@ -4,6 +4,7 @@
 package opcache
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -14,7 +15,21 @@ type Link struct {
 	Path string // where the link is
 	From string
 	To   string
+
+	// FromRelease and ToRelease are the folders that hold From and To, where a
+	// link leads into a release instead of to it. "" means From and To.
+	FromRelease string
+	ToRelease   string
+
+	// Shared says that other links still lead to FromRelease, so that its scripts
+	// are needed and will be compiled again whatever is invalidated.
+	Shared bool
 }
+
+func (l Link) moves() bool { return l.From != "" && l.From != l.To }
+
+func (l Link) fromRelease() string { return cmp.Or(l.FromRelease, l.From) }
+func (l Link) toRelease() string   { return cmp.Or(l.ToRelease, l.To) }
 
 // Options bound and pace the work. Zero values mean the defaults.
 type Options struct {
@@ -90,19 +105,22 @@ type WarmResult struct {
 	Skipped string         `json:"skipped,omitempty"` // why nothing was compiled
 }
 
-// InvalidateResult tells what the cut-over invalidated.
+// InvalidateResult tells what the cut-over did.
 type InvalidateResult struct {
 	Invalidated int            `json:"invalidated"`
+	Rekeyed     int            `json:"rekeyed"` // keys led from a release that others still use to the new one
 	Failed      []FailedScript `json:"failed"`
-	Last        time.Time      `json:"last"` // the moment after the last invalidation
+	Last        time.Time      `json:"last"` // the moment after the last of it
 }
 
 // SettleResult tells what was left after the cut-over.
 type SettleResult struct {
 	Workers  int      `json:"workers"`  // proven to be past every request that began before the cut-over
-	Regained int      `json:"regained"` // scripts of the old releases that had come back
+	Regained int      `json:"regained"` // scripts and keys of the old releases that had come back
 	Stale    []Worker `json:"stale"`    // not reached in time: they may serve old code for new pages
-	Unproven []string `json:"unproven"`
+	Unproven []string `json:"unproven"` // pools of which nobody knows whether all workers were reached
+	Astray   []string `json:"astray"`   // keys of moved links that still lead to a release that others use
+	Unknown  []string `json:"unknown"`  // moved links that the web server may reach in a way that is not known
 }
 
 // RetireResult tells what was invalidated of releases that nobody uses.

@@ -52,22 +52,20 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	return result, err
 }
 
-// wanted lists, as the pool sees them, the files of the new targets that
+// wanted lists, as the pool sees them, the files of the new releases that
 // correspond to the hot scripts of the old ones.
 func (s *Switch) wanted(v *view) (present []string, absent int) {
-	seen := map[string]bool{}
+	type move struct{ from, to string }
+	seen := map[move]bool{}
 	for _, l := range s.links {
-		if l.From == "" || l.From == l.To {
+		way := move{l.fromRelease(), l.toRelease()}
+		if !l.moves() || seen[way] {
 			continue
 		}
-		key := l.From + "\x00" + l.To
-		if seen[key] {
-			continue
-		}
-		seen[key] = true
-		from := v.cache.toPool(l.From) + "/"
-		for _, script := range v.hot[l.From] {
-			file := filepath.Join(l.To, strings.TrimPrefix(script.Path, from))
+		seen[way] = true
+		from := v.cache.toPool(way.from) + "/"
+		for _, script := range v.hot[way.from] {
+			file := filepath.Join(way.to, strings.TrimPrefix(script.Path, from))
 			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 				absent++
 				continue

@@ -20,6 +20,7 @@ type Manifest struct {
 	Ref         string    `json:"ref"`                   // as asked for
 	Commit      string    `json:"commit,omitempty"`      // full id; empty when the source has none
 	Description string    `json:"description,omitempty"` // for people
+	Repeats     string    `json:"repeats,omitempty"`     // the earlier release whose content this is
 	SourceTime  time.Time `json:"source_time,omitzero"`  // of the commit, or of the newest file
 	Created     time.Time `json:"created"`               // when the release was sealed
 	Files       int       `json:"files"`                 // regular files

@@ -1,0 +1,47 @@
+package demo
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"relink/internal/hint"
+	"relink/php/sandbox"
+)
+
+// missingPackages says all that is missing at once, with the one command that
+// brings it.
+func missingPackages() error {
+	var what, packages []string
+	need := func(found bool, name, pkg string) {
+		if !found {
+			what, packages = append(what, name), append(packages, pkg)
+		}
+	}
+	need(found("apache2", "/usr/sbin/apache2"), "Apache", "apache2-bin")
+	_, err := sandbox.FindFPM("/")
+	need(err == nil, "PHP-FPM", "php-fpm")
+	need(found("git"), "git", "git")
+	return missingError(what, packages, found("apt-get") && found("dpkg-deb"))
+}
+
+func missingError(what, packages []string, debian bool) error {
+	switch {
+	case !debian:
+		err := fmt.Errorf("demo: apt-get and dpkg-deb are missing: it takes its application from Debian's packages")
+		return hint.With(err, "run the demo on Debian or Ubuntu; relink itself needs neither")
+	case len(what) == 0:
+		return nil
+	}
+	err := fmt.Errorf("demo: missing: %s", strings.Join(what, ", "))
+	return hint.With(err, "as root run: apt-get update && apt-get install --no-install-recommends %s", strings.Join(packages, " "))
+}
+
+func found(names ...string) bool {
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,155 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"relink/internal/ui"
+	"relink/php/sandbox"
+	"relink/php/sandbox/app"
+
+	"github.com/gofrs/flock"
+)
+
+// scene is a server with sites and no release yet.
+type scene struct {
+	folder
+	relink command
+	screen *ui.Output
+	app    app.App
+	sites  []site
+	server *sandbox.Server
+	took   time.Duration // to set it
+}
+
+// site is one instance: its link, which the first deploy makes, and what is its
+// own and so lies outside of every release.
+type site struct {
+	name, host string
+	link       string // as relink's configuration names it
+	root       string // the document root, as Apache's configuration names it
+	data       string
+}
+
+// folder holds everything. Its lock tells "relink demo --stop" that the demo
+// still runs.
+type folder struct {
+	dir  string
+	lock *flock.Flock
+}
+
+func (f folder) config() string     { return filepath.Join(f.dir, "relink.yaml") }
+func (f folder) repository() string { return filepath.Join(f.dir, "wiki.git") }
+func (f folder) releases() string   { return filepath.Join(f.dir, "releases") }
+func (f folder) state() string      { return filepath.Join(f.dir, "state") }
+func (f folder) links() string      { return filepath.Join(f.dir, "www") }
+func (f folder) served() string     { return filepath.Join(f.dir, "htdocs") }
+func (f folder) data() string       { return filepath.Join(f.dir, "data") }
+
+// setScene prepares everything. On an error the scene holds what is to be cleared away.
+func setScene(ctx context.Context, o Options) (*scene, error) {
+	s := &scene{screen: o.Screen}
+	began := time.Now()
+	if err := missingPackages(); err != nil {
+		return s, err
+	}
+	var err error
+	if s.folder, err = makeFolder(o.Dir); err != nil {
+		return s, err
+	}
+	s.relink = command{executable: o.Executable, config: s.config(), screen: o.Screen}
+	for _, prepare := range []func(context.Context, Options) error{s.fetch, s.lay, s.serve, s.configure} {
+		if err := prepare(ctx, o); err != nil {
+			return s, fmt.Errorf("demo: %w", err)
+		}
+	}
+	s.took = time.Since(began)
+	return s, nil
+}
+
+// fetch provides the application. The repository is copied, so that whoever
+// keeps the demo may commit to it.
+func (s *scene) fetch(ctx context.Context, o Options) error {
+	began := time.Now()
+	s.screen.Line("  preparing DokuWiki from Debian's packages (the first time they are downloaded)")
+	cache := o.Cache
+	if cache == "" {
+		cache = filepath.Join(s.dir, "cache")
+	}
+	var err error
+	if s.app, err = app.Fetch(ctx, cache); err != nil {
+		return err
+	}
+	if err := os.CopyFS(s.repository(), os.DirFS(s.app.Repository)); err != nil {
+		return err
+	}
+	s.screen.Step("application", "DokuWiki with the tags v1 and v2", time.Since(began))
+	return nil
+}
+
+// lay makes what the sites need around their links.
+func (s *scene) lay(ctx context.Context, o Options) error {
+	began := time.Now()
+	if err := errors.Join(os.Mkdir(s.links(), 0o755), os.Symlink(filepath.Base(s.links()), s.served())); err != nil {
+		return err
+	}
+	for n := 1; n <= o.Instances; n++ {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		one := s.newSite(n)
+		if err := s.app.Prepare(one.data); err != nil {
+			return err
+		}
+		s.sites = append(s.sites, one)
+	}
+	s.screen.Step("sites", ui.Plural(o.Instances, "data folder"), time.Since(began))
+	return nil
+}
+
+// newSite: Apache reaches the links by another path than the one that relink
+// knows, as on many a grown server; OPcache keeps Apache's spelling.
+func (s *scene) newSite(n int) site {
+	name := fmt.Sprintf("club%d", n)
+	return site{
+		name: name, host: name + ".test",
+		link: filepath.Join(s.links(), name),
+		root: filepath.Join(s.served(), name, s.app.DocRoot),
+		data: filepath.Join(s.data(), name),
+	}
+}
+
+func (s *scene) serve(ctx context.Context, o Options) error {
+	began := time.Now()
+	options := sandbox.Options{Root: s.dir, Detach: o.Keep}
+	for _, one := range s.sites {
+		options.Sites = append(options.Sites, sandbox.Site{
+			Host: one.host, DocumentRoot: one.root, Env: s.app.Env(one.data, one.name),
+		})
+	}
+	var err error
+	if s.server, err = sandbox.Start(ctx, options); err != nil {
+		return err
+	}
+	s.screen.Step("servers", fmt.Sprintf("Apache, PHP-FPM with %s", ui.Plural(s.server.Pool("").Workers, "worker")), time.Since(began))
+	return nil
+}
+
+// processes are the pids of FPM: its master and its workers.
+func (s *scene) processes() ([]int, error) {
+	workers, err := s.server.WorkerPIDs("")
+	return append([]int{s.server.Pool("").MasterPID}, workers...), err
+}
+
+// leave ends the servers and removes the folder; err is what has been before.
+func (s *scene) leave(ctx context.Context, err error) error {
+	err = interrupted(ctx, err)
+	if s.server != nil {
+		err = errors.Join(err, s.server.Stop())
+	}
+	return errors.Join(err, s.folder.remove())
+}

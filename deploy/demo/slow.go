@@ -1,0 +1,146 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"relink/deploy"
+)
+
+const (
+	slowSeconds = 5                // that the page sleeps
+	slowGrace   = 30 * time.Second // for its answer, over that
+	slowMost    = 1 << 20          // bytes of the answer that are read
+	stagedEvery = 5 * time.Millisecond
+)
+
+// slowAnswer is what became of the slow request.
+type slowAnswer struct {
+	status  int // 0: no answer
+	release string
+	began   time.Time
+	took    time.Duration
+	problem string
+}
+
+// flight is a slow request that is under way.
+type flight struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	answer slowAnswer // valid after done
+}
+
+func (f *flight) land() slowAnswer {
+	<-f.done
+	return f.answer
+}
+
+func (f *flight) end() {
+	f.cancel()
+	<-f.done
+}
+
+// slowRequest asks the slow page as soon as a further release is staged: the
+// command compiles then, and moves the first link a moment later. The flight
+// must be ended.
+func (s *scene) slowRequest(ctx context.Context, on site) (*flight, error) {
+	staged, err := s.staged()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &flight{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		err := every(ctx, stagedEvery, func() (bool, error) {
+			now, err := s.staged()
+			return now > staged, err
+		})
+		if err != nil {
+			f.answer.problem = err.Error()
+			return
+		}
+		f.answer = s.ask(ctx, on)
+	}()
+	return f, nil
+}
+
+// staged is how many releases there are; one that is being made has a name with
+// a dot before it.
+func (s *scene) staged() (n int, err error) {
+	entries, err := os.ReadDir(s.releases())
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), ".") {
+			n++
+		}
+	}
+	return n, err
+}
+
+func (s *scene) ask(ctx context.Context, on site) slowAnswer {
+	ctx, cancel := context.WithTimeout(ctx, slowSeconds*time.Second+slowGrace)
+	defer cancel()
+	answer := slowAnswer{began: time.Now()}
+	if err := answer.read(ctx, s, on); err != nil {
+		answer.problem = err.Error()
+	}
+	answer.took = time.Since(answer.began)
+	return answer
+}
+
+func (a *slowAnswer) read(ctx context.Context, s *scene, on site) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s%s?s=%d", s.server.URL(), s.app.Slow, slowSeconds), nil)
+	if err != nil {
+		return err
+	}
+	request.Host = on.host
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	a.status = response.StatusCode
+	body, err := io.ReadAll(io.LimitReader(response.Body, slowMost))
+	a.release = s.app.Release(body, response.Header)
+	return err
+}
+
+// meeting tells how the slow request and the cut-over met.
+type meeting int
+
+const (
+	outlasted meeting = iota // in flight all the while, as it should be
+	missed                   // not in flight when the first link moved: it has shown nothing
+	waitedFor                // the cut-over came only when it was over
+)
+
+// meet compares the slow request's time, counted from the command's begin, with
+// the command's steps.
+func meet(began, ended time.Duration, report deploy.Report) meeting {
+	moved := until(report, "prepare")
+	switch {
+	case began > moved || ended < moved:
+		return missed
+	case ended < until(report, "invalidate"):
+		return waitedFor
+	}
+	return outlasted
+}
+
+// until is how long the command took to the end of that step.
+func until(report deploy.Report, step string) time.Duration {
+	var sum time.Duration
+	for _, one := range report.Steps {
+		sum += milliseconds(one.MS)
+		if one.Name == step {
+			break
+		}
+	}
+	return sum
+}

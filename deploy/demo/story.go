@@ -1,0 +1,219 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"relink/deploy"
+)
+
+// startFor lets the load run before it is measured: its first seconds are its
+// slowest, until connections, realpath caches and the application's own caches
+// are there.
+const startFor = 3 * time.Second
+
+// act is one command and what was measured around it.
+type act struct {
+	title     string
+	args      []string // of relink; none: the load alone
+	report    deploy.Report
+	figures   figures
+	took      time.Duration // of the command
+	moved     int           // links of the sites to deploy that lead to the release
+	toMove    int
+	others    int // links of other sites that lead elsewhere than before
+	restarts  int // of FPM's processes
+	answering int // sites, where they were counted
+	toAnswer  int
+	slow      *slowAnswer
+	meeting   meeting // of the slow request with the cut-over
+}
+
+// stage is a story that is being told.
+type stage struct {
+	*scene
+	Options
+	tell    teller
+	traffic traffic
+	alone   figures // the load without a deploy
+	acts    []act
+}
+
+// play tells the whole story. The load runs from the first release on to the end.
+func play(ctx context.Context, s *scene, o Options, tell teller) ([]act, error) {
+	p := &stage{scene: s, Options: o, tell: tell}
+	first, err := p.firstRelease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.traffic, err = s.startTraffic(ctx); err != nil {
+		return nil, err
+	}
+	defer p.traffic.stop()
+	if err := p.loadAlone(ctx); err != nil {
+		return nil, err
+	}
+	for _, next := range p.plans(first) {
+		if err := p.act(ctx, next); err != nil {
+			return nil, err
+		}
+	}
+	return p.acts, nil
+}
+
+// plan is an act before it is played.
+type plan struct {
+	title, about string
+	args         []string
+	moves        int // so many sites, from the first on
+	first, rest  expectation
+	slow         bool
+}
+
+// plans are the acts under load; first is the id of the first release.
+func (p *stage) plans(first string) []plan {
+	onV2, onV1 := expectation{gone: "v1"}, expectation{gone: "v2"}
+	return []plan{{
+		title: "v2 to one", about: "The next release, for one site only.",
+		args:  []string{"deploy", "v2", "--instance", p.sites[0].name, "--smart-reset"},
+		moves: 1, first: onV2, rest: expectation{never: "v2"},
+	}, {
+		title: "v2 to all", about: "The next release, for all, while a slow request is in flight.",
+		args:  []string{"deploy", "v2", "--all", "--smart-reset"},
+		moves: len(p.sites), first: expectation{never: "v1"}, rest: onV2, slow: true,
+	}, {
+		title: "rollback", about: "Back to the first release.",
+		args:  []string{"rollback", "--all", "--to", first, "--smart-reset"},
+		moves: len(p.sites), first: onV1, rest: onV1,
+	}}
+}
+
+// firstRelease makes the links. There is no load yet: there is nothing to ask.
+func (p *stage) firstRelease(ctx context.Context) (release string, err error) {
+	a := act{title: "deploy v1", args: []string{"deploy", "v1", "--all", "--smart-reset"}, toMove: len(p.sites), toAnswer: len(p.sites)}
+	p.tell.begin("The first release: the command makes the links.", a.args)
+	pids, err := p.processes()
+	if err != nil {
+		return "", err
+	}
+	began := time.Now()
+	if a.report, err = p.relink.run(ctx, a.args); err != nil {
+		return "", err
+	}
+	a.took = time.Since(began)
+	if a.answering, err = p.visit(ctx, "v1"); err != nil {
+		return "", err
+	}
+	if err := p.look(&a, nil, pids); err != nil {
+		return "", err
+	}
+	p.acts = append(p.acts, a)
+	p.tell.first(a)
+	return a.report.Release, nil
+}
+
+// loadAlone is what the acts are compared with.
+func (p *stage) loadAlone(ctx context.Context) error {
+	p.tell.loadBegins(p.Alone)
+	if err := watch(ctx, startFor); err != nil {
+		return err
+	}
+	before, began := p.traffic.now(), time.Now()
+	if err := watch(ctx, p.Alone); err != nil {
+		return err
+	}
+	now := time.Now()
+	p.alone = measureAll(before, p.traffic.now(), span{began, now, now}, expectation{never: "v2"}, expectation{never: "v2"})
+	p.acts = append(p.acts, act{title: "load alone", figures: p.alone})
+	p.tell.alone(p.alone, p.Alone)
+	return nil
+}
+
+func (p *stage) act(ctx context.Context, next plan) error {
+	p.tell.begin(next.about, next.args)
+	links, err := p.targets()
+	if err != nil {
+		return err
+	}
+	pids, err := p.processes()
+	if err != nil {
+		return err
+	}
+	a := act{title: next.title, args: next.args, toMove: next.moves}
+	before := p.traffic.now()
+	at, err := p.perform(ctx, &a, next.slow)
+	if err != nil {
+		return err
+	}
+	a.figures = measureAll(before, p.traffic.now(), at, next.first, next.rest)
+	if err := p.look(&a, links, pids); err != nil {
+		return err
+	}
+	p.acts = append(p.acts, a)
+	p.tell.act(a, len(p.sites), p.alone)
+	return nil
+}
+
+// perform runs the command, with the slow request around it where there is to
+// be one, and watches the load for a while after.
+func (p *stage) perform(ctx context.Context, a *act, slow bool) (at span, err error) {
+	var inFlight *flight
+	if slow {
+		if inFlight, err = p.slowRequest(ctx, p.sites[1]); err != nil {
+			return at, err
+		}
+		defer inFlight.end()
+	}
+	at.began = time.Now()
+	if a.report, err = p.relink.run(ctx, a.args); err != nil {
+		return at, err
+	}
+	at.returned = time.Now()
+	a.took = at.returned.Sub(at.began)
+	if inFlight != nil {
+		got := inFlight.land()
+		began := got.began.Sub(at.began)
+		a.slow, a.meeting = &got, meet(began, began+got.took, a.report)
+	}
+	err = watch(ctx, p.Watch)
+	at.ended = time.Now()
+	return at, err
+}
+
+// look finds which links lead where, and which processes have ended.
+func (p *stage) look(a *act, before map[string]string, pids []int) error {
+	now, err := p.targets()
+	if err != nil {
+		return err
+	}
+	for i, one := range p.sites {
+		switch {
+		case i < a.toMove && filepath.Base(now[one.name]) == a.report.Release:
+			a.moved++
+		case i >= a.toMove && now[one.name] != before[one.name]:
+			a.others++
+		}
+	}
+	running, err := p.processes()
+	a.restarts = lost(pids, running)
+	return err
+}
+
+// targets is where each link leads.
+func (s *scene) targets() (map[string]string, error) {
+	targets := map[string]string{}
+	for _, one := range s.sites {
+		target, err := os.Readlink(one.link)
+		if err != nil {
+			return nil, fmt.Errorf("demo: %w", err)
+		}
+		targets[one.name] = target
+	}
+	return targets, nil
+}
+
+func typed(args []string) string { return "relink " + strings.Join(args, " ") }
