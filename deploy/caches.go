@@ -5,7 +5,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"relink/opcache"
 )
@@ -18,7 +17,7 @@ type Caches interface {
 	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
 	Observe(ctx context.Context, links []opcache.Link) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
-	Reset(ctx context.Context) error
+	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
 }
 
 // Switch is the cache work for links that move together, in this order.
@@ -107,13 +106,16 @@ func stillUnsettled(plan, unsettled Plan) Plan {
 // connected is opcache.Caches as this package uses them.
 type connected struct {
 	*opcache.Caches
-	quiet, patience time.Duration
+	method  opcache.Method
+	restart opcache.RestartOptions
 }
 
 func (c connected) Observe(ctx context.Context, links []opcache.Link) (Switch, error) {
 	return c.Caches.Observe(ctx, links)
 }
 
-func (c connected) Reset(ctx context.Context) error {
-	return c.Caches.Reset(ctx, c.quiet, c.patience)
+// Keep adds how this server is configured to be restarted.
+func (c connected) Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error) {
+	u.Method, u.Restart = c.method, c.restart
+	return c.Caches.Keep(ctx, u)
 }

@@ -220,7 +220,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 		},
 		Reset: Reset(s.config.Reset), Rebuild: c.Bool("rebuild"), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
-		Thresholds:   opcache.Thresholds{FreeBytes: s.config.Thresholds.FreeBytes, Keys: s.config.Thresholds.Keys, Waste: s.config.Thresholds.Waste},
+		Thresholds:   thresholds(s.config.Thresholds),
 	}
 	s.deps = Deps{Connect: s.connect, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
 	if len(a.Pools) == 0 {
@@ -280,7 +280,34 @@ func (s *session) connect(ctx context.Context) (Caches, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connected{caches, s.config.Restart.Quiet, s.config.Restart.Wait}, nil
+	return connected{caches, method(s.config.Restart.Method), s.restartOptions()}, nil
+}
+
+func thresholds(t config.Thresholds) opcache.Thresholds {
+	out := opcache.DefaultThresholds()
+	out.FreeBytes, out.Keys, out.Waste = t.FreeBytes, t.Keys, t.Waste
+	out.Strings, out.HitRate, out.HitRateRequests = t.Strings, t.HitRate, int64(t.HitRateRequests)
+	return out
+}
+
+func method(configured string) opcache.Method {
+	if configured == config.MethodReset {
+		return opcache.MethodOPcache
+	}
+	return opcache.Method(configured)
+}
+
+func (s *session) restartOptions() opcache.RestartOptions {
+	o := opcache.RestartOptions{
+		WhenQuiet: true, Quiet: s.config.Restart.Quiet, Wait: s.config.Restart.Wait, Warm: true,
+		Apache: s.config.Apache.Control, Commands: map[string][]string{},
+	}
+	for _, pool := range s.config.Pools {
+		if len(pool.Command) > 0 {
+			o.Commands[pool.Address] = pool.Command
+		}
+	}
+	return o
 }
 
 func (s *session) pools(ctx context.Context) ([]php.Pool, error) {

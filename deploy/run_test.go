@@ -47,9 +47,11 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, e
 	c.watched = append(c.watched, links)
 	return c, c.fails["observe"]
 }
-func (c *fakeCaches) Reset(context.Context) error { return c.fails["reset"] }
-func (c *fakeCaches) Except([]opcache.Worker)     {}
-func (c *fakeCaches) Learned() []string           { return nil }
+func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult, error) {
+	return opcache.UpkeepResult{}, c.fails["keep"]
+}
+func (c *fakeCaches) Except([]opcache.Worker) {}
+func (c *fakeCaches) Learned() []string       { return nil }
 func (c *fakeCaches) Refresh(context.Context) error {
 	return c.fails["refresh"]
 }

@@ -60,17 +60,3 @@ func (n Forecast) lacks(f Figures) string {
 	}
 	return ""
 }
-
-// Brief is a decision in words.
-type Brief struct {
-	Action  Action
-	Reasons []string
-}
-
-// Decide judges figures without a window, dead releases and a history.
-func Decide(f Figures, next Forecast, t Thresholds) Brief {
-	full := DefaultThresholds()
-	full.FreeBytes, full.Keys, full.Waste = t.FreeBytes, t.Keys, t.Waste
-	d := Case{Now: f, Next: next, Thresholds: full}.Decide()
-	return Brief{d.Action, d.Texts()}
-}

@@ -225,20 +225,6 @@ func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error)
 	return done, err
 }
 
-// Reset empties every cache by opcache_reset() and proves it. While a long
-// request runs OPcache would stay off for all of its length, with a hundredth
-// of the throughput; so nothing is done unless no request is older than quiet,
-// waited for up to patience.
-func (c *Caches) Reset(ctx context.Context, quiet, patience time.Duration) error {
-	for _, m := range c.memories() {
-		r := &restarting{caches: c, memory: m, options: RestartOptions{WhenQuiet: true, Quiet: quiet, Wait: patience}}
-		if err := r.resetOPcache(ctx); err != nil {
-			return fmt.Errorf("OPcache of %s: %w", m.name(), err)
-		}
-	}
-	return nil
-}
-
 // wanted tells whether the cache is that of one of the pools.
 func (m *memory) wanted(pools []string) bool {
 	return len(pools) == 0 || slices.ContainsFunc(m.addresses(), func(a string) bool { return slices.Contains(pools, a) })

@@ -1,0 +1,66 @@
+package deploy
+
+import (
+	"context"
+
+	"relink/opcache"
+)
+
+// restart decides whether the cache has to be restarted, and does it if it is
+// quiet; with --reset always the decision is made already. What is put off stays
+// in the state folder, for the next command or the service.
+func (r *run) restart(ctx context.Context) (string, error) {
+	if r.caches == nil {
+		return "", nil
+	}
+	root := r.App.releaseDir(r.release.ID)
+	if err := r.countShared(ctx, root); err != nil {
+		return "", err
+	}
+	unused, err := r.unused()
+	if err != nil {
+		return "", err
+	}
+	// No earlier reading: the hit rate since would be that of the warm.
+	upkeep := opcache.Upkeep{
+		Thresholds: r.Thresholds, Release: root, Unused: unused, Moved: true,
+		Ledger: opcache.Ledger{Dir: r.App.State, By: r.journal.Holder.User},
+	}
+	if r.Reset == ResetAlways {
+		upkeep.Always = "--reset always"
+	}
+	result, err := r.caches.Keep(ctx, upkeep)
+	r.report.restarted(result)
+	if err != nil {
+		return "", err
+	}
+	usage, err := r.caches.Usage(ctx)
+	r.report.Memory.After = memoryOf(usage)
+	return r.report.Restart.Action, err
+}
+
+// countShared measures what the instances save by sharing the release.
+func (r *run) countShared(ctx context.Context, root string) error {
+	held, err := r.caches.Footprints(ctx, []string{root})
+	if err != nil {
+		return err
+	}
+	live, err := r.App.live()
+	if err != nil {
+		return err
+	}
+	r.report.SharedBy, r.report.LiveBytes = live.count(r.release.ID), held[root].Bytes
+	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
+	return nil
+}
+
+func (r *Report) restarted(result opcache.UpkeepResult) {
+	r.Restart.Action = result.Action()
+	for _, one := range result.Decisions {
+		r.Restart.Reasons = append(r.Restart.Reasons, one.Texts()...)
+	}
+	r.Restart.Reasons = append(r.Restart.Reasons, result.Notes...)
+	for _, pending := range result.Pending {
+		r.warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
+	}
+}

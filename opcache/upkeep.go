@@ -1,0 +1,141 @@
+package opcache
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// Upkeep is what a deploy, "opcache reset" and the service do about the caches'
+// memory: decide for each cache by the same rules, and carry it out.
+type Upkeep struct {
+	Thresholds Thresholds
+	Method     Method
+	Release    string   // folder that is live: the next release will need as much
+	Unused     []string // folders of releases that nobody uses
+	Moved      bool     // links have moved, so that what is preloaded is of the old release
+	Always     string   // not "": restart whatever the figures say, for this reason
+	Before     []Usage  // an earlier reading, for the hit rate since; may be nil
+	Ledger     Ledger
+	Restart    RestartOptions
+}
+
+// Decided is the decision on one cache.
+type Decided struct {
+	Pools []string `json:"pools"`
+	Decision
+}
+
+// UpkeepResult tells what was decided, and what became of it.
+type UpkeepResult struct {
+	Decisions []Decided `json:"decisions"`
+	Retired   int       `json:"retired"` // scripts of unused releases, invalidated
+	Outcome
+}
+
+// Action is the strongest thing that was done, or "pending" if something is.
+func (r UpkeepResult) Action() string {
+	if len(r.Pending) > 0 {
+		return "pending"
+	}
+	for _, m := range r.Masters {
+		return string(m.Action)
+	}
+	if r.Retired > 0 {
+		return string(Invalidate)
+	}
+	return string(None)
+}
+
+// Keep decides for each cache whether it has to be restarted and carries that
+// out, one after the other and only while it is quiet; what never is stays
+// pending in the ledger.
+func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
+	var result UpkeepResult
+	decided, err := c.decide(ctx, u)
+	result.Decisions = decided
+	if err != nil {
+		return result, err
+	}
+	var orders []Order
+	for _, one := range decided {
+		switch {
+		case one.Action == Invalidate:
+			retired, err := c.Retire(ctx, u.Unused)
+			result.Retired += retired.Invalidated
+			if err != nil {
+				return result, err
+			}
+		case one.Action.Empties():
+			orders = append(orders, Order{Pools: one.Pools, Decision: one.Decision})
+		}
+	}
+	if len(orders) == 0 {
+		return result, nil
+	}
+	u.Restart.Unused = u.Unused
+	result.Outcome, err = u.Ledger.Carry(ctx, c, orders, u.Restart)
+	return result, err
+}
+
+func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {
+	history, err := ReadHistory(u.Ledger.Dir)
+	if err != nil {
+		return nil, err
+	}
+	usages, err := c.Usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	decided := make([]Decided, len(usages))
+	var mu sync.Mutex
+	err = each(ctx, c.distinct(), func(ctx context.Context, i int, one *cache) error {
+		next, err := c.footprint(ctx, one, u.Release)
+		if err != nil {
+			return err
+		}
+		dead, err := c.deadBytes(ctx, one, u.Unused)
+		if err != nil {
+			return err
+		}
+		now := usages[i]
+		decision := Case{
+			Now: now.Figures, Next: Forecast{Bytes: next.Bytes, Keys: int64(next.Scripts)}, Window: windowOf(u.Before, now),
+			DeadBytes: dead, PreloadChanged: u.Moved && now.Preloaded > 0,
+			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method,
+		}.Decide()
+		if u.Always != "" {
+			decision = Decision{u.Method.action(now.Preloaded > 0), []Reason{{Text: u.Always, Crossed: true}}}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		decided[i] = Decided{Pools: now.Pools, Decision: decision}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("decide on a restart: %w", err)
+	}
+	return decided, nil
+}
+
+func (c *Caches) deadBytes(ctx context.Context, one *cache, unused []string) (int64, error) {
+	sum := int64(0)
+	for _, folder := range unused {
+		held, err := c.footprint(ctx, one, folder)
+		if err != nil {
+			return 0, err
+		}
+		sum += held.Bytes
+	}
+	return sum, nil
+}
+
+// windowOf is the hit rate since an earlier reading of the same cache.
+func windowOf(before []Usage, now Usage) Window {
+	for _, earlier := range before {
+		if len(earlier.Pools) > 0 && len(now.Pools) > 0 && earlier.Pools[0] == now.Pools[0] {
+			return now.Since(earlier.Figures)
+		}
+	}
+	return Window{}
+}
