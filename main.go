@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"relink/deploy"
+	"relink/health"
 	"relink/internal/cmdline"
 	"relink/internal/config"
 	"relink/internal/hint"
@@ -103,6 +104,7 @@ func (p *program) commands() []*cli.Command {
 	return append(deploy.Commands(deploy.Program{
 		Config: p.config, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
 	}),
+		health.Command(health.Program{Config: p.config, Screen: p.screen, Out: p.out}),
 		config.Command(p.config, p.out),
 		cmdline.Completion(p.out),
 	)
@@ -142,7 +144,7 @@ func (p *program) log() zerolog.Logger {
 // has told it already, else on stderr.
 func (p *program) tell(err error) {
 	switch {
-	case err == nil || deploy.Printed(err):
+	case err == nil || deploy.Printed(err) || health.Printed(err):
 	case p.json:
 		failure := map[string]any{"exit": exitCode(err), "error": map[string]any{"message": err.Error(), "hints": append([]string{}, hint.Of(err)...)}}
 		if deploy.JSON(p.out, failure) == nil {
@@ -155,6 +157,9 @@ func (p *program) tell(err error) {
 }
 
 func exitCode(err error) int {
+	if code, isHealth := health.ExitCode(err); isHealth {
+		return code
+	}
 	if errors.Is(err, config.ErrInvalid) || errors.Is(err, cmdline.ErrUsage) {
 		return deploy.ExitUsage
 	}

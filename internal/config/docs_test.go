@@ -46,14 +46,15 @@ apache: {???: 1}
 thresholds: {???: 1}
 restart: {???: 1}
 warm: {???: 1}
+health: {???: 1, disk: {???: 1}}
 timeouts: {???: 1}
 `))
 	if err == nil {
 		t.Fatal("unknown keys are accepted")
 	}
 	lists := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(lists) != 14 {
-		t.Fatalf("%d sections, want 14:\n%v", len(lists), err)
+	if len(lists) != 16 {
+		t.Fatalf("%d sections, want 16:\n%v", len(lists), err)
 	}
 	text := manual(t)
 	for _, list := range lists {
@@ -79,6 +80,20 @@ func TestManualStatesTheDefaults(t *testing.T) {
 		}
 		if !regexp.MustCompile(`(?m)^[ -]*` + key + `: ` + regexp.QuoteMeta(value) + `$`).MatchString(shown) {
 			t.Errorf("the manual says %s: %s, but the default is not that:\n%s", key, value, shown)
+		}
+	}
+}
+
+// The bounds of health are shown as two lines below their key.
+func TestManualStatesTheBounds(t *testing.T) {
+	shown := show(t, parse(t, smallest), "yaml")
+	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|[^|]*\\| ([^` ]+) \\| ([^` ]+) \\|").FindAllStringSubmatch(manual(t), -1)
+	if len(rows) != 15 {
+		t.Fatalf("%d rows with two bounds", len(rows))
+	}
+	for _, row := range rows {
+		if want := "  " + row[1] + ":\n    warning: " + row[2] + "\n    critical: " + row[3] + "\n"; !strings.Contains(shown, want) {
+			t.Errorf("the manual says %q, but the default is not that:\n%s", want, shown)
 		}
 	}
 }

@@ -15,6 +15,7 @@ func defaults(path string) *Config {
 		},
 		Restart: Restart{Method: MethodAuto, Wait: time.Minute, Quiet: time.Second},
 		Warm:    Warm{Workers: 1, Slice: 200 * time.Millisecond, Pause: 50 * time.Millisecond},
+		Health:  defaultHealth(),
 		Timeouts: Timeouts{
 			Connect: 2 * time.Second, Call: 30 * time.Second, Sweep: 10 * time.Second, Settle: 30 * time.Second,
 			Hook: 10 * time.Minute, Check: 10 * time.Second, Fetch: 10 * time.Minute,
@@ -44,6 +45,7 @@ func (r *reader) config(n node, c *Config) {
 			"slice":   r.duration(&c.Warm.Slice, moment),
 			"pause":   r.duration(&c.Warm.Pause, 0),
 		}),
+		"health":   r.health(&c.Health),
 		"timeouts": r.timeouts(&c.Timeouts),
 	})
 }

@@ -90,6 +90,17 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Thresholds: config.Thresholds{Waste: 0.1, FreeBytes: 33554433, Keys: 1, Strings: 0, HitRate: 0.95, HitRateRequests: 500},
 		Restart:    config.Restart{Method: config.MethodFPM, Wait: 0, Quiet: 2 * time.Second},
 		Warm:       config.Warm{Workers: 2, Slice: 100 * time.Millisecond},
+		Health: config.Health{
+			Timeout: 4 * time.Second, Window: time.Hour, Skip: []string{"xdebug", "preload"},
+			Latency:     config.Bounds[time.Duration]{Warning: 100 * time.Millisecond, Critical: time.Second},
+			ListenQueue: config.Bounds[int]{Warning: 1, Critical: 2}, MaxChildren: config.Bounds[int]{Warning: 3, Critical: 4},
+			SlowRequests: config.Bounds[int]{Warning: 5, Critical: 6}, Memory: config.Bounds[float64]{Warning: 0.5, Critical: 0.6},
+			Waste: config.Bounds[float64]{Warning: 0.1, Critical: 0.2}, Keys: config.Bounds[float64]{Warning: 0.3, Critical: 0.4},
+			Strings: config.Bounds[float64]{Warning: 0.7, Critical: 0.8}, JIT: config.Bounds[float64]{Warning: 0.55, Critical: 0.65},
+			Restarts: config.Bounds[int]{Warning: 7, Critical: 8}, Mixed: config.Bounds[time.Duration]{Critical: 30 * time.Minute},
+			Releases: config.Bounds[int]{Warning: 9, Critical: 9}, HitRate: config.Bounds[float64]{Warning: 0.99, Critical: 0.9},
+			Disk: config.Bounds[float64]{Warning: 0.2, Critical: 0.15}, Inodes: config.Bounds[float64]{Warning: 0.25},
+		},
 		Timeouts: config.Timeouts{
 			Connect: time.Second, Call: 20 * time.Second, Sweep: 5 * time.Second, Settle: 90 * time.Second,
 			Hook: 2 * time.Hour, Check: 3 * time.Second, Fetch: 15 * time.Minute,
@@ -135,6 +146,54 @@ warm:
   workers: 1
   slice: 200ms
   pause: 50ms
+health:
+  timeout: 5s
+  window: 15m
+  latency:
+    warning: 500ms
+    critical: 2s
+  listen_queue:
+    warning: 5
+    critical: 50
+  max_children:
+    warning: 0
+    critical: 100
+  slow_requests:
+    warning: 0
+    critical: 100
+  memory:
+    warning: 0.9
+    critical: 0.97
+  waste:
+    warning: 0.25
+    critical: 0.5
+  keys:
+    warning: 0.9
+    critical: 0.97
+  strings:
+    warning: 0.95
+    critical: 1
+  jit:
+    warning: 0.9
+    critical: 1
+  restarts:
+    warning: 0
+    critical: 2
+  mixed:
+    warning: 24h
+    critical: 168h
+  releases:
+    warning: 2
+    critical: 20
+  hit_rate:
+    warning: 0.9
+    critical: 0.7
+  disk:
+    warning: 0.1
+    critical: 0.05
+  inodes:
+    warning: 0.1
+    critical: 0.05
 timeouts:
   connect: 2s
   call: 30s

@@ -20,6 +20,7 @@ func (v *validator) all() {
 	v.names("apps", names(v.Apps, func(a App) string { return a.Name }))
 	v.folders()
 	v.links()
+	v.health()
 }
 
 func (v *validator) pools() {

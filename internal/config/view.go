@@ -34,6 +34,7 @@ func viewOf(c *Config) ordered {
 			"hit_rate_requests", c.Thresholds.HitRateRequests),
 		"restart", pairs("method", c.Restart.Method, "wait", c.Restart.Wait, "quiet", c.Restart.Quiet),
 		"warm", pairs("workers", c.Warm.Workers, "slice", c.Warm.Slice, "pause", c.Warm.Pause),
+		"health", viewHealth(c.Health),
 		"timeouts", pairs(
 			"connect", c.Timeouts.Connect,
 			"call", c.Timeouts.Call,

@@ -1,0 +1,131 @@
+package health
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"relink/internal/hint"
+
+	"github.com/xrash/smetrics"
+)
+
+// Check is one thing that can be wrong.
+type Check struct {
+	Name   string
+	Family string
+	Means  string // what it looks at, why that matters, and when it is not OK
+
+	run func(*Facts, *Thresholds) []Result
+}
+
+// All lists the checks, in the order in which they are made.
+func All() []Check {
+	return slices.Concat(poolChecks, fpmChecks, opcacheChecks, linkChecks, staleChecks, releaseChecks, deployChecks, doctorChecks)
+}
+
+// ErrUnknownCheck: a name is that of neither a check nor a family.
+var ErrUnknownCheck = errors.New("no such check")
+
+// Select gives the checks of these names or families, none meaning all, without
+// those to be skipped.
+func Select(names, skip []string) ([]Check, error) {
+	wanted, err := named(names)
+	if err != nil {
+		return nil, err
+	}
+	unwanted, err := named(skip)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []Check
+	for _, c := range All() {
+		if (len(names) == 0 || wanted[c.Name]) && !unwanted[c.Name] {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen, nil
+}
+
+func named(names []string) (map[string]bool, error) {
+	chosen := map[string]bool{}
+	for _, name := range names {
+		known := false
+		for _, c := range All() {
+			if c.Name == name || c.Family == name {
+				chosen[c.Name], known = true, true
+			}
+		}
+		if !known {
+			return nil, unknownCheck(name)
+		}
+	}
+	return chosen, nil
+}
+
+// leastSimilarity is that of a misspelling, as for commands and flags.
+const leastSimilarity = 0.8
+
+func unknownCheck(name string) error {
+	var known []string
+	best, score := "", leastSimilarity
+	for _, c := range All() {
+		known = append(known, c.Name)
+		for _, candidate := range []string{c.Name, c.Family} {
+			if s := smetrics.JaroWinkler(name, candidate, 0.7, 4); s > score {
+				best, score = candidate, s
+			}
+		}
+	}
+	err := fmt.Errorf("%w: %q", ErrUnknownCheck, name)
+	if best != "" {
+		return hint.With(err, "did you mean %s?", best)
+	}
+	return hint.With(err, "one of: %s", strings.Join(known, ", "))
+}
+
+// Evaluate makes the checks, none given meaning all, in their order. It is a
+// function of its arguments alone.
+func Evaluate(f Facts, t Thresholds, checks ...Check) []Result {
+	if len(checks) == 0 {
+		checks = All()
+	}
+	results := []Result{}
+	for _, c := range checks {
+		for _, r := range c.run(&f, &t) {
+			r.Check = c.Name
+			results = append(results, r)
+		}
+	}
+	return results
+}
+
+// ok, problem and unknown are results of the check that returns them.
+func ok(subject, format string, args ...any) Result {
+	return Result{Subject: subject, Message: fmt.Sprintf(format, args...)}
+}
+
+func problem(s State, subject, message, fix string) Result {
+	return Result{Subject: subject, State: s, Message: message, Fix: fix}
+}
+
+// unknown is the result of a check that could not be made.
+func unknown(subject string, err error) Result {
+	return Result{Subject: subject, State: Unknown, Message: oneLine(err.Error()), Fix: strings.Join(hint.Of(err), "; ")}
+}
+
+func (r Result) with(figures ...Figure) Result {
+	r.Figures = append(r.Figures, figures...)
+	return r
+}
+
+// judged has the fix only where there is something to mend.
+func judged(s State, subject, message, fix string) Result {
+	if s == OK {
+		fix = ""
+	}
+	return problem(s, subject, message, fix)
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

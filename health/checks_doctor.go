@@ -1,0 +1,211 @@
+package health
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/internal/ui"
+)
+
+// The doctor's checks are about the configuration of PHP and PHP-FPM. What they
+// find is a WARNING: it works today.
+var doctorChecks = []Check{{
+	Name: "process-control-timeout", Family: "doctor",
+	Means: "process_control_timeout is 0, FPM's default: a reload kills the requests in flight.",
+	run:   masters(checkControlTimeout),
+}, {
+	Name: "validate-timestamps", Family: "doctor",
+	Means: "opcache.validate_timestamps is on though instances share releases, which never change: it costs system calls and makes no new code appear.",
+	run:   checkTimestamps,
+}, {
+	Name: "revalidate-path", Family: "doctor",
+	Means: "opcache.revalidate_path is on: each request walks its path again although relink moves instances without it.",
+	run:   masters(checkRevalidatePath),
+}, {
+	Name: "realpath-cache", Family: "doctor",
+	Means: "A worker's realpath cache is full (95 % of realpath_cache_size): PHP then walks each further path again at each request.",
+	run:   masters(checkRealpathCache),
+}, {
+	Name: "max-accelerated-files", Family: "doctor",
+	Means: "opcache.max_accelerated_files leaves too few keys for the largest live release a second time, as each deploy needs.",
+	run:   masters(checkAcceleratedFiles),
+}, {
+	Name: "file-update-protection", Family: "doctor",
+	Means: "opcache.file_update_protection is more than its default of 2 s: a new release cannot be warmed before that time has passed.",
+	run:   masters(checkUpdateProtection),
+}, {
+	Name: "status-page", Family: "doctor",
+	Means: "A pool has no pm.status_path: without its list of workers no sweep can be proven, and its figures are not known.",
+	run:   checkStatusPage,
+}, {
+	Name: "preload", Family: "doctor",
+	Means: "opcache.preload lies in a release or behind an instance's link: preloaded classes stay the old ones until PHP-FPM is reloaded.",
+	run:   checkPreload,
+}, {
+	Name: "file-cache", Family: "doctor",
+	Means: "Several FPM masters share one opcache.file_cache: one serves what another has written, whatever was invalidated.",
+	run:   checkFileCache,
+}, {
+	Name: "xdebug", Family: "doctor",
+	Means: "The xdebug extension is loaded: unless xdebug.mode is off it slows each request, and it switches the JIT off.",
+	run:   masters(checkXdebug),
+}}
+
+func checkControlTimeout(f *Facts, m *Master, _ *Thresholds) Result {
+	switch {
+	case f.Cheap:
+		return notAsked()
+	case m.ControlErr != nil:
+		return unknown("", m.ControlErr)
+	case m.ControlTimeout == nil || *m.ControlTimeout == 0:
+		return problem(Warning, "", "process_control_timeout is 0: a reload of PHP-FPM kills the requests in flight",
+			"set process_control_timeout = 10s in the [global] section of FPM's configuration")
+	}
+	return ok("", "%s", ui.Duration(*m.ControlTimeout))
+}
+
+func checkTimestamps(f *Facts, t *Thresholds) []Result {
+	return masters(func(f *Facts, m *Master, _ *Thresholds) Result {
+		if !m.Configuration.ValidateTimestamps {
+			return ok("", "off")
+		}
+		for i := range f.Apps {
+			if f.Apps[i].sharedOn(m) {
+				return problem(Warning, "", "opcache.validate_timestamps is on though the releases of "+f.Apps[i].Name+" are shared and never change",
+					"set opcache.validate_timestamps=0 and reload PHP-FPM")
+			}
+		}
+		return ok("", "on, and no releases are shared")
+	})(f, t)
+}
+
+// sharedOn tells whether a master serves several instances of the application.
+func (a *App) sharedOn(m *Master) bool {
+	serves := len(a.Pools) == 0 || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+	return serves && len(a.Instances) > 1
+}
+
+func checkRevalidatePath(_ *Facts, m *Master, _ *Thresholds) Result {
+	if m.Configuration.RevalidatePath {
+		return problem(Warning, "", "opcache.revalidate_path is on: each request walks its path again",
+			"set opcache.revalidate_path=0 and reload PHP-FPM: relink makes workers follow a link without it")
+	}
+	return ok("", "off")
+}
+
+const realpathFull = 0.95
+
+func checkRealpathCache(_ *Facts, m *Master, _ *Thresholds) Result {
+	size := m.Configuration.RealpathCacheSize
+	if size == 0 {
+		return ok("", "there is none")
+	}
+	used := share64(m.RealpathCache, size)
+	message := fmt.Sprintf("%s of realpath_cache_size %s in use", ui.Percent(used), ui.Bytes(size))
+	state := Bounds[float64]{realpathFull, 1}.atMost(used)
+	return judged(min(state, Warning), "", message, "raise realpath_cache_size and reload PHP-FPM").
+		with(Figure{Name: "used", Value: used, Unit: Ratio})
+}
+
+func checkAcceleratedFiles(f *Facts, m *Master, _ *Thresholds) Result {
+	largest := f.largestRelease(m)
+	needed := m.Keys.Aliases + m.Scripts.Live + largest
+	if largest > 0 && needed > m.Keys.Max {
+		return problem(Warning, "", fmt.Sprintf("%s keys are too few: %s are live and the next release needs %s more",
+			ui.Count(m.Keys.Max), ui.Count(m.Keys.Aliases+m.Scripts.Live), ui.Count(largest)),
+			fmt.Sprintf("set opcache.max_accelerated_files to %d or more and reload PHP-FPM", 2*needed))
+	}
+	return ok("", "%s keys", ui.Count(m.Keys.Max))
+}
+
+// largestRelease counts the live scripts of a master's largest release that is in use.
+func (f *Facts) largestRelease(m *Master) int64 {
+	var largest int64
+	if f.Report == nil {
+		return 0
+	}
+	for _, app := range f.Report.Applications {
+		for _, r := range app.Releases {
+			for _, h := range r.Masters {
+				if h.Name == m.Name && len(r.Instances) > 0 {
+					largest = max(largest, h.LiveScripts)
+				}
+			}
+		}
+	}
+	return largest
+}
+
+func checkUpdateProtection(_ *Facts, m *Master, _ *Thresholds) Result {
+	protection := m.Configuration.FileUpdateProtection
+	if protection > 2*time.Second {
+		return problem(Warning, "", "opcache.file_update_protection is "+ui.Duration(protection)+": a new release cannot be warmed before",
+			"set opcache.file_update_protection=0 and reload PHP-FPM: a release is complete before it is served")
+	}
+	return ok("", "%s", ui.Duration(protection))
+}
+
+func checkStatusPage(f *Facts, _ *Thresholds) []Result {
+	return eachPool(f, func(p *Pool) Result {
+		switch {
+		case p.Err != nil:
+			return unknown(p.Address, errDown)
+		case p.StatusErr == nil:
+			return ok(p.Address, "there")
+		case p.Configured:
+			return problem(Warning, p.Address, "the pool has no status page at its status_path",
+				"set pm.status_path in the pool's configuration and reload PHP-FPM, and status_path under pools in relink's to the same")
+		}
+		return problem(Warning, p.Address, "the pool has no pm.status_path",
+			"set pm.status_path = /status in the pool's configuration and reload PHP-FPM")
+	})
+}
+
+func checkPreload(f *Facts, t *Thresholds) []Result {
+	return masters(func(f *Facts, m *Master, _ *Thresholds) Result {
+		if m.Preload == "" {
+			return ok("", "not used")
+		}
+		for i := range f.Apps {
+			if f.Apps[i].holds(m.Preload) || f.Apps[i].holds(m.Configuration.Preload) {
+				return problem(Warning, "", "opcache.preload "+m.Preload+" belongs to "+f.Apps[i].Name+": its classes stay the old ones after a deploy",
+					"reload PHP-FPM after each deploy (restart.method: fpm), or preload only what no release brings")
+			}
+		}
+		return ok("", "%s, outside of the releases", m.Preload)
+	})(f, t)
+}
+
+func (a *App) holds(path string) bool {
+	if strings.HasPrefix(path, a.Releases+"/") {
+		return true
+	}
+	return slices.ContainsFunc(a.Instances, func(i Instance) bool { return strings.HasPrefix(path, i.Link+"/") })
+}
+
+func checkFileCache(f *Facts, t *Thresholds) []Result {
+	return masters(func(f *Facts, m *Master, _ *Thresholds) Result {
+		if m.FileCache == "" {
+			return ok("", "not used")
+		}
+		for i := range f.Masters {
+			if other := &f.Masters[i]; other.Name != m.Name && other.FileCache == m.FileCache {
+				return problem(Warning, "", "opcache.file_cache "+m.FileCache+" is also that of "+other.Name,
+					"give each FPM master an opcache.file_cache of its own")
+			}
+		}
+		return ok("", "%s, its own", m.FileCache)
+	})(f, t)
+}
+
+func checkXdebug(_ *Facts, m *Master, _ *Thresholds) Result {
+	switch {
+	case m.XdebugErr != nil:
+		return unknown("", m.XdebugErr)
+	case m.Xdebug != nil && *m.Xdebug:
+		return problem(Warning, "", "the xdebug extension is loaded", "disable it for this PHP-FPM (phpdismod -s fpm xdebug) and restart it")
+	}
+	return ok("", "not loaded")
+}

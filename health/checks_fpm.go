@@ -1,0 +1,110 @@
+package health
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"relink/internal/ui"
+)
+
+var fpmChecks = []Check{{
+	Name: "listen-queue", Family: "fpm",
+	Means: "Connections that wait for a worker at this moment: visitors who wait. Read from the kernel for unix sockets, for which FPM itself " +
+		"always reports 0, else from the status page. Judged by health.listen_queue.",
+	run: checkQueues,
+}, {
+	Name: "max-children", Family: "fpm",
+	Means: "How often within health.window a pool wanted another worker and pm.max_children forbade it (dynamic and ondemand pools). Judged by health.max_children.",
+	run:   checkMaxChildren,
+}, {
+	Name: "slow-requests", Family: "fpm",
+	Means: "Requests within health.window that took longer than the pool's request_slowlog_timeout; always 0 without that directive. Judged by health.slow_requests.",
+	run:   checkSlow,
+}}
+
+func checkQueues(f *Facts, t *Thresholds) []Result {
+	return eachPool(f, func(p *Pool) Result {
+		if p.Queue == nil {
+			return unknown(p.Address, noQueue(p))
+		}
+		waiting := int(*p.Queue)
+		state := t.ListenQueue.atMost(waiting)
+		message := ui.Plural(waiting, "connection") + " waiting"
+		if state != OK {
+			message += fmt.Sprintf(" for a worker, more than %d", t.ListenQueue.crossed(state))
+		}
+		return judged(state, p.Address, message, "raise pm.max_children if memory allows, or look which requests keep the workers busy").
+			with(figure("waiting", Count, waiting, t.ListenQueue))
+	})
+}
+
+func noQueue(p *Pool) error {
+	if err := p.noStatus(); err != nil {
+		return err
+	}
+	return errors.New("the kernel does not tell this socket's queue (another network namespace)")
+}
+
+func checkMaxChildren(f *Facts, t *Thresholds) []Result {
+	return eachPool(f, func(p *Pool) Result {
+		return grown(f, p, t.MaxChildren, growth{
+			name: "max_children", of: func(g *PoolGrowth) int64 { return g.MaxChildren },
+			say: func(n int) string { return "pm.max_children reached " + ui.Plural(n, "time") },
+			fix: "raise pm.max_children if memory allows: visitors wait while no further worker may be started",
+		})
+	})
+}
+
+func checkSlow(f *Facts, t *Thresholds) []Result {
+	return eachPool(f, func(p *Pool) Result {
+		return grown(f, p, t.SlowRequests, growth{
+			name: "slow_requests", of: func(g *PoolGrowth) int64 { return g.SlowRequests },
+			say: func(n int) string { return ui.Plural(n, "request") + " slow" },
+			fix: "look into the pool's slowlog: it has the PHP stack of each",
+		})
+	})
+}
+
+func eachPool(f *Facts, check func(*Pool) Result) []Result {
+	var results []Result
+	for i := range f.Pools {
+		results = append(results, check(&f.Pools[i]))
+	}
+	return results
+}
+
+// growth is how a counter of FPM is read and told.
+type growth struct {
+	name string
+	of   func(*PoolGrowth) int64
+	say  func(n int) string
+	fix  string
+}
+
+func grown(f *Facts, p *Pool, b Bounds[int], g growth) Result {
+	if err := p.noStatus(); err != nil {
+		return unknown(p.Address, err)
+	}
+	if p.Growth == nil {
+		return notJudged(f, p.Address)
+	}
+	n := int(g.of(p.Growth))
+	return judged(b.atMost(n), p.Address, g.say(n)+since(f, p.Growth.Since), g.fix).with(figure(g.name, Count, n, b))
+}
+
+// notJudged is fine the first time, and not if it stays so.
+func notJudged(f *Facts, subject string) Result {
+	if f.Samples != nil {
+		r := unknown(subject, fmt.Errorf("no sample can be kept to compare with: %w", f.Samples))
+		r.Fix = "run relink health as a user that may write in state_dir"
+		return r
+	}
+	return ok(subject, "not judged yet: there is no earlier sample")
+}
+
+// notAsked is a check of what a cheap look leaves out.
+func notAsked() Result { return ok("", "not judged: left out of a cheap look") }
+
+// since is how long ago the growth began.
+func since(f *Facts, t time.Time) string { return " in " + ui.Duration(f.Time.Sub(t)) }

@@ -1,0 +1,145 @@
+package health
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"relink/deploy"
+	"relink/internal/ui"
+)
+
+var linkChecks = []Check{{
+	Name: "links", Family: "instances",
+	Means: "Each instance's link leads to a complete release that relink knows, with its document root. CRITICAL where the site cannot work; " +
+		"WARNING where it works but the folder is no release of relink's, or one that is marked bad.",
+	run: apps(checkLinks),
+}, {
+	Name: "mixed-releases", Family: "instances",
+	Means: "Instances of one application are on different releases: a roll-out that somebody forgot. Counted from when the first instance moved to the newest of them. Judged by health.mixed.",
+	run:   apps(checkMixed),
+}}
+
+func apps(check func(*Facts, *App, *Thresholds) Result) func(*Facts, *Thresholds) []Result {
+	return func(f *Facts, t *Thresholds) []Result {
+		var results []Result
+		for i := range f.Apps {
+			r := check(f, &f.Apps[i], t)
+			r.Subject = f.Apps[i].Name
+			results = append(results, r)
+		}
+		return results
+	}
+}
+
+func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
+	if a.neverDeployed() {
+		return problem(Warning, "", "never deployed: none of its links exists", "deploy it, or take the application out of the configuration")
+	}
+	r := Result{}
+	broken := 0
+	for _, i := range a.Instances {
+		state, why := i.judge()
+		if state == OK {
+			continue
+		}
+		broken++
+		r.State = worse(r.State, state)
+		r.Details = append(r.Details, fmt.Sprintf("%s: %s: %s", i.Name, i.Link, why))
+	}
+	r.Figures = []Figure{{Name: "instances", Value: float64(len(a.Instances)), Unit: Count}, {Name: "broken", Value: float64(broken), Unit: Count}}
+	if broken == 0 {
+		r.Message = ui.Plural(len(a.Instances), "link") + " in order"
+		return r
+	}
+	r.Message = fmt.Sprintf("%d of %s not in order", broken, ui.Plural(len(a.Instances), "link"))
+	r.Fix = fmt.Sprintf(`bring a release live on them with "relink deploy --app %[1]s --instance NAME REF" or "relink rollback --app %[1]s --instance NAME"`, a.Name)
+	return r
+}
+
+func (a *App) neverDeployed() bool {
+	for _, i := range a.Instances {
+		if i.Kind != deploy.LinkMissing {
+			return false
+		}
+	}
+	return a.Last == nil && len(a.Instances) > 0
+}
+
+// judge tells whether the site of a link can work.
+func (i *Instance) judge() (State, string) {
+	switch {
+	case i.Err != nil:
+		return Critical, oneLine(i.Err.Error())
+	case i.Kind == deploy.LinkMissing:
+		return Critical, "there is no link"
+	case i.Kind == deploy.LinkNoParent:
+		return Critical, "the folder for the link does not exist"
+	case i.Kind == deploy.LinkBlocked:
+		return Warning, "is not a symbolic link, so that no deploy can move it"
+	case i.Kind == deploy.LinkDangling:
+		return Critical, "leads to " + i.Literal + ", which does not exist"
+	case i.Docroot != nil:
+		return Critical, "its document root cannot be served: " + oneLine(i.Docroot.Error())
+	case !i.Inside:
+		return Warning, "leads to " + i.Real + ", which is no release"
+	case i.Known.Problem != nil:
+		return Warning, "release " + i.Release + ": " + oneLine(i.Known.Problem.Error())
+	case !i.Known.Sealed:
+		return Warning, "release " + i.Release + " was not completed by relink"
+	case i.Known.Bad != nil:
+		return Warning, "release " + i.Release + " is marked bad: " + oneLine(i.Known.Bad.Reason)
+	}
+	return OK, ""
+}
+
+func checkMixed(f *Facts, a *App, t *Thresholds) Result {
+	groups, newest := a.byRelease()
+	count := Figure{Name: "releases", Value: float64(len(groups)), Unit: Count}
+	if len(groups) < 2 {
+		return ok("", "all instances on one release").with(count)
+	}
+	began := f.Time
+	for _, i := range groups[newest] {
+		if i.Changed.Before(began) {
+			began = i.Changed
+		}
+	}
+	age := max(0, f.Time.Sub(began))
+	state := t.Mixed.atMost(age)
+	message := fmt.Sprintf("%d releases for %s: %d of %s on the newest, %s", len(groups), ui.Duration(age),
+		len(groups[newest]), ui.Plural(len(a.Instances), "instance"), newest)
+	if state != OK {
+		message += "; more than " + ui.Duration(t.Mixed.crossed(state))
+	}
+	return judged(state, "", message, fmt.Sprintf(`finish the roll-out with "relink deploy --app %[1]s --all REF", or go back with "relink rollback --app %[1]s"`, a.Name)).
+		with(figure("age", Seconds, age, t.Mixed), count)
+}
+
+// byRelease groups the instances that are on a release; newest is the one that
+// a link was moved to last.
+func (a *App) byRelease() (groups map[string][]Instance, newest string) {
+	groups = map[string][]Instance{}
+	var last time.Time
+	for _, i := range a.Instances {
+		if i.Kind != deploy.LinkGood || i.Err != nil {
+			continue
+		}
+		groups[i.Release] = append(groups[i.Release], i)
+		if i.Changed.After(last) || i.Changed.Equal(last) && strings.Compare(i.Release, newest) > 0 {
+			last, newest = i.Changed, i.Release
+		}
+	}
+	return groups, newest
+}
+
+// changed is when a link of the application was moved last.
+func (a *App) changed() time.Time {
+	var last time.Time
+	for _, i := range a.Instances {
+		if i.Changed.After(last) {
+			last = i.Changed
+		}
+	}
+	return last
+}

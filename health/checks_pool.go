@@ -1,0 +1,81 @@
+package health
+
+import (
+	"errors"
+	"strings"
+
+	"relink/fcgi"
+	"relink/internal/hint"
+	"relink/internal/ui"
+)
+
+var poolChecks = []Check{{
+	Name: "pool", Family: "pools",
+	Means: "Each pool answers, and soon. The time is that of its status page, which waits for a free worker as a visitor does. " +
+		"A pool that does not answer within health.timeout is CRITICAL; a slow one is judged by health.latency.",
+	run: checkPools,
+}}
+
+func checkPools(f *Facts, t *Thresholds) []Result {
+	var results []Result
+	if f.Discovery != nil {
+		results = append(results, unknown("pools", f.Discovery))
+	}
+	if len(f.Pools) == 0 && f.Discovery == nil {
+		results = append(results, problem(Critical, "pools", "no PHP-FPM runs here and no pool is configured",
+			"start PHP-FPM, or name the pools under pools in the configuration"))
+	}
+	for i := range f.Pools {
+		results = append(results, checkPool(&f.Pools[i], t))
+	}
+	return results
+}
+
+func checkPool(p *Pool, t *Thresholds) Result {
+	if p.Err != nil {
+		return problem(Critical, p.Address, p.cause(), p.mend())
+	}
+	state := t.Latency.atMost(p.Latency)
+	message := "answers in " + ui.Duration(p.Latency)
+	if state != OK {
+		message += ", more than " + ui.Duration(t.Latency.crossed(state))
+	}
+	return judged(state, p.Address, message, "look which requests keep its workers busy (pm.status_path with ?full), and raise pm.max_children if memory allows").
+		with(figure("latency", Seconds, p.Latency, t.Latency))
+}
+
+// cause drops what the subject says already.
+func (p *Pool) cause() string {
+	text := oneLine(p.Err.Error())
+	if _, after, found := strings.Cut(text, "call "+p.Address+": "); found {
+		return after
+	}
+	return text
+}
+
+func (p *Pool) mend() string {
+	switch {
+	case errors.Is(p.Err, fcgi.ErrNotListening):
+		return "start PHP-FPM (systemctl status php*-fpm says why it ended), or correct the address under pools in the configuration"
+	case errors.Is(p.Err, fcgi.ErrTimeout):
+		return "look whether its workers hang (systemctl status, strace) or are all busy, and reload PHP-FPM if they do not recover"
+	}
+	if hints := hint.Of(p.Err); len(hints) > 0 {
+		return strings.Join(hints, "; ")
+	}
+	return "look in PHP-FPM's error log"
+}
+
+// errDown is why nothing else is known of a pool.
+var errDown = errors.New("the pool does not answer")
+
+// noStatus is why FPM's figures are not known.
+func (p *Pool) noStatus() error {
+	switch {
+	case p.Err != nil:
+		return errDown
+	case p.StatusErr != nil:
+		return errors.New("the pool has no status page")
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package health
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"relink/deploy"
+	"relink/fcgi"
+	"relink/internal/ui"
+	"relink/opcache"
+)
+
+var staleChecks = []Check{{
+	Name: "stale-code", Family: "stale",
+	Means: "An instance's link leads to one release while OPcache serves scripts of another under its name. CRITICAL: visitors get old code, for ever. " +
+		"Keys of which the new script is not cached lead elsewhere for certain; of those where both are cached, each run follows up to 100. Not judged while a deploy is under way.",
+	run: apps(checkAliases),
+}, {
+	Name: "old-release", Family: "stale",
+	Means: "A release that no link leads to is still used: scripts of it were hit within health.window, later than timeouts.settle after the last link moved, " +
+		"and no request that is older than that is in flight. CRITICAL: visitors get old code.",
+	run: apps(checkOld),
+}, {
+	Name: "stale-workers", Family: "stale",
+	Means: "Workers that a deploy could not reach, because they were busy, and that still live. WARNING: each may serve old code for pages that nobody has asked for since.",
+	run:   apps(checkWorkers),
+}}
+
+const mostNamed = 5 // of instances, scripts or releases in a message
+
+func checkAliases(f *Facts, a *App, _ *Thresholds) Result {
+	switch {
+	case f.Cheap:
+		return notAsked()
+	case a.Locked != nil:
+		return ok("", "not judged: a deploy is under way")
+	case len(a.Aliases) == 0 && a.CacheErr != nil:
+		return unknown("", a.CacheErr)
+	case len(a.Aliases) == 0:
+		return ok("", "no link serves a release that it has left")
+	}
+	r := problem(Critical, "", "", fmt.Sprintf(`run "relink recover --app %s"; if that finds nothing to do, "relink opcache reset" at a quiet moment`, a.Name))
+	instances := map[string]bool{}
+	for _, alias := range a.Aliases {
+		for _, name := range alias.Instances {
+			instances[name] = true
+		}
+		r.Details = append(r.Details, fmt.Sprintf("%s still serves %s of %s: %s", list(alias.Instances),
+			ui.Plural(len(alias.Scripts), "script"), alias.Release, list(alias.Scripts)))
+	}
+	r.Message = ui.Plural(len(instances), "instance") + " served from a release that the link has left: " + r.Details[0]
+	r.Details = r.Details[1:]
+	return r.with(Figure{Name: "instances", Value: float64(len(instances)), Unit: Count})
+}
+
+func list(names []string) string {
+	if len(names) > mostNamed {
+		return strings.Join(names[:mostNamed], ", ") + fmt.Sprintf(" and %d more", len(names)-mostNamed)
+	}
+	return strings.Join(names, ", ")
+}
+
+func checkOld(f *Facts, a *App, t *Thresholds) Result {
+	switch {
+	case f.Cheap:
+		return notAsked()
+	case a.Locked != nil:
+		return ok("", "not judged: a deploy is under way")
+	}
+	var used []string
+	for _, old := range a.Old {
+		if old.usedSince(a.changed().Add(t.Settle), f.Time.Add(-t.Window)) {
+			used = append(used, fmt.Sprintf("%s (last %s ago)", old.Release, ui.Duration(f.Time.Sub(old.LastUsed))))
+		}
+	}
+	switch {
+	case len(used) == 0 && a.CacheErr != nil:
+		return unknown("", a.CacheErr)
+	case len(used) == 0:
+		return ok("", "no release is used that no link leads to")
+	}
+	if request := f.since(a.changed()); request != "" {
+		return ok("", "%s still in use by a request that began before the switch: %s", list(used), request)
+	}
+	return problem(Critical, "", "used though no link leads there: "+list(used),
+		fmt.Sprintf(`run "relink recover --app %s"; if that finds nothing to do, "relink opcache reset" at a quiet moment`, a.Name))
+}
+
+// usedSince compares whole seconds, which OPcache counts in.
+func (o OldRelease) usedSince(settled, recent time.Time) bool {
+	return o.LastUsed.After(settled.Truncate(time.Second)) && o.LastUsed.After(recent)
+}
+
+// since finds a request in flight that began before t.
+func (f *Facts) since(t time.Time) string {
+	for _, p := range f.Pools {
+		if p.Status == nil {
+			continue
+		}
+		for _, w := range p.Status.Processes {
+			if w.State == fcgi.StateRunning && f.Time.Add(-w.RequestDuration).Before(t) {
+				return fmt.Sprintf("worker %d of %s, %s %s for %s", w.PID, p.Address, w.Method, w.URI, ui.Duration(w.RequestDuration))
+			}
+		}
+	}
+	return ""
+}
+
+func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
+	if a.DeployErr != nil {
+		return unknown("", a.DeployErr)
+	}
+	if a.Pending == nil || a.Locked != nil || len(a.Pending.Stale) == 0 {
+		return ok("", "none")
+	}
+	var alive, hidden []string
+	for _, w := range a.Pending.Stale {
+		switch lives, known := f.lives(w, a.Pending); {
+		case !known:
+			hidden = append(hidden, w.Pool)
+		case lives:
+			alive = append(alive, fmt.Sprintf("worker %d of %s", w.PID, w.Pool))
+		}
+	}
+	count := Figure{Name: "workers", Value: float64(len(alive)), Unit: Count}
+	fix := fmt.Sprintf(`run "relink recover --app %s": it reaches them once they are free`, a.Name)
+	switch {
+	case len(alive) > 0:
+		return problem(Warning, "", "may be on an old release since the last deploy: "+list(alive), fix).with(count)
+	case len(hidden) > 0:
+		return problem(Unknown, "", "cannot tell whether workers that the last deploy did not reach still live: no status page of "+list(hidden), fix)
+	}
+	return ok("", "those that the last deploy did not reach have ended").with(count)
+}
+
+// lives tells whether a worker that was not reached is still the same process.
+func (f *Facts) lives(w opcache.Worker, since *deploy.PendingStatus) (lives, known bool) {
+	for _, p := range f.Pools {
+		if p.Address != w.Pool || p.Status == nil {
+			continue
+		}
+		for _, now := range p.Status.Processes {
+			if now.PID == w.PID {
+				return !now.StartTime.After(since.Since), true
+			}
+		}
+		return false, true
+	}
+	return false, false
+}

@@ -1,0 +1,274 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/deploy"
+	"relink/fcgi"
+	"relink/internal/config"
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/php"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Program is what the command needs of the program around it. The functions are
+// called when the command line has been read.
+type Program struct {
+	Config func() (*config.Config, error)
+	Screen func() *ui.Output // for its colours and width
+	Out    io.Writer         // for results
+}
+
+// stateError carries the exit status of the plugin contract. What it is about
+// has been printed, unless err is set.
+type stateError struct {
+	state State
+	err   error
+}
+
+func (s stateError) Error() string {
+	if s.err != nil {
+		return s.err.Error()
+	}
+	return s.state.String()
+}
+
+func (s stateError) Unwrap() error { return s.err }
+
+// ExitCode is the exit status of "relink health" if err came from it. Whatever
+// goes wrong in it is UNKNOWN, as monitoring expects: elsewhere 2 means wrong
+// usage, here it would mean CRITICAL.
+func ExitCode(err error) (code int, isHealth bool) {
+	var s stateError
+	if !errors.As(err, &s) {
+		return 0, false
+	}
+	return int(s.state), true
+}
+
+// Printed tells whether err was printed as part of the results.
+func Printed(err error) bool {
+	var s stateError
+	return errors.As(err, &s) && s.err == nil
+}
+
+// Formats of the results.
+var formats = []string{"text", "json", "nagios", "prometheus"}
+
+// Command is "relink health".
+func Command(p Program) *cli.Command {
+	return &cli.Command{
+		Name: "health", Usage: "check pools, OPcache, links and releases, for people and for monitoring",
+		Description: "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, also for a wrong configuration.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Usage: "of the results: " + strings.Join(formats, ", ")},
+			&cli.StringSliceFlag{Name: "check", Usage: "only these checks or families, by name, separated by commas"},
+			&cli.BoolFlag{Name: "explain", Usage: "say what the checks mean, all or those named behind it, and make none"},
+			&cli.StringFlag{Name: "textfile", Usage: "write metrics to this `FILE` for node_exporter's textfile collector, and print nothing else"},
+		},
+		ArgsUsage: "[NAME...]",
+		Action:    p.run,
+	}
+}
+
+func (p Program) run(c *cli.Context) error {
+	r := &running{Program: p}
+	if err := r.choose(c); err != nil {
+		return r.fail(err)
+	}
+	if r.explain {
+		return r.fail(Explain(p.Out, r.checks, textWidth))
+	}
+	if err := r.check(c.Context); err != nil {
+		return r.fail(err)
+	}
+	if worst := Worst(r.results); worst != OK {
+		return stateError{state: worst}
+	}
+	return nil
+}
+
+// running is one run of the command.
+type running struct {
+	Program
+	format   string
+	textfile string
+	names    []string
+	explain  bool
+	checks   []Check
+	facts    Facts
+	results  []Result
+}
+
+// choose reads the command line. Only what is checked needs the configuration.
+func (r *running) choose(c *cli.Context) (err error) {
+	r.textfile, r.explain = c.String("textfile"), c.Bool("explain")
+	r.names = append(split(c.StringSlice("check")), split(c.Args().Slice())...)
+	if r.format, err = formatOf(c); err != nil {
+		return err
+	}
+	if c.Args().Present() && !r.explain {
+		return hint.With(fmt.Errorf("%q is one argument too many", c.Args().First()), "name checks with --check %s", c.Args().First())
+	}
+	if r.textfile != "" && !strings.HasSuffix(r.textfile, ".prom") {
+		return hint.With(fmt.Errorf("--textfile %s: node_exporter reads only files whose names end in .prom", r.textfile), "give it such a name")
+	}
+	r.checks, err = Select(r.names, nil)
+	return err
+}
+
+func split(values []string) []string {
+	var names []string
+	for _, value := range values {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// formatOf is the --format given nearest to the command.
+func formatOf(c *cli.Context) (string, error) {
+	for _, level := range c.Lineage() {
+		if !level.IsSet("format") {
+			continue
+		}
+		format := level.String("format")
+		if !slices.Contains(formats, format) {
+			return "text", hint.With(fmt.Errorf("no format %q", format), "give --format %s", strings.Join(formats, ", "))
+		}
+		return format, nil
+	}
+	return "text", nil
+}
+
+func (r *running) check(ctx context.Context) error {
+	c, err := r.Config()
+	if err != nil {
+		return err
+	}
+	skip := c.Health.Skip
+	if len(r.names) > 0 {
+		skip = nil // what is asked for by name is made
+	}
+	if r.checks, err = Select(r.names, skip); err != nil {
+		return fmt.Errorf("health.skip: %w", err)
+	}
+	r.facts = Gather(ctx, dependencies(c))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.results = Evaluate(r.facts, thresholds(c), r.checks...)
+	return r.print()
+}
+
+func (r *running) print() error {
+	if r.textfile != "" {
+		return Textfile(r.textfile, r.facts, r.results)
+	}
+	switch r.format {
+	case "json":
+		return NewDocument(r.results, r.facts.Time, r.facts.Took).JSON(r.Out)
+	case "nagios":
+		return Nagios(r.Out, r.results)
+	case "prometheus":
+		return Prometheus(r.Out, r.facts, r.results)
+	}
+	return Text(r.Out, r.results, r.facts.Took, r.colors(), textWidth)
+}
+
+// fail makes an error UNKNOWN. Monitoring reads stdout only, so that there it is
+// a result; people and the textfile's cron job get it as any other error.
+func (r *running) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	if r.format == "text" || r.textfile != "" {
+		return stateError{Unknown, err}
+	}
+	failed := unknown("relink", err)
+	failed.Check = "health"
+	r.facts.Time, r.results = time.Now(), []Result{failed}
+	if printErr := r.print(); printErr != nil {
+		return stateError{Unknown, errors.Join(err, printErr)}
+	}
+	return stateError{state: Unknown}
+}
+
+// colors are those of the screen, if the results go to a terminal too.
+func (r *running) colors() ui.Colors {
+	file, isFile := r.Out.(*os.File)
+	if !isFile {
+		return false
+	}
+	terminal, _ := ui.Terminal(file)
+	return ui.Colors(terminal && bool(r.Screen().Colors()))
+}
+
+const textWidth = 80
+
+// dependencies translates the configuration into this package's own terms.
+func dependencies(c *config.Config) Deps {
+	d := Deps{
+		Pools: pools(c), Configured: len(c.Pools) > 0, State: c.StateDir,
+		Timeout: c.Health.Timeout, Window: c.Health.Window, Samples: Folder(filepath.Join(c.StateDir, "health")),
+		MinRequests: int64(c.Thresholds.HitRateRequests),
+	}
+	for _, a := range c.Apps {
+		app := Application{Pools: a.Pools, ReachedAs: a.ReachedAs, App: deploy.App{
+			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
+			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
+		}}
+		for _, i := range a.Instances {
+			app.Instances = append(app.Instances, deploy.Instance{Name: i.Name, Link: i.Link})
+		}
+		d.Apps = append(d.Apps, app)
+	}
+	return d
+}
+
+func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
+	if len(c.Pools) == 0 {
+		return php.DiscoverPools
+	}
+	return func(context.Context) ([]php.Pool, error) {
+		var list []php.Pool
+		for _, one := range c.Pools {
+			address, err := fcgi.ParseAddress(one.Address)
+			if err != nil {
+				return nil, err
+			}
+			pool := php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir}
+			for _, m := range one.PathMap {
+				pool.PathMap = append(pool.PathMap, php.Mapping{Host: m.Host, Pool: m.Pool})
+			}
+			list = append(list, pool)
+		}
+		return list, nil
+	}
+}
+
+func thresholds(c *config.Config) Thresholds {
+	h := c.Health
+	return Thresholds{
+		Latency: Bounds[time.Duration](h.Latency), ListenQueue: Bounds[int](h.ListenQueue),
+		MaxChildren: Bounds[int](h.MaxChildren), SlowRequests: Bounds[int](h.SlowRequests),
+		Memory: Bounds[float64](h.Memory), Waste: Bounds[float64](h.Waste), Keys: Bounds[float64](h.Keys),
+		Strings: Bounds[float64](h.Strings), JIT: Bounds[float64](h.JIT), Restarts: Bounds[int](h.Restarts),
+		Mixed: Bounds[time.Duration](h.Mixed), Releases: Bounds[int](h.Releases),
+		HitRate: Bounds[float64](h.HitRate), Disk: Bounds[float64](h.Disk), Inodes: Bounds[float64](h.Inodes),
+		HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: h.Window,
+	}
+}

@@ -1,0 +1,136 @@
+package health
+
+import (
+	"time"
+
+	"relink/deploy"
+	"relink/deploy/release"
+	"relink/fcgi"
+	"relink/opcache/report"
+	"relink/php"
+)
+
+// Facts are what was seen at one time. What could not be read is an error
+// beside the rest, never a missing entry.
+type Facts struct {
+	Time time.Time
+	Took time.Duration
+
+	Discovery error // why the pools of the running FPM masters could not be listed, or not all
+	Cheap     bool  // only what costs little was looked at
+	Samples   error // why no earlier sample could be read, or this one not be kept
+
+	Pools       []Pool
+	Masters     []Master
+	Apps        []App
+	FileSystems []FileSystem
+	Report      *report.Report // the caches' figures; those of Masters are in it
+}
+
+// Pool is one FastCGI address.
+type Pool struct {
+	Address string
+	Err     error // why it does not answer
+	Latency time.Duration
+
+	Status     *fcgi.PoolStatus // nil: see StatusErr
+	StatusErr  error
+	Queue      *int64 // connections that wait; nil where it cannot be known
+	Growth     *PoolGrowth
+	AgentErr   error // why the agent cannot work in a pool that answers
+	Configured bool  // named in the configuration, not found
+}
+
+// PoolGrowth is how counters of FPM grew since an earlier sample.
+type PoolGrowth struct {
+	Since        time.Time
+	MaxChildren  int64
+	SlowRequests int64
+}
+
+// Master is one OPcache and the FPM master that owns it.
+type Master struct {
+	report.MasterReport
+	Err           error // MasterReport.Error with its hint; nothing else is known then
+	Configuration php.Configuration
+	RealpathCache int64 // bytes, the largest of the workers that answered
+	FileCache     string
+	Preload       string // real path as the host sees it; "" without
+
+	// ControlTimeout is process_control_timeout; nil: see ControlErr.
+	ControlTimeout *time.Duration
+	ControlErr     error
+	// Xdebug tells whether the extension is in the workers' memory; nil: see XdebugErr.
+	Xdebug    *bool
+	XdebugErr error
+
+	Restarted *RestartGrowth // nil: no earlier sample
+}
+
+// RestartGrowth counts restarts of one OPcache since an earlier sample.
+type RestartGrowth struct {
+	Since             time.Time
+	OOM, Hash, Manual int64
+	Process           bool // the FPM master was started or reloaded
+}
+
+// App is one application.
+type App struct {
+	Name      string
+	Pools     []string // addresses; none: all
+	Releases  string   // real folder
+	Instances []Instance
+
+	Pending   *deploy.PendingStatus // a deploy that is under way, was interrupted or is not settled
+	Locked    *deploy.Holder        // who deploys now
+	Last      *deploy.Event         // the last deploy or rollback that ended
+	DeployErr error
+
+	Prunable   []deploy.PrunedRelease // what a prune would remove now
+	ReleaseErr error
+
+	Aliases  []StaleAlias
+	Old      []OldRelease // of which a cache holds live scripts though no link leads there
+	CacheErr error        // why Aliases and Old are not complete
+}
+
+// Instance is one link.
+type Instance struct {
+	Name    string
+	Link    string
+	Kind    deploy.LinkKind
+	Literal string
+	Real    string          // the folder that it leads to
+	Release string          // id, or the folder where it is no release
+	Changed time.Time       // when the link was made
+	Known   release.Release // of a release: its manifest and marks
+	Inside  bool            // the folder lies in a release of the application
+	Docroot error           // why the document root below the link cannot be served
+	Err     error           // why the link cannot be read
+}
+
+// StaleAlias is a release whose scripts OPcache serves under instances that
+// have left it.
+type StaleAlias struct {
+	Master    string
+	Release   string // that is served
+	Instances []string
+	Scripts   []string // relative to the link's target
+}
+
+// OldRelease is a release that no link leads to and a cache still holds.
+type OldRelease struct {
+	Master   string
+	Release  string
+	Scripts  int64     // live
+	LastUsed time.Time // of those that were hit since they were compiled
+}
+
+// FileSystem is one that releases or state lie on.
+type FileSystem struct {
+	Path             string // the folder that it was asked for
+	Err              error
+	Bytes, FreeBytes int64 // for an unprivileged writer
+	Inodes, Free     int64 // both 0 where it makes inodes as it needs them
+	MinFree          int64 // bytes that a deploy leaves free
+}

@@ -1,0 +1,111 @@
+package health
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// plugins is where Debian's monitoring-plugins-basic puts them.
+const plugins = "/usr/lib/nagios/plugins"
+
+// The monitoring plugins' own wrapper knows a plugin by its exit status and by
+// the state in its first line.
+func TestUnderNegate(t *testing.T) {
+	s := newScene(t)
+	file := s.configuration("health: {skip: [disk]}\n")
+	nagios := []string{"$RELINK", "health", "--format", "nagios"}
+	negate := append([]string{plugins + "/negate", "--substitute"}, nagios...)
+	if r := execute(t, file, append([]string{}, negate...)...); r.code != 2 || !strings.HasPrefix(r.stdout, "RELINK CRITICAL - 32 ok | 'pool.latency ") {
+		t.Errorf("%+v", r)
+	}
+	s.must(s.server.StopMaster("php"))
+	if r := execute(t, file, append([]string{}, negate...)...); r.code != 0 || !strings.HasPrefix(r.stdout, "RELINK OK - 1 critical") {
+		t.Errorf("%+v", r)
+	}
+	warned := append([]string{plugins + "/negate", "--substitute", "--unknown=WARNING"}, nagios...)
+	if r := execute(t, "/nonexistent.yaml", warned...); r.code != 1 || !strings.HasPrefix(r.stdout, "RELINK WARNING - 1 unknown") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// utils.sh has the exit statuses as the plugins' shell scripts know them.
+func TestExitStatusesOfUtils(t *testing.T) {
+	for state, variable := range map[State]string{OK: "STATE_OK", Warning: "STATE_WARNING", Critical: "STATE_CRITICAL", Unknown: "STATE_UNKNOWN"} {
+		r := execute(t, "", "sh", "-c", ". "+plugins+"/utils.sh; echo $"+variable)
+		if r.stdout != fmt.Sprintln(int(state)) {
+			t.Errorf("%s: %+v", state, r)
+		}
+	}
+}
+
+// perfForm is one datum of the plugin guidelines: 'label'=value[UOM];warn;crit;min;max.
+var perfForm = regexp.MustCompile(`^'((?:[^'=|\n]|'')+)'=(-?[0-9.]+)(s|%|B|c)?(?:;([0-9.]*:?)(?:;([0-9.]*:?)(?:;([0-9.]*)(?:;([0-9.]*))?)?)?)?(?: |$)`)
+
+func checkPlugin(t *testing.T, text string) (labels map[string]bool) {
+	t.Helper()
+	first, long, _ := strings.Cut(text, "\n")
+	if strings.Count(first, "|") > 1 || strings.Contains(long, "|") || len(text) > 8<<10 {
+		t.Errorf("%d bytes: %q", len(text), text)
+	}
+	_, data, _ := strings.Cut(first, " | ")
+	labels = map[string]bool{}
+	for data != "" {
+		found := perfForm.FindStringSubmatch(data)
+		if found == nil {
+			t.Fatalf("no performance data: %q", data)
+		}
+		if labels[found[1]] {
+			t.Errorf("%q stands twice", found[1])
+		}
+		labels[found[1]] = true
+		data = data[len(found[0]):]
+	}
+	return labels
+}
+
+func TestPluginFormat(t *testing.T) {
+	for _, name := range []string{"sound", "troubled"} {
+		if labels := checkPlugin(t, readFile(t, "testdata/"+name+".nagios")); len(labels) < 15 {
+			t.Error(labels)
+		}
+	}
+}
+
+func TestPluginOutputIsBounded(t *testing.T) {
+	f := facts()
+	for i := range 300 {
+		p := f.Pools[0]
+		p.Address = fmt.Sprintf("unix:/run/php/pool-%d.sock", i)
+		if i%2 == 0 {
+			p.Err = fmt.Errorf("call %s: nothing listens | or so", p.Address)
+		}
+		f.Pools = append(f.Pools, p)
+	}
+	var out bytes.Buffer
+	if err := Nagios(&out, Evaluate(f, limits(t))); err != nil {
+		t.Fatal(err)
+	}
+	checkPlugin(t, out.String())
+	if !strings.Contains(out.String(), "further figures is left out") || !strings.Contains(out.String(), "more problems") {
+		t.Error(out.String())
+	}
+}
+
+func FuzzPlugin(f *testing.F) {
+	f.Add("pool", "unix:/run/x.sock", "nothing | listens\nat 'all' = 5", 0.5)
+	f.Add("a'b", "/srv/it's = mine|", "", -1e300)
+	f.Fuzz(func(t *testing.T, check, subject, message string, value float64) {
+		r := Result{Check: check, Subject: subject, State: Critical, Message: message, Fix: message, Figures: []Figure{figure("x", Ratio, value, Bounds[float64]{1, 2})}}
+		var out bytes.Buffer
+		if err := Nagios(&out, []Result{r}); err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(out.String(), "\n")
+		if strings.Count(out.String(), "|") != 1 || !strings.Contains(first, " | '") {
+			t.Errorf("%q", out.String())
+		}
+	})
+}

@@ -1,0 +1,45 @@
+package health
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// problems lists what is not OK, the most urgent first. Results that say the
+// same of the same thing are one line: a pool that is down leaves twenty checks
+// unknown.
+func problems(results []Result) []Result {
+	var list []Result
+	for _, r := range results {
+		if r.State == OK {
+			continue
+		}
+		same := slices.IndexFunc(list, func(o Result) bool {
+			return r.State == Unknown && o.State == Unknown && o.Subject == r.Subject && o.Message == r.Message
+		})
+		if same >= 0 {
+			list[same].Check += ", " + r.Check
+			continue
+		}
+		list = append(list, r)
+	}
+	slices.SortStableFunc(list, func(a, b Result) int { return b.State.rank() - a.State.rank() })
+	return list
+}
+
+// counted is how many results there are in each state: "1 critical, 2 warnings,
+// 31 ok".
+func counted(results []Result) string {
+	var n [len(stateNames)]int
+	for _, r := range results {
+		n[r.State]++
+	}
+	var parts []string
+	for _, s := range []State{Critical, Warning, Unknown} {
+		if n[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[s], strings.ToLower(s.String())))
+		}
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%d ok", n[OK])), ", ")
+}
