@@ -183,6 +183,7 @@ func (r *run) event(undone string) Event {
 		ID: r.journal.ID, Time: time.Now().UTC().Truncate(time.Millisecond), Operation: r.journal.Operation,
 		Release: r.journal.Release, Ref: r.journal.Ref, Moves: r.journal.Moves, Undone: undone,
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
+		Steps: r.report.Steps, CutoverMS: r.report.CutoverMS, Restart: r.report.Restart.Action, SavedBytes: r.report.SavedBytes,
 	}
 }
 

@@ -36,6 +36,11 @@ type Event struct {
 	Undone    string           `json:"undone,omitempty"` // why the links were put back
 	Stale     []opcache.Worker `json:"stale,omitempty"`  // workers that still held the old release
 	User      string           `json:"user"`
+
+	Steps      []StepReport `json:"steps,omitempty"`      // those that had been taken when the line was written
+	CutoverMS  float64      `json:"cutover_ms,omitempty"` // from the first moved link to the last invalidation
+	Restart    string       `json:"restart,omitempty"`    // what was decided about the cache
+	SavedBytes int64        `json:"saved_bytes,omitempty"`
 }
 
 // Moved tells events that left their links moved from those that were undone.
