@@ -17,7 +17,7 @@ func defaults(path string) *Config {
 		Warm:    Warm{Workers: 1, Slice: 200 * time.Millisecond, Pause: 50 * time.Millisecond},
 		Health:  defaultHealth(),
 		Timeouts: Timeouts{
-			Connect: 2 * time.Second, Call: 30 * time.Second, Sweep: 10 * time.Second, Settle: 30 * time.Second,
+			Call: 30 * time.Second, Sweep: 100 * time.Millisecond, Settle: 30 * time.Second,
 			Hook: 10 * time.Minute, Check: 10 * time.Second, Fetch: 10 * time.Minute,
 		},
 	}
@@ -63,13 +63,12 @@ func (r *reader) thresholds(t *Thresholds) take {
 
 func (r *reader) timeouts(t *Timeouts) take {
 	return r.section(keys{
-		"connect": r.duration(&t.Connect, moment),
-		"call":    r.duration(&t.Call, moment),
-		"sweep":   r.duration(&t.Sweep, moment),
-		"settle":  r.duration(&t.Settle, 0),
-		"hook":    r.duration(&t.Hook, moment),
-		"check":   r.duration(&t.Check, moment),
-		"fetch":   r.duration(&t.Fetch, moment),
+		"call":   r.duration(&t.Call, moment),
+		"sweep":  r.duration(&t.Sweep, moment),
+		"settle": r.duration(&t.Settle, 0),
+		"hook":   r.duration(&t.Hook, moment),
+		"check":  r.duration(&t.Check, moment),
+		"fetch":  r.duration(&t.Fetch, moment),
 	})
 }
 

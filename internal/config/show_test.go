@@ -102,7 +102,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Disk: config.Bounds[float64]{Warning: 0.2, Critical: 0.15}, Inodes: config.Bounds[float64]{Warning: 0.25},
 		},
 		Timeouts: config.Timeouts{
-			Connect: time.Second, Call: 20 * time.Second, Sweep: 5 * time.Second, Settle: 90 * time.Second,
+			Call: 20 * time.Second, Sweep: 5 * time.Second, Settle: 90 * time.Second,
 			Hook: 2 * time.Hour, Check: 3 * time.Second, Fetch: 15 * time.Minute,
 		},
 	}
@@ -195,9 +195,8 @@ health:
     warning: 0.1
     critical: 0.05
 timeouts:
-  connect: 2s
   call: 30s
-  sweep: 10s
+  sweep: 100ms
   settle: 30s
   hook: 10m
   check: 10s

@@ -165,11 +165,10 @@ type Bounds[T int | float64 | time.Duration] struct{ Warning, Critical T }
 
 // Timeouts bound every wait.
 type Timeouts struct {
-	Connect time.Duration // to a pool
-	Call    time.Duration // one call of the agent
-	Sweep   time.Duration // all workers of a pool, before the cut-over
-	Settle  time.Duration // workers that were busy at the cut-over
-	Hook    time.Duration // one hook command
-	Check   time.Duration // one check of an instance
-	Fetch   time.Duration // one source
+	Call   time.Duration // one call of the agent
+	Sweep  time.Duration // the cut-over waits this long for a worker that is inside a request
+	Settle time.Duration // workers that were busy at the cut-over
+	Hook   time.Duration // one hook command
+	Check  time.Duration // one check of an instance
+	Fetch  time.Duration // one source
 }

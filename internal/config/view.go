@@ -36,7 +36,6 @@ func viewOf(c *Config) ordered {
 		"warm", pairs("workers", c.Warm.Workers, "slice", c.Warm.Slice, "pause", c.Warm.Pause),
 		"health", viewHealth(c.Health),
 		"timeouts", pairs(
-			"connect", c.Timeouts.Connect,
 			"call", c.Timeouts.Call,
 			"sweep", c.Timeouts.Sweep,
 			"settle", c.Timeouts.Settle,
