@@ -34,7 +34,7 @@ type town struct {
 
 const townSites = 30
 
-func newTown(t testing.TB, make func(ctx context.Context, dir string) (app.App, error)) *town {
+func newTown(t testing.TB, make func(ctx context.Context, dir string) (app.App, error), change ...func(*sandbox.Options)) *town {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
@@ -57,7 +57,11 @@ func newTown(t testing.TB, make func(ctx context.Context, dir string) (app.App, 
 		links += fmt.Sprintf("      %s: %s\n", name, w.path("www", name))
 		sites = append(sites, sandbox.Site{Host: name + ".test", DocumentRoot: w.path("www", name, w.app.DocRoot), Env: w.app.Env(data, name)})
 	}
-	w.server, err = sandbox.Start(ctx, sandbox.Options{Root: w.path("srv"), Sites: sites})
+	options := sandbox.Options{Root: w.path("srv"), Sites: sites}
+	for _, f := range change {
+		f(&options)
+	}
+	w.server, err = sandbox.Start(ctx, options)
 	w.must(err)
 	t.Cleanup(func() {
 		if err := w.server.Stop(); err != nil {
@@ -158,8 +162,9 @@ func synthetic(ctx context.Context, dir string) (app.App, error) { return app.Sy
 
 // The promise, on the real program: no failed request, no old page after the
 // command has returned, no restart, with a request of five seconds in flight.
-func TestDeployUnderLoad(t *testing.T) {
-	w := newTown(t, synthetic)
+func TestDeployUnderLoad(t *testing.T) { deployUnderLoad(t, newTown(t, synthetic)) }
+
+func deployUnderLoad(t *testing.T, w *town) {
 	w.relink("deploy", "v1", "--all", "--smart-reset")
 	w.beginLoad()
 	before := w.workers()
