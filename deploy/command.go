@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"relink/deploy/source"
-	"relink/fcgi"
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
-	"relink/php"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -220,7 +217,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 		},
 		Reset: Reset(s.config.Reset), Rebuild: c.Bool("rebuild"), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
-		Thresholds:   thresholds(s.config.Thresholds),
+		Thresholds:   opcache.ThresholdsOf(s.config.Thresholds),
 	}
 	s.deps = Deps{Connect: s.connect, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
 	if len(a.Pools) == 0 {
@@ -267,79 +264,13 @@ func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") +
 
 // connect reaches the pools that serve the application.
 func (s *session) connect(ctx context.Context) (Caches, error) {
-	pools, err := s.pools(ctx)
+	setup, err := opcache.FromConfig(s.config)
 	if err != nil {
 		return nil, err
 	}
-	t, w := s.config.Timeouts, s.config.Warm
-	caches, err := opcache.Connect(ctx, pools, opcache.Options{
-		Docroot: s.app.Docroot, ReachedAs: slices.Concat(s.app.ReachedAs, readReached(s.options.App.reachedFile())),
-		CallTimeout: t.Call, SettleTimeout: t.Settle,
-		WarmWorkers: w.Workers, WarmSlice: w.Slice, WarmPause: w.Pause,
-	})
+	caches, err := setup.Connect(ctx, setup.App(s.app.Name))
 	if err != nil {
 		return nil, err
 	}
-	return connected{caches, method(s.config.Restart.Method), s.restartOptions()}, nil
-}
-
-func thresholds(t config.Thresholds) opcache.Thresholds {
-	out := opcache.DefaultThresholds()
-	out.FreeBytes, out.Keys, out.Waste = t.FreeBytes, t.Keys, t.Waste
-	out.Strings, out.HitRate, out.HitRateRequests = t.Strings, t.HitRate, int64(t.HitRateRequests)
-	return out
-}
-
-func method(configured string) opcache.Method {
-	if configured == config.MethodReset {
-		return opcache.MethodOPcache
-	}
-	return opcache.Method(configured)
-}
-
-func (s *session) restartOptions() opcache.RestartOptions {
-	o := opcache.RestartOptions{
-		WhenQuiet: true, Quiet: s.config.Restart.Quiet, Wait: s.config.Restart.Wait, Warm: true,
-		Apache: s.config.Apache.Control, Commands: map[string][]string{},
-	}
-	for _, pool := range s.config.Pools {
-		if len(pool.Command) > 0 {
-			o.Commands[pool.Address] = pool.Command
-		}
-	}
-	return o
-}
-
-func (s *session) pools(ctx context.Context) ([]php.Pool, error) {
-	if len(s.config.Pools) == 0 {
-		return php.DiscoverPools(ctx)
-	}
-	var pools []php.Pool
-	for _, one := range s.config.Pools {
-		if !serves(s.app.Pools, one.Address) {
-			continue
-		}
-		address, err := fcgi.ParseAddress(one.Address)
-		if err != nil {
-			return nil, err
-		}
-		pool := php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir}
-		for _, mapping := range one.PathMap {
-			pool.PathMap = append(pool.PathMap, php.Mapping{Host: mapping.Host, Pool: mapping.Pool})
-		}
-		pools = append(pools, pool)
-	}
-	return pools, nil
-}
-
-func serves(chosen []string, address string) bool {
-	if len(chosen) == 0 {
-		return true
-	}
-	for _, one := range chosen {
-		if one == address {
-			return true
-		}
-	}
-	return false
+	return connected{caches, setup.Method, setup.Restart}, nil
 }

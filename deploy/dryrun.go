@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,6 +21,11 @@ func (r *run) dryDeploy(ctx context.Context) error {
 	if _, err := r.resolve(ctx); err != nil {
 		return err
 	}
+	if same, err := r.sameAlready(); err != nil || same.ID != "" {
+		r.report.Release, r.to = same.ID, r.everywhere(r.App.destination(same.ID))
+		r.would("take %s, which other instances are on already", same.ID)
+		return errors.Join(err, r.drySwitch())
+	}
 	id := r.store.NewID(time.Now(), r.resolved.Label)
 	r.report.Release, r.to = id, r.everywhere(r.App.destination(id))
 	r.would("fetch %s (%s, %s) into %s", r.Ref, r.resolved.Description, ui.Bytes(r.resolved.Bytes), r.store.Path(id))
@@ -35,6 +41,14 @@ func (r *run) dryRollback(context.Context) error {
 		return err
 	}
 	if err := r.findTargets(); err != nil {
+		return err
+	}
+	err := r.repeat(func(of string) (Destination, error) {
+		id := r.store.NewID(time.Now(), r.labelOf(of))
+		r.would("repeat %s as %s, a new folder of hard links: OPcache must not see the old path again", of, id)
+		return r.App.destination(id), nil
+	})
+	if err != nil {
 		return err
 	}
 	r.report.Release = commonest(r.to)

@@ -11,8 +11,8 @@ import (
 
 // repeat gives each release that nobody is on any more a path of its own, before
 // links go back to it (release.Store.Repeat says why). One that other instances
-// are on is shared as it is.
-func (r *run) repeat(ctx context.Context) error {
+// are on is shared as it is. One makes the repeat.
+func (r *run) repeat(one func(of string) (Destination, error)) error {
 	live, err := r.App.live()
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (r *run) repeat(ctx context.Context) error {
 			continue
 		}
 		if _, done := repeats[to.Release]; !done {
-			if repeats[to.Release], err = r.repeatOne(ctx, to.Release); err != nil {
+			if repeats[to.Release], err = one(to.Release); err != nil {
 				return err
 			}
 		}
@@ -43,11 +43,7 @@ func (r *run) repeat(ctx context.Context) error {
 }
 
 func (r *run) repeatOne(ctx context.Context, of string) (Destination, error) {
-	original, err := r.store.Get(of)
-	if err != nil {
-		return Destination{}, err
-	}
-	id := r.store.NewID(r.began, cmp.Or(original.Ref, of))
+	id := r.store.NewID(r.began, r.labelOf(of))
 	r.journal.Release, r.journal.Made, r.journal.Unsettled = id, true, r.unsettled
 	if err := r.note(PhaseStaging); err != nil {
 		return Destination{}, err
@@ -58,6 +54,15 @@ func (r *run) repeatOne(ctx context.Context, of string) (Destination, error) {
 	}
 	r.made = append(r.made, sealed.ID)
 	return r.App.destination(sealed.ID), nil
+}
+
+// labelOf names a repeat by the ref that it was made of.
+func (r *run) labelOf(of string) string {
+	original, err := r.store.Get(of)
+	if err != nil {
+		return of
+	}
+	return cmp.Or(original.Ref, of)
 }
 
 // mayReturn allows a way back to a folder that is no release, and whose path

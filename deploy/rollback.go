@@ -46,7 +46,8 @@ func (r *run) choose(ctx context.Context) (string, error) {
 	}
 	chosen := commonest(r.to)
 	if len(r.plan.Needed()) > 0 {
-		if err := r.repeat(ctx); err != nil {
+		again := func(of string) (Destination, error) { return r.repeatOne(ctx, of) }
+		if err := r.repeat(again); err != nil {
 			return "", err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -28,10 +29,11 @@ type command struct {
 }
 
 // run gives the command's report, which it prints as JSON also when it fails.
-func (c command) run(ctx context.Context, args []string) (deploy.Report, error) {
+// stepped is told each step that has ended; it may be nil.
+func (c command) run(ctx context.Context, args []string, stepped func(name string)) (deploy.Report, error) {
 	cmd := exec.CommandContext(ctx, c.executable, append([]string{"--config", c.config, "--format", "json"}, args...)...)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, c.screen
+	cmd.Stdout, cmd.Stderr = &out, &progress{to: c.screen, stepped: stepped}
 	// Ctrl-C at the terminal goes to its whole foreground group: in a group of
 	// its own, the command gets the signal once, from here.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -61,4 +63,28 @@ func readReport(args []string, out []byte, runErr error) (deploy.Report, error) 
 		err = hint.With(err, "%s", advice)
 	}
 	return report, err
+}
+
+// progress passes a command's progress on, line by line, and hears the names of
+// its steps.
+type progress struct {
+	to      io.Writer
+	stepped func(name string)
+	part    []byte // of a line
+}
+
+func (p *progress) Write(data []byte) (int, error) {
+	p.part = append(p.part, data...)
+	for {
+		end := bytes.IndexByte(p.part, '\n')
+		if end < 0 {
+			return len(data), nil
+		}
+		line := p.part[:end+1]
+		if words := strings.Fields(string(line)); len(words) > 0 && p.stepped != nil {
+			p.stepped(words[0])
+		}
+		_, _ = p.to.Write(line) // nobody to see the progress is no reason to stop
+		p.part = p.part[end+1:]
+	}
 }

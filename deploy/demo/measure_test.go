@@ -143,6 +143,20 @@ func TestReadReport(t *testing.T) {
 	}
 }
 
+func TestProgress(t *testing.T) {
+	var out strings.Builder
+	var steps []string
+	p := &progress{to: &out, stepped: func(name string) { steps = append(steps, name) }}
+	for _, piece := range []string{"  observe  8 MB   3 ms\n  wa", "rm: 0/301 scripts\n\n", "left"} {
+		if n, err := p.Write([]byte(piece)); n != len(piece) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if !slices.Equal(steps, []string{"observe", "warm:"}) || out.String() != "  observe  8 MB   3 ms\n  warm: 0/301 scripts\n\n" {
+		t.Errorf("%q %q", steps, out.String())
+	}
+}
+
 func TestMissing(t *testing.T) {
 	if err := missingError(nil, nil, true); err != nil {
 		t.Error(err)

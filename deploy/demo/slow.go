@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strings"
+	"sync"
 	"time"
 
 	"relink/deploy"
@@ -16,7 +15,6 @@ const (
 	slowSeconds = 5                // that the page sleeps
 	slowGrace   = 30 * time.Second // for its answer, over that
 	slowMost    = 1 << 20          // bytes of the answer that are read
-	stagedEvery = 5 * time.Millisecond
 )
 
 // slowAnswer is what became of the slow request.
@@ -28,58 +26,56 @@ type slowAnswer struct {
 	problem string
 }
 
-// flight is a slow request that is under way.
+// flight is a slow request that begins when it is told to, once.
 type flight struct {
+	start  chan struct{}
+	once   sync.Once
 	cancel context.CancelFunc
 	done   chan struct{}
 	answer slowAnswer // valid after done
 }
 
+// slowRequest must be ended.
+func (s *scene) slowRequest(ctx context.Context, on site) *flight {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &flight{start: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		select {
+		case <-f.start:
+			f.answer = s.ask(ctx, on)
+		case <-ctx.Done():
+			f.answer.problem = "it was never begun"
+		}
+	}()
+	return f
+}
+
+// startAfter is the step after which the slow request begins. The release is
+// there already, from the deploy to one site: what is left before the first link
+// moves takes far less than the request, and more than it needs to reach a worker.
+const startAfter = "preflight"
+
+func (f *flight) stepped(name string) {
+	if name == startAfter {
+		f.once.Do(func() { close(f.start) })
+	}
+}
+
+// land waits for the answer, when the command has returned.
 func (f *flight) land() slowAnswer {
-	<-f.done
+	select {
+	case <-f.start:
+		<-f.done
+	default:
+		f.end()
+	}
 	return f.answer
 }
 
 func (f *flight) end() {
 	f.cancel()
 	<-f.done
-}
-
-// slowRequest asks the slow page as soon as a further release is staged: the
-// command compiles then, and moves the first link a moment later. The flight
-// must be ended.
-func (s *scene) slowRequest(ctx context.Context, on site) (*flight, error) {
-	staged, err := s.staged()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	f := &flight{cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(f.done)
-		err := every(ctx, stagedEvery, func() (bool, error) {
-			now, err := s.staged()
-			return now > staged, err
-		})
-		if err != nil {
-			f.answer.problem = err.Error()
-			return
-		}
-		f.answer = s.ask(ctx, on)
-	}()
-	return f, nil
-}
-
-// staged is how many releases there are; one that is being made has a name with
-// a dot before it.
-func (s *scene) staged() (n int, err error) {
-	entries, err := os.ReadDir(s.releases())
-	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), ".") {
-			n++
-		}
-	}
-	return n, err
 }
 
 func (s *scene) ask(ctx context.Context, on site) slowAnswer {

@@ -101,7 +101,7 @@ func (p *stage) firstRelease(ctx context.Context) (release string, err error) {
 		return "", err
 	}
 	began := time.Now()
-	if a.report, err = p.relink.run(ctx, a.args); err != nil {
+	if a.report, err = p.relink.run(ctx, a.args, nil); err != nil {
 		return "", err
 	}
 	a.took = time.Since(began)
@@ -161,20 +161,19 @@ func (p *stage) act(ctx context.Context, next plan) error {
 // perform runs the command, with the slow request around it where there is to
 // be one, and watches the load for a while after.
 func (p *stage) perform(ctx context.Context, a *act, slow bool) (at span, err error) {
-	var inFlight *flight
+	inFlight := p.slowRequest(ctx, p.sites[1])
+	defer inFlight.end()
+	stepped := func(string) {}
 	if slow {
-		if inFlight, err = p.slowRequest(ctx, p.sites[1]); err != nil {
-			return at, err
-		}
-		defer inFlight.end()
+		stepped = inFlight.stepped
 	}
 	at.began = time.Now()
-	if a.report, err = p.relink.run(ctx, a.args); err != nil {
+	if a.report, err = p.relink.run(ctx, a.args, stepped); err != nil {
 		return at, err
 	}
 	at.returned = time.Now()
 	a.took = at.returned.Sub(at.began)
-	if inFlight != nil {
+	if slow {
 		got := inFlight.land()
 		began := got.began.Sub(at.began)
 		a.slow, a.meeting = &got, meet(began, began+got.took, a.report)
