@@ -1,15 +1,12 @@
 package php
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"relink/fcgi"
@@ -94,68 +91,15 @@ func (m Master) hostPath(path string) string {
 	return filepath.Join(m.Root, path)
 }
 
-// PoolConfigs has the master's own binary read its configuration again, with the
-// rights of the master's user: a title like that of a master is no reason to run
-// another user's file as root.
+// PoolConfigs has the master's own binary read its configuration again.
 func (m Master) PoolConfigs(ctx context.Context) ([]PoolConfig, error) {
-	pools, err := m.dump(ctx, m.Config)
-	if !errors.Is(err, errNoPools) || m.Root != "/" {
-		return pools, err
-	}
-	// FPM prints at the level "notice", which log_level may hide: read it through
-	// a file that includes it and sets the level.
-	wrapper, remove, err := m.loud()
+	printed, err := m.printConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
-	return m.dump(ctx, wrapper)
-}
-
-func (m Master) dump(ctx context.Context, config string) ([]PoolConfig, error) {
-	ctx, cancel := context.WithTimeout(ctx, confTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, m.Exe, "-y", config, "-tt")
-	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	cmd.SysProcAttr = m.attributes()
-	cmd.WaitDelay = time.Second
-	printed, err := cmd.CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("%s -y %s -tt: %w: %s", m.Exe, config, err, lastLines(printed))
-	}
 	pools, err := ParsePools(printed)
 	if err != nil {
-		return nil, fmt.Errorf("%s -y %s -tt: %w", m.Exe, config, err)
+		return nil, fmt.Errorf("%s -y %s -tt: %w", m.Exe, m.Config, err)
 	}
 	return pools, nil
-}
-
-func (m Master) attributes() *syscall.SysProcAttr {
-	attributes := &syscall.SysProcAttr{}
-	if m.Root != "/" {
-		attributes.Chroot = m.proc("root") // with the mounts that only the master may have
-	}
-	if m.UID != os.Geteuid() {
-		attributes.Credential = &syscall.Credential{Uid: uint32(m.UID), Gid: uint32(m.GID)}
-	}
-	return attributes
-}
-
-func (m Master) loud() (file string, remove func(), err error) {
-	f, err := os.CreateTemp("", "relink-fpm-*.conf")
-	if err != nil {
-		return "", nil, err
-	}
-	remove = func() { os.Remove(f.Name()) }
-	_, err = fmt.Fprintf(f, "include=\"%s\"\n[global]\nlog_level=notice\n", m.Config)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		remove()
-		return "", nil, err
-	}
-	return f.Name(), remove, nil
-}
-
-func lastLines(printed []byte) string {
-	lines := bytes.Split(bytes.TrimSpace(printed), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-3):], []byte("; ")))
 }

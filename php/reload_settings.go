@@ -3,16 +3,9 @@ package php
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
-
-	"relink/internal/hint"
 )
 
 // MasterSettings are what FPM itself reads in a master's configuration now.
@@ -33,15 +26,7 @@ func (m Master) Settings(ctx context.Context) (MasterSettings, error) {
 	if m.Problem != nil {
 		return unknown, m.Problem
 	}
-	config, remove := m.Config, func() {}
-	if m.Root == "/" { // in another root there is no place for a file of ours
-		var err error
-		if config, remove, err = m.wrapper(); err != nil {
-			return unknown, err
-		}
-	}
-	defer remove()
-	printed, err := m.printConfig(ctx, config)
+	printed, err := m.printConfig(ctx)
 	if err != nil {
 		return unknown, err
 	}
@@ -53,52 +38,6 @@ func (m Master) Settings(ctx context.Context) (MasterSettings, error) {
 		}
 	}
 	return s, nil
-}
-
-// wrapper makes a configuration that includes the master's: -tt prints at the
-// level "notice", which log_level may hide, and it prints into error_log too.
-func (m Master) wrapper() (file string, remove func(), err error) {
-	f, err := os.CreateTemp("", "relink-fpm-*.conf")
-	if err != nil {
-		return "", nil, err
-	}
-	remove = func() { os.Remove(f.Name()) }
-	_, err = fmt.Fprintf(f, "include=\"%s\"\n[global]\nlog_level=notice\nerror_log=/dev/null\n", m.Config)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		remove()
-		return "", nil, err
-	}
-	return f.Name(), remove, nil
-}
-
-// printConfig gives -R in case the master had it: a pool of root's is refused without.
-func (m Master) printConfig(ctx context.Context, config string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, confTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, m.Exe, "-R", "-y", config, "-tt")
-	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if os.Geteuid() == 0 { // nobody else may become the master's user
-		cmd.SysProcAttr = m.attributes()
-	}
-	cmd.WaitDelay = time.Second
-	printed, err := cmd.CombinedOutput()
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s -tt of %s: %w", m.Exe, m.Config, ctx.Err())
-	case err != nil:
-		return nil, hint.With(fmt.Errorf("%w and would end at a reload: %s: %w: %s", ErrBadConfig, m.Config, err, complaints(printed)),
-			"correct the configuration")
-	}
-	return printed, nil
-}
-
-// complaints drops what -tt prints of a configuration that it then refuses.
-func complaints(printed []byte) string {
-	lines := bytes.Split(bytes.TrimSpace(printed), []byte("\n"))
-	lines = slices.DeleteFunc(lines, func(line []byte) bool { return bytes.Contains(line, []byte("NOTICE: ")) })
-	const most = 6 // the first ones are the cause
-	return string(bytes.Join(lines[:min(most, len(lines))], []byte("; ")))
 }
 
 // parseControlTimeout reads what "php-fpm -tt" prints: every time in seconds, as
