@@ -81,7 +81,7 @@ func TestStory(t *testing.T) {
 		"$ relink deploy v1 --all --smart-reset", "3 made in", "3 of 3 answer with v1",
 		"$ relink deploy v2 --instance club1 --smart-reset", "1 of 3 moved; the others answered with v1 all the time",
 		"$ relink deploy v2 --all --smart-reset", "answered with status 200 by v1 after 5",
-		"$ relink rollback --all --to", "No request failed",
+		"$ relink rollback --all --smart-reset", "No request failed",
 		"curl -H 'Host: club1.test'", dir + "/relink.yaml", "demo --stop",
 	} {
 		if !strings.Contains(out, want) {
@@ -157,6 +157,7 @@ func TestInterrupt(t *testing.T) {
 		"in a deploy with all": "$ relink deploy v2 --all",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := newFolder(t)
 			cmd := relink(testContext(t), "demo", "--instances", "2", "--keep", "--dir", dir, "--cache", cache)
 			var stderr bytes.Buffer

@@ -46,10 +46,10 @@ type stage struct {
 // play tells the whole story. The load runs from the first release on to the end.
 func play(ctx context.Context, s *scene, o Options, tell teller) ([]act, error) {
 	p := &stage{scene: s, Options: o, tell: tell}
-	first, err := p.firstRelease(ctx)
-	if err != nil {
+	if err := p.firstRelease(ctx); err != nil {
 		return nil, err
 	}
+	var err error
 	if p.traffic, err = s.startTraffic(ctx); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func play(ctx context.Context, s *scene, o Options, tell teller) ([]act, error) 
 	if err := p.loadAlone(ctx); err != nil {
 		return nil, err
 	}
-	for _, next := range p.plans(first) {
+	for _, next := range p.plans() {
 		if err := p.act(ctx, next); err != nil {
 			return nil, err
 		}
@@ -74,8 +74,8 @@ type plan struct {
 	slow         bool
 }
 
-// plans are the acts under load; first is the id of the first release.
-func (p *stage) plans(first string) []plan {
+// plans are the acts under load.
+func (p *stage) plans() []plan {
 	onV2, onV1 := expectation{gone: "v1"}, expectation{gone: "v2"}
 	return []plan{{
 		title: "v2 to one", about: "The next release, for one site only.",
@@ -87,33 +87,33 @@ func (p *stage) plans(first string) []plan {
 		moves: len(p.sites), first: expectation{never: "v1"}, rest: onV2, slow: true,
 	}, {
 		title: "rollback", about: "Back to the first release.",
-		args:  []string{"rollback", "--all", "--to", first, "--smart-reset"},
+		args:  []string{"rollback", "--all", "--smart-reset"},
 		moves: len(p.sites), first: onV1, rest: onV1,
 	}}
 }
 
 // firstRelease makes the links. There is no load yet: there is nothing to ask.
-func (p *stage) firstRelease(ctx context.Context) (release string, err error) {
+func (p *stage) firstRelease(ctx context.Context) (err error) {
 	a := act{title: "deploy v1", args: []string{"deploy", "v1", "--all", "--smart-reset"}, toMove: len(p.sites), toAnswer: len(p.sites)}
 	p.tell.begin("The first release: the command makes the links.", a.args)
 	pids, err := p.processes()
 	if err != nil {
-		return "", err
+		return err
 	}
 	began := time.Now()
 	if a.report, err = p.relink.run(ctx, a.args, nil); err != nil {
-		return "", err
+		return err
 	}
 	a.took = time.Since(began)
 	if a.answering, err = p.visit(ctx, "v1"); err != nil {
-		return "", err
+		return err
 	}
 	if err := p.look(&a, nil, pids); err != nil {
-		return "", err
+		return err
 	}
 	p.acts = append(p.acts, a)
 	p.tell.first(a)
-	return a.report.Release, nil
+	return nil
 }
 
 // loadAlone is what the acts are compared with.
