@@ -92,10 +92,12 @@ func (w *town) must(err error) {
 	}
 }
 
-func (w *town) beginLoad() {
+func (w *town) beginLoad() { w.t.Helper(); w.beginLoadBy(w.app.Release) }
+
+func (w *town) beginLoadBy(release func([]byte, http.Header) string) {
 	w.t.Helper()
 	var err error
-	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: w.hosts, Paths: w.app.Paths, Clients: 6, Release: w.app.Release})
+	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: w.hosts, Paths: w.app.Paths, Clients: 6, Release: release})
 	w.must(err)
 }
 

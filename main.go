@@ -14,11 +14,13 @@ import (
 	"syscall"
 
 	"relink/deploy"
+	"relink/deploy/demo"
 	"relink/health"
 	"relink/internal/cmdline"
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
+	"relink/opcache"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -104,7 +106,9 @@ func (p *program) commands() []*cli.Command {
 	return append(deploy.Commands(deploy.Program{
 		Config: p.config, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
 	}),
+		opcache.Command(opcache.Program{Config: p.config, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed}),
 		health.Command(health.Program{Config: p.config, Screen: p.screen, Out: p.out}),
+		demo.Command(demo.Program{Format: resultFormat, Screen: p.screen, Out: p.out, Executable: os.Executable, Cache: os.UserCacheDir}),
 		config.Command(p.config, p.out),
 		cmdline.Completion(p.out),
 	)
@@ -144,7 +148,7 @@ func (p *program) log() zerolog.Logger {
 // has told it already, else on stderr.
 func (p *program) tell(err error) {
 	switch {
-	case err == nil || deploy.Printed(err) || health.Printed(err):
+	case err == nil || deploy.Printed(err) || opcache.Printed(err) || health.Printed(err):
 	case p.json:
 		failure := map[string]any{"exit": exitCode(err), "error": map[string]any{"message": err.Error(), "hints": append([]string{}, hint.Of(err)...)}}
 		if deploy.JSON(p.out, failure) == nil {
@@ -163,7 +167,14 @@ func exitCode(err error) int {
 	if errors.Is(err, config.ErrInvalid) || errors.Is(err, cmdline.ErrUsage) {
 		return deploy.ExitUsage
 	}
-	return deploy.ExitCode(err)
+	code := deploy.ExitCode(err)
+	switch { // what a deploy has not judged itself comes from "relink opcache"
+	case code == deploy.ExitFailed && errors.Is(err, opcache.ErrUnverified):
+		return deploy.ExitUnverified
+	case code == deploy.ExitFailed && errors.Is(err, opcache.ErrRestarting):
+		return deploy.ExitLocked
+	}
+	return code
 }
 
 func wantsJSON(args []string) bool {

@@ -28,9 +28,13 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "deploy/testdata/script") }
+
+func TestOPcacheScripts(t *testing.T) { runScripts(t, "opcache/testdata/script") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "deploy/testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
@@ -42,6 +46,12 @@ func TestScripts(t *testing.T) {
 			"exits":  wantExit,
 			"tree":   writeTree,
 			"await":  awaitFile,
+			"farm":   startFarm,
+			"master": controlMaster,
+			"lead":   leadLinks,
+			"says":   wantPath,
+			"pids":   writePIDs,
+			"nobody": asNobody,
 		},
 	})
 }

@@ -24,7 +24,11 @@ func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]F
 	return out, err
 }
 
+// footprint of no folder is nothing; to the agent "" would be all.
 func (c *Caches) footprint(ctx context.Context, one *cache, folder string) (Footprint, error) {
+	if folder == "" {
+		return Footprint{}, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 	defer cancel()
 	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(folder)})

@@ -42,6 +42,11 @@ func (c *Caches) retire(ctx context.Context, one *cache, root string) (invalidat
 	if err != nil {
 		return 0, err
 	}
+	return c.invalidateAll(ctx, one, scripts)
+}
+
+// invalidateAll works through scripts in slices, with rests between.
+func (c *Caches) invalidateAll(ctx context.Context, one *cache, scripts []string) (invalidated int, err error) {
 	for len(scripts) > 0 {
 		n, next, err := c.invalidateSlice(ctx, one, scripts)
 		invalidated += n

@@ -9,7 +9,7 @@ import (
 
 func (b *builder) master(i int) MasterReport {
 	m := &b.now.Masters[i]
-	r := MasterReport{Name: m.Name, Pools: append([]string{}, m.Pools...), Down: downPools(m), Advice: []Advice{}}
+	r := MasterReport{Name: m.Name, Pools: append([]string{}, m.Pools...), Down: downPools(m), Advice: []Advice{}, Awaited: m.Awaited}
 	if m.Err != nil {
 		why := m.Err.Error()
 		r.Error = &why

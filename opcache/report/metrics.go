@@ -34,6 +34,7 @@ var (
 	metricLastRestart = newMetric("last_restart_time_seconds", "Last restart of the cache, Unix time; absent before the first.", "master")
 	metricFull        = newMetric("cache_full", "Whether the cache is full.", "master")
 	metricPending     = newMetric("restart_pending", "Whether a restart is pending.", "master")
+	metricAwaited     = newMetric("restart_awaited", "Whether relink has put off a restart until it is quiet.", "master")
 	metricFurther     = newMetric("further_deploys", "Deploys that fit before a restart.", "master", "app")
 	metricAdvice      = newMetric("advice", "1 for each directive that the figures call to change.", "master", "directive")
 
@@ -61,6 +62,7 @@ func collectMaster(send sink, m *MasterReport) {
 	send.time(metricLastRestart, m.LastRestart, m.Name)
 	send.flag(metricFull, m.CacheFull, m.Name)
 	send.flag(metricPending, m.RestartPending, m.Name)
+	send.flag(metricAwaited, m.Awaited != nil, m.Name)
 	for _, app := range m.Forecast.Applications {
 		send.gauge(metricFurther, float64(app.FurtherDeploys), m.Name, app.App)
 	}

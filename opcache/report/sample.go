@@ -27,6 +27,8 @@ type Master struct {
 
 	// ProcessControlTimeout of the FPM master; nil where it is not known.
 	ProcessControlTimeout *time.Duration
+
+	Awaited *Awaited // nil: no restart is put off
 }
 
 // Application is one code base with its releases and the links to them.

@@ -21,6 +21,10 @@ func (t *text) master(m *MasterReport) {
 	}
 	t.line("PHP", "%s, started %s, last restart %s", m.PHPVersion, moment(m.Started), moment(m.LastRestart))
 	t.state(m)
+	if a := m.Awaited; a != nil {
+		t.line("awaited", "a restart (%s) waits for a quiet moment since %s, tried %s: %s", a.Action, moment(a.Since), ui.Plural(a.Tries, "time"), strings.Join(a.Reasons, "; "))
+		t.line("", "last: %s", a.Last)
+	}
 	t.memory(&m.Memory)
 	t.tables(m)
 	t.requests(m)

@@ -42,6 +42,8 @@ type MasterReport struct {
 	RestartPending    bool       `json:"restart_pending"`
 	RestartInProgress bool       `json:"restart_in_progress"`
 
+	Awaited *Awaited `json:"awaited_restart"` // nil: none was put off
+
 	Memory   MemoryReport   `json:"memory"`
 	Scripts  ScriptCount    `json:"scripts"`
 	Keys     KeyReport      `json:"keys"`
@@ -58,6 +60,15 @@ type MasterReport struct {
 
 	Forecast ForecastReport `json:"forecast"`
 	Advice   []Advice       `json:"advice"`
+}
+
+// Awaited is a restart that relink decided on and put off until it is quiet.
+type Awaited struct {
+	Action  string     `json:"action"` // reset, fpm or apache
+	Since   *time.Time `json:"since"`
+	Tries   int        `json:"tries"`
+	Reasons []string   `json:"reasons"`
+	Last    string     `json:"last"` // why it was not done at the last try
 }
 
 // PoolDown is a pool that could not be read.

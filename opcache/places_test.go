@@ -1,0 +1,158 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"relink/opcache/report"
+	"relink/php"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// shop is what Deployer leaves: releases, and current beside them.
+func shop(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, release := range []string{"1", "2", "3"} {
+		if err := os.MkdirAll(filepath.Join(root, "releases", release, "public"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{"current": "releases/2", "club": "releases/2/public", "gone": "releases/9"} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestStandings(t *testing.T) {
+	root := shop(t)
+	releases := filepath.Join(root, "releases")
+	all := standings([]Site{{Name: "one", Path: filepath.Join(root, "club")}, {Name: "none", Path: filepath.Join(root, "none")}})
+	want := map[string]string{
+		"one": releases + "/2/public", "none": "",
+		filepath.Join(root, "current"): releases + "/2", filepath.Join(root, "gone"): "",
+	}
+	got := map[string]string{}
+	for _, s := range all {
+		got[s.Name] = s.real
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := mostUsed(releases, all); got != releases+"/2" {
+		t.Errorf("most are on %s", got)
+	}
+	if got := unusedIn(releases, all); !slices.Equal(got, []string{releases + "/1", releases + "/3"}) {
+		t.Errorf("unused: %q", got)
+	}
+	if isWithin("/srv/releases/10", "/srv/releases/1") {
+		t.Error("10 is taken for a part of 1")
+	}
+	if got := realFolder(root + "/current/none/deeper"); got != releases+"/2/none/deeper" {
+		t.Errorf("a folder that is gone: %s", got)
+	}
+}
+
+func TestLeft(t *testing.T) {
+	state, noon := filepath.Join(t.TempDir(), "state"), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	running := []Usage{{Started: noon.Add(-time.Hour)}}
+	leave := func(folder, used string, at time.Time, usages []Usage) {
+		t.Helper()
+		if err := rememberLeft(state, left{Folder: folder, Time: at}, used, usages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folders := func() (names []string) {
+		for _, one := range readLeft(state) {
+			names = append(names, one.Folder)
+		}
+		return names
+	}
+	leave("/r/1", "/r/2", noon, running)
+	leave("/r/2", "/r/3", noon.Add(time.Minute), running)
+	if got := folders(); !slices.Equal(got, []string{"/r/1", "/r/2"}) {
+		t.Errorf("%q", got)
+	}
+	leave("/r/3", "/r/1", noon.Add(2*time.Minute), running) // back to 1
+	if got := folders(); !slices.Equal(got, []string{"/r/2", "/r/3"}) {
+		t.Errorf("%q", got)
+	}
+	// A restart of every cache ends what was before it.
+	leave("/r/1", "/r/4", noon.Add(time.Hour), []Usage{{Started: noon.Add(30 * time.Minute)}})
+	if got := folders(); !slices.Equal(got, []string{"/r/1"}) {
+		t.Errorf("%q", got)
+	}
+	if err := os.WriteFile(filepath.Join(state, leftFile), []byte("[{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := folders(); got != nil {
+		t.Errorf("of a broken file: %q", got)
+	}
+}
+
+func TestChangedBetween(t *testing.T) {
+	root := t.TempDir()
+	var sample report.Sample
+	sample.Masters = make([]report.Master, 1)
+	for i := range 8 {
+		for _, release := range []string{"old", "new"} {
+			file := filepath.Join(root, release, fmt.Sprintf("%d.php", i))
+			text := "same"
+			if release == "new" && i < 2 {
+				text = "news" // as long
+			}
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644), os.Chtimes(file, time.Now(), time.Now().Add(time.Duration(len(release)*i+i)*time.Second+time.Duration(release[0])))); err != nil {
+				t.Fatal(err)
+			}
+			sample.Masters[0].Scripts = append(sample.Masters[0].Scripts, php.Script{Path: file, Live: true})
+		}
+	}
+	got := changedBetween(&sample, filepath.Join(root, "new"), filepath.Join(root, "old"))
+	if got == nil || *got != 0.25 {
+		t.Errorf("changed: %v", got)
+	}
+	if got := changedBetween(&sample, filepath.Join(root, "new"), filepath.Join(root, "none")); got != nil {
+		t.Errorf("a release that is gone: %v", *got)
+	}
+}
+
+// Two pools of a master that is down belong together if they did before.
+func TestLost(t *testing.T) {
+	down := func(address string) *probe {
+		p := &probe{err: errors.New("refused")}
+		p.pool.Address.Network, p.pool.Address.Path = "unix", address
+		return p
+	}
+	s := &sampling{earlier: &report.Totals{Masters: []report.MasterTotals{{Pools: []string{"unix:/a", "unix:/b"}}}}}
+	lost := s.lost([]*probe{down("/a"), down("/b"), down("/c")})
+	if len(lost) != 2 || !slices.Equal(lost[0].Pools, []string{"unix:/a", "unix:/b"}) || len(lost[0].Down) != 2 || lost[1].Name != "unix:/c" {
+		t.Errorf("%+v", lost)
+	}
+	m := report.Master{Down: map[string]string{}}
+	if left := adopt(&m, []string{"unix:/b"}, []*probe{down("/a"), down("/b")}); len(left) != 1 || len(m.Down) != 1 {
+		t.Errorf("%+v, left %d", m, len(left))
+	}
+}
+
+func TestExitOf(t *testing.T) {
+	for err, want := range map[error]int{
+		nil: 0, errors.New("x"): 1, unverified(errors.New("x")): 4, context.Canceled: 130,
+		unverified(context.Canceled): 130, ErrRestarting: 5,
+	} {
+		if got := exitOf(err); got != want {
+			t.Errorf("%v is %d, want %d", err, got, want)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"relink/internal/ui"
+)
+
+// refresh is "relink opcache refresh".
+func (s *session) refresh(ctx context.Context, from, to string, links []string) error {
+	if from == "" || to == "" {
+		return usage(errors.New("opcache refresh: give --from OLD and --to NEW"))
+	}
+	o := RefreshOptions{From: from, To: to, State: s.setup.State, Known: s.sites()}
+	for _, link := range links {
+		path, err := filepath.Abs(link)
+		if err != nil {
+			return err
+		}
+		o.Links = append(o.Links, Site{Name: s.setup.nameOf(path), Path: path})
+	}
+	app := s.owner(to)
+	caches, err := s.setup.Connect(ctx, app)
+	if err != nil {
+		return err
+	}
+	before, err := caches.Usage(ctx)
+	if err != nil {
+		return err
+	}
+	update, done := s.progress("settle", "workers")
+	result, err := caches.Refresh(ctx, o, update)
+	done()
+	if err == nil {
+		s.learn(app, &result)
+		if err = s.keepAfter(ctx, caches, app, before, &result); err != nil {
+			err = unverified(fmt.Errorf("no page is of the old release, but: %w", err))
+		}
+	}
+	result.Exit, result.Error = exitOf(err), failureOf(err)
+	if err != nil && !errors.Is(err, ErrUnverified) && s.format != "json" {
+		return err
+	}
+	return s.show(result, result.Text, err)
+}
+
+func (s *session) sites() []Site {
+	if s.chosen != nil {
+		return s.chosen.Sites
+	}
+	return s.setup.sites()
+}
+
+// nameOf is the name of the instance whose link this is, or the path.
+func (s Setup) nameOf(path string) string {
+	for _, site := range s.sites() {
+		if canonicalPlace(site.Path) == canonicalPlace(path) {
+			return site.Name
+		}
+	}
+	return path
+}
+
+// owner is the application that a release belongs to: the chosen one, the one
+// whose releases folder it lies in, or that has a link into it; nil for none.
+func (s *session) owner(release string) *App {
+	if s.chosen != nil {
+		return s.chosen
+	}
+	release = realFolder(release)
+	for i, app := range s.setup.Apps {
+		leads := func(site Site) bool { return stand(site).within(release) }
+		if isWithin(release, realFolder(app.Releases)) || slices.ContainsFunc(app.Sites, leads) {
+			return &s.setup.Apps[i]
+		}
+	}
+	return nil
+}
+
+func (s *session) learn(app *App, result *RefreshResult) {
+	if app == nil {
+		return
+	}
+	if err := RememberReached(s.setup.reachedFile(app), result.learned); err != nil {
+		result.Notes = append(result.Notes, err.Error())
+	}
+}
+
+// keepAfter decides on a restart as a deploy does.
+func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, before []Usage, result *RefreshResult) error {
+	ledger, err := s.ledger()
+	if err != nil {
+		return err
+	}
+	upkeep := Upkeep{Thresholds: s.setup.Thresholds, Method: s.setup.Method, Release: result.To, Moved: true,
+		Before: before, Ledger: ledger, Restart: s.setup.Restart}
+	if len(result.Staying) == 0 {
+		upkeep.Unused = []string{result.From}
+	}
+	if app != nil {
+		upkeep.Unused = append(upkeep.Unused, app.unused()...)
+		slices.Sort(upkeep.Unused)
+		upkeep.Unused = slices.Compact(upkeep.Unused)
+	}
+	finished, err := ledger.Finish(ctx, caches, s.setup.Restart)
+	if err != nil {
+		return err
+	}
+	kept, err := caches.Keep(ctx, upkeep)
+	kept.Masters = append(finished.Masters, kept.Masters...)
+	kept.Notes = append(finished.Notes, kept.Notes...)
+	result.Restart = &kept
+	return err
+}
+
+// unused lists the releases of an application that no link leads into.
+func (a App) unused() []string {
+	releases := realFolder(a.Releases)
+	return unusedIn(releases, standings(a.Sites, around(filepath.Join(releases, "any"))...))
+}
+
+// Text writes the result for people.
+func (r RefreshResult) Text(w io.Writer, width int) error {
+	t := ui.NewTable(width, "refresh", r.To)
+	t.Row("before", r.From)
+	t.Row("links", fmt.Sprintf("%d moved: %s", len(r.Links), some(r.Links)))
+	if len(r.Staying) > 0 {
+		t.Row("staying", fmt.Sprintf("%d on the old release: %s", len(r.Staying), some(r.Staying)))
+	}
+	t.Row("cut-over", fmt.Sprintf("%.1f ms after the first look at the keys", r.CutoverMS))
+	t.Row("workers", fmt.Sprintf("%s of %s swept, %d proven after it", ui.Plural(r.Sweep.Workers, "worker"), ui.Plural(r.Sweep.Pools, "pool"), r.Sweep.Settled))
+	text := fmt.Sprintf("%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired)
+	if r.Rekeyed > 0 {
+		text += fmt.Sprintf("; %s led elsewhere", ui.Plural(r.Rekeyed, "key"))
+	}
+	t.Row("invalidated", text)
+	t.Row("warmed", r.Warm.sentence())
+	if r.Restart != nil {
+		t.Row("restart", r.Restart.sentence())
+	}
+	for _, note := range r.Notes {
+		t.Row("note", note)
+	}
+	return t.Render(w)
+}
+
+// sentence is the action with its reasons.
+func (r UpkeepResult) sentence() string {
+	var reasons []string
+	for _, one := range r.Decisions {
+		reasons = append(reasons, one.Texts()...)
+	}
+	for _, p := range r.Pending {
+		reasons = append(reasons, p.sentence())
+	}
+	text := strings.Join(append(reasons, r.Notes...), "; ")
+	if text == "" {
+		return r.Action()
+	}
+	return r.Action() + ": " + text
+}
+
+// sentence tells why a restart waits and what does it.
+func (p Pending) sentence() string {
+	return fmt.Sprintf(`%s: it was not quiet (%s); the next deploy, or "relink opcache reset", does it when it is`, some(p.Pools), p.Last)
+}

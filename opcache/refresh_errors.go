@@ -1,0 +1,68 @@
+package opcache
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"relink/internal/hint"
+)
+
+// verdict gives an error the kind ErrUnverified without changing its text.
+type verdict struct{ error }
+
+func (v verdict) Unwrap() []error { return []error{v.error, ErrUnverified} }
+
+func unverified(err error) error {
+	if err == nil {
+		return nil
+	}
+	return verdict{err}
+}
+
+// unsettled names all that a refresh could not prove.
+func (r *refreshing) unsettled(s SettleResult) error {
+	const again = "run the same command again"
+	var errs []error
+	if len(s.Stale) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("still in a request that began before the cut-over: %s", workersIn(s.Stale)),
+			`when the request has ended, or after "kill -QUIT %d", %s; until then the pages that this worker serves may bring old code back`, s.Stale[0].PID, again))
+	}
+	if len(r.pinned) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("kept by persistent connections, out of reach: %s", workersIn(r.pinned)),
+			"take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), reload PHP-FPM at a quiet moment, and %s", again))
+	}
+	if len(s.Unproven) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("nobody can tell whether all workers were reached of %s", strings.Join(s.Unproven, ", ")),
+			"set pm.status_path in the pool and status_path in relink's configuration; reload PHP-FPM if old pages show up"))
+	}
+	if len(s.Astray) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("OPcache still serves %d scripts of a release that other links use: %s", len(s.Astray), some(s.Astray)),
+			"see whether they compile in the new release, and %s; moving the other links too, or reloading PHP-FPM at a quiet moment, cures it as well", again))
+	}
+	if len(s.Unknown) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("nobody can tell under which path the web server reaches %s, and other links stay on the old release", some(s.Unknown)),
+			"name the folder of its document root under reached_as, or set pm.status_path in the pool, and %s", again))
+	}
+	return errors.Join(errs...)
+}
+
+func workersIn(workers []Worker) string {
+	texts := make([]string, len(workers))
+	for i, w := range workers {
+		texts[i] = fmt.Sprintf("worker %d of pool %s", w.PID, w.Pool)
+		if w.Request != "" {
+			texts[i] += " in " + w.Request
+		}
+	}
+	return some(texts)
+}
+
+// some names the first few.
+func some(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,282 @@
+package opcache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/internal/durable"
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/opcache/report"
+	"relink/php"
+)
+
+// ReportOptions choose what "opcache report" samples and shows.
+type ReportOptions struct {
+	Window time.Duration // between two samples of this run; 0: since the last recorded one
+	HTML   string        // file for the page, too
+	Build  report.Options
+}
+
+var reportFormats = []string{"text", "json", "prometheus", "csv"}
+
+func (o ReportOptions) validate() error {
+	switch {
+	case o.Window < 0:
+		return fmt.Errorf("--window %s: a window is not negative", o.Window)
+	case o.Build.Top < 0:
+		return fmt.Errorf("--top %d: a number of rows is not negative", o.Build.Top)
+	case o.Build.Top == 0 && (o.Build.TopBy != "" || o.Build.TopFolders):
+		return errors.New("--top-by and --folders go with --top N")
+	case o.Build.TopBy != "" && !slices.Contains(report.Orders, o.Build.TopBy):
+		return fmt.Errorf("--top-by %q: there are bytes, hits and never", o.Build.TopBy)
+	}
+	return nil
+}
+
+// samples is the folder of the recorded samples.
+func (s Setup) samples() string { return filepath.Join(s.State, "samples") }
+
+// recordEvery keeps a report that is asked for each second from pushing the
+// older samples out.
+const recordEvery = time.Minute
+
+// report is "relink opcache report".
+func (s *session) report(ctx context.Context, o ReportOptions) error {
+	pools, problems := s.pools(ctx)
+	if len(pools)+len(problems) == 0 {
+		return hint.With(ErrNoPool, "start PHP-FPM, or name the pools under `pools:` in the configuration")
+	}
+	recorded, err := report.LoadTotals(s.setup.samples(), time.Now())
+	if err != nil {
+		s.log.Debug().Err(err).Msg("no earlier sample")
+	}
+	apps := s.applications()
+	before, fresh := recorded, recorded
+	if o.Window > 0 {
+		first := ReadSample(ctx, pools, s.setup.Options.CallTimeout, recorded).Totals(apps)
+		before = &first
+		if wait(ctx, o.Window); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	sample := ReadSample(ctx, pools, s.setup.Options.CallTimeout, recorded)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	sample.Masters = append(sample.Masters, problems...)
+	s.addAwaited(&sample)
+	s.addChanged(&sample, apps)
+	if fresh == nil || sample.Time.Sub(fresh.Time) >= recordEvery {
+		if err := report.SaveTotals(s.setup.samples(), sample.Totals(apps)); err != nil {
+			s.log.Debug().Err(err).Msg("the sample is not recorded")
+		}
+	}
+	return s.showReport(report.Build(sample, before, apps, o.Build), o.HTML)
+}
+
+// pools lists what there is to read. A master that runs here and whose pools
+// cannot be told is missing from the report, and is named in it.
+func (s *session) pools(ctx context.Context) ([]php.Pool, []report.Master) {
+	if len(s.setup.Pools) > 0 {
+		return s.setup.configured(s.chosen), nil
+	}
+	masters, err := php.Masters(ctx)
+	if err != nil {
+		return nil, []report.Master{{Name: "FPM masters", Err: err}}
+	}
+	var pools []php.Pool
+	var problems []report.Master
+	for _, m := range masters {
+		found, err := m.Pools(ctx)
+		pools = append(pools, found...)
+		if err != nil {
+			problems = append(problems, report.Master{Name: fmt.Sprintf("FPM master %d", m.PID), Err: err})
+		}
+	}
+	return pools, problems
+}
+
+// applications are told with their links as they are now.
+func (s *session) applications() []report.Application {
+	var all []report.Application
+	for _, app := range s.apps() {
+		one := report.Application{Name: app.Name, Releases: realFolder(app.Releases)}
+		for _, site := range app.Sites {
+			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: stand(site).real})
+		}
+		for _, deploy := range s.deployed(app.Name) {
+			one.Deploys = append(one.Deploys, deploy.Time)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (s *session) deployed(app string) []Deployed {
+	all, err := s.deploys(s.setup.State, app)
+	if err != nil {
+		s.log.Debug().Err(err).Str("app", app).Msg("no recorded deploys")
+	}
+	return all
+}
+
+// addAwaited shows restarts that were decided and not yet done.
+func (s *session) addAwaited(sample *report.Sample) {
+	pending, err := ReadPending(s.setup.State)
+	if err != nil {
+		s.log.Debug().Err(err).Msg("pending restarts")
+	}
+	for _, p := range pending {
+		for i := range sample.Masters {
+			if m := &sample.Masters[i]; p.about(m.Pools) {
+				m.Awaited = &report.Awaited{Action: string(p.Action), Since: &p.Since, Tries: p.Tries, Reasons: Decision{Reasons: p.Reasons}.Texts(), Last: p.Last}
+			}
+		}
+	}
+}
+
+// addChanged tells how much of an application its last deploy changed.
+func (s *session) addChanged(sample *report.Sample, apps []report.Application) {
+	for i := range apps {
+		newer, older := lastTwo(s.deployed(apps[i].Name))
+		if older != "" {
+			apps[i].Changed = changedBetween(sample, filepath.Join(apps[i].Releases, newer), filepath.Join(apps[i].Releases, older))
+		}
+	}
+}
+
+func lastTwo(deploys []Deployed) (newer, older string) {
+	for _, d := range slices.Backward(deploys) {
+		switch {
+		case newer == "":
+			newer = d.Release
+		case d.Release != newer:
+			return newer, d.Release
+		}
+	}
+	return newer, ""
+}
+
+// changedSample is how many of the scripts are compared: the share is then
+// right to some percent, at the cost of some hundred reads.
+const changedSample = 300
+
+// changedBetween compares the cached scripts of a release with those of an
+// earlier one; nil where one of them is gone or nothing is cached.
+func changedBetween(sample *report.Sample, newer, older string) *float64 {
+	if !exists(newer) || !exists(older) {
+		return nil
+	}
+	var files []string
+	for _, m := range sample.Masters {
+		for _, script := range m.Scripts {
+			if rest, below := strings.CutPrefix(script.Path, newer+"/"); below && script.Live {
+				files = append(files, rest)
+			}
+		}
+	}
+	slices.Sort(files)
+	files = slices.Compact(files)
+	asked, changed := 0, 0
+	for i := 0; i < len(files); i += max(len(files)/changedSample, 1) {
+		if asked++; !sameFile(filepath.Join(newer, files[i]), filepath.Join(older, files[i])) {
+			changed++
+		}
+	}
+	if asked == 0 {
+		return nil
+	}
+	share := ratio(int64(changed), int64(asked))
+	return &share
+}
+
+// sameFile compares content only where size and time leave it open.
+func sameFile(a, b string) bool {
+	left, errLeft := os.Stat(a)
+	right, errRight := os.Stat(b)
+	switch {
+	case errLeft != nil || errRight != nil || left.Size() != right.Size():
+		return false
+	case os.SameFile(left, right) || left.ModTime().Equal(right.ModTime()):
+		return true
+	}
+	one, errOne := os.ReadFile(a)
+	two, errTwo := os.ReadFile(b)
+	return errOne == nil && errTwo == nil && bytes.Equal(one, two)
+}
+
+func (s *session) showReport(r *report.Report, page string) error {
+	err := incomplete(r)
+	if page != "" {
+		if writeErr := writePage(r, page); writeErr != nil {
+			return errors.Join(writeErr, err)
+		}
+		s.screen.Line("  page        %s", page)
+	}
+	if printErr := s.printReport(r); printErr != nil {
+		return errors.Join(printErr, err)
+	}
+	if err != nil && s.format == "json" {
+		return printedError{err}
+	}
+	return err
+}
+
+func writePage(r *report.Report, path string) error {
+	var text bytes.Buffer
+	if err := r.HTML(&text); err != nil {
+		return err
+	}
+	return durable.WriteFile(path, text.Bytes(), 0o644)
+}
+
+func (s *session) printReport(r *report.Report) error {
+	switch s.format {
+	case "json":
+		return r.JSON(s.out)
+	case "prometheus":
+		return r.Prometheus(s.out)
+	case "csv":
+		return r.CSV(s.out)
+	}
+	return r.Text(s.out, s.textOptions())
+}
+
+// textOptions draws bars and colours if the results go to a terminal.
+func (s *session) textOptions() report.TextOptions {
+	o := report.TextOptions{Width: reportTextWidth}
+	if file, isFile := s.out.(*os.File); isFile {
+		if terminal, width := ui.Terminal(file); terminal {
+			o.Terminal, o.Width, o.Color = true, min(max(width, reportTextWidth), reportWidth), bool(s.screen.Colors())
+		}
+	}
+	return o
+}
+
+const reportTextWidth = 80
+
+// incomplete names what could not be read.
+func incomplete(r *report.Report) error {
+	var missing []string
+	for _, m := range r.Masters {
+		for _, down := range m.Down {
+			missing = append(missing, fmt.Sprintf("pool %s: %s", down.Pool, down.Error))
+		}
+		if m.Error != nil && len(m.Down) == 0 {
+			missing = append(missing, fmt.Sprintf("%s: %s", m.Name, *m.Error))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return hint.With(unverified(fmt.Errorf("the report is incomplete: %s", strings.Join(missing, "; "))),
+		"start what is down, or take it out of `pools:`; what is shown is right for the others")
+}

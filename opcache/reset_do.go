@@ -1,0 +1,278 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/internal/ui"
+	"relink/opcache/report"
+)
+
+// ResetResult tells what "opcache reset" did. As JSON it is the contract of
+// docs/opcache.md.
+type ResetResult struct {
+	Decisions []Decided       `json:"decisions"` // of --when-needed
+	Masters   []ResetMaster   `json:"masters"`   // that were restarted
+	Pending   []Pending       `json:"pending"`   // put off until it is quiet
+	Notes     []string        `json:"notes"`
+	Exit      int             `json:"exit"`
+	Error     *failure        `json:"error,omitempty"`
+	done      []MasterRestart // what Masters is made of
+}
+
+// ResetMaster is one restart with its times.
+type ResetMaster struct {
+	MasterRestart
+	Proven   bool    `json:"proven"` // false: begun, and error tells what is not known
+	WaitedMS float64 `json:"waited_ms"`
+	TookMS   float64 `json:"took_ms"`
+	WarmMS   float64 `json:"warm_ms"`
+}
+
+func (s Setup) validateRestart() error {
+	if methods := []Method{MethodAuto, MethodOPcache, MethodFPM, MethodApache}; !slices.Contains(methods, s.Method) {
+		return fmt.Errorf("no method %q: there are auto, opcache, fpm and apache", s.Method)
+	}
+	if s.Restart.Wait < 0 {
+		return fmt.Errorf("--wait %s: a wait is not negative", s.Restart.Wait)
+	}
+	return nil
+}
+
+// reset is "relink opcache reset".
+func (s *session) reset(ctx context.Context, whenNeeded bool) error {
+	result := ResetResult{Decisions: []Decided{}, Masters: []ResetMaster{}, Pending: []Pending{}, Notes: []string{}}
+	ledger, err := s.ledger()
+	if err == nil {
+		s.setup.Restart.Waiting = s.waiting()
+		if s.setup.Method == MethodApache && !whenNeeded {
+			err = s.resetApache(ctx, ledger, &result)
+		} else {
+			err = s.resetCaches(ctx, ledger, whenNeeded, &result)
+		}
+	}
+	for i, m := range result.done {
+		proven := err == nil || i < len(result.done)-1 || m.After.MaxKeys > 0 // an error ends the work
+		result.Masters = append(result.Masters, ResetMaster{m, proven, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})
+	}
+	result.Exit, result.Error = exitOf(err), failureOf(err)
+	if err != nil && len(result.Masters) == 0 && s.format != "json" {
+		return err
+	}
+	return s.show(result, result.Text, err)
+}
+
+// waiting shows each new reason to wait once.
+func (s *session) waiting() func(error) {
+	last := ""
+	return func(why error) {
+		if what, _, _ := strings.Cut(why.Error(), " for "); what != last {
+			last = what
+			s.screen.Line("  waiting: %v", why)
+		}
+	}
+}
+
+func (s *session) resetApache(ctx context.Context, ledger Ledger, result *ResetResult) error {
+	one, err := restartApache(ctx, s.setup.Restart)
+	result.done = append(result.done, one)
+	asked := Pending{Pools: []string{}, Reasons: []Reason{asked}}
+	return errors.Join(err, ledger.remember(asked, one, err))
+}
+
+var asked = Reason{Crossed: true, Text: "asked for by opcache reset"}
+
+func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded bool, result *ResetResult) error {
+	caches, err := s.setup.Connect(ctx, s.chosen)
+	if err != nil {
+		return err
+	}
+	o := s.setup.Restart
+	o.Unused = s.unused()
+	finish := o
+	if !whenNeeded {
+		finish.Method = s.setup.Method
+	}
+	finished, err := ledger.Finish(ctx, caches, finish)
+	result.add(finished)
+	if err != nil {
+		return err
+	}
+	if whenNeeded {
+		return s.keepEach(ctx, ledger, result)
+	}
+	orders, err := s.orders(ctx, caches, result.done)
+	if err != nil {
+		return err
+	}
+	result.Pending = []Pending{} // what Finish could not do is tried again, with the wait
+	carried, err := ledger.Carry(ctx, caches, orders, o)
+	result.add(carried)
+	return err
+}
+
+// orders are for every cache that has not been restarted a moment ago.
+func (s *session) orders(ctx context.Context, caches *Caches, done []MasterRestart) ([]Order, error) {
+	usages, err := caches.Usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var orders []Order
+	for _, u := range usages {
+		fresh := func(m MasterRestart) bool {
+			return slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(u.Pools, p) })
+		}
+		if slices.ContainsFunc(done, fresh) {
+			continue
+		}
+		orders = append(orders, Order{Pools: u.Pools, Decision: Decision{Action: s.setup.Method.action(u.Preloaded > 0), Reasons: []Reason{asked}}})
+	}
+	return orders, nil
+}
+
+// keepEach decides for each application, since what its next release needs is
+// its own; without any, for the caches as they are.
+func (s *session) keepEach(ctx context.Context, ledger Ledger, result *ResetResult) error {
+	apps := []*App{nil}
+	for _, app := range s.apps() {
+		if apps[0] == nil {
+			apps = nil
+		}
+		apps = append(apps, &app)
+	}
+	for _, app := range apps {
+		if err := s.keep(ctx, ledger, app, result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) keep(ctx context.Context, ledger Ledger, app *App, result *ResetResult) error {
+	caches, err := s.setup.Connect(ctx, app)
+	if err != nil {
+		return err
+	}
+	upkeep := Upkeep{Thresholds: s.setup.Thresholds, Method: s.setup.Method, Before: s.recorded(), Ledger: ledger, Restart: s.setup.Restart}
+	if app != nil {
+		upkeep.Release = mostUsed(realFolder(app.Releases), standings(app.Sites))
+		upkeep.Unused = app.unused()
+	}
+	kept, err := caches.Keep(ctx, upkeep)
+	result.Decisions = append(result.Decisions, kept.Decisions...)
+	result.add(kept.Outcome)
+	if kept.Retired > 0 {
+		result.Notes = append(result.Notes, ui.Plural(kept.Retired, "script")+" of releases that nobody uses invalidated")
+	}
+	return err
+}
+
+// recorded are the figures of the last sample of "opcache report".
+func (s *session) recorded() []Usage {
+	totals, err := report.LoadTotals(s.setup.samples(), time.Now())
+	if err != nil || totals == nil {
+		return nil
+	}
+	var usages []Usage
+	for _, m := range totals.Masters {
+		usages = append(usages, Usage{Pools: m.Pools, Started: m.CountedSince,
+			Figures: Figures{Hits: m.Hits, Misses: m.Misses, Restarts: m.OOMRestarts + m.HashRestarts + m.ManualRestarts}})
+	}
+	return usages
+}
+
+func (s *session) unused() []string {
+	var all []string
+	for _, app := range s.apps() {
+		all = append(all, app.unused()...)
+	}
+	return all
+}
+
+func (r *ResetResult) add(o Outcome) {
+	r.done = append(r.done, o.Masters...)
+	r.Pending = append(r.Pending, o.Pending...)
+	r.Notes = append(r.Notes, o.Notes...)
+}
+
+// Text writes the result for people.
+func (r ResetResult) Text(w io.Writer, width int) error {
+	var b strings.Builder
+	for _, m := range r.Masters {
+		b.WriteString(m.table(width))
+	}
+	for _, d := range r.Decisions {
+		if !d.Action.Empties() {
+			t := ui.NewTable(width, "no restart", some(d.Pools))
+			t.Row("because", strings.Join(d.Texts(), "; "))
+			b.WriteString(t.String())
+		}
+	}
+	for _, p := range r.Pending {
+		t := ui.NewTable(width, "pending", some(p.Pools))
+		t.Row("restart", string(p.Action)+", since "+p.Since.Local().Format("2006-01-02 15:04"))
+		t.Row("because", p.Last)
+		t.Row("when", `the next deploy, or "relink opcache reset", does it when it is quiet`)
+		b.WriteString(t.String())
+	}
+	for _, note := range r.Notes {
+		b.WriteString("note: " + note + "\n")
+	}
+	if b.Len() == 0 {
+		b.WriteString("nothing had to be restarted\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (m ResetMaster) table(width int) string {
+	what, head := some(m.Pools)+m.by(), "restarted"
+	if len(m.Pools) == 0 {
+		what = "Apache" + m.by()
+	}
+	if !m.Proven {
+		head = "not proven"
+	}
+	t := ui.NewTable(width, head, what)
+	t.Row("how", fmt.Sprintf("%s, after %s of waiting, in %s", m.Action, ui.Duration(m.Waited), ui.Duration(m.Took)))
+	if !m.Proven {
+		return t.String()
+	}
+	if m.Action != ReloadApache {
+		t.Row("before", m.Before.sentence())
+		t.Row("after", m.After.sentence())
+		t.Row("warmed", fmt.Sprintf("%s in %s, %d failed, %d no longer in use", ui.Plural(m.Warm.Scripts, "script"), ui.Duration(m.WarmFor), len(m.Warm.Failed), m.Warm.Absent))
+	}
+	t.Row("proof", m.proof())
+	for _, note := range m.Notes {
+		t.Row("note", note)
+	}
+	return t.String()
+}
+
+func (m ResetMaster) by() string {
+	if m.PID == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (pid %d)", m.PID)
+}
+
+func (m ResetMaster) proof() string {
+	switch m.Action {
+	case ReloadFPM:
+		return "new workers, a new start of OPcache, and an answer of every pool"
+	case ReloadApache:
+		return "a new generation of Apache answers"
+	}
+	return fmt.Sprintf("OPcache counts %s, one more than before; the workers are the same", ui.Plural(m.After.Restarts, "restart"))
+}
+
+func (f Figures) sentence() string {
+	return fmt.Sprintf("%s used, %s wasted, %s free; %s, %s of %s", ui.Bytes(f.UsedBytes), ui.Bytes(f.WastedBytes), ui.Bytes(f.FreeBytes),
+		ui.Plural(f.Scripts, "script"), ui.Plural(f.Keys, "key"), ui.Count(f.MaxKeys))
+}

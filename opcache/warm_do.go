@@ -1,0 +1,129 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/php"
+)
+
+// WarmLike compiles, in the release to, what is hot of the release from: the
+// first half of a deploy whose links somebody else moves.
+func (c *Caches) WarmLike(ctx context.Context, from, to string, progress Progress) (WarmResult, error) {
+	s := &Switch{caches: c, links: []Link{{From: from, To: to}}, views: make([]*view, len(c.caches))}
+	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+		defer cancel()
+		hot, err := c.hotScripts(ctx, one, from, false)
+		s.views[i] = &view{cache: one, hot: map[string][]php.Script{from: hot}}
+		return err
+	})
+	if err != nil {
+		return WarmResult{}, err
+	}
+	return s.Warm(ctx, progress)
+}
+
+// WarmReport tells what "opcache warm" did. As JSON it is the contract of
+// docs/opcache.md.
+type WarmReport struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	WarmResult
+	Exit  int      `json:"exit"`
+	Error *failure `json:"error,omitempty"`
+}
+
+// ErrReturns means that compiling a release would bring old keys back to life.
+var ErrReturns = errors.New("it was in use before and has been left")
+
+// warm is "relink opcache warm".
+func (s *session) warm(ctx context.Context, from, to string, force bool) error {
+	result := WarmReport{WarmResult: WarmResult{Failed: []FailedScript{}}}
+	err := s.warmInto(ctx, from, to, force, &result)
+	result.Exit, result.Error = exitOf(err), failureOf(err)
+	if err != nil && s.format != "json" {
+		return err
+	}
+	return s.show(result, result.Text, err)
+}
+
+func (s *session) warmInto(ctx context.Context, from, to string, force bool, result *WarmReport) (err error) {
+	if result.To, err = existing(to); err != nil {
+		return fmt.Errorf("release to be warmed: %w", err)
+	}
+	app := s.owner(result.To)
+	if result.From, err = s.oldRelease(app, from); err != nil {
+		return err
+	}
+	if isWithin(result.From, result.To) || isWithin(result.To, result.From) {
+		return fmt.Errorf("%s and %s are not two releases", result.From, result.To)
+	}
+	caches, err := s.setup.Connect(ctx, app)
+	if err != nil {
+		return err
+	}
+	if err := s.mayWarm(ctx, caches, result.To, force); err != nil {
+		return err
+	}
+	update, done := s.progress("warm", "scripts")
+	defer done()
+	warmed, err := caches.WarmLike(ctx, result.From, result.To, update)
+	warmed.Failed = append([]FailedScript{}, warmed.Failed...)
+	result.WarmResult = warmed
+	return err
+}
+
+// oldRelease is the one that was named, or the one that most instances are on.
+func (s *session) oldRelease(app *App, named string) (string, error) {
+	if named != "" {
+		return existing(named)
+	}
+	if app != nil {
+		if folder := mostUsed(realFolder(app.Releases), standings(app.Sites)); folder != "" {
+			return folder, nil
+		}
+	}
+	return "", hint.With(errors.New("no configured link tells which release is live"), "name it with --from")
+}
+
+// mayWarm refuses a release that links have left: its old keys would serve it
+// while the links are elsewhere.
+func (s *session) mayWarm(ctx context.Context, caches *Caches, release string, force bool) error {
+	_, returned, err := caches.returned(ctx, s.setup.State, release)
+	if err != nil || !returned || force {
+		return err
+	}
+	for _, link := range standings(s.setup.sites(), around(release)...) {
+		if link.within(release) {
+			return nil // what is live is compiled by its visitors as well
+		}
+	}
+	return hint.With(fmt.Errorf("warm %s: %w: pages that nobody has asked for since would come from it, though the links are elsewhere", release, ErrReturns),
+		`leave the warm out: move the links and run "relink opcache refresh" at once; better, give each release a path of its own`)
+}
+
+// Text writes the result for people.
+func (r WarmReport) Text(w io.Writer, width int) error {
+	t := ui.NewTable(width, "warm", r.To)
+	t.Row("like", r.From)
+	t.Row("compiled", r.sentence())
+	for _, failed := range r.Failed {
+		t.Row("failed", failed.Path+": "+failed.Reason)
+	}
+	return t.Render(w)
+}
+
+func (r WarmResult) sentence() string {
+	switch {
+	case r.Skipped != "":
+		return "nothing: " + r.Skipped
+	case r.Scripts+r.Absent+len(r.Failed) == 0:
+		return "nothing: the caches hold no script of the old release"
+	}
+	return fmt.Sprintf("%s, %d failed, %d not part of the new release", ui.Plural(r.Scripts, "script"), len(r.Failed), r.Absent)
+}
