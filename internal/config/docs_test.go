@@ -47,14 +47,15 @@ thresholds: {???: 1}
 restart: {???: 1}
 warm: {???: 1}
 health: {???: 1, disk: {???: 1}}
+serve: {???: 1, tls: {???: 1}}
 timeouts: {???: 1}
 `))
 	if err == nil {
 		t.Fatal("unknown keys are accepted")
 	}
 	lists := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(lists) != 16 {
-		t.Fatalf("%d sections, want 16:\n%v", len(lists), err)
+	if len(lists) != 18 {
+		t.Fatalf("%d sections, want 18:\n%v", len(lists), err)
 	}
 	text := manual(t)
 	for _, list := range lists {

@@ -101,6 +101,10 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Releases: config.Bounds[int]{Warning: 9, Critical: 9}, HitRate: config.Bounds[float64]{Warning: 0.99, Critical: 0.9},
 			Disk: config.Bounds[float64]{Warning: 0.2, Critical: 0.15}, Inodes: config.Bounds[float64]{Warning: 0.25},
 		},
+		Serve: config.Serve{
+			Listen: "10.0.0.1:9156", Interval: 10 * time.Second, History: 32 << 20, TokenFile: "/etc/relink/token",
+			TLS: config.ServeTLS{Cert: "/etc/relink/tls.pem", Key: "/etc/relink/tls.key", ClientCA: "/etc/relink/clients.pem"},
+		},
 		Timeouts: config.Timeouts{
 			Call: 20 * time.Second, Sweep: 5 * time.Second, Settle: 90 * time.Second,
 			Hook: 2 * time.Hour, Check: 3 * time.Second, Fetch: 15 * time.Minute,
@@ -194,6 +198,10 @@ health:
   inodes:
     warning: 0.1
     critical: 0.05
+serve:
+  listen: "127.0.0.1:9155"
+  interval: 5s
+  history: 16MB
 timeouts:
   call: 30s
   sweep: 100ms

@@ -17,6 +17,7 @@ type Config struct {
 	Restart    Restart
 	Warm       Warm
 	Health     Health
+	Serve      Serve
 	Timeouts   Timeouts
 }
 
@@ -162,6 +163,21 @@ type Health struct {
 // Bounds are where a figure begins to be a WARNING and to be CRITICAL. A figure
 // that equals a bound is still within it.
 type Bounds[T int | float64 | time.Duration] struct{ Warning, Critical T }
+
+// Serve is how "relink serve" listens and looks. Paths are "" where not given.
+type Serve struct {
+	Listen    string        // 127.0.0.1:9155, [::1]:9155 or unix:/path
+	Interval  time.Duration // between two looks
+	History   int64         // bytes that it may take on disk
+	TokenFile string        // holds the secret that every request must show
+	TLS       ServeTLS
+}
+
+// ServeTLS are files in PEM form. Cert and Key come together.
+type ServeTLS struct {
+	Cert, Key string
+	ClientCA  string // only clients with a certificate of it are answered
+}
 
 // Timeouts bound every wait.
 type Timeouts struct {

@@ -21,6 +21,7 @@ func (v *validator) all() {
 	v.folders()
 	v.links()
 	v.health()
+	v.serve()
 }
 
 func (v *validator) pools() {

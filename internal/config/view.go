@@ -35,6 +35,7 @@ func viewOf(c *Config) ordered {
 		"restart", pairs("method", c.Restart.Method, "wait", c.Restart.Wait, "quiet", c.Restart.Quiet),
 		"warm", pairs("workers", c.Warm.Workers, "slice", c.Warm.Slice, "pause", c.Warm.Pause),
 		"health", viewHealth(c.Health),
+		"serve", viewServe(c.Serve),
 		"timeouts", pairs(
 			"call", c.Timeouts.Call,
 			"sweep", c.Timeouts.Sweep,
