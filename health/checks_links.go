@@ -39,7 +39,7 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 	r := Result{}
 	broken := 0
 	for _, i := range a.Instances {
-		state, why := i.judge()
+		state, why := i.Judge()
 		if state == OK {
 			continue
 		}
@@ -66,8 +66,8 @@ func (a *App) neverDeployed() bool {
 	return a.Last == nil && len(a.Instances) > 0
 }
 
-// judge tells whether the site of a link can work.
-func (i *Instance) judge() (State, string) {
+// Judge tells whether the site of a link can work, and why not.
+func (i *Instance) Judge() (State, string) {
 	switch {
 	case i.Err != nil:
 		return Critical, oneLine(i.Err.Error())

@@ -219,6 +219,10 @@ func (r *running) colors() ui.Colors {
 
 const textWidth = 80
 
+// FromConfig is what the command looks at and what it takes for in order, for
+// others that do the same.
+func FromConfig(c *config.Config) (Deps, Thresholds) { return dependencies(c), thresholds(c) }
+
 // dependencies translates the configuration into this package's own terms.
 func dependencies(c *config.Config) Deps {
 	d := Deps{

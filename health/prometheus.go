@@ -152,7 +152,7 @@ func collectPool(send sink, p *Pool) {
 func collectApp(send sink, a *App) {
 	states := map[State]int{OK: 0, Warning: 0, Critical: 0}
 	for i := range a.Instances {
-		state, _ := a.Instances[i].judge()
+		state, _ := a.Instances[i].Judge()
 		states[state]++
 	}
 	for state, n := range states {

@@ -1,0 +1,119 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"relink/health"
+	"relink/internal/cmdline"
+	"relink/internal/config"
+	"relink/internal/hint"
+	"relink/opcache"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+)
+
+// Program is what the command needs of the program around it. The functions are
+// called when the command line has been read.
+type Program struct {
+	Config  func() (*config.Config, error)
+	Log     func() zerolog.Logger
+	Version string
+
+	NotifySocket string // $NOTIFY_SOCKET
+	WatchdogUSec string // $WATCHDOG_USEC
+}
+
+// Command is "relink serve".
+func Command(p Program) *cli.Command {
+	return &cli.Command{
+		Name: "serve", Usage: "look at everything again and again, and tell it over HTTP: metrics, JSON and a page",
+		Description: "Read only. Where other machines can reach it, it needs TLS and a token or client certificates. Ends at SIGTERM.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "listen", Usage: "at this `ADDRESS` instead of the configured one: 127.0.0.1:9155, [::1]:9155 or unix:/path"},
+			&cli.DurationFlag{Name: "interval", Usage: "look this often instead"},
+		},
+		Action: func(c *cli.Context) error {
+			o, err := p.options(c)
+			if err != nil {
+				return err
+			}
+			return Run(c.Context, o)
+		},
+	}
+}
+
+func (p Program) options(c *cli.Context) (Options, error) {
+	if c.Args().Present() {
+		return Options{}, hint.With(fmt.Errorf("%w: %q is one argument too many", cmdline.ErrUsage, c.Args().First()), "see relink serve --help")
+	}
+	settings, err := p.Config()
+	if err != nil {
+		return Options{}, err
+	}
+	if c.IsSet("listen") {
+		if settings.Serve.Listen, err = config.ListenAddress(c.String("listen")); err != nil {
+			return Options{}, fmt.Errorf("%w: --listen: %w", cmdline.ErrUsage, err)
+		}
+	}
+	if c.IsSet("interval") {
+		if settings.Serve.Interval = c.Duration("interval"); settings.Serve.Interval < time.Second {
+			return Options{}, fmt.Errorf("%w: --interval %s: must be at least 1s", cmdline.ErrUsage, settings.Serve.Interval)
+		}
+	}
+	return p.translate(settings)
+}
+
+// translate turns the configuration into this package's own terms.
+func (p Program) translate(c *config.Config) (o Options, err error) {
+	o = Options{
+		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Version: p.Version, Log: p.Log(),
+		Access: Access{Cert: c.Serve.TLS.Cert, Key: c.Serve.TLS.Key, ClientCA: c.Serve.TLS.ClientCA, TokenFile: c.Serve.TokenFile},
+		Notify: p.notify(),
+	}
+	o.Health, o.Thresholds = health.FromConfig(c)
+	if o.Checks, err = health.Select(nil, c.Health.Skip); err != nil {
+		return o, fmt.Errorf("health.skip: %w", err)
+	}
+	o.Finish = finisher(c, o.Health)
+	return o, nil
+}
+
+// notify keeps no watchdog where its interval cannot be read.
+func (p Program) notify() Notify {
+	microseconds, err := strconv.ParseInt(p.WatchdogUSec, 10, 64)
+	if err != nil || microseconds < 0 {
+		microseconds = 0
+	}
+	return Notify{Socket: p.NotifySocket, Watchdog: time.Duration(microseconds) * time.Microsecond}
+}
+
+// finisher connects anew at each try: pools and masters come and go.
+func finisher(c *config.Config, d health.Deps) Finish {
+	ledger := opcache.Ledger{Dir: c.StateDir, By: "relink serve"}
+	commands := map[string][]string{}
+	for _, pool := range c.Pools {
+		if len(pool.Command) > 0 {
+			commands[pool.Address] = pool.Command
+		}
+	}
+	return func(ctx context.Context, unused []string) (opcache.Outcome, error) {
+		pools, err := d.Pools(ctx)
+		if err != nil {
+			return opcache.Outcome{}, err
+		}
+		caches, err := opcache.Connect(ctx, pools, opcache.Options{
+			CallTimeout: c.Timeouts.Call, SettleTimeout: c.Timeouts.Settle,
+			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause,
+		})
+		if err != nil {
+			return opcache.Outcome{}, err
+		}
+		return ledger.Finish(ctx, caches, opcache.RestartOptions{
+			Quiet: c.Restart.Quiet, Warm: true, Unused: unused, Apache: c.Apache.Control, Commands: commands,
+		})
+	}
+}

@@ -1,0 +1,58 @@
+package serve
+
+import (
+	"context"
+	"time"
+
+	"relink/health"
+	"relink/php"
+)
+
+const (
+	// discoverEvery is how often the pools of the running masters are listed:
+	// each time, every master's binary reads its configuration in a process of its
+	// own, which costs more than all the rest of a look.
+	discoverEvery = time.Minute
+	// discoverAgain is the same while something does not answer.
+	discoverAgain = 15 * time.Second
+)
+
+// discovery remembers which pools there are.
+type discovery struct {
+	list  func(context.Context) ([]php.Pool, error)
+	every time.Duration
+	again time.Duration
+
+	pools   []php.Pool
+	err     error
+	at      time.Time
+	trouble bool // something did not answer at the last look
+}
+
+func newDiscovery(d health.Deps) *discovery {
+	every, again := discoverEvery, discoverAgain
+	if d.Configured {
+		every, again = 0, 0
+	}
+	return &discovery{list: d.Pools, every: every, again: again}
+}
+
+func (d *discovery) get(ctx context.Context) ([]php.Pool, error) {
+	limit := d.every
+	if d.trouble {
+		limit = d.again
+	}
+	if age := time.Since(d.at); d.at.IsZero() || age < 0 || age >= limit {
+		d.pools, d.err = d.list(ctx)
+		d.at = time.Now()
+	}
+	return d.pools, d.err
+}
+
+// note looks for reasons to list the pools sooner.
+func (d *discovery) note(f health.Facts) {
+	d.trouble = len(f.Pools) == 0 || f.Discovery != nil
+	for i := range f.Pools {
+		d.trouble = d.trouble || f.Pools[i].Err != nil || f.Pools[i].AgentErr != nil
+	}
+}

@@ -1,0 +1,103 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"relink/opcache"
+)
+
+// Finish does the pending restarts whose moment is quiet. Of the folders unused
+// nothing has to be warmed again.
+type Finish func(ctx context.Context, unused []string) (opcache.Outcome, error)
+
+const (
+	// finishLimit bounds one try, with the warming of what was hot.
+	finishLimit = 10 * time.Minute
+	// slowestRetry is how rarely a restart is tried that fails again and again.
+	slowestRetry = 5 * time.Minute
+)
+
+// finishLoop tries at each interval, and more and more rarely where a try fails.
+// While a deploy runs it tries nothing: the deploy does its own.
+func (s *service) finishLoop(ctx context.Context) error {
+	pause := s.Interval
+	for {
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		pause = s.Interval
+		if err := s.finish(ctx); err != nil && ctx.Err() == nil {
+			s.metrics.finishFailed()
+			s.Log.Error().Err(err).Msg("a pending restart could not be done")
+			pause = min(s.retry(err), slowestRetry)
+		}
+	}
+}
+
+// retry lets twice as much time pass after each failure in a row.
+func (s *service) retry(err error) time.Duration {
+	if errors.Is(err, opcache.ErrRestarting) {
+		s.failures = 0
+		return s.Interval
+	}
+	s.failures = min(s.failures+1, 16)
+	return s.Interval << s.failures
+}
+
+func (s *service) finish(ctx context.Context) error {
+	pending, err := opcache.ReadPending(s.Health.State)
+	if err != nil || len(pending) == 0 || s.Finish == nil {
+		return err
+	}
+	now := s.sampler.current()
+	if now.facts.Time.IsZero() || now.locked() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, finishLimit)
+	defer cancel()
+	outcome, err := s.Finish(ctx, unused(now))
+	for _, m := range outcome.Masters {
+		s.metrics.finished()
+		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Dur("took", m.Took).Msg("the pending restart is done")
+	}
+	for _, note := range outcome.Notes {
+		s.Log.Info().Msg(note)
+	}
+	if err == nil {
+		s.failures = 0
+	}
+	return err
+}
+
+// unused lists the releases that no instance leads into.
+func unused(r *reading) []string {
+	var list []string
+	for i := range r.facts.Apps {
+		a := &r.facts.Apps[i]
+		live := map[string]bool{}
+		for _, one := range a.Instances {
+			below, inside := strings.CutPrefix(one.Real, a.Releases+string(filepath.Separator))
+			id, _, _ := strings.Cut(below, string(filepath.Separator))
+			live[id] = live[id] || inside
+		}
+		entries, err := os.ReadDir(a.Releases)
+		if err != nil {
+			continue // then too much is warmed, which only takes time
+		}
+		for _, entry := range entries {
+			if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !live[entry.Name()] {
+				list = append(list, filepath.Join(a.Releases, entry.Name()))
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"relink/health"
+)
+
+// Whatever a history holds, what is made of it is bounded and in order.
+func FuzzHistoryOfDeploys(f *testing.F) {
+	f.Add([]byte(`{"id":"1","time":"2026-01-31T12:00:00Z","operation":"deploy","release":"v1","moves":[],"user":"u"}` + "\n" + `{"id":"2","oper`))
+	f.Add([]byte("\n\n{}\nnull\n[]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		list := lastDeploys("a", text)
+		if len(list) > keptDeploys {
+			t.Errorf("%d deploys", len(list))
+		}
+		for _, one := range list {
+			if one.App != "a" || one.Operation == "" || one.Steps == nil {
+				t.Errorf("%+v", one)
+			}
+		}
+	})
+}
+
+// Whatever the query, a question about the past is answered or refused.
+func FuzzHistoryQuestion(f *testing.F) {
+	for _, query := range []string{"", "since=0", "since=2026-01-31T12:00:00Z&until=2026-01-31T13:00:00%2B02:00", "points=2000", "points=-1", "since=99999999999", "until=0", "since=&points="} {
+		f.Add(query)
+	}
+	o := idle(f).withDefaults()
+	s := newService(o, &access{}, memoryStore(f))
+	for i := range 30 {
+		if err := s.history.add(point(time.Now().Add(time.Duration(i-30)*time.Minute), 1)); err != nil {
+			f.Fatal(err)
+		}
+	}
+	handler := s.handler()
+	f.Fuzz(func(t *testing.T, query string) {
+		request := httptest.NewRequest("GET", "http://127.0.0.1/api/v1/history", nil)
+		request.URL.RawQuery = query
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		if answer.Code != 200 && answer.Code != 400 {
+			t.Errorf("%q: %d", query, answer.Code)
+		}
+	})
+}
+
+func TestParametersAreRefusedByName(t *testing.T) {
+	if err := only(url.Values{"a": {"1"}}, "b"); err == nil {
+		t.Error("an unknown parameter is left out in silence")
+	}
+}
+
+func TestASampleWithoutScriptsIsKept(t *testing.T) {
+	w := &window{folder: health.Folder(t.TempDir()), full: true}
+	for i := range 40 {
+		at := noon.Add(time.Duration(i) * time.Minute)
+		if _, err := w.Before(at, 15*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(health.Sample{Time: at, Starts: map[string]time.Time{}}, 15*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(w.kept) > 17 {
+		t.Errorf("%d samples are kept for a window of 15", len(w.kept))
+	}
+	first, err := w.Before(noon.Add(40*time.Minute), 15*time.Minute)
+	if err != nil || !first.Time.Equal(noon.Add(25*time.Minute)) {
+		t.Errorf("%+v %v", first, err)
+	}
+	again := &window{folder: w.folder}
+	recorded, err := again.Before(noon.Add(40*time.Minute), 15*time.Minute)
+	if err != nil || recorded == nil || !recorded.Time.Equal(noon.Add(25*time.Minute)) {
+		t.Errorf("the next service begins with %+v %v", recorded, err)
+	}
+}

@@ -1,0 +1,108 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"relink/health/serve/page"
+
+	"github.com/rs/zerolog"
+)
+
+// server answers HTTP/1.1 only: one connection of HTTP/2 may carry hundreds of
+// requests, which the bound of connections does not count.
+func (s *service) server() *http.Server {
+	return &http.Server{
+		Handler:      s.handler(),
+		TLSConfig:    s.access.tls,
+		TLSNextProto: noHTTP2,
+		// Else net/http itself answers "OPTIONS *".
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            s.Limits.Header,
+		ReadTimeout:                  s.Limits.Header,
+		WriteTimeout:                 s.Limits.Write, // the page's events extend it for themselves
+		IdleTimeout:                  s.Limits.Idle,
+		MaxHeaderBytes:               s.Limits.HeaderBytes,
+		ErrorLog:                     log.New(debugLog{s.Log}, "", 0),
+	}
+}
+
+// debugLog is for what net/http says of clients that break off. It is no news,
+// and whoever asks could fill a disk with it.
+type debugLog struct{ log zerolog.Logger }
+
+func (d debugLog) Write(text []byte) (int, error) {
+	d.log.Debug().Msg(string(bytes.TrimSpace(text)))
+	return len(text), nil
+}
+
+func serveHTTP(server *http.Server, l net.Listener) error {
+	serve := server.Serve
+	if server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stop lets answers in progress end, for a bounded time.
+func (s *service) stop(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.Limits.Stop)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	return errors.Join(err, s.history.flush())
+}
+
+func (s *service) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/healthz", s.metrics.timed("/healthz", http.HandlerFunc(s.healthz)))
+	mux.Handle("/readyz", s.metrics.timed("/readyz", http.HandlerFunc(s.readyz)))
+	mux.Handle("/metrics", s.metrics.timed("/metrics", s.metrics.handler()))
+	mux.Handle("/api/v1/state", s.metrics.timed("/api/v1/state", s.answer(s.state)))
+	mux.Handle("/api/v1/checks", s.metrics.timed("/api/v1/checks", s.answer(s.checks)))
+	mux.Handle("/api/v1/history", s.metrics.timed("/api/v1/history", s.answer(s.points)))
+	mux.Handle("/api/v1/deploys", s.metrics.timed("/api/v1/deploys", s.answer(s.lastDeploys)))
+	mux.Handle("/", s.metrics.timed("/", page.Handler(s.feed)))
+	return guard(s.access, s.local(), mux)
+}
+
+// local tells whether only this machine reaches the listener by TCP.
+func (s *service) local() bool {
+	host, _, err := net.SplitHostPort(s.Listen)
+	return err == nil && net.ParseIP(host).IsLoopback()
+}
+
+// healthz tells whether the service works, whatever it has found.
+func (s *service) healthz(w http.ResponseWriter, _ *http.Request) {
+	if !s.sampler.alive(time.Now()) {
+		plain(w, http.StatusServiceUnavailable, "no look has ended for too long")
+		return
+	}
+	plain(w, http.StatusOK, "ok")
+}
+
+// readyz tells whether all that is looked at works: no check is CRITICAL.
+func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
+	now := s.sampler.current()
+	critical := now.critical()
+	switch {
+	case now.facts.Time.IsZero():
+		plain(w, http.StatusServiceUnavailable, "the first look has not ended")
+	case !s.sampler.alive(time.Now()):
+		plain(w, http.StatusServiceUnavailable, "no look has ended for too long")
+	case len(critical) > 0:
+		plain(w, http.StatusServiceUnavailable, critical...)
+	default:
+		plain(w, http.StatusOK, "ok")
+	}
+}

@@ -1,0 +1,79 @@
+package serve
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits bound what clients can make the service spend.
+type Limits struct {
+	Connections int           // open at the same time; further ones are closed at once
+	Header      time.Duration // for a client to send its request
+	Write       time.Duration // for a client to take an answer
+	Idle        time.Duration // between two requests of a connection
+	Stop        time.Duration // for answers in progress when the service ends
+	HeaderBytes int           // of a request; net/http adds 4096
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Connections <= 0 {
+		l.Connections = 256
+	}
+	if l.HeaderBytes <= 0 {
+		l.HeaderBytes = 4 << 10
+	}
+	for _, one := range []struct {
+		bound *time.Duration
+		value time.Duration
+	}{{&l.Header, 5 * time.Second}, {&l.Write, 20 * time.Second}, {&l.Idle, 30 * time.Second}, {&l.Stop, 5 * time.Second}} {
+		if *one.bound <= 0 {
+			*one.bound = one.value
+		}
+	}
+	return l
+}
+
+// limited closes connections that are too many at once. It does not let them
+// wait, as netutil.LimitListener does: slow clients would then keep monitoring
+// out, which sees a refusal at once but no answer only after its own timeout.
+type limited struct {
+	net.Listener
+	slots   chan struct{}
+	refused atomic.Int64
+}
+
+func newLimited(l net.Listener, most int) *limited {
+	return &limited{Listener: l, slots: make(chan struct{}, most)}
+}
+
+func (l *limited) open() int { return len(l.slots) }
+
+// Accept implements net.Listener.
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return &limitedConn{Conn: conn, free: sync.OnceFunc(func() { <-l.slots })}, nil
+		default:
+			l.refused.Add(1)
+			conn.Close()
+		}
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	free func()
+}
+
+// Close frees the connection's slot.
+func (c *limitedConn) Close() error {
+	defer c.free()
+	return c.Conn.Close()
+}

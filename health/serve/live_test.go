@@ -1,0 +1,175 @@
+package serve
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"relink/fcgi"
+	"relink/health"
+	"relink/opcache"
+	"relink/php"
+)
+
+// A deploy while the service runs: it is seen in each answer, and no check takes
+// it for a fault.
+func TestADeployIsNoticed(t *testing.T) {
+	s := newScene(t)
+	s.deploy("r1")
+	r := start(t, s.options()).looked()
+	if status, body := r.get("/readyz"); status != http.StatusOK {
+		t.Fatalf("not ready: %s", body)
+	}
+	if _, err := s.request(s.path("www", "club1", "index.php"), ""); err != nil {
+		t.Fatal(err)
+	}
+	s.deploy("r2")
+	r.notices("link", "2 links moved")
+	r.notices("deploy", "r2 ended")
+	await(t, "the new release", func() bool {
+		for _, one := range r.state().Apps[0].Instances {
+			if !strings.Contains(one.Release, "r2") || one.Problem != "" {
+				return false
+			}
+		}
+		return true
+	})
+	var d Deploys
+	r.json("/api/v1/deploys?app=booking&limit=1", &d)
+	if len(d.Deploys) != 1 || d.Deploys[0].Ref != "r2" || d.Deploys[0].Moved != 2 || d.Error != "" {
+		t.Errorf("%+v", d)
+	}
+	await(t, "a full look at the new release", func() bool {
+		state := r.state()
+		return state.FullTime.After(d.Deploys[0].Time) && state.Caches.Masters[0].Memory.LiveBytes > 0
+	})
+	var checks health.Document
+	r.json("/api/v1/checks", &checks)
+	for _, one := range checks.Results {
+		if one.State == health.Critical {
+			t.Errorf("%+v", one)
+		}
+		if strings.Contains(one.Message, "left out") {
+			t.Errorf("%s is not judged between two full looks", one.Check)
+		}
+	}
+}
+
+func TestFPMMayStopAndStart(t *testing.T) {
+	s := newScene(t)
+	s.deploy("r1")
+	r := start(t, s.options()).looked()
+	s.must(s.server.StopMaster("php"))
+	await(t, "not ready", func() bool {
+		status, body := r.get("/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "pool ")
+	})
+	if status, _ := r.get("/healthz"); status != http.StatusOK {
+		t.Error("the service itself is not alive")
+	}
+	if status, body := r.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "relink_pool_up{") || !strings.Contains(body, "} 0\n") {
+		t.Errorf("%d %s", status, body)
+	}
+	s.must(s.server.StartMaster(s.ctx, "php"))
+	r.notices("pool", "answers again")
+	await(t, "ready", func() bool { status, _ := r.get("/readyz"); return status == http.StatusOK })
+}
+
+// A restart that a deploy has put off is done when it is quiet, and not before.
+func TestAPendingRestartIsFinishedWhenQuiet(t *testing.T) {
+	s := newScene(t)
+	s.deploy("r1")
+	end := s.slow()
+	await(t, "a request that is older than restart.quiet", func() bool {
+		list, err := s.busy()
+		return err == nil && list > time.Second
+	})
+	usage := s.usage()
+	s.must(opcache.WritePending(s.path("state"), []opcache.Pending{{
+		Pools: usage.Pools, Action: opcache.Reset, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
+	}}))
+	r := start(t, s.options()).looked()
+	await(t, "a try", func() bool {
+		pending := r.state().Pending
+		return len(pending) == 1 && pending[0].Tries > 0
+	})
+	end()
+	await(t, "the restart", func() bool { return len(r.state().Pending) == 0 })
+	r.notices("restart", "OPcache was restarted")
+	done, err := opcache.ReadHistory(s.path("state"))
+	s.must(err)
+	if len(done) != 1 || !done[0].Done() || done[0].By != "relink serve" {
+		t.Errorf("%+v", done)
+	}
+	if status, body := r.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "relink_pending_restarts_finished_total 1\n") {
+		t.Errorf("%d: no restart is counted", status)
+	}
+}
+
+func TestTheServiceLeavesOnlyItsHistory(t *testing.T) {
+	s := newScene(t)
+	s.deploy("r1")
+	before := entries(t, s.path("state"))
+	o := s.options()
+	o.Listen = "unix:" + s.path("serve.sock")
+	r := start(t, o)
+	await(t, "the socket", func() bool { _, err := os.Stat(s.path("serve.sock")); return err == nil })
+	r.stop()
+	for name := range entries(t, s.path("state")) {
+		if !before[name] && name != historyFile && name != "health" {
+			t.Errorf("%s is left", name)
+		}
+	}
+	if _, err := os.Stat(s.path("serve.sock")); err == nil {
+		t.Error("the socket is left")
+	}
+}
+
+func entries(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, e := range list {
+		names[e.Name()] = true
+	}
+	return names
+}
+
+func (s *scene) usage() opcache.Usage {
+	s.t.Helper()
+	_, pools := s.caches()
+	caches, err := opcache.Connect(s.ctx, pools, opcache.Options{})
+	s.must(err)
+	usages, err := caches.Usage(s.ctx)
+	s.must(err)
+	return usages[0]
+}
+
+func (s *scene) caches() (health.Deps, []php.Pool) {
+	s.t.Helper()
+	d, _ := health.FromConfig(s.load())
+	pools, err := d.Pools(s.ctx)
+	s.must(err)
+	return d, pools
+}
+
+// busy is how long the oldest request has been running.
+func (s *scene) busy() (time.Duration, error) {
+	_, pools := s.caches()
+	status, err := fcgi.Status(s.ctx, pools[0].Address, pools[0].StatusPath)
+	if err != nil {
+		return 0, err
+	}
+	var longest time.Duration
+	for _, p := range status.Processes {
+		if p.State == fcgi.StateRunning {
+			longest = max(longest, p.RequestDuration)
+		}
+	}
+	return longest, nil
+}

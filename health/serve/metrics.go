@@ -1,0 +1,137 @@
+package serve
+
+import (
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// metrics are those of the service itself, beside those of the last reading.
+type metrics struct {
+	registry *prometheus.Registry
+	sampler  *sampler
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	restarts prometheus.Counter
+	failures prometheus.Counter
+}
+
+const (
+	// scrapes is how many may be answered at the same time.
+	scrapes = 4
+	// scrapeLimit is below Prometheus' own, so that a late answer is told as one.
+	scrapeLimit = 9 * time.Second
+)
+
+func newMetrics(version string, s *sampler, st *store) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(), sampler: s,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "relink_http_requests_total", Help: "Requests that were answered, by path and status."}, []string{"path", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "relink_http_request_duration_seconds",
+			Help: "Time until a request was answered.", Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1}}, []string{"path"}),
+		restarts: prometheus.NewCounter(prometheus.CounterOpts{Name: "relink_pending_restarts_finished_total", Help: "Pending restarts of OPcache that the service has done."}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "relink_pending_restart_failures_total", Help: "Tries of pending restarts that failed; one that waits for a quiet moment has not."}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "relink_build_info", Help: "1, with the versions of relink and of Go as labels.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})
+	build.Set(1)
+	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_history_size_bytes", Help: "Size of the history on disk."},
+		func() float64 { return float64(st.size()) })
+	m.registry.MustRegister(m.requests, m.duration, m.restarts, m.failures, build, size, looks{s},
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) finished()     { m.restarts.Inc() }
+func (m *metrics) finishFailed() { m.failures.Inc() }
+
+// watch adds the connections of the listener.
+func (m *metrics) watch(l *limited) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_http_connections", Help: "Connections that are open."}, func() float64 { return float64(l.open()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "relink_http_connections_refused_total", Help: "Connections that were too many at once."},
+			func() float64 { return float64(l.refused.Load()) }),
+	)
+}
+
+// handler answers from the last reading; a scrape asks no pool.
+func (m *metrics) handler() http.Handler {
+	reading := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return m.sampler.current().families() })
+	return promhttp.HandlerFor(prometheus.Gatherers{m.registry, reading}, promhttp.HandlerOpts{
+		MaxRequestsInFlight: scrapes, Timeout: scrapeLimit, ErrorHandling: promhttp.HTTPErrorOnError,
+	})
+}
+
+// timed counts the requests of one path.
+func (m *metrics) timed(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, told := time.Now(), &told{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(told, r)
+		m.requests.WithLabelValues(path, strconv.Itoa(told.status)).Inc()
+		if path != "/" { // its events last for as long as somebody looks
+			m.duration.WithLabelValues(path).Observe(time.Since(began).Seconds())
+		}
+	})
+}
+
+// told remembers the status of an answer.
+type told struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (t *told) WriteHeader(status int) {
+	t.status = status
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (t *told) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// Flush implements http.Flusher, for events.
+func (t *told) Flush() {
+	if f, ok := t.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+var (
+	looksTotal    = prometheus.NewDesc("relink_looks_total", "Looks at everything; a full one reads the list of scripts.", []string{"kind"}, nil)
+	lookDuration  = prometheus.NewDesc("relink_look_duration_seconds", "How long the last look took.", []string{"kind"}, nil)
+	fullTime      = prometheus.NewDesc("relink_full_look_time_seconds", "When the list of scripts was read last, Unix time.", nil, nil)
+	changesTotal  = prometheus.NewDesc("relink_changes_total", "Changes that were noticed.", []string{"kind"}, nil)
+	pendingNumber = prometheus.NewDesc("relink_pending_restarts", "Restarts of OPcache that wait for a quiet moment.", nil, nil)
+)
+
+// looks are the figures of the sampler.
+type looks struct{ *sampler }
+
+// Describe implements prometheus.Collector.
+func (l looks) Describe(to chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{looksTotal, lookDuration, fullTime, changesTotal, pendingNumber} {
+		to <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (l looks) Collect(to chan<- prometheus.Metric) {
+	for kind, name := range []string{"cheap", "full"} {
+		to <- prometheus.MustNewConstMetric(looksTotal, prometheus.CounterValue, float64(l.counts[kind].Load()), name)
+		to <- prometheus.MustNewConstMetric(lookDuration, prometheus.GaugeValue, time.Duration(l.took[kind].Load()).Seconds(), name)
+	}
+	for kind, n := range l.changes.counted() {
+		to <- prometheus.MustNewConstMetric(changesTotal, prometheus.CounterValue, float64(n), kind)
+	}
+	now := l.current()
+	if !now.fullAt.IsZero() {
+		to <- prometheus.MustNewConstMetric(fullTime, prometheus.GaugeValue, float64(now.fullAt.UnixMilli())/1e3)
+	}
+	to <- prometheus.MustNewConstMetric(pendingNumber, prometheus.GaugeValue, float64(len(now.pending)))
+}

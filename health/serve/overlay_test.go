@@ -1,0 +1,122 @@
+package serve
+
+import (
+	"testing"
+	"time"
+
+	"relink/deploy"
+	"relink/health"
+	"relink/opcache/report"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// seen are the facts of a full look, or of a cheap one at the same state.
+func seen(cheap bool) health.Facts {
+	started := noon.Add(-time.Hour)
+	m := report.MasterReport{Name: "c", Pools: []string{"c"}, Started: &started, Memory: report.MemoryReport{TotalBytes: 100, UsedBytes: 50, FreeBytes: 40, WastedBytes: 10, UnexplainedBytes: 50, ReplacedBytes: 10, OverheadBytes: 50}}
+	app := report.ApplicationReport{Name: "booking", Releases: []report.ReleaseReport{{Release: "v1", Folder: "/r/v1", Instances: []string{"club1"}}}}
+	f := health.Facts{Time: noon, Cheap: cheap, Apps: []health.App{{Name: "booking", Instances: []health.Instance{{Name: "club1", Real: "/r/v1", Release: "v1"}}}}}
+	if !cheap {
+		m.Memory.LiveBytes, m.Memory.UnexplainedBytes, m.Memory.OverheadBytes, m.Memory.DeadBytes, m.Memory.ReplacedBytes = 45, 5, 5, 8, 2
+		m.SavedBytes, m.Scripts.Live = 45, 9
+		app.SavedBytes = 45
+		app.Releases[0].Holding = report.Holding{LiveBytes: 45, LiveScripts: 9}
+		f.Apps[0].Prunable = []deploy.PrunedRelease{{}}
+		f.Apps[0].Aliases = []health.StaleAlias{{Release: "v0"}}
+		ten := 10 * time.Second
+		f.Masters = []health.Master{{ControlTimeout: &ten}}
+	} else {
+		f.Masters = []health.Master{{}}
+	}
+	f.Masters[0].MasterReport = m
+	f.Report = &report.Report{Masters: []report.MasterReport{m}, Applications: []report.ApplicationReport{app}}
+	return f
+}
+
+func TestWhatHasNotChangedIsJudgedByTheFullLook(t *testing.T) {
+	now := seen(true)
+	now.Report.Masters[0].Memory.UsedBytes, now.Report.Masters[0].Memory.FreeBytes = 56, 30
+	now.Report.Masters[0].Memory.WastedBytes = 14
+	got := overlay(now, seen(false))
+	if got.Cheap || len(got.Apps[0].Aliases) != 1 || len(got.Apps[0].Prunable) != 1 || got.Masters[0].ControlTimeout == nil {
+		t.Errorf("%+v", got.Apps)
+	}
+	want := report.MemoryReport{TotalBytes: 100, UsedBytes: 56, FreeBytes: 30, WastedBytes: 14, LiveBytes: 45, OverheadBytes: 11, UnexplainedBytes: 11, DeadBytes: 8, ReplacedBytes: 6}
+	if diff := cmp.Diff(want, got.Masters[0].Memory); diff != "" {
+		t.Error(diff)
+	}
+	if got.Report.SavedBytes != 45 || got.Report.Applications[0].Releases[0].LiveBytes != 45 || got.Masters[0].Scripts.Live != 9 {
+		t.Errorf("%+v", got.Report)
+	}
+}
+
+func TestWhatHasChangedIsNotJudged(t *testing.T) {
+	for name, change := range map[string]func(*health.Facts){
+		"a link":      func(f *health.Facts) { f.Apps[0].Instances[0].Real = "/r/v2" },
+		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &deploy.Holder{} },
+		"its end":     func(f *health.Facts) { f.Apps[0].Last = &deploy.Event{ID: "1"} },
+		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved} },
+		"a restart":   func(f *health.Facts) { f.Masters[0].LastRestart = &f.Time },
+		"a master":    func(f *health.Facts) { f.Masters[0].Started = &f.Time },
+	} {
+		now := seen(true)
+		change(&now)
+		for i := range now.Masters {
+			now.Report.Masters[i] = now.Masters[i].MasterReport
+		}
+		if got := overlay(now, seen(false)); !got.Cheap || len(got.Apps[0].Aliases) > 0 {
+			t.Errorf("%s: what the full look has found is still told", name)
+		}
+	}
+}
+
+// After a switch the old release is still held, by no instance; a cache that was
+// emptied holds nothing that is known.
+func TestFiguresFollowTheLinks(t *testing.T) {
+	now := seen(true)
+	now.Apps[0].Instances[0].Real = "/r/v2"
+	now.Report.Applications[0].Releases = []report.ReleaseReport{{Release: "v2", Folder: "/r/v2", Instances: []string{"club1"}}}
+	releases := overlay(now, seen(false)).Report.Applications[0].Releases
+	if len(releases) != 2 || len(releases[0].Instances) != 1 || releases[1].LiveBytes != 45 || len(releases[1].Instances) != 0 {
+		t.Errorf("%+v", releases)
+	}
+	now = seen(true)
+	now.Report.Masters[0].LastRestart = &now.Time
+	if got := overlay(now, seen(false)); got.Report.Masters[0].Memory.LiveBytes != 0 {
+		t.Errorf("%+v", got.Report.Masters[0].Memory)
+	}
+}
+
+func TestChangesAreNoticed(t *testing.T) {
+	before, now := seen(true), seen(true)
+	if got := noticed(before, now); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	now.Apps[0].Instances[0].Real, now.Apps[0].Instances[0].Release = "", ""
+	now.Apps[0].Last = &deploy.Event{ID: "1", Operation: deploy.OperationRollback, Release: "v1", Undone: "no"}
+	now.Masters[0].Started = &now.Time
+	before.Pools = []health.Pool{{Address: "a"}, {Address: "b"}}
+	now.Pools = []health.Pool{{Address: "b", Err: deploy.ErrJournal}, {Address: "d"}}
+	var got []string
+	for _, c := range noticed(before, now) {
+		got = append(got, c.Kind+" "+c.Subject+": "+c.Message)
+	}
+	want := []string{
+		"link booking: 1 link moved from v1 to nowhere", "deploy booking: the rollback of v1 failed and was rolled back",
+		"pool b: does not answer: unreadable journal", "pool d: appeared", "pool a: is gone", "master c: the FPM master was started or reloaded",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOnlyTheLastChangesAreKept(t *testing.T) {
+	var c changes
+	for range 3 * keptChanges {
+		c.add(Change{Kind: "link"})
+	}
+	if len(c.newest()) != keptChanges || c.counted()["link"] != 3*keptChanges {
+		t.Errorf("%d of %d", len(c.newest()), c.counted()["link"])
+	}
+}

@@ -1,0 +1,91 @@
+package page
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+)
+
+// The charts are uPlot's (MIT licence), as its npm package has it built;
+// assets/vendored.txt says which.
+//
+//go:embed assets
+var assetFiles embed.FS
+
+// asset is one file that the page loads.
+type asset struct {
+	content     []byte
+	contentType string
+	tag         string // of the content
+}
+
+var (
+	assets = loadAssets()
+	build  = buildOf(assets)
+)
+
+func loadAssets() map[string]asset {
+	all := map[string]asset{}
+	entries, err := fs.ReadDir(assetFiles, "assets")
+	if err != nil {
+		panic(err) // the folder is in the binary
+	}
+	for _, entry := range entries {
+		content, err := fs.ReadFile(assetFiles, "assets/"+entry.Name())
+		if err != nil {
+			panic(err)
+		}
+		all[entry.Name()] = asset{content, typeOf(entry.Name()), tagOf(content)}
+	}
+	return all
+}
+
+func typeOf(name string) string {
+	switch path.Ext(name) {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	}
+	return "text/plain; charset=utf-8"
+}
+
+func tagOf(parts ...[]byte) string {
+	h := sha256.New()
+	for _, part := range parts {
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// buildOf changes when any file or the template does: an open page of an older
+// relink then loads itself again.
+func buildOf(all map[string]asset) string {
+	parts := [][]byte{[]byte(templateText)}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, all[name].content)
+	}
+	return tagOf(parts...)
+}
+
+// assetURL names the content too, so that a browser may keep it for good.
+func assetURL(name string) string { return "assets/" + name + "?v=" + assets[name].tag }
+
+func serveAsset(w http.ResponseWriter, r *http.Request) {
+	file, ok := assets[r.PathValue("name")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	keep := "no-cache"
+	if r.URL.Query().Get("v") == file.tag {
+		keep = "private, max-age=31536000, immutable"
+	}
+	w.Header().Set("Cache-Control", keep)
+	serveTagged(w, r, file.content, file.contentType, file.tag)
+}

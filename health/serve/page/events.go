@@ -1,0 +1,117 @@
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// update is what one event tells: the elements that changed, and new points of
+// the lines.
+type update struct {
+	Build   string    `json:"build"`
+	Version string    `json:"version"`
+	Patches []patch   `json:"patches"`
+	Rates   ratesSent `json:"rates"`
+}
+
+// serveEvents streams updates (text/event-stream). A client that reads too slowly
+// misses snapshots, and is dropped when it does not read at all; it then asks
+// again by itself.
+func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h.streams <- struct{}{}:
+		defer func() { <-h.streams }()
+	default:
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, fmt.Sprintf("%d pages are open already", h.limits.streams), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx in front would hold events back
+	s := &stream{handler: h, w: w, control: http.NewResponseController(w)}
+	s.run(r)
+}
+
+// stream is one open page.
+type stream struct {
+	*handler
+	w       http.ResponseWriter
+	control *http.ResponseController
+	shown   *drawn     // what the client has; nil: not known
+	rates   *ratesView // the lines that it has
+}
+
+func (s *stream) run(r *http.Request) {
+	// A server's ReadTimeout goes on after the request has been read, and would
+	// end this one. As below, who has no deadlines needs none.
+	_ = s.control.SetReadDeadline(time.Time{})
+	snapshots := s.src.Subscribe(r.Context())
+	beat := time.NewTicker(s.limits.beat)
+	defer beat.Stop()
+	if s.begin(r) != nil {
+		return
+	}
+	for {
+		select {
+		case snapshot, ok := <-snapshots:
+			if !ok || s.show(snapshot) != nil {
+				return
+			}
+		case <-beat.C:
+			if s.beat() != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// begin sends nothing of the page where the client has this very version, be it
+// from the page itself or from an earlier stream.
+func (s *stream) begin(r *http.Request) error {
+	snapshot := s.src.Snapshot()
+	now, err := s.drawn.of(snapshot)
+	if err != nil {
+		return err
+	}
+	if r.URL.Query().Get("version") == now.version {
+		s.shown = now
+	}
+	return s.show(snapshot)
+}
+
+func (s *stream) show(snapshot Snapshot) error {
+	now, err := s.drawn.of(snapshot)
+	if err != nil {
+		return err
+	}
+	u := update{Build: build, Version: now.version, Patches: now.since(s.shown), Rates: now.rates.after(s.rates)}
+	s.shown, s.rates = now, &now.rates
+	return s.send("update", u)
+}
+
+// beat tells that the service lives, and how old what it shows is.
+func (s *stream) beat() error {
+	var age float64 // seconds
+	if taken := s.shown.snapshot.Time; !taken.IsZero() {
+		age = time.Since(taken).Seconds()
+	}
+	return s.send("beat", map[string]float64{"age": age})
+}
+
+func (s *stream) send(event string, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	// A writer without deadlines, as in a test's recorder, cannot be slow either.
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.limits.write))
+	if _, err := fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", event, text); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

@@ -1,0 +1,123 @@
+// Package page is the page that shows an installation live: checks, roll-outs,
+// caches, rates, pools and deploys.
+package page
+
+import (
+	"context"
+	"time"
+
+	"relink/deploy"
+	"relink/health"
+	"relink/opcache/report"
+)
+
+// Snapshot is everything the page shows at one time. Two snapshots of the same
+// Time are taken for the same one. It is not changed once it has been handed out.
+type Snapshot struct {
+	Time   time.Time       `json:"time"`
+	Host   string          `json:"host,omitempty"`
+	Checks []health.Result `json:"checks"` // in any order
+	Apps   []App           `json:"apps"`
+	Caches *report.Report  `json:"caches"` // nil: not read yet
+	Rates  Rates           `json:"rates"`
+	Pools  []Pool          `json:"pools"`
+	// Deploys are the last of all applications, newest first.
+	Deploys []Deploy `json:"deploys"`
+}
+
+// App is one application.
+type App struct {
+	Name      string     `json:"name"`
+	Instances []Instance `json:"instances"` // in the configuration's order
+	Running   *Running   `json:"running"`   // nil: no deploy is under way or unfinished
+	Error     string     `json:"error,omitempty"`
+}
+
+// Instance is one link.
+type Instance struct {
+	Name    string    `json:"name"`
+	Link    string    `json:"link"`
+	Release string    `json:"release"` // id, or folder that is no release; "" where the link leads nowhere
+	Since   time.Time `json:"since,omitzero"`
+	Problem string    `json:"problem,omitempty"` // why the link is not in order
+}
+
+// Running is a deploy that has not ended.
+type Running struct {
+	Operation deploy.Operation `json:"operation"`
+	Release   string           `json:"release"`
+	Phase     deploy.Phase     `json:"phase"`
+	Since     time.Time        `json:"since"`
+	Holder    string           `json:"holder,omitempty"` // who runs it; "": nobody, it was interrupted or has workers to settle
+}
+
+// Rates are lines over time, in columns: each line has one value for each time.
+type Rates struct {
+	Times    []int64 `json:"times"`     // Unix seconds, ascending
+	HitRatio []Line  `json:"hit_ratio"` // 0 to 1, one line for each cache
+	Requests []Line  `json:"requests"`  // per second, one line for each pool
+}
+
+// Line is one figure over time.
+type Line struct {
+	Name   string     `json:"name"`
+	Values []*float64 `json:"values"` // nil: not known, or too few requests to tell
+}
+
+// Pool is one FastCGI address.
+type Pool struct {
+	Address   string  `json:"address"`
+	Master    string  `json:"master,omitempty"` // the cache it shares, by its name in Caches
+	Error     string  `json:"error,omitempty"`  // why it does not answer; nothing below is known then
+	LatencyMS float64 `json:"latency_ms"`
+	Workers   Workers `json:"workers"`
+	Queue     *int64  `json:"queue"` // connections that wait now; nil: not known
+	// Since the pool started; nil where there is no status page.
+	MaxQueue           *int64   `json:"max_queue"`
+	MaxChildrenReached *int64   `json:"max_children_reached"`
+	SlowRequests       *int64   `json:"slow_requests"`
+	Requests           *float64 `json:"requests"` // per second, since the snapshot before
+}
+
+// Workers counts a pool's processes; all are 0 where there is no status page.
+type Workers struct {
+	Idle   int64 `json:"idle"`
+	Active int64 `json:"active"`
+	Most   int64 `json:"most"` // ever active at once
+}
+
+// Deploy is a deploy or rollback that ended.
+type Deploy struct {
+	App        string              `json:"app"`
+	ID         string              `json:"id"`
+	Time       time.Time           `json:"time"` // when it ended
+	Operation  deploy.Operation    `json:"operation"`
+	Release    string              `json:"release"`
+	Ref        string              `json:"ref,omitempty"`
+	User       string              `json:"user"`
+	Moved      int                 `json:"moved"` // instances whose link changed
+	Undone     string              `json:"undone,omitempty"`
+	Stale      int                 `json:"stale"` // workers that still held the old release
+	Steps      []deploy.StepReport `json:"steps"`
+	CutoverMS  float64             `json:"cutover_ms"`
+	Restart    string              `json:"restart,omitempty"`
+	SavedBytes int64               `json:"saved_bytes"`
+}
+
+// DeployOf is what the page shows of a history's event.
+func DeployOf(app string, e deploy.Event) Deploy {
+	return Deploy{
+		App: app, ID: e.ID, Time: e.Time, Operation: e.Operation, Release: e.Release, Ref: e.Ref, User: e.User,
+		Moved: len(e.Moves.Needed()), Undone: e.Undone, Stale: len(e.Stale),
+		Steps: e.Steps, CutoverMS: e.CutoverMS, Restart: e.Restart, SavedBytes: e.SavedBytes,
+	}
+}
+
+// Source gives snapshots. A Feed is one.
+type Source interface {
+	// Snapshot is the newest one.
+	Snapshot() Snapshot
+	// Subscribe gives every snapshot from now on; a reader that is slow misses
+	// all but the newest. The channel is closed when ctx or the source ends.
+	Subscribe(ctx context.Context) <-chan Snapshot
+}

@@ -1,0 +1,167 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+
+	"relink/internal/ui"
+)
+
+// openUpTo is the number of instances up to which an application's lists are
+// open from the start.
+const openUpTo = 12
+
+type appView struct {
+	ID, Name string
+	Total    int
+	Releases int // that serve
+	Bar      template.HTML
+	Groups   []group
+	Troubled []Instance
+	Running  string
+	Error    string
+	Open     bool
+	Say      string
+}
+
+// group is the instances of an application on one release.
+type group struct {
+	ID        string
+	Class     string // of its colour
+	Release   string // "" where links lead nowhere
+	Count     int
+	Share     float64
+	Instances []instanceRow
+}
+
+type instanceRow struct {
+	ID string
+	Instance
+}
+
+func appsRegion(s Snapshot) regionView {
+	v := regionView{id: "apps", part: "app", view: struct{ None, Filter bool }{len(s.Apps) == 0, instances(s.Apps) > openUpTo}}
+	for _, app := range s.Apps {
+		v.parts = append(v.parts, partView{idOf("app", app.Name), app, func() any { return appOf(app) }})
+	}
+	return v
+}
+
+func instances(apps []App) int {
+	n := 0
+	for _, app := range apps {
+		n += len(app.Instances)
+	}
+	return n
+}
+
+func appOf(app App) appView {
+	v := appView{ID: idOf("app", app.Name), Name: app.Name, Total: len(app.Instances), Groups: groupsOf(app), Error: app.Error}
+	v.Releases, v.Open = releasesIn(v.Groups), v.Total <= openUpTo
+	if app.Running != nil {
+		v.Running = app.Running.String()
+	}
+	for _, one := range app.Instances {
+		if one.Problem != "" {
+			v.Troubled = append(v.Troubled, one)
+		}
+	}
+	var segments []segment
+	for _, g := range v.Groups {
+		segments = append(segments, segment{class: g.Class, size: float64(g.Count)})
+	}
+	v.Bar = bar("tall", float64(v.Total), 4, stack(segments)...)
+	v.Say = v.Name + ": " + v.spread()
+	return v
+}
+
+// groupsOf has the newest release first, links that lead nowhere last. A
+// release's id sorts by time; a folder that is no release is a path.
+func groupsOf(app App) []group {
+	found := map[string]*group{}
+	for _, one := range app.Instances {
+		g := found[one.Release]
+		if g == nil {
+			g = &group{ID: idOf("group", app.Name, one.Release), Release: one.Release}
+			found[one.Release] = g
+		}
+		g.Count++
+		g.Instances = append(g.Instances, instanceRow{idOf("i", app.Name, one.Name), one})
+	}
+	groups := make([]group, 0, len(found))
+	for _, g := range found {
+		g.Share = float64(g.Count) / float64(len(app.Instances))
+		groups = append(groups, *g)
+	}
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Or(a.place()-b.place(), cmp.Compare(b.Release, a.Release))
+	})
+	for i := range groups {
+		groups[i].Class = groups[i].class(i)
+	}
+	return groups
+}
+
+func (g group) place() int {
+	switch {
+	case g.Release == "":
+		return 2
+	case strings.HasPrefix(g.Release, "/"):
+		return 1
+	}
+	return 0
+}
+
+// class makes the newest release stand out: a roll-out is its colour growing.
+func (g group) class(rank int) string {
+	if g.place() == 2 {
+		return "release-none"
+	}
+	return fmt.Sprintf("release-%d", min(rank, 3))
+}
+
+// releasesIn is how many of the groups are on something.
+func releasesIn(groups []group) int {
+	n := 0
+	for _, g := range groups {
+		if g.Release != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Title names the group.
+func (g group) Title() string {
+	if g.Release == "" {
+		return "leading nowhere"
+	}
+	return g.Release
+}
+
+func (v appView) spread() string {
+	var parts []string
+	for _, g := range v.Groups {
+		parts = append(parts, fmt.Sprintf("%s of %s on %s", ui.Count(g.Count), ui.Count(v.Total), printable(g.Title())))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// String says what is under way, or was left.
+func (r Running) String() string {
+	what := cmp.Or(string(r.Operation), "work")
+	if r.Release != "" {
+		what += " of " + printable(r.Release)
+	}
+	what += " since " + moment(r.Since)
+	if r.Phase != "" {
+		what += " (" + printable(string(r.Phase)) + ")"
+	}
+	if r.Holder == "" {
+		return "Not finished: the " + what + `. "relink recover" finishes it.`
+	}
+	return "Under way: the " + what + ", by " + printable(r.Holder)
+}

@@ -1,0 +1,132 @@
+package page
+
+import (
+	"slices"
+	"time"
+
+	"relink/internal/ui"
+)
+
+const (
+	mostLines = 6  // of a chart; further pools are added up to one
+	tableRows = 12 // of the table that says what the charts show
+)
+
+// ratesView is what the charts and their table show.
+type ratesView struct {
+	Times    []int64
+	Hits     []Line
+	Requests []Line
+	Marks    []mark // the cut-overs within the time that is shown
+	More     int    // caches that are left out
+}
+
+// mark is a cut-over.
+type mark struct {
+	Time int64  `json:"time"` // Unix seconds
+	Name string `json:"name"`
+}
+
+func ratesOf(s Snapshot) ratesView {
+	v := ratesView{Times: s.Rates.Times, Hits: s.Rates.HitRatio, Requests: s.Rates.Requests, Marks: []mark{}}
+	if len(v.Hits) > mostLines {
+		v.More = len(v.Hits) - mostLines
+		v.Hits = v.Hits[:mostLines]
+	}
+	if len(v.Requests) > mostLines {
+		rest := Line{Name: ui.Plural(len(v.Requests)-mostLines+1, "other pool"), Values: sum(v.Requests[mostLines-1:])}
+		v.Requests = append(slices.Clone(v.Requests[:mostLines-1]), rest)
+	}
+	for _, d := range s.Deploys {
+		if at := d.cutover(); len(v.Times) > 0 && d.CutoverMS > 0 && at.Unix() >= v.Times[0] {
+			v.Marks = append(v.Marks, mark{at.Unix(), d.App + " " + d.Release})
+		}
+	}
+	return v
+}
+
+func ratesRegion(v ratesView) regionView { return regionView{id: "rates", view: v} }
+
+// sum adds lines up, where any is known.
+func sum(lines []Line) []*float64 {
+	return fold(lines, func(a, b float64) float64 { return a + b })
+}
+
+func lowest(lines []Line) []*float64 {
+	return fold(lines, func(a, b float64) float64 { return min(a, b) })
+}
+
+func fold(lines []Line, with func(a, b float64) float64) []*float64 {
+	var out []*float64
+	for _, line := range lines {
+		for i, value := range line.Values {
+			if i == len(out) {
+				out = append(out, nil)
+			}
+			if value == nil {
+				continue
+			}
+			result := *value
+			if out[i] != nil {
+				result = with(*out[i], result)
+			}
+			out[i] = &result
+		}
+	}
+	return out
+}
+
+func newest(values []*float64) *float64 {
+	if len(values) == 0 {
+		return nil
+	}
+	return values[len(values)-1]
+}
+
+// rateRow is one time in the table.
+type rateRow struct {
+	Time     time.Time
+	Hits     []string
+	Requests []string
+}
+
+// Rows are samples at round times, newest first, so that a new sample seldom
+// changes the table.
+func (v ratesView) Rows() []rateRow {
+	var rows []rateRow
+	step := v.step()
+	for i := len(v.Times) - 1; i >= 0 && len(rows) < tableRows; i-- {
+		if i > 0 && v.Times[i]/step == v.Times[i-1]/step {
+			continue // not the first sample of its step
+		}
+		row := rateRow{Time: time.Unix(v.Times[i], 0)}
+		for _, line := range v.Hits {
+			row.Hits = append(row.Hits, ratioText(at(line, i)))
+		}
+		for _, line := range v.Requests {
+			row.Requests = append(row.Requests, perSecond(at(line, i)))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// step is the shortest round time, in seconds, that lets the table hold all.
+func (v ratesView) step() int64 {
+	steps := []int64{5, 15, 60, 300, 900, 3600, 3 * 3600}
+	if len(v.Times) > 0 {
+		for _, step := range steps {
+			if (v.Times[len(v.Times)-1]-v.Times[0])/step < tableRows {
+				return step
+			}
+		}
+	}
+	return 24 * 3600
+}
+
+func at(l Line, i int) *float64 {
+	if i >= len(l.Values) {
+		return nil
+	}
+	return l.Values[i]
+}

@@ -1,0 +1,100 @@
+package page
+
+import (
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"relink/internal/ui"
+)
+
+// words are the templates' functions.
+var words = template.FuncMap{
+	"asset":    assetURL,
+	"bytes":    ui.Bytes,
+	"count":    ui.Count[int64],
+	"plural":   ui.Plural[int],
+	"percent":  ui.Percent,
+	"ms":       milliseconds,
+	"moment":   moment,
+	"machine":  machine,
+	"safe":     printable,
+	"known":    known,
+	"perSec":   perSecond,
+	"lower":    strings.ToLower,
+	"stateTag": stateTag,
+}
+
+// printable makes a name safe to show: control characters, what changes the
+// direction of text around it, and bytes that are not UTF-8 become \x1b and the like.
+func printable(name string) string {
+	if strings.IndexFunc(name, unprintable) < 0 {
+		return name
+	}
+	var b strings.Builder
+	for len(name) > 0 {
+		r, size := utf8.DecodeRuneInString(name)
+		if unprintable(r) {
+			for _, c := range []byte(name[:size]) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		} else {
+			b.WriteString(name[:size])
+		}
+		name = name[size:]
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+
+// idOf makes an element's id of names, whatever they hold.
+func idOf(kind string, names ...string) string {
+	h := fnv.New64a()
+	for _, name := range names {
+		h.Write([]byte(name))
+		h.Write([]byte{0})
+	}
+	return fmt.Sprintf("%s-%x", kind, h.Sum64())
+}
+
+func milliseconds(ms float64) string {
+	return ui.Duration(time.Duration(ms * float64(time.Millisecond)))
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func known(n *int64) string {
+	if n == nil {
+		return "-"
+	}
+	return ui.Count(*n)
+}
+
+func perSecond(n *float64) string {
+	switch {
+	case n == nil:
+		return "-"
+	case *n < 10:
+		return fmt.Sprintf("%.1f/s", *n)
+	}
+	return ui.Count(int64(*n+0.5)) + "/s"
+}
+
+func ratioText(n *float64) string {
+	if n == nil {
+		return "-"
+	}
+	return ui.Percent(*n)
+}

@@ -1,0 +1,137 @@
+// Package serve is the service: it looks at everything again and again, keeps a
+// history, finishes pending restarts, and tells it over HTTP, read only.
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"path/filepath"
+	"time"
+
+	"relink/health"
+	"relink/health/serve/page"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options say what to look at, how often, and who may ask. The zero value of a
+// field means its default; Health.State has to be set.
+type Options struct {
+	Listen  string // 127.0.0.1:9155, [::1]:9155 or unix:/path
+	Access  Access
+	Limits  Limits
+	Version string // of relink
+
+	Interval time.Duration // between two looks
+	Share    float64       // of one core that looking may take; looks get rarer where they cost more
+	History  int64         // bytes that the history may take on disk
+
+	Health     health.Deps // Cheap and Samples are set by the service
+	Thresholds health.Thresholds
+	Checks     []health.Check // none: all
+
+	// Finish does the pending restarts whose moment is quiet; nil: they stay.
+	Finish Finish
+	Notify Notify
+	Log    zerolog.Logger
+
+	// Listening is told the address once the service listens; may be nil.
+	Listening func(net.Addr)
+}
+
+// Defaults of Options.
+const (
+	DefaultListen   = "127.0.0.1:9155"
+	DefaultInterval = 5 * time.Second
+	DefaultShare    = 0.01
+	DefaultHistory  = 16 << 20
+)
+
+func (o Options) withDefaults() Options {
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.Interval <= 0 {
+		o.Interval = DefaultInterval
+	}
+	if o.Share <= 0 {
+		o.Share = DefaultShare
+	}
+	if o.History <= 0 {
+		o.History = DefaultHistory
+	}
+	if o.Health.Timeout <= 0 {
+		o.Health.Timeout = health.DefaultTimeout
+	}
+	if o.Health.Window <= 0 {
+		o.Health.Window = health.DefaultWindow
+	}
+	o.Limits = o.Limits.withDefaults()
+	return o
+}
+
+// historyFile is the history's name in the state folder.
+const historyFile = "history.db"
+
+// Run serves until ctx ends, which is no error. It leaves nothing behind but the
+// history and the samples in the state folder.
+func Run(ctx context.Context, o Options) (err error) {
+	o = o.withDefaults()
+	access, err := o.Access.open()
+	if err != nil {
+		return err
+	}
+	listener, err := listen(o.Listen, access)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	store, err := openStore(filepath.Join(o.Health.State, historyFile), o.History, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.close()) }()
+	return newService(o, access, store).run(ctx, listener)
+}
+
+// service is one run.
+type service struct {
+	Options
+	access  *access
+	store   *store
+	metrics *metrics
+	history *history
+	sampler *sampler
+	feed    *page.Feed
+
+	failures int // of finish, in a row
+}
+
+func newService(o Options, a *access, st *store) *service {
+	s := &service{Options: o, access: a, store: st, feed: &page.Feed{}, history: newHistory(st)}
+	s.sampler = newSampler(o, s.history, s.feed)
+	s.metrics = newMetrics(o.Version, s.sampler, st)
+	return s
+}
+
+func (s *service) run(ctx context.Context, l net.Listener) error {
+	limited := newLimited(l, s.Limits.Connections)
+	s.metrics.watch(limited)
+	server := s.server()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.sampler.loop(ctx) })
+	group.Go(func() error { return s.finishLoop(ctx) })
+	group.Go(func() error { return s.notifyLoop(ctx) })
+	group.Go(func() error { return serveHTTP(server, limited) })
+	group.Go(func() error {
+		<-ctx.Done()
+		return s.stop(server)
+	})
+	s.Log.Info().Str("listen", l.Addr().String()).Dur("interval", s.Interval).Msg("serving")
+	if s.Listening != nil {
+		s.Listening(l.Addr())
+	}
+	return group.Wait()
+}

@@ -1,0 +1,145 @@
+package serve
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"relink/fcgi"
+	"relink/health"
+	"relink/health/serve/page"
+)
+
+const (
+	ratesFor     = time.Hour
+	ratesStep    = 20 * time.Second
+	leastLookups = 20 // for the hit ratio of a step to mean something
+	shownDeploys = 20
+)
+
+// snapshotOf is a reading as the page shows it.
+func snapshotOf(r *reading, d *deploys, h *history) page.Snapshot {
+	f := &r.facts
+	s := page.Snapshot{Time: f.Time.UTC(), Host: host(), Checks: r.results, Apps: []page.App{}, Caches: f.Report, Pools: []page.Pool{}}
+	for i := range f.Apps {
+		s.Apps = append(s.Apps, appOf(&f.Apps[i]))
+	}
+	points := h.between(f.Time.Add(-ratesFor), f.Time, ratesStep)
+	for i := range f.Pools {
+		s.Pools = append(s.Pools, poolOf(f, &f.Pools[i], points))
+	}
+	s.Rates = ratesOf(points)
+	s.Deploys, _ = d.newest("", shownDeploys) // why they are missing is told by the check of deploys
+	return s
+}
+
+func appOf(a *health.App) page.App {
+	app := page.App{Name: a.Name, Instances: []page.Instance{}, Running: runningOf(a)}
+	for i := range a.Instances {
+		one := &a.Instances[i]
+		_, problem := one.Judge()
+		app.Instances = append(app.Instances, page.Instance{Name: one.Name, Link: one.Link, Release: one.Release, Since: one.Changed, Problem: problem})
+	}
+	if a.DeployErr != nil {
+		app.Error = a.DeployErr.Error()
+	}
+	return app
+}
+
+func runningOf(a *health.App) *page.Running {
+	switch {
+	case a.Pending == nil && a.Locked == nil:
+		return nil
+	case a.Pending == nil:
+		return &page.Running{Since: a.Locked.Since, Holder: holderOf(a)}
+	}
+	p := a.Pending
+	return &page.Running{Operation: p.Operation, Release: p.Release, Phase: p.Phase, Since: p.Since, Holder: holderOf(a)}
+}
+
+func holderOf(a *health.App) string {
+	if a.Locked == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s@%s, pid %d", a.Locked.User, a.Locked.Host, a.Locked.PID)
+}
+
+func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
+	one := page.Pool{Address: p.Address, Queue: p.Queue, LatencyMS: milliseconds(p.Latency)}
+	for _, m := range f.Masters {
+		if slices.Contains(m.Pools, p.Address) {
+			one.Master = m.Name
+		}
+	}
+	if p.Err != nil {
+		one.Error = p.Err.Error()
+		return one
+	}
+	if p.Status == nil {
+		return one
+	}
+	st := p.Status
+	for _, w := range st.Processes {
+		if w.State == fcgi.StateIdle {
+			one.Workers.Idle++
+		} else {
+			one.Workers.Active++
+		}
+	}
+	one.Workers.Most = st.MaxActiveProcesses
+	one.MaxQueue, one.MaxChildrenReached, one.SlowRequests = &st.MaxListenQueue, &st.MaxChildrenReached, &st.SlowRequests
+	if n := len(points); n > 0 {
+		one.Requests = requestsOf(points[n-1], p.Address)
+	}
+	return one
+}
+
+func ratesOf(points []Point) page.Rates {
+	r := page.Rates{Times: []int64{}, HitRatio: []page.Line{}, Requests: []page.Line{}}
+	caches, pools := newLines(len(points)), newLines(len(points))
+	for i, p := range points {
+		r.Times = append(r.Times, p.Time.Unix())
+		for _, c := range p.Caches {
+			caches.set(c.Name, i, hitRatio(c))
+		}
+		for _, one := range p.Pools {
+			pools.set(one.Address, i, requestsOf(p, one.Address))
+		}
+	}
+	r.HitRatio, r.Requests = caches.list, pools.list
+	return r
+}
+
+// lines are columns of equal length, in the order in which they are first seen.
+type lines struct {
+	length int
+	list   []page.Line
+}
+
+func newLines(length int) *lines { return &lines{length: length, list: []page.Line{}} }
+
+func (l *lines) set(name string, at int, value *float64) {
+	i := slices.IndexFunc(l.list, func(one page.Line) bool { return one.Name == name })
+	if i < 0 {
+		i = len(l.list)
+		l.list = append(l.list, page.Line{Name: name, Values: make([]*float64, l.length)})
+	}
+	l.list[i].Values[at] = value
+}
+
+func hitRatio(c CachePoint) *float64 {
+	if c.Hits == nil || c.Misses == nil || *c.Hits+*c.Misses < leastLookups {
+		return nil
+	}
+	ratio := float64(*c.Hits) / float64(*c.Hits+*c.Misses)
+	return &ratio
+}
+
+func requestsOf(p Point, address string) *float64 {
+	at := slices.IndexFunc(p.Pools, func(one PoolPoint) bool { return one.Address == address })
+	if at < 0 || p.Pools[at].Requests == nil || p.Seconds <= 0 {
+		return nil
+	}
+	rate := float64(*p.Pools[at].Requests) / p.Seconds
+	return &rate
+}
