@@ -85,7 +85,7 @@ func (t teller) act(a act, sites int, alone figures) {
 
 func movedText(a act, sites int) string {
 	if a.toMove == sites {
-		return fmt.Sprintf("%d of %d moved", a.moved, sites)
+		return fmt.Sprintf("%d of %d lead to the release now", a.moved, sites)
 	}
 	if a.others+a.figures.strayed == 0 {
 		return fmt.Sprintf("%d of %d moved; the others answered with v1 all the time", a.moved, sites)

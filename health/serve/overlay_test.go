@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -118,5 +119,50 @@ func TestOnlyTheLastChangesAreKept(t *testing.T) {
 	}
 	if len(c.newest()) != keptChanges || c.counted()["link"] != 3*keptChanges {
 		t.Errorf("%d of %d", len(c.newest()), c.counted()["link"])
+	}
+}
+
+// A field that the report or a sample gains must not get lost on the way.
+func TestNothingButScriptsIsLeftOut(t *testing.T) {
+	var r report.Report
+	fill(reflect.ValueOf(&r).Elem())
+	if diff := cmp.Diff(&r, lean(&r), cmpopts(report.Report{})); diff != "" {
+		t.Error(diff)
+	}
+	s := health.Sample{Caches: report.Totals{Masters: make([]report.MasterTotals, 1)}}
+	fill(reflect.ValueOf(&s.Caches.Masters[0]).Elem())
+	if diff := cmp.Diff(s, withoutScripts(s), cmpopts(report.MasterTotals{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func cmpopts(of any) cmp.Option {
+	kind := reflect.TypeOf(of)
+	return cmp.FilterPath(func(p cmp.Path) bool {
+		field, ok := p.Last().(cmp.StructField)
+		return ok && p.Index(-2).Type() == kind && !kind.Field(field.Index()).IsExported()
+	}, cmp.Ignore())
+}
+
+// fill gives each exported field some value.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		switch field := v.Field(i); {
+		case !field.CanSet():
+		case field.Kind() == reflect.Slice:
+			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+		case field.Kind() == reflect.Map:
+			field.Set(reflect.MakeMap(field.Type()))
+		case field.Kind() == reflect.Pointer:
+			field.Set(reflect.New(field.Type().Elem()))
+		case field.Kind() == reflect.String:
+			field.SetString("x")
+		case field.Kind() == reflect.Bool:
+			field.SetBool(true)
+		case field.CanInt():
+			field.SetInt(7)
+		case field.CanFloat():
+			field.SetFloat(7)
+		}
 	}
 }

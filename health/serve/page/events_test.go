@@ -185,7 +185,7 @@ func TestEventsDropSlowClients(t *testing.T) {
 	s.Apps = []App{{Name: "shop", Instances: instancesOf("site", 1000, 0)}}
 	feed := feedOf(t, s)
 	l := defaultLimits
-	l.streams, l.write = 2, 50*time.Millisecond
+	l.streams, l.write = 2, 2*time.Second
 	handler := newHandler(feed, l)
 	ended := make(chan bool, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -199,8 +199,8 @@ func TestEventsDropSlowClients(t *testing.T) {
 	_, err = fmt.Fprint(slow, "GET /events?slow HTTP/1.1\r\nHost: x\r\n\r\n")
 	must(t, err)
 	quick := listen(t, server.URL+"/events")
-	for i := range 1000 {
-		quick.update()
+	for i := 0; ; i++ {
+		quick.update() // its own context bounds this
 		select {
 		case wasSlow := <-ended:
 			if !wasSlow {
@@ -213,7 +213,6 @@ func TestEventsDropSlowClients(t *testing.T) {
 		s.Apps = []App{{Name: fmt.Sprint("shop", i), Instances: s.Apps[0].Instances}}
 		feed.Publish(s)
 	}
-	t.Error("the slow one was not dropped")
 }
 
 func TestFeed(t *testing.T) {

@@ -77,7 +77,7 @@ func TestPageOfManyInstances(t *testing.T) {
 	}
 	s.Time, s.Apps = s.Time.Add(time.Second), []App{{Name: "shop", Instances: instancesOf("site", 1000, 11)}}
 	feed.Publish(s)
-	b.Until(`document.querySelector('#apps summary strong').textContent`, "11 of 1000")
+	b.Until(`document.querySelector('#apps summary strong').textContent`, "11 of 1,000")
 	if n := browsertest.Eval[int](b, `window.touched`); n > 80 {
 		t.Errorf("with the move of one instance %d nodes were touched", n)
 	}
@@ -96,7 +96,7 @@ func TestPageFilters(t *testing.T) {
 	b.Want(shown, "site99 site990 site991 site992 site993 site994 site995 site996 site997 site998 site999")
 	s.Time, s.Apps = s.Time.Add(time.Second), []App{{Name: "shop", Instances: instancesOf("site", 1000, 995)}}
 	feed.Publish(s)
-	b.Until(`document.querySelector('#apps summary strong').textContent`, "995 of 1000")
+	b.Until(`document.querySelector('#apps summary strong').textContent`, "995 of 1,000")
 	b.Want(shown, "site99 site990 site991 site992 site993 site994 site995 site996 site997 site998 site999")
 	browsertest.Eval[string](b, `(() => { const f = document.getElementById('filter'); f.value = ''; f.dispatchEvent(new Event('input', {bubbles: true})); return ''; })()`)
 	b.Want(shown, "")

@@ -2,6 +2,7 @@ package page
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"relink/health"
@@ -42,14 +43,18 @@ func checksRegion(s Snapshot) regionView {
 // addOpen joins checks that say the same of the same thing: a pool that is down
 // leaves twenty of them unknown.
 func addOpen(open []openCheck, r health.Result) []openCheck {
+	twins := 0
 	for i := range open {
 		o := &open[i]
 		if o.State == r.State && o.Subject == r.Subject && o.Message == r.Message && o.Fix == r.Fix {
 			o.Checks = append(o.Checks, r.Check)
 			return open
 		}
+		if o.Check == r.Check && o.Subject == r.Subject {
+			twins++
+		}
 	}
-	return append(open, openCheck{ID: idOf("check", r.Check, r.Subject), Checks: []string{r.Check}, Result: r})
+	return append(open, openCheck{ID: idOf("check", r.Check, r.Subject, strconv.Itoa(twins)), Checks: []string{r.Check}, Result: r})
 }
 
 // stateTag is the class of a state's colour.

@@ -69,7 +69,10 @@ func memoryTiles(s Snapshot) []tile {
 		wasted += m.Memory.WastedBytes
 	}
 	memory := fmt.Sprintf("of %s; %s wasted", ui.Bytes(s.Caches.MemoryBytes), ui.Bytes(wasted))
-	saved := ui.Plural(s.Caches.SavedKeys, "key") + " too"
+	saved := "no release is shared in a cache"
+	if s.Caches.SavedBytes > 0 {
+		saved = ui.Plural(s.Caches.SavedKeys, "key") + " too"
+	}
 	return []tile{
 		{ID: "tile-memory", Name: "OPcache memory", Value: ui.Bytes(used), More: memory, Href: "#memory"},
 		{ID: "tile-saved", Name: "Saved by sharing", Value: ui.Bytes(s.Caches.SavedBytes), More: saved, Href: "#memory"},

@@ -65,6 +65,10 @@ func TestOpenChecksComeByUrgency(t *testing.T) {
 	if len(v.Fine) != 2 || v.Say != "CRITICAL: 2 critical, 1 warning, 4 unknown, 2 ok" || v.Heading() != "4 open checks" {
 		t.Errorf("%d fine, %q, %q", len(v.Fine), v.Say, v.Heading())
 	}
+	twin := []health.Result{{Check: "a", State: health.Warning, Message: "1"}, {Check: "a", State: health.Warning, Message: "2"}}
+	if v := checksRegion(Snapshot{Checks: twin}).view.(checksView); len(v.Open) != 2 || v.Open[0].ID == v.Open[1].ID {
+		t.Errorf("%+v", v.Open)
+	}
 	if v := checksRegion(Snapshot{Checks: []health.Result{{}}}).view.(checksView); v.Heading() != "No open checks" {
 		t.Error(v.Heading())
 	}

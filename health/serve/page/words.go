@@ -17,6 +17,7 @@ var words = template.FuncMap{
 	"asset":    assetURL,
 	"bytes":    ui.Bytes,
 	"count":    ui.Count[int64],
+	"number":   ui.Count[int],
 	"plural":   ui.Plural[int],
 	"percent":  ui.Percent,
 	"ms":       milliseconds,

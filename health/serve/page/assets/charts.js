@@ -5,6 +5,7 @@ const charts = (() => {
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const percent = v => v == null ? '-' : (v * 100).toFixed(v >= 0.9995 || v < 0.1 ? 0 : 1) + ' %';
   const rate = v => v == null ? '-' : v.toLocaleString('en', {maximumFractionDigits: v < 10 ? 1 : 0}) + '/s';
+  const leastSpan = 60; // seconds that a chart shows at least
   const drawn = {
     hits: {place: 'chart-hits', text: percent, range: (_, low) => [Math.max(0, Math.min(low ?? 1, 0.98) - 0.02), 1], plot: null},
     requests: {place: 'chart-requests', text: rate, range: (_, __, high) => [0, Math.max(1, (high ?? 0) * 1.1)], plot: null},
@@ -29,15 +30,18 @@ const charts = (() => {
     ctx.restore();
   }
 
+  // uPlot's own range of a single point is years.
+  const span = () => [Math.min(times[0], times.at(-1) - leastSpan), times.at(-1)];
+
   function options(chart, names, width) {
     const axis = {stroke: css('--quiet'), grid: {stroke: css('--line'), width: 1}, ticks: {stroke: css('--line'), width: 1}, font: '12px system-ui, sans-serif'};
     const series = names.map((label, i) => ({
-      label, stroke: css(palette[i % palette.length]), width: 2, dash: i % 2 ? [8, 3] : undefined, points: {show: false}, value: (_, v) => chart.text(v),
+      label, stroke: css(palette[i % palette.length]), width: 2, dash: i % 2 ? [8, 3] : undefined, value: (_, v) => chart.text(v),
     }));
     const value = (_, seconds) => seconds == null ? '-' : new Date(seconds * 1000).toISOString().slice(11, 19);
     return {
       width, height: 190, tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-      scales: {y: {range: chart.range}}, series: [{label: 'UTC', value}, ...series],
+      scales: {x: {range: span}, y: {range: chart.range}}, series: [{label: 'UTC', value}, ...series],
       axes: [{...axis, values: [[86400, '{YYYY}-{MM}-{DD}', null, null, null, null, null, null, 1], [3600, '{HH}:{mm}', '\n{YYYY}-{MM}-{DD}', null, null, null, null, null, 1],
         [60, '{HH}:{mm}', null, null, null, null, null, null, 1], [1, '{HH}:{mm}:{ss}', null, null, null, null, null, null, 1]]},
       {...axis, size: 64, values: (_, ticks) => ticks.map(chart.text)}],
