@@ -16,6 +16,7 @@ import (
 	"relink/deploy"
 	"relink/deploy/demo"
 	"relink/health"
+	"relink/health/serve"
 	"relink/internal/cmdline"
 	"relink/internal/config"
 	"relink/internal/hint"
@@ -47,16 +48,22 @@ func (p *program) run(args []string) int {
 	return exitCode(err)
 }
 
-// notified is a context that SIGINT and SIGTERM end. The second signal changes
-// nothing and says why: half a cut-over would be worse than a slow one.
+// notified is a context that SIGINT, SIGTERM and SIGHUP end. The second signal
+// changes nothing and says why: half a cut-over would be worse than a slow one.
+// A reader that goes away ("relink ... | head") must not end it in the middle
+// either: SIGPIPE is taken, so that the write fails instead. It is not ignored,
+// for hooks and git would inherit that.
 func notified(stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for range signals {
+		for got := range signals {
+			if got == syscall.SIGPIPE {
+				continue
+			}
 			if ctx.Err() != nil {
 				fmt.Fprintln(stderr, "relink: stopping; what has begun to switch is finished first")
 			}
@@ -88,7 +95,7 @@ type program struct {
 func (p *program) app() *cli.App {
 	return &cli.App{
 		Name: "relink", Usage: "one PHP release for many sites, moved without a restart", Version: version(),
-		HideHelpCommand: false, EnableBashCompletion: true, Writer: p.out, ErrWriter: p.err,
+		EnableBashCompletion: true, Writer: p.out, ErrWriter: p.err,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Usage: "the configuration `FILE`", Value: defaultConfig, EnvVars: []string{"RELINK_CONFIG"}, Destination: &p.path},
 			&cli.StringFlag{Name: "format", Usage: "of results: text or json", Value: "text"},
@@ -108,6 +115,10 @@ func (p *program) commands() []*cli.Command {
 	}),
 		opcache.Command(opcache.Program{Config: p.config, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed}),
 		health.Command(health.Program{Config: p.config, Screen: p.screen, Out: p.out}),
+		serve.Command(serve.Program{
+			Config: p.config, Log: p.log, Version: version(),
+			NotifySocket: os.Getenv("NOTIFY_SOCKET"), WatchdogUSec: os.Getenv("WATCHDOG_USEC"),
+		}),
 		demo.Command(demo.Program{Format: resultFormat, Screen: p.screen, Out: p.out, Executable: os.Executable, Cache: os.UserCacheDir}),
 		config.Command(p.config, p.out),
 		cmdline.Completion(p.out),

@@ -25,7 +25,7 @@ type Method string
 
 // The methods of a restart.
 const (
-	MethodAuto    Method = "auto" // the mildest that cures: opcache, or fpm where classes are preloaded
+	MethodAuto    Method = "auto" // fpm where it loses no request and is permitted, else opcache
 	MethodOPcache Method = "opcache"
 	MethodFPM     Method = "fpm"
 	MethodApache  Method = "apache"

@@ -97,7 +97,7 @@ func (f *farm) wantWarm(c *opcache.Caches, pages ...string) {
 
 func TestRestart(t *testing.T) {
 	for method, action := range map[opcache.Method]opcache.Action{
-		opcache.MethodAuto: opcache.Reset, opcache.MethodOPcache: opcache.Reset, opcache.MethodFPM: opcache.ReloadFPM,
+		opcache.MethodAuto: opcache.ReloadFPM, opcache.MethodOPcache: opcache.Reset, opcache.MethodFPM: opcache.ReloadFPM,
 	} {
 		t.Run(string(method), func(t *testing.T) {
 			f := restartFarm(t)
@@ -190,7 +190,7 @@ func TestRestartRefusedWhileARequestRuns(t *testing.T) {
 	c := f.connect(opcache.Options{})
 	before, workers := f.usage(c), f.workers()
 	slow := f.beginSlow("club1")
-	o := now(opcache.MethodAuto)
+	o := now(opcache.MethodOPcache)
 	o.Quiet = time.Millisecond
 	_, err := c.Restart(f.ctx, o)
 	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php", "--when-quiet", "--force")
@@ -265,6 +265,20 @@ func TestReloadIsRefusedAtOnce(t *testing.T) {
 	f.wantRefused(err, php.ErrKillsRequests, "process_control_timeout is 0")
 	f.wantNoRestart(c, before, workers)
 	slow.end(f)
+}
+
+// Where a reload would lose requests, the cache is reset instead, and it says so.
+func TestAutoResetsWhereAReloadWouldKillRequests(t *testing.T) {
+	f := restartFarm(t, sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}})
+	c := f.connect(opcache.Options{})
+	workers := f.workers()
+	got := f.restart(c, now(opcache.MethodAuto))
+	if got.Action != opcache.Reset || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "process_control_timeout is 0") {
+		t.Errorf("%+v", got)
+	}
+	if !slices.Equal(workers, f.workers()) {
+		t.Errorf("workers %v, now %v", workers, f.workers())
+	}
 }
 
 func TestRestartByCommand(t *testing.T) {

@@ -114,7 +114,7 @@ type Thresholds struct {
 
 // Ways to empty OPcache.
 const (
-	MethodAuto   = "auto"   // the mildest one that cures
+	MethodAuto   = "auto"   // fpm where that loses no request and is permitted, else reset
 	MethodReset  = "reset"  // opcache_reset()
 	MethodFPM    = "fpm"    // reload the FPM master (SIGUSR2)
 	MethodApache = "apache" // graceful restart, for mod_php

@@ -25,11 +25,17 @@ func colored(s, prefix string, color func(string) string) string {
 	return color(prefix) + strings.TrimPrefix(s, prefix)
 }
 
-// wrap folds each line of s, and indents all but the first.
+// wrap folds each line of s, and indents all but the first. A line that begins
+// with a space is a picture, such as the source of a mistake with a caret below
+// it, and stays as it is.
 func wrap(s string, width int) string {
 	const indent = "  "
 	var lines []string
 	for _, line := range strings.Split(strings.TrimSpace(s), "\n") {
+		if strings.HasPrefix(line, " ") {
+			lines = append(lines, line)
+			continue
+		}
 		lines = append(lines, fold(line, width-len(indent))...)
 	}
 	return strings.Join(lines, "\n"+indent)

@@ -26,7 +26,7 @@ type Progress struct {
 // Progress begins to show how many units of the total are done. A total of 0 is
 // not known yet.
 func (o *Output) Progress(name, unit string, total int) *Progress {
-	p := &Progress{out: o, name: name, unit: unit}
+	p := &Progress{out: o, name: name, unit: unit, shownAt: time.Now()}
 	o.mu.Lock()
 	o.running[p] = true
 	if o.options.Terminal && !o.options.Quiet {
@@ -103,7 +103,9 @@ func (p *Progress) Done() {
 	p.over = true
 	switch {
 	case p.bar == nil:
-		p.line()
+		if p.shown != "" { // of what was over at once, its step tells enough
+			p.line()
+		}
 	case p.done < p.total:
 		p.bar.Abort(false)
 	default:
