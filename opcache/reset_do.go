@@ -94,9 +94,9 @@ func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded boo
 	}
 	o := s.setup.Restart
 	o.Unused = s.unused()
-	finish := o
+	finish := o // by default each in the way that was decided on
 	if !whenNeeded {
-		finish.Method = s.setup.Method
+		o.Method, finish.Method = s.setup.Method, s.setup.Method
 	}
 	finished, err := ledger.Finish(ctx, caches, finish)
 	result.add(finished)

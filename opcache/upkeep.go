@@ -73,7 +73,7 @@ func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
 	if len(orders) == 0 {
 		return result, nil
 	}
-	u.Restart.Unused = u.Unused
+	u.Restart.Method, u.Restart.Unused = u.Method, u.Unused
 	result.Outcome, err = u.Ledger.Carry(ctx, c, orders, u.Restart)
 	return result, err
 }

@@ -97,7 +97,7 @@ func TestAPendingRestartIsFinishedWhenQuiet(t *testing.T) {
 	})
 	end()
 	await(t, "the restart", func() bool { return len(r.state().Pending) == 0 })
-	r.notices("restart", "OPcache was restarted")
+	r.notices("master", "the FPM master was started or reloaded")
 	done, err := opcache.ReadHistory(s.path("state"))
 	s.must(err)
 	if len(done) != 1 || !done[0].Done() || done[0].By != "relink serve" {
