@@ -30,10 +30,12 @@ const (
 func TestDeploysInASmallCache(t *testing.T) {
 	w := newSmallTown(t)
 	agent := w.agent()
+	returned := map[string]time.Time{} // when the deploy that replaced a release had returned
 	for n := range manyDeploys {
 		release := fmt.Sprintf("r%02d", n+1)
 		w.writeSource(release)
-		report, _ := w.relink("deploy", release, "--all", "--smart-reset")
+		report, ended := w.relink("deploy", release, "--all", "--smart-reset")
+		returned[fmt.Sprintf("r%02d", n)] = ended
 		if n == 0 {
 			w.beginLoadBy(func(_ []byte, header http.Header) string { return header.Get(app.ReleaseHeader) })
 		}
@@ -44,7 +46,13 @@ func TestDeploysInASmallCache(t *testing.T) {
 		}
 	}
 	w.wantExplained(agent)
-	if result := w.load.Stop(); result.Errors != 0 || result.Answers(app.Mixed) != 0 {
+	result := w.load.Stop()
+	for release, ended := range returned {
+		if n := result.OldAfter(ended, release); n != 0 {
+			t.Errorf("%d pages of %s began after the next deploy had returned", n, release)
+		}
+	}
+	if result.Errors != 0 || result.Answers(app.Mixed) != 0 {
 		t.Errorf("%d of %d requests failed, %d pages of two releases: %v", result.Errors, result.Requests, result.Answers(app.Mixed), result.Described)
 	}
 }

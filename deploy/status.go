@@ -13,13 +13,14 @@ import (
 
 // Status is where an application stands, as "relink status" shows it.
 type Status struct {
-	App       string           `json:"app"`
-	Instances []InstanceStatus `json:"instances"`
-	Releases  []ReleaseStatus  `json:"releases"` // those that an instance is on, most used first
-	Pending   *PendingStatus   `json:"pending"`  // nil: no deploy is under way or unfinished
-	Locked    *Holder          `json:"locked"`   // nil: nobody deploys now
-	Cache     string           `json:"cache"`    // why OPcache's figures are missing; "" when they are there
-	Exit      int              `json:"exit"`
+	App       string            `json:"app"`
+	Instances []InstanceStatus  `json:"instances"`
+	Releases  []ReleaseStatus   `json:"releases"`         // those that an instance is on, most used first
+	Pending   *PendingStatus    `json:"pending"`          // nil: no deploy is under way or unfinished
+	Restarts  []opcache.Pending `json:"pending_restarts"` // of caches, put off until it is quiet
+	Locked    *Holder           `json:"locked"`           // nil: nobody deploys now
+	Cache     string            `json:"cache"`            // why OPcache's figures are missing; "" when they are there
+	Exit      int               `json:"exit"`
 }
 
 // InstanceStatus is one instance's link.
@@ -96,6 +97,11 @@ func (s *Status) addUnfinished(app App) error {
 	if left != nil {
 		s.Pending = &PendingStatus{Operation: left.Operation, Release: left.Release, Phase: left.Phase, Since: left.Started, Stale: left.Stale}
 	}
+	pending, err := opcache.ReadPending(app.State)
+	if err != nil {
+		return err
+	}
+	s.Restarts = append([]opcache.Pending{}, pending...)
 	if lockedNow(app.lockFile()) != nil {
 		holder := readHolder(app.lockFile())
 		s.Locked = &holder
@@ -171,6 +177,10 @@ func (s Status) remarks() []string {
 		lines = append(lines, "", "A deploy is running: "+s.Locked.String())
 	} else if p := s.Pending; p != nil {
 		lines = append(lines, "", p.String())
+	}
+	for _, one := range s.Restarts {
+		lines = append(lines, "", fmt.Sprintf(`A restart of the cache of %s is pending since %s, until it is quiet: %s. The next deploy or "relink opcache reset" does it.`,
+			one.Pools[0], stamp(one.Since), one.Last))
 	}
 	if s.Cache != "" {
 		lines = append(lines, "", "OPcache was not asked: "+s.Cache)

@@ -1,9 +1,12 @@
 package opcache_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"relink/opcache"
 	"relink/php/sandbox"
@@ -79,6 +82,31 @@ func TestSwitchOfAllInstances(t *testing.T) {
 	slices.Sort(after)
 	if !slices.Equal(before, after) {
 		t.Errorf("workers were restarted: %v, then %v", before, after)
+	}
+}
+
+// OPcache does not keep a file that was modified a moment ago, and says nothing:
+// the warm waits for files to grow old enough.
+func TestWarmOfFilesThatAreTooNew(t *testing.T) {
+	f := newFarm(t, farmOptions{})
+	f.heat("index.php")
+	links := f.links("v1", "v2")
+	fresh := filepath.Join(f.release("v2"), "index.php")
+	now := time.Now()
+	f.must(os.Chtimes(fresh, now, now))
+	s := f.observe(opcache.Options{}, links)
+	warm, err := s.Warm(f.ctx, nil)
+	f.must(err)
+	if warm.Scripts != 2 || len(warm.Failed) != 0 {
+		t.Errorf("warm: %+v, want index.php and inc/a.php", warm)
+	}
+	f.must(os.Chtimes(fresh, now.Add(time.Hour), now.Add(time.Hour)))
+	_, err = f.connect(opcache.Options{}).Retire(f.ctx, []string{f.release("v2")})
+	f.must(err)
+	warm, err = s.Warm(f.ctx, nil)
+	f.must(err)
+	if len(warm.Failed) != 1 || warm.Failed[0].Path != fresh || !strings.Contains(warm.Failed[0].Reason, "future") {
+		t.Errorf("warm: %+v, want index.php named as modified in the future", warm)
 	}
 }
 

@@ -47,11 +47,16 @@ func (r UpkeepResult) Action() string {
 	return string(None)
 }
 
-// Keep decides for each cache whether it has to be restarted and carries that
-// out, one after the other and only while it is quiet; what never is stays
+// Keep finishes what is pending, decides for each cache whether it has to be
+// restarted and carries that out, one after the other and only while it is quiet; what never is stays
 // pending in the ledger.
 func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
 	var result UpkeepResult
+	u.Restart.Unused = u.Unused
+	var err error
+	if result.Outcome, err = u.Ledger.Finish(ctx, c, u.Restart); err != nil {
+		return result, err
+	}
 	decided, err := c.decide(ctx, u)
 	result.Decisions = decided
 	if err != nil {
@@ -73,8 +78,11 @@ func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
 	if len(orders) == 0 {
 		return result, nil
 	}
-	u.Restart.Method, u.Restart.Unused = u.Method, u.Unused
-	result.Outcome, err = u.Ledger.Carry(ctx, c, orders, u.Restart)
+	u.Restart.Method = u.Method
+	carried, err := u.Ledger.Carry(ctx, c, orders, u.Restart)
+	result.Masters = append(result.Masters, carried.Masters...)
+	result.Notes = append(result.Notes, carried.Notes...)
+	result.Pending = carried.Pending // what Finish could not do either is decided anew
 	return result, err
 }
 
