@@ -2,6 +2,7 @@ package opcache
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -105,9 +106,18 @@ func (s *Switch) lastLook(ctx context.Context, result *SettleResult) error {
 			if n > 0 && looks < lastLooks {
 				continue
 			}
+			rekeyed, left, err := s.misled(ctx, s.views[i])
+			if err != nil {
+				return err
+			}
+			for _, key := range left {
+				astray = append(astray, key.Path)
+			}
+			slices.Sort(astray)
 			mu.Lock()
 			defer mu.Unlock()
-			result.Astray = append(result.Astray, astray...)
+			result.Regained += rekeyed
+			result.Astray = append(result.Astray, slices.Compact(astray)...)
 			for _, l := range s.unknown(s.views[i], true) {
 				result.Unknown = append(result.Unknown, l.Name)
 			}

@@ -135,6 +135,32 @@ func TestMovedLinksAloneLeaveTheOldRelease(t *testing.T) {
 	})
 }
 
+// A link that somebody had moved by hand still has keys that lead to the release
+// before, which no From names.
+func TestKeysOfALinkThatWasMovedByHand(t *testing.T) {
+	f := newFarm(t, farmOptions{sites: 2})
+	f.heat("index.php", "page.php")
+	f.point("club1", "v2")
+	f.expect("club1", "index.php", "v1")
+	links := []opcache.Link{
+		{Name: "club1", Path: f.link("club1"), From: f.release("v2"), To: f.release("v3")},
+		{Name: "club2", Path: f.link("club2"), From: f.release("v1"), To: f.release("v3")},
+	}
+	for _, some := range [][]opcache.Link{links[:1], links[1:]} {
+		s := f.observe(opcache.Options{}, some)
+		f.move(some)
+		cutOver(f, s)
+		if got := settle(f, s); len(got.Astray) != 0 {
+			t.Errorf("%s: %+v", some[0].Name, got)
+		}
+		for range 2 {
+			f.expect(some[0].Name, "index.php", "v3")
+			f.expect(some[0].Name, "page.php", "v3")
+		}
+	}
+	f.expect("club1", "index.php", "v3")
+}
+
 // A worker that is busy during the sweep keeps its old realpaths, and the next
 // new page that it serves makes all workers serve that page from the old
 // release. Settle is what cures it.
