@@ -19,7 +19,7 @@ import (
 
 const (
 	// gitNice keeps the unpacking of a repository out of the site's way.
-	gitNice = 10
+	gitNice = 19
 	// gitWaitDelay bounds how long the output of a killed git is waited for.
 	gitWaitDelay = 2 * time.Second
 )
