@@ -26,6 +26,7 @@ var (
 	ErrScriptUnreadable = errors.New("the pool may not read the script")
 	ErrExtension        = errors.New("the pool refuses the script's extension")
 	ErrNoStatusPage     = errors.New("the pool has no status page")
+	ErrStatusBusy       = errors.New("the pool's status page is busy")
 	ErrParam            = errors.New("parameter cannot be sent")
 )
 

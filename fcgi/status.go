@@ -12,6 +12,14 @@ import (
 // statusLimit is room for the lines of some 10,000 workers.
 const statusLimit = 16 << 20
 
+// A status page that cannot lock FPM's scoreboard, because a worker writes to it
+// just then, answers with an error of the server (fpm_status.c). The lock is held
+// for microseconds, but a writer that is not scheduled holds it for longer.
+const (
+	statusTries = 10
+	statusPause = 20 * time.Millisecond
+)
+
 // State is what a worker does, in FPM's words (fpm_request.c).
 type State string
 
@@ -66,15 +74,14 @@ func Status(ctx context.Context, to Address, path string) (PoolStatus, error) {
 	if path == "" {
 		return PoolStatus{}, noStatusPage(to, "/fpm-status", "no path is known for it")
 	}
-	answer, err := exchange(ctx, to, Request{
-		Script: path, // FPM compares SCRIPT_NAME (fpm_status.c)
-		Params: map[string]string{"QUERY_STRING": "json&full"},
-		Limit:  statusLimit,
-	})
+	answer, err := askStatus(ctx, to, path)
 	if err != nil {
 		return PoolStatus{}, err
 	}
-	if answer.Status != http.StatusOK {
+	switch {
+	case answer.Status >= http.StatusInternalServerError:
+		return PoolStatus{}, statusBusy(to, path, answer)
+	case answer.Status != http.StatusOK:
 		return PoolStatus{}, noStatusPage(to, path, fmt.Sprintf("%s answers with status %d", path, answer.Status))
 	}
 	status, err := parseStatus(answer.Body)
@@ -82,6 +89,33 @@ func Status(ctx context.Context, to Address, path string) (PoolStatus, error) {
 		return PoolStatus{}, noStatusPage(to, path, fmt.Sprintf("%s answers something else: %v", path, err))
 	}
 	return status, nil
+}
+
+// askStatus asks again while the page cannot answer.
+func askStatus(ctx context.Context, to Address, path string) (answer Response, err error) {
+	for try := range statusTries {
+		if try > 0 {
+			select {
+			case <-ctx.Done():
+				return answer, nil
+			case <-time.After(statusPause):
+			}
+		}
+		answer, err = exchange(ctx, to, Request{
+			Script: path, // FPM compares SCRIPT_NAME (fpm_status.c)
+			Params: map[string]string{"QUERY_STRING": "json&full"},
+			Limit:  statusLimit,
+		})
+		if err != nil || answer.Status < http.StatusInternalServerError {
+			break
+		}
+	}
+	return answer, err
+}
+
+func statusBusy(to Address, path string, answer Response) error {
+	return hint.With(failure(to, ErrStatusBusy, fmt.Sprintf("%s answers with status %d: %.80q", path, answer.Status, answer.Body)),
+		"FPM could not lock its scoreboard; look for \"scoreboard\" in its error log, and reload it if this lasts")
 }
 
 func noStatusPage(to Address, path, cause string) error {

@@ -2,10 +2,12 @@ package fcgi_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,6 +121,39 @@ func statusOf(t *testing.T, page string) (fcgi.PoolStatus, error) {
 	t.Helper()
 	to := respond(t, "unix", answers(stdout("Content-Type: application/json\r\n\r\n"), stdout(page), end()))
 	return fcgi.Status(bounded(t), to, "/status")
+}
+
+// FPM answers so when it cannot lock its scoreboard. A real one does it too
+// seldom for a test.
+func TestBusyStatusPage(t *testing.T) {
+	page, err := os.ReadFile("testdata/status-8.2.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		busy int32
+		want error
+	}{{0, nil}, {3, nil}, {1 << 20, fcgi.ErrStatusBusy}} {
+		var asked atomic.Int32
+		to := respond(t, "unix", func(conn net.Conn) {
+			readRequest(conn)
+			if asked.Add(1) <= c.busy {
+				conn.Write(stdout("Status: 500 Internal Server Error\r\n\r\nInternal error. Please review log file for errors."))
+			} else {
+				conn.Write(stdout("Content-Type: application/json\r\n\r\n" + string(page)))
+			}
+			conn.Write(end())
+		})
+		status, err := fcgi.Status(bounded(t), to, "/status")
+		if c.want != nil {
+			wantError(t, err, c.want, to.String(), "status 500", "Please review log file", "scoreboard")
+		} else if err != nil || status.Pool == "" || asked.Load() != c.busy+1 {
+			t.Errorf("%d busy: %q after %d questions, %v", c.busy, status.Pool, asked.Load(), err)
+		}
+		if asked.Load() > 20 {
+			t.Errorf("asked %d times", asked.Load())
+		}
+	}
 }
 
 func TestStatusOfOtherVersions(t *testing.T) {

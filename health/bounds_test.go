@@ -3,12 +3,14 @@ package health
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"relink/deploy"
 	"relink/deploy/release"
 	"relink/fcgi"
+	"relink/internal/hint"
 	"relink/opcache/report"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,6 +131,17 @@ func TestSamplesThatCannotBeKeptAreTold(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]bool{"max-children": true, "slow-requests": true, "hit-rate": true, "restarts": true}, unknown); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestBusyStatusPageIsNotAMissingOne(t *testing.T) {
+	f := facts()
+	p := &f.Pools[0]
+	p.Status, p.Growth, p.StatusErr = nil, nil, hint.With(fmt.Errorf("call %s: %w", p.Address, fcgi.ErrStatusBusy), "reload it")
+	for _, check := range []string{"status-page", "max-children", "slow-requests"} {
+		if r := made(Evaluate(f, limits(t)), check)[0]; r.State != Unknown || !strings.Contains(r.Message, "is busy") {
+			t.Errorf("%+v", r)
+		}
 	}
 }
 

@@ -1,11 +1,14 @@
 package health
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"relink/fcgi"
+	"relink/internal/hint"
 	"relink/internal/ui"
 )
 
@@ -154,9 +157,13 @@ func checkStatusPage(f *Facts, _ *Thresholds) []Result {
 			return unknown(p.Address, errDown)
 		case p.StatusErr == nil:
 			return ok(p.Address, "there")
+		case errors.Is(p.StatusErr, fcgi.ErrStatusBusy):
+			return problem(Unknown, p.Address, oneLine(p.StatusErr.Error()), strings.Join(hint.Of(p.StatusErr), "; "))
 		case p.Configured:
-			return problem(Warning, p.Address, "the pool has no status page at its status_path",
+			r := problem(Warning, p.Address, "the pool has no status page at its status_path",
 				"set pm.status_path in the pool's configuration and reload PHP-FPM, and status_path under pools in relink's to the same")
+			r.Details = []string{oneLine(p.StatusErr.Error())}
+			return r
 		}
 		return problem(Warning, p.Address, "the pool has no pm.status_path",
 			"set pm.status_path = /status in the pool's configuration and reload PHP-FPM")

@@ -74,8 +74,10 @@ func (p *Pool) noStatus() error {
 	switch {
 	case p.Err != nil:
 		return errDown
+	case errors.Is(p.StatusErr, fcgi.ErrStatusBusy):
+		return fcgi.ErrStatusBusy
 	case p.StatusErr != nil:
-		return errors.New("the pool has no status page")
+		return fcgi.ErrNoStatusPage
 	}
 	return nil
 }

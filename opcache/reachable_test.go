@@ -215,6 +215,30 @@ func TestPinnedWorkersAreFoundBeforeAnythingMoves(t *testing.T) {
 	})
 }
 
+// A pinned worker may still run the release that all links have left, and would
+// compile it again, script by script.
+func TestPinnedWorkersKeepTheirRelease(t *testing.T) {
+	f := newFarm(t, farmOptions{Options: sandbox.Options{
+		Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 4}}}}, EnableReuse: true,
+	}})
+	f.get("club1", "index.php")
+	caches := f.connect(opcache.Options{})
+	pinned, err := caches.Pinned(f.ctx)
+	f.must(err)
+	links := f.links("v1", "v2")
+	s, err := caches.Observe(f.ctx, links)
+	f.must(err)
+	s.Except(pinned)
+	f.move(links)
+	cutOver(f, s)
+	settle(f, s)
+	retired, err := s.Retire(f.ctx, []string{f.release("v1")})
+	f.must(err)
+	if len(pinned) == 0 || retired.Invalidated != 0 || !strings.Contains(retired.Skipped, "pin") {
+		t.Errorf("%d pinned, retired %+v; want it left alone, and told why", len(pinned), retired)
+	}
+}
+
 func TestTwoMastersWithSeveralPools(t *testing.T) {
 	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{
 		{Name: "one", Pools: []sandbox.Pool{{Name: "a", Workers: 2}, {Name: "b", Workers: 3, TCP: true}}},

@@ -11,6 +11,9 @@ import (
 // its next restart. It does nothing unless Settle has proven that the last
 // request on them has ended.
 func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+	if s.anyPinned() {
+		return RetireResult{Skipped: "workers that persistent connections pin may still run it"}, nil
+	}
 	if !s.settled {
 		return RetireResult{Skipped: "a request that began before the cut-over may still run on it"}, nil
 	}

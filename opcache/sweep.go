@@ -50,3 +50,14 @@ func (s *Switch) Except(pinned []Worker) {
 		}
 	}
 }
+
+// anyPinned tells whether workers were left out (Except): nobody knows what those
+// still run.
+func (s *Switch) anyPinned() bool {
+	for _, workers := range s.pinned {
+		if len(workers) > 0 {
+			return true
+		}
+	}
+	return false
+}
