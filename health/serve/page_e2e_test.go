@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"relink/deploy"
-	"relink/health/serve/page/browsertest"
+	"relink/internal/browsertest"
 	"relink/internal/config"
 	"relink/internal/ui"
 

@@ -29,7 +29,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"percentOf":  percentOf,
 	"countOf":    countOf,
 	"moment":     moment,
-	"safe":       printable,
+	"safe":       ui.Printable,
 	"plural":     ui.Plural[int],
 	"fitting":    fitting,
 	"directives": (*Plan).directives,

@@ -1,6 +1,10 @@
 package report
 
-import "strconv"
+import (
+	"strconv"
+
+	"relink/php"
+)
 
 // What OPcache takes from its memory besides the scripts, read in php-src and
 // measured to the byte on 8.2.36. The interned strings buffer lies inside the
@@ -50,3 +54,21 @@ func memoryOf(m *Master, scripts *holding) MemoryReport {
 	r.UnexplainedBytes = r.OverheadBytes - r.StringBufferBytes - r.KeyTableBytes - r.AlignmentBytes - r.PreloadBytes - r.JITTableBytes
 	return r
 }
+
+// Weight tells what OPcache attaches to scripts beside their own bytes.
+type Weight struct{ attached float64 }
+
+// Weigh learns the weight from a cache that holds all these scripts.
+func Weigh(status php.Status, c php.Configuration, all php.Holding) Weight {
+	compiled := all.LiveBytes + status.Memory.Wasted
+	m := memoryOf(&Master{Status: status, Configuration: c}, &holding{live: all.Live, dead: all.Dead, liveBytes: all.LiveBytes, deadBytes: all.DeadBytes})
+	return Weight{attached: ratio(max(m.UnexplainedBytes, 0), compiled)}
+}
+
+// Of is the memory that so many scripts of so many bytes take.
+func (w Weight) Of(scripts, bytes int64) int64 {
+	return bytes + alignmentBytes*scripts + w.Attached(bytes)
+}
+
+// Attached is what stays in use when scripts of so many bytes are invalidated.
+func (w Weight) Attached(bytes int64) int64 { return int64(w.attached * float64(bytes)) }

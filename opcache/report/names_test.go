@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"relink/internal/ui"
+
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
@@ -70,7 +72,7 @@ func checkPrometheus(t *testing.T, r *Report) {
 func checkText(t *testing.T, r *Report) {
 	var out bytes.Buffer
 	must(t, r.Text(&out, TextOptions{Terminal: true}))
-	if i := strings.IndexFunc(strings.ReplaceAll(out.String(), "\n", ""), unprintable); i >= 0 {
+	if text := strings.ReplaceAll(out.String(), "\n", ""); ui.Printable(text) != text {
 		t.Errorf("a control character in %q", out.String())
 	}
 }

@@ -56,7 +56,7 @@ func (t *text) heading(title string) {
 	if t.b.Len() > 0 {
 		t.b.WriteByte('\n')
 	}
-	t.b.WriteString(t.colors.Bold(printable(title)) + "\n")
+	t.b.WriteString(t.colors.Bold(ui.Printable(title)) + "\n")
 }
 
 // line is a label and what follows it, folded at spaces.
@@ -68,7 +68,7 @@ func (t *text) line(label, format string, args ...any) {
 func (t *text) paragraph(indent, content string) {
 	room := t.options.Width - len(indent)
 	line := ""
-	for _, word := range words(printable(content)) {
+	for _, word := range words(ui.Printable(content)) {
 		if line != "" && columns(line)+1+columns(word) > room {
 			t.b.WriteString(indent + line + "\n")
 			indent, line = strings.Repeat(" ", len(indent)), ""

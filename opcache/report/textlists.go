@@ -20,7 +20,7 @@ func (t *text) application(a *ApplicationReport) {
 		table := ui.NewTable(t.options.Width-2, "RELEASE", "ON", "LIVE\nscripts", "DEAD\nscripts", "HITS\nwindow", "LAST\nUSE", "SAVES\nkeys").Right(1, 2, 3, 4, 5, 6)
 		for i := range a.Releases {
 			r := &a.Releases[i]
-			table.Row(append([]string{printable(r.Release), ui.Count(len(r.Instances))},
+			table.Row(append([]string{ui.Printable(r.Release), ui.Count(len(r.Instances))},
 				append(t.holding(&r.Holding), ui.Bytes(r.SavedBytes)+"\n"+ui.Count(r.SavedKeys))...)...)
 		}
 		t.table(table)
@@ -54,7 +54,7 @@ func (t *text) outside() {
 	table := ui.NewTable(t.options.Width-2, "FOLDER", "LIVE\nscripts", "DEAD\nscripts", "HITS\nwindow", "LAST\nUSE").Right(1, 2, 3, 4)
 	for i := range t.report.Outside {
 		f := &t.report.Outside[i]
-		table.Row(append([]string{printable(f.Folder)}, t.holding(&f.Holding)...)...)
+		table.Row(append([]string{ui.Printable(f.Folder)}, t.holding(&f.Holding)...)...)
 	}
 	t.table(table)
 }
@@ -77,6 +77,6 @@ func (t *text) top() {
 	for i := range top.Rows {
 		r := &top.Rows[i]
 		fmt.Fprintf(&t.b, "  %8s  %9s  %11s  %8s  %s\n", ui.Bytes(r.LiveBytes+r.DeadBytes), ui.Bytes(r.NeverBytes),
-			ui.Count(r.Hits), ago(r.LastUsed, t.report.Time), printable(r.Path))
+			ui.Count(r.Hits), ago(r.LastUsed, t.report.Time), ui.Printable(r.Path))
 	}
 }

@@ -112,7 +112,7 @@ func (n *node) child(name, kind string) *node {
 	if n.children == nil {
 		n.children = map[string]*node{}
 	}
-	one := &node{Name: printable(name), Kind: kind}
+	one := &node{Name: ui.Printable(name), Kind: kind}
 	n.children[key] = one
 	n.Nodes = append(n.Nodes, one)
 	return one

@@ -2,39 +2,10 @@ package report
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"relink/internal/ui"
 )
-
-// printable makes a name safe to show: control characters, which could drive a
-// terminal, and bytes that are not UTF-8 become \x1b and the like.
-func printable(name string) string {
-	if strings.IndexFunc(name, unprintable) < 0 {
-		return name
-	}
-	var b strings.Builder
-	for len(name) > 0 {
-		r, size := utf8.DecodeRuneInString(name)
-		if unprintable(r) {
-			for _, c := range []byte(name[:size]) {
-				fmt.Fprintf(&b, `\x%02x`, c)
-			}
-		} else {
-			b.WriteString(name[:size])
-		}
-		name = name[size:]
-	}
-	return b.String()
-}
-
-// unprintable includes what changes the direction of text around it.
-func unprintable(r rune) bool {
-	return r == utf8.RuneError || !unicode.IsPrint(r)
-}
 
 // moment says a time in UTC, "never" for none.
 func moment(t *time.Time) string {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"relink/health/serve/page/browsertest"
+	"relink/internal/browsertest"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"

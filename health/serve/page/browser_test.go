@@ -4,7 +4,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"relink/health/serve/page/browsertest"
+	"relink/internal/browsertest"
 )
 
 // open shows the page of a source, once it is live.

@@ -10,7 +10,7 @@ import (
 
 	"relink/deploy"
 	"relink/health"
-	"relink/health/serve/page/browsertest"
+	"relink/internal/browsertest"
 
 	"github.com/chromedp/chromedp"
 )

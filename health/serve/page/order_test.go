@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/health/serve/page/browsertest"
+	"relink/internal/browsertest"
 )
 
 // A group that comes takes its place among those that stay.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"relink/health/serve/page/browsertest"
+	"relink/internal/browsertest"
 )
 
 // The page fits the narrowest phone and both colour schemes.

@@ -1,6 +1,10 @@
 package page
 
-import "slices"
+import (
+	"slices"
+
+	"relink/internal/ui"
+)
 
 // ratesSent is what a page lacks: all, or what differs from what it has.
 type ratesSent struct {
@@ -59,7 +63,7 @@ func samePoint(a []Line, i int, b []Line, j int) bool {
 func cut(lines []Line, first int) []Line {
 	out := make([]Line, len(lines))
 	for i, line := range lines {
-		out[i] = Line{Name: printable(line.Name), Values: append([]*float64{}, line.Values[min(first, len(line.Values)):]...)}
+		out[i] = Line{Name: ui.Printable(line.Name), Values: append([]*float64{}, line.Values[min(first, len(line.Values)):]...)}
 	}
 	return out
 }

@@ -145,7 +145,7 @@ func (g group) Title() string {
 func (v appView) spread() string {
 	var parts []string
 	for _, g := range v.Groups {
-		parts = append(parts, fmt.Sprintf("%s of %s on %s", ui.Count(g.Count), ui.Count(v.Total), printable(g.Title())))
+		parts = append(parts, fmt.Sprintf("%s of %s on %s", ui.Count(g.Count), ui.Count(v.Total), ui.Printable(g.Title())))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -154,14 +154,14 @@ func (v appView) spread() string {
 func (r Running) String() string {
 	what := cmp.Or(string(r.Operation), "work")
 	if r.Release != "" {
-		what += " of " + printable(r.Release)
+		what += " of " + ui.Printable(r.Release)
 	}
 	what += " since " + moment(r.Since)
 	if r.Phase != "" {
-		what += " (" + printable(string(r.Phase)) + ")"
+		what += " (" + ui.Printable(string(r.Phase)) + ")"
 	}
 	if r.Holder == "" {
 		return "Not finished: the " + what + `. "relink recover" finishes it.`
 	}
-	return "Under way: the " + what + ", by " + printable(r.Holder)
+	return "Under way: the " + what + ", by " + ui.Printable(r.Holder)
 }

@@ -190,14 +190,6 @@ func TestRatesTable(t *testing.T) {
 	}
 }
 
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{"plain ü": "plain ü", "a\nb": `a\x0ab`, "\x1b[31m": `\x1b[31m`, "\xff": `\xff`, "\u202e": `\xe2\x80\xae`, "<b>": "<b>"} {
-		if got := printable(in); got != want {
-			t.Errorf("%q: %q", in, got)
-		}
-	}
-}
-
 // What is drawn of a snapshot's names is one element with the id that patches
 // look for, and nothing of a name ends it.
 func FuzzNames(f *testing.F) {

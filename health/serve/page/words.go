@@ -6,8 +6,6 @@ import (
 	"html/template"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"relink/internal/ui"
 )
@@ -23,35 +21,12 @@ var words = template.FuncMap{
 	"ms":       milliseconds,
 	"moment":   moment,
 	"machine":  machine,
-	"safe":     printable,
+	"safe":     ui.Printable,
 	"known":    known,
 	"perSec":   perSecond,
 	"lower":    strings.ToLower,
 	"stateTag": stateTag,
 }
-
-// printable makes a name safe to show: control characters, what changes the
-// direction of text around it, and bytes that are not UTF-8 become \x1b and the like.
-func printable(name string) string {
-	if strings.IndexFunc(name, unprintable) < 0 {
-		return name
-	}
-	var b strings.Builder
-	for len(name) > 0 {
-		r, size := utf8.DecodeRuneInString(name)
-		if unprintable(r) {
-			for _, c := range []byte(name[:size]) {
-				fmt.Fprintf(&b, `\x%02x`, c)
-			}
-		} else {
-			b.WriteString(name[:size])
-		}
-		name = name[size:]
-	}
-	return b.String()
-}
-
-func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 // idOf makes an element's id of names, whatever they hold.
 func idOf(kind string, names ...string) string {

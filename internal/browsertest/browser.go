@@ -43,7 +43,8 @@ type Setup struct {
 	NoScript bool
 }
 
-// Open shows the page at url, which ends with a slash. The browser ends with the test.
+// Open shows the page at url: a file, or what ends with a slash, below which the
+// page may ask for more. The browser ends with the test.
 func Open(t *testing.T, url string, s Setup) *Browser {
 	t.Helper()
 	b := &Browser{t: t, url: url}
@@ -165,6 +166,12 @@ func (b *Browser) Until(expression, want string) {
 			b.t.Fatalf("%s stays %q, want %q; %v", expression, got, want, b.problems)
 		}
 	}
+}
+
+// Text is what the first element of a CSS selector shows, also without scripts.
+func (b *Browser) Text(selector string) string {
+	b.t.Helper()
+	return run(b, chromedp.Text(chromedp.CSS(selector)))
 }
 
 // WantQuiet is for the end of a test: no error, no foreign request, no reload.

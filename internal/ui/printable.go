@@ -1,0 +1,32 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Printable makes a name safe to show: control characters, which could drive a
+// terminal, what changes the direction of text around it, and bytes that are not
+// UTF-8 become \x1b and the like.
+func Printable(name string) string {
+	if strings.IndexFunc(name, unprintable) < 0 {
+		return name
+	}
+	var b strings.Builder
+	for len(name) > 0 {
+		r, size := utf8.DecodeRuneInString(name)
+		if unprintable(r) {
+			for _, c := range []byte(name[:size]) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		} else {
+			b.WriteString(name[:size])
+		}
+		name = name[size:]
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
