@@ -107,6 +107,7 @@ final class RelinkAgent
         switch (self::$op) {
             case 'status': self::$result = $status; return;
             case 'scripts': self::scripts($in); return;
+            case 'holdings': self::holdings($in); return;
             case 'aliases': self::aliases($in); return;
             case 'invalidate-aliased': self::invalidateAliased($in); return;
             case 'keys': self::keys($in); return;
@@ -216,6 +217,25 @@ final class RelinkAgent
             $out['modified'][] = $s['timestamp'] ?? 0;
         }
         self::$result = $out;
+    }
+
+    /** Sums instead of rows: for each folder, and last for the whole cache. */
+    private static function holdings(array $in): void
+    {
+        $all = self::allScripts();
+        self::keysOnly();
+        $sums = array_fill(0, count($in['folders']) + 1, [0, 0, 0, 0]);
+        foreach ($all as $path => $s) {
+            $at = opcache_is_script_cached((string) $path) ? 0 : 2;
+            foreach ($sums as $i => &$sum) {
+                if (!isset($in['folders'][$i]) || self::isBelow((string) $path, [$in['folders'][$i]])) {
+                    $sum[$at]++;
+                    $sum[$at + 1] += $s['memory_consumption'];
+                }
+            }
+            unset($sum);
+        }
+        self::$result = ['sums' => $sums];
     }
 
     private static function allScripts(): array

@@ -39,3 +39,18 @@ func TestUnreadableConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A configuration test loads php.ini too, and with it would run the application's
+// preload script.
+func TestConfigurationIsTestedWithoutPreload(t *testing.T) {
+	echo := Master{Exe: "/bin/echo", Root: "/", UID: os.Geteuid(), GID: os.Getegid()}
+	printed, err := echo.test(t.Context(), "/etc/fpm.conf")
+	broken := echo
+	broken.Exe = "/no/such/php-fpm"
+	if _, err := broken.test(t.Context(), "/etc/fpm.conf"); err == nil || errors.Is(err, ErrBadConfig) {
+		t.Errorf("a binary that cannot run: %v", err)
+	}
+	if err != nil || string(printed) != "-R -d opcache.preload= -y /etc/fpm.conf -tt\n" {
+		t.Errorf("%q %v", printed, err)
+	}
+}

@@ -24,6 +24,7 @@ var operations = []struct {
 	{"Status", testStatus},
 	{"Configuration", testConfiguration},
 	{"Scripts", testScripts},
+	{"Holdings", testHoldings},
 	{"Aliases", testAliases},
 	{"AliasesInManyRequests", testAliasesInManyRequests},
 	{"CutOver", testCutOver},
@@ -144,6 +145,35 @@ func testScripts(t *testing.T, on platform) {
 	}
 	if all := check[[]php.Script](t)(p.Scripts(withTimeout(t), nil)); len(all) != 4 {
 		t.Errorf("%d scripts, want 3 and the agent", len(all))
+	}
+}
+
+// What Holdings adds up is what Scripts lists.
+func testHoldings(t *testing.T, on platform) {
+	p := on.start(t, sandbox.Master{})
+	one, two := p.release("r1", 3), p.release("r10", 1)
+	for _, path := range []string{one + "/s0.php", one + "/s1.php", one + "/s2.php", two + "/s0.php"} {
+		p.get(path)
+	}
+	check[php.InvalidateResult](t)(p.Invalidate(withTimeout(t), []string{one + "/s1.php"}, 0))
+	folders := []string{one, two, one + "-none"}
+	each, all, err := p.Holdings(withTimeout(t), folders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := append(each, all)
+	want := make([]php.Holding, 4)
+	for i, under := range [][]string{folders[:1], folders[1:2], folders[2:], nil} {
+		for _, s := range check[[]php.Script](t)(p.Scripts(withTimeout(t), under)) {
+			if s.Live {
+				want[i].Live, want[i].LiveBytes = want[i].Live+1, want[i].LiveBytes+s.Memory
+			} else {
+				want[i].Dead, want[i].DeadBytes = want[i].Dead+1, want[i].DeadBytes+s.Memory
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || want[0].Live != 2 || want[0].Dead != 1 || want[1].Live != 1 {
+		t.Error(diff, want)
 	}
 }
 

@@ -47,10 +47,11 @@ func (m Master) wrapper() (file string, remove func(), err error) {
 }
 
 // test gives -R in case the master had it: a pool of root's is refused without.
+// It preloads nothing, which would run code of the application.
 func (m Master) test(ctx context.Context, config string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, confTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, m.Exe, "-R", "-y", config, "-tt")
+	cmd := exec.CommandContext(ctx, m.Exe, "-R", "-d", "opcache.preload=", "-y", config, "-tt")
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if os.Geteuid() == 0 { // nobody else may become the master's user
@@ -61,6 +62,8 @@ func (m Master) test(ctx context.Context, config string) ([]byte, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s -tt of %s: %w", m.Exe, m.Config, ctx.Err())
+	case err != nil && !errors.As(err, new(*exec.ExitError)): // it says nothing of the configuration
+		return nil, hint.With(fmt.Errorf("test %s: %w", m.Config, err), "run relink as root, or as the user of FPM master %d", m.PID)
 	case err != nil:
 		return nil, hint.With(fmt.Errorf("%w and would end at a reload: %s: %w: %s", ErrBadConfig, m.Config, err, complaints(printed)),
 			"correct the configuration")

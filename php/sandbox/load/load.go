@@ -14,7 +14,7 @@ import (
 )
 
 // Options of a load. Each of Clients asks one page after the other, the hosts
-// and paths in turn, without a pause.
+// and paths in turn.
 type Options struct {
 	URL     string   // base URL; the Host header is one of Hosts
 	Hosts   []string // none: the URL's own
@@ -26,6 +26,7 @@ type Options struct {
 	Release func(body []byte, header http.Header) string
 
 	Timeout time.Duration // of one request; 0 is 60 s
+	Pause   time.Duration // of each client between two requests
 }
 
 const defaultTimeout = time.Minute
@@ -100,6 +101,16 @@ func (l *Load) loop(ctx context.Context, number int) {
 		// Hosts turn fastest; each round over the hosts moves on by one path.
 		host, path := at%hosts, (at/hosts)%paths
 		l.once(ctx, host, path)
+		if l.options.Pause > 0 {
+			rest(ctx, l.options.Pause)
+		}
+	}
+}
+
+func rest(ctx context.Context, pause time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
 	}
 }
 

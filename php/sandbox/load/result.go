@@ -33,6 +33,20 @@ func (r Result) Throughput() float64 {
 	return 0
 }
 
+// Rates is the throughput of each whole window between from and to: the answers
+// that arrived in it, per second.
+func (r Result) Rates(from, to time.Time, window time.Duration) []float64 {
+	rates := make([]float64, max(0, to.Sub(from)/window))
+	first := from.Sub(r.Start)
+	for _, s := range r.samples {
+		after := s.begin + s.took - first
+		if n := int(after / window); !s.failed && after >= 0 && n < len(rates) {
+			rates[n] += 1 / window.Seconds()
+		}
+	}
+	return rates
+}
+
 // Worst is the longest time of a request that was under way at some moment
 // between from and to.
 func (r Result) Worst(from, to time.Time) time.Duration {
