@@ -195,9 +195,7 @@ func deployUnderLoad(t *testing.T, w *town) {
 	wantLive(t, w, report, ended, "v1")
 
 	result := w.load.Stop()
-	if result.Errors != 0 || result.Answers(app.Mixed) != 0 {
-		t.Errorf("%d of %d requests failed, %d pages of two releases: %v", result.Errors, result.Requests, result.Answers(app.Mixed), result.Described)
-	}
+	w.wantNoFault(result)
 	if after := w.workers(); !slices.Equal(before, after) {
 		t.Errorf("workers were restarted: %v, then %v", before, after)
 	}

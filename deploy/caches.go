@@ -18,11 +18,21 @@ type Caches interface {
 	Observe(ctx context.Context, links []opcache.Link) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
+	AwaitQuiet(ctx context.Context, orders []opcache.Order) error
+	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, hot Hot) (opcache.Outcome, error)
+}
+
+// Hot tells what is to be warm after a restart: what is in use, but not of unused
+// folders, and that of the releases in moved at the place that each has moved to.
+type Hot struct {
+	Unused []string
+	Moved  map[string]string
 }
 
 // Switch is the cache work for links that move together, in this order.
 type Switch interface {
 	Except(pinned []opcache.Worker)
+	Room(ctx context.Context, unused []string) ([]opcache.Place, error)
 	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
 	Refresh(ctx context.Context) error
 	Sweep(ctx context.Context) (opcache.SweepResult, error)
@@ -111,7 +121,37 @@ type connected struct {
 }
 
 func (c connected) Observe(ctx context.Context, links []opcache.Link) (Switch, error) {
-	return c.Caches.Observe(ctx, links)
+	cut, err := c.Caches.Observe(ctx, links)
+	if err != nil {
+		return nil, err
+	}
+	return observed{cut, c.method}, nil
+}
+
+// observed is opcache.Switch as this package uses it.
+type observed struct {
+	*opcache.Switch
+	method opcache.Method
+}
+
+func (o observed) Room(ctx context.Context, unused []string) ([]opcache.Place, error) {
+	return o.Switch.Room(ctx, unused, o.method)
+}
+
+func (c connected) AwaitQuiet(ctx context.Context, orders []opcache.Order) error {
+	return c.Caches.AwaitQuiet(ctx, orders, c.options())
+}
+
+func (c connected) Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, hot Hot) (opcache.Outcome, error) {
+	options := c.options()
+	options.Unused, options.Moved = hot.Unused, hot.Moved
+	return l.Carry(ctx, c.Caches, orders, options)
+}
+
+func (c connected) options() opcache.RestartOptions {
+	options := c.restart
+	options.Method = c.method
+	return options
 }
 
 // Keep adds how this server is configured to be restarted.

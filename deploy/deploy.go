@@ -40,6 +40,9 @@ type run struct {
 	caches Caches
 	pinned []opcache.Worker
 	cut    Switch
+
+	instead []opcache.Order // restarts that come with the switch
+	renewed bool            // they have begun
 }
 
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;
@@ -68,8 +71,10 @@ func (r *run) deploy(ctx context.Context) error {
 func (r *run) bringLive(ctx context.Context) error {
 	if err := r.inOrder(ctx,
 		step{"observe", r.observe},
+		step{"room", r.room},
 		step{"warm", r.warm},
 		step{"before_switch", r.beforeSwitch},
+		step{"quiet", r.quiet},
 		step{"prepare", r.prepare},
 	); err != nil {
 		return r.abandon(ctx, err)
@@ -79,6 +84,7 @@ func (r *run) bringLive(ctx context.Context) error {
 	if err := r.inOrder(steady,
 		step{"switch", r.move},
 		step{"sweep", r.sweep},
+		step{"renew", r.renew},
 		step{"invalidate", r.invalidate},
 	); err != nil {
 		return r.undo(steady, err)

@@ -131,10 +131,10 @@ func (r *run) wouldClear() {
 	r.would("clear the realpath cache of every worker of %s", r.poolNames())
 	r.would("invalidate the scripts of %s that are cached under the links' names, and the rest of it when its last request has ended", orNone(r.report.Previous))
 	if r.Reset == ResetAlways {
-		r.would("restart OPcache by opcache_reset() at a quiet moment")
+		r.would("restart OPcache at a quiet moment")
 		return
 	}
-	r.would("restart no process")
+	r.would("restart no process, unless OPcache runs out of room")
 }
 
 func (r *run) poolNames() string {

@@ -84,7 +84,7 @@ func staleError(stale []opcache.Worker) error {
 		return nil
 	}
 	err := fmt.Errorf("%w: still in a request that began before the cut-over: %s", ErrUnsettled, describeWorkers(stale))
-	return hint.With(err, `when the request has ended, or after "kill -QUIT %d", run "relink recover"; until then the pages that this worker serves may bring old code back`, stale[0].PID)
+	return hint.With(err, `when the request has ended, or after "kill -QUIT %d", run "relink recover"; until then the first page that this worker serves may bring old code back, for all workers and for good`, stale[0].PID)
 }
 
 func pinnedError(pinned []opcache.Worker) error {

@@ -88,26 +88,6 @@ func lastLines(text []byte, n int) []byte {
 	return append(bytes.Join(lines, nil), '\n')
 }
 
-// readHistory is oldest first. Lines that a crash cut short, or that a newer
-// version wrote otherwise, are passed over.
-func readHistory(path string) ([]Event, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	var events []Event
-	for line := range bytes.Lines(text) {
-		var event Event
-		if json.Unmarshal(line, &event) == nil && event.Operation != "" {
-			events = append(events, event)
-		}
-	}
-	return events, nil
-}
-
 // before is where an instance came from when the deploy that brought it to its
 // current release moved it. Rollbacks are passed over, so that the second
 // rollback in a row goes one release further back and not forth again.

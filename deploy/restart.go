@@ -24,7 +24,7 @@ func (r *run) restart(ctx context.Context) (string, error) {
 	// No earlier reading: the hit rate since would be that of the warm.
 	upkeep := opcache.Upkeep{
 		Thresholds: r.Thresholds, Release: root, Unused: unused, Moved: true,
-		Ledger: opcache.Ledger{Dir: r.App.State, By: r.journal.Holder.User},
+		Ledger: r.ledger(),
 	}
 	if r.Reset == ResetAlways {
 		upkeep.Always = "--reset always"
@@ -55,7 +55,9 @@ func (r *run) countShared(ctx context.Context, root string) error {
 }
 
 func (r *Report) restarted(result opcache.UpkeepResult) {
-	r.Restart.Action = result.Action()
+	if action := result.Action(); action != string(opcache.None) { // a restart that made room counts
+		r.Restart.Action = action
+	}
 	for _, one := range result.Decisions {
 		r.Restart.Reasons = append(r.Restart.Reasons, one.Texts()...)
 	}

@@ -32,6 +32,10 @@ type fakeCaches struct {
 	stale   []opcache.Worker
 	watched [][]opcache.Link
 	retired []string
+
+	room     opcache.Room // of their one cache, where it is not beside
+	pending  []opcache.Pending
+	restarts []Hot
 }
 
 func (c *fakeCaches) Pinned(context.Context) ([]opcache.Worker, error) {
@@ -49,6 +53,20 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, e
 }
 func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult, error) {
 	return opcache.UpkeepResult{}, c.fails["keep"]
+}
+func (c *fakeCaches) AwaitQuiet(context.Context, []opcache.Order) error { return c.fails["quiet"] }
+func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, hot Hot) (opcache.Outcome, error) {
+	c.restarts = append(c.restarts, hot)
+	done := opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}
+	return opcache.Outcome{RestartResult: done, Pending: c.pending}, c.once("restart")
+}
+func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
+	if c.room == "" {
+		return nil, c.fails["room"]
+	}
+	return []opcache.Place{{Pools: []string{"unix:/run/a.sock"}, Room: c.room, Decision: opcache.Decision{
+		Action: opcache.ReloadFPM, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true, Text: "too small"}},
+	}}}, c.fails["room"]
 }
 func (c *fakeCaches) Except([]opcache.Worker) {}
 func (c *fakeCaches) Learned() []string       { return nil }
@@ -114,7 +132,12 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 	}{
 		"fetch":   {change: func(_ *Options, d *Deps) { d.Source = fakeSource{fails: broken} }, want: "stage: broken"},
 		"observe": {caches: fakeCaches{fails: map[string]error{"observe": broken}}, want: "observe: broken"},
-		"refresh": {caches: fakeCaches{fails: map[string]error{"refresh": broken}}, want: "prepare: broken"},
+		"room":    {caches: fakeCaches{fails: map[string]error{"room": broken}}, want: "room: broken"},
+		"no room and never quiet": {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}},
+			want: "quiet: OPcache has no room for the new release without a restart, and it was never quiet enough for one"},
+		"no room and no restart":           {caches: fakeCaches{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "for one: GET /export.php"},
+		"no room and a restart that fails": {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: broken"},
+		"refresh":                          {caches: fakeCaches{fails: map[string]error{"refresh": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
 			d.Connect = func(context.Context) (Caches, error) { return nil, broken }
 		}, want: "preflight: broken"},

@@ -62,6 +62,9 @@ func (r *run) putBack(ctx context.Context) (linkErr, cacheErr error) {
 	if cacheErr == nil {
 		cacheErr = r.cutOver(ctx)
 	}
+	if cacheErr == nil && r.renewed { // the old release has no room beside the new one either
+		_, cacheErr = r.renewInto(ctx, all)
+	}
 	return nil, cacheErr
 }
 

@@ -229,7 +229,7 @@ func FromConfig(c *config.Config) (Setup, error) {
 func ThresholdsOf(t config.Thresholds) Thresholds {
 	out := DefaultThresholds()
 	out.FreeBytes, out.Keys, out.Waste = t.FreeBytes, t.Keys, t.Waste
-	out.Strings, out.HitRate, out.HitRateRequests = t.Strings, t.HitRate, int64(t.HitRateRequests)
+	out.Strings, out.JIT, out.HitRate, out.HitRateRequests = t.Strings, t.JIT, t.HitRate, int64(t.HitRateRequests)
 	return out
 }
 

@@ -3,6 +3,8 @@ package opcache
 import (
 	"fmt"
 	"slices"
+
+	"relink/internal/ui"
 )
 
 // Action is what a decision asks for.
@@ -137,7 +139,7 @@ func (c Case) conclude(cures bool, reasons []Reason) Decision {
 	// once, at a moment that nobody has chosen.
 	if c.DeadBytes > 0 && !c.Now.Full {
 		return Decision{Invalidate, append(reasons, Reason{Figure: FigureDead, Value: float64(c.DeadBytes), Crossed: true,
-			Text: fmt.Sprintf("%s of releases that nobody uses are live in the cache: invalidated they count as waste, without a restart", megabytes(c.DeadBytes))})}
+			Text: fmt.Sprintf("%s of releases that nobody uses are live in the cache: invalidated they count as waste, without a restart", ui.Bytes(c.DeadBytes))})}
 	}
 	return Decision{None, reasons}
 }
@@ -146,7 +148,7 @@ func (c Case) conclude(cures bool, reasons []Reason) Decision {
 func (c Case) gain() []Reason {
 	gain := []Reason{{Figure: FigureWaste, Value: c.reclaimable(), Threshold: c.Thresholds.Waste, Crossed: c.reclaimable() > c.Thresholds.Waste,
 		Text: fmt.Sprintf("a restart frees %s: %s wasted, %s of dead releases (%s of the memory)",
-			megabytes(c.freed()), megabytes(c.Now.WastedBytes), megabytes(c.DeadBytes), percent(c.reclaimable()))}}
+			ui.Bytes(c.freed()), ui.Bytes(c.Now.WastedBytes), ui.Bytes(c.DeadBytes), percent(c.reclaimable()))}}
 	if c.Now.Preloaded > 0 && !c.PreloadChanged {
 		gain = append(gain, Reason{Figure: FigurePreload, Value: float64(c.Now.Preloaded), Crossed: true,
 			Text: fmt.Sprintf("%d scripts are preloaded: only an FPM reload replaces their classes, opcache_reset keeps the old ones", c.Now.Preloaded)})
@@ -193,7 +195,5 @@ func relief(figure string, before, after Figures) float64 {
 	}
 	return ratio(after.FreeBytes-before.FreeBytes, before.size())
 }
-
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
 
 func percent(ratio float64) string { return fmt.Sprintf("%.0f %%", 100*ratio) }

@@ -47,16 +47,3 @@ type Forecast struct {
 	Bytes int64
 	Keys  int64
 }
-
-// lacks tells what is missing for the forecast to fit now, or "".
-func (n Forecast) lacks(f Figures) string {
-	switch {
-	case f.Full:
-		return "the cache is full"
-	case f.FreeBytes < n.Bytes:
-		return fmt.Sprintf("%s free, the new release needs %s", megabytes(f.FreeBytes), megabytes(n.Bytes))
-	case f.Keys+n.Keys > f.MaxKeys:
-		return fmt.Sprintf("%d of %d keys used, the new release needs %d", f.Keys, f.MaxKeys, n.Keys)
-	}
-	return ""
-}

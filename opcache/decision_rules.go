@@ -1,6 +1,10 @@
 package opcache
 
-import "fmt"
+import (
+	"fmt"
+
+	"relink/internal/ui"
+)
 
 // rules judge a case one after the other. Each gives a reason, none (no Figure)
 // where there is nothing to judge, and tells whether a restart cures what it
@@ -34,7 +38,7 @@ func ruleMemory(c Case) (Reason, bool) {
 	need := c.Next.Bytes + c.Thresholds.FreeBytes
 	reason := Reason{Figure: FigureFree, Value: float64(c.Now.FreeBytes), Threshold: float64(need), Crossed: c.Now.FreeBytes < need,
 		Text: fmt.Sprintf("%s free, the next release (%s) and the reserve (%s) need %s; %s wasted",
-			megabytes(c.Now.FreeBytes), megabytes(c.Next.Bytes), megabytes(c.Thresholds.FreeBytes), megabytes(need), percent(c.Now.Wasted))}
+			ui.Bytes(c.Now.FreeBytes), ui.Bytes(c.Next.Bytes), ui.Bytes(c.Thresholds.FreeBytes), ui.Bytes(need), percent(c.Now.Wasted))}
 	return c.judged(reason, c.reclaimable() >= worthwhile && c.Now.FreeBytes+c.freed() >= need || c.reclaimable() > c.Thresholds.Waste)
 }
 

@@ -3,6 +3,8 @@ package opcache
 import (
 	"context"
 	"sync"
+
+	"relink/php"
 )
 
 // Footprints tells what all caches together hold of each of the folders.
@@ -10,39 +12,33 @@ func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]F
 	out := make(map[string]Footprint, len(folders))
 	var mu sync.Mutex
 	err := each(ctx, c.distinct(), func(ctx context.Context, _ int, one *cache) error {
-		for _, folder := range folders {
-			one, err := c.footprint(ctx, one, folder)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			out[folder] = out[folder].plus(one)
-			mu.Unlock()
+		held, _, err := c.holdings(ctx, one, folders)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for i, folder := range folders {
+			out[folder] = out[folder].plus(footprintOf(held[i]))
 		}
 		return nil
 	})
 	return out, err
 }
 
-// footprint of no folder is nothing; to the agent "" would be all.
-func (c *Caches) footprint(ctx context.Context, one *cache, folder string) (Footprint, error) {
-	if folder == "" {
-		return Footprint{}, nil
-	}
+// holdings adds up what one cache holds of folders, as the host sees them, and of all.
+func (c *Caches) holdings(ctx context.Context, one *cache, folders []string) (each []php.Holding, all php.Holding, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 	defer cancel()
-	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(folder)})
-	var f Footprint
-	for _, script := range scripts {
-		if script.Live {
-			f.Scripts++
-			f.Bytes += script.Memory
-		} else {
-			f.DeadScripts++
-			f.DeadBytes += script.Memory
-		}
+	seen := make([]string, len(folders))
+	for i, folder := range folders {
+		seen[i] = one.toPool(folder)
 	}
-	return f, err
+	return one.agent().Holdings(ctx, seen)
+}
+
+func footprintOf(h php.Holding) Footprint {
+	return Footprint{Scripts: int(h.Live), Bytes: h.LiveBytes, DeadScripts: int(h.Dead), DeadBytes: h.DeadBytes}
 }
 
 func (f Footprint) plus(g Footprint) Footprint {

@@ -90,6 +90,7 @@ func (l Ledger) Finish(ctx context.Context, c *Caches, o RestartOptions) (Outcom
 					p.Pools[0], p.Since.Format("2006-01-02 15:04"), usages[i].Started.Format("15:04:05")))
 				err = ClearPending(l.Dir, p.Pools)
 			default:
+				o.Since = p.Since
 				err = l.carry(ctx, c, p, o, &out)
 			}
 			if err != nil {
@@ -109,32 +110,34 @@ func (l Ledger) carry(ctx context.Context, c *Caches, want Pending, o RestartOpt
 	}
 	result, err := c.Restart(ctx, o)
 	out.Masters = append(out.Masters, result.Masters...)
-	if len(result.Masters) > 0 {
-		return errors.Join(err, l.remember(want, result.Masters[0], err))
-	}
 	if err == nil {
-		return nil
+		for _, done := range result.Masters {
+			err = errors.Join(l.remember(want, done, nil), ClearPending(l.Dir, want.Pools))
+		}
+		return err
 	}
+	// One that has begun and failed stays pending too: its command may have done
+	// nothing. If it did restart the cache, the next look finds it settled.
 	want.Last = err.Error()
 	noted, addErr := addPending(l.Dir, want)
-	if addErr != nil {
-		return errors.Join(err, addErr)
+	if addErr == nil && noted.Tries == 1 && len(result.Masters) > 0 {
+		addErr = l.remember(want, result.Masters[0], err)
 	}
-	if !errors.Is(err, ErrNotQuiet) {
-		return err
+	if addErr != nil || !errors.Is(err, ErrNotQuiet) {
+		return errors.Join(err, addErr)
 	}
 	out.Pending = append(out.Pending, noted)
 	return nil
 }
 
-// remember writes the history and settles what was pending.
+// remember writes a line of history.
 func (l Ledger) remember(want Pending, done MasterRestart, failed error) error {
 	line := Restart{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
 		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}
 	if failed != nil {
 		line.Failed = failed.Error()
 	}
-	return errors.Join(AppendHistory(l.Dir, line), ClearPending(l.Dir, want.Pools))
+	return AppendHistory(l.Dir, line)
 }
 
 func (l Ledger) locked(do func() error) error {

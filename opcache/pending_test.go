@@ -58,6 +58,41 @@ func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 	}
 }
 
+// A command that fails has restarted nothing: the restart is still wanted.
+func TestPendingRestartThatFailsStaysPending(t *testing.T) {
+	f := restartFarm(t)
+	ledger := opcache.Ledger{Dir: t.TempDir()}
+	c := f.connect(opcache.Options{})
+	pool := f.server.Pool("").Address
+	o := now(opcache.MethodFPM)
+	o.Commands = map[string][]string{pool: {"/bin/false"}}
+	out, err := ledger.Carry(f.ctx, c, order(pool), o)
+	if err == nil || len(out.Masters) != 1 || out.Masters[0].Proven {
+		t.Errorf("%v: %+v", err, out)
+	}
+	for try := 2; try <= 3; try++ {
+		if _, err = ledger.Finish(f.ctx, c, o); err == nil {
+			t.Error("the command did not fail")
+		}
+		pending, err := opcache.ReadPending(ledger.Dir)
+		f.must(err)
+		if len(pending) != 1 || pending[0].Tries != try || !strings.Contains(pending[0].Last, "/bin/false") {
+			t.Errorf("%+v", pending)
+		}
+	}
+	history, err := opcache.ReadHistory(ledger.Dir)
+	f.must(err)
+	if len(history) != 1 || history[0].Done() {
+		t.Errorf("one failure is told once: %+v", history)
+	}
+	o.Commands = nil
+	out, err = ledger.Finish(f.ctx, f.connect(opcache.Options{}), o)
+	if err != nil || len(out.Masters) != 1 || !out.Masters[0].Proven {
+		t.Errorf("%v: %+v", err, out)
+	}
+	f.wantNothingPending(ledger)
+}
+
 func (f *farm) wantNothingPending(l opcache.Ledger) {
 	f.t.Helper()
 	pending, err := opcache.ReadPending(l.Dir)

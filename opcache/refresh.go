@@ -18,6 +18,8 @@ type RefreshOptions struct {
 	Links    []Site // that were moved; none: those of Known that lead to To
 	Known    []Site // every link that is configured
 	State    string // folder for what has to be remembered
+	Ledger   Ledger
+	Restart  RestartOptions // of caches that cannot hold both releases
 }
 
 // RefreshResult tells what became of the caches. As JSON it is the contract of
@@ -39,6 +41,7 @@ type RefreshResult struct {
 	Notes       []string      `json:"notes"`
 	Exit        int           `json:"exit"`
 	Error       *failure      `json:"error,omitempty"`
+	Renewed     Outcome       `json:"-"` // restarts that made room for To
 	learned     []string
 }
 
@@ -208,6 +211,9 @@ func (r *refreshing) cutOver(ctx context.Context, cut *Switch, began time.Time, 
 	swept, err := cut.Sweep(whole)
 	r.result.Sweep.Pools, r.result.Sweep.Workers = swept.Pools, swept.Workers
 	if err != nil {
+		return err
+	}
+	if err := r.makeRoom(ctx, cut); err != nil {
 		return err
 	}
 	invalidated, err := cut.Invalidate(whole)

@@ -17,7 +17,12 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 	if from == "" || to == "" {
 		return usage(errors.New("opcache refresh: give --from OLD and --to NEW"))
 	}
-	o := RefreshOptions{From: from, To: to, State: s.setup.State, Known: s.sites()}
+	ledger, err := s.ledger()
+	if err != nil {
+		return err
+	}
+	o := RefreshOptions{From: from, To: to, State: s.setup.State, Known: s.sites(), Ledger: ledger, Restart: s.setup.Restart}
+	o.Restart.Method = s.setup.Method
 	for _, link := range links {
 		path, err := filepath.Abs(link)
 		if err != nil {
@@ -39,7 +44,7 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 	done()
 	if err == nil {
 		s.learn(app, &result)
-		if err = s.keepAfter(ctx, caches, app, before, &result); err != nil {
+		if err = s.keepAfter(ctx, caches, app, before, ledger, &result); err != nil {
 			err = unverified(fmt.Errorf("no page is of the old release, but: %w", err))
 		}
 	}
@@ -93,11 +98,7 @@ func (s *session) learn(app *App, result *RefreshResult) {
 }
 
 // keepAfter decides on a restart as a deploy does.
-func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, before []Usage, result *RefreshResult) error {
-	ledger, err := s.ledger()
-	if err != nil {
-		return err
-	}
+func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, before []Usage, ledger Ledger, result *RefreshResult) error {
 	upkeep := Upkeep{Thresholds: s.setup.Thresholds, Method: s.setup.Method, Release: result.To, Moved: true,
 		Before: before, Ledger: ledger, Restart: s.setup.Restart}
 	if len(result.Staying) == 0 {
@@ -113,8 +114,8 @@ func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, befor
 		return err
 	}
 	kept, err := caches.Keep(ctx, upkeep)
-	kept.Masters = append(finished.Masters, kept.Masters...)
-	kept.Notes = append(finished.Notes, kept.Notes...)
+	kept.Masters = slices.Concat(result.Renewed.Masters, finished.Masters, kept.Masters)
+	kept.Notes = slices.Concat(result.Renewed.Notes, finished.Notes, kept.Notes)
 	result.Restart = &kept
 	return err
 }

@@ -28,7 +28,6 @@ type ResetResult struct {
 // ResetMaster is one restart with its times.
 type ResetMaster struct {
 	MasterRestart
-	Proven   bool    `json:"proven"` // false: begun, and error tells what is not known
 	WaitedMS float64 `json:"waited_ms"`
 	TookMS   float64 `json:"took_ms"`
 	WarmMS   float64 `json:"warm_ms"`
@@ -56,9 +55,8 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 			err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 		}
 	}
-	for i, m := range result.done {
-		proven := err == nil || i < len(result.done)-1 || m.After.MaxKeys > 0 // an error ends the work
-		result.Masters = append(result.Masters, ResetMaster{m, proven, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})
+	for _, m := range result.done {
+		result.Masters = append(result.Masters, ResetMaster{m, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})
 	}
 	result.Exit, result.Error = exitOf(err), failureOf(err)
 	if err != nil && len(result.Masters) == 0 && s.format != "json" {

@@ -28,6 +28,7 @@ type RestartOptions struct {
 
 	WhenQuiet bool          // wait for a quiet moment; else it has to be quiet now
 	Quiet     time.Duration // age of the oldest request in flight, at most
+	Since     time.Time     // when a quiet moment was looked for first; zero: now
 	Wait      time.Duration // for a quiet moment, at most
 	Limit     time.Duration // for one restart and its proof; 0: Options.ResetTimeout, php.DefaultReloadLimit
 	Force     bool          // restart in spite of running requests, of what is unknown, and of what it does not cure
@@ -38,6 +39,9 @@ type RestartOptions struct {
 
 	Warm   bool     // compile the hot set at once
 	Unused []string // folders, as the host sees them, of which nothing is hot
+	// Moved are releases, as the host sees them, that links have left, each with
+	// the one in which its hot scripts are compiled.
+	Moved map[string]string
 
 	Waiting func(why error) // told what a quiet moment is waited for; may be nil
 }
@@ -54,9 +58,10 @@ type MasterRestart struct {
 	Action  Action        `json:"action"`
 	Time    time.Time     `json:"time"`
 	Before  Figures       `json:"before"`
-	After   Figures       `json:"after"` // with the hot set warm
-	Waited  time.Duration `json:"-"`     // for a quiet moment
-	Took    time.Duration `json:"-"`     // from then to the proof
+	After   Figures       `json:"after"`  // with the hot set warm
+	Proven  bool          `json:"proven"` // false: it has begun, and failed
+	Waited  time.Duration `json:"-"`      // for a quiet moment
+	Took    time.Duration `json:"-"`      // from then to the proof
 	Warm    WarmResult    `json:"warm"`
 	WarmFor time.Duration `json:"-"`
 	Notes   []string      `json:"notes"`
@@ -111,6 +116,7 @@ func (c *Caches) restart(ctx context.Context, m *memory, o RestartOptions) (Mast
 	if err := r.finish(ctx); err != nil {
 		return r.done, fmt.Errorf("it has been restarted (%s), but: %w", r.done.Action, err)
 	}
+	r.done.Proven = true
 	return r.done, nil
 }
 
@@ -237,7 +243,7 @@ func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error)
 	done := MasterRestart{Pools: []string{}, Action: ReloadApache, Time: time.Now(),
 		Notes: []string{"only the cache that Apache itself holds (mod_php) is empty: PHP-FPM has its own"}}
 	reloaded, err := php.ReloadApache(ctx, o.Apache, php.ApacheOptions{StatusURL: o.ApacheStatus, Limit: o.Limit})
-	done.PID, done.Took = reloaded.PID, time.Since(done.Time)
+	done.PID, done.Took, done.Proven = reloaded.PID, time.Since(done.Time), err == nil
 	return done, err
 }
 

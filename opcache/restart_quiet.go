@@ -26,6 +26,26 @@ type watched struct {
 	status  string // path of its status page
 }
 
+// AwaitQuiet ends when these restarts would disturb nobody, or with ErrNotQuiet.
+func (c *Caches) AwaitQuiet(ctx context.Context, orders []Order, o RestartOptions) error {
+	for _, m := range c.memories() {
+		for _, order := range orders {
+			if !m.wanted(order.Pools) {
+				continue
+			}
+			action := order.Decision.Action
+			if o.Method == "" || o.Method == MethodAuto {
+				action = ReloadFPM // is tried first, and needs the most quiet
+			}
+			r := &restarting{caches: c, memory: m, options: o}
+			if _, err := r.awaitQuiet(ctx, action); err != nil {
+				return fmt.Errorf("OPcache of %s: %w", m.name(), err)
+			}
+		}
+	}
+	return nil
+}
+
 // awaitQuiet ends when no request of any pool of the master is older than
 // Quiet. The notes tell what nobody knows and Force passes over.
 func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
@@ -42,7 +62,7 @@ func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []str
 	if r.options.Force {
 		return notes, nil
 	}
-	return notes, r.waitFor(ctx, func(ctx context.Context) error { return r.loud(ctx, pools, action) })
+	return notes, r.waitFor(ctx, func(ctx context.Context, tolerance time.Duration) error { return r.loud(ctx, pools, tolerance, action) })
 }
 
 func quietUnknown(pools []string) error {
@@ -51,11 +71,15 @@ func quietUnknown(pools []string) error {
 }
 
 // waitFor asks until loud is silent. Without WhenQuiet it asks once.
-func (r *restarting) waitFor(ctx context.Context, loud func(context.Context) error) error {
+func (r *restarting) waitFor(ctx context.Context, loud func(ctx context.Context, tolerance time.Duration) error) error {
 	bounded, cancel := context.WithTimeout(ctx, r.options.Wait)
 	defer cancel()
+	since := r.options.Since
+	if since.IsZero() && r.options.WhenQuiet {
+		since = time.Now()
+	}
 	for {
-		err := loud(ctx)
+		err := loud(ctx, r.options.tolerance(since))
 		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrNotQuiet) {
 			return errors.Join(err, ctx.Err())
 		}
@@ -69,6 +93,17 @@ func (r *restarting) waitFor(ctx context.Context, loud func(context.Context) err
 			return errors.Join(err, ctx.Err())
 		}
 	}
+}
+
+// tolerance is the age of a request that a restart may meet. A long request is a
+// short one when it begins, and a reload of FPM makes all others wait for it. So
+// at first only a moment with very young requests will do, and as time goes by
+// older ones, up to Quiet.
+func (o RestartOptions) tolerance(since time.Time) time.Duration {
+	if since.IsZero() {
+		return o.Quiet
+	}
+	return min(o.Quiet, o.Quiet/20+time.Since(since)/4)
 }
 
 // watchedPools lists every pool of the master: those that are known, and those
@@ -109,8 +144,8 @@ func (m *memory) siblings(ctx context.Context) ([]php.Pool, error) {
 	return settings.Pools, nil
 }
 
-// loud names a request that is older than Quiet, as ErrNotQuiet, if there is one.
-func (r *restarting) loud(ctx context.Context, pools []watched, action Action) error {
+// loud names a request that is older than tolerance, as ErrNotQuiet, if there is one.
+func (r *restarting) loud(ctx context.Context, pools []watched, tolerance time.Duration, action Action) error {
 	for _, pool := range pools {
 		workers, err := pool.look(ctx)
 		switch {
@@ -126,7 +161,7 @@ func (r *restarting) loud(ctx context.Context, pools []watched, action Action) e
 			return fmt.Errorf("pool %s: %w", pool.address, err)
 		}
 		for _, w := range workers {
-			if err := w.disturbs(pool, r.options.Quiet, action); err != nil {
+			if err := w.disturbs(pool, tolerance, action); err != nil {
 				return err
 			}
 		}
@@ -149,8 +184,8 @@ func (w watched) look(ctx context.Context) ([]process, error) {
 // An idle persistent connection ("Reading headers") is no request, and OPcache
 // resets in spite of it; but an FPM reload waits for it as for a request, and
 // all others wait with it, for process_control_timeout.
-func (p process) disturbs(pool watched, quiet time.Duration, action Action) error {
-	if p.state == fcgi.StateIdle || p.busy <= quiet || strings.HasPrefix(p.request, "GET "+pool.status) {
+func (p process) disturbs(pool watched, tolerance time.Duration, action Action) error {
+	if p.state == fcgi.StateIdle || p.busy <= tolerance || strings.HasPrefix(p.request, "GET "+pool.status) {
 		return nil
 	}
 	age := p.busy.Round(time.Second / 10)

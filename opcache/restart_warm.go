@@ -24,31 +24,46 @@ func (r *restarting) remember(ctx context.Context) error {
 		return err
 	}
 	slices.SortStableFunc(scripts, func(a, b php.Script) int { return cmp.Compare(b.Hits, a.Hits) })
+	seen := map[string]bool{}
 	for _, script := range scripts {
 		if !script.Live || !strings.HasPrefix(script.Path, "/") { // "$PRELOAD$" is no file
 			continue
 		}
-		if one := r.home(script.Path); one != nil {
-			r.hot[one] = append(r.hot[one], script.Path)
-		} else {
+		one, path := r.home(script.Path)
+		switch {
+		case one == nil:
 			r.done.Warm.Absent++
+		case !seen[path]: // a page of the new release may be there already
+			seen[path] = true
+			r.hot[one] = append(r.hot[one], path)
 		}
 	}
 	return nil
 }
 
-// home gives the cache whose pools see a file under this path that is in use, or nil.
-func (r *restarting) home(path string) *cache {
+// home gives the cache whose pools see a script that is in use, or nil, and
+// the path under which it is compiled.
+func (r *restarting) home(path string) (*cache, string) {
 	for _, one := range r.memory.caches {
-		host := one.toHost(path)
-		if slices.ContainsFunc(r.options.Unused, func(folder string) bool { return strings.HasPrefix(host, strings.TrimRight(folder, "/")+"/") }) {
-			return nil
+		host := r.follow(one.toHost(path))
+		if slices.ContainsFunc(r.options.Unused, func(folder string) bool { return isWithin(host, folder) }) {
+			return nil, ""
 		}
 		if info, err := os.Stat(host); err == nil && info.Mode().IsRegular() {
-			return one
+			return one, one.toPool(host)
 		}
 	}
-	return nil
+	return nil, ""
+}
+
+// follow is where a script is after the switch.
+func (r *restarting) follow(host string) string {
+	for from, to := range r.options.Moved {
+		if isWithin(host, from) {
+			return to + strings.TrimPrefix(host, from)
+		}
+	}
+	return host
 }
 
 // warm compiles what was hot, as fast as it goes with half of the workers: each

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"relink/php"
 )
 
 // Upkeep is what a deploy, "opcache reset" and the service do about the caches'
@@ -98,18 +100,22 @@ func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {
 	decided := make([]Decided, len(usages))
 	var mu sync.Mutex
 	err = each(ctx, c.distinct(), func(ctx context.Context, i int, one *cache) error {
-		next, err := c.footprint(ctx, one, u.Release)
+		held, all, err := c.holdings(ctx, one, append([]string{u.Release}, u.Unused...))
 		if err != nil {
 			return err
 		}
-		dead, err := c.deadBytes(ctx, one, u.Unused)
+		weight, err := one.weigh(ctx, all)
 		if err != nil {
 			return err
+		}
+		next := forecastOf(held[0], weight)
+		if u.Release == "" { // "" would be all
+			next = Forecast{}
 		}
 		now := usages[i]
 		decision := Case{
-			Now: now.Figures, Next: Forecast{Bytes: next.Bytes, Keys: int64(next.Scripts)}, Window: windowOf(u.Before, now),
-			DeadBytes: dead, PreloadChanged: u.Moved && now.Preloaded > 0,
+			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
+			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
 			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method,
 		}.Decide()
 		if u.Always != "" {
@@ -124,18 +130,6 @@ func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {
 		return nil, fmt.Errorf("decide on a restart: %w", err)
 	}
 	return decided, nil
-}
-
-func (c *Caches) deadBytes(ctx context.Context, one *cache, unused []string) (int64, error) {
-	sum := int64(0)
-	for _, folder := range unused {
-		held, err := c.footprint(ctx, one, folder)
-		if err != nil {
-			return 0, err
-		}
-		sum += held.Bytes
-	}
-	return sum, nil
 }
 
 // windowOf is the hit rate since an earlier reading of the same cache.

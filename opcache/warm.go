@@ -25,14 +25,17 @@ const maxProtectionWait = 10 * time.Second
 // requests with rests between, so that the site keeps its workers.
 func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error) {
 	var result WarmResult
-	for _, v := range s.views {
-		if why := v.doesNotFit(ctx); why != "" {
-			return WarmResult{Skipped: why}, nil
-		}
+	places, err := s.Room(ctx, nil, MethodAuto)
+	if err != nil {
+		return result, err
 	}
 	wanted := make([][]string, len(s.views))
 	sum := 0
 	for i, v := range s.views {
+		if why := crowded(places, v.cache); why != "" {
+			result.Skipped = why
+			continue
+		}
 		present, absent := s.wanted(v)
 		wanted[i] = present
 		sum += len(present)
@@ -41,7 +44,7 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
 	var mu sync.Mutex
-	err := s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+	err = s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
 		failed, err := s.caches.compile(ctx, one, wanted[i], count)
 		mu.Lock()
 		defer mu.Unlock()
@@ -52,20 +55,41 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	return result, err
 }
 
+// crowded tells why a cache has no room for the new release, or "".
+func crowded(places []Place, one *cache) string {
+	for _, place := range places {
+		if place.Room != RoomBeside && slices.Contains(place.Pools, one.pools[0].address()) {
+			return strings.Join(place.Texts(), "; ")
+		}
+	}
+	return ""
+}
+
+// way is that of links from one release to another.
+type way struct{ from, to string }
+
+// ways are those that the links go, each once.
+func (s *Switch) ways() []way {
+	var ways []way
+	for _, l := range s.links {
+		if one := (way{l.fromRelease(), l.toRelease()}); l.moves() && !slices.Contains(ways, one) {
+			ways = append(ways, one)
+		}
+	}
+	return ways
+}
+
+// file is, as the host sees it, what a script of the old release is in the new one.
+func (w way) file(one *cache, script php.Script) string {
+	return filepath.Join(w.to, strings.TrimPrefix(script.Path, one.toPool(w.from)+"/"))
+}
+
 // wanted lists, as the pool sees them, the files of the new releases that
 // correspond to the hot scripts of the old ones.
 func (s *Switch) wanted(v *view) (present []string, absent int) {
-	type move struct{ from, to string }
-	seen := map[move]bool{}
-	for _, l := range s.links {
-		way := move{l.fromRelease(), l.toRelease()}
-		if !l.moves() || seen[way] {
-			continue
-		}
-		seen[way] = true
-		from := v.cache.toPool(way.from) + "/"
+	for _, way := range s.ways() {
 		for _, script := range v.hot[way.from] {
-			file := filepath.Join(way.to, strings.TrimPrefix(script.Path, from))
+			file := way.file(v.cache, script)
 			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 				absent++
 				continue
@@ -75,22 +99,6 @@ func (s *Switch) wanted(v *view) (present []string, absent int) {
 	}
 	slices.Sort(present)
 	return slices.Compact(present), absent
-}
-
-// doesNotFit tells why the hot set has no room beside what is cached.
-func (v *view) doesNotFit(ctx context.Context) string {
-	status, err := v.cache.agent().Status(ctx)
-	if err != nil {
-		return ""
-	}
-	need, scripts := int64(0), int64(0)
-	for _, hot := range v.hot {
-		for _, script := range hot {
-			need += script.Memory
-			scripts++
-		}
-	}
-	return Forecast{Bytes: need, Keys: scripts + int64(total(v.perLink))}.lacks(figuresOf(status))
 }
 
 // compile works through files with as many workers as the options allow, and

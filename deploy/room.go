@@ -1,0 +1,148 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/opcache"
+)
+
+// ErrNoRoom: the caches would hold the new release only after a restart, for
+// which it never was quiet.
+var ErrNoRoom = errors.New("OPcache has no room for the new release")
+
+// room sees to it that the new release finds its place in the caches. Where a
+// restart has to make it, that is decided here, before anything moves: in a full
+// cache the new release would run uncached, and PHP restart the cache by itself.
+func (r *run) room(ctx context.Context) (string, error) {
+	if r.cut == nil || r.Reset == ResetAlways {
+		return "", nil
+	}
+	unused, err := r.unusedBefore()
+	if err != nil {
+		return "", err
+	}
+	places, err := r.cut.Room(ctx, unused)
+	if err != nil {
+		return "", err
+	}
+	var before []opcache.Order
+	for _, place := range places {
+		switch place.Room {
+		case opcache.RoomAfter:
+			before = append(before, place.Order())
+		case opcache.RoomInstead:
+			r.instead = append(r.instead, place.Order())
+		case opcache.RoomNone:
+			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
+		}
+	}
+	if err := r.makeRoom(ctx, before, Hot{Unused: unused}); err != nil {
+		return "", err
+	}
+	return describeRoom(len(before), len(r.instead)), nil
+}
+
+func describeRoom(before, instead int) string {
+	switch {
+	case before+instead == 0:
+		return ""
+	case instead == 0:
+		return ui.Plural(before, "cache") + " restarted to make room"
+	}
+	return ui.Plural(instead, "cache") + " will restart with the switch"
+}
+
+// makeRoom restarts caches while the old release is live everywhere.
+func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, hot Hot) error {
+	if len(orders) == 0 {
+		return nil
+	}
+	pending, err := r.restartNow(ctx, orders, hot)
+	if err == nil && len(pending) > 0 {
+		err = r.neverQuiet(pending[0].Last)
+	}
+	return err
+}
+
+// restartNow carries out restarts that are part of the deploy.
+func (r *run) restartNow(ctx context.Context, orders []opcache.Order, hot Hot) ([]opcache.Pending, error) {
+	outcome, err := r.caches.Restart(ctx, r.ledger(), orders, hot)
+	result := opcache.UpkeepResult{Outcome: outcome}
+	for _, order := range orders {
+		result.Decisions = append(result.Decisions, opcache.Decided{Pools: order.Pools, Decision: order.Decision})
+	}
+	r.report.restarted(result)
+	return outcome.Pending, err
+}
+
+func (r *run) ledger() opcache.Ledger {
+	return opcache.Ledger{Dir: r.App.State, By: r.journal.Holder.User}
+}
+
+// neverQuiet is an error unless the deploy is forced.
+func (r *run) neverQuiet(why string) error {
+	if r.Force {
+		r.report.warn("OPcache has no room for the new release, and it was never quiet enough to restart it: " + why)
+		return nil
+	}
+	return hint.With(fmt.Errorf("%w without a restart, and it was never quiet enough for one: %s", ErrNoRoom, why),
+		"deploy again at a quieter moment; --force goes on without, and the site is slow until OPcache restarts; a larger opcache.memory_consumption spares the restart (relink opcache report)")
+}
+
+// quiet waits, where a cache has to restart with the switch, until that would
+// disturb nobody. Until then the old release serves at its usual speed.
+func (r *run) quiet(ctx context.Context) (string, error) {
+	if len(r.instead) == 0 {
+		return "", nil
+	}
+	err := r.caches.AwaitQuiet(ctx, r.instead)
+	if errors.Is(err, opcache.ErrNotQuiet) {
+		r.instead = nil
+		return "", r.neverQuiet(err.Error())
+	}
+	return "", err
+}
+
+// renew restarts, right after the links have moved, the caches that cannot hold
+// both releases, with the new one warm. Until then the keys of the old one serve.
+func (r *run) renew(ctx context.Context) (string, error) {
+	if len(r.instead) == 0 {
+		return "", nil
+	}
+	return r.renewInto(ctx, r.plan)
+}
+
+func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
+	unused, err := r.unused()
+	if err != nil {
+		return "", err
+	}
+	hot := Hot{Moved: map[string]string{}}
+	for _, move := range plan.Needed() {
+		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
+			hot.Moved[from] = r.App.releaseDir(move.To.Release)
+		}
+	}
+	hot.Unused = unused
+	r.renewed = true
+	pending, err := r.restartNow(ctx, r.instead, hot)
+	if len(pending) > 0 {
+		return "never quiet", err
+	}
+	return ui.Plural(len(r.instead), "cache") + " restarted", err
+}
+
+// unusedBefore lists, before the links move, the releases that nobody uses and
+// that are not to be used.
+func (r *run) unusedBefore() ([]string, error) {
+	unused, err := r.unused()
+	return slices.DeleteFunc(unused, func(folder string) bool {
+		return slices.ContainsFunc(r.to, func(to Destination) bool { return r.App.releaseDir(to.Release) == folder })
+	}), err
+}

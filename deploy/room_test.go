@@ -1,0 +1,64 @@
+package deploy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"relink/opcache"
+)
+
+func TestRoomIsMadeByARestart(t *testing.T) {
+	for room, want := range map[opcache.Room]struct {
+		restarts int
+		moved    bool // the new release is warm after the restart
+		action   string
+	}{
+		opcache.RoomBeside:  {0, false, "none"},
+		opcache.RoomAfter:   {1, false, "fpm"},
+		opcache.RoomInstead: {1, true, "fpm"},
+		opcache.RoomNone:    {0, false, "none"},
+	} {
+		app, _ := tree(t)
+		caches := fakeCaches{room: room}
+		report, err := runWith(t, app, &caches, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(caches.restarts) != want.restarts || report.Restart.Action != want.action {
+			t.Errorf("%s: %d restarts, action %s", room, len(caches.restarts), report.Restart.Action)
+		}
+		for _, hot := range caches.restarts {
+			to := hot.Moved[app.releaseDir("v1")]
+			if want.moved != (to == app.releaseDir(report.Release)) {
+				t.Errorf("%s: moved %v", room, hot.Moved)
+			}
+		}
+		if warned := strings.Contains(strings.Join(report.Warnings, " "), "no room"); warned != (room == opcache.RoomNone) {
+			t.Errorf("%s: %q", room, report.Warnings)
+		}
+	}
+}
+
+func TestForcedWithoutRoom(t *testing.T) {
+	app, _ := tree(t)
+	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}}
+	report, err := runWith(t, app, &caches, func(o *Options, _ *Deps) { o.Force = true })
+	if err != nil || len(caches.restarts) != 0 || !strings.Contains(strings.Join(report.Warnings, " "), "never quiet") {
+		t.Errorf("%v, %d restarts, warnings %q", err, len(caches.restarts), report.Warnings)
+	}
+}
+
+// The old release has no room beside what the restart has made warm.
+func TestUndoneWithoutRoom(t *testing.T) {
+	app, _ := tree(t)
+	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"invalidate": errors.New("broken")}}
+	report, err := runWith(t, app, &caches, nil)
+	if ExitCode(err) != ExitRolledBack || len(caches.restarts) != 2 {
+		t.Fatalf("%v, %d restarts", err, len(caches.restarts))
+	}
+	back := caches.restarts[1].Moved[app.releaseDir(report.Release)]
+	if back != app.releaseDir("v1") {
+		t.Errorf("moved back to %s", back)
+	}
+}

@@ -1,0 +1,82 @@
+package opcache
+
+import (
+	"fmt"
+	"math"
+
+	"relink/internal/ui"
+)
+
+// Room says how a release that is not cached yet comes by its place.
+type Room string
+
+const (
+	// RoomBeside: it fits beside what is cached.
+	RoomBeside Room = "beside"
+	// RoomAfter: it fits beside the old release once a restart has freed what is
+	// wasted. The restart comes before the switch.
+	RoomAfter Room = "after"
+	// RoomInstead: it fits only in place of the old release. The cache restarts
+	// with the switch, so that it never has to hold both.
+	RoomInstead Room = "instead"
+	// RoomNone: no restart makes enough room.
+	RoomNone Room = "none"
+)
+
+// FigureRoom names the reason of a restart that makes room.
+const FigureRoom = "room"
+
+// Demand is what a switch wants of one cache. Bytes count with what OPcache
+// attaches to scripts (report.Weight).
+type Demand struct {
+	Now    Figures
+	Need   Forecast // of the new release, as its hot set in the old one tells
+	Old    Forecast // what the old release gives back when nobody uses it any more
+	Unused Forecast // what releases that nobody uses hold
+	Left   int64    // bytes that stay in use of what is wasted, until a restart
+	Method Method
+}
+
+// minFreeBytes is the free memory below which OPcache calls itself full
+// (MIN_FREE_MEMORY in zend_shared_alloc.c).
+const minFreeBytes = 64 << 10
+
+// growth is how much larger than the old release's hot set the new one's may
+// be: visitors ask for further pages while the cache is warmed and after it.
+const growth = 1.125
+
+// Decide tells how the release comes by its place, and for a restart why.
+//
+// A cache that cannot hold both releases is not left to itself: it would run the
+// new one uncached, at a twentieth of the speed (measured), until PHP restarts it
+// because memory ran out, at a moment that nobody has chosen.
+func (d Demand) Decide() (Room, Decision) {
+	bytes, keys := int64(math.Ceil(float64(d.Need.Bytes)*growth))+minFreeBytes, int64(math.Ceil(float64(d.Need.Keys)*growth))
+	fits := func(free, freeKeys int64) bool { return free >= bytes && freeKeys >= keys }
+	free, freeKeys := d.Now.FreeBytes, d.Now.MaxKeys-d.Now.Keys
+	if d.Need.Keys == 0 || !d.Now.Full && fits(free, freeKeys) {
+		return RoomBeside, Decision{None, nil}
+	}
+	action := d.Method.action(d.Now.Preloaded > 0)
+	if d.Now.Pending {
+		return RoomNone, Decision{None, []Reason{{Figure: FigurePending, Value: 1, Crossed: true,
+			Text: "a restart is pending already, and OPcache takes nothing new until it has happened"}}}
+	}
+	reason := Reason{Figure: FigureRoom, Value: float64(free), Threshold: float64(bytes), Crossed: true,
+		Text: fmt.Sprintf("%s and %d keys free, the new release needs %s and %d keys", ui.Bytes(free), freeKeys, ui.Bytes(bytes), keys)}
+	if action == ReloadApache { // which empties no cache of FPM
+		return RoomNone, Decision{None, []Reason{reason}}
+	}
+	freed := d.Now.WastedBytes + d.Left + d.Unused.Bytes
+	freedKeys := int64(float64(d.Now.Keys)*ratio(d.Now.WastedBytes, d.Now.UsedBytes+d.Now.WastedBytes)) + d.Unused.Keys
+	if free, freeKeys = free+freed, freeKeys+freedKeys; fits(free, freeKeys) {
+		reason.Text += fmt.Sprintf("; a restart before the switch frees %s", ui.Bytes(freed))
+		return RoomAfter, Decision{action, []Reason{reason}}
+	}
+	if free, freeKeys = free+d.Old.Bytes, freeKeys+d.Old.Keys; fits(free, freeKeys) {
+		reason.Text += fmt.Sprintf("; it fits only in place of the old one (%s): a restart has to come with the switch", ui.Bytes(d.Old.Bytes))
+		return RoomInstead, Decision{action, []Reason{reason}}
+	}
+	reason.Text += fmt.Sprintf("; a restart would free only %s: %s", ui.Bytes(freed+d.Old.Bytes), directive[FigureFree])
+	return RoomNone, Decision{None, []Reason{reason}}
+}

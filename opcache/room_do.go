@@ -1,0 +1,147 @@
+package opcache
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+
+	"relink/opcache/report"
+	"relink/php"
+)
+
+// Place is how the new releases come by their place in one cache.
+type Place struct {
+	Pools []string
+	Room  Room
+	Decision
+}
+
+// Order is the restart that makes room.
+func (p Place) Order() Order { return Order{Pools: p.Pools, Decision: p.Decision} }
+
+// Room tells for each cache how the hot set of the new releases comes by its
+// place there. unused are folders of releases that nobody uses. Warm leaves out
+// the caches that have no room yet.
+func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Place, error) {
+	memories := s.caches.memories()
+	places := make([]Place, len(memories))
+	var mu sync.Mutex
+	err := each(ctx, s.caches.distinct(), func(ctx context.Context, i int, _ *cache) error {
+		d, err := s.demand(ctx, memories[i], unused)
+		if err != nil {
+			return err
+		}
+		d.Method = method
+		room, decision := d.Decide()
+		mu.Lock()
+		defer mu.Unlock()
+		places[i] = Place{Pools: memories[i].addresses(), Room: room, Decision: decision}
+		return nil
+	})
+	return places, err
+}
+
+// demand is what this switch wants of one memory.
+func (s *Switch) demand(ctx context.Context, m *memory, unused []string) (Demand, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
+	defer cancel()
+	need, err := s.missing(ctx, m)
+	if err != nil || need.Live == 0 {
+		return Demand{}, err
+	}
+	old, idle, weight, err := s.given(ctx, m, unused)
+	if err != nil {
+		return Demand{}, err
+	}
+	status, err := m.caches[0].agent().Status(ctx)
+	if err != nil {
+		return Demand{}, err
+	}
+	return Demand{
+		Now: figuresOf(status), Need: forecastOf(need, weight), Old: forecastOf(old, weight), Unused: forecastOf(idle, weight),
+		Left: weight.Attached(status.Memory.Wasted),
+	}, nil
+}
+
+func forecastOf(h php.Holding, w report.Weight) Forecast {
+	return Forecast{Bytes: w.Of(h.Live, h.LiveBytes), Keys: h.Live}
+}
+
+// missing adds up what the hot scripts of the old releases take whose like in
+// the new release is not cached yet.
+func (s *Switch) missing(ctx context.Context, m *memory) (php.Holding, error) {
+	var sum php.Holding
+	counted := map[string]bool{}
+	for _, v := range s.views {
+		if !m.has(v.cache) {
+			continue
+		}
+		for _, way := range s.ways() {
+			there, err := v.cache.agent().Scripts(ctx, []string{v.cache.toPool(way.to)})
+			if err != nil {
+				return sum, err
+			}
+			for _, script := range there {
+				counted[script.Path] = counted[script.Path] || script.Live
+			}
+			for _, script := range v.hot[way.from] {
+				file := way.file(v.cache, script)
+				path := v.cache.toPool(file)
+				if _, err := os.Stat(file); err != nil || counted[path] {
+					continue
+				}
+				counted[path] = true
+				sum.Live++
+				sum.LiveBytes += script.Memory
+			}
+		}
+	}
+	return sum, nil
+}
+
+// given is what a memory holds of old releases that all links leave, and of
+// releases that nobody uses, and what OPcache attaches to its scripts.
+func (s *Switch) given(ctx context.Context, m *memory, unused []string) (old, idle php.Holding, w report.Weight, err error) {
+	var folders []string
+	for release, shared := range s.oldReleases() {
+		if !shared {
+			folders = append(folders, release)
+		}
+	}
+	leaving := len(folders)
+	folders = append(folders, unused...)
+	for i, one := range m.caches {
+		held, all, err := s.caches.holdings(ctx, one, folders)
+		if err != nil {
+			return old, idle, w, err
+		}
+		old, idle = plusLive(old, held[:leaving]), plusLive(idle, held[leaving:])
+		if i > 0 {
+			continue
+		}
+		if w, err = one.weigh(ctx, all); err != nil {
+			return old, idle, w, err
+		}
+	}
+	return old, idle, w, nil
+}
+
+func plusLive(sum php.Holding, more []php.Holding) php.Holding {
+	for _, h := range more {
+		sum.Live, sum.LiveBytes = sum.Live+h.Live, sum.LiveBytes+h.LiveBytes
+	}
+	return sum
+}
+
+// weigh learns what the cache attaches to scripts, of which it holds all these.
+func (c *cache) weigh(ctx context.Context, all php.Holding) (report.Weight, error) {
+	configuration, err := c.agent().Configuration(ctx)
+	if err != nil {
+		return report.Weight{}, err
+	}
+	status, err := c.agent().Status(ctx)
+	return report.Weigh(status, configuration, all), err
+}
+
+func (m *memory) has(c *cache) bool { return slices.Contains(m.caches, c) }
