@@ -39,10 +39,14 @@ func run(args []string, stdout, stderr *os.File) int {
 func (p *program) run(args []string) int {
 	ctx, stop := notified(p.err)
 	defer stop()
-	p.typed, p.json = strings.Join(args, " "), wantsJSON(args)
+	p.typed, p.asked = strings.Join(args, " "), formatAsked(args)
 	app := p.app()
 	cmdline.Strict(app)
-	err := app.RunContext(ctx, append(args[:1:1], cmdline.Arrange(args[1:], cmdline.LevelOf(app))...))
+	level := cmdline.LevelOf(app)
+	err := app.RunContext(ctx, append(args[:1:1], cmdline.Arrange(args[1:], level)...))
+	if errors.Is(err, cmdline.ErrUsage) && cmdline.Named(args[1:], level) == health.Name {
+		err = p.health().Misused(err, p.asked)
+	}
 	p.screen().Close()
 	p.tell(err)
 	return exitCode(err)
@@ -82,7 +86,7 @@ func notified(stderr io.Writer) (context.Context, func()) {
 type program struct {
 	out, err *os.File
 	typed    string
-	json     bool // also before the flags are read: an error in them is JSON too
+	asked    string // the --format, also before the flags are read: an error in them is told in it too
 	noColor  bool
 	quiet    bool
 	path     string
@@ -114,7 +118,7 @@ func (p *program) commands() []*cli.Command {
 		Config: p.config, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
 	}),
 		opcache.Command(opcache.Program{Config: p.config, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed}),
-		health.Command(health.Program{Config: p.config, Screen: p.screen, Out: p.out}),
+		health.Command(p.health()),
 		serve.Command(serve.Program{
 			Config: p.config, Log: p.log, Version: version(),
 			NotifySocket: os.Getenv("NOTIFY_SOCKET"), WatchdogUSec: os.Getenv("WATCHDOG_USEC"),
@@ -125,7 +129,11 @@ func (p *program) commands() []*cli.Command {
 	)
 }
 
-func (p *program) config() (*config.Config, error) { return config.Load(p.path) }
+func (p *program) config() (*config.Config, error) { return config.Load(p.path, health.Names()...) }
+
+func (p *program) health() health.Program {
+	return health.Program{Config: p.config, Screen: p.screen, Out: p.out}
+}
 
 func resultFormat(c *cli.Context) (string, error) {
 	format := c.String("format")
@@ -160,7 +168,7 @@ func (p *program) log() zerolog.Logger {
 func (p *program) tell(err error) {
 	switch {
 	case err == nil || deploy.Printed(err) || opcache.Printed(err) || health.Printed(err):
-	case p.json:
+	case p.asked == "json":
 		failure := map[string]any{"exit": exitCode(err), "error": map[string]any{"message": err.Error(), "hints": append([]string{}, hint.Of(err)...)}}
 		if deploy.JSON(p.out, failure) == nil {
 			return
@@ -188,17 +196,19 @@ func exitCode(err error) int {
 	return code
 }
 
-func wantsJSON(args []string) bool {
+// formatAsked is the value of the last --format, "" where there is none.
+func formatAsked(args []string) (format string) {
 	for i, arg := range args {
 		name, value, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if !strings.HasPrefix(arg, "-") || name != "format" {
-			continue
-		}
-		if inline && value == "json" || !inline && i+1 < len(args) && args[i+1] == "json" {
-			return true
+		switch {
+		case !strings.HasPrefix(arg, "-") || name != "format":
+		case inline:
+			format = value
+		case i+1 < len(args):
+			format = args[i+1]
 		}
 	}
-	return false
+	return format
 }
 
 // version is what "go install" and "go build" in a checkout record.

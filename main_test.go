@@ -32,6 +32,8 @@ func TestScripts(t *testing.T) { runScripts(t, "deploy/testdata/script") }
 
 func TestOPcacheScripts(t *testing.T) { runScripts(t, "opcache/testdata/script") }
 
+func TestHealthScripts(t *testing.T) { runScripts(t, "health/testdata/script") }
+
 func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,

@@ -99,6 +99,19 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// With as much free as a deploy wants, neither a large share nor waste is a fault.
+func TestMemoryIsShortBelowFreeBytes(t *testing.T) {
+	for free, want := range map[int64]State{16 << 20: OK, 16<<20 - 1: Critical} {
+		f := facts()
+		f.Masters[0].Memory = report.MemoryReport{TotalBytes: 1 << 30, FreeBytes: free, UsedRatio: 0.38, WastedRatio: 0.6}
+		for _, check := range []string{"memory", "waste"} {
+			if r := made(Evaluate(f, limits(t)), check)[0]; r.State != want {
+				t.Errorf("%d free: %+v", free, r)
+			}
+		}
+	}
+}
+
 func TestHitRateNeedsRequests(t *testing.T) {
 	for asked, want := range map[int64]State{0: OK, 999: OK, 1000: Critical} {
 		f := facts()

@@ -25,6 +25,16 @@ func All() []Check {
 	return slices.Concat(poolChecks, fpmChecks, opcacheChecks, linkChecks, staleChecks, releaseChecks, deployChecks, doctorChecks)
 }
 
+// Names are what checks can be chosen and skipped by: those of the checks and of
+// their families.
+func Names() []string {
+	var names, families []string
+	for _, c := range All() {
+		names, families = append(names, c.Name), append(families, c.Family)
+	}
+	return append(names, slices.Compact(families)...)
+}
+
 // ErrUnknownCheck: a name is that of neither a check nor a family.
 var ErrUnknownCheck = errors.New("no such check")
 

@@ -43,7 +43,7 @@ func noQueue(p *Pool) error {
 	if err := p.noStatus(); err != nil {
 		return err
 	}
-	return errors.New("the kernel does not tell this socket's queue (another network namespace)")
+	return errors.New("the kernel does not tell this socket's queue (another network namespace, or a chroot)")
 }
 
 func checkMaxChildren(f *Facts, t *Thresholds) []Result {

@@ -15,11 +15,11 @@ var opcacheChecks = []Check{{
 	run:   checkOPcache,
 }, {
 	Name: "memory", Family: "opcache",
-	Means: "The share of OPcache's memory that is not free: used or wasted. When it is exhausted, new code runs uncached. Judged by health.memory.",
+	Means: "The share of OPcache's memory that is not free: used or wasted. When it is exhausted, new code runs uncached. Judged by health.memory where less than thresholds.free_bytes is free.",
 	run:   masters(checkMemory),
 }, {
 	Name: "waste", Family: "opcache",
-	Means: "The share of OPcache's memory that invalidated scripts hold until the next restart. Judged by health.waste.",
+	Means: "The share of OPcache's memory that invalidated scripts hold until the next restart. Judged by health.waste where less than thresholds.free_bytes is free.",
 	run:   masters(checkWaste),
 }, {
 	Name: "keys", Family: "opcache",
@@ -99,12 +99,21 @@ var errUnreadable = errors.New("the pool's OPcache cannot be asked")
 func checkMemory(_ *Facts, m *Master, t *Thresholds) Result {
 	used := m.Memory.UsedRatio + m.Memory.WastedRatio
 	fix := fmt.Sprintf(`raise opcache.memory_consumption (%s now); "relink opcache report" tells what holds it`, ui.Bytes(m.Configuration.MemoryConsumption))
-	return share(used, t.Memory, fmt.Sprintf("%%s of %s in use or wasted", ui.Bytes(m.Memory.TotalBytes)), fix, "used")
+	return share(used, t.short(m, t.Memory), fmt.Sprintf("%%s of %s in use or wasted", ui.Bytes(m.Memory.TotalBytes)), fix, "used")
 }
 
 func checkWaste(_ *Facts, m *Master, t *Thresholds) Result {
-	return share(m.Memory.WastedRatio, t.Waste, fmt.Sprintf("%%s of %s wasted", ui.Bytes(m.Memory.TotalBytes)),
+	return share(m.Memory.WastedRatio, t.short(m, t.Waste), fmt.Sprintf("%%s of %s wasted", ui.Bytes(m.Memory.TotalBytes)),
 		`restart OPcache at a quiet moment with "relink opcache reset"`, "wasted")
+}
+
+// short gives the bounds where memory is short. Deploys leave as much free as
+// they can use, and waste costs nothing before; then no share is too large.
+func (t *Thresholds) short(m *Master, b Bounds[float64]) Bounds[float64] {
+	if m.Memory.FreeBytes >= t.FreeBytes {
+		return Bounds[float64]{1, 1}
+	}
+	return b
 }
 
 func checkKeys(_ *Facts, m *Master, t *Thresholds) Result {

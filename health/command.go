@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"relink/deploy"
-	"relink/fcgi"
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
+	"relink/opcache"
 	"relink/php"
 
 	"github.com/urfave/cli/v2"
@@ -62,13 +62,26 @@ func Printed(err error) bool {
 	return errors.As(err, &s) && s.err == nil
 }
 
+// Misused makes a command line that could not be understood, and so never came
+// to the command, a result as the plugin contract wants it. Format is what was
+// asked for.
+func (p Program) Misused(err error, format string) error {
+	if !slices.Contains(formats, format) {
+		format = "text"
+	}
+	return (&running{Program: p, format: format}).fail(err)
+}
+
 // Formats of the results.
 var formats = []string{"text", "json", "nagios", "prometheus"}
+
+// Name is the command's.
+const Name = "health"
 
 // Command is "relink health".
 func Command(p Program) *cli.Command {
 	return &cli.Command{
-		Name: "health", Usage: "check pools, OPcache, links and releases, for people and for monitoring",
+		Name: Name, Usage: "check pools, OPcache, links and releases, for people and for monitoring",
 		Description: "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, also for a wrong configuration.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Usage: "of the results: " + strings.Join(formats, ", ")},
@@ -244,23 +257,12 @@ func dependencies(c *config.Config) Deps {
 }
 
 func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
-	if len(c.Pools) == 0 {
-		return php.DiscoverPools
-	}
-	return func(context.Context) ([]php.Pool, error) {
-		var list []php.Pool
-		for _, one := range c.Pools {
-			address, err := fcgi.ParseAddress(one.Address)
-			if err != nil {
-				return nil, err
-			}
-			pool := php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir}
-			for _, m := range one.PathMap {
-				pool.PathMap = append(pool.PathMap, php.Mapping{Host: m.Host, Pool: m.Pool})
-			}
-			list = append(list, pool)
+	return func(ctx context.Context) ([]php.Pool, error) {
+		setup, err := opcache.FromConfig(c)
+		if err != nil {
+			return nil, err
 		}
-		return list, nil
+		return setup.ServedBy(ctx, nil)
 	}
 }
 
@@ -273,6 +275,6 @@ func thresholds(c *config.Config) Thresholds {
 		Strings: Bounds[float64](h.Strings), JIT: Bounds[float64](h.JIT), Restarts: Bounds[int](h.Restarts),
 		Mixed: Bounds[time.Duration](h.Mixed), Releases: Bounds[int](h.Releases),
 		HitRate: Bounds[float64](h.HitRate), Disk: Bounds[float64](h.Disk), Inodes: Bounds[float64](h.Inodes),
-		HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: h.Window,
+		FreeBytes: c.Thresholds.FreeBytes, HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: h.Window,
 	}
 }

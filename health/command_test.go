@@ -123,6 +123,20 @@ func TestCommandThatCannotCheckIsUnknown(t *testing.T) {
 	}
 }
 
+func TestPoolsAreAskedAsConfigured(t *testing.T) {
+	d, _ := FromConfig(parsed(t, "pools: [{address: /run/a.sock, status_path: /s, agent_dir: /srv/jail/agent, path_map: [{host: /srv/jail, pool: /}]}, {address: \"tcp:127.0.0.1:9000\"}]\n"))
+	pools, err := d.Pools(t.Context())
+	if err != nil || len(pools) != 2 || !d.Configured {
+		t.Fatal(pools, err)
+	}
+	if p := pools[0]; p.Address.String() != "unix:/run/a.sock" || p.StatusPath != "/s" || p.AgentDir != "/srv/jail/agent" || p.PathMap.ToPool("/srv/jail/www/x.php") != "/www/x.php" {
+		t.Errorf("%+v", p)
+	}
+	if p := pools[1]; p.Address.String() != "tcp:127.0.0.1:9000" || p.PathMap != nil {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	all := execute(t, "/nonexistent", "$RELINK", "health", "--explain")
 	if all.code != 0 || !strings.Contains(all.stdout, "  stale-code\n") {

@@ -1,13 +1,9 @@
 package health
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,51 +84,11 @@ func (app *App) readDeploys(ctx context.Context, a Application) {
 	bare.Instances = nil
 	status, err := deploy.ReadStatus(ctx, bare, func(context.Context) (deploy.Caches, error) { return nil, errNotAsked })
 	app.Pending, app.Locked = status.Pending, status.Locked
-	last, historyErr := lastEvent(filepath.Join(a.State, a.Name+".history.jsonl"))
-	app.Last, app.DeployErr = last, cmp.Or(err, historyErr)
-}
-
-// maxTail is room for the last line of a history: one move is 500 bytes, and an
-// application has some thousands of instances at most.
-const maxTail = 4 << 20
-
-// lastEvent is nil before the first deploy. A line that a crash cut short is
-// passed over.
-func lastEvent(path string) (*deploy.Event, error) {
-	text, err := tail(path, maxTail)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	last, historyErr := deploy.LastEvents(deploy.HistoryFile(a.State, a.Name), 1)
+	if len(last) > 0 {
+		app.Last = &last[0]
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the history: %w", err)
-	}
-	lines := bytes.Split(text, []byte("\n"))
-	for n := len(lines) - 1; n >= 0; n-- {
-		var event deploy.Event
-		if json.Unmarshal(lines[n], &event) == nil && event.Operation != "" {
-			return &event, nil
-		}
-	}
-	return nil, nil
-}
-
-func tail(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	from := max(0, info.Size()-most)
-	text := make([]byte, info.Size()-from)
-	n, err := file.ReadAt(text, from)
-	if n == len(text) {
-		err = nil
-	}
-	return text[:n], err
+	app.DeployErr = cmp.Or(err, historyErr)
 }
 
 // prunable asks the deploy's own rule, which knows every link that keeps a

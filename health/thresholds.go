@@ -22,6 +22,7 @@ type Thresholds struct {
 	Disk    Bounds[float64]
 	Inodes  Bounds[float64]
 
+	FreeBytes       int64         // of OPcache: with as much free nothing is short, whatever the shares
 	HitRateRequests int64         // look-ups in the window, for its hit rate to mean something
 	Settle          time.Duration // how long a worker may be on an old release after a switch
 	Window          time.Duration // how recent the use of an old release must be

@@ -85,8 +85,8 @@ func (p Program) translate(c *config.Config) (o Options, err error) {
 	if o.Checks, err = health.Select(nil, c.Health.Skip); err != nil {
 		return o, fmt.Errorf("health.skip: %w", err)
 	}
-	o.Finish = finisher(c, o.Health)
-	return o, nil
+	o.Finish, err = finisher(c)
+	return o, err
 }
 
 // notify keeps no watchdog where its interval cannot be read.
@@ -98,29 +98,18 @@ func (p Program) notify() Notify {
 	return Notify{Socket: p.NotifySocket, Watchdog: time.Duration(microseconds) * time.Microsecond}
 }
 
-// finisher connects anew at each try: pools and masters come and go.
-func finisher(c *config.Config, d health.Deps) Finish {
+// finisher connects anew at each try: pools and masters come and go. No try waits
+// for a quiet moment: another one comes.
+func finisher(c *config.Config) (Finish, error) {
+	setup, err := opcache.FromConfig(c)
 	ledger := opcache.Ledger{Dir: c.StateDir, By: "relink serve"}
-	commands := map[string][]string{}
-	for _, pool := range c.Pools {
-		if len(pool.Command) > 0 {
-			commands[pool.Address] = pool.Command
-		}
-	}
 	return func(ctx context.Context, unused []string) (opcache.Outcome, error) {
-		pools, err := d.Pools(ctx)
+		caches, err := setup.Connect(ctx, nil)
 		if err != nil {
 			return opcache.Outcome{}, err
 		}
-		caches, err := opcache.Connect(ctx, pools, opcache.Options{
-			CallTimeout: c.Timeouts.Call, SettleTimeout: c.Timeouts.Settle,
-			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause,
-		})
-		if err != nil {
-			return opcache.Outcome{}, err
-		}
-		return ledger.Finish(ctx, caches, opcache.RestartOptions{
-			Quiet: c.Restart.Quiet, Warm: true, Unused: unused, Apache: c.Apache.Control, Commands: commands,
-		})
-	}
+		o := setup.Restart
+		o.Unused, o.Wait = unused, 0
+		return ledger.Finish(ctx, caches, o)
+	}, err
 }

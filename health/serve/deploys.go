@@ -1,13 +1,10 @@
 package serve
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -17,13 +14,8 @@ import (
 	"relink/health/serve/page"
 )
 
-const (
-	// keptDeploys is how many of each application are told.
-	keptDeploys = 50
-	// maxTail of a history is room for that many deploys of 100 instances, or the
-	// last few of thousands: one move is 500 bytes.
-	maxTail = 4 << 20
-)
+// keptDeploys is how many of each application are told.
+const keptDeploys = 50
 
 // deploys reads the applications' histories again when they have changed.
 type deploys struct {
@@ -42,7 +34,7 @@ type historyOf struct {
 func newDeploys(d health.Deps) *deploys {
 	all := &deploys{}
 	for _, a := range d.Apps {
-		all.files = append(all.files, &historyOf{app: a.Name, path: filepath.Join(a.State, a.Name+".history.jsonl")})
+		all.files = append(all.files, &historyOf{app: a.Name, path: deploy.HistoryFile(a.State, a.Name)})
 	}
 	return all
 }
@@ -78,50 +70,24 @@ func (h *historyOf) refresh() {
 	if err == nil && info.Size() == h.size && info.ModTime().Equal(h.changed) {
 		return
 	}
-	var text []byte
+	var events []deploy.Event
 	if err == nil {
-		text, err = tail(h.path)
+		events, err = deploy.LastEvents(h.path, keptDeploys)
 	}
 	if err != nil {
-		h.err = fmt.Errorf("history of %s: %w", h.app, err)
+		h.err = fmt.Errorf("%s: %w", h.app, err)
 		return
 	}
 	h.size, h.changed, h.err = info.Size(), info.ModTime(), nil
-	h.last = lastDeploys(h.app, text)
+	h.last = deploysOf(h.app, events)
 }
 
-// lastDeploys passes over lines that a crash, or the beginning of the tail, cut
-// short.
-func lastDeploys(app string, text []byte) []page.Deploy {
-	var list []page.Deploy
-	lines := bytes.Split(text, []byte("\n"))
-	for n := len(lines) - 1; n >= 0 && len(list) < keptDeploys; n-- {
-		var event deploy.Event
-		if json.Unmarshal(lines[n], &event) != nil || event.Operation == "" {
-			continue
-		}
-		one := page.DeployOf(app, event)
-		one.Steps = append([]deploy.StepReport{}, one.Steps...)
-		list = append(list, one)
+// deploysOf is what is told of events.
+func deploysOf(app string, events []deploy.Event) []page.Deploy {
+	list := make([]page.Deploy, len(events))
+	for i, event := range events {
+		list[i] = page.DeployOf(app, event)
+		list[i].Steps = append([]deploy.StepReport{}, event.Steps...)
 	}
 	return list
-}
-
-func tail(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	from := max(0, info.Size()-maxTail)
-	text := make([]byte, info.Size()-from)
-	n, err := file.ReadAt(text, from)
-	if n == len(text) {
-		err = nil
-	}
-	return text[:n], err
 }

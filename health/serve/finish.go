@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/ui"
 	"relink/opcache"
 )
 
@@ -66,8 +67,11 @@ func (s *service) finish(ctx context.Context) error {
 	defer cancel()
 	outcome, err := s.Finish(ctx, unused(now))
 	for _, m := range outcome.Masters {
+		if !m.Proven {
+			continue // err tells
+		}
 		s.metrics.finished()
-		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Dur("took", m.Took).Msg("the pending restart is done")
+		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Str("took", ui.Duration(m.Took)).Msg("the pending restart is done")
 	}
 	for _, note := range outcome.Notes {
 		s.Log.Info().Msg(note)

@@ -45,7 +45,8 @@ func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 
 func TestAFailingRestartIsTriedMoreRarely(t *testing.T) {
 	failed := errors.New("no")
-	s := finishing(t, health.Facts{Time: noon}, func(context.Context, []string) (opcache.Outcome, error) { return opcache.Outcome{}, failed })
+	begun := opcache.Outcome{RestartResult: opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}}
+	s := finishing(t, health.Facts{Time: noon}, func(context.Context, []string) (opcache.Outcome, error) { return begun, failed })
 	var pauses []time.Duration
 	for range 20 {
 		err := s.finish(t.Context())

@@ -9,23 +9,6 @@ import (
 	"relink/health"
 )
 
-// Whatever a history holds, what is made of it is bounded and in order.
-func FuzzHistoryOfDeploys(f *testing.F) {
-	f.Add([]byte(`{"id":"1","time":"2026-01-31T12:00:00Z","operation":"deploy","release":"v1","moves":[],"user":"u"}` + "\n" + `{"id":"2","oper`))
-	f.Add([]byte("\n\n{}\nnull\n[]\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		list := lastDeploys("a", text)
-		if len(list) > keptDeploys {
-			t.Errorf("%d deploys", len(list))
-		}
-		for _, one := range list {
-			if one.App != "a" || one.Operation == "" || one.Steps == nil {
-				t.Errorf("%+v", one)
-			}
-		}
-	})
-}
-
 // Whatever the query, a question about the past is answered or refused.
 func FuzzHistoryQuestion(f *testing.F) {
 	for _, query := range []string{"", "since=0", "since=2026-01-31T12:00:00Z&until=2026-01-31T13:00:00%2B02:00", "points=2000", "points=-1", "since=99999999999", "until=0", "since=&points="} {

@@ -48,6 +48,21 @@ func Arrange(args []string, program Level) []string {
 	return append(arranged, words...)
 }
 
+// Named is the command that a line is for, "" if none: also where Arrange finds
+// none, since what follows a misspelt flag may be its value.
+func Named(args []string, program Level) string {
+	for i := 0; i < len(args); i++ {
+		if isFlag(args[i]) {
+			if _, takesValue := owner([]Level{program}, args[i]); takesValue {
+				i++
+			}
+		} else if _, isCommand := program.Commands[args[i]]; isCommand {
+			return args[i]
+		}
+	}
+	return ""
+}
+
 func isFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 
 // owner finds the level, the innermost first, that knows a flag, and whether its

@@ -39,3 +39,21 @@ func TestArrange(t *testing.T) {
 		})
 	}
 }
+
+func TestNamed(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                           "",
+		"deploi v2":                  "",
+		"deploy v2 --all":            "deploy",
+		"deploy --al opcache":        "deploy",
+		"--config deploy opcache":    "opcache",
+		"--config=f --quiet opcache": "opcache",
+		"--confg f opcache":          "opcache",
+		"--confg=f deploy":           "deploy",
+		"--config":                   "",
+	} {
+		if got := Named(strings.Fields(given), program); got != want {
+			t.Errorf("%s: %q, want %q", given, got, want)
+		}
+	}
+}

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -86,6 +88,7 @@ func viewBounds[T int | float64 | time.Duration](b Bounds[T]) ordered {
 // health refuses bounds in the wrong order: the milder one would never show.
 func (v *validator) health() {
 	h := v.Health
+	v.skipped(h.Skip)
 	atMost(v, "latency", h.Latency)
 	atMost(v, "listen_queue", h.ListenQueue)
 	atMost(v, "max_children", h.MaxChildren)
@@ -101,6 +104,15 @@ func (v *validator) health() {
 	atLeast(v, "hit_rate", h.HitRate)
 	atLeast(v, "disk", h.Disk)
 	atLeast(v, "inodes", h.Inodes)
+}
+
+func (v *validator) skipped(names []string) {
+	for i, name := range names {
+		if name == "" || len(v.checkNames) == 0 || slices.Contains(v.checkNames, name) {
+			continue
+		}
+		v.wrong(item("health.skip", i), `no check is called %q%s`, name, cmp.Or(didYouMean(name, v.checkNames), `; "relink health --explain" lists them`))
+	}
 }
 
 func atMost[T int | float64 | time.Duration](v *validator, key string, b Bounds[T]) {

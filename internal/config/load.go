@@ -22,13 +22,14 @@ import (
 const maxSize = 1 << 20
 
 // Load reads and checks the configuration file. Its error, if the content is
-// wrong, joins one *Problem for each mistake; every error is ErrInvalid.
-func Load(path string) (*Config, error) {
+// wrong, joins one *Problem for each mistake; every error is ErrInvalid. Checks are
+// the names that health.skip may hold; none given, it may hold any.
+func Load(path string, checks ...string) (*Config, error) {
 	data, err := read(path)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, data)
+	return Parse(path, data, checks...)
 }
 
 func read(path string) ([]byte, error) {
@@ -63,8 +64,8 @@ func unreadable(path string, err error) error {
 }
 
 // Parse checks the content of a configuration file; path names it in messages.
-// It reads from disk only what instances_from asks for.
-func Parse(path string, data []byte) (*Config, error) {
+// It reads from disk only what instances_from asks for. Checks are as for Load.
+func Parse(path string, data []byte, checks ...string) (*Config, error) {
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	r := &reader{file: newFile(path, text), anchors: map[string]ast.Node{}}
 	c := defaults(path)
@@ -75,7 +76,7 @@ func Parse(path string, data []byte) (*Config, error) {
 		r.find(&c.Apps[i])
 	}
 	c.fill()
-	(&validator{r.file, c}).all()
+	(&validator{r.file, c, checks}).all()
 	if err := r.err(); err != nil {
 		return nil, err
 	}

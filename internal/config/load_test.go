@@ -54,6 +54,24 @@ func mistake(t *testing.T, file string) {
 	}
 }
 
+func TestNamesOfSkippedChecks(t *testing.T) {
+	const text = "health:\n  skip: [links, memori]\n"
+	if _, err := config.Parse("relink.yaml", []byte(text)); err != nil {
+		t.Errorf("without names any is good: %v", err)
+	}
+	if _, err := config.Parse("relink.yaml", []byte(text), "links", "memori"); err != nil {
+		t.Error(err)
+	}
+	_, err := config.Parse("relink.yaml", []byte(text), "links", "memory")
+	refusal(t, err, `relink.yaml:2:17: health.skip[1]: no check is called "memori"; did you mean "memory"?
+    2 |   skip: [links, memori]
+      |                 ^`, "")
+	_, err = config.Parse("relink.yaml", []byte("health: {skip: [xyz]}"), "links", "memory")
+	refusal(t, err, `relink.yaml:1:17: health.skip[0]: no check is called "xyz"; "relink health --explain" lists them
+    1 | health: {skip: [xyz]}
+      |                 ^`, "")
+}
+
 func TestFileThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	large := filepath.Join(dir, "large.yaml")

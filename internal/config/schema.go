@@ -11,7 +11,7 @@ func defaults(path string) *Config {
 		Reset:    ResetSmart,
 		Apache:   Apache{Control: "apachectl"},
 		Thresholds: Thresholds{
-			Waste: 0.2, FreeBytes: 16 << 20, Keys: 0.9, Strings: 0.95, HitRate: 0.9, HitRateRequests: 1000,
+			Waste: 0.2, FreeBytes: 16 << 20, Keys: 0.9, Strings: 0.95, JIT: 0.95, HitRate: 0.9, HitRateRequests: 1000,
 		},
 		Restart: Restart{Method: MethodAuto, Wait: time.Minute, Quiet: time.Second},
 		Warm:    Warm{Workers: 1, Slice: 200 * time.Millisecond, Pause: 50 * time.Millisecond},
@@ -58,6 +58,7 @@ func (r *reader) thresholds(t *Thresholds) take {
 		"free_bytes":        r.size(&t.FreeBytes),
 		"keys":              r.ratio(&t.Keys),
 		"strings":           r.ratio(&t.Strings),
+		"jit":               r.ratio(&t.JIT),
 		"hit_rate":          r.ratio(&t.HitRate),
 		"hit_rate_requests": r.integer(&t.HitRateRequests, 1, 1e9),
 	})

@@ -87,7 +87,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			},
 		},
 		Apache:     config.Apache{Control: "/usr/sbin/apachectl"},
-		Thresholds: config.Thresholds{Waste: 0.1, FreeBytes: 33554433, Keys: 1, Strings: 0, HitRate: 0.95, HitRateRequests: 500},
+		Thresholds: config.Thresholds{Waste: 0.1, FreeBytes: 33554433, Keys: 1, Strings: 0, JIT: 0.8, HitRate: 0.95, HitRateRequests: 500},
 		Restart:    config.Restart{Method: config.MethodFPM, Wait: 0, Quiet: 2 * time.Second},
 		Warm:       config.Warm{Workers: 2, Slice: 100 * time.Millisecond},
 		Health: config.Health{
@@ -140,6 +140,7 @@ thresholds:
   free_bytes: 16MB
   keys: 0.9
   strings: 0.95
+  jit: 0.95
   hit_rate: 0.9
   hit_rate_requests: 1000
 restart:

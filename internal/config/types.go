@@ -108,6 +108,7 @@ type Thresholds struct {
 	FreeBytes       int64   // memory that is free, at least
 	Keys            float64 // ratio of max_cached_keys in use, at most
 	Strings         float64 // ratio of the interned strings buffer in use, at most
+	JIT             float64 // ratio of the JIT buffer in use, at most
 	HitRate         float64 // ratio of hits between two samples, at least
 	HitRateRequests int     // requests between them, for the ratio to count
 }

@@ -10,6 +10,7 @@ import (
 type validator struct {
 	*file
 	*Config
+	checkNames []string // none: any
 }
 
 func (v *validator) all() {

@@ -30,6 +30,7 @@ func viewOf(c *Config) ordered {
 			"free_bytes", formatSize(c.Thresholds.FreeBytes),
 			"keys", c.Thresholds.Keys,
 			"strings", c.Thresholds.Strings,
+			"jit", c.Thresholds.JIT,
 			"hit_rate", c.Thresholds.HitRate,
 			"hit_rate_requests", c.Thresholds.HitRateRequests),
 		"restart", pairs("method", c.Restart.Method, "wait", c.Restart.Wait, "quiet", c.Restart.Quiet),
