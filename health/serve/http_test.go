@@ -307,3 +307,33 @@ func write(t testing.TB, path, text string, mode os.FileMode) {
 		t.Fatal(err)
 	}
 }
+
+// A look that hangs where no context reaches, in a file system that does not
+// answer, keeps neither the process nor systemd.
+func TestStopDoesNotWaitForALookThatHangs(t *testing.T) {
+	o := idle(t)
+	o.Limits.Stop = 10 * time.Millisecond
+	looking, release := make(chan struct{}, 1), make(chan struct{})
+	defer close(release)
+	o.Health.Pools = func(context.Context) ([]php.Pool, error) {
+		select {
+		case looking <- struct{}{}:
+		default:
+		}
+		<-release
+		return nil, nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, o) }()
+	<-looking
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errHangs) {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("the service does not end")
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"relink/health"
 	"relink/health/serve/page"
+	"relink/internal/ui"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -129,9 +130,30 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		<-ctx.Done()
 		return s.stop(server)
 	})
-	s.Log.Info().Str("listen", l.Addr().String()).Dur("interval", s.Interval).Msg("serving")
+	s.Log.Info().Str("listen", l.Addr().String()).Str("interval", ui.Duration(s.Interval)).Msg("serving")
 	if s.Listening != nil {
 		s.Listening(l.Addr())
 	}
-	return group.Wait()
+	return s.await(ctx, group.Wait)
+}
+
+// errHangs: a look, or a restart, did not end with the service.
+var errHangs = errors.New("something hangs, perhaps in a file system that does not answer: ended without it")
+
+// await gives up, some time after the end of ctx, on what a dead file system
+// keeps: nothing can interrupt that, and the process ends all the same.
+func (s *service) await(ctx context.Context, wait func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(2 * s.Limits.Stop): // the answers in progress have half of it
+		return errHangs
+	}
 }
