@@ -118,9 +118,9 @@ func TestEventsTellOnlyWhatChanged(t *testing.T) {
 // A stream lives on without news, also past the server's own timeouts.
 func TestEventsBeat(t *testing.T) {
 	l := defaultLimits
-	l.beat = 20 * time.Millisecond
+	l.beat = 50 * time.Millisecond
 	server := httptest.NewUnstartedServer(newHandler(feedOf(t, fixture()), l))
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
 	server.Start()
 	t.Cleanup(server.Close)
 	client := listen(t, server.URL+"/events")
