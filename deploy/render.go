@@ -148,13 +148,19 @@ func (r Report) restartText() string {
 	return r.Restart.Action + ": " + strings.Join(r.Restart.Reasons, "; ")
 }
 
+// stepsText leaves out the steps that had nothing to do.
 func (r Report) stepsText() string {
-	parts := make([]string, len(r.Steps))
-	for i, step := range r.Steps {
-		parts[i] = step.Name + " " + ui.Duration(time.Duration(step.MS*float64(time.Millisecond)))
+	var parts []string
+	for _, step := range r.Steps {
+		if took := time.Duration(step.MS * float64(time.Millisecond)); took >= leastShown {
+			parts = append(parts, step.Name+" "+ui.Duration(took))
+		}
 	}
 	return strings.Join(parts, ", ")
 }
+
+// leastShown is the shortest time that ui.Duration does not round to nothing.
+const leastShown = 50 * time.Microsecond
 
 // JSON writes any of this package's results as one document.
 func JSON(w io.Writer, result any) error {

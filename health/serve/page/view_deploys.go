@@ -24,7 +24,7 @@ type stepRow struct {
 
 // cutoverSteps are those between the first moved link and the last invalidation
 // (docs/deploy-report.md).
-var cutoverSteps = []string{"switch", "sweep", "invalidate"}
+var cutoverSteps = []string{"switch", "sweep", "renew", "invalidate"}
 
 // leastStep is the width of a step that is too short to be seen on the scale.
 const leastStep = 3
