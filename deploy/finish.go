@@ -84,7 +84,7 @@ func staleError(stale []opcache.Worker) error {
 		return nil
 	}
 	err := fmt.Errorf("%w: still in a request that began before the cut-over: %s", ErrUnsettled, describeWorkers(stale))
-	return hint.With(err, `when the request has ended, or after "kill -QUIT %d", run "relink recover"; until then the first page that this worker serves may bring old code back, for all workers and for good`, stale[0].PID)
+	return hint.With(err, "%s", opcache.OfStale(stale, `run "relink recover"`))
 }
 
 func pinnedError(pinned []opcache.Worker) error {

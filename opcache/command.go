@@ -197,7 +197,7 @@ func FromConfig(c *config.Config) (Setup, error) {
 	s := Setup{
 		State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: MethodOf(c.Restart.Method),
 		Options: Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
-			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause},
+			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd},
 		Restart: RestartOptions{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
 			Apache: c.Apache.Control, Commands: map[string][]string{}},
 	}

@@ -26,7 +26,7 @@ func (r *refreshing) unsettled(s SettleResult) error {
 	var errs []error
 	if len(s.Stale) > 0 {
 		errs = append(errs, hint.With(fmt.Errorf("still in a request that began before the cut-over: %s", workersIn(s.Stale)),
-			`when the request has ended, or after "kill -QUIT %d", %s; until then the first page that this worker serves may bring old code back, for all workers and for good`, s.Stale[0].PID, again))
+			"%s", OfStale(s.Stale, again)))
 	}
 	if len(r.pinned) > 0 {
 		errs = append(errs, hint.With(fmt.Errorf("kept by persistent connections, out of reach: %s", workersIn(r.pinned)),

@@ -2,9 +2,13 @@ package opcache
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"relink/fcgi"
+	"relink/php"
 )
 
 const (
@@ -62,7 +66,7 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 		defer mu.Unlock()
 		result.Workers += out.swept
 		for _, w := range out.missing {
-			result.Stale = append(result.Stale, w.worker(p.address()))
+			result.Stale = append(result.Stale, s.stale(ctx, p, w))
 		}
 		if out.unproven {
 			result.Unproven = append(result.Unproven, p.address())
@@ -73,6 +77,17 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 		return result, ctx.Err()
 	}
 	return result, err
+}
+
+// stale is a worker that was not reached in time. The first page that it serves
+// after its request would bring the old release back, for all workers; so it is
+// told to serve none, where that is wanted and allowed.
+func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
+	worker := w.worker(p.address())
+	if s.caches.options.EndStale && p.master != 0 && w.state == fcgi.StateRunning {
+		worker.Ends = php.EndWorker(ctx, p.master, w.pid) == nil
+	}
+	return worker
 }
 
 // watch invalidates what comes back while stale workers are still busy. Its
@@ -150,4 +165,14 @@ func (t *tally) of(p *pool) func(done, total int) {
 		}
 		t.progress.report(sumDone, sumTotal)
 	}
+}
+
+// OfStale advises about workers that Settle has not reached.
+func OfStale(stale []Worker, finish string) string {
+	for _, w := range stale {
+		if !w.Ends {
+			return fmt.Sprintf(`when the request has ended, or after "kill -QUIT %d", %s; else the first page that this worker serves then brings old code back, for all workers and for good`, w.PID, finish)
+		}
+	}
+	return "told to end with the request, so that no page follows it; " + finish + " then, or deploy again: it retires what the request runs on"
 }

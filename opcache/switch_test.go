@@ -193,6 +193,40 @@ func TestThePoisoningRace(t *testing.T) {
 	}
 }
 
+// The same worker, in a request that lasts longer than Settle waits: it ends with
+// the request, and so poisons nothing.
+func TestStaleWorkerEndsWithItsRequest(t *testing.T) {
+	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}}}})
+	f.heat("index.php")
+	links := f.links("v1", "v2")
+	s := f.observe(opcache.Options{SettleTimeout: 100 * time.Millisecond, EndStale: true}, links)
+	slow := f.beginSlow("club1")
+	f.move(links)
+	cutOver(f, s)
+	settled := settle(f, s)
+	if len(settled.Stale) != 1 || !settled.Stale[0].Ends {
+		t.Fatalf("settle: %+v, want one worker that ends", settled)
+	}
+	retired, err := s.Retire(f.ctx, []string{f.release("v1")})
+	if err != nil || retired.Skipped == "" {
+		t.Errorf("its request still runs on the old release: %+v %v", retired, err)
+	}
+	stale := pidOf(slow.end(f))
+	if stale != itoa(settled.Stale[0].PID) {
+		t.Fatalf("the request was answered by worker %s, not by %+v", stale, settled.Stale[0])
+	}
+	if page := poison(f, stale); page != "" {
+		t.Errorf("worker %s went on and served %s", stale, page)
+	}
+	for i := range latePages {
+		f.expect("club1", late(i), "v2")
+	}
+	again := f.observe(opcache.Options{}, links)
+	if settled := settle(f, again); len(settled.Stale) != 0 || settled.Workers != 2 {
+		t.Errorf("settled again: %+v", settled)
+	}
+}
+
 // poison asks for pages that nobody has asked for, until the stale worker is
 // the first to serve one; it names that page.
 func poison(f *farm, stale string) string {

@@ -44,6 +44,8 @@ type Options struct {
 	WarmWorkers int           // workers of a pool that may compile at the same time
 	WarmSlice   time.Duration // how long one request of the warm keeps a worker
 	WarmPause   time.Duration // rest between two such requests
+
+	EndStale bool // have a worker that Settle cannot reach end with its request
 }
 
 func (o Options) withDefaults() Options {
@@ -79,6 +81,7 @@ type Worker struct {
 	PID     int           `json:"pid"`
 	Request string        `json:"request,omitempty"` // "GET /export.php", when the status page tells
 	Busy    time.Duration `json:"-"`                 // how long it has been inside that request
+	Ends    bool          `json:"ends,omitempty"`    // it serves no page after that request
 }
 
 // SweepResult tells which workers dropped their realpath cache.

@@ -47,4 +47,21 @@ func Workers(ctx context.Context, masterPID int) (map[string][]int, error) {
 	return workers, ctx.Err()
 }
 
+// EndWorker has a worker of the master end when it has answered the request that it
+// is in, as a reload of FPM does to all of them (SIGQUIT, fpm_signals.c). It takes
+// no further one, and the master starts another in its place.
+func EndWorker(ctx context.Context, masterPID, pid int) error {
+	parent, err := ParentOf(ctx, pid)
+	if err == nil && parent != masterPID {
+		err = fmt.Errorf("process %d is no worker of FPM master %d", pid, masterPID)
+	}
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGQUIT)
+	}
+	if err != nil {
+		return fmt.Errorf("end worker %d: %w", pid, err)
+	}
+	return nil
+}
+
 func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

@@ -9,6 +9,7 @@ func defaults(path string) *Config {
 		Path:     path,
 		StateDir: "/var/lib/relink/state",
 		Reset:    ResetSmart,
+		Stale:    StaleEnd,
 		Apache:   Apache{Control: "apachectl"},
 		Thresholds: Thresholds{
 			Waste: 0.2, FreeBytes: 16 << 20, Keys: 0.9, Strings: 0.95, JIT: 0.95, HitRate: 0.9, HitRateRequests: 1000,
@@ -30,12 +31,13 @@ const moment = time.Millisecond
 
 func (r *reader) config(n node, c *Config) {
 	r.mapping(n, keys{
-		"state_dir":  r.absolute(&c.StateDir),
-		"reset":      r.choice(&c.Reset, ResetSmart, ResetAlways, ResetNever),
-		"apps":       r.apps(&c.Apps),
-		"pools":      r.pools(&c.Pools),
-		"apache":     r.section(keys{"control": r.command(&c.Apache.Control)}),
-		"thresholds": r.thresholds(&c.Thresholds),
+		"state_dir":     r.absolute(&c.StateDir),
+		"reset":         r.choice(&c.Reset, ResetSmart, ResetAlways, ResetNever),
+		"stale_workers": r.choice(&c.Stale, StaleEnd, StaleReport),
+		"apps":          r.apps(&c.Apps),
+		"pools":         r.pools(&c.Pools),
+		"apache":        r.section(keys{"control": r.command(&c.Apache.Control)}),
+		"thresholds":    r.thresholds(&c.Thresholds),
 		"restart": r.section(keys{
 			"method": r.choice(&c.Restart.Method, MethodAuto, MethodReset, MethodFPM, MethodApache),
 			"wait":   r.duration(&c.Restart.Wait, 0),

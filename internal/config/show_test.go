@@ -53,7 +53,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		return &config.Check{URL: "http://127.0.0.1:8080/health", Host: name + ".example.org", Status: 200, Timeout: 3 * time.Second}
 	}
 	want := &config.Config{
-		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: config.ResetSmart,
+		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: config.ResetSmart, Stale: config.StaleReport,
 		Apps: []config.App{{
 			Name: "booking", Source: config.Source{Git: "/srv/git/booking.git", Submodules: true},
 			Releases: "/srv/releases/booking", Keep: 0, MinFree: 1 << 30, LinkTarget: ".", Docroot: "public",
@@ -119,6 +119,7 @@ func TestDefaults(t *testing.T) {
 	want := `# relink.yaml with its defaults
 state_dir: /var/lib/relink/state
 reset: smart
+stale_workers: end
 apps:
   booking:
     source:

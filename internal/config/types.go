@@ -10,6 +10,7 @@ type Config struct {
 	Path       string // the file it came from
 	StateDir   string // locks, journals and history
 	Reset      string // ResetSmart, ResetAlways or ResetNever
+	Stale      string // StaleEnd or StaleReport
 	Apps       []App  // in the file's order
 	Pools      []Pool // none: the pools of the FPM masters that run
 	Apache     Apache
@@ -26,6 +27,13 @@ const (
 	ResetSmart  = "smart"  // cut over without a restart; restart only for memory
 	ResetAlways = "always" // restart after every deploy
 	ResetNever  = "never"  // move the links only, and warn of what stays stale
+)
+
+// What is done about a worker that is in one request for longer than
+// Timeouts.Settle after the cut-over.
+const (
+	StaleEnd    = "end"    // it ends when it has answered, and FPM starts another
+	StaleReport = "report" // it is named, and nothing is done
 )
 
 // App is one code base with its releases and the instances that share them.

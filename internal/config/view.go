@@ -22,6 +22,7 @@ func viewOf(c *Config) ordered {
 	return pairs(
 		"state_dir", c.StateDir,
 		"reset", c.Reset,
+		"stale_workers", c.Stale,
 		"apps", viewApps(c.Apps),
 		"pools", each(c.Pools, viewPool),
 		"apache", pairs("control", c.Apache.Control),
