@@ -47,6 +47,7 @@ func TestReleaseThatFitsAfterARestart(t *testing.T) {
 	w.writeSource("r2")
 	w.relink("deploy", "r1", "--all", "--smart-reset")
 	w.beginLoadBy(releaseHeader)
+	w.awaitHot(partsOfMany)
 	w.waste("junk", partsOfBig)
 	report, ended := w.relink("deploy", "r2", "--all", "--smart-reset")
 	wantLive(t, w, report, ended, "r1")
@@ -134,7 +135,21 @@ func newCrowdedTown(t testing.TB) *town {
 	}
 	w.relink("deploy", "r1", "--all", "--smart-reset")
 	w.beginLoadBy(releaseHeader)
+	w.awaitHot(partsOfBig)
 	return w
+}
+
+// awaitHot waits until the visitors have made so many scripts hot.
+func (w *town) awaitHot(scripts int64) {
+	w.t.Helper()
+	agent := w.agent()
+	for {
+		status, err := agent.Status(w.ctx)
+		w.must(err)
+		if status.Statistics.CachedScripts > scripts {
+			return
+		}
+	}
 }
 
 // waste fills the cache with scripts that are then invalidated.

@@ -18,7 +18,7 @@ type Caches interface {
 	Observe(ctx context.Context, links []opcache.Link) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
-	AwaitQuiet(ctx context.Context, orders []opcache.Order) error
+	Rehearse(ctx context.Context, orders []opcache.Order) error
 	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, hot Hot) (opcache.Outcome, error)
 }
 
@@ -138,8 +138,8 @@ func (o observed) Room(ctx context.Context, unused []string) ([]opcache.Place, e
 	return o.Switch.Room(ctx, unused, o.method)
 }
 
-func (c connected) AwaitQuiet(ctx context.Context, orders []opcache.Order) error {
-	return c.Caches.AwaitQuiet(ctx, orders, c.options())
+func (c connected) Rehearse(ctx context.Context, orders []opcache.Order) error {
+	return c.Caches.Rehearse(ctx, orders, c.options())
 }
 
 func (c connected) Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, hot Hot) (opcache.Outcome, error) {

@@ -63,48 +63,51 @@ func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, hot Hot) err
 	if len(orders) == 0 {
 		return nil
 	}
-	pending, err := r.restartNow(ctx, orders, hot)
-	if err == nil && len(pending) > 0 {
-		err = r.neverQuiet(pending[0].Last)
+	outcome, err := r.restartNow(ctx, orders, hot)
+	switch {
+	case len(outcome.Pending) > 0:
+		return r.withoutRestart(errors.New(outcome.Pending[0].Last))
+	case err != nil && len(outcome.Masters) == 0 && ctx.Err() == nil:
+		return r.withoutRestart(err)
 	}
 	return err
 }
 
 // restartNow carries out restarts that are part of the deploy.
-func (r *run) restartNow(ctx context.Context, orders []opcache.Order, hot Hot) ([]opcache.Pending, error) {
+func (r *run) restartNow(ctx context.Context, orders []opcache.Order, hot Hot) (opcache.Outcome, error) {
 	outcome, err := r.caches.Restart(ctx, r.ledger(), orders, hot)
 	result := opcache.UpkeepResult{Outcome: outcome}
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, opcache.Decided{Pools: order.Pools, Decision: order.Decision})
 	}
 	r.report.restarted(result)
-	return outcome.Pending, err
+	return outcome, err
 }
 
 func (r *run) ledger() opcache.Ledger {
 	return opcache.Ledger{Dir: r.App.State, By: r.journal.Holder.User}
 }
 
-// neverQuiet is an error unless the deploy is forced.
-func (r *run) neverQuiet(why string) error {
+// withoutRestart is an error unless the deploy is forced.
+func (r *run) withoutRestart(why error) error {
 	if r.Force {
-		r.report.warn("OPcache has no room for the new release, and it was never quiet enough to restart it: " + why)
+		r.report.warn("OPcache has no room for the new release, and could not be restarted: " + why.Error())
 		return nil
 	}
-	return hint.With(fmt.Errorf("%w without a restart, and it was never quiet enough for one: %s", ErrNoRoom, why),
-		"deploy again at a quieter moment; --force goes on without, and the site is slow until OPcache restarts; a larger opcache.memory_consumption spares the restart (relink opcache report)")
+	return hint.With(fmt.Errorf("%w without a restart: %w", ErrNoRoom, why),
+		"deploy again when nothing speaks against the restart; --force goes on without it, and the site is slow until OPcache restarts; a larger opcache.memory_consumption spares it (relink opcache report)")
 }
 
-// quiet waits, where a cache has to restart with the switch, until that would
-// disturb nobody. Until then the old release serves at its usual speed.
+// quiet waits, where a cache has to restart with the switch, until nothing speaks
+// against that. Until then the old release serves at its usual speed.
 func (r *run) quiet(ctx context.Context) (string, error) {
 	if len(r.instead) == 0 {
 		return "", nil
 	}
-	err := r.caches.AwaitQuiet(ctx, r.instead)
-	if errors.Is(err, opcache.ErrNotQuiet) {
+	err := r.caches.Rehearse(ctx, r.instead)
+	if err != nil && ctx.Err() == nil {
 		r.instead = nil
-		return "", r.neverQuiet(err.Error())
+		return "", r.withoutRestart(err)
 	}
 	return "", err
 }
@@ -131,8 +134,8 @@ func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
 	}
 	hot.Unused = unused
 	r.renewed = true
-	pending, err := r.restartNow(ctx, r.instead, hot)
-	if len(pending) > 0 {
+	outcome, err := r.restartNow(ctx, r.instead, hot)
+	if len(outcome.Pending) > 0 {
 		return "never quiet", err
 	}
 	return ui.Plural(len(r.instead), "cache") + " restarted", err

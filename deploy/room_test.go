@@ -41,11 +41,16 @@ func TestRoomIsMadeByARestart(t *testing.T) {
 }
 
 func TestForcedWithoutRoom(t *testing.T) {
-	app, _ := tree(t)
-	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}}
-	report, err := runWith(t, app, &caches, func(o *Options, _ *Deps) { o.Force = true })
-	if err != nil || len(caches.restarts) != 0 || !strings.Contains(strings.Join(report.Warnings, " "), "never quiet") {
-		t.Errorf("%v, %d restarts, warnings %q", err, len(caches.restarts), report.Warnings)
+	for _, caches := range []fakeCaches{
+		{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}},
+		{room: opcache.RoomAfter, fails: map[string]error{"refused": errors.New("not permitted")}},
+		{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}},
+	} {
+		app, _ := tree(t)
+		report, err := runWith(t, app, &caches, func(o *Options, _ *Deps) { o.Force = true })
+		if err != nil || report.Exit != 0 || !strings.Contains(strings.Join(report.Warnings, " "), "could not be restarted") {
+			t.Errorf("%s: %v, warnings %q", caches.room, err, report.Warnings)
+		}
 	}
 }
 

@@ -54,10 +54,13 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, e
 func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult, error) {
 	return opcache.UpkeepResult{}, c.fails["keep"]
 }
-func (c *fakeCaches) AwaitQuiet(context.Context, []opcache.Order) error { return c.fails["quiet"] }
+func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
 func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, hot Hot) (opcache.Outcome, error) {
 	c.restarts = append(c.restarts, hot)
 	done := opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}
+	if err := c.fails["refused"]; err != nil {
+		return opcache.Outcome{}, err
+	}
 	return opcache.Outcome{RestartResult: done, Pending: c.pending}, c.once("restart")
 }
 func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
@@ -134,10 +137,11 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"observe": {caches: fakeCaches{fails: map[string]error{"observe": broken}}, want: "observe: broken"},
 		"room":    {caches: fakeCaches{fails: map[string]error{"room": broken}}, want: "room: broken"},
 		"no room and never quiet": {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}},
-			want: "quiet: OPcache has no room for the new release without a restart, and it was never quiet enough for one"},
-		"no room and no restart":           {caches: fakeCaches{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "for one: GET /export.php"},
-		"no room and a restart that fails": {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: broken"},
-		"refresh":                          {caches: fakeCaches{fails: map[string]error{"refresh": broken}}, want: "prepare: broken"},
+			want: "quiet: OPcache has no room for the new release without a restart: not quiet"},
+		"no room and no restart":                {caches: fakeCaches{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
+		"no room and a restart that is refused": {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
+		"no room and a restart that fails":      {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: "},
+		"refresh":                               {caches: fakeCaches{fails: map[string]error{"refresh": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
 			d.Connect = func(context.Context) (Caches, error) { return nil, broken }
 		}, want: "preflight: broken"},

@@ -67,6 +67,31 @@ type MasterRestart struct {
 	Notes   []string      `json:"notes"`
 }
 
+// errRehearsed ends a rehearsal, right before anything would be done.
+var errRehearsed = errors.New("nothing speaks against it")
+
+// Rehearse goes through all that has to hold for these restarts, waits for a
+// quiet moment as they would, and does nothing. A restart that nobody may do is
+// better known before something else has been done that needs it.
+func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions) error {
+	for _, m := range c.memories() {
+		for _, order := range orders {
+			if !m.wanted(order.Pools) {
+				continue
+			}
+			r := &restarting{caches: c, memory: m, options: o, rehearsal: true}
+			way, err := r.way(order.Decision.Action == ReloadFPM)
+			if err == nil {
+				err = way(ctx)
+			}
+			if !errors.Is(err, errRehearsed) {
+				return fmt.Errorf("restart the OPcache of %s: %w", m.name(), err)
+			}
+		}
+	}
+	return nil
+}
+
 // Restart empties the caches, one after the other, proves it, and compiles at
 // once what was hot. It goes on with the next cache where one is not quiet
 // (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
@@ -127,6 +152,8 @@ type restarting struct {
 	options RestartOptions
 	hot     map[*cache][]string
 	done    MasterRestart // Action is "" until something has been done
+
+	rehearsal bool
 }
 
 // way gives the function that restarts the cache.
@@ -153,7 +180,7 @@ func (r *restarting) way(preloaded bool) (func(context.Context) error, error) {
 // is the lesser evil.
 func (r *restarting) reloadOrReset(ctx context.Context) error {
 	err := r.reloadFPM(ctx)
-	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || ctx.Err() != nil {
+	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errRehearsed) || ctx.Err() != nil {
 		return err
 	}
 	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a reload of FPM: "+err.Error())
@@ -217,8 +244,13 @@ func (r *restarting) prepare(ctx context.Context, action Action) error {
 	notes, err := r.awaitQuiet(ctx, action)
 	r.done.Waited = time.Since(began)
 	r.done.Notes = append(r.done.Notes, notes...)
-	if err != nil || !r.options.Warm {
+	switch {
+	case err != nil:
 		return err
+	case r.rehearsal:
+		return errRehearsed
+	case !r.options.Warm:
+		return nil
 	}
 	return r.remember(ctx)
 }

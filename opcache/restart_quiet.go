@@ -26,26 +26,6 @@ type watched struct {
 	status  string // path of its status page
 }
 
-// AwaitQuiet ends when these restarts would disturb nobody, or with ErrNotQuiet.
-func (c *Caches) AwaitQuiet(ctx context.Context, orders []Order, o RestartOptions) error {
-	for _, m := range c.memories() {
-		for _, order := range orders {
-			if !m.wanted(order.Pools) {
-				continue
-			}
-			action := order.Decision.Action
-			if o.Method == "" || o.Method == MethodAuto {
-				action = ReloadFPM // is tried first, and needs the most quiet
-			}
-			r := &restarting{caches: c, memory: m, options: o}
-			if _, err := r.awaitQuiet(ctx, action); err != nil {
-				return fmt.Errorf("OPcache of %s: %w", m.name(), err)
-			}
-		}
-	}
-	return nil
-}
-
 // awaitQuiet ends when no request of any pool of the master is older than
 // Quiet. The notes tell what nobody knows and Force passes over.
 func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
