@@ -3,9 +3,10 @@
 GO        ?= go
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1x
+SOAK      ?= 30m
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php demo bench fuzz clean
+.PHONY: build test test-php demo bench soak fuzz clean
 
 build:
 	$(GO) build -trimpath -o bin/relink .
@@ -15,7 +16,7 @@ test:
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags phpversions ./...
+	$(GO) vet -tags phpversions,soak ./...
 	$(GO) tool staticcheck ./...
 	$(GO) build ./...
 	$(GO) test -race -timeout 14m ./...
@@ -34,6 +35,11 @@ demo:
 bench:
 	.ci/setup test
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 30m ./...
+
+# Deploys every minute under load, for as long as SOAK says; no check may alarm.
+soak:
+	.ci/setup test
+	RELINK_SOAK=$(SOAK) $(GO) test -tags soak -run TestSoak -v -timeout 24h .
 
 fuzz:
 	@for package in $$($(GO) list ./...); do \
