@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"relink/internal/hint"
+	"relink/internal/realpath"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +44,7 @@ func (s LinkState) Place() string { return filepath.Join(s.Parent, filepath.Base
 // ReadLink looks at a link without changing anything.
 func ReadLink(path string) (LinkState, error) {
 	state := LinkState{Path: path, UID: -1, GID: -1}
-	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
+	parent, err := realpath.Of(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		state.Kind = LinkNoParent
 		return state, nil
@@ -83,7 +84,7 @@ func readTarget(state LinkState) (LinkState, error) {
 		return state, fmt.Errorf("read link %s: %w", state.Path, err)
 	}
 	state.Literal = literal
-	real, err := filepath.EvalSymlinks(state.Place())
+	real, err := realpath.Of(state.Place())
 	switch {
 	case err == nil:
 		state.Kind, state.Real = LinkGood, real
@@ -105,11 +106,11 @@ func wouldBe(parent, literal string) string {
 	return realPrefix(filepath.Clean(path))
 }
 
-// realPrefix is filepath.EvalSymlinks for a path whose last elements may be missing.
+// realPrefix is realpath.Of for a path whose last elements may be missing.
 func realPrefix(path string) string {
 	rest := ""
 	for dir := path; ; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
+		if real, err := realpath.Of(dir); err == nil {
 			return filepath.Join(real, rest)
 		}
 		if dir == filepath.Dir(dir) {

@@ -25,7 +25,7 @@ func TestLinks(t *testing.T) {
 		"dangling":   {func(s *scene, link string) { s.link("club2", "gone") }, Critical, "which does not exist"},
 		"missing":    {func(s *scene, link string) { s.must(os.Remove(link)) }, Critical, "there is no link"},
 		"folder":     {func(s *scene, link string) { s.must(os.Remove(link)); s.must(os.Mkdir(link, 0o755)) }, Warning, "not a symbolic link"},
-		"loop":       {func(s *scene, link string) { s.must(os.Remove(link)); s.must(os.Symlink(link, link)) }, Critical, "too many links"},
+		"loop":       {func(s *scene, link string) { s.must(os.Remove(link)); s.must(os.Symlink(link, link)) }, Critical, "too many levels of symbolic links"},
 		"no release": {func(s *scene, link string) { s.link("club2", "../www") }, Warning, "is no release"},
 		"incomplete": {func(s *scene, link string) {
 			s.must(os.Mkdir(s.path("releases", "hand"), 0o755))

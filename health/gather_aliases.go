@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relink/deploy"
+	"relink/internal/realpath"
 	"relink/php"
 )
 
@@ -190,7 +191,7 @@ func (h *hunt) isLive(target, script string, live map[string]bool) bool {
 	if live[path] {
 		return true
 	}
-	real, err := filepath.EvalSymlinks(path)
+	real, err := realpath.Of(path)
 	return err == nil && live[real]
 }
 

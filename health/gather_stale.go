@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/internal/realpath"
 	"relink/php"
 )
 
@@ -129,7 +130,7 @@ func linkedReleases(app *App) map[string]bool {
 			if entry.Type() != os.ModeSymlink {
 				continue
 			}
-			real, err := filepath.EvalSymlinks(filepath.Join(folder, entry.Name()))
+			real, err := realpath.Of(filepath.Join(folder, entry.Name()))
 			if below, inside := strings.CutPrefix(real, app.Releases+"/"); err == nil && inside {
 				id, _, _ := strings.Cut(below, "/")
 				linked[id] = true

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relink/internal/realpath"
 )
 
 // speller knows the literal ways in which the web server may reach a link:
@@ -30,7 +32,7 @@ func newSpeller(a Application, scripts []string) speller {
 }
 
 func (s speller) learn(folder string) {
-	real, err := filepath.EvalSymlinks(folder)
+	real, err := realpath.Of(folder)
 	if err != nil {
 		real = folder
 	}
@@ -52,7 +54,7 @@ func (s speller) learnFrom(script string) {
 
 // of spells a link. The link's own name is the same in each.
 func (s speller) of(link string) []string {
-	real, err := filepath.EvalSymlinks(filepath.Dir(link))
+	real, err := realpath.Of(filepath.Dir(link))
 	if err != nil {
 		real = filepath.Dir(link)
 	}

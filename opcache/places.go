@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relink/internal/realpath"
 )
 
 // standing is where a link leads at this moment.
@@ -26,7 +28,7 @@ func stand(site Site) standing {
 	if info, err := os.Lstat(s.place); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		return s
 	}
-	if real, err := filepath.EvalSymlinks(s.place); err == nil {
+	if real, err := realpath.Of(s.place); err == nil {
 		s.real = real
 	}
 	return s
@@ -83,7 +85,7 @@ func around(release string) []string {
 func realFolder(path string) string {
 	path, rest := filepath.Clean(path), ""
 	for dir := path; ; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
+		if real, err := realpath.Of(dir); err == nil {
 			return filepath.Join(real, rest)
 		}
 		if dir == filepath.Dir(dir) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relink/internal/realpath"
 )
 
 // A spelling is one literal way in which the web server reaches a link: OPcache
@@ -35,7 +37,7 @@ func placesOf(links []Link) linkPlaces {
 
 // canonicalPlace resolves the folder that holds a link, never the link itself.
 func canonicalPlace(link string) string {
-	dir, err := filepath.EvalSymlinks(filepath.Dir(link))
+	dir, err := realpath.Of(filepath.Dir(link))
 	if err != nil {
 		dir = filepath.Dir(link)
 	}
