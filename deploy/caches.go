@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"relink/opcache"
 )
@@ -19,14 +20,14 @@ type Caches interface {
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
 	Rehearse(ctx context.Context, orders []opcache.Order) error
-	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, hot Hot) (opcache.Outcome, error)
+	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error)
 }
 
-// Hot tells what is to be warm after a restart: what is in use, but not of unused
-// folders, and that of the releases in moved at the place that each has moved to.
-type Hot struct {
-	Unused []string
-	Moved  map[string]string
+// Occasion is what a deploy adds to how this server is restarted.
+type Occasion struct {
+	Unused []string          // folders of which nothing is to be warm again
+	Moved  map[string]string // releases whose hot scripts are to be warm at another place
+	Wait   time.Duration     // for a quiet moment, at most, where that is less than is configured
 }
 
 // Switch is the cache work for links that move together, in this order.
@@ -142,9 +143,12 @@ func (c connected) Rehearse(ctx context.Context, orders []opcache.Order) error {
 	return c.Caches.Rehearse(ctx, orders, c.options())
 }
 
-func (c connected) Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, hot Hot) (opcache.Outcome, error) {
+func (c connected) Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	options := c.options()
-	options.Unused, options.Moved = hot.Unused, hot.Moved
+	options.Unused, options.Moved = on.Unused, on.Moved
+	if on.Wait > 0 {
+		options.Wait = min(options.Wait, on.Wait)
+	}
 	return l.Carry(ctx, c.Caches, orders, options)
 }
 

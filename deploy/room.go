@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -42,7 +43,7 @@ func (r *run) room(ctx context.Context) (string, error) {
 			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
-	if err := r.makeRoom(ctx, before, Hot{Unused: unused}); err != nil {
+	if err := r.makeRoom(ctx, before, Occasion{Unused: unused}); err != nil {
 		return "", err
 	}
 	return describeRoom(len(before), len(r.instead)), nil
@@ -59,11 +60,11 @@ func describeRoom(before, instead int) string {
 }
 
 // makeRoom restarts caches while the old release is live everywhere.
-func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, hot Hot) error {
+func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, on Occasion) error {
 	if len(orders) == 0 {
 		return nil
 	}
-	outcome, err := r.restartNow(ctx, orders, hot)
+	outcome, err := r.restartNow(ctx, orders, on)
 	switch {
 	case len(outcome.Pending) > 0:
 		return r.withoutRestart(errors.New(outcome.Pending[0].Last))
@@ -74,8 +75,8 @@ func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, hot Hot) err
 }
 
 // restartNow carries out restarts that are part of the deploy.
-func (r *run) restartNow(ctx context.Context, orders []opcache.Order, hot Hot) (opcache.Outcome, error) {
-	outcome, err := r.caches.Restart(ctx, r.ledger(), orders, hot)
+func (r *run) restartNow(ctx context.Context, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
+	outcome, err := r.caches.Restart(ctx, r.ledger(), orders, on)
 	result := opcache.UpkeepResult{Outcome: outcome}
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, opcache.Decided{Pools: order.Pools, Decision: order.Decision})
@@ -112,6 +113,10 @@ func (r *run) quiet(ctx context.Context) (string, error) {
 	return "", err
 }
 
+// renewWait is for a quiet moment once the links have moved. It was quiet right
+// before, and no signal ends this wait.
+const renewWait = 20 * time.Second
+
 // renew restarts, right after the links have moved, the caches that cannot hold
 // both releases, with the new one warm. Until then the keys of the old one serve.
 func (r *run) renew(ctx context.Context) (string, error) {
@@ -126,15 +131,14 @@ func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	hot := Hot{Moved: map[string]string{}}
+	on := Occasion{Unused: unused, Moved: map[string]string{}, Wait: renewWait}
 	for _, move := range plan.Needed() {
 		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
-			hot.Moved[from] = r.App.releaseDir(move.To.Release)
+			on.Moved[from] = r.App.releaseDir(move.To.Release)
 		}
 	}
-	hot.Unused = unused
 	r.renewed = true
-	outcome, err := r.restartNow(ctx, r.instead, hot)
+	outcome, err := r.restartNow(ctx, r.instead, on)
 	if len(outcome.Pending) > 0 {
 		return "never quiet", err
 	}

@@ -28,10 +28,10 @@ func TestRoomIsMadeByARestart(t *testing.T) {
 		if len(caches.restarts) != want.restarts || report.Restart.Action != want.action {
 			t.Errorf("%s: %d restarts, action %s", room, len(caches.restarts), report.Restart.Action)
 		}
-		for _, hot := range caches.restarts {
-			to := hot.Moved[app.releaseDir("v1")]
+		for _, on := range caches.restarts {
+			to := on.Moved[app.releaseDir("v1")]
 			if want.moved != (to == app.releaseDir(report.Release)) {
-				t.Errorf("%s: moved %v", room, hot.Moved)
+				t.Errorf("%s: moved %v", room, on.Moved)
 			}
 		}
 		if warned := strings.Contains(strings.Join(report.Warnings, " "), "no room"); warned != (room == opcache.RoomNone) {

@@ -35,7 +35,7 @@ type fakeCaches struct {
 
 	room     opcache.Room // of their one cache, where it is not beside
 	pending  []opcache.Pending
-	restarts []Hot
+	restarts []Occasion
 }
 
 func (c *fakeCaches) Pinned(context.Context) ([]opcache.Worker, error) {
@@ -55,8 +55,8 @@ func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult
 	return opcache.UpkeepResult{}, c.fails["keep"]
 }
 func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
-func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, hot Hot) (opcache.Outcome, error) {
-	c.restarts = append(c.restarts, hot)
+func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
+	c.restarts = append(c.restarts, on)
 	done := opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}
 	if err := c.fails["refused"]; err != nil {
 		return opcache.Outcome{}, err
