@@ -55,7 +55,7 @@ func TestThePageShowsADeploy(t *testing.T) {
 	b.Until(spread, "r3 2 of 2")
 	b.Until(title, "booking 2 instances")
 	b.Until(last, "live booking deploy")
-	b.Until(lastSteps, "switch,sweep,invalidate")
+	b.Until(lastSteps, "switch,sweep,renew,invalidate")
 	b.Until(`String(charts.points() > 0)`, "true")
 	b.Screenshot("deploy")
 	b.WantQuiet()
