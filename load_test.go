@@ -30,6 +30,7 @@ type town struct {
 	server *sandbox.Server
 	hosts  []string
 	load   *load.Load
+	said   string // by the last relink, on stderr
 }
 
 const townSites = 30
@@ -110,7 +111,7 @@ func (w *town) relink(args ...string) (report deploy.Report, ended time.Time) {
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
-	ended = time.Now()
+	ended, w.said = time.Now(), stderr.String()
 	if len(out) == 0 {
 		w.t.Fatalf("relink %q: %v\n%s", args, err, stderr.String())
 	}

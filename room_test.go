@@ -30,6 +30,9 @@ func TestReleaseThatFitsOnlyInPlaceOfTheOld(t *testing.T) {
 	began := time.Now()
 	slow := w.slow(slowSeconds)
 	report, ended := w.relink("deploy", "r2", "--all", "--smart-reset")
+	if !strings.Contains(w.said, "waiting: ") || !strings.Contains(w.said, "GET /slow.php") {
+		t.Errorf("nobody was told what is waited for: %s", w.said)
+	}
 	if body := <-slow; body != "200 r1" {
 		t.Errorf("the slow request was answered by %q", body)
 	}

@@ -272,5 +272,6 @@ func (s *session) connect(ctx context.Context) (Caches, error) {
 	if err != nil {
 		return nil, err
 	}
+	setup.Restart.Waiting = opcache.Announce(s.deps.Screen.Line)
 	return connected{caches, setup.Method, setup.Restart}, nil
 }

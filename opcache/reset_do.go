@@ -48,7 +48,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	result := ResetResult{Decisions: []Decided{}, Masters: []ResetMaster{}, Pending: []Pending{}, Notes: []string{}}
 	ledger, err := s.ledger()
 	if err == nil {
-		s.setup.Restart.Waiting = s.waiting()
+		s.setup.Restart.Waiting = Announce(s.screen.Line)
 		if s.setup.Method == MethodApache && !whenNeeded {
 			err = s.resetApache(ctx, ledger, &result)
 		} else {
@@ -65,13 +65,13 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	return s.show(result, result.Text, err)
 }
 
-// waiting shows each new reason to wait once.
-func (s *session) waiting() func(error) {
+// Announce shows each new reason to wait once.
+func Announce(line func(format string, args ...any)) func(why error) {
 	last := ""
 	return func(why error) {
 		if what, _, _ := strings.Cut(why.Error(), " for "); what != last {
 			last = what
-			s.screen.Line("  waiting: %v", why)
+			line("  waiting: %v", why)
 		}
 	}
 }
