@@ -38,6 +38,9 @@ func TestReleaseThatFitsOnlyInPlaceOfTheOld(t *testing.T) {
 	}
 	wantLive(t, w, report, ended, "r1")
 	w.wantRoomMade(report, "in place of the old one")
+	if report.Warm.Scripts < partsOfBig || report.Warm.Skipped != "" || len(report.Warnings) != 0 {
+		t.Errorf("warm %+v, warnings %q", report.Warm, report.Warnings)
+	}
 	if history, err := opcache.ReadHistory(w.path("state")); err != nil || history[0].Time.Before(began.Add(slowSeconds*time.Second)) {
 		t.Errorf("restarted %v after the slow request had begun (%v)", history[0].Time.Sub(began), err)
 	}

@@ -36,7 +36,7 @@ func (r *run) restart(ctx context.Context) (string, error) {
 	}
 	usage, err := r.caches.Usage(ctx)
 	r.report.Memory.After = memoryOf(usage)
-	return r.report.Restart.Action, err
+	return result.Action(), err
 }
 
 // countShared measures what the instances save by sharing the release.

@@ -106,11 +106,14 @@ func (r *run) quiet(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	err := r.caches.Rehearse(ctx, r.instead)
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
 		r.instead = nil
 		return "", r.withoutRestart(err)
 	}
-	return "", err
+	return "", nil
 }
 
 // renewWait is for a quiet moment once the links have moved. It was quiet right
@@ -139,6 +142,10 @@ func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
 	}
 	r.renewed = true
 	outcome, err := r.restartNow(ctx, r.instead, on)
+	for _, m := range outcome.Masters {
+		r.report.Warm.Scripts += m.Warm.Scripts
+		r.report.Warm.Failed = append(r.report.Warm.Failed, m.Warm.Failed...)
+	}
 	if len(outcome.Pending) > 0 {
 		return "never quiet", err
 	}

@@ -78,6 +78,9 @@ func (r *run) warm(ctx context.Context) (string, error) {
 	case err != nil:
 		r.report.warn("warm: " + err.Error())
 		return "stopped: " + err.Error(), nil
+	case result.Skipped != "" && len(r.instead) > 0:
+		r.report.Warm.Skipped = ""
+		return "with the restart", nil
 	case result.Skipped != "":
 		r.report.warn("nothing was warmed: " + result.Skipped)
 		return result.Skipped, nil
