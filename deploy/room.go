@@ -43,8 +43,13 @@ func (r *run) room(ctx context.Context) (string, error) {
 			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
-	if err := r.makeRoom(ctx, before, Occasion{Unused: unused}); err != nil {
-		return "", err
+	if len(before) > 0 {
+		if err := r.makeRoom(ctx, before, Occasion{Unused: unused}); err != nil {
+			return "", err
+		}
+		if _, err := r.cut.Room(ctx, unused); err != nil { // for the warm
+			return "", err
+		}
 	}
 	return describeRoom(len(before), len(r.instead)), nil
 }
@@ -61,9 +66,6 @@ func describeRoom(before, instead int) string {
 
 // makeRoom restarts caches while the old release is live everywhere.
 func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, on Occasion) error {
-	if len(orders) == 0 {
-		return nil
-	}
 	outcome, err := r.restartNow(ctx, orders, on)
 	switch {
 	case len(outcome.Pending) > 0:

@@ -20,6 +20,7 @@ type Switch struct {
 	spell  *spellings
 	pinned map[*pool]map[int]bool
 	views  []*view // one for each cache
+	places []Place // nil before Room
 
 	mu      sync.Mutex // guards spell: listings teach it while others ask
 	settled bool

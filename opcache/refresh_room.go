@@ -27,5 +27,8 @@ func (r *refreshing) makeRoom(ctx context.Context, cut *Switch) error {
 		o.Unused, o.Moved = []string{r.From}, map[string]string{r.From: r.To}
 	}
 	r.result.Renewed, err = r.Ledger.Carry(ctx, r.caches, orders, o)
+	if err == nil {
+		_, err = cut.Room(ctx, nil, r.Restart.Method)
+	}
 	return err
 }

@@ -25,14 +25,15 @@ const maxProtectionWait = 10 * time.Second
 // requests with rests between, so that the site keeps its workers.
 func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error) {
 	var result WarmResult
-	places, err := s.Room(ctx, nil, MethodAuto)
-	if err != nil {
-		return result, err
+	if s.places == nil {
+		if _, err := s.Room(ctx, nil, MethodAuto); err != nil {
+			return result, err
+		}
 	}
 	wanted := make([][]string, len(s.views))
 	sum := 0
 	for i, v := range s.views {
-		if why := crowded(places, v.cache); why != "" {
+		if why := crowded(s.places, v.cache); why != "" {
 			result.Skipped = why
 			continue
 		}
@@ -44,7 +45,7 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
 	var mu sync.Mutex
-	err = s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+	err := s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
 		failed, err := s.caches.compile(ctx, one, wanted[i], count)
 		mu.Lock()
 		defer mu.Unlock()
