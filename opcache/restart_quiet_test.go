@@ -1,0 +1,122 @@
+package opcache_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"relink/internal/hint"
+	"relink/opcache"
+	"relink/php/sandbox"
+)
+
+func TestRestartWaitsForQuiet(t *testing.T) {
+	for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+		t.Run(string(method), func(t *testing.T) {
+			f := restartFarm(t)
+			c := f.connect(opcache.Options{})
+			before, workers := f.usage(c), f.workers()
+			slow := f.beginSlow("club1")
+			o := now(method)
+			o.WhenQuiet, o.Wait, o.Quiet = true, time.Minute, time.Millisecond
+			waiting := make(chan error, 1)
+			o.Waiting = func(err error) {
+				select {
+				case waiting <- err:
+				default:
+				}
+			}
+			done := make(chan opcache.MasterRestart, 1)
+			go func() {
+				result, err := c.Restart(f.ctx, o)
+				if err != nil || len(result.Masters) != 1 {
+					t.Error(result, err)
+					close(done)
+					return
+				}
+				done <- result.Masters[0]
+			}()
+			select {
+			case why := <-waiting:
+				f.wantRefused(why, opcache.ErrNotQuiet, "GET /slow.php")
+			case <-f.ctx.Done():
+				t.Fatal("nothing was waited for")
+			}
+			f.wantNoRestart(f.connect(opcache.Options{}), before, workers)
+			if body := slow.end(f); !strings.Contains(body, "slow v1") {
+				t.Errorf("the request in flight got %q", body)
+			}
+			if got := <-done; got.Waited == 0 || got.Action == "" {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestRestartRefusedWhileARequestRuns(t *testing.T) {
+	f := restartFarm(t)
+	c := f.connect(opcache.Options{})
+	before, workers := f.usage(c), f.workers()
+	slow := f.beginSlow("club1")
+	o := now(opcache.MethodOPcache)
+	o.Quiet = time.Millisecond
+	_, err := c.Restart(f.ctx, o)
+	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php", "--when-quiet", "--force")
+	o.WhenQuiet, o.Wait = true, 300*time.Millisecond
+	_, err = c.Restart(f.ctx, o)
+	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php")
+	f.wantNoRestart(c, before, workers)
+
+	o.Force, o.Limit = true, time.Second
+	_, err = c.Restart(f.ctx, o) // OPcache itself waits for the request
+	if err == nil || !strings.Contains(err.Error(), "scheduled but has not happened") || len(hint.Of(err)) == 0 {
+		t.Error(err)
+	}
+	slow.end(f)
+}
+
+// An idle persistent connection keeps an FPM reload, and all requests with it,
+// waiting for process_control_timeout. OPcache does not mind it.
+func TestHeldWorkerIsNotQuietForFPM(t *testing.T) {
+	f := newFarm(t, farmOptions{Options: sandbox.Options{EnableReuse: true, Masters: []sandbox.Master{fpmMaster("php")}}})
+	c := f.connect(opcache.Options{})
+	f.get("club1", "index.php")
+	o := now(opcache.MethodFPM)
+	o.Quiet = time.Millisecond
+	_, err := c.Restart(f.ctx, o)
+	f.wantRefused(err, opcache.ErrNotQuiet, "held by a connection without a request", "enablereuse=on")
+	o.Method = opcache.MethodOPcache
+	f.restart(c, o)
+}
+
+func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
+	for name, blind := range map[string]sandbox.Pool{
+		"its own":      {Name: "www", Workers: 2, NoStatusPage: true},
+		"of a sibling": {Name: "other", Workers: 1, NoStatusPage: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pools := []sandbox.Pool{blind}
+			if blind.Name != "www" {
+				pools = []sandbox.Pool{{Name: "www", Workers: 2}, blind}
+			}
+			f := restartFarm(t, fpmMaster("php", pools...))
+			c, err := opcache.Connect(f.ctx, f.pools()[:1], opcache.Options{})
+			f.must(err)
+			before, workers := f.usage(c), f.workers()
+			address := f.server.Pool(blind.Name).Address
+			for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+				o := now(method)
+				o.WhenQuiet, o.Wait = true, time.Hour // waiting would not help
+				_, err = c.Restart(f.ctx, o)
+				f.wantRefused(err, opcache.ErrQuietUnknown, address, "pm.status_path = /fpm-status", "--force")
+				f.wantRefused(err, opcache.ErrNotQuiet)
+			}
+			f.wantNoRestart(c, before, workers)
+			o := now(opcache.MethodAuto)
+			o.Force = true
+			if got := f.restart(c, o); len(got.Notes) != 1 || !strings.Contains(got.Notes[0], address) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
