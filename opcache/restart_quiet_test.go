@@ -1,12 +1,14 @@
 package opcache_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"relink/internal/hint"
 	"relink/opcache"
+	"relink/php"
 	"relink/php/sandbox"
 )
 
@@ -117,6 +119,41 @@ func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
 			if got := f.restart(c, o); len(got.Notes) != 1 || !strings.Contains(got.Notes[0], address) {
 				t.Errorf("%+v", got)
 			}
+		})
+	}
+}
+
+// A rehearsal meets what the restart would meet, and does nothing.
+func TestRehearsal(t *testing.T) {
+	kills := sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}
+	for name, tt := range map[string]struct {
+		master sandbox.Master
+		method opcache.Method
+		want   error
+	}{
+		"nothing speaks against a reload":    {fpmMaster("php"), opcache.MethodFPM, nil},
+		"nor against a reset":                {fpmMaster("php"), opcache.MethodOPcache, nil},
+		"a reload kills requests":            {kills, opcache.MethodFPM, php.ErrKillsRequests},
+		"a reset in place of such a reload":  {kills, opcache.MethodAuto, nil},
+		"a request runs, and is waited for":  {fpmMaster("php"), opcache.MethodAuto, opcache.ErrNotQuiet},
+		"also before a reset in its place":   {kills, opcache.MethodAuto, opcache.ErrNotQuiet},
+		"a refused reload waits for nothing": {kills, opcache.MethodFPM, php.ErrKillsRequests},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := restartFarm(t, tt.master)
+			c := f.connect(opcache.Options{})
+			before, workers := f.usage(c), f.workers()
+			o := now(tt.method)
+			if tt.want == opcache.ErrNotQuiet {
+				slow := f.beginSlow("club1")
+				defer slow.end(f)
+				o.WhenQuiet, o.Wait, o.Quiet = true, 100*time.Millisecond, time.Millisecond
+			}
+			err := c.Rehearse(f.ctx, order(f.server.Pool("").Address), o)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			f.wantNoRestart(c, before, workers)
 		})
 	}
 }
