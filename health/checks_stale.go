@@ -114,11 +114,13 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 	if a.Pending == nil || a.Locked != nil || len(a.Pending.Stale) == 0 {
 		return ok("", "none")
 	}
-	var alive, hidden []string
+	var alive, ending, hidden []string
 	for _, w := range a.Pending.Stale {
 		switch lives, known := f.lives(w, a.Pending); {
 		case !known:
 			hidden = append(hidden, w.Pool)
+		case lives && w.Ends:
+			ending = append(ending, fmt.Sprintf("worker %d of %s", w.PID, w.Pool))
 		case lives:
 			alive = append(alive, fmt.Sprintf("worker %d of %s", w.PID, w.Pool))
 		}
@@ -130,6 +132,9 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 		return problem(Warning, "", "may be on an old release since the last deploy: "+list(alive), fix).with(count)
 	case len(hidden) > 0:
 		return problem(Unknown, "", "cannot tell whether workers that the last deploy did not reach still live: no status page of "+list(hidden), fix)
+	}
+	if len(ending) > 0 {
+		return ok("", "in a request from before the last deploy, and end with it: %s", list(ending)).with(count)
 	}
 	return ok("", "those that the last deploy did not reach have ended").with(count)
 }

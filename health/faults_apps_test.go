@@ -192,6 +192,11 @@ func TestStaleWorkers(t *testing.T) {
 	results := s.evaluate()
 	s.fires(results, "stale-workers", Warning, "may be on an old release since the last deploy: worker")
 	s.quiet(results, "stale-workers")
+	journal.Stale[0].Ends = true // it serves no further page
+	s.write(journal)
+	results = s.evaluate()
+	s.fires(results, "stale-workers", OK, "end with it: worker")
+	s.quiet(results)
 	journal.Stale = journal.Stale[1:]
 	s.write(journal)
 	s.quiet(s.evaluate())
