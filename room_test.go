@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +45,38 @@ func TestReleaseThatFitsOnlyInPlaceOfTheOld(t *testing.T) {
 	}
 	if history, err := opcache.ReadHistory(w.path("state")); err != nil || history[0].Time.Before(began.Add(slowSeconds*time.Second)) {
 		t.Errorf("restarted %v after the slow request had begun (%v)", history[0].Time.Sub(began), err)
+	}
+}
+
+// What dies between the switch and the restart leaves the restart to others.
+func TestRestartThatMakesRoomSurvivesACrash(t *testing.T) {
+	w := newCrowdedTown(t)
+	w.kill("renew", "deploy", "r2", "--all")
+	pending, err := opcache.ReadPending(w.path("state"))
+	if err != nil || len(pending) != 1 || pending[0].Reasons[0].Figure != opcache.FigureRoom {
+		t.Fatalf("%+v %v", pending, err)
+	}
+	w.relink("recover")
+	w.relink("opcache", "reset", "--when-needed", "--when-quiet")
+	history, err := opcache.ReadHistory(w.path("state"))
+	if err != nil || len(history) != 1 || !history[0].Done() {
+		t.Errorf("%+v %v", history, err)
+	}
+	if pending, err = opcache.ReadPending(w.path("state")); err != nil || len(pending) != 0 {
+		t.Errorf("%+v %v", pending, err)
+	}
+	w.wantNoFault(w.load.Stop())
+}
+
+// kill runs the program until it dies at that point.
+func (w *town) kill(point string, args ...string) {
+	w.t.Helper()
+	command := exec.CommandContext(w.ctx, os.Args[0], append([]string{"--config", w.path("relink.yaml")}, args...)...)
+	command.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=relink-killed", killPoint+"="+point)
+	command.Args[0] = "relink-killed"
+	out, err := command.CombinedOutput()
+	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.Exited() {
+		w.t.Fatalf("it was not killed at %s: %v\n%s", point, err, out)
 	}
 }
 

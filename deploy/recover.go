@@ -172,7 +172,7 @@ func (r *run) recoverCaches(ctx context.Context) error {
 	err := r.connect(ctx)
 	if err == nil && r.caches != nil {
 		if r.cut, err = r.watchLinks(ctx, cacheLinks(nil, r.unsettled)); err == nil {
-			err = r.cutOver(ctx)
+			err = errors.Join(r.renewLeft(ctx), r.cutOver(ctx))
 		}
 	}
 	return r.afterLinks(err)

@@ -154,6 +154,25 @@ func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
 	return ui.Plural(len(r.instead), "cache") + " restarted", err
 }
 
+// renewLeft does the restarts that a deploy died before, while the keys of the
+// old release still serve: once those are gone, the new one runs uncached.
+func (r *run) renewLeft(ctx context.Context) error {
+	pending, err := opcache.ReadPending(r.App.State)
+	if err != nil {
+		return err
+	}
+	for _, p := range pending {
+		if p.MakesRoom() {
+			r.instead = append(r.instead, p.Order())
+		}
+	}
+	if len(r.instead) == 0 {
+		return nil
+	}
+	_, err = r.renewInto(ctx, r.journal.Moves)
+	return err
+}
+
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
 func (r *run) unusedBefore() ([]string, error) {

@@ -54,6 +54,9 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, e
 func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult, error) {
 	return opcache.UpkeepResult{}, c.fails["keep"]
 }
+func (c *fakeCaches) Expect(context.Context, opcache.Ledger, []opcache.Order) error {
+	return c.fails["expect"]
+}
 func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
 func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	c.restarts = append(c.restarts, on)
@@ -141,6 +144,7 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"no room and no restart":                {caches: fakeCaches{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
 		"no room and a restart that is refused": {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
 		"no room and a restart that fails":      {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: "},
+		"no room and no state folder":           {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
 		"refresh":                               {caches: fakeCaches{fails: map[string]error{"refresh": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
 			d.Connect = func(context.Context) (Caches, error) { return nil, broken }

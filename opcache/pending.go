@@ -20,7 +20,8 @@ type Pending struct {
 	Reasons []Reason  `json:"reasons"`
 	Since   time.Time `json:"since"`
 	Tries   int       `json:"tries"`
-	Last    string    `json:"last"` // why it was not done at the last try
+	Last    string    `json:"last"`             // why it was not done at the last try
+	Failed  bool      `json:"failed,omitempty"` // a try has begun, and failed
 	// Started and Restarts are of the cache that it is about: others settle it.
 	// Started alone has a grain of a second.
 	Started  time.Time `json:"started"`
@@ -30,6 +31,16 @@ type Pending struct {
 // settledBy tells whether somebody has restarted the cache since.
 func (p Pending) settledBy(u Usage) bool {
 	return !u.Started.Equal(p.Started) || u.Restarts != p.Restarts
+}
+
+// Order is what was decided.
+func (p Pending) Order() Order {
+	return Order{Pools: p.Pools, Decision: Decision{Action: p.Action, Reasons: p.Reasons}}
+}
+
+// MakesRoom tells whether it is one that a release needs to find its place.
+func (p Pending) MakesRoom() bool {
+	return slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Figure == FigureRoom })
 }
 
 // method is how the pending restart has to be done.

@@ -46,15 +46,7 @@ func (l Ledger) Carry(ctx context.Context, c *Caches, orders []Order, o RestartO
 		if err != nil {
 			return err
 		}
-		for _, order := range orders {
-			i := slices.IndexFunc(usages, func(u Usage) bool {
-				return slices.ContainsFunc(u.Pools, func(p string) bool { return slices.Contains(order.Pools, p) })
-			})
-			if i < 0 || !order.Decision.Action.Empties() {
-				continue
-			}
-			want := Pending{Pools: usages[i].Pools, Action: order.Decision.Action, Reasons: order.Decision.Reasons,
-				Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts}
+		for _, want := range ordered(orders, usages) {
 			if err := l.carry(ctx, c, want, o, &out); err != nil {
 				return err
 			}
@@ -62,6 +54,50 @@ func (l Ledger) Carry(ctx context.Context, c *Caches, orders []Order, o RestartO
 		return nil
 	})
 	return out, err
+}
+
+// Expect notes orders that are about to be carried out as pending, so that somebody
+// else does it should this process die before.
+func (l Ledger) Expect(ctx context.Context, c *Caches, orders []Order) error {
+	usages, err := c.Usage(ctx)
+	if err != nil {
+		return err
+	}
+	return l.locked(func() error {
+		for _, want := range ordered(orders, usages) {
+			want.Last = "the command that was to do it has ended before"
+			if _, err := addPending(l.Dir, want); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Forget drops what is pending for the caches of these orders.
+func (l Ledger) Forget(orders []Order) error {
+	return l.locked(func() error {
+		for _, order := range orders {
+			if err := ClearPending(l.Dir, order.Pools); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ordered are the restarts that orders ask for, of caches as they are now.
+func ordered(orders []Order, usages []Usage) []Pending {
+	var all []Pending
+	for _, order := range orders {
+		i := slices.IndexFunc(usages, func(u Usage) bool { return Pending{Pools: order.Pools}.about(u.Pools) })
+		if i < 0 || !order.Decision.Action.Empties() {
+			continue
+		}
+		all = append(all, Pending{Pools: usages[i].Pools, Action: order.Decision.Action, Reasons: order.Decision.Reasons,
+			Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts})
+	}
+	return all
 }
 
 // Finish does the pending restarts of these caches whose moment is quiet now,
@@ -118,9 +154,10 @@ func (l Ledger) carry(ctx context.Context, c *Caches, want Pending, o RestartOpt
 	}
 	// One that has begun and failed stays pending too: its command may have done
 	// nothing. If it did restart the cache, the next look finds it settled.
-	want.Last = err.Error()
+	told := want.Failed
+	want.Last, want.Failed = err.Error(), told || len(result.Masters) > 0
 	noted, addErr := addPending(l.Dir, want)
-	if addErr == nil && noted.Tries == 1 && len(result.Masters) > 0 {
+	if addErr == nil && want.Failed && !told {
 		addErr = l.remember(want, result.Masters[0], err)
 	}
 	if addErr != nil || !errors.Is(err, ErrNotQuiet) {
