@@ -8,5 +8,5 @@ func (r *run) rememberReached() error {
 	if r.cut == nil {
 		return nil
 	}
-	return opcache.RememberReached(r.App.stateFile("reached.json"), r.cut.Learned())
+	return opcache.RememberReached(opcache.ReachedFile(r.App.State, r.App.Name), r.cut.Learned())
 }

@@ -144,6 +144,23 @@ func TestStaleCodeBesideALiveRelease(t *testing.T) {
 	s.quiet(results, "stale-code")
 }
 
+// A spelling that no worker shows at the moment is known from earlier deploys.
+func TestStaleCodeUnderASpellingOfEarlier(t *testing.T) {
+	s := newScene(t, sound("php", sandbox.Pool{Name: "www", Workers: 1}))
+	s.must(os.Symlink(s.path("www"), s.path("alias")))
+	page := s.path("alias", "club2", "index.php")
+	s.get("www", page)
+	s.release("v2")
+	s.link("club2", "v2")
+	if got := s.get("www", page); got != "v1" {
+		t.Fatalf("the fault is not there: %q", got)
+	}
+	s.get("www", s.path("www", "club1", "page.php"))
+	s.quiet(s.evaluate()) // nobody knows
+	s.must(opcache.RememberReached(opcache.ReachedFile(s.path("state"), "booking"), []string{s.path("alias")}))
+	s.fires(s.evaluate(), "stale-code", Critical, "club2 still serves", "of v1", "index.php")
+}
+
 func TestOldRelease(t *testing.T) {
 	s := newScene(t)
 	page := s.path("www", "club1", "page.php")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"relink/internal/realpath"
+	"relink/opcache"
 	"relink/php"
 )
 
@@ -80,6 +81,7 @@ type held struct {
 
 func newHunt(g *gathering, c *cache, app *App, a Application) *hunt {
 	h := &hunt{cache: c, app: app, target: filepath.Join(".", a.LinkTarget), releases: map[string]*held{}, live: map[string]bool{}}
+	a.ReachedAs = slices.Concat(a.ReachedAs, opcache.ReadReached(opcache.ReachedFile(g.State, a.Name)))
 	h.spell = newSpeller(a, g.scriptsSeen(c))
 	h.linked = linkedReleases(app)
 	for n := range c.sample.Scripts {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"relink/internal/durable"
@@ -13,6 +14,9 @@ import (
 
 // reachedMost bounds the folders that are remembered.
 const reachedMost = 100
+
+// ReachedFile is where that is remembered of an application.
+func ReachedFile(state, app string) string { return filepath.Join(state, app+".reached.json") }
 
 // ReadReached lists the folders through which the web server has been seen to
 // reach links: one that is quiet now may be reached so all the same. What cannot

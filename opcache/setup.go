@@ -2,7 +2,6 @@ package opcache
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 
 	"relink/internal/hint"
@@ -65,7 +64,7 @@ func (s Setup) Connect(ctx context.Context, app *App) (*Caches, error) {
 	return caches, err
 }
 
-func (s Setup) reachedFile(app *App) string { return filepath.Join(s.State, app.Name+".reached.json") }
+func (s Setup) reachedFile(app *App) string { return ReachedFile(s.State, app.Name) }
 
 // sites lists every link that is configured.
 func (s Setup) sites() []Site {
