@@ -102,7 +102,13 @@ func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded boo
 		return err
 	}
 	if whenNeeded {
-		return s.keepEach(ctx, ledger, result)
+		kept, err := s.setup.KeepEach(ctx, s.apps(), KeepOptions{Ledger: ledger, Before: s.recorded(), Retire: true})
+		result.Decisions = append(result.Decisions, kept.Decisions...)
+		result.add(kept.Outcome)
+		if kept.Retired > 0 {
+			result.Notes = append(result.Notes, ui.Plural(kept.Retired, "script")+" of releases that nobody uses invalidated")
+		}
+		return err
 	}
 	orders, err := s.orders(ctx, caches, result.done)
 	if err != nil {
@@ -131,43 +137,6 @@ func (s *session) orders(ctx context.Context, caches *Caches, done []MasterResta
 		orders = append(orders, Order{Pools: u.Pools, Decision: Decision{Action: s.setup.Method.action(u.Preloaded > 0), Reasons: []Reason{asked}}})
 	}
 	return orders, nil
-}
-
-// keepEach decides for each application, since what its next release needs is
-// its own; without any, for the caches as they are.
-func (s *session) keepEach(ctx context.Context, ledger Ledger, result *ResetResult) error {
-	apps := []*App{nil}
-	for _, app := range s.apps() {
-		if apps[0] == nil {
-			apps = nil
-		}
-		apps = append(apps, &app)
-	}
-	for _, app := range apps {
-		if err := s.keep(ctx, ledger, app, result); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *session) keep(ctx context.Context, ledger Ledger, app *App, result *ResetResult) error {
-	caches, err := s.setup.Connect(ctx, app)
-	if err != nil {
-		return err
-	}
-	upkeep := Upkeep{Thresholds: s.setup.Thresholds, Method: s.setup.Method, Before: s.recorded(), Ledger: ledger, Restart: s.setup.Restart}
-	if app != nil {
-		upkeep.Release = mostUsed(realFolder(app.Releases), standings(app.Sites))
-		upkeep.Unused = app.unused()
-	}
-	kept, err := caches.Keep(ctx, upkeep)
-	result.Decisions = append(result.Decisions, kept.Decisions...)
-	result.add(kept.Outcome)
-	if kept.Retired > 0 {
-		result.Notes = append(result.Notes, ui.Plural(kept.Retired, "script")+" of releases that nobody uses invalidated")
-	}
-	return err
 }
 
 // recorded are the figures of the last sample of "opcache report".

@@ -3,6 +3,7 @@ package opcache
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"relink/php"
@@ -54,7 +55,7 @@ func (r UpkeepResult) Action() string {
 // pending in the ledger.
 func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
 	var result UpkeepResult
-	u.Restart.Unused = u.Unused
+	u.Restart.Unused = slices.Concat(u.Restart.Unused, u.Unused)
 	var err error
 	if result.Outcome, err = u.Ledger.Finish(ctx, c, u.Restart); err != nil {
 		return result, err
@@ -86,6 +87,47 @@ func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
 	result.Notes = append(result.Notes, carried.Notes...)
 	result.Pending = carried.Pending // what Finish could not do either is decided anew
 	return result, err
+}
+
+// KeepOptions say how KeepEach keeps caches.
+type KeepOptions struct {
+	Ledger Ledger
+	Before []Usage // an earlier reading, for the hit rate since; may be nil
+	Retire bool    // releases that no link leads to: not while a deploy may be warming one
+}
+
+// KeepEach keeps the caches of each of these applications, since what its next
+// release needs is its own; without any, the caches as they are.
+func (s Setup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (UpkeepResult, error) {
+	if len(apps) == 0 {
+		return s.keep(ctx, nil, o)
+	}
+	var all UpkeepResult
+	for i := range apps {
+		one, err := s.keep(ctx, &apps[i], o)
+		all.Decisions = append(all.Decisions, one.Decisions...)
+		all.Retired += one.Retired
+		all.Masters, all.Pending, all.Notes = append(all.Masters, one.Masters...), append(all.Pending, one.Pending...), append(all.Notes, one.Notes...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func (s Setup) keep(ctx context.Context, app *App, o KeepOptions) (UpkeepResult, error) {
+	caches, err := s.Connect(ctx, app)
+	if err != nil {
+		return UpkeepResult{}, err
+	}
+	upkeep := Upkeep{Thresholds: s.Thresholds, Method: s.Method, Before: o.Before, Ledger: o.Ledger, Restart: s.Restart}
+	if app != nil {
+		upkeep.Release = mostUsed(realFolder(app.Releases), standings(app.Sites))
+	}
+	if app != nil && o.Retire {
+		upkeep.Unused = app.unused()
+	}
+	return caches.Keep(ctx, upkeep)
 }
 
 func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {

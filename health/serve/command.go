@@ -86,6 +86,9 @@ func (p Program) translate(c *config.Config) (o Options, err error) {
 		return o, fmt.Errorf("health.skip: %w", err)
 	}
 	o.Finish, err = finisher(c)
+	if c.Serve.Restart == config.ServeNeeded && err == nil {
+		o.Keep, err = keeper(c)
+	}
 	return o, err
 }
 
@@ -96,6 +99,26 @@ func (p Program) notify() Notify {
 		microseconds = 0
 	}
 	return Notify{Socket: p.NotifySocket, Watchdog: time.Duration(microseconds) * time.Microsecond}
+}
+
+// keeper decides as "opcache reset --when-needed" does. The hit rate is that since
+// it was asked last.
+func keeper(c *config.Config) (Keep, error) {
+	setup, err := opcache.FromConfig(c)
+	setup.Restart.Wait = 0
+	o := opcache.KeepOptions{Ledger: opcache.Ledger{Dir: c.StateDir, By: "relink serve"}}
+	return func(ctx context.Context, unused []string) (opcache.UpkeepResult, error) {
+		setup.Restart.Unused = unused
+		result, err := setup.KeepEach(ctx, setup.Apps, o)
+		if err != nil {
+			return result, err
+		}
+		caches, err := setup.Connect(ctx, nil)
+		if err == nil {
+			o.Before, err = caches.Usage(ctx)
+		}
+		return result, err
+	}, err
 }
 
 // finisher connects anew at each try: pools and masters come and go. No try waits

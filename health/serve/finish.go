@@ -16,7 +16,13 @@ import (
 // nothing has to be warmed again.
 type Finish func(ctx context.Context, unused []string) (opcache.Outcome, error)
 
+// Keep decides by the thresholds whether caches have to be restarted, and does it
+// if it is quiet; else that is pending.
+type Keep func(ctx context.Context, unused []string) (opcache.UpkeepResult, error)
+
 const (
+	// keepEvery is how often it is decided, which reads what the caches hold.
+	keepEvery = time.Minute
 	// finishLimit bounds one try, with the warming of what was hot.
 	finishLimit = 10 * time.Minute
 	// slowestRetry is how rarely a restart is tried that fails again and again.
@@ -38,7 +44,7 @@ func (s *service) finishLoop(ctx context.Context) error {
 		pause = s.Interval
 		if err := s.finish(ctx); err != nil && ctx.Err() == nil {
 			s.metrics.finishFailed()
-			s.Log.Error().Err(err).Msg("a pending restart could not be done")
+			s.Log.Error().Err(err).Msg("a restart could not be done")
 			pause = min(s.retry(err), slowestRetry)
 		}
 	}
@@ -55,31 +61,54 @@ func (s *service) retry(err error) time.Duration {
 }
 
 func (s *service) finish(ctx context.Context) error {
-	pending, err := opcache.ReadPending(s.Health.State)
-	if err != nil || len(pending) == 0 || s.Finish == nil {
-		return err
-	}
 	now := s.sampler.current()
 	if now.facts.Time.IsZero() || now.locked() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishLimit)
 	defer cancel()
-	outcome, err := s.Finish(ctx, unused(now))
-	for _, m := range outcome.Masters {
-		if !m.Proven {
-			continue // err tells
-		}
-		s.metrics.finished()
-		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Str("took", ui.Duration(m.Took)).Msg("the pending restart is done")
+	pending, err := opcache.ReadPending(s.Health.State)
+	if err == nil && len(pending) > 0 && s.Finish != nil {
+		var outcome opcache.Outcome
+		outcome, err = s.Finish(ctx, unused(now))
+		s.sayDone(outcome, "the pending restart is done")
 	}
-	for _, note := range outcome.Notes {
-		s.Log.Info().Msg(note)
+	if err == nil {
+		err = s.keep(ctx, now)
 	}
 	if err == nil {
 		s.failures = 0
 	}
 	return err
+}
+
+// keep decides now and then.
+func (s *service) keep(ctx context.Context, now *reading) error {
+	if s.Keep == nil || time.Since(s.kept) < keepEvery {
+		return nil
+	}
+	s.kept = time.Now()
+	result, err := s.Keep(ctx, unused(now))
+	for _, one := range result.Decisions {
+		if one.Action.Empties() {
+			s.Log.Info().Strs("pools", one.Pools).Strs("reasons", one.Texts()).Msg("a restart is needed")
+		}
+	}
+	s.sayDone(result.Outcome, "the restart is done")
+	return err
+}
+
+func (s *service) sayDone(outcome opcache.Outcome, done string) {
+	for _, m := range outcome.Masters {
+		if !m.Proven {
+			continue // err tells
+		}
+		s.metrics.finished()
+		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Str("took", ui.Duration(m.Took)).Msg(done)
+	}
+	for _, note := range outcome.Notes {
+		s.Log.Info().Msg(note)
+	}
 }
 
 // unused lists the releases that no instance leads into.

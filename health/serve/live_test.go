@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -172,4 +173,39 @@ func (s *scene) busy() (time.Duration, error) {
 		}
 	}
 	return longest, nil
+}
+
+// What the thresholds ask for is done where the configuration wants it, also if
+// no deploy has decided it.
+func TestTheServiceRestartsWhatIsNeeded(t *testing.T) {
+	s := newSceneOf(t, map[string]string{"opcache.file_update_protection": "0", "opcache.memory_consumption": "8", "opcache.interned_strings_buffer": "1"}, 2)
+	s.deploy("r1")
+	_, pools := s.caches()
+	agent, err := php.NewAgent(pools[0])
+	s.must(err)
+	var files []string
+	for i := range 60 {
+		file := s.path("source", fmt.Sprintf("waste%d.php", i))
+		s.must(os.WriteFile(file, []byte("<?php return ["+strings.Repeat("1, ", 3000)+"];"), 0o644))
+		files = append(files, file)
+	}
+	_, err = agent.Compile(s.ctx, files, 0)
+	s.must(err)
+	_, err = agent.Invalidate(s.ctx, files, 0)
+	s.must(err)
+	if o := s.options(); o.Keep != nil {
+		t.Error("it decides though nobody wants it to")
+	}
+	text, err := os.ReadFile(s.file)
+	s.must(err)
+	s.must(os.WriteFile(s.file, append(text, "\nserve: {restart: needed}\n"...), 0o644))
+	start(t, s.options()).looked()
+	var done []opcache.Restart
+	await(t, "the restart", func() bool {
+		done, err = opcache.ReadHistory(s.path("state"))
+		return err == nil && len(done) > 0
+	})
+	if len(done) != 1 || !done[0].Done() || done[0].By != "relink serve" || !done[0].Reasons[0].Crossed || done[0].After.WastedBytes != 0 {
+		t.Errorf("%+v", done)
+	}
 }

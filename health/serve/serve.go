@@ -35,6 +35,7 @@ type Options struct {
 
 	// Finish does the pending restarts whose moment is quiet; nil: they stay.
 	Finish Finish
+	Keep   Keep // nil: nothing is decided
 	Notify Notify
 	Log    zerolog.Logger
 
@@ -107,7 +108,8 @@ type service struct {
 	sampler *sampler
 	feed    *page.Feed
 
-	failures int // of finish, in a row
+	failures int       // of finish, in a row
+	kept     time.Time // when Keep was called last
 }
 
 func newService(o Options, a *access, st *store) *service {

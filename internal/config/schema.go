@@ -17,7 +17,7 @@ func defaults(path string) *Config {
 		Restart: Restart{Method: MethodAuto, Wait: time.Minute, Quiet: time.Second},
 		Warm:    Warm{Workers: 1, Slice: 200 * time.Millisecond, Pause: 50 * time.Millisecond},
 		Health:  defaultHealth(),
-		Serve:   Serve{Listen: "127.0.0.1:9155", Interval: 5 * time.Second, History: 16 << 20},
+		Serve:   Serve{Listen: "127.0.0.1:9155", Interval: 5 * time.Second, History: 16 << 20, Restart: ServePending},
 		Timeouts: Timeouts{
 			Call: 30 * time.Second, Sweep: 100 * time.Millisecond, Settle: 30 * time.Second,
 			Hook: 10 * time.Minute, Check: 10 * time.Second, Fetch: 10 * time.Minute,

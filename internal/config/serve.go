@@ -18,6 +18,7 @@ func (r *reader) serve(s *Serve) take {
 		"listen":     r.listen(&s.Listen),
 		"interval":   r.duration(&s.Interval, time.Second),
 		"history":    r.size(&s.History),
+		"restart":    r.choice(&s.Restart, ServePending, ServeNeeded),
 		"token_file": r.absolute(&s.TokenFile),
 		"tls": r.section(keys{
 			"cert":      r.absolute(&s.TLS.Cert),
@@ -66,6 +67,7 @@ func viewServe(s Serve) ordered {
 		"listen", s.Listen,
 		"interval", s.Interval,
 		"history", formatSize(s.History),
+		"restart", s.Restart,
 		"token_file", s.TokenFile,
 		"tls", pairs("cert", s.TLS.Cert, "key", s.TLS.Key, "client_ca", s.TLS.ClientCA),
 	)

@@ -102,7 +102,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Disk: config.Bounds[float64]{Warning: 0.2, Critical: 0.15}, Inodes: config.Bounds[float64]{Warning: 0.25},
 		},
 		Serve: config.Serve{
-			Listen: "10.0.0.1:9156", Interval: 10 * time.Second, History: 32 << 20, TokenFile: "/etc/relink/token",
+			Listen: "10.0.0.1:9156", Interval: 10 * time.Second, History: 32 << 20, Restart: config.ServeNeeded, TokenFile: "/etc/relink/token",
 			TLS: config.ServeTLS{Cert: "/etc/relink/tls.pem", Key: "/etc/relink/tls.key", ClientCA: "/etc/relink/clients.pem"},
 		},
 		Timeouts: config.Timeouts{
@@ -204,6 +204,7 @@ serve:
   listen: "127.0.0.1:9155"
   interval: 5s
   history: 16MB
+  restart: pending
 timeouts:
   call: 30s
   sweep: 100ms

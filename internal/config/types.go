@@ -178,9 +178,16 @@ type Serve struct {
 	Listen    string        // 127.0.0.1:9155, [::1]:9155 or unix:/path
 	Interval  time.Duration // between two looks
 	History   int64         // bytes that it may take on disk
+	Restart   string        // ServePending or ServeNeeded
 	TokenFile string        // holds the secret that every request must show
 	TLS       ServeTLS
 }
+
+// What the service restarts, when it is quiet.
+const (
+	ServePending = "pending" // what a deploy, or "opcache reset", has left pending
+	ServeNeeded  = "needed"  // also what the thresholds ask for at the moment
+)
 
 // ServeTLS are files in PEM form. Cert and Key come together.
 type ServeTLS struct {
