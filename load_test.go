@@ -105,9 +105,7 @@ func (w *town) beginLoadBy(release func([]byte, http.Header) string) {
 // relink runs the program as a user does. This test binary is the program.
 func (w *town) relink(args ...string) (report deploy.Report, ended time.Time) {
 	w.t.Helper()
-	command := exec.CommandContext(w.ctx, os.Args[0], append([]string{"--config", w.path("relink.yaml"), "--format", "json"}, args...)...)
-	command.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=relink")
-	command.Args[0] = "relink"
+	command := w.command(args...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
@@ -123,6 +121,13 @@ func (w *town) relink(args ...string) (report deploy.Report, ended time.Time) {
 		w.t.Errorf("relink %q: exit %d: %s", args, report.Exit, out)
 	}
 	return report, ended
+}
+
+func (w *town) command(args ...string) *exec.Cmd {
+	command := exec.CommandContext(w.ctx, os.Args[0], append([]string{"--config", w.path("relink.yaml"), "--format", "json"}, args...)...)
+	command.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=relink")
+	command.Args[0] = "relink"
+	return command
 }
 
 // slow begins a request that lasts for some seconds: long enough for a deploy

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -100,13 +101,7 @@ func TestReleaseThatFitsAfterARestart(t *testing.T) {
 // The same for links that somebody else has moved: the refresh restarts the cache.
 func TestRefreshIntoACacheWithoutRoom(t *testing.T) {
 	w := newCrowdedTown(t)
-	old, err := filepath.EvalSymlinks(w.path("www", "club0"))
-	w.must(err)
-	for i := range 3 {
-		link := w.path("www", fmt.Sprintf("club%d", i))
-		w.must(os.Symlink(w.path("src", "r2"), link+".new"))
-		w.must(os.Rename(link+".new", link))
-	}
+	old := w.moveByHand("r2")
 	report, ended := w.relink("opcache", "refresh", "--from", old, "--to", w.path("src", "r2"))
 	wantLive(t, w, report, ended, "r1")
 	history, err := opcache.ReadHistory(w.path("state"))
@@ -114,6 +109,35 @@ func TestRefreshIntoACacheWithoutRoom(t *testing.T) {
 		t.Errorf("history %+v %v", history, err)
 	}
 	w.wantNoFault(w.load.Stop())
+}
+
+// Where the restart is refused, the pages are new all the same.
+func TestRefreshWhereTheRestartIsRefused(t *testing.T) {
+	w := newCrowdedTown(t)
+	later := time.Now().Add(time.Minute) // nobody knows what FPM has read of a file that is newer
+	w.must(os.Chtimes(w.path("srv", "conf", "php.conf"), later, later))
+	old := w.moveByHand("r2")
+	out, _ := w.command("opcache", "refresh", "--from", old, "--to", w.path("src", "r2")).Output()
+	ended := time.Now()
+	// 4, but where PHP has restarted the full cache by itself meanwhile.
+	if text := string(out); !regexp.MustCompile(`"exit": [04]\n`).MatchString(text) || !strings.Contains(text, "the cache was not restarted: ") || !strings.Contains(text, "would kill the requests") {
+		t.Errorf("%s", text)
+	}
+	wantLive(t, w, deploy.Report{Release: "r2", Operation: "refresh"}, ended, "r1")
+	w.wantNoFault(w.load.Stop())
+}
+
+// moveByHand leads all links to a source folder, and tells where they led before.
+func (w *town) moveByHand(release string) (old string) {
+	w.t.Helper()
+	old, err := filepath.EvalSymlinks(w.path("www", "club0"))
+	w.must(err)
+	for i := range 3 {
+		link := w.path("www", fmt.Sprintf("club%d", i))
+		w.must(os.Symlink(w.path("src", release), link+".new"))
+		w.must(os.Rename(link+".new", link))
+	}
+	return old
 }
 
 // BenchmarkRestart measures deploys into a cache that cannot hold both releases,

@@ -20,7 +20,7 @@ type Caches interface {
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
 	Rehearse(ctx context.Context, orders []opcache.Order) error
-	Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) error
+	Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (unexpect func() error, err error)
 	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error)
 }
 
@@ -144,7 +144,7 @@ func (c connected) Rehearse(ctx context.Context, orders []opcache.Order) error {
 	return c.Caches.Rehearse(ctx, orders, c.options())
 }
 
-func (c connected) Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) error {
+func (c connected) Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (func() error, error) {
 	return l.Expect(ctx, c.Caches, orders)
 }
 

@@ -41,8 +41,9 @@ type run struct {
 	pinned []opcache.Worker
 	cut    Switch
 
-	instead []opcache.Order // restarts that come with the switch
-	renewed bool            // they have begun
+	instead  []opcache.Order // restarts that come with the switch
+	unexpect func() error    // takes back that they are pending; nil before that, and once they have begun
+	renewed  bool            // they have begun
 }
 
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;

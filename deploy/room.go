@@ -13,8 +13,8 @@ import (
 	"relink/opcache"
 )
 
-// ErrNoRoom: the caches would hold the new release only after a restart, for
-// which it never was quiet.
+// ErrNoRoom: the caches would hold the new release only after a restart, which
+// could not be done.
 var ErrNoRoom = errors.New("OPcache has no room for the new release")
 
 // room sees to it that the new release finds its place in the caches. Where a
@@ -142,11 +142,12 @@ func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
 			on.Moved[from] = r.App.releaseDir(move.To.Release)
 		}
 	}
-	r.renewed = true
+	r.renewed, r.unexpect = true, nil
 	outcome, err := r.restartNow(ctx, r.instead, on)
 	for _, m := range outcome.Masters {
 		r.report.Warm.Scripts += m.Warm.Scripts
 		r.report.Warm.Failed = append(r.report.Warm.Failed, m.Warm.Failed...)
+		r.report.Warm.Skipped = ""
 	}
 	if len(outcome.Pending) > 0 {
 		return "never quiet", err
@@ -158,19 +159,32 @@ func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
 // old release still serve: once those are gone, the new one runs uncached.
 func (r *run) renewLeft(ctx context.Context) error {
 	pending, err := opcache.ReadPending(r.App.State)
+	if err != nil || len(pending) == 0 {
+		return err
+	}
+	usages, err := r.caches.Usage(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range pending {
-		if p.MakesRoom() {
+		if p.MakesRoom() && p.StillWanted(usages) {
 			r.instead = append(r.instead, p.Order())
 		}
 	}
-	if len(r.instead) == 0 {
+	if len(r.instead) > 0 {
+		_, err = r.renewInto(ctx, r.journal.Moves)
+	}
+	r.instead, r.renewed = nil, false // what follows is about another switch
+	return err
+}
+
+// expectNothing takes back that restarts are pending, where none has begun.
+func (r *run) expectNothing() error {
+	if r.unexpect == nil {
 		return nil
 	}
-	_, err = r.renewInto(ctx, r.journal.Moves)
-	return err
+	defer func() { r.unexpect = nil }()
+	return r.unexpect()
 }
 
 // unusedBefore lists, before the links move, the releases that nobody uses and

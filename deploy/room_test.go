@@ -1,9 +1,13 @@
 package deploy
 
 import (
+	"encoding/json"
 	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"relink/opcache"
 )
@@ -65,5 +69,51 @@ func TestUndoneWithoutRoom(t *testing.T) {
 	back := caches.restarts[1].Moved[app.releaseDir(report.Release)]
 	if back != app.releaseDir("v1") {
 		t.Errorf("moved back to %s", back)
+	}
+}
+
+// A restart that was noted as pending and never began is not done by others.
+func TestUndoneBeforeTheRestart(t *testing.T) {
+	app, _ := tree(t)
+	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"sweep": errors.New("broken")}}
+	if _, err := runWith(t, app, &caches, nil); ExitCode(err) != ExitRolledBack || len(caches.restarts) != 0 || caches.takenBack != 1 {
+		t.Errorf("%v, %d restarts, taken back %d times", err, len(caches.restarts), caches.takenBack)
+	}
+}
+
+// A restart that recovery makes up for is not made again for the deploy that follows.
+func TestRecoveredRoom(t *testing.T) {
+	app, _ := tree(t)
+	if err := os.MkdirAll(app.State, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	moves := planTo(t, app, "v2").Needed()
+	for _, move := range moves {
+		if err := os.Remove(move.Place); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		symlink(t, move.To.Literal, move.Place)
+	}
+	left := Journal{App: app.Name, Operation: OperationDeploy, Phase: PhaseMoved, ID: "x", Release: "v2", Moves: moves, Started: time.Now()}
+	text, err := json.Marshal(left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(app.journalFile(), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	pool := []string{"unix:/run/a.sock"}
+	if err := opcache.WritePending(app.State, []opcache.Pending{
+		{Pools: pool, Action: opcache.Reset, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true}}},
+		{Pools: []string{"unix:/elsewhere"}, Action: opcache.Reset, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	caches := fakeCaches{}
+	if _, err := runWith(t, app, &caches, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(caches.restarts) != 1 || caches.restarts[0].Moved[app.releaseDir("v1")] != app.releaseDir("v2") {
+		t.Errorf("restarts %+v, want the one that was left", caches.restarts)
 	}
 }

@@ -33,16 +33,17 @@ type fakeCaches struct {
 	watched [][]opcache.Link
 	retired []string
 
-	room     opcache.Room // of their one cache, where it is not beside
-	pending  []opcache.Pending
-	restarts []Occasion
+	room      opcache.Room // of their one cache, where it is not beside
+	pending   []opcache.Pending
+	restarts  []Occasion
+	takenBack int // of Expect
 }
 
 func (c *fakeCaches) Pinned(context.Context) ([]opcache.Worker, error) {
 	return c.pinned, c.fails["pinned"]
 }
 func (c *fakeCaches) Usage(context.Context) ([]opcache.Usage, error) {
-	return []opcache.Usage{{}}, c.fails["usage"]
+	return []opcache.Usage{{Pools: []string{"unix:/run/a.sock"}}}, c.fails["usage"]
 }
 func (c *fakeCaches) Footprints(context.Context, []string) (map[string]opcache.Footprint, error) {
 	return nil, c.fails["footprints"]
@@ -54,8 +55,11 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, e
 func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult, error) {
 	return opcache.UpkeepResult{}, c.fails["keep"]
 }
-func (c *fakeCaches) Expect(context.Context, opcache.Ledger, []opcache.Order) error {
-	return c.fails["expect"]
+func (c *fakeCaches) Expect(context.Context, opcache.Ledger, []opcache.Order) (func() error, error) {
+	if err := c.fails["expect"]; err != nil {
+		return nil, err
+	}
+	return func() error { c.takenBack++; return nil }, nil
 }
 func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
 func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {

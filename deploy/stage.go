@@ -123,9 +123,7 @@ func (r *run) abandon(ctx context.Context, cause error) error {
 	if r.links != nil {
 		failed = append(failed, r.links.discard())
 	}
-	if len(r.instead) > 0 {
-		failed = append(failed, r.ledger().Forget(r.instead))
-	}
+	failed = append(failed, r.expectNothing())
 	failed = append(failed, r.unwarm(tidy))
 	for _, id := range r.made {
 		failed = append(failed, r.store.Remove(tidy, id))

@@ -78,14 +78,12 @@ func (r *run) warm(ctx context.Context) (string, error) {
 	case err != nil:
 		r.report.warn("warm: " + err.Error())
 		return "stopped: " + err.Error(), nil
-	case result.Skipped != "" && len(r.instead) > 0:
-		r.report.Warm.Skipped = ""
-		return "with the restart", nil
-	case result.Skipped != "":
-		r.report.warn("nothing was warmed: " + result.Skipped)
-		return result.Skipped, nil
 	}
-	return fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed)), nil
+	summary := fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
+	if result.Skipped != "" { // room has told why, and what becomes of it
+		summary += "; caches without room left out"
+	}
+	return summary, nil
 }
 
 func (r *run) beforeSwitch(ctx context.Context) (string, error) {
@@ -107,7 +105,7 @@ func (r *run) prepare(ctx context.Context) (summary string, err error) {
 		return "", err
 	}
 	if len(r.instead) > 0 { // a crash must not leave the new release in a cache without room
-		if err := r.caches.Expect(ctx, r.ledger(), r.instead); err != nil {
+		if r.unexpect, err = r.caches.Expect(ctx, r.ledger(), r.instead); err != nil {
 			return "", err
 		}
 	}

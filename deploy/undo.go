@@ -65,7 +65,7 @@ func (r *run) putBack(ctx context.Context) (linkErr, cacheErr error) {
 	if cacheErr == nil && r.renewed { // the old release has no room beside the new one either
 		_, cacheErr = r.renewInto(ctx, all)
 	}
-	return nil, cacheErr
+	return nil, errors.Join(cacheErr, r.expectNothing())
 }
 
 // undoable are the moves back of those links that lead to their new target, and

@@ -28,6 +28,12 @@ type Pending struct {
 	Restarts int64     `json:"restarts"`
 }
 
+// StillWanted tells whether nobody has restarted its cache since, as far as these
+// caches know.
+func (p Pending) StillWanted(usages []Usage) bool {
+	return slices.ContainsFunc(usages, func(u Usage) bool { return p.about(u.Pools) && !p.settledBy(u) })
+}
+
 // settledBy tells whether somebody has restarted the cache since.
 func (p Pending) settledBy(u Usage) bool {
 	return !u.Started.Equal(p.Started) || u.Restarts != p.Restarts
@@ -121,6 +127,24 @@ func ClearPending(state string, pools []string) error {
 		return err
 	}
 	return WritePending(state, slices.DeleteFunc(all, func(p Pending) bool { return p.about(pools) }))
+}
+
+// restorePending has what was pending before of the caches that were noted since.
+func restorePending(state string, noted, before []Pending) error {
+	now, err := ReadPending(state)
+	if err != nil {
+		return err
+	}
+	isNoted := func(p Pending) bool {
+		return slices.ContainsFunc(noted, func(n Pending) bool { return n.about(p.Pools) })
+	}
+	kept := slices.DeleteFunc(now, isNoted)
+	for _, p := range before {
+		if isNoted(p) {
+			kept = append(kept, p)
+		}
+	}
+	return WritePending(state, kept)
 }
 
 // addPending notes one more try, and gives what it noted. The first try's time stays.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"relink/internal/hint"
+
 	"github.com/gofrs/flock"
 )
 
@@ -57,14 +59,20 @@ func (l Ledger) Carry(ctx context.Context, c *Caches, orders []Order, o RestartO
 }
 
 // Expect notes orders that are about to be carried out as pending, so that somebody
-// else does it should this process die before.
-func (l Ledger) Expect(ctx context.Context, c *Caches, orders []Order) error {
+// else does it should this process die before. What it returns takes that back, and
+// leaves what was pending before.
+func (l Ledger) Expect(ctx context.Context, c *Caches, orders []Order) (unexpect func() error, err error) {
 	usages, err := c.Usage(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return l.locked(func() error {
-		for _, want := range ordered(orders, usages) {
+	var before []Pending
+	noted := ordered(orders, usages)
+	err = l.locked(func() error {
+		if before, err = ReadPending(l.Dir); err != nil {
+			return err
+		}
+		for _, want := range noted {
 			want.Last = "the command that was to do it has ended before"
 			if _, err := addPending(l.Dir, want); err != nil {
 				return err
@@ -72,18 +80,10 @@ func (l Ledger) Expect(ctx context.Context, c *Caches, orders []Order) error {
 		}
 		return nil
 	})
-}
-
-// Forget drops what is pending for the caches of these orders.
-func (l Ledger) Forget(orders []Order) error {
-	return l.locked(func() error {
-		for _, order := range orders {
-			if err := ClearPending(l.Dir, order.Pools); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return l.locked(func() error { return restorePending(l.Dir, noted, before) }) }, nil
 }
 
 // ordered are the restarts that orders ask for, of caches as they are now.
@@ -184,7 +184,7 @@ func (l Ledger) locked(do func() error) error {
 		return fmt.Errorf("lock restarts: %w", err)
 	}
 	if !got {
-		return fmt.Errorf("%w (%s is locked)", ErrRestarting, lock.Path())
+		return hint.With(fmt.Errorf("%w (%s is locked)", ErrRestarting, lock.Path()), "run the command again in a moment")
 	}
 	return errors.Join(do(), lock.Unlock())
 }

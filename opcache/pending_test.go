@@ -93,6 +93,35 @@ func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 	f.wantNothingPending(ledger)
 }
 
+func TestExpectedRestartsAreTakenBack(t *testing.T) {
+	f := restartFarm(t)
+	ledger := opcache.Ledger{Dir: t.TempDir()}
+	c := f.connect(opcache.Options{})
+	usage := f.usage(c)
+	other := opcache.Pending{Pools: []string{"unix:/other"}, Action: opcache.Reset}
+	earlier := opcache.Pending{Pools: usage.Pools, Action: opcache.Reset, Last: "earlier", Started: usage.Started, Restarts: usage.Restarts}
+	for name, before := range map[string][]opcache.Pending{"nothing": {other}, "an earlier one": {other, earlier}} {
+		f.must(opcache.WritePending(ledger.Dir, before))
+		unexpect, err := ledger.Expect(f.ctx, c, order(usage.Pools[0]))
+		f.must(err)
+		noted, err := opcache.ReadPending(ledger.Dir)
+		f.must(err)
+		if len(noted) != 2 || noted[1].Reasons[0].Text != "1.0 MB free" || !noted[1].StillWanted([]opcache.Usage{usage}) || noted[0].StillWanted([]opcache.Usage{usage}) {
+			t.Errorf("%s: %+v", name, noted)
+		}
+		f.must(unexpect())
+		after, err := opcache.ReadPending(ledger.Dir)
+		f.must(err)
+		if len(after) != len(before) || after[len(after)-1].Last != before[len(before)-1].Last {
+			t.Errorf("%s: %+v", name, after)
+		}
+	}
+	usage.Restarts++
+	if earlier.StillWanted([]opcache.Usage{usage}) {
+		t.Error("a cache that was restarted since wants no restart")
+	}
+}
+
 func (f *farm) wantNothingPending(l opcache.Ledger) {
 	f.t.Helper()
 	pending, err := opcache.ReadPending(l.Dir)

@@ -1,14 +1,12 @@
 package opcache
 
-import (
-	"context"
-)
+import "context"
 
 // makeRoom restarts the caches that cannot hold To beside From, with what was hot
 // of From warm in To. The links have moved already: until then the keys of From
-// serve, as long as it takes to be quiet.
+// serve, as long as it takes to be quiet. A signal ends only that wait.
 func (r *refreshing) makeRoom(ctx context.Context, cut *Switch) error {
-	places, err := cut.Room(ctx, nil, r.Restart.Method)
+	places, err := cut.Room(context.WithoutCancel(ctx), nil, r.Restart.Method)
 	if err != nil {
 		return err
 	}
@@ -27,8 +25,15 @@ func (r *refreshing) makeRoom(ctx context.Context, cut *Switch) error {
 		o.Unused, o.Moved = []string{r.From}, map[string]string{r.From: r.To}
 	}
 	r.result.Renewed, err = r.Ledger.Carry(ctx, r.caches, orders, o)
-	if err == nil {
-		_, err = cut.Room(ctx, nil, r.Restart.Method)
+	switch {
+	case err != nil && len(r.result.Renewed.Masters) > 0:
+		return err // it has begun, and failed
+	case err != nil: // a slow site is better than an old one
+		r.result.Notes = append(r.result.Notes, "the cache was not restarted: "+err.Error())
+		return nil
+	case len(r.result.Renewed.Masters) == 0: // pending
+		return nil
 	}
+	_, err = cut.Room(context.WithoutCancel(ctx), nil, r.Restart.Method) // for the warm
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"relink/internal/ui"
+	"relink/opcache/report"
 )
 
 // Room says how a release that is not cached yet comes by its place.
@@ -37,10 +38,6 @@ type Demand struct {
 	Method Method
 }
 
-// minFreeBytes is the free memory below which OPcache calls itself full
-// (MIN_FREE_MEMORY in zend_shared_alloc.c).
-const minFreeBytes = 64 << 10
-
 // growth is how much larger than the old release's hot set the new one's may
 // be: visitors ask for further pages while the cache is warmed and after it.
 const growth = 1.125
@@ -51,7 +48,7 @@ const growth = 1.125
 // new one uncached, at a twentieth of the speed (measured), until PHP restarts it
 // because memory ran out, at a moment that nobody has chosen.
 func (d Demand) Decide() (Room, Decision) {
-	bytes, keys := int64(math.Ceil(float64(d.Need.Bytes)*growth))+minFreeBytes, int64(math.Ceil(float64(d.Need.Keys)*growth))
+	bytes, keys := int64(math.Ceil(float64(d.Need.Bytes)*growth))+report.MinFreeBytes, int64(math.Ceil(float64(d.Need.Keys)*growth))
 	fits := func(free, freeKeys int64) bool { return free >= bytes && freeKeys >= keys }
 	free, freeKeys := d.Now.FreeBytes, d.Now.MaxKeys-d.Now.Keys
 	if d.Need.Keys == 0 || !d.Now.Full && fits(free, freeKeys) {

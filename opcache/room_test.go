@@ -3,13 +3,15 @@ package opcache
 import (
 	"strings"
 	"testing"
+
+	"relink/opcache/report"
 )
 
 func TestRoom(t *testing.T) {
 	const mb = 1 << 20
 	// 8 MB and 1000 keys. The release needs 2 MB and 80 keys: with room to grow
 	// 2.25 MB and 64 KB, and 90 keys.
-	const need = 2*mb + 2*mb/8 + minFreeBytes
+	const need = 2*mb + 2*mb/8 + report.MinFreeBytes
 	now := Figures{UsedBytes: 8*mb - need, FreeBytes: need, Keys: 910, MaxKeys: 1000}
 	demand := Demand{Now: now, Need: Forecast{Bytes: 2 * mb, Keys: 80}, Old: Forecast{Bytes: 2 * mb, Keys: 80}}
 	short := func(bytes int64) Demand {

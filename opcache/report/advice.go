@@ -68,7 +68,7 @@ func Advise(f AdviceFigures) []Advice {
 
 func adviseMemory(f AdviceFigures) (Advice, bool) {
 	reason, short := f.memoryShort()
-	need := f.Forecast.FreshBytes + 2*f.largestNeed().Bytes + minFreeBytes
+	need := f.Forecast.FreshBytes + 2*f.largestNeed().Bytes + MinFreeBytes
 	if f.OOMRestarts > 0 || len(f.Forecast.Applications) == 0 {
 		need = max(need, int64(float64(f.MemoryBytes)*growth))
 	}
@@ -90,7 +90,7 @@ func (f AdviceFigures) memoryShort() (string, bool) {
 		return fmt.Sprintf("memory ran out %s since the FPM master started, and OPcache was restarted under load each time", times(f.OOMRestarts)), true
 	case f.CacheFull && f.Keys < f.MaxKeys:
 		return fmt.Sprintf("the cache is full with %s free: new scripts run uncached", ui.Bytes(f.FreeBytes)), true
-	case next.Bytes > 0 && f.FreeBytes < next.Bytes+minFreeBytes:
+	case next.Bytes > 0 && f.FreeBytes < next.Bytes+MinFreeBytes:
 		return fmt.Sprintf("%s are free, the next release needs %s", ui.Bytes(f.FreeBytes), ui.Bytes(next.Bytes)), true
 	case next.Bytes == 0 && ratio(f.FreeBytes, f.MemoryBytes) < MemoryFloor:
 		return fmt.Sprintf("only %s are free (%s)", ui.Bytes(f.FreeBytes), ui.Percent(ratio(f.FreeBytes, f.MemoryBytes))), true

@@ -16,8 +16,8 @@ func TestAdvice(t *testing.T) {
 		figures AdviceFigures
 		want    string
 	}{
-		"memory: the next just fits":       {AdviceFigures{MemoryBytes: 64 * mb, FreeBytes: 20*mb + minFreeBytes, Forecast: forecastOf(40*mb, 20*mb, 0)}, ""},
-		"memory: a byte is missing":        {AdviceFigures{MemoryBytes: 64 * mb, FreeBytes: 20*mb + minFreeBytes - 1, Forecast: forecastOf(40*mb, 20*mb, 0)}, "opcache.memory_consumption 64 -> 88"},
+		"memory: the next just fits":       {AdviceFigures{MemoryBytes: 64 * mb, FreeBytes: 20*mb + MinFreeBytes, Forecast: forecastOf(40*mb, 20*mb, 0)}, ""},
+		"memory: a byte is missing":        {AdviceFigures{MemoryBytes: 64 * mb, FreeBytes: 20*mb + MinFreeBytes - 1, Forecast: forecastOf(40*mb, 20*mb, 0)}, "opcache.memory_consumption 64 -> 88"},
 		"memory: only waste is in the way": {AdviceFigures{MemoryBytes: 128 * mb, Forecast: forecastOf(40*mb, 20*mb, 0)}, ""},
 		"memory: full":                     {AdviceFigures{MemoryBytes: 64 * mb, FreeBytes: 40 * mb, CacheFull: true, MaxKeys: 223, Forecast: forecastOf(40*mb, 20*mb, 0)}, "opcache.memory_consumption 64 -> 88"},
 		"memory: full of keys":             {AdviceFigures{MemoryBytes: 64 * mb, FreeBytes: 40 * mb, CacheFull: true, Forecast: forecastOf(40*mb, 20*mb, 0)}, ""},

@@ -72,7 +72,7 @@ func Predict(f ForecastFigures) ForecastReport {
 }
 
 func (f ForecastFigures) forApp(app AppFigures) AppForecast {
-	byMemory, byKeys := fits(f.FreeBytes-minFreeBytes, app.Next.Bytes), fits(f.FreeKeys, app.Next.Keys)
+	byMemory, byKeys := fits(f.FreeBytes-MinFreeBytes, app.Next.Bytes), fits(f.FreeKeys, app.Next.Keys)
 	out := AppForecast{App: app.App, Release: app.Release, Next: app.Next, FurtherDeploys: byMemory, LimitedBy: "memory",
 		StringDeploys: fits(f.FreeStringBytes, app.Next.StringBytes)}
 	if byKeys < byMemory {
@@ -81,9 +81,9 @@ func (f ForecastFigures) forApp(app AppFigures) AppForecast {
 	return out
 }
 
-// minFreeBytes is the free memory below which OPcache calls itself full
+// MinFreeBytes is the free memory below which OPcache calls itself full
 // (MIN_FREE_MEMORY in zend_shared_alloc.c).
-const minFreeBytes = 64 << 10
+const MinFreeBytes = 64 << 10
 
 func fits(free, need int64) int64 {
 	return max(free, 0) / max(need, 1)
@@ -116,7 +116,7 @@ func (f ForecastFigures) plan(length time.Duration) *Plan {
 	if mostCount == 0 {
 		return nil
 	}
-	return &Plan{Deploys: mostCount, MemoryBytes: roundUp(f.FreshBytes + most.Bytes + minFreeBytes), MaxAcceleratedFiles: maxFiles(f.FreshKeys + most.Keys)}
+	return &Plan{Deploys: mostCount, MemoryBytes: roundUp(f.FreshBytes + most.Bytes + MinFreeBytes), MaxAcceleratedFiles: maxFiles(f.FreshKeys + most.Keys)}
 }
 
 // memoryStep is what a suggested opcache.memory_consumption is a multiple of.

@@ -15,9 +15,9 @@ func TestFurtherDeploys(t *testing.T) {
 		limit   string
 		strings int64
 	}{
-		"a byte too few": {ForecastFigures{FreeBytes: 20*mb + minFreeBytes - 1, FreeKeys: 1000, FreeStringBytes: 999}, 1, "memory", 0},
-		"just":           {ForecastFigures{FreeBytes: 20*mb + minFreeBytes, FreeKeys: 1000, FreeStringBytes: 1000}, 2, "memory", 1},
-		"a byte more":    {ForecastFigures{FreeBytes: 20*mb + minFreeBytes + 1, FreeKeys: 200, FreeStringBytes: 1001}, 2, "memory", 1},
+		"a byte too few": {ForecastFigures{FreeBytes: 20*mb + MinFreeBytes - 1, FreeKeys: 1000, FreeStringBytes: 999}, 1, "memory", 0},
+		"just":           {ForecastFigures{FreeBytes: 20*mb + MinFreeBytes, FreeKeys: 1000, FreeStringBytes: 1000}, 2, "memory", 1},
+		"a byte more":    {ForecastFigures{FreeBytes: 20*mb + MinFreeBytes + 1, FreeKeys: 200, FreeStringBytes: 1001}, 2, "memory", 1},
 		"a key too few":  {ForecastFigures{FreeBytes: 100 * mb, FreeKeys: 199}, 1, "keys", 0},
 		"no key":         {ForecastFigures{FreeBytes: 100 * mb, FreeKeys: 99}, 0, "keys", 0},
 		"full":           {ForecastFigures{}, 0, "memory", 0},
@@ -55,7 +55,7 @@ func TestPlans(t *testing.T) {
 			{Next: Need{Bytes: 16 * mb, Keys: 1000}, Deploys: hours(3, 30)}},
 			&Plan{4, 64 * mb, 1979}, &Plan{5, 80 * mb, 3907}},
 	} {
-		f := ForecastFigures{FreshBytes: 20*mb - minFreeBytes, FreshKeys: 263, Apps: c.apps}
+		f := ForecastFigures{FreshBytes: 20*mb - MinFreeBytes, FreshKeys: 263, Apps: c.apps}
 		got := Predict(f)
 		if diff := cmp.Diff([]*Plan{c.day, c.week}, []*Plan{got.Day, got.Week}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
