@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/envelope"
 )
 
 // Agent calls the agent in one pool. It holds no connection; its methods may be
@@ -103,7 +104,7 @@ func (a *Agent) exchange(ctx context.Context, op string, in, out any) (Worker, e
 	if err != nil {
 		return Worker{}, a.refused(response, err)
 	}
-	payload, err := open(response.Body, nonce)
+	payload, err := envelope.Agent.Open(response.Body, nonce)
 	if err != nil {
 		return Worker{}, a.refused(response, fmt.Errorf("status %d: %w", response.Status, err))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"relink/fcgi"
+	"relink/internal/envelope"
 	"relink/internal/hint"
 )
 
@@ -24,8 +25,8 @@ var (
 	ErrFunctionDisabled = errors.New("a function that the agent needs is disabled")
 	ErrBodyLost         = errors.New("PHP did not hand the request's body to the agent")
 	ErrAgentFailed      = errors.New("the agent ended with a PHP error")
-	ErrCorrupt          = errors.New("no intact answer of the agent")
-	ErrTruncated        = errors.New("the agent's answer is truncated")
+	ErrCorrupt          = envelope.ErrCorrupt
+	ErrTruncated        = envelope.ErrTruncated
 	ErrUnsafeDir        = errors.New("unsafe folder for the agent")
 )
 
