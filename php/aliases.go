@@ -64,7 +64,7 @@ func (a *Agent) ask(ctx context.Context, batch []piece, result *AliasResult, ali
 		return err
 	}
 	if len(out.Queries) != len(batch) {
-		return fmt.Errorf("aliases in pool %s: %w: %d answers to %d queries", a.pool.Address, ErrCorrupt, len(out.Queries), len(batch))
+		return fmt.Errorf("aliases in pool %s: %w: %d answers to %d queries", a.pool, ErrCorrupt, len(out.Queries), len(batch))
 	}
 	result.Assumed = result.Assumed || out.Assumed
 	for i, one := range out.Queries {

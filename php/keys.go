@@ -39,12 +39,12 @@ func (a *Agent) keys(ctx context.Context, links, scripts []string, found map[str
 		return err
 	}
 	if len(out.Keys) != len(links) {
-		return fmt.Errorf("keys in pool %s: %w: %d answers for %d links", a.pool.Address, ErrCorrupt, len(out.Keys), len(links))
+		return fmt.Errorf("keys in pool %s: %w: %d answers for %d links", a.pool, ErrCorrupt, len(out.Keys), len(links))
 	}
 	for i, indexes := range out.Keys {
 		for _, j := range indexes {
 			if j < 0 || j >= len(scripts) {
-				return fmt.Errorf("keys in pool %s: %w: script %d of %d", a.pool.Address, ErrCorrupt, j, len(scripts))
+				return fmt.Errorf("keys in pool %s: %w: script %d of %d", a.pool, ErrCorrupt, j, len(scripts))
 			}
 			found[links[i]] = append(found[links[i]], scripts[j])
 		}
@@ -71,7 +71,7 @@ func (a *Agent) Targets(ctx context.Context, keys []string) ([]string, error) {
 			return nil, err
 		}
 		if len(out.Targets) == 0 || len(out.Targets) > len(in.Keys) {
-			return nil, fmt.Errorf("targets in pool %s: %w: %d answers for %d keys", a.pool.Address, errors.Join(ErrCorrupt, err), len(out.Targets), len(in.Keys))
+			return nil, fmt.Errorf("targets in pool %s: %w: %d answers for %d keys", a.pool, errors.Join(ErrCorrupt, err), len(out.Targets), len(in.Keys))
 		}
 		targets = append(targets, out.Targets...)
 		keys = keys[len(out.Targets):]
@@ -135,7 +135,7 @@ func (a *Agent) rekey(ctx context.Context, keys []Key) (next int, err error) {
 		err = nil
 	}
 	if err == nil && (out.Next < 1 || out.Next > len(in.Keys)) {
-		err = fmt.Errorf("rekey in pool %s: %w: got through %d of %d keys", a.pool.Address, ErrCorrupt, out.Next, len(in.Keys))
+		err = fmt.Errorf("rekey in pool %s: %w: got through %d of %d keys", a.pool, ErrCorrupt, out.Next, len(in.Keys))
 	}
 	return out.Next, err
 }
