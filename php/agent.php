@@ -3,11 +3,13 @@
  * The relink agent: answers questions about OPcache and does its cache work from
  * inside a PHP worker. relink installs and calls it; nothing else needs to.
  *
- * It only obeys callers that can set FastCGI parameters: a web client's headers
- * arrive as HTTP_*, so it cannot send RELINK_OP, and every web request has a Host.
+ * It only obeys callers that can set FastCGI parameters (a web client's headers
+ * arrive as HTTP_*, so it cannot send RELINK_OP, and every web request has a Host)
+ * and the probe, which has seen relink's token and defines a constant, as no
+ * request can.
  *
  * Strings that are not UTF-8 travel as "\0" followed by base64, both ways: no path
- * can begin with a NUL byte. PHP 7.4 to 8.4.
+ * can begin with a NUL byte. PHP 7.4 to 8.5.
  */
 final class RelinkAgent
 {
@@ -21,13 +23,11 @@ final class RelinkAgent
 
     public static function main(): void
     {
-        $nonce = self::param('RELINK_NONCE');
-        self::$op = self::param('RELINK_OP');
-        if (self::$op === '' || !preg_match('/^[0-9a-f]{32}$/D', $nonce) || self::param('HTTP_HOST') !== '') {
+        [self::$op, self::$nonce] = self::order();
+        if (self::$op === '' || !preg_match('/^[0-9a-f]{32}$/D', self::$nonce)) {
             header('HTTP/1.1 404 Not Found', true, 404);
             exit;
         }
-        self::$nonce = $nonce;
         try {
             self::prepare();
             self::run();
@@ -36,6 +36,15 @@ final class RelinkAgent
         }
         self::send();
         exit;
+    }
+
+    /** @return array [operation, nonce]; an empty operation for whom it does not obey */
+    private static function order(): array
+    {
+        if (defined('RELINK_DOOR')) {
+            return RELINK_DOOR;
+        }
+        return [self::param('HTTP_HOST') === '' ? self::param('RELINK_OP') : '', self::param('RELINK_NONCE')];
     }
 
     /** What a fatal error left: the envelope must go out even then. */
@@ -439,6 +448,10 @@ final class RelinkAgent
         self::$sent = true;
         // What an auto_prepend_file has buffered would change or swallow the answer.
         for ($left = ob_get_level(); $left > 0 && @ob_end_clean(); $left--) {
+        }
+        // A fatal error has made it 500, for which a web server may have a page of its own.
+        if (function_exists('http_response_code')) {
+            http_response_code(200);
         }
         $json = self::encode(['worker' => self::worker(), 'error' => self::$error, 'result' => self::$result]);
         echo "\nRELINK1:", self::$nonce, ':', strlen($json), ':', hash('crc32b', $json), "\n", $json, "\n";
