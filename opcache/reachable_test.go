@@ -15,10 +15,10 @@ import (
 func TestSpellingsOfTheDocumentRoot(t *testing.T) {
 	tests := map[string]farmOptions{
 		"as configured":               {},
-		"fcgi://localhost/":           {Options: sandbox.Options{HandlerSlash: true}},
+		"fcgi://localhost/":           {Options: sandbox.Options{Handler: sandbox.HandlerSetSlash}},
 		"spaces and UTF-8":            {folder: "Vereine & Söhne"},
 		"behind another symlink":      {docroots: "srv sites"},
-		"behind one, with the slash":  {docroots: "srv", Options: sandbox.Options{HandlerSlash: true}},
+		"behind one, with the slash":  {docroots: "srv", Options: sandbox.Options{Handler: sandbox.HandlerSetSlash}},
 		"a folder inside the release": {sub: "public"},
 	}
 	for name, o := range tests {
