@@ -24,7 +24,6 @@ const baseConfig = `
 ServerName relink-sandbox
 MaxConnectionsPerChild 0
 KeepAlive On
-MaxKeepAliveRequests 0
 Timeout 120
 ProxyTimeout 120
 LogLevel warn
@@ -54,6 +53,7 @@ ThreadLimit 128
 MaxRequestWorkers 128
 MinSpareThreads 1
 MaxSpareThreads 128
+MaxKeepAliveRequests 0
 KeepAliveTimeout 30
 `
 

@@ -15,15 +15,16 @@ type prefork struct{ event }
 
 // preforkConfig keeps a fixed number of children: as many as may be are spare,
 // so that none is started or ended by itself. A child serves one connection at a
-// time, and waits on a kept-alive one as long as Apache's default says. The
-// slots of ServerLimit beyond that are for children that finish after a
-// graceful restart.
+// time; how long a client may keep it to itself is Debian's default. The slots
+// of ServerLimit beyond that are for children that finish after a graceful
+// restart.
 const preforkConfig = `
 ServerLimit %[2]d
 StartServers %[1]d
 MinSpareServers %[1]d
 MaxSpareServers %[2]d
 MaxRequestWorkers %[1]d
+MaxKeepAliveRequests 100
 KeepAliveTimeout 5
 `
 
