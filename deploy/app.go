@@ -18,6 +18,9 @@ type App struct {
 	Keep       int    // releases kept besides the live ones
 	MinFree    int64  // bytes that must stay free beside a new release
 
+	Map      string // Apache's RewriteMap from instances to releases; "": none
+	AgentDir string // where the PHP of the sites finds the agent; "" is the default
+
 	Instances []Instance
 	Hooks     Hooks
 }
@@ -26,7 +29,9 @@ type App struct {
 type Instance struct {
 	Name  string
 	Link  string
-	Check *Check // nil: the site is not asked after the switch
+	Check *Check // nil: its front page is compared with what it was before the switch
+	Address
+	Unchecked bool // neither of the two
 }
 
 // Check is the request that proves that an instance serves after the switch.

@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"relink/opcache"
+	"relink/php/probe"
 )
 
 // Caches are the OPcaches behind the pools that serve an application.
 // What Connect gives wraps *opcache.Caches.
 type Caches interface {
+	Has(a probe.Answer) bool
+	ToHost(a probe.Answer) string
 	Pinned(ctx context.Context) ([]opcache.Worker, error)
 	Usage(ctx context.Context) ([]opcache.Usage, error)
 	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"relink/deploy/source"
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/php"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -212,7 +214,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 	s.options = Options{
 		App: App{
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: s.config.StateDir,
-			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Instances: instancesOf(a.Instances),
+			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Map: a.Map, Instances: instancesOf(a.Instances),
 			Hooks: Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
 		},
 		Reset: Reset(s.config.Reset), Rebuild: c.Bool("rebuild"), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
@@ -225,15 +227,33 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
+	s.options.App.AgentDir = agentDir(s.config, a)
 	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
 	return cleanUp, err
+}
+
+// agentDir is where the PHP that serves an application finds the agent: as its
+// first pool sees it.
+func agentDir(c *config.Config, a *config.App) string {
+	for _, pool := range c.Pools {
+		if len(a.Pools) > 0 && !slices.Contains(a.Pools, pool.Address) {
+			continue
+		}
+		var mapped php.PathMap
+		for _, m := range pool.PathMap {
+			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
+		}
+		return mapped.ToPool(pool.AgentDir)
+	}
+	return ""
 }
 
 func instancesOf(configured []config.Instance) []Instance {
 	instances := make([]Instance, len(configured))
 	for i, one := range configured {
-		instances[i] = Instance{Name: one.Name, Link: one.Link}
-		if check := one.Check; check != nil {
+		instances[i] = Instance{Name: one.Name, Link: one.Link, Unchecked: one.Check != nil && one.Check.Off}
+		instances[i].Address = Address{URL: one.Probe.URL, Host: one.Probe.Host, Off: one.Probe.Off}
+		if check := one.Check; check != nil && !check.Off {
 			instances[i].Check = &Check{URL: check.URL, Host: check.Host, Status: check.Status, Contains: check.Contains, Timeout: check.Timeout}
 		}
 	}
@@ -263,12 +283,12 @@ func sourceOf(a config.App, dryRun bool) (source.Source, func() error, error) {
 func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") + ".git-cache" }
 
 // connect reaches the pools that serve the application.
-func (s *session) connect(ctx context.Context) (Caches, error) {
+func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) {
 	setup, err := opcache.FromConfig(s.config)
 	if err != nil {
 		return nil, err
 	}
-	caches, err := setup.Connect(ctx, setup.App(s.app.Name))
+	caches, err := setup.Connect(ctx, setup.App(s.app.Name), web)
 	if err != nil {
 		return nil, err
 	}

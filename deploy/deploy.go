@@ -9,10 +9,12 @@ import (
 	"strconv"
 	"time"
 
+	"relink/deploy/front"
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/php/probe"
 )
 
 // run is one deploy, rollback or recovery under way.
@@ -39,6 +41,10 @@ type run struct {
 	links      *relinking
 	moved      time.Time    // when the first link moved
 	synced     func() error // waits until all moves are durable
+
+	secret probe.Secret
+	sights []front.Sight // of the front doors, before anything moved
+	web    opcache.Web
 
 	caches Caches
 	pinned []opcache.Worker
@@ -105,6 +111,7 @@ func (r *run) finish(ctx context.Context) error {
 	problems := r.each(ctx,
 		step{"after_switch", r.afterSwitch},
 		step{"settle", r.settle},
+		step{"front_door", r.proveFront},
 		step{"retire", r.retire},
 		step{"restart", r.restart},
 	)

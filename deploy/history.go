@@ -99,7 +99,7 @@ func before(history []Event, instance string, current Target) (Target, bool) {
 			continue
 		}
 		for _, move := range history[i].Moves {
-			if move.Instance == instance && move.To.Release == current.Release && move.Needed() && !move.Stays {
+			if move.Instance == instance && move.To.content() == current.content() && move.Needed() && !move.Stays {
 				return move.From, move.From.Exists()
 			}
 		}

@@ -43,9 +43,9 @@ type Options struct {
 // Deps is what a run works with.
 type Deps struct {
 	Source  source.Source
-	Connect func(ctx context.Context) (Caches, error) // asked once, and not at all with ResetNever
-	Pools   []string                                  // addresses, for messages
-	Screen  *ui.Output                                // nil: nobody looks
+	Connect func(ctx context.Context, web opcache.Web) (Caches, error) // asked once, and not at all with ResetNever
+	Pools   []string                                                   // addresses, for messages
+	Screen  *ui.Output                                                 // nil: nobody looks
 	Log     zerolog.Logger
 
 	// Reached is told of every point at which the state on disk has changed.

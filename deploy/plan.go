@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -13,10 +14,14 @@ type Target struct {
 	Release string `json:"release,omitempty"` // release id; for a folder that is no release, its real path
 	Literal string `json:"literal,omitempty"` // the link's text
 	Real    string `json:"real,omitempty"`    // the real folder
+	Content string `json:"content,omitempty"` // the release that Release repeats, which outlives it
 }
 
 // Exists tells a target from "no link".
 func (t Target) Exists() bool { return t.Literal != "" }
+
+// content names what is served there.
+func (t Target) content() string { return cmp.Or(t.Content, t.Release) }
 
 // Move is what happens to one instance's link.
 type Move struct {

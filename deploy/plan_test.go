@@ -16,37 +16,37 @@ func TestPlanMoves(t *testing.T) {
 	}{
 		"the first deploy creates the link": {
 			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkMissing, UID: -1, GID: -1},
-			want:  Move{Place: "/www/a", To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}, UID: -1, GID: -1},
+			want:  Move{Place: "/www/a", To: Target{Release: "v2", Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}, UID: -1, GID: -1},
 			moves: true,
 		},
 		"an absolute link stays absolute": {
 			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkGood, Literal: "/srv/rel/v1/public", Real: "/data/rel/v1/public", UID: 33, GID: 33},
-			want: Move{Place: "/www/a", From: Target{"v1", "/srv/rel/v1/public", "/data/rel/v1/public"},
-				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}, UID: 33, GID: 33},
+			want: Move{Place: "/www/a", From: Target{Release: "v1", Literal: "/srv/rel/v1/public", Real: "/data/rel/v1/public"},
+				To: Target{Release: "v2", Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}, UID: 33, GID: 33},
 			moves: true,
 		},
 		"a relative link stays relative, from the real folder it lies in": {
 			state: LinkState{Path: "/www/a", Parent: "/data/www", Kind: LinkGood, Literal: "../rel/v1/public", Real: "/data/rel/v1/public"},
-			want: Move{Place: "/data/www/a", From: Target{"v1", "../rel/v1/public", "/data/rel/v1/public"},
-				To: Target{"v2", "../rel/v2/public", "/data/rel/v2/public"}},
+			want: Move{Place: "/data/www/a", From: Target{Release: "v1", Literal: "../rel/v1/public", Real: "/data/rel/v1/public"},
+				To: Target{Release: "v2", Literal: "../rel/v2/public", Real: "/data/rel/v2/public"}},
 			moves: true,
 		},
 		"a tree made by hand is taken over": {
 			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkGood, Literal: "/opt/app", Real: "/opt/app"},
-			want: Move{Place: "/www/a", From: Target{"/opt/app", "/opt/app", "/opt/app"},
-				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}},
+			want: Move{Place: "/www/a", From: Target{Release: "/opt/app", Literal: "/opt/app", Real: "/opt/app"},
+				To: Target{Release: "v2", Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}},
 			moves: true,
 		},
 		"a dangling link is moved like any other": {
 			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkDangling, Literal: "/srv/rel/v0", Real: "/data/rel/v0"},
-			want: Move{Place: "/www/a", From: Target{"v0", "/srv/rel/v0", "/data/rel/v0"},
-				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}},
+			want: Move{Place: "/www/a", From: Target{Release: "v0", Literal: "/srv/rel/v0", Real: "/data/rel/v0"},
+				To: Target{Release: "v2", Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}},
 			moves: true,
 		},
 		"a link that is there already stays": {
 			state: LinkState{Path: "/www/a", Parent: "/www", Kind: LinkGood, Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"},
-			want: Move{Place: "/www/a", From: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"},
-				To: Target{"v2", "/srv/rel/v2/public", "/data/rel/v2/public"}},
+			want: Move{Place: "/www/a", From: Target{Release: "v2", Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"},
+				To: Target{Release: "v2", Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,13 +22,27 @@ func (r *run) preflight(ctx context.Context) (string, error) {
 	if err := r.readLinks(); err != nil {
 		return "", err
 	}
+	var err error
+	if r.web, err = r.knock(ctx); err != nil {
+		return "", err
+	}
 	if err := r.connect(ctx); err != nil {
+		return "", err
+	}
+	if err := r.refuseStrangeCaches(); err != nil {
+		return "", err
+	}
+	if err := r.findAddressing(ctx); err != nil {
 		return "", err
 	}
 	if err := r.refusePinned(ctx); err != nil {
 		return "", err
 	}
-	return ui.Plural(len(r.Instances), "instance"), nil
+	summary := ui.Plural(len(r.Instances), "instance")
+	if r.addressing != "" {
+		summary += ", " + string(r.addressing)
+	}
+	return summary, nil
 }
 
 // readLinks names every link that cannot be moved, not only the first.
@@ -55,7 +69,7 @@ func (r *run) connect(ctx context.Context) error {
 	if r.caches != nil || r.Reset == ResetNever {
 		return nil
 	}
-	caches, err := r.Connect(ctx)
+	caches, err := r.Connect(ctx, r.web)
 	if err != nil {
 		return hint.With(err, "start the pool, correct `pools` in the configuration, or move the links alone with --reset never")
 	}
@@ -63,8 +77,17 @@ func (r *run) connect(ctx context.Context) error {
 	return nil
 }
 
+// findAddressing asks the pools what the front door has not told.
+func (r *run) findAddressing(ctx context.Context) (err error) {
+	if r.addressing == "" && r.caches != nil {
+		r.addressing, err = r.caches.Addressing(ctx)
+	}
+	r.report.SetUp = r.addressing
+	return err
+}
+
 func (r *run) refusePinned(ctx context.Context) error {
-	if r.caches == nil {
+	if r.caches == nil || r.addressing == opcache.Resolved { // nobody has to be reached
 		return nil
 	}
 	pinned, err := r.caches.Pinned(ctx)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,9 +49,11 @@ func numbered(lines []string) []string {
 func (r Report) rows() [][2]string {
 	return [][2]string{
 		{"before", r.Previous},
+		{"set-up", string(r.SetUp)},
 		{"instances", r.instancesText()},
 		{"cut-over", r.cutoverText()},
 		{"workers", r.workersText()},
+		{"front door", r.frontText()},
 		{"warmed", r.warmText()},
 		{"invalidated", r.invalidatedText()},
 		{"memory", r.memoryText()},
@@ -63,19 +67,44 @@ func (r Report) rows() [][2]string {
 }
 
 func (r Report) instancesText() string {
-	moved := 0
+	moved, stay := 0, 0
 	for _, instance := range r.Instances {
-		if instance.From != instance.To {
+		switch {
+		case instance.Stays:
+			stay++
+		case instance.From != instance.To:
 			moved++
 		}
 	}
-	switch {
-	case len(r.Instances) == 0:
+	if len(r.Instances) == 0 {
 		return ""
-	case moved == len(r.Instances):
-		return fmt.Sprintf("%d moved", moved)
 	}
-	return fmt.Sprintf("%d moved, %d were there already", moved, len(r.Instances)-moved)
+	text := fmt.Sprintf("%d moved", moved)
+	if there := len(r.Instances) - moved - stay; there > 0 {
+		text += fmt.Sprintf(", %d were there already", there)
+	}
+	if stay > 0 {
+		text += fmt.Sprintf(", %d stay on their release, under a new path", stay)
+	}
+	return text
+}
+
+func (r Report) frontText() string {
+	if len(r.FrontDoor) == 0 {
+		return ""
+	}
+	served, asked := map[string]int{}, 0
+	for _, one := range r.FrontDoor {
+		if one.Error == "" {
+			served[one.SAPI]++
+			asked++
+		}
+	}
+	text := fmt.Sprintf("%d of %s", asked, ui.Plural(len(r.FrontDoor), "instance"))
+	for _, sapi := range slices.Sorted(maps.Keys(served)) {
+		text += fmt.Sprintf(", %d by %s", served[sapi], sapi)
+	}
+	return text
 }
 
 func (r Report) cutoverText() string {

@@ -98,16 +98,20 @@ func wasOn(history []Event, instance, release string) bool {
 	return false
 }
 
-// original is the release whose content this one repeats, or itself.
+// original names the content of a release: the one that it repeats, or itself.
 func (r *run) original(id string) string {
-	for range historyMost { // a bound for manifests that name each other
-		one, err := r.store.Get(id)
-		if err != nil || one.Repeats == "" {
-			break
-		}
-		id = one.Repeats
+	one, err := r.store.Get(id)
+	if err != nil {
+		return id
 	}
-	return id
+	return one.Content()
+}
+
+// nameContent notes what a target repeats: the history is read when it is gone.
+func (r *run) nameContent(t *Target) {
+	if content := r.original(t.Release); content != t.Release {
+		t.Content = content
+	}
 }
 
 // present is the release itself, or one that repeats it where it has been pruned.
@@ -117,7 +121,7 @@ func (r *run) present(id string) (string, error) {
 	}
 	releases, err := r.store.List()
 	for _, one := range releases {
-		if one.Sealed && r.original(one.ID) == id {
+		if one.Sealed && one.Content() == id {
 			return one.ID, err
 		}
 	}

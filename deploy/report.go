@@ -23,6 +23,7 @@ type Report struct {
 	Steps     []StepReport       `json:"steps"`
 	CutoverMS float64            `json:"cutover_ms"` // from the first moved link to the last invalidation
 
+	FrontDoor   []FrontReport `json:"front_door"` // what each instance's own web server answered, after everything
 	Sweep       SweepReport   `json:"sweep"`
 	Warm        WarmReport    `json:"warm"`
 	Invalidated int           `json:"invalidated"` // scripts at the cut-over
@@ -52,6 +53,16 @@ type InstanceReport struct {
 	// Stays: it is on the release that it was on, under a new path, because others
 	// have left the old one.
 	Stays bool `json:"stays,omitempty"`
+}
+
+// FrontReport is what an instance's web server answered to the probe.
+type FrontReport struct {
+	Instance string             `json:"instance"`
+	SetUp    opcache.Addressing `json:"set_up,omitempty"`
+	Release  string             `json:"release,omitempty"` // that served, or a folder that is none
+	SAPI     string             `json:"sapi,omitempty"`
+	PID      int                `json:"pid,omitempty"`
+	Error    string             `json:"error,omitempty"` // why it could not be asked
 }
 
 // StepReport is one step and its time.
@@ -107,10 +118,11 @@ func newReport(o Options, operation Operation) *Report {
 	return &Report{
 		App: o.App.Name, Operation: operation, DryRun: o.DryRun, Ref: o.Ref,
 		Instances: []InstanceReport{}, Steps: []StepReport{},
-		Sweep:   SweepReport{StalePIDs: []int{}},
-		Warm:    WarmReport{Failed: []opcache.FailedScript{}},
-		Restart: RestartReport{Action: "none", Reasons: []string{}},
-		Pruned:  []string{}, Recovered: []string{}, Warnings: []string{},
+		FrontDoor: []FrontReport{},
+		Sweep:     SweepReport{StalePIDs: []int{}},
+		Warm:      WarmReport{Failed: []opcache.FailedScript{}},
+		Restart:   RestartReport{Action: "none", Reasons: []string{}},
+		Pruned:    []string{}, Recovered: []string{}, Warnings: []string{},
 	}
 }
 

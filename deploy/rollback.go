@@ -71,14 +71,14 @@ func (r *run) findTargets() error {
 
 func (r *run) targetBefore(history []Event, instance Instance, state LinkState) (Destination, error) {
 	current := targetOf(state, r.App.realReleases())
-	current.Release = r.original(current.Release)
+	r.nameContent(&current)
 	target, found := before(history, instance.Name, current)
 	if !found {
 		return Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, orNone(current.Release)),
 			`choose a release from "relink releases" and name it with --to`)
 	}
 	if !filepath.IsAbs(target.Release) {
-		id, err := r.present(target.Release)
+		id, err := r.present(target.content())
 		return r.App.destination(id), err
 	}
 	return Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil

@@ -83,6 +83,9 @@ func (r *run) build(ctx context.Context, staging *release.Staging) error {
 	if err := r.hook(ctx, "build", r.App.Hooks.Build, staging.Path()); err != nil {
 		return err
 	}
+	if err := r.installProbe(staging.Path()); err != nil {
+		return err
+	}
 	sealed, err := staging.Seal(ctx, r.manifest(), r.App.required()...)
 	if err != nil {
 		return err

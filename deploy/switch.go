@@ -38,6 +38,8 @@ func (r *run) planMoves() error {
 	}
 	for i := range plan {
 		plan[i].Stays = r.staying[plan[i].Instance]
+		r.nameContent(&plan[i].From)
+		r.nameContent(&plan[i].To)
 	}
 	r.plan = plan
 	r.report.planned(plan)
@@ -52,10 +54,8 @@ func (r *run) watchLinks(ctx context.Context, links []opcache.Link) (Switch, err
 	if err != nil {
 		return nil, err
 	}
-	if r.addressing == "" { // recovery has not asked the sites
-		if r.addressing, err = r.caches.Addressing(ctx); err != nil {
-			return nil, err
-		}
+	if err := r.findAddressing(ctx); err != nil { // recovery has not asked the sites
+		return nil, err
 	}
 	cut, err := r.caches.Observe(ctx, inReleases(links, live), r.addressing)
 	if err != nil {
@@ -135,7 +135,12 @@ func (r *run) makeDurable() error {
 }
 
 // sweep has every worker drop its realpath cache.
-func (r *run) sweep(ctx context.Context) (string, error) { return r.sweepBy(ctx, r.cut) }
+func (r *run) sweep(ctx context.Context) (string, error) {
+	if r.addressing == opcache.Resolved { // nothing in a worker leads through a link
+		return "", nil
+	}
+	return r.sweepBy(ctx, r.cut)
+}
 
 func (r *run) sweepBy(ctx context.Context, cut Switch) (string, error) {
 	if cut == nil {

@@ -39,15 +39,20 @@ func (c *cache) toHost(p string) string { return c.paths().ToHost(p) }
 // pool is one FastCGI address and the workers behind it.
 type pool struct {
 	agent      *php.Agent
-	master     int       // pid of the FPM master where this host can see it, else 0
-	cacheStart time.Time // when its OPcache was started
+	sapi       string
+	master     int        // pid of the FPM master, or of Apache, where this host can see it, else 0
+	cacheStart time.Time  // when its OPcache was started
+	worker     php.Worker // that answered first
 
 	mu    sync.Mutex
 	last  []process // the last listing of its workers
 	blind bool      // the pool has no status page
 }
 
-func (p *pool) address() string { return p.agent.Pool().Address.String() }
+func (p *pool) address() string { return p.agent.Pool().String() }
+
+// inWebServer tells whether only the web server leads to it (mod_php).
+func (p *pool) inWebServer() bool { return p.agent.Pool().Address == fcgi.Address{} }
 
 // Connect calls every pool, checks that the agent runs there and that OPcache
 // is on, and groups the pools by the cache that they share.
@@ -73,17 +78,38 @@ func Connect(ctx context.Context, pools []php.Pool, o Options) (*Caches, error) 
 func reach(ctx context.Context, p php.Pool, o Options) (*pool, error) {
 	agent, err := php.NewAgent(p)
 	if err != nil {
-		return nil, fmt.Errorf("pool %s: %w", p.Address, err)
+		return nil, fmt.Errorf("pool %s: %w", p, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
 	defer cancel()
 	one := &pool{agent: agent, blind: p.StatusPath == ""}
 	status, err := agent.Status(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("pool %s: %w", p.Address, explainHang(err))
+		return nil, fmt.Errorf("pool %s: %w", p, explainHang(err))
 	}
-	one.master, one.cacheStart = masterOf(ctx, status.Worker), status.Statistics.StartTime
+	one.learn(ctx, status)
 	return one, nil
+}
+
+// learn notes which process and which cache answered.
+func (p *pool) learn(ctx context.Context, status php.Status) {
+	p.worker, p.sapi, p.cacheStart = status.Worker, status.Worker.SAPI, status.Statistics.StartTime
+	p.master = p.masterOf(ctx)
+}
+
+// masterOf is the process whose children the workers are, or 0.
+func (p *pool) masterOf(ctx context.Context) int {
+	if !p.inWebServer() {
+		return masterOf(ctx, p.worker)
+	}
+	if _, err := php.WebWorkers(ctx, p.worker.PID, p.worker.ParentPID); err != nil {
+		return 0
+	}
+	parent, err := php.ParentOf(ctx, p.worker.PID)
+	if err != nil {
+		return 0
+	}
+	return parent
 }
 
 func explainHang(err error) error {

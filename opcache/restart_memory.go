@@ -85,7 +85,7 @@ func (m *memory) renew(ctx context.Context, limit time.Duration) error {
 		if err != nil {
 			return fmt.Errorf("pool %s: %w", p.address(), err)
 		}
-		p.master, p.cacheStart = masterOf(ctx, status.Worker), status.Statistics.StartTime
+		p.learn(ctx, status)
 		if _, err := p.look(ctx); err != nil {
 			p.remember(nil)
 		}

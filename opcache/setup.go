@@ -45,12 +45,22 @@ func (s Setup) configured(app *App) []php.Pool {
 	return slices.DeleteFunc(slices.Clone(s.Pools), func(p php.Pool) bool { return !slices.Contains(app.Pools, p.Address.String()) })
 }
 
+// Web are PHPs that only their web server leads to.
+type Web struct {
+	Pools []php.Pool
+	Alone bool // nothing else serves the application
+}
+
 // Connect reaches the pools that serve an application; nil means all pools.
-func (s Setup) Connect(ctx context.Context, app *App) (*Caches, error) {
-	pools, err := s.ServedBy(ctx, app)
-	if err != nil {
-		return nil, err
+func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) {
+	var pools []php.Pool
+	if !web.Alone {
+		var err error
+		if pools, err = s.ServedBy(ctx, app); err != nil {
+			return nil, err
+		}
 	}
+	pools = slices.Concat(pools, web.Pools)
 	caches, err := Connect(ctx, pools, s.Options)
 	if err != nil && len(s.Pools) == 0 {
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")

@@ -42,6 +42,11 @@ func (p process) worker(pool string) Worker {
 // look tells which workers the pool has now, from its status page or, where
 // there is none, from this host's process table.
 func (p *pool) look(ctx context.Context) (workers []process, err error) {
+	if p.inWebServer() {
+		workers, err = p.fromWebServer(ctx)
+		p.remember(workers)
+		return workers, err
+	}
 	if p.statusPath() != "" {
 		status, err := fcgi.Status(ctx, p.agent.Pool().Address, p.statusPath())
 		if err == nil {
@@ -79,6 +84,26 @@ func describe(w fcgi.Process) string {
 		return ""
 	}
 	return w.Method + " " + w.URI
+}
+
+// fromWebServer lists the processes of the web server that PHP runs in.
+func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
+	if p.master == 0 {
+		return nil, errUnlisted
+	}
+	one, err := p.agent.Ping(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pids, err := php.WebWorkers(ctx, one.PID, one.ParentPID)
+	if err != nil {
+		return nil, fmt.Errorf("list the workers: %w", err)
+	}
+	workers := make([]process, len(pids))
+	for i, pid := range pids {
+		workers[i] = process{pid: pid}
+	}
+	return workers, nil
 }
 
 // fromProcessTable finds the pool by one of its workers, because the title of a

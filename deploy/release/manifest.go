@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Manifest struct {
 	Inodes      int64     `json:"inodes"`                // files, folders and links
 	Bytes       int64     `json:"bytes"`                 // sum of the regular files' sizes
 }
+
+// Content names what the release holds: the first release that was made of it.
+func (m Manifest) Content() string { return cmp.Or(m.Repeats, m.ID) }
 
 // BadMark says that a release must not be deployed again, and why.
 type BadMark struct {

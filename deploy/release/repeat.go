@@ -33,7 +33,7 @@ func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
 		return Release{}, errors.Join(fmt.Errorf("repeat release %s: %w", of, err), staging.Abort())
 	}
 	m := original.Manifest
-	m.Repeats = of
+	m.Repeats = original.Content()
 	sealed, err := staging.Seal(ctx, m)
 	if err != nil {
 		return Release{}, errors.Join(err, staging.Abort())

@@ -1,0 +1,251 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"relink/deploy/front"
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/opcache"
+	"relink/php"
+	"relink/php/probe"
+)
+
+// ErrFrontDoor: what visitors get is not what the links say.
+var ErrFrontDoor = errors.New("the front door shows something else")
+
+// Address is where the web server of an instance is asked.
+type Address struct {
+	URL  string // of the document root; "": nobody knows
+	Host string // sent instead of the URL's, unless empty
+	Off  bool   // it is not to be asked
+}
+
+// Door is the way to an instance's probe; false where there is none.
+func (a App) Door(secret probe.Secret, instance Instance) (probe.Door, bool) {
+	if instance.Address.Off || instance.Address.URL == "" {
+		return probe.Door{}, false
+	}
+	return secret.Door(a.Name, instance.Address.URL, instance.Address.Host), true
+}
+
+// probed tells whether any instance is asked through its probe.
+func (a App) probed() bool {
+	return slices.ContainsFunc(a.Instances, func(i Instance) bool { return !i.Address.Off })
+}
+
+// sites are those of the instances that can be asked.
+func (a App) sites(secret probe.Secret, instances []Instance) []front.Site {
+	var sites []front.Site
+	for _, instance := range instances {
+		if door, ok := a.Door(secret, instance); ok {
+			sites = append(sites, front.Site{Name: instance.Name, Door: door})
+		}
+	}
+	return sites
+}
+
+// installProbe puts the probe into a release that is being made.
+func (r *run) installProbe(release string) error {
+	if !r.App.probed() {
+		return nil
+	}
+	secret, err := probe.EnsureSecret(r.App.State)
+	if err != nil {
+		return err
+	}
+	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, r.App.agentDir())
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil // without its document root the release is not sealed, which says so
+	}
+	return err
+}
+
+func (a App) agentDir() string {
+	if a.AgentDir == "" {
+		return php.DefaultAgentDir
+	}
+	return a.AgentDir
+}
+
+// knock asks every instance, before anything moves, which PHP serves it now. That
+// tells how the web server names scripts, and which PHP no pool leads to. A site
+// that cannot be asked, such as one that has no probe yet, is no failure.
+func (r *run) knock(ctx context.Context) (web opcache.Web, err error) {
+	if r.Reset == ResetNever || !r.App.probed() {
+		return web, nil
+	}
+	if r.secret, err = probe.EnsureSecret(r.App.State); err != nil {
+		return web, err
+	}
+	linked := r.linked()
+	sites := r.App.sites(r.secret, linked)
+	r.sights = front.Look(ctx, sites)
+	if err := ctx.Err(); err != nil {
+		return web, err
+	}
+	if len(sites) == len(linked) {
+		r.addressing = front.Weakest(r.sights)
+	}
+	inside := 0
+	for _, s := range r.sights {
+		if s.InWebServer() {
+			inside++
+		}
+	}
+	return opcache.Web{Pools: webPools(r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked)}, nil
+}
+
+// linked are the instances that have a link.
+func (r *run) linked() []Instance {
+	return slices.DeleteFunc(slices.Clone(r.App.Instances), func(i Instance) bool {
+		state, err := ReadLink(i.Link)
+		return err == nil && state.Kind == LinkMissing
+	})
+}
+
+// webPools are the PHPs inside of web servers, one for each server: its processes
+// are reached through any of the sites that it serves.
+func webPools(sights []front.Sight, agentDir string) []php.Pool {
+	type server struct{ parent, start int64 }
+	seen := map[server]bool{}
+	var pools []php.Pool
+	for _, s := range sights {
+		one := server{int64(s.Answer.ParentPID), s.Answer.CacheStart.Unix()}
+		if s.InWebServer() && !seen[one] {
+			seen[one] = true
+			pools = append(pools, php.Pool{Door: &s.Door, AgentDir: agentDir})
+		}
+	}
+	return pools
+}
+
+// refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
+// serve the old release for ever.
+func (r *run) refuseStrangeCaches() error {
+	if r.caches == nil || r.addressing == opcache.Resolved {
+		return nil
+	}
+	var strange []string
+	for _, s := range r.sights {
+		if s.Err == nil && !r.caches.Has(s.Answer) {
+			strange = append(strange, s.Name+" by "+describeAnswer(s.Answer))
+		}
+	}
+	if len(strange) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), shortened(strange))
+	if r.Force {
+		r.report.warn(text)
+		return nil
+	}
+	return hint.With(fmt.Errorf("%w: %s", ErrFrontDoor, text),
+		"name the pool that the web server sends these sites to under `pools`; `relink config check --probe` shows who answers; --force goes on, and they stay old until that PHP is restarted")
+}
+
+// describeAnswer says which PHP answered.
+func describeAnswer(a probe.Answer) string {
+	text := fmt.Sprintf("PHP %s (%s), pid %d", a.PHPVersion, a.SAPI, a.PID)
+	if !a.CacheStart.IsZero() {
+		text += ", OPcache since " + a.CacheStart.Local().Format("2006-01-02 15:04:05")
+	}
+	return text
+}
+
+// proveFront asks each instance once more, after everything: what its own web
+// server sends is what visitors get.
+func (r *run) proveFront(ctx context.Context) (string, error) {
+	sites := r.App.sites(r.secret, r.Instances)
+	if r.Reset == ResetNever || len(sites) == 0 {
+		return "", nil
+	}
+	sights := front.Look(ctx, sites)
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	var wrong []error
+	var hidden []front.Sight
+	r.report.FrontDoor = make([]FrontReport, 0, len(sights))
+	for _, s := range sights {
+		seen, err := r.judgeSight(s)
+		r.report.FrontDoor = append(r.report.FrontDoor, seen)
+		if s.Err != nil {
+			hidden = append(hidden, s)
+		}
+		wrong = append(wrong, err)
+	}
+	r.tellHidden(hidden)
+	r.report.SetUp = r.addressing.Weaker(front.Weakest(sights))
+	proven := len(sights) - len(hidden)
+	return fmt.Sprintf("%d of %s proven", proven, ui.Plural(len(sights), "instance")), errors.Join(wrong...)
+}
+
+// tellHidden says once what cannot be asked, and what to change.
+func (r *run) tellHidden(hidden []front.Sight) {
+	if len(hidden) == 0 {
+		return
+	}
+	names := make([]string, len(hidden))
+	for i, s := range hidden {
+		names[i] = s.Name
+	}
+	text := fmt.Sprintf("not proven through the front door: %s: %v", shortened(names), hidden[0].Err)
+	if hints := hint.Of(hidden[0].Err); len(hints) > 0 {
+		text += "; " + strings.Join(hints, "; ")
+	}
+	r.report.warn(text + "; or turn it off (probe: off)")
+}
+
+// judgeSight compares what a site answered with where its link leads.
+func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
+	seen := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
+	if s.Err != nil {
+		seen.Error = s.Err.Error()
+		return seen, nil
+	}
+	move := r.moveOf(s.Name)
+	file := s.Answer.File
+	known := false
+	if r.caches != nil {
+		file, known = r.caches.ToHost(s.Answer), r.caches.Has(s.Answer)
+	}
+	seen.Release, seen.SAPI, seen.PID = releaseOf(file, r.App.realReleases()), s.Answer.SAPI, s.Answer.PID
+	if filepath.IsAbs(seen.Release) {
+		seen.Release = filepath.Dir(file)
+	}
+	want := r.App.releaseDir(move.To.Release)
+	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
+	case !inside:
+		return seen, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, seen.Release, move.To.Release, describeAnswer(s.Answer)),
+			oldPageHint(known))
+	case known || r.addressing == opcache.Resolved || !move.From.Exists():
+		return seen, nil
+	}
+	return seen, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
+		oldPageHint(false))
+}
+
+// oldPageHint tells what to do about a site that is old after everything.
+func oldPageHint(known bool) string {
+	if known {
+		return `run "relink recover"; if that does not help, "relink opcache reset" at a quiet moment`
+	}
+	return "restart that PHP at a quiet moment (mod_php: apachectl graceful), and name its pool under `pools` if it is PHP-FPM: the next deploy then reaches it"
+}
+
+func (r *run) moveOf(instance string) Move {
+	for _, move := range r.plan {
+		if move.Instance == instance {
+			return move
+		}
+	}
+	return Move{}
+}
