@@ -136,6 +136,8 @@ func (p *apacheProof) readGeneration(ctx context.Context) (int, error) {
 	return strconv.Atoi(string(found[1]))
 }
 
+func isApache(name string) bool { return name == "apache2" || name == "httpd" }
+
 // allApaches lists the Apache processes whose parent is none.
 func allApaches(ctx context.Context) ([]int, error) {
 	all, err := process.ProcessesWithContext(ctx)
@@ -145,7 +147,7 @@ func allApaches(ctx context.Context) ([]int, error) {
 	apaches := map[int32]int32{} // parents by pid
 	for _, p := range all {
 		name, err := p.NameWithContext(ctx)
-		if err != nil || (name != "apache2" && name != "httpd") {
+		if err != nil || !isApache(name) {
 			continue
 		}
 		if parent, err := p.PpidWithContext(ctx); err == nil {
@@ -173,7 +175,7 @@ func childrenOf(ctx context.Context, parent int) ([]int, error) {
 			continue
 		}
 		// Only servers: Apache has piped loggers and CGI daemons as children too.
-		if name, err := p.NameWithContext(ctx); err == nil && (name == "apache2" || name == "httpd") {
+		if name, err := p.NameWithContext(ctx); err == nil && isApache(name) {
 			children = append(children, int(p.Pid))
 		}
 	}

@@ -1,0 +1,265 @@
+package probe_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"relink/fcgi"
+	"relink/php"
+	"relink/php/sandbox"
+)
+
+// Every operation of the agent works through the web server as it does by FastCGI.
+func TestAgentThroughTheWebServer(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server.name, func(t *testing.T) {
+			s := newSite(t, server.start, web{})
+			agent, ctx := s.agent(), bounded(t)
+			index := s.root + "/releases/v1/public/index.php"
+
+			worker, err := agent.Ping(ctx)
+			s.must(err)
+			if worker.SAPI != server.sapi || !slices.Contains(s.children(), worker.PID) {
+				t.Errorf("%+v is none of %v", worker, s.children())
+			}
+			configuration, err := agent.Configuration(ctx)
+			s.must(err)
+			if configuration.ValidateTimestamps || configuration.Version != worker.PHPVersion {
+				t.Errorf("%+v", configuration)
+			}
+			compiled, err := agent.Compile(ctx, []string{index, s.root + "/none.php"}, 0)
+			s.must(err)
+			if compiled.Files[0].Outcome != php.Compiled || compiled.Files[1].Outcome != php.Failed {
+				t.Errorf("%+v", compiled)
+			}
+			scripts, err := agent.Scripts(ctx, []string{s.root + "/releases"})
+			s.must(err)
+			if len(scripts) != 2 { // with the probe
+				t.Errorf("%+v", scripts)
+			}
+			holdings, _, err := agent.Holdings(ctx, []string{s.root + "/releases/v1"})
+			s.must(err)
+			if holdings[0].Live != 2 {
+				t.Errorf("%+v", holdings)
+			}
+			aliases, err := agent.Aliases(ctx, php.AliasQuery{Root: s.root + "/releases/v1", Links: []string{s.root + "/site"}})
+			s.must(err)
+			if want := []string{"public/" + s.secret.Name(app)}; !slices.Equal(aliases.Aliased, want) {
+				t.Errorf("%+v, want %v", aliases, want)
+			}
+			many := []string{index}
+			for len(many) < 20_000 { // several requests, each with a body of 224 KiB
+				many = append(many, s.root+"/releases/v1/public/none"+strings.Repeat("x", 20)+".php")
+			}
+			dropped, err := agent.Invalidate(ctx, many, 0)
+			s.must(err)
+			if dropped.Invalidated != 1 || dropped.Next != len(many) {
+				t.Errorf("%d invalidated, next %d", dropped.Invalidated, dropped.Next)
+			}
+			swept, err := agent.Sweep(ctx)
+			s.must(err)
+			if swept.RealpathCache != 0 || worker.RealpathCache == 0 {
+				t.Errorf("before %+v, swept %+v", worker, swept)
+			}
+			reset, err := agent.Reset(ctx)
+			s.must(err)
+			status, err := agent.Status(ctx)
+			s.must(err)
+			if !reset.Accepted || status.Statistics.ManualRestarts != 1 {
+				t.Errorf("%+v, then %+v", reset, status)
+			}
+		})
+	}
+}
+
+// The envelope of a fatal error gets through as well.
+func TestFatalErrorThroughTheWebServer(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server.name, func(t *testing.T) {
+			s := newSite(t, server.start, web{rules: map[string]string{"nginx with FPM": "fastcgi_intercept_errors on;\nerror_page 500 /none.html;\n"}[server.name]})
+			broken := writeFile(t, s.root+"/releases/v1/broken.php", "<?php class A extends Missing {} interface A {}")
+			good := writeFile(t, s.root+"/releases/v1/good.php", "<?php")
+			got, err := s.agent().Compile(bounded(t), []string{broken, good}, 0)
+			s.must(err)
+			if got.Files[0].Outcome != php.Failed || got.Files[1].Outcome != php.Compiled || got.Next != 2 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// A set-up in which PHP is given paths through the link goes on with the old
+// release until the work is done; the probe tells so.
+func TestProbeIsAsStaleAsThePages(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server.name, func(t *testing.T) {
+			s := newSite(t, server.start, web{})
+			agent, ctx := s.agent(), bounded(t)
+			s.release("v2")
+			s.expect("v1")
+			s.link("v2")
+			s.expect("v1")
+			_, err := agent.Sweep(ctx)
+			s.must(err)
+			s.expect("v1")
+			scripts, err := agent.Scripts(ctx, []string{s.root + "/releases/v1"})
+			s.must(err)
+			var old []string
+			for _, script := range scripts {
+				old = append(old, script.Path)
+			}
+			dropped, err := agent.Invalidate(ctx, old, 0)
+			s.must(err)
+			if dropped.Invalidated != 2 {
+				t.Errorf("%+v of %v", dropped, old)
+			}
+			s.expect("v2")
+		})
+	}
+}
+
+// expect compares what the probe says and what a visitor gets.
+func (s *site) expect(release string) {
+	s.t.Helper()
+	if a := s.ask(); a.File != s.script(release) {
+		s.t.Errorf("the probe tells %s, want %s", a.File, release)
+	}
+	if page := s.get("index.php", nil); !strings.HasSuffix(page, "\n\n"+release) {
+		s.t.Errorf("the page is %q, want %s", page, release)
+	}
+}
+
+// All processes of mod_php are reached, and the process table tells when.
+func TestEveryWebWorkerIsSwept(t *testing.T) {
+	s := newSite(t, startPrefork, web{workers: 5})
+	a := s.ask()
+	workers, err := php.WebWorkers(bounded(t), a.PID, a.ParentPID)
+	s.must(err)
+	children := s.children()
+	slices.Sort(children)
+	if len(workers) != 5 || !slices.Equal(workers, children) {
+		t.Fatalf("%v, want %v", workers, children)
+	}
+	swept := sweepAll(t, s.agent(), workers)
+	for _, pid := range workers {
+		if !swept[pid] {
+			t.Errorf("%d was not reached", pid)
+		}
+	}
+}
+
+// sweepAll calls as many at once as there are workers, until all have answered or
+// the time is up.
+func sweepAll(t *testing.T, agent *php.Agent, workers []int) map[int]bool {
+	t.Helper()
+	ctx := bounded(t)
+	swept := map[int]bool{}
+	for len(swept) < len(workers) && ctx.Err() == nil {
+		var wait sync.WaitGroup
+		var lock sync.Mutex
+		for range workers {
+			wait.Go(func() {
+				worker, err := agent.Sweep(ctx)
+				lock.Lock()
+				defer lock.Unlock()
+				if err != nil {
+					t.Error(err)
+				}
+				swept[worker.PID] = true
+			})
+		}
+		wait.Wait()
+	}
+	return swept
+}
+
+func TestNoWebWorkers(t *testing.T) {
+	s := newSite(t, startEvent, web{})
+	a := s.ask()
+	for name, pids := range map[string][2]int{
+		"FPM":            {a.PID, a.ParentPID},
+		"another parent": {a.PID, os.Getpid()},
+		"this process":   {os.Getpid(), 0},
+	} {
+		if got, err := php.WebWorkers(bounded(t), pids[0], pids[1]); !errors.Is(err, php.ErrNoWebWorkers) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if _, err := php.WebWorkers(bounded(t), 1<<30, 0); err == nil {
+		t.Error("a process that there is not has siblings")
+	}
+}
+
+// A worker that belongs to a connection of Apache gets no other call; through
+// Apache it is reached.
+func TestPinnedWorkerIsReached(t *testing.T) {
+	s := newSite(t, startEvent, web{workers: 3, reuse: true})
+	pinned := s.ask().PID
+	address, err := fcgi.ParseAddress(s.fpm.Pool("").Address)
+	s.must(err)
+	direct, err := php.NewAgent(php.Pool{Address: address, AgentDir: s.agents})
+	s.must(err)
+	for range 12 {
+		if worker, err := direct.Sweep(bounded(t)); err != nil || worker.PID == pinned {
+			t.Fatalf("%d answered a FastCGI call (%v), pinned is %d", worker.PID, err, pinned)
+		}
+	}
+	worker, err := direct.ThroughDoor(s.door()).Sweep(bounded(t))
+	if err != nil || worker.PID != pinned || worker.RealpathCache != 0 {
+		t.Errorf("%+v (%v), pinned is %d", worker, err, pinned)
+	}
+}
+
+// What keeps the agent from running has the names that it has in a pool.
+func TestAgentIsNotThere(t *testing.T) {
+	for _, server := range servers[:2] {
+		t.Run(server.name, func(t *testing.T) {
+			s := newSite(t, server.start, web{})
+			agent := s.agent()
+			file := onlyFile(t, s.agents)
+			if os.Geteuid() == 0 { // else PHP runs as the caller
+				s.must(os.Chmod(file, 0o600))
+				_, err := agent.Ping(bounded(t))
+				wantError(t, err, php.ErrAgentUnreadable, file)
+			}
+			s.must(os.Remove(file))
+			_, err := agent.Ping(bounded(t))
+			wantError(t, err, php.ErrAgentNotVisible, file, "agent_dir")
+		})
+		t.Run("open_basedir "+server.name, func(t *testing.T) {
+			root, err := sandbox.TempRoot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(root)
+			s := newSite(t, server.start, web{ini: map[string]string{"open_basedir": filepath.Dir(root) + "/relink-none"}})
+			_, err = s.agent().Ping(bounded(t))
+			if err == nil {
+				t.Error("it ran")
+			}
+		})
+		t.Run("restrict_api "+server.name, func(t *testing.T) {
+			s := newSite(t, server.start, web{ini: map[string]string{"opcache.restrict_api": "/srv/admin"}})
+			agent := s.agent()
+			_, err := agent.Status(bounded(t))
+			wantError(t, err, php.ErrRestrictAPI, "/srv/admin", "document roots")
+			if _, err := agent.Sweep(bounded(t)); err != nil {
+				t.Error(err) // needs none of it
+			}
+		})
+	}
+}
+
+func onlyFile(t *testing.T, dir string) string {
+	t.Helper()
+	found, err := filepath.Glob(dir + "/*")
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	return found[0]
+}
