@@ -12,6 +12,7 @@ import (
 	"relink/deploy/front"
 	"relink/deploy/release"
 	"relink/deploy/source"
+	"relink/deploy/webmap"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/probe"
@@ -39,8 +40,10 @@ type run struct {
 
 	addressing opcache.Addressing // the weakest of the instances; "" before anybody was asked
 	links      *relinking
-	moved      time.Time    // when the first link moved
-	synced     func() error // waits until all moves are durable
+	webmap     *webmap.Staged // the new map of Apache; nil: none
+	moved      time.Time      // when the first link moved; with a map, when it did
+	switched   time.Time      // when all had
+	synced     func() error   // waits until all moves are durable
 
 	secret probe.Secret
 	sights []front.Sight // of the front doors, before anything moved

@@ -225,12 +225,12 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
 	case !inside:
 		return seen, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, seen.Release, move.To.Release, describeAnswer(s.Answer)),
-			oldPageHint(known))
+			"%s", oldPageHint(known))
 	case known || r.addressing == opcache.Resolved || !move.From.Exists():
 		return seen, nil
 	}
 	return seen, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
-		oldPageHint(false))
+		"%s", oldPageHint(false))
 }
 
 // oldPageHint tells what to do about a site that is old after everything.

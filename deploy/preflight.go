@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,11 +71,20 @@ func (r *run) connect(ctx context.Context) error {
 		return nil
 	}
 	caches, err := r.Connect(ctx, r.web)
+	if errors.Is(err, opcache.ErrNoPool) && r.fresh() {
+		return nil
+	}
 	if err != nil {
 		return hint.With(err, "start the pool, correct `pools` in the configuration, or move the links alone with --reset never")
 	}
 	r.caches = caches
 	return nil
+}
+
+// fresh tells whether no instance has a link yet: nothing can be stale of them,
+// and the PHP that will serve them (mod_php) may be none that is known before.
+func (r *run) fresh() bool {
+	return len(r.states) > 0 && !slices.ContainsFunc(r.states, func(s LinkState) bool { return s.Kind != LinkMissing })
 }
 
 // findAddressing asks the pools what the front door has not told.

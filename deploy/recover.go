@@ -156,7 +156,7 @@ func (r *run) recoverBack(ctx context.Context, left Journal) error {
 // recoverForward finishes a switch whose links had all moved.
 func (r *run) recoverForward(ctx context.Context, left Journal) error {
 	r.unsettled = stillUnsettled(left.Moves, left.Unsettled)
-	if err := r.record(r.event("")); err != nil {
+	if err := errors.Join(r.mapFromLinks(), r.record(r.event(""))); err != nil {
 		return err
 	}
 	r.tell("%s of %s was interrupted after its links had moved: it is live; its checks and after_switch hooks were not all run", left.Operation, left.Release)

@@ -11,6 +11,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/opcache"
+	"relink/php/probe"
 )
 
 // fakeSource makes releases of one file.
@@ -78,7 +79,9 @@ func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
 		Action: opcache.ReloadFPM, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true, Text: "too small"}},
 	}}}, c.fails["room"]
 }
-func (c *fakeCaches) Except([]opcache.Worker) {}
+func (c *fakeCaches) Except([]opcache.Worker)      {}
+func (c *fakeCaches) Has(probe.Answer) bool        { return true }
+func (c *fakeCaches) ToHost(a probe.Answer) string { return a.File }
 func (c *fakeCaches) Addressing(context.Context) (opcache.Addressing, error) {
 	return opcache.Keyed, c.fails["addressing"]
 }
@@ -109,7 +112,7 @@ func (c *fakeCaches) once(name string) error {
 func runWith(t *testing.T, app App, caches *fakeCaches, change func(*Options, *Deps)) (Report, error) {
 	t.Helper()
 	o := Options{App: app, Instances: app.Instances, Ref: "v3", Command: "relink deploy v3"}
-	d := Deps{Source: fakeSource{}, Connect: func(context.Context) (Caches, error) { return caches, nil }}
+	d := Deps{Source: fakeSource{}, Connect: func(context.Context, opcache.Web) (Caches, error) { return caches, nil }}
 	if change != nil {
 		change(&o, &d)
 	}
@@ -149,7 +152,7 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"no room and a restart that fails":      {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: "},
 		"no room and no state folder":           {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
-			d.Connect = func(context.Context) (Caches, error) { return nil, broken }
+			d.Connect = func(context.Context, opcache.Web) (Caches, error) { return nil, broken }
 		}, want: "preflight: broken"},
 		"pinned": {caches: fakeCaches{pinned: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}}, want: "pid 4711 of unix:/run/a.sock"},
 		"before_switch hook": {change: func(o *Options, _ *Deps) {
@@ -268,7 +271,7 @@ func TestASignalBeforeTheSwitchChangesNothing(t *testing.T) {
 			defer cancel()
 			caches := &fakeCaches{}
 			o := Options{App: app, Instances: app.Instances, Ref: "v3"}
-			d := Deps{Source: fakeSource{}, Connect: func(context.Context) (Caches, error) { return caches, nil }}
+			d := Deps{Source: fakeSource{}, Connect: func(context.Context, opcache.Web) (Caches, error) { return caches, nil }}
 			d.Reached = func(reached string) {
 				if reached == point {
 					cancel()

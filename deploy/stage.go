@@ -126,7 +126,7 @@ func (r *run) abandon(ctx context.Context, cause error) error {
 	if r.links != nil {
 		failed = append(failed, r.links.discard())
 	}
-	failed = append(failed, r.expectNothing())
+	failed = append(failed, r.discardMap(), r.expectNothing())
 	failed = append(failed, r.unwarm(tidy))
 	for _, id := range r.made {
 		failed = append(failed, r.store.Remove(tidy, id))

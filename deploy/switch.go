@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -16,9 +17,12 @@ func (r *run) observe(ctx context.Context) (string, error) {
 	if err := r.planMoves(); err != nil {
 		return "", err
 	}
-	if r.caches == nil {
+	switch {
+	case r.Reset == ResetNever:
 		r.report.warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
 		return "the caches are left alone", nil
+	case r.caches == nil:
+		return "no pool, and no link yet", nil
 	}
 	usage, err := r.caches.Usage(ctx)
 	if err != nil {
@@ -105,6 +109,9 @@ func (r *run) prepare(ctx context.Context) (summary string, err error) {
 	if r.links, err = prepareLinks(moves, r.id, r.Reached); err != nil {
 		return "", err
 	}
+	if err := r.prepareMap(); err != nil {
+		return "", err
+	}
 	if len(r.instead) > 0 { // a crash must not leave the new release in a cache without room
 		if r.unexpect, err = r.caches.Expect(ctx, r.ledger(), r.instead); err != nil {
 			return "", err
@@ -121,6 +128,10 @@ func (r *run) move(context.Context) (string, error) {
 	if err := r.links.move(); err != nil {
 		return "", err
 	}
+	if err := r.switchMap(); err != nil {
+		return "", err
+	}
+	r.switched = time.Now()
 	synced := make(chan error, 1)
 	go func() { synced <- r.makeDurable() }()
 	r.synced = sync.OnceValue(func() error { return <-synced })
@@ -128,7 +139,7 @@ func (r *run) move(context.Context) (string, error) {
 }
 
 func (r *run) makeDurable() error {
-	if err := r.links.sync(); err != nil {
+	if err := errors.Join(r.links.sync(), r.syncMap()); err != nil {
 		return err
 	}
 	return r.note(PhaseMoved)
@@ -156,6 +167,9 @@ func (r *run) invalidate(ctx context.Context) (string, error) {
 	summary, last, err := r.invalidateBy(ctx, r.cut)
 	if err != nil {
 		return "", err
+	}
+	if r.addressing == opcache.Resolved { // nothing is left to be done once they have moved
+		last = r.switched
 	}
 	r.report.CutoverMS = milliseconds(last.Sub(r.moved))
 	if err := r.synced(); err != nil {

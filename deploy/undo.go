@@ -59,7 +59,7 @@ func (r *run) putBack(ctx context.Context) (linkErr, cacheErr error) {
 	// to reach the same pools.
 	all := r.journal.Moves.Back()
 	r.cut, cacheErr = r.watchLinks(ctx, cacheLinks(all, r.journal.Unsettled))
-	if err := r.relinkNow(back); err != nil {
+	if err := errors.Join(r.relinkNow(back), r.mapFromLinks()); err != nil {
 		return err, cacheErr
 	}
 	r.unsettled = stillUnsettled(all, r.journal.Unsettled)

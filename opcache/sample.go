@@ -12,8 +12,8 @@ import (
 	"relink/php"
 )
 
-// asking is one pool as a sample found it.
-type asking struct {
+// sampled is one pool as a sample found it.
+type sampled struct {
 	pool   php.Pool
 	agent  *php.Agent
 	master int // pid of the FPM master where this host shows it, else 0
@@ -21,7 +21,7 @@ type asking struct {
 	err    error
 }
 
-func (p *asking) address() string { return p.pool.Address.String() }
+func (p *sampled) address() string { return p.pool.Address.String() }
 
 // sampling is the reading of all caches at one time.
 type sampling struct {
@@ -35,11 +35,11 @@ type sampling struct {
 // to an earlier sample, which may be nil.
 func ReadSample(ctx context.Context, pools []php.Pool, limit time.Duration, earlier *report.Totals) report.Sample {
 	s := &sampling{limit: limit, earlier: earlier}
-	probes := make([]*asking, len(pools))
+	probes := make([]*sampled, len(pools))
 	var all sync.WaitGroup
 	all.Go(func() { s.masters, _ = php.Masters(ctx) })
 	for i, pool := range pools {
-		all.Go(func() { probes[i] = s.asking(ctx, pool) })
+		all.Go(func() { probes[i] = s.ask(ctx, pool) })
 	}
 	all.Wait()
 	sample := report.Sample{Time: time.Now()}
@@ -58,10 +58,10 @@ func ReadSample(ctx context.Context, pools []php.Pool, limit time.Duration, earl
 	return sample
 }
 
-func (s *sampling) asking(ctx context.Context, pool php.Pool) *asking {
+func (s *sampling) ask(ctx context.Context, pool php.Pool) *sampled {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
-	p := &asking{pool: pool}
+	p := &sampled{pool: pool}
 	if p.agent, p.err = php.NewAgent(pool); p.err != nil {
 		return p
 	}
@@ -72,19 +72,19 @@ func (s *sampling) asking(ctx context.Context, pool php.Pool) *asking {
 }
 
 // grouped joins the pools that surely share a memory, as groupByMaster does.
-func grouped(probes []*asking) (groups [][]*asking, down []*asking) {
+func grouped(probes []*sampled) (groups [][]*sampled, down []*sampled) {
 	for _, p := range probes {
 		if p.err != nil {
 			down = append(down, p)
 			continue
 		}
-		i := slices.IndexFunc(groups, func(g []*asking) bool {
+		i := slices.IndexFunc(groups, func(g []*sampled) bool {
 			return p.master != 0 && g[0].master == p.master && g[0].status.Statistics.StartTime.Equal(p.status.Statistics.StartTime)
 		})
 		if i >= 0 {
 			groups[i] = append(groups[i], p)
 		} else {
-			groups = append(groups, []*asking{p})
+			groups = append(groups, []*sampled{p})
 		}
 	}
 	return groups, down
@@ -92,7 +92,7 @@ func grouped(probes []*asking) (groups [][]*asking, down []*asking) {
 
 // master reads the scripts before the status, so that the figures are not older
 // than what they are of.
-func (s *sampling) master(ctx context.Context, group []*asking) report.Master {
+func (s *sampling) master(ctx context.Context, group []*sampled) report.Master {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	m := report.Master{Name: group[0].address(), Down: map[string]string{}}
@@ -117,7 +117,7 @@ func (s *sampling) master(ctx context.Context, group []*asking) report.Master {
 // hostPaths gives the function that turns the cache's paths into those of the
 // host. Pools that see the files in different ways have keys of their own in the
 // same memory: then it is the way in which the file exists.
-func hostPaths(group []*asking) func(string) string {
+func hostPaths(group []*sampled) func(string) string {
 	maps := []php.PathMap{group[0].pool.PathMap}
 	for _, p := range group[1:] {
 		if !slices.ContainsFunc(maps, func(m php.PathMap) bool { return slices.Equal(m, p.pool.PathMap) }) {
@@ -159,7 +159,7 @@ func (s *sampling) controlTimeout(ctx context.Context, pid int) *time.Duration {
 
 // siblings are the addresses of all pools of a master that runs. Its
 // configuration is read for them only where a pool is missing.
-func (s *sampling) siblings(ctx context.Context, pid int, down []*asking) []string {
+func (s *sampling) siblings(ctx context.Context, pid int, down []*sampled) []string {
 	if len(down) == 0 {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (s *sampling) siblings(ctx context.Context, pid int, down []*asking) []stri
 }
 
 // adopt gives a cache those of the pools that are down that belong to its master.
-func adopt(m *report.Master, siblings []string, down []*asking) (left []*asking) {
+func adopt(m *report.Master, siblings []string, down []*sampled) (left []*sampled) {
 	for _, p := range down {
 		if slices.Contains(siblings, p.address()) {
 			m.Pools = append(m.Pools, p.address())
@@ -187,7 +187,7 @@ func adopt(m *report.Master, siblings []string, down []*asking) (left []*asking)
 var errNoPoolReadable = errors.New("none of its pools can be read")
 
 // lost are caches of which no pool can be read.
-func (s *sampling) lost(down []*asking) []report.Master {
+func (s *sampling) lost(down []*sampled) []report.Master {
 	var all []report.Master
 	for _, p := range down {
 		i := slices.IndexFunc(all, func(m report.Master) bool { return s.shared(m.Name, p.address()) })

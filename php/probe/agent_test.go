@@ -47,11 +47,6 @@ func TestAgentThroughTheWebServer(t *testing.T) {
 			if holdings[0].Live != 2 {
 				t.Errorf("%+v", holdings)
 			}
-			aliases, err := agent.Aliases(ctx, php.AliasQuery{Root: s.root + "/releases/v1", Links: []string{s.root + "/site"}})
-			s.must(err)
-			if want := []string{"public/" + s.secret.Name(app)}; !slices.Equal(aliases.Aliased, want) {
-				t.Errorf("%+v, want %v", aliases, want)
-			}
 			many := []string{index}
 			for len(many) < 20_000 { // several requests, each with a body of 224 KiB
 				many = append(many, s.root+"/releases/v1/public/none"+strings.Repeat("x", 20)+".php")

@@ -1,0 +1,116 @@
+package deploy
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/deploy/webmap"
+	"relink/opcache"
+)
+
+// mapEntries is what Apache's map says where the instances are on these releases:
+// a line for each instance, and one for its host. What is on no release has none,
+// for the rule of the web server serves only releases.
+func (a App) mapEntries(release func(Instance) string) []webmap.Entry {
+	serving := map[string]string{}
+	add := func(key, id string) {
+		if _, there := serving[key]; key != "" && !there {
+			serving[key] = id
+		}
+	}
+	hosts := map[string]string{}
+	for _, instance := range a.Instances {
+		if id := release(instance); id != "" && !filepath.IsAbs(id) {
+			add(instance.Name, id)
+			hosts[hostKey(instance.Host)] = id
+		}
+	}
+	for host, id := range hosts {
+		add(host, id)
+	}
+	var entries []webmap.Entry
+	for key, id := range serving {
+		entries = append(entries, webmap.Entry{Key: key, Release: id})
+	}
+	return byKey(entries)
+}
+
+func byKey(entries []webmap.Entry) []webmap.Entry {
+	return slices.SortedFunc(slices.Values(entries), func(a, b webmap.Entry) int { return strings.Compare(a.Key, b.Key) })
+}
+
+// hostKey is a host as the map has it: in lower case and without a port.
+func hostKey(host string) string {
+	host, _, _ = strings.Cut(strings.ToLower(host), ":")
+	return host
+}
+
+// linkedRelease is the release that an instance's link leads to, "" for none.
+func (a App) linkedRelease(instance Instance) string {
+	state, err := ReadLink(instance.Link)
+	if err != nil || state.Kind != LinkGood {
+		return ""
+	}
+	return targetOf(state, a.realReleases()).Release
+}
+
+// prepareMap writes the map as it will be, under a temporary name.
+func (r *run) prepareMap() (err error) {
+	if r.App.Map == "" {
+		return nil
+	}
+	r.webmap, err = webmap.Prepare(r.App.Map, r.App.mapEntries(func(i Instance) string {
+		if move := r.moveOf(i.Name); move.Instance != "" {
+			return move.To.Release
+		}
+		return r.App.linkedRelease(i)
+	}))
+	return err
+}
+
+// switchMap puts the new map in place, after the links, which are for shells and
+// cron: where the web server goes by the map this is the cut-over, of all
+// instances at once, and what fails before it has changed nothing that serves.
+func (r *run) switchMap() error {
+	if r.webmap == nil {
+		return nil
+	}
+	if r.addressing == opcache.Resolved {
+		r.moved = time.Now()
+	}
+	if err := r.webmap.Commit(); err != nil {
+		return err
+	}
+	r.Reached("moved the map")
+	return nil
+}
+
+func (r *run) syncMap() error {
+	if r.webmap == nil {
+		return nil
+	}
+	return r.webmap.Sync()
+}
+
+// discardMap removes a map that was not put in place.
+func (r *run) discardMap() error {
+	if r.webmap == nil || !r.switched.IsZero() {
+		return nil
+	}
+	return r.webmap.Discard()
+}
+
+// mapFromLinks makes the map say what the links say: they are the truth.
+func (r *run) mapFromLinks() error {
+	if r.App.Map == "" {
+		return nil
+	}
+	entries := r.App.mapEntries(r.App.linkedRelease)
+	if now, err := webmap.Read(r.App.Map); err == nil && slices.Equal(byKey(now), entries) {
+		return nil
+	}
+	return errors.Join(r.discardMap(), webmap.Write(r.App.Map, entries))
+}
