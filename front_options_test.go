@@ -61,7 +61,7 @@ func (f *front) configuration() string {
 	pool := f.server.Pool("")
 	fmt.Fprintf(&b, "state_dir: %q\ntimeouts: {settle: 10s, call: 5s}\n", f.path("state"))
 	fmt.Fprintf(&b, "pools: [{address: %q, status_path: %s, agent_dir: %q}]\n", pool.Address, pool.StatusPath, f.server.AgentDir())
-	fmt.Fprintf(&b, "apps:\n  club:\n    source: {dir: %q}\n    releases: %q\n    min_free: 1\n", f.path("versions", "{ref}"), f.path("releases"))
+	fmt.Fprintf(&b, "apps:\n  club:\n    source: {git: %q}\n    releases: %q\n    min_free: 1\n", f.path("repo.git"), f.path("releases"))
 	if f.way.resolved && f.way.web != sandbox.WebNginx {
 		fmt.Fprintf(&b, "    map: %q\n", f.path("map"))
 	}

@@ -102,8 +102,6 @@ func TestMapMoves(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(f.root, "map.new"), []byte("club1 v2\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// Apache compares whole modification times only where they differ; a rename
-	// within one tick of the clock would not be one.
 	if err := os.Rename(filepath.Join(f.root, "map.new"), filepath.Join(f.root, "map")); err != nil {
 		t.Fatal(err)
 	}
