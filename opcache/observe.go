@@ -68,6 +68,10 @@ func (s *Switch) oldReleases() map[string]bool {
 	return releases
 }
 
+// idle tells that there are links, and that none of them comes from anywhere: of
+// new links no worker and no cache knows anything.
+func (s *Switch) idle() bool { return len(s.links) > 0 && len(s.oldReleases()) == 0 }
+
 // left lists the releases that links move away from, as a cache's pools see them.
 func (s *Switch) left(one *cache) []string {
 	var folders []string

@@ -31,6 +31,9 @@ func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 	var mu sync.Mutex
 	var pinned []Worker
 	err := c.eachPool(ctx, func(ctx context.Context, p *pool) error {
+		if p.inWebServer() {
+			return nil // a client's connection holds a process of Apache for MaxKeepAliveRequests or KeepAliveTimeout, never for good
+		}
 		began := time.Now()
 		r := round{pool: p}
 		r.leave = func(w process) bool {

@@ -33,6 +33,10 @@ const (
 // the last request of before has ended matters only for what may be retired, and
 // is not waited for.
 func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, error) {
+	if s.idle() {
+		s.settled = true
+		return SettleResult{}, nil
+	}
 	if s.addressing == Resolved {
 		swept, err := s.Sweep(ctx)
 		s.settled = err == nil && len(swept.Busy) == 0 && len(swept.Unproven) == 0

@@ -15,6 +15,9 @@ const sweepRounds = 5
 // does not delay the cut-over of all. Where the web server sends real paths the
 // deploy does not call it: no worker has anything to forget.
 func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
+	if s.idle() {
+		return SweepResult{Pools: len(s.caches.pools())}, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.caches.options.SweepWait)
 	defer cancel()
 	leave := func(w process) bool { return w.inRequest() && w.busy > s.caches.options.SweepWait }
