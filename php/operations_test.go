@@ -38,6 +38,7 @@ var operations = []struct {
 	{"CompileFatal", testCompileFatal},
 	{"Reset", testReset},
 	{"NotUTF8", testNotUTF8},
+	{"Door", testDoor},
 	{"Masters", testMasters},
 }
 

@@ -166,7 +166,7 @@ func (w *web) serve(t *testing.T, name string, configure func(address string) []
 		listener.Close()
 		w.url = "http://" + address + "/"
 		p := launch(t, w.root+"/log/out", configure(address))
-		if awaitAnswer(ctx, w.url, p.exited) {
+		if awaitAnswer(ctx, w.url+"none", p.exited) {
 			w.children = func() []int { return childrenOf(t, p.pid) }
 			return
 		}

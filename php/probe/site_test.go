@@ -3,6 +3,7 @@ package probe_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"relink/php"
@@ -38,6 +39,9 @@ func newSite(t *testing.T, start func(*testing.T, *web), w web) *site {
 	s.link("v1")
 	s.docroot = s.root + "/" + or(w.docroot, "site/public")
 	s.fill(filepath.Dir(s.docroot), "v1")
+	for name, value := range w.ini {
+		w.ini[name] = strings.ReplaceAll(value, "{root}", s.root)
+	}
 	start(t, s.web)
 	return s
 }
