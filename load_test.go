@@ -124,7 +124,12 @@ func (w *town) relink(args ...string) (report deploy.Report, ended time.Time) {
 }
 
 func (w *town) command(args ...string) *exec.Cmd {
-	command := exec.CommandContext(w.ctx, os.Args[0], append([]string{"--config", w.path("relink.yaml"), "--format", "json"}, args...)...)
+	return relinkCommand(w.ctx, w.path("relink.yaml"), args...)
+}
+
+// relinkCommand is this test binary as the program, to answer in JSON.
+func relinkCommand(ctx context.Context, config string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, os.Args[0], append([]string{"--config", config, "--format", "json"}, args...)...)
 	command.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=relink")
 	command.Args[0] = "relink"
 	return command

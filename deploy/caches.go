@@ -16,7 +16,8 @@ type Caches interface {
 	Pinned(ctx context.Context) ([]opcache.Worker, error)
 	Usage(ctx context.Context) ([]opcache.Usage, error)
 	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
-	Observe(ctx context.Context, links []opcache.Link) (Switch, error)
+	Addressing(ctx context.Context) (opcache.Addressing, error)
+	Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
 	Rehearse(ctx context.Context, orders []opcache.Order) error
@@ -36,12 +37,10 @@ type Switch interface {
 	Except(pinned []opcache.Worker)
 	Room(ctx context.Context, unused []string) ([]opcache.Place, error)
 	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
-	Refresh(ctx context.Context) error
 	Sweep(ctx context.Context) (opcache.SweepResult, error)
 	Invalidate(ctx context.Context) (opcache.InvalidateResult, error)
 	Settle(ctx context.Context, progress opcache.Progress) (opcache.SettleResult, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
-	Learned() []string
 }
 
 // cacheLinks is what the caches have to be told of a plan: the links that move,
@@ -69,7 +68,7 @@ func cacheLinks(plan, unsettled Plan) []opcache.Link {
 }
 
 // inReleases completes links with the releases that they lead into, and tells
-// which old ones others stay on: what is invalidated of such a release comes back.
+// which old ones others stay on.
 func inReleases(links []opcache.Link, l live) []opcache.Link {
 	after := maps.Clone(l.links)
 	for _, link := range links {
@@ -122,8 +121,8 @@ type connected struct {
 	restart opcache.RestartOptions
 }
 
-func (c connected) Observe(ctx context.Context, links []opcache.Link) (Switch, error) {
-	cut, err := c.Caches.Observe(ctx, links)
+func (c connected) Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error) {
+	cut, err := c.Caches.Observe(ctx, links, addressing)
 	if err != nil {
 		return nil, err
 	}

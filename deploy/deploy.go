@@ -33,9 +33,12 @@ type run struct {
 	release  release.Release // where the links go; of a folder that is no release only ID and Path
 	made     []string        // releases that this run has sealed, by id
 	plan     Plan
-	links    *relinking
-	moved    time.Time    // when the first link moved
-	synced   func() error // waits until all moves are durable
+	staying  map[string]bool // of Instances: those that get a new path for the release that they are on
+
+	addressing opcache.Addressing // the weakest of the instances; "" before anybody was asked
+	links      *relinking
+	moved      time.Time    // when the first link moved
+	synced     func() error // waits until all moves are durable
 
 	caches Caches
 	pinned []opcache.Worker
@@ -71,6 +74,7 @@ func (r *run) deploy(ctx context.Context) error {
 // bringLive is what a deploy and a rollback have in common.
 func (r *run) bringLive(ctx context.Context) error {
 	if err := r.inOrder(ctx,
+		step{"separate", r.separate},
 		step{"observe", r.observe},
 		step{"room", r.room},
 		step{"warm", r.warm},
@@ -138,7 +142,7 @@ func newRun(o Options, d Deps, operation Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, operation)}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, operation), staying: map[string]bool{}}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err

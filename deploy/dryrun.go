@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/release"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // A dry run reads and says; it takes no lock, calls no pool (the agent would
@@ -43,16 +44,29 @@ func (r *run) dryRollback(context.Context) error {
 	if err := r.findTargets(); err != nil {
 		return err
 	}
-	err := r.repeat(func(of string) (Destination, error) {
-		id := r.store.NewID(time.Now(), r.labelOf(of))
-		r.would("repeat %s as %s, a new folder of hard links: OPcache must not see the old path again", of, id)
-		return r.App.destination(id), nil
-	})
+	r.report.Release = commonest(r.to)
+	return r.drySwitch()
+}
+
+// drySeparate takes the set-up of the last deploy for true: a dry run asks nobody.
+func (r *run) drySeparate() error {
+	last, err := LastEvents(r.App.historyFile(), 1)
 	if err != nil {
 		return err
 	}
-	r.report.Release = commonest(r.to)
-	return r.drySwitch()
+	if len(last) > 0 {
+		r.addressing = last[0].SetUp
+	}
+	chosen := len(r.Instances)
+	err = r.apart(func(of string) (Destination, error) {
+		id := r.store.NewID(time.Now(), r.labelOf(of))
+		r.would("repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
+		return r.App.destination(id), nil
+	})
+	if err == nil && r.report.Operation == OperationRollback {
+		r.report.Release = commonest(r.to[:chosen])
+	}
+	return err
 }
 
 func (r *run) dryRecover(context.Context) error { return r.dryState() }
@@ -87,6 +101,9 @@ func (j Journal) direction() string {
 }
 
 func (r *run) drySwitch() error {
+	if err := r.drySeparate(); err != nil {
+		return err
+	}
 	if err := r.planMoves(); err != nil {
 		return err
 	}
@@ -116,6 +133,8 @@ func (r *run) wouldMove(move Move) {
 	switch {
 	case !move.Needed():
 		r.would("leave %s as it is: %s -> %s", move.Instance, move.Link, move.From.Literal)
+	case move.Stays:
+		r.would("move %s along, to the same release under its new path: %s -> %s, now %s", move.Instance, move.Link, move.To.Literal, move.From.Literal)
 	case move.From.Exists():
 		r.would("move %s: %s -> %s, now %s", move.Instance, move.Link, move.To.Literal, move.From.Literal)
 	default:
@@ -128,8 +147,14 @@ func (r *run) wouldClear() {
 		r.would("leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", orNone(r.report.Previous))
 		return
 	}
-	r.would("clear the realpath cache of every worker of %s", r.poolNames())
-	r.would("invalidate the scripts of %s that are cached under the links' names, and the rest of it when its last request has ended", orNone(r.report.Previous))
+	if r.addressing == opcache.Resolved {
+		r.would("leave the caches as they are: the web server sends real paths")
+	} else {
+		r.would("clear the realpath cache of every worker of %s", r.poolNames())
+	}
+	if !r.addressing.Reuses() {
+		r.would("invalidate all that OPcache holds of %s", orNone(r.report.Previous))
+	}
 	if r.Reset == ResetAlways {
 		r.would("restart OPcache at a quiet moment")
 		return

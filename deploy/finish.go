@@ -61,7 +61,7 @@ func (r *run) settleBy(ctx context.Context, cut Switch) (string, error) {
 	r.report.Sweep.Settled = result.Workers
 	r.report.Sweep.stale(append(slices.Clone(result.Stale), r.pinned...), result.Unproven)
 	if err == nil {
-		err = errors.Join(staleError(result.Stale), pinnedError(r.pinned), unprovenError(result.Unproven), astrayError(result.Astray), unknownError(result.Unknown))
+		err = errors.Join(staleError(result.Stale), pinnedError(r.pinned), unprovenError(result.Unproven))
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
@@ -101,22 +101,6 @@ func unprovenError(pools []string) error {
 	}
 	return hint.With(fmt.Errorf("%w: nobody can tell whether all workers were reached of %v", ErrUnsettled, pools),
 		"set pm.status_path in the pool and status_path in relink's configuration; reload PHP-FPM if old pages show up")
-}
-
-func astrayError(keys []string) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: OPcache still serves %d scripts from the old release, which other instances use: %s", ErrUnsettled, len(keys), shortened(keys)),
-		`see whether they compile in the new release, then run "relink recover"; moving the other instances too, or reloading PHP-FPM at a quiet moment, cures it as well`)
-}
-
-func unknownError(instances []string) error {
-	if len(instances) == 0 {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: nobody can tell under which path the web server reaches %s, and other instances stay on the old release", ErrUnsettled, shortened(instances)),
-		"name the folder of its document root under reached_as, or set pm.status_path in the pool, then run \"relink recover\"")
 }
 
 // shortened names the first few.
@@ -183,7 +167,7 @@ func (r *run) event(undone string) Event {
 		ID: r.journal.ID, Time: time.Now().UTC().Truncate(time.Millisecond), Operation: r.journal.Operation,
 		Release: r.journal.Release, Ref: r.journal.Ref, Moves: r.journal.Moves, Undone: undone,
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
-		Steps: r.report.Steps, CutoverMS: r.report.CutoverMS, Restart: r.report.Restart.Action, SavedBytes: r.report.SavedBytes,
+		Steps: r.report.Steps, CutoverMS: r.report.CutoverMS, Restart: r.report.Restart.Action, SavedBytes: r.report.SavedBytes, SetUp: r.addressing,
 	}
 }
 

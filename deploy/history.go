@@ -41,6 +41,8 @@ type Event struct {
 	CutoverMS  float64      `json:"cutover_ms,omitempty"` // from the first moved link to the last invalidation
 	Restart    string       `json:"restart,omitempty"`    // what was decided about the cache
 	SavedBytes int64        `json:"saved_bytes,omitempty"`
+	// SetUp is what a dry run, which asks nobody, takes for true.
+	SetUp opcache.Addressing `json:"set_up,omitempty"`
 }
 
 // Moved tells events that left their links moved from those that were undone.
@@ -97,7 +99,7 @@ func before(history []Event, instance string, current Target) (Target, bool) {
 			continue
 		}
 		for _, move := range history[i].Moves {
-			if move.Instance == instance && move.To.Release == current.Release && move.Needed() {
+			if move.Instance == instance && move.To.Release == current.Release && move.Needed() && !move.Stays {
 				return move.From, move.From.Exists()
 			}
 		}
@@ -112,9 +114,13 @@ func since(history []Event, instance string, current Target) time.Time {
 			continue
 		}
 		for _, move := range history[i].Moves {
-			if move.Instance == instance && move.Needed() && move.To.Real == current.Real {
+			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real {
+				continue
+			}
+			if !move.Stays {
 				return history[i].Time
 			}
+			current = move.From
 		}
 	}
 	return time.Time{}

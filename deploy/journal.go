@@ -53,6 +53,7 @@ type Journal struct {
 	Release   string           `json:"release"` // where the links go
 	Ref       string           `json:"ref,omitempty"`
 	Made      bool             `json:"made"`                // this run makes the release, and may remove it while no link leads to it
+	Repeats   []string         `json:"repeats,omitempty"`   // releases that this run makes for those that stay, or go back
 	Moves     Plan             `json:"moves,omitempty"`     // every link's old and new target
 	Unsettled Plan             `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
 	Reset     Reset            `json:"reset"`

@@ -27,6 +27,7 @@ type Move struct {
 	To       Target `json:"to"`
 	UID      int    `json:"uid"` // owner to keep; -1: a new link
 	GID      int    `json:"gid"`
+	Stays    bool   `json:"stays,omitempty"` // To repeats From: the instance stays on its release under a new path
 }
 
 // Needed is false for a link that leads there already.
@@ -72,7 +73,7 @@ func (p Plan) Back() Plan {
 func (p Plan) Previous() string {
 	count, previous := map[string]int{}, ""
 	for _, move := range p {
-		if !move.From.Exists() {
+		if !move.From.Exists() || move.Stays {
 			continue
 		}
 		count[move.From.Release]++

@@ -112,20 +112,25 @@ func (r *run) recoverFrom(ctx context.Context, left Journal) error {
 	}
 }
 
-// recoverStaging removes a release that no link leads to yet.
+// recoverStaging removes releases that no link leads to yet.
 func (r *run) recoverStaging(ctx context.Context, left Journal) error {
 	r.unsettled = left.Unsettled
-	if _, err := r.store.Get(left.Release); left.Made && err == nil {
-		live, err := r.App.live()
-		if err != nil {
+	made := left.Repeats
+	if left.Made {
+		made = append(made, left.Release)
+	}
+	live, err := r.App.live()
+	if err != nil {
+		return err
+	}
+	for _, id := range made {
+		if _, err := r.store.Get(id); err != nil || live.ids()[id] {
+			continue
+		}
+		if err := r.store.Remove(ctx, id); err != nil {
 			return err
 		}
-		if !live.ids()[left.Release] {
-			if err := r.store.Remove(ctx, left.Release); err != nil {
-				return err
-			}
-			r.tell("removed release %s, which never went live", left.Release)
-		}
+		r.tell("removed release %s, which never went live", id)
 	}
 	return r.forget()
 }

@@ -3,48 +3,49 @@ package deploy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
+	"strings"
 
+	"relink/deploy/release"
 	"relink/internal/hint"
+	"relink/internal/ui"
 )
 
-// repeat gives each release that nobody is on any more a path of its own, before
-// links go back to it (release.Store.Repeat says why). One that other instances
-// are on is shared as it is. One makes the repeat.
-func (r *run) repeat(one func(of string) (Destination, error)) error {
-	live, err := r.App.live()
-	if err != nil {
-		return err
+// separate is the step in which the rule of paths is kept (apart).
+func (r *run) separate(ctx context.Context) (string, error) {
+	chosen := len(r.Instances)
+	if err := r.apart(func(of string) (Destination, error) { return r.repeatOne(ctx, of) }); err != nil {
+		return "", err
 	}
-	history, err := readHistory(r.App.historyFile())
-	if err != nil {
-		return err
+	r.goesTo(commonest(r.to[:chosen]))
+	return r.separated(), nil
+}
+
+// separated tells, for the line of the step, who moves along and what was made.
+func (r *run) separated() string {
+	var parts []string
+	if n := len(r.staying); n > 0 {
+		parts = append(parts, ui.Plural(n, "other instance")+" to the same release under a new path")
 	}
-	repeats := map[string]Destination{}
-	for i, to := range r.to {
-		if live.serves(r.App.releaseDir(to.Release)) {
-			continue
-		}
-		if filepath.IsAbs(to.Release) {
-			if err := r.mayReturn(to, history); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, done := repeats[to.Release]; !done {
-			if repeats[to.Release], err = one(to.Release); err != nil {
-				return err
-			}
-		}
-		r.to[i] = repeats[to.Release]
+	for _, id := range r.journal.Repeats {
+		parts = append(parts, id)
 	}
-	return nil
+	return strings.Join(parts, ", ")
+}
+
+// goesTo names the release that the run is about.
+func (r *run) goesTo(id string) {
+	if r.release.ID == id {
+		return
+	}
+	r.report.Release = id
+	r.release = release.Release{Manifest: release.Manifest{ID: id}, Path: r.App.releaseDir(id)}
 }
 
 func (r *run) repeatOne(ctx context.Context, of string) (Destination, error) {
 	id := r.store.NewID(r.began, r.labelOf(of))
-	r.journal.Release, r.journal.Made, r.journal.Unsettled = id, true, r.unsettled
+	r.journal.Repeats, r.journal.Unsettled = append(r.journal.Repeats, id), r.unsettled
 	if err := r.note(PhaseStaging); err != nil {
 		return Destination{}, err
 	}
@@ -107,4 +108,18 @@ func (r *run) original(id string) string {
 		id = one.Repeats
 	}
 	return id
+}
+
+// present is the release itself, or one that repeats it where it has been pruned.
+func (r *run) present(id string) (string, error) {
+	if _, err := r.store.Get(id); !errors.Is(err, release.ErrNotFound) {
+		return id, nil
+	}
+	releases, err := r.store.List()
+	for _, one := range releases {
+		if one.Sealed && r.original(one.ID) == id {
+			return one.ID, err
+		}
+	}
+	return id, err
 }

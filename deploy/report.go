@@ -18,14 +18,14 @@ type Report struct {
 	Release   string    `json:"release"`
 	Previous  string    `json:"previous"` // the release most of the instances come from
 
-	Instances []InstanceReport `json:"instances"`
-	Steps     []StepReport     `json:"steps"`
-	CutoverMS float64          `json:"cutover_ms"` // from the first moved link to the last invalidation
+	SetUp     opcache.Addressing `json:"set_up,omitempty"` // the weakest of its instances
+	Instances []InstanceReport   `json:"instances"`
+	Steps     []StepReport       `json:"steps"`
+	CutoverMS float64            `json:"cutover_ms"` // from the first moved link to the last invalidation
 
 	Sweep       SweepReport   `json:"sweep"`
 	Warm        WarmReport    `json:"warm"`
 	Invalidated int           `json:"invalidated"` // scripts at the cut-over
-	Rekeyed     int           `json:"rekeyed"`     // keys of moved instances led to the new release, where others stay on the old one
 	Regained    int           `json:"regained"`    // scripts that busy workers had brought back
 	Retired     int           `json:"retired"`     // scripts of releases that no instance uses
 	Restart     RestartReport `json:"restart"`
@@ -49,6 +49,9 @@ type InstanceReport struct {
 	Link string `json:"link"`
 	From string `json:"from"` // release, or folder that is none; "" if there was no link
 	To   string `json:"to"`
+	// Stays: it is on the release that it was on, under a new path, because others
+	// have left the old one.
+	Stays bool `json:"stays,omitempty"`
 }
 
 // StepReport is one step and its time.
@@ -115,7 +118,7 @@ func (r *Report) planned(plan Plan) {
 	r.Previous = plan.Previous()
 	r.Instances = make([]InstanceReport, len(plan))
 	for i, move := range plan {
-		r.Instances[i] = InstanceReport{Name: move.Instance, Link: move.Link, From: move.From.Release, To: move.To.Release}
+		r.Instances[i] = InstanceReport{Name: move.Instance, Link: move.Link, From: move.From.Release, To: move.To.Release, Stays: move.Stays}
 	}
 }
 

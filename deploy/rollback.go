@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"relink/deploy/release"
 	"relink/internal/hint"
 )
 
@@ -37,26 +36,15 @@ func (r *run) rollback(ctx context.Context) error {
 }
 
 // choose finds where each instance goes back to.
-func (r *run) choose(ctx context.Context) (string, error) {
+func (r *run) choose(context.Context) (string, error) {
 	if err := r.findTargets(); err != nil {
 		return "", err
 	}
 	if err := r.planMoves(); err != nil {
 		return "", err
 	}
-	chosen := commonest(r.to)
-	if len(r.plan.Needed()) > 0 {
-		again := func(of string) (Destination, error) { return r.repeatOne(ctx, of) }
-		if err := r.repeat(again); err != nil {
-			return "", err
-		}
-	}
-	r.report.Release = commonest(r.to)
-	r.release = release.Release{Manifest: release.Manifest{ID: r.report.Release}, Path: r.App.releaseDir(r.report.Release)}
-	if r.report.Release != chosen {
-		return fmt.Sprintf("%s, which repeats %s", r.report.Release, chosen), nil
-	}
-	return chosen, nil
+	r.goesTo(commonest(r.to))
+	return r.release.ID, nil
 }
 
 func (r *run) findTargets() error {
@@ -90,7 +78,8 @@ func (r *run) targetBefore(history []Event, instance Instance, state LinkState) 
 			`choose a release from "relink releases" and name it with --to`)
 	}
 	if !filepath.IsAbs(target.Release) {
-		return r.App.destination(target.Release), nil
+		id, err := r.present(target.Release)
+		return r.App.destination(id), err
 	}
 	return Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil
 }

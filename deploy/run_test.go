@@ -48,7 +48,7 @@ func (c *fakeCaches) Usage(context.Context) ([]opcache.Usage, error) {
 func (c *fakeCaches) Footprints(context.Context, []string) (map[string]opcache.Footprint, error) {
 	return nil, c.fails["footprints"]
 }
-func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link) (Switch, error) {
+func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link, _ opcache.Addressing) (Switch, error) {
 	c.watched = append(c.watched, links)
 	return c, c.fails["observe"]
 }
@@ -79,9 +79,8 @@ func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
 	}}}, c.fails["room"]
 }
 func (c *fakeCaches) Except([]opcache.Worker) {}
-func (c *fakeCaches) Learned() []string       { return nil }
-func (c *fakeCaches) Refresh(context.Context) error {
-	return c.fails["refresh"]
+func (c *fakeCaches) Addressing(context.Context) (opcache.Addressing, error) {
+	return opcache.Keyed, c.fails["addressing"]
 }
 func (c *fakeCaches) Warm(context.Context, opcache.Progress) (opcache.WarmResult, error) {
 	return opcache.WarmResult{}, c.fails["warm"]
@@ -149,7 +148,6 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"no room and a restart that is refused": {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
 		"no room and a restart that fails":      {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: "},
 		"no room and no state folder":           {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
-		"refresh":                               {caches: fakeCaches{fails: map[string]error{"refresh": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
 			d.Connect = func(context.Context) (Caches, error) { return nil, broken }
 		}, want: "preflight: broken"},

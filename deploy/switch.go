@@ -28,14 +28,16 @@ func (r *run) observe(ctx context.Context) (string, error) {
 	if r.cut, err = r.watchLinks(ctx, cacheLinks(r.plan, r.unsettled)); err != nil {
 		return "", err
 	}
-	err = r.rememberReached()
-	return fmt.Sprintf("%s in use of OPcache", ui.Bytes(r.report.Memory.Before.Used)), err
+	return fmt.Sprintf("%s in use of OPcache", ui.Bytes(r.report.Memory.Before.Used)), nil
 }
 
 func (r *run) planMoves() error {
 	plan, err := PlanMoves(r.Instances, r.states, r.to, r.App.realReleases())
 	if err != nil {
 		return err
+	}
+	for i := range plan {
+		plan[i].Stays = r.staying[plan[i].Instance]
 	}
 	r.plan = plan
 	r.report.planned(plan)
@@ -50,7 +52,12 @@ func (r *run) watchLinks(ctx context.Context, links []opcache.Link) (Switch, err
 	if err != nil {
 		return nil, err
 	}
-	cut, err := r.caches.Observe(ctx, inReleases(links, live))
+	if r.addressing == "" { // recovery has not asked the sites
+		if r.addressing, err = r.caches.Addressing(ctx); err != nil {
+			return nil, err
+		}
+	}
+	cut, err := r.caches.Observe(ctx, inReleases(links, live), r.addressing)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +101,6 @@ func (r *run) beforeSwitch(ctx context.Context) (string, error) {
 // prepare does what can fail before the first rename: the new links under
 // temporary names, and the journal, which from here on decides after a crash.
 func (r *run) prepare(ctx context.Context) (summary string, err error) {
-	if r.cut != nil {
-		// The warm took its time, and visitors have asked for further pages.
-		if err := r.cut.Refresh(ctx); err != nil {
-			return "", err
-		}
-	}
 	moves := r.plan.Needed()
 	if r.links, err = prepareLinks(moves, r.id, r.Reached); err != nil {
 		return "", err
@@ -163,14 +164,11 @@ func (r *run) invalidateBy(ctx context.Context, cut Switch) (summary string, las
 		return "", time.Now(), nil
 	}
 	result, err := cut.Invalidate(ctx)
-	r.report.Invalidated, r.report.Rekeyed = result.Invalidated, result.Rekeyed
+	r.report.Invalidated = result.Invalidated
 	for _, failed := range result.Failed {
 		r.report.warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
 	}
-	if result.Rekeyed > 0 {
-		return fmt.Sprintf("%s, %s led to the new release", ui.Plural(result.Invalidated, "script"), ui.Plural(result.Rekeyed, "key")), result.Last, err
-	}
-	return ui.Plural(result.Invalidated, "script"), result.Last, err
+	return some(result.Invalidated, "script"), result.Last, err
 }
 
 func memoryOf(usage []opcache.Usage) *Memory {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"relink/internal/hint"
 )
@@ -33,6 +34,9 @@ func (r *run) undo(ctx context.Context, cause error) error {
 func (r *run) markBad(cause error) error {
 	var failed []error
 	for _, id := range r.made {
+		if slices.Contains(r.journal.Repeats, id) {
+			continue // what it repeats has served well
+		}
 		failed = append(failed, r.store.MarkBad(id, cause.Error()))
 	}
 	return errors.Join(failed...)

@@ -163,7 +163,6 @@ func TestDeployUnderWayIsNoProblem(t *testing.T) {
 	a := &f.Apps[0]
 	a.Locked = &deploy.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
 	a.Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved}
-	a.Aliases = []StaleAlias{{Instances: []string{"club1"}, Scripts: []string{"index.php"}}}
 	a.Old = []OldRelease{{Release: "v0", LastUsed: f.Time}}
 	for _, r := range Evaluate(f, limits(t)) {
 		if r.State != OK {

@@ -12,11 +12,6 @@ import (
 )
 
 var staleChecks = []Check{{
-	Name: "stale-code", Family: "stale",
-	Means: "An instance's link leads to one release while OPcache serves scripts of another under its name. CRITICAL: visitors get old code, for ever. " +
-		"Keys of which the new script is not cached lead elsewhere for certain; of those where both are cached, each run follows up to 100. Not judged while a deploy is under way.",
-	run: apps(checkAliases),
-}, {
 	Name: "old-release", Family: "stale",
 	Means: "A release that no link leads to is still used: scripts of it were hit within health.window, later than timeouts.settle after the last link moved, " +
 		"and no request that is older than that is in flight. CRITICAL: visitors get old code.",
@@ -28,31 +23,6 @@ var staleChecks = []Check{{
 }}
 
 const mostNamed = 5 // of instances, scripts or releases in a message
-
-func checkAliases(f *Facts, a *App, _ *Thresholds) Result {
-	switch {
-	case f.Cheap:
-		return notAsked()
-	case a.Locked != nil:
-		return ok("", "not judged: a deploy is under way")
-	case len(a.Aliases) == 0 && a.CacheErr != nil:
-		return unknown("", a.CacheErr)
-	case len(a.Aliases) == 0:
-		return ok("", "no link serves a release that it has left")
-	}
-	r := problem(Critical, "", "", fmt.Sprintf(`run "relink recover --app %s"; if that finds nothing to do, "relink opcache reset" at a quiet moment`, a.Name))
-	instances := map[string]bool{}
-	for _, alias := range a.Aliases {
-		for _, name := range alias.Instances {
-			instances[name] = true
-		}
-		r.Details = append(r.Details, fmt.Sprintf("%s still serves %s of %s: %s", list(alias.Instances),
-			ui.Plural(len(alias.Scripts), "script"), alias.Release, list(alias.Scripts)))
-	}
-	r.Message = ui.Plural(len(instances), "instance") + " served from a release that the link has left: " + r.Details[0]
-	r.Details = r.Details[1:]
-	return r.with(Figure{Name: "instances", Value: float64(len(instances)), Unit: Count})
-}
 
 func list(names []string) string {
 	if len(names) > mostNamed {

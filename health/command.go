@@ -244,7 +244,7 @@ func dependencies(c *config.Config) Deps {
 		MinRequests: int64(c.Thresholds.HitRateRequests),
 	}
 	for _, a := range c.Apps {
-		app := Application{Pools: a.Pools, ReachedAs: a.ReachedAs, App: deploy.App{
+		app := Application{Pools: a.Pools, App: deploy.App{
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
 		}}

@@ -89,9 +89,8 @@ type App struct {
 	Prunable   []deploy.PrunedRelease // what a prune would remove now
 	ReleaseErr error
 
-	Aliases  []StaleAlias
 	Old      []OldRelease // of which a cache holds live scripts though no link leads there
-	CacheErr error        // why Aliases and Old are not complete
+	CacheErr error        // why Old is not complete
 }
 
 // Instance is one link.
@@ -107,15 +106,6 @@ type Instance struct {
 	Inside  bool            // the folder lies in a release of the application
 	Docroot error           // why the document root below the link cannot be served
 	Err     error           // why the link cannot be read
-}
-
-// StaleAlias is a release whose scripts OPcache serves under instances that
-// have left it.
-type StaleAlias struct {
-	Master    string
-	Release   string // that is served
-	Instances []string
-	Scripts   []string // relative to the link's target
 }
 
 // OldRelease is a release that no link leads to and a cache still holds.

@@ -84,31 +84,6 @@ func (s *scene) age(instance string, age time.Duration) {
 	s.must(unix.Lutimes(s.path("www", instance), []unix.Timeval{at, at}))
 }
 
-// A link that is moved by hand leaves its key to the old release.
-func TestStaleCode(t *testing.T) {
-	s := newScene(t)
-	for range 4 {
-		s.get("www", s.path("www", "club1", "index.php"))
-		s.get("www", "/"+s.path("www", "club2", "index.php")) // as Apache with fcgi://localhost/ sends it
-	}
-	s.release("v2")
-	s.quiet(s.evaluate())
-	s.link("club2", "v2")
-	if got := s.get("www", "/"+s.path("www", "club2", "index.php")); got != "v1" {
-		t.Fatalf("the fault is not there: %q", got)
-	}
-	results := s.evaluate()
-	s.fires(results, "stale-code", Critical, "1 instance served from a release", "club2 still serves", "of v1", "index.php")
-	s.quiet(results, "stale-code")
-
-	t.Run("cured", func(t *testing.T) {
-		root := s.path("releases", "v1")
-		_, err := s.agent("www").Invalidate(s.ctx, []string{root + "/index.php", root + "/part.php"}, 0)
-		s.must(err)
-		s.quiet(s.evaluate())
-	})
-}
-
 // In a partial deploy both releases are live, and keys through the moved link
 // lead to the new one: nothing is wrong.
 func TestPartialDeployIsNotStale(t *testing.T) {
@@ -125,40 +100,6 @@ func TestPartialDeployIsNotStale(t *testing.T) {
 	s.get("www", s.path("www", "club2", "page.php"))
 	s.get("www", s.path("www", "club1", "page.php"))
 	s.quiet(s.evaluate())
-}
-
-// Where both releases are live, rightly, only following the key tells.
-func TestStaleCodeBesideALiveRelease(t *testing.T) {
-	s := newScene(t)
-	page := s.path("www", "club2", "page.php")
-	s.get("www", page)
-	s.get("www", s.path("www", "club1", "page.php"))
-	s.release("v2")
-	s.link("club2", "v2")
-	s.get("www", s.path("releases", "v2", "page.php"))
-	if got := s.get("www", page); got != "page of v1" {
-		t.Fatalf("the fault is not there: %q", got)
-	}
-	results := s.evaluate()
-	s.fires(results, "stale-code", Critical, "club2 still serves 1 script of v1: page.php")
-	s.quiet(results, "stale-code")
-}
-
-// A spelling that no worker shows at the moment is known from earlier deploys.
-func TestStaleCodeUnderASpellingOfEarlier(t *testing.T) {
-	s := newScene(t, sound("php", sandbox.Pool{Name: "www", Workers: 1}))
-	s.must(os.Symlink(s.path("www"), s.path("alias")))
-	page := s.path("alias", "club2", "index.php")
-	s.get("www", page)
-	s.release("v2")
-	s.link("club2", "v2")
-	if got := s.get("www", page); got != "v1" {
-		t.Fatalf("the fault is not there: %q", got)
-	}
-	s.get("www", s.path("www", "club1", "page.php"))
-	s.quiet(s.evaluate()) // nobody knows
-	s.must(opcache.RememberReached(opcache.ReachedFile(s.path("state"), "booking"), []string{s.path("alias")}))
-	s.fires(s.evaluate(), "stale-code", Critical, "club2 still serves", "of v1", "index.php")
 }
 
 func TestOldRelease(t *testing.T) {
@@ -178,8 +119,7 @@ func TestOldRelease(t *testing.T) {
 	s.get("www", page)
 	results := s.evaluate()
 	s.fires(results, "old-release", Critical, "v1")
-	s.fires(results, "stale-code", Critical, "club1 still serves 1 script of v1")
-	s.quiet(results, "old-release", "stale-code")
+	s.quiet(results, "old-release")
 
 	t.Run("a link that is not configured keeps it", func(t *testing.T) {
 		s.must(os.Symlink(s.path("releases", "v1"), s.path("www", "unnamed")))

@@ -33,8 +33,7 @@ type Deps struct {
 // Application is one to look at.
 type Application struct {
 	deploy.App
-	Pools     []string // addresses of the pools that serve it; none: all
-	ReachedAs []string // further spellings of folders that hold links
+	Pools []string // addresses of the pools that serve it; none: all
 }
 
 // The defaults of Deps.
@@ -61,7 +60,7 @@ func Gather(ctx context.Context, d Deps) Facts {
 	both.Wait()
 	if !d.Cheap {
 		g.readScripts(ctx)
-		g.findStale(ctx)
+		g.findStale()
 	}
 	g.compare(ctx)
 	g.facts.Took = time.Since(g.began)

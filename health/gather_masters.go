@@ -83,7 +83,7 @@ func xdebugIn(c *cache) (*bool, error) {
 	if c.master.PID == 0 {
 		return nil, errHidden
 	}
-	loaded, err := maps(os.ReadFile, c.first().status.Worker.PID, "xdebug.so")
+	loaded, err := mapped(os.ReadFile, c.first().status.Worker.PID, "xdebug.so")
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,6 @@ func troubled() Facts {
 	f.Masters = append(f.Masters, Master{MasterReport: report.MasterReport{Name: "unix:/run/php/shop's | new.sock"}, Err: down})
 	a := &f.Apps[0]
 	a.Instances[1].Kind, a.Instances[1].Literal = deploy.LinkDangling, "/srv/releases/gone"
-	a.Aliases = []StaleAlias{{Release: "v0", Instances: []string{"club1"}, Scripts: []string{"index.php", "a.php", "b.php", "c.php", "d.php", "e.php", "f.php"}}}
 	a.Last = &deploy.Event{Operation: deploy.OperationDeploy, Release: "v2", Time: time.Date(2026, 11, 23, 11, 0, 0, 0, time.Local), Undone: "check of club1: status 500\nwant 200"}
 	return f
 }

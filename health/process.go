@@ -12,8 +12,8 @@ import (
 var errHidden = hint.With(errors.New("its FPM master is no process that this machine shows"),
 	"look inside its container, and name the check under health.skip")
 
-// maps tells whether a file of that name is mapped into a process.
-func maps(read func(string) ([]byte, error), pid int, name string) (bool, error) {
+// mapped tells whether a file of that name is mapped into a process.
+func mapped(read func(string) ([]byte, error), pid int, name string) (bool, error) {
 	text, err := read(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
 		return false, fmt.Errorf("look for %s: %w", name, err)

@@ -135,14 +135,13 @@ func (s *bench) flip(from, to string, slow bool) (cutover time.Duration, begin, 
 	for i, link := range s.links {
 		links = append(links, opcache.Link{Name: fmt.Sprintf("club%d", i), Path: link, From: filepath.Join(s.root, from), To: filepath.Join(s.root, to)})
 	}
-	caches, err := opcache.Connect(s.ctx, s.pools, opcache.Options{Docroot: "public"})
+	caches, err := opcache.Connect(s.ctx, s.pools, opcache.Options{})
 	s.must(err)
 	begin = time.Now()
-	cut, err := caches.Observe(s.ctx, links)
+	cut, err := caches.Observe(s.ctx, links, opcache.Keyed)
 	s.must(err)
 	_, err = cut.Warm(s.ctx, nil)
 	s.must(err)
-	s.must(cut.Refresh(s.ctx))
 	for _, l := range links {
 		s.must(os.Symlink(l.To, l.Path+".new"))
 	}

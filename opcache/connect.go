@@ -41,7 +41,6 @@ type pool struct {
 	agent      *php.Agent
 	master     int       // pid of the FPM master where this host can see it, else 0
 	cacheStart time.Time // when its OPcache was started
-	seen       []string  // literal paths of the scripts that its workers had run before relink came
 
 	mu    sync.Mutex
 	last  []process // the last listing of its workers
@@ -79,11 +78,6 @@ func reach(ctx context.Context, p php.Pool, o Options) (*pool, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
 	defer cancel()
 	one := &pool{agent: agent, blind: p.StatusPath == ""}
-	// Before the first call of the agent: each one takes the place of the script
-	// that its worker ran last. A pool that cannot be listed answers all the same.
-	if _, scripts, err := one.look(ctx); err == nil {
-		one.seen = scripts
-	}
 	status, err := agent.Status(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", p.Address, explainHang(err))

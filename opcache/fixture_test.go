@@ -142,10 +142,9 @@ func (f *farm) links(from, to string, sites ...string) []opcache.Link {
 	if len(sites) == 0 {
 		sites = f.sites
 	}
-	// Where some sites stay, they stay on the old release.
 	links := make([]opcache.Link, len(sites))
 	for i, site := range sites {
-		links[i] = opcache.Link{Name: site, Path: f.link(site), From: f.release(from), To: f.release(to), Shared: len(sites) < len(f.sites)}
+		links[i] = opcache.Link{Name: site, Path: f.link(site), From: f.release(from), To: f.release(to)}
 	}
 	return links
 }
@@ -177,7 +176,7 @@ func (f *farm) connect(o opcache.Options) *opcache.Caches {
 
 func (f *farm) observe(o opcache.Options, links []opcache.Link) *opcache.Switch {
 	f.t.Helper()
-	s, err := f.connect(o).Observe(f.ctx, links)
+	s, err := f.connect(o).Observe(f.ctx, links, opcache.Keyed)
 	f.must(err)
 	return s
 }

@@ -135,3 +135,12 @@ func names(all []standing) []string {
 	}
 	return out
 }
+
+// canonicalPlace resolves the folder that holds a link, never the link itself.
+func canonicalPlace(link string) string {
+	dir, err := realpath.Of(filepath.Dir(link))
+	if err != nil {
+		dir = filepath.Dir(link)
+	}
+	return filepath.Join(dir, filepath.Base(link))
+}

@@ -65,43 +65,6 @@ func TestStandings(t *testing.T) {
 	}
 }
 
-func TestLeft(t *testing.T) {
-	state, noon := filepath.Join(t.TempDir(), "state"), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	running := []Usage{{Started: noon.Add(-time.Hour)}}
-	leave := func(folder, used string, at time.Time, usages []Usage) {
-		t.Helper()
-		if err := rememberLeft(state, left{Folder: folder, Time: at}, used, usages); err != nil {
-			t.Fatal(err)
-		}
-	}
-	folders := func() (names []string) {
-		for _, one := range readLeft(state) {
-			names = append(names, one.Folder)
-		}
-		return names
-	}
-	leave("/r/1", "/r/2", noon, running)
-	leave("/r/2", "/r/3", noon.Add(time.Minute), running)
-	if got := folders(); !slices.Equal(got, []string{"/r/1", "/r/2"}) {
-		t.Errorf("%q", got)
-	}
-	leave("/r/3", "/r/1", noon.Add(2*time.Minute), running) // back to 1
-	if got := folders(); !slices.Equal(got, []string{"/r/2", "/r/3"}) {
-		t.Errorf("%q", got)
-	}
-	// A restart of every cache ends what was before it.
-	leave("/r/1", "/r/4", noon.Add(time.Hour), []Usage{{Started: noon.Add(30 * time.Minute)}})
-	if got := folders(); !slices.Equal(got, []string{"/r/1"}) {
-		t.Errorf("%q", got)
-	}
-	if err := os.WriteFile(filepath.Join(state, leftFile), []byte("[{"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if got := folders(); got != nil {
-		t.Errorf("of a broken file: %q", got)
-	}
-}
-
 func TestChangedBetween(t *testing.T) {
 	root := t.TempDir()
 	var sample report.Sample

@@ -33,7 +33,6 @@ type round struct {
 	except   map[int]bool       // never waited for: pinned workers
 	leave    func(process) bool // a missing worker that is not waited for; nil: none
 	progress func(done, total int)
-	heard    func(*pool, []string) // takes the literal paths of the scripts that a listing shows
 
 	alive map[int]process // the workers of the first listing that still live
 	swept map[int]bool
@@ -94,17 +93,9 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 }
 
 func (r *round) begin(ctx context.Context) error {
-	workers, err := r.listen(ctx)
+	workers, err := r.pool.look(ctx)
 	r.track(workers)
 	return err
-}
-
-func (r *round) listen(ctx context.Context) ([]process, error) {
-	workers, scripts, err := r.pool.look(ctx)
-	if r.heard != nil {
-		r.heard(r.pool, scripts)
-	}
-	return workers, err
 }
 
 func (r *round) track(workers []process) {
@@ -161,7 +152,7 @@ func (r *round) burst(ctx context.Context, n int) (news bool, err error) {
 
 // refresh drops the workers that have ended, and learns what the others do now.
 func (r *round) refresh(ctx context.Context) error {
-	workers, err := r.listen(ctx)
+	workers, err := r.pool.look(ctx)
 	if err != nil {
 		return err
 	}

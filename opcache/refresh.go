@@ -17,7 +17,6 @@ type RefreshOptions struct {
 	From, To string // releases
 	Links    []Site // that were moved; none: those of Known that lead to To
 	Known    []Site // every link that is configured
-	State    string // folder for what has to be remembered
 	Ledger   Ledger
 	Restart  RestartOptions // of caches that cannot hold both releases
 }
@@ -25,6 +24,7 @@ type RefreshOptions struct {
 // RefreshResult tells what became of the caches. As JSON it is the contract of
 // docs/opcache.md.
 type RefreshResult struct {
+	SetUp       Addressing    `json:"set_up"` // revalidated or keyed, by the pools' settings
 	From        string        `json:"from"`
 	To          string        `json:"to"`
 	Links       []string      `json:"links"`    // that were moved
@@ -32,7 +32,6 @@ type RefreshResult struct {
 	Returned    bool          `json:"returned"` // To was in use before, and had been left
 	Sweep       RefreshSweep  `json:"sweep"`
 	Invalidated int           `json:"invalidated"` // scripts at the cut-over
-	Rekeyed     int           `json:"rekeyed"`     // keys led to where their link leads now
 	Regained    int           `json:"regained"`    // scripts that busy workers had brought back
 	Retired     int           `json:"retired"`     // scripts of From, when nobody is on it
 	Warm        WarmResult    `json:"warm"`        // what was hot of From and is in the cache of To now
@@ -42,7 +41,6 @@ type RefreshResult struct {
 	Exit        int           `json:"exit"`
 	Error       *failure      `json:"error,omitempty"`
 	Renewed     Outcome       `json:"-"` // restarts that made room for To
-	learned     []string
 }
 
 // RefreshSweep tells which workers are known to see the moved links.
@@ -63,7 +61,6 @@ type refreshing struct {
 	caches *Caches
 	moved  []standing
 	others []standing
-	past   left
 	pinned []Worker
 	result *RefreshResult
 }
@@ -124,26 +121,58 @@ func (r *refreshing) on(release string) []standing {
 	return slices.DeleteFunc(slices.Clone(r.others), func(s standing) bool { return !s.within(release) })
 }
 
-func (r *refreshing) run(ctx context.Context, progress Progress) error {
-	past, returned, err := r.caches.returned(ctx, r.State, r.To)
-	if err != nil {
+func (r *refreshing) run(ctx context.Context, progress Progress) (err error) {
+	if r.result.SetUp, err = r.caches.Addressing(ctx); err != nil {
 		return err
 	}
-	r.past, r.result.Returned = past, returned
+	if r.result.Returned, err = r.caches.returned(ctx, r.To); err != nil {
+		return err
+	}
 	if r.pinned, err = r.caches.Pinned(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
-	cut, err := r.caches.Observe(ctx, append(r.links(), r.returning()...))
+	cut, err := r.caches.Observe(ctx, r.links(), r.result.SetUp)
 	if err != nil {
 		return err
 	}
 	cut.Except(r.pinned)
-	r.result.learned = cut.Learned()
-	if err := r.cutOver(ctx, cut, began, progress); err != nil {
-		return unverified(err)
+	err = r.cutOver(ctx, cut, began, progress)
+	if err == nil {
+		err = r.warm(ctx, cut)
 	}
-	return unverified(r.warm(ctx, cut))
+	return unverified(errors.Join(err, r.divided()))
+}
+
+// divided names what a refresh cannot put right where literal paths are looked at:
+// it may not move other people's links, so that some stay on a path that others
+// have left, or are back on one.
+func (r *refreshing) divided() error {
+	if r.result.SetUp.Reuses() {
+		return nil
+	}
+	const way = "set opcache.revalidate_path=1 for the pool, which makes the literal paths not matter; or "
+	var errs []error
+	if len(r.result.Staying) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("%s stay on %s, which others have left: as soon as their visitors have its scripts compiled again, the old literal paths of %s lead there again",
+			some(r.result.Staying), r.From, some(r.result.Links)), way+`move the links by "relink deploy", which gives those that stay a path of their own; or move the others too`))
+	}
+	if elsewhere := r.elsewhere(); r.result.Returned && len(elsewhere) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("%s was in use before and had been left: literal paths of %s that led there then lead there again",
+			r.To, some(elsewhere)), way+"give each release a path of its own"))
+	}
+	return errors.Join(errs...)
+}
+
+// elsewhere names the known links that do not lead to To.
+func (r *refreshing) elsewhere() []string {
+	var names []string
+	for _, s := range r.others {
+		if s.real != "" && !s.within(r.To) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // warm compiles what nobody has warmed before the links moved, and what visitors
@@ -169,41 +198,6 @@ func (r *refreshing) links() []Link {
 	return links
 }
 
-// returning are the links that were on To before it was left, or may have been,
-// and lead elsewhere now: their old keys come back to life with To. They are
-// treated as links that move from To to where they are.
-func (r *refreshing) returning() []Link {
-	if !r.result.Returned {
-		return nil
-	}
-	inside := strings.TrimPrefix(r.moved[0].real, r.To)
-	var links []Link
-	for _, site := range slices.Concat(r.Known, r.past.Links) {
-		s := stand(site)
-		known := slices.ContainsFunc(links, func(l Link) bool { return canonicalPlace(l.Path) == s.place })
-		if s.real == "" || s.within(r.To) || known {
-			continue
-		}
-		links = append(links, Link{Name: s.Name, Path: s.Path, From: r.To + inside, To: s.real,
-			FromRelease: r.To, ToRelease: strings.TrimSuffix(s.real, inside), Shared: true})
-	}
-	r.noteReturn(links)
-	return links
-}
-
-func (r *refreshing) noteReturn(links []Link) {
-	if len(links) == 0 {
-		r.result.Notes = append(r.result.Notes, r.To+" was in use before and had been left: keys that led to it are alive again. All known links lead to it, so that they are right")
-		return
-	}
-	elsewhere := make([]string, len(links))
-	for i, l := range links {
-		elsewhere[i] = l.Name
-	}
-	r.result.Notes = append(r.result.Notes, fmt.Sprintf("%s was in use before and had been left: keys that led to it are alive again. Those of %s are led to where these links are now; "+
-		"of links that relink does not know nothing can be said. Give each release a path of its own", r.To, some(elsewhere)))
-}
-
 // cutOver does not stop at a signal before its second step is done: half a
 // cut-over would be worse than a slow one.
 func (r *refreshing) cutOver(ctx context.Context, cut *Switch, began time.Time, progress Progress) error {
@@ -217,7 +211,7 @@ func (r *refreshing) cutOver(ctx context.Context, cut *Switch, began time.Time, 
 		return err
 	}
 	invalidated, err := cut.Invalidate(whole)
-	r.result.Invalidated, r.result.Rekeyed = invalidated.Invalidated, invalidated.Rekeyed
+	r.result.Invalidated = invalidated.Invalidated
 	r.result.CutoverMS = milliseconds(invalidated.Last.Sub(began))
 	for _, failed := range invalidated.Failed {
 		r.result.Notes = append(r.result.Notes, fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
@@ -235,27 +229,11 @@ func (r *refreshing) cutOver(ctx context.Context, cut *Switch, began time.Time, 
 	}
 	retired, err := cut.Retire(ctx, []string{r.From})
 	r.result.Retired = retired.Invalidated
-	return errors.Join(err, r.remember(ctx))
+	return err
 }
 
 func (r *refreshing) settled(s SettleResult) {
 	r.result.Sweep.Settled, r.result.Regained = s.Workers, s.Regained
 	r.result.Sweep.Stale = slices.Concat(r.result.Sweep.Stale, s.Stale, r.pinned)
 	r.result.Sweep.Unproven = append(r.result.Sweep.Unproven, s.Unproven...)
-}
-
-// remember notes that From was left, for the day that somebody leads links to it again.
-func (r *refreshing) remember(ctx context.Context) error {
-	usages, err := r.caches.Usage(ctx)
-	if err != nil {
-		return err
-	}
-	now := left{Folder: r.From, Time: time.Now().UTC()}
-	for _, s := range r.moved {
-		now.Links = append(now.Links, s.Site)
-	}
-	if err := rememberLeft(r.State, now, r.To, usages); err != nil {
-		r.result.Notes = append(r.result.Notes, err.Error())
-	}
-	return nil
 }

@@ -21,7 +21,7 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 	if err != nil {
 		return err
 	}
-	o := RefreshOptions{From: from, To: to, State: s.setup.State, Known: s.sites(), Ledger: ledger, Restart: s.setup.Restart}
+	o := RefreshOptions{From: from, To: to, Known: s.sites(), Ledger: ledger, Restart: s.setup.Restart}
 	o.Restart.Method = s.setup.Method
 	for _, link := range links {
 		path, err := filepath.Abs(link)
@@ -43,7 +43,6 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 	result, err := caches.Refresh(ctx, o, update)
 	done()
 	if err == nil {
-		s.learn(app, &result)
 		if err = s.keepAfter(ctx, caches, app, before, ledger, &result); err != nil {
 			err = unverified(fmt.Errorf("no page is of the old release, but: %w", err))
 		}
@@ -88,15 +87,6 @@ func (s *session) owner(release string) *App {
 	return nil
 }
 
-func (s *session) learn(app *App, result *RefreshResult) {
-	if app == nil {
-		return
-	}
-	if err := RememberReached(s.setup.reachedFile(app), result.learned); err != nil {
-		result.Notes = append(result.Notes, err.Error())
-	}
-}
-
 // keepAfter decides on a restart as a deploy does.
 func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, before []Usage, ledger Ledger, result *RefreshResult) error {
 	upkeep := Upkeep{Thresholds: s.setup.Thresholds, Method: s.setup.Method, Release: result.To, Moved: true,
@@ -129,18 +119,15 @@ func (a App) unused() []string {
 // Text writes the result for people.
 func (r RefreshResult) Text(w io.Writer, width int) error {
 	t := ui.NewTable(width, "refresh", r.To)
+	t.Row("set-up", string(r.SetUp))
 	t.Row("before", r.From)
 	t.Row("links", fmt.Sprintf("%d moved: %s", len(r.Links), some(r.Links)))
 	if len(r.Staying) > 0 {
 		t.Row("staying", fmt.Sprintf("%d on the old release: %s", len(r.Staying), some(r.Staying)))
 	}
-	t.Row("cut-over", fmt.Sprintf("%.1f ms after the first look at the keys", r.CutoverMS))
+	t.Row("cut-over", fmt.Sprintf("%.1f ms after the first look", r.CutoverMS))
 	t.Row("workers", fmt.Sprintf("%s of %s swept, %d proven after it", ui.Plural(r.Sweep.Workers, "worker"), ui.Plural(r.Sweep.Pools, "pool"), r.Sweep.Settled))
-	text := fmt.Sprintf("%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired)
-	if r.Rekeyed > 0 {
-		text += fmt.Sprintf("; %s led elsewhere", ui.Plural(r.Rekeyed, "key"))
-	}
-	t.Row("invalidated", text)
+	t.Row("invalidated", fmt.Sprintf("%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired))
 	t.Row("warmed", r.Warm.sentence())
 	if r.Restart != nil {
 		t.Row("restart", r.Restart.sentence())

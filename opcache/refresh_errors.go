@@ -36,14 +36,6 @@ func (r *refreshing) unsettled(s SettleResult) error {
 		errs = append(errs, hint.With(fmt.Errorf("nobody can tell whether all workers were reached of %s", strings.Join(s.Unproven, ", ")),
 			"set pm.status_path in the pool and status_path in relink's configuration; reload PHP-FPM if old pages show up"))
 	}
-	if len(s.Astray) > 0 {
-		errs = append(errs, hint.With(fmt.Errorf("OPcache still serves %d scripts of a release that other links use: %s", len(s.Astray), some(s.Astray)),
-			"see whether they compile in the new release, and %s; moving the other links too, or reloading PHP-FPM at a quiet moment, cures it as well", again))
-	}
-	if len(s.Unknown) > 0 {
-		errs = append(errs, hint.With(fmt.Errorf("nobody can tell under which path the web server reaches %s, and other links stay on the old release", some(s.Unknown)),
-			"name the folder of its document root under reached_as, or set pm.status_path in the pool, and %s", again))
-	}
 	return errors.Join(errs...)
 }
 

@@ -86,7 +86,7 @@ func (m *memory) renew(ctx context.Context, limit time.Duration) error {
 			return fmt.Errorf("pool %s: %w", p.address(), err)
 		}
 		p.master, p.cacheStart = masterOf(ctx, status.Worker), status.Statistics.StartTime
-		if _, _, err := p.look(ctx); err != nil {
+		if _, err := p.look(ctx); err != nil {
 			p.remember(nil)
 		}
 	}

@@ -156,8 +156,7 @@ func (w watched) look(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	workers, _ := fromStatus(status)
-	return workers, nil
+	return fromStatus(status), nil
 }
 
 // disturbs tells what a worker is in that must not be disturbed, as ErrNotQuiet.

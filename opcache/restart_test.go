@@ -129,7 +129,7 @@ func TestCachesWorkOnAfterAReload(t *testing.T) {
 	f.restart(c, now(opcache.MethodFPM))
 	f.heat("index.php")
 	links := f.links("v1", "v2")
-	s, err := c.Observe(f.ctx, links)
+	s, err := c.Observe(f.ctx, links, opcache.Keyed)
 	f.must(err)
 	f.move(links)
 	_, err = s.Sweep(f.ctx)

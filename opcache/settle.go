@@ -3,7 +3,6 @@ package opcache
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -29,19 +28,24 @@ const (
 // more after it; what the old releases regained meanwhile is invalidated again.
 // When Settle reports nobody stale, every request that began before the
 // cut-over has ended.
+//
+// Where the web server sends real paths, no worker has anything to forget: that
+// the last request of before has ended matters only for what may be retired, and
+// is not waited for.
 func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, error) {
+	if s.addressing == Resolved {
+		swept, err := s.Sweep(ctx)
+		s.settled = err == nil && len(swept.Busy) == 0 && len(swept.Unproven) == 0
+		return SettleResult{Workers: swept.Workers}, err
+	}
 	watched, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
-	regained := make([]int, len(s.views))
-	for i, v := range s.views {
-		watch.Go(func() { regained[i] = s.watch(watched, v) })
-	}
+	var regained int
+	watch.Go(func() { regained = s.watch(watched) })
 	result, err := s.sweepAgain(ctx, progress)
 	stop()
 	watch.Wait()
-	for _, n := range regained {
-		result.Regained += n
-	}
+	result.Regained += regained
 	if err != nil {
 		return result, err
 	}
@@ -60,7 +64,7 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 	var mu sync.Mutex
 	reached := newTally(progress)
 	err := s.caches.eachPool(bounded, func(bounded context.Context, p *pool) error {
-		r := round{pool: p, except: s.pinned[p], progress: reached.of(p), heard: s.hear}
+		r := round{pool: p, except: s.pinned[p], progress: reached.of(p)}
 		out, err := r.run(bounded)
 		mu.Lock()
 		defer mu.Unlock()
@@ -92,15 +96,14 @@ func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
 
 // watch invalidates what comes back while stale workers are still busy. Its
 // failures are left to the last look, which reports them.
-func (s *Switch) watch(ctx context.Context, v *view) (regained int) {
+func (s *Switch) watch(ctx context.Context) (regained int) {
 	for pause := askAgain; ; {
 		wait(ctx, pause)
 		if ctx.Err() != nil {
 			return regained
 		}
 		began := time.Now()
-		n, _, err := s.regained(ctx, v)
-		if err == nil {
+		if n, err := s.regained(ctx); err == nil {
 			regained += n
 		}
 		pause = max(askAgain, shareOfTime*time.Since(began))
@@ -108,37 +111,13 @@ func (s *Switch) watch(ctx context.Context, v *view) (regained int) {
 }
 
 func (s *Switch) lastLook(ctx context.Context, result *SettleResult) error {
-	var mu sync.Mutex
-	return s.caches.eachCache(ctx, func(ctx context.Context, i int, _ *cache) error {
-		for looks := 1; ; looks++ {
-			n, astray, err := s.regained(ctx, s.views[i])
-			mu.Lock()
-			result.Regained += n
-			mu.Unlock()
-			if err != nil {
-				return err
-			}
-			if n > 0 && looks < lastLooks {
-				continue
-			}
-			rekeyed, left, err := s.misled(ctx, s.views[i])
-			if err != nil {
-				return err
-			}
-			for _, key := range left {
-				astray = append(astray, key.Path)
-			}
-			slices.Sort(astray)
-			mu.Lock()
-			defer mu.Unlock()
-			result.Regained += rekeyed
-			result.Astray = append(result.Astray, slices.Compact(astray)...)
-			for _, l := range s.unknown(s.views[i], true) {
-				result.Unknown = append(result.Unknown, l.Name)
-			}
-			return nil
+	for range lastLooks {
+		n, err := s.regained(ctx)
+		if result.Regained += n; err != nil || n == 0 {
+			return err
 		}
-	})
+	}
+	return nil
 }
 
 // tally adds up the progress of several pools.

@@ -13,7 +13,7 @@ type Setup struct {
 	State      string // folder for what has to be remembered
 	Apps       []App
 	Pools      []php.Pool // none: those of the FPM masters that run
-	Options    Options    // Docroot and ReachedAs are each application's own
+	Options    Options
 	Thresholds Thresholds
 	Method     Method
 	Restart    RestartOptions // how this server is restarted
@@ -21,12 +21,10 @@ type Setup struct {
 
 // App is an application as its caches see it. Paths are absolute.
 type App struct {
-	Name      string
-	Releases  string // folder of the releases
-	Docroot   string // what the web server serves, relative to a link
-	Sites     []Site
-	Pools     []string // addresses of those that serve it; none: all
-	ReachedAs []string // further spellings of folders that hold links
+	Name     string
+	Releases string // folder of the releases
+	Sites    []Site
+	Pools    []string // addresses of those that serve it; none: all
 }
 
 // Site is a link that leads into a release.
@@ -53,18 +51,12 @@ func (s Setup) Connect(ctx context.Context, app *App) (*Caches, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := s.Options
-	if app != nil {
-		o.Docroot, o.ReachedAs = app.Docroot, slices.Concat(app.ReachedAs, ReadReached(s.reachedFile(app)))
-	}
-	caches, err := Connect(ctx, pools, o)
+	caches, err := Connect(ctx, pools, s.Options)
 	if err != nil && len(s.Pools) == 0 {
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}
 	return caches, err
 }
-
-func (s Setup) reachedFile(app *App) string { return ReachedFile(s.State, app.Name) }
 
 // sites lists every link that is configured.
 func (s Setup) sites() []Site {

@@ -12,7 +12,8 @@ const sweepRounds = 5
 // Sweep has every worker of every pool drop its realpath cache, proven pid by
 // pid. It is called after the links have moved. A worker inside a request that
 // has lasted longer than SweepWait is left for Settle, so that one slow page
-// does not delay the cut-over of all.
+// does not delay the cut-over of all. Where the web server sends real paths the
+// deploy does not call it: no worker has anything to forget.
 func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.caches.options.SweepWait)
 	defer cancel()
@@ -20,7 +21,7 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	result := SweepResult{Pools: len(s.caches.pools())}
 	var mu sync.Mutex
 	err := s.caches.eachPool(ctx, func(ctx context.Context, p *pool) error {
-		r := round{pool: p, except: s.pinned[p], leave: leave, heard: s.hear}
+		r := round{pool: p, except: s.pinned[p], leave: leave}
 		out, err := r.run(ctx)
 		mu.Lock()
 		defer mu.Unlock()

@@ -44,7 +44,7 @@ func TestSwitchOfAllInstances(t *testing.T) {
 
 	caches := f.connect(opcache.Options{})
 	links := f.links("v1", "v2")
-	s, err := caches.Observe(f.ctx, links)
+	s, err := caches.Observe(f.ctx, links, opcache.Keyed)
 	f.must(err)
 	warm, err := s.Warm(f.ctx, nil)
 	f.must(err)
@@ -56,16 +56,16 @@ func TestSwitchOfAllInstances(t *testing.T) {
 	if swept.Workers != 8 || len(swept.Busy) != 0 || len(swept.Unproven) != 0 {
 		t.Errorf("sweep: %+v, want all 8 workers", swept)
 	}
-	if invalidated.Invalidated != 2 || len(invalidated.Failed) != 0 {
-		t.Errorf("invalidate: %+v, want index.php and page.php, which are keyed through the links, and not inc/a.php", invalidated)
+	if invalidated.Invalidated != 3 || len(invalidated.Failed) != 0 {
+		t.Errorf("invalidate: %+v, want all that was hot of v1", invalidated)
 	}
 	if got := settle(f, s); got.Workers != 8 || len(got.Stale) != 0 {
 		t.Errorf("settle: %+v, want all 8 workers", got)
 	}
 	retired, err := s.Retire(f.ctx, []string{f.release("v1")})
 	f.must(err)
-	if retired.Invalidated != 1 {
-		t.Errorf("retire: %+v, want inc/a.php", retired)
+	if retired.Invalidated != 0 {
+		t.Errorf("retire: %+v, want nothing left", retired)
 	}
 
 	cold := misses(f, caches)
@@ -133,32 +133,6 @@ func TestMovedLinksAloneLeaveTheOldRelease(t *testing.T) {
 		settle(f, s)
 		f.expect("club1", "index.php", "v2")
 	})
-}
-
-// A link that somebody had moved by hand still has keys that lead to the release
-// before, which no From names.
-func TestKeysOfALinkThatWasMovedByHand(t *testing.T) {
-	f := newFarm(t, farmOptions{sites: 2})
-	f.heat("index.php", "page.php")
-	f.point("club1", "v2")
-	f.expect("club1", "index.php", "v1")
-	links := []opcache.Link{
-		{Name: "club1", Path: f.link("club1"), From: f.release("v2"), To: f.release("v3")},
-		{Name: "club2", Path: f.link("club2"), From: f.release("v1"), To: f.release("v3")},
-	}
-	for _, some := range [][]opcache.Link{links[:1], links[1:]} {
-		s := f.observe(opcache.Options{}, some)
-		f.move(some)
-		cutOver(f, s)
-		if got := settle(f, s); len(got.Astray) != 0 {
-			t.Errorf("%s: %+v", some[0].Name, got)
-		}
-		for range 2 {
-			f.expect(some[0].Name, "index.php", "v3")
-			f.expect(some[0].Name, "page.php", "v3")
-		}
-	}
-	f.expect("club1", "index.php", "v3")
 }
 
 // A worker that is busy during the sweep keeps its old realpaths, and the next

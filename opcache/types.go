@@ -21,8 +21,8 @@ type Link struct {
 	FromRelease string
 	ToRelease   string
 
-	// Shared says that other links still lead to FromRelease, so that its scripts
-	// are needed and will be compiled again whatever is invalidated.
+	// Shared says that other links still lead to FromRelease, so that its memory is
+	// not given back. Where literal paths are looked at (Keyed) they must not.
 	Shared bool
 }
 
@@ -33,9 +33,6 @@ func (l Link) toRelease() string   { return cmp.Or(l.ToRelease, l.To) }
 
 // Options bound and pace the work. Zero values mean the defaults.
 type Options struct {
-	Docroot   string   // what the web server serves, relative to the link; "" or "." is the link itself
-	ReachedAs []string // further spellings of folders that hold links, as the web server may know them
-
 	CallTimeout   time.Duration // one call of the agent
 	SweepWait     time.Duration // how long the cut-over waits for a worker that is inside a request
 	SettleTimeout time.Duration // how long Settle waits for workers that the sweep left
@@ -111,7 +108,6 @@ type WarmResult struct {
 // InvalidateResult tells what the cut-over did.
 type InvalidateResult struct {
 	Invalidated int            `json:"invalidated"`
-	Rekeyed     int            `json:"rekeyed"` // keys led from a release that others still use to the new one
 	Failed      []FailedScript `json:"failed"`
 	Last        time.Time      `json:"last"` // the moment after the last of it
 }
@@ -119,11 +115,9 @@ type InvalidateResult struct {
 // SettleResult tells what was left after the cut-over.
 type SettleResult struct {
 	Workers  int      `json:"workers"`  // proven to be past every request that began before the cut-over
-	Regained int      `json:"regained"` // scripts and keys of the old releases that had come back
+	Regained int      `json:"regained"` // scripts of the old releases that had come back
 	Stale    []Worker `json:"stale"`    // not reached in time: they may serve old code for new pages
 	Unproven []string `json:"unproven"` // pools of which nobody knows whether all workers were reached
-	Astray   []string `json:"astray"`   // keys of moved links that still lead to a release that others use
-	Unknown  []string `json:"unknown"`  // moved links that the web server may reach in a way that is not known
 }
 
 // RetireResult tells what was invalidated of releases that nobody uses.

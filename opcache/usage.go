@@ -130,3 +130,10 @@ func Sum(usages []Usage) Figures {
 	sum.Wasted = ratio(sum.WastedBytes, sum.size())
 	return sum
 }
+
+// returned tells whether a folder was in use before in the life of these caches
+// and was left: dead scripts of it are still listed.
+func (c *Caches) returned(ctx context.Context, folder string) (bool, error) {
+	held, err := c.Footprints(ctx, []string{folder})
+	return held[folder].DeadScripts > 0, err
+}

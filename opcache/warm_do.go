@@ -18,7 +18,7 @@ func (c *Caches) WarmLike(ctx context.Context, from, to string, progress Progres
 	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
 		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 		defer cancel()
-		hot, err := c.hotScripts(ctx, one, from, false)
+		hot, err := c.hotScripts(ctx, one, from)
 		s.views[i] = &view{cache: one, hot: map[string][]php.Script{from: hot}}
 		return err
 	})
@@ -94,8 +94,11 @@ func (s *session) oldRelease(app *App, named string) (string, error) {
 // mayWarm refuses a release that links have left: its old keys would serve it
 // while the links are elsewhere.
 func (s *session) mayWarm(ctx context.Context, caches *Caches, release string, force bool) error {
-	_, returned, err := caches.returned(ctx, s.setup.State, release)
+	returned, err := caches.returned(ctx, release)
 	if err != nil || !returned || force {
+		return err
+	}
+	if addressing, err := caches.Addressing(ctx); err != nil || addressing.Reuses() {
 		return err
 	}
 	for _, link := range standings(s.setup.sites(), around(release)...) {

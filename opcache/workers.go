@@ -40,27 +40,27 @@ func (p process) worker(pool string) Worker {
 }
 
 // look tells which workers the pool has now, from its status page or, where
-// there is none, from this host's process table; and from the status page the
-// literal paths of the scripts that they ran last.
-func (p *pool) look(ctx context.Context) (workers []process, scripts []string, err error) {
+// there is none, from this host's process table.
+func (p *pool) look(ctx context.Context) (workers []process, err error) {
 	if p.statusPath() != "" {
 		status, err := fcgi.Status(ctx, p.agent.Pool().Address, p.statusPath())
 		if err == nil {
-			workers, scripts = fromStatus(status)
+			workers = fromStatus(status)
 			p.remember(workers)
-			return workers, scripts, nil
+			return workers, nil
 		}
 		if !errors.Is(err, fcgi.ErrNoStatusPage) {
-			return nil, nil, fmt.Errorf("list the workers: %w", err)
+			return nil, fmt.Errorf("list the workers: %w", err)
 		}
 		p.forgetStatusPage()
 	}
 	workers, err = p.fromProcessTable(ctx)
 	p.remember(workers)
-	return workers, nil, err
+	return workers, err
 }
 
-func fromStatus(status fcgi.PoolStatus) (workers []process, scripts []string) {
+func fromStatus(status fcgi.PoolStatus) []process {
+	var workers []process
 	for _, w := range status.Processes {
 		workers = append(workers, process{
 			pid:      w.PID,
@@ -70,11 +70,8 @@ func fromStatus(status fcgi.PoolStatus) (workers []process, scripts []string) {
 			busy:     w.RequestDuration,
 			request:  describe(w),
 		})
-		if w.Script != "" && w.Script != "-" {
-			scripts = append(scripts, w.Script)
-		}
 	}
-	return workers, scripts
+	return workers
 }
 
 func describe(w fcgi.Process) string {

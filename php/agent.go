@@ -1,5 +1,6 @@
-// Package php runs relink's agent, one small PHP file, inside the workers of a
-// PHP-FPM pool, and finds the FPM masters and pools that run on this machine.
+// Package php runs relink's agent, one small PHP file, inside PHP's workers, by
+// FastCGI or through the web server, and finds the FPM masters and pools that run
+// on this machine.
 package php
 
 import (
@@ -11,13 +12,16 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/envelope"
+	"relink/php/probe"
 )
 
 // Agent calls the agent in one pool. It holds no connection; its methods may be
 // called at the same time, and each call occupies one worker.
 type Agent struct {
 	pool   Pool
-	script string // as the pool sees it
+	script string      // as the pool sees it
+	door   *probe.Door // the way through the web server; nil: by FastCGI
 }
 
 // Worker is the PHP process that answered a call.
@@ -40,9 +44,13 @@ func NewAgent(pool Pool) (*Agent, error) {
 	}
 	file, err := InstallAgent(pool.AgentDir)
 	if err != nil {
-		return nil, fmt.Errorf("pool %s: %w", pool.Address, err)
+		return nil, fmt.Errorf("pool %s: %w", pool, err)
 	}
-	return &Agent{pool: pool, script: pool.PathMap.ToPool(file)}, nil
+	agent := &Agent{pool: pool, script: pool.PathMap.ToPool(file)}
+	if pool.Address == (fcgi.Address{}) {
+		agent.door = pool.Door
+	}
+	return agent, nil
 }
 
 // Pool returns the pool that the agent calls.
@@ -84,30 +92,49 @@ func (w wireWorker) worker() Worker {
 func (a *Agent) call(ctx context.Context, op string, in, out any) (Worker, error) {
 	worker, err := a.exchange(ctx, op, in, out)
 	if err != nil {
-		return worker, fmt.Errorf("%s in pool %s: %w", op, a.pool.Address, err)
+		return worker, a.failed(op, err)
 	}
 	return worker, nil
 }
 
+// failed says which operation failed, and where.
+func (a *Agent) failed(op string, err error) error {
+	if a.door != nil && a.pool.Address != (fcgi.Address{}) {
+		return fmt.Errorf("%s in pool %s through %s: %w", op, a.pool, a.door, err)
+	}
+	return fmt.Errorf("%s in pool %s: %w", op, a.pool, err)
+}
+
 func (a *Agent) exchange(ctx context.Context, op string, in, out any) (Worker, error) {
-	nonce := newNonce()
-	request := fcgi.Request{Script: a.script, Params: map[string]string{"RELINK_OP": op, "RELINK_NONCE": nonce}}
+	var body []byte
 	if in != nil {
-		body, err := json.Marshal(in)
-		if err != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
 			return Worker{}, fmt.Errorf("encode the request: %w", err)
 		}
-		request.Body = body
 	}
-	response, err := fcgi.Call(ctx, a.pool.Address, request)
-	if err != nil {
-		return Worker{}, a.refused(response, err)
+	send := a.byFastCGI
+	if a.door != nil {
+		send = a.throughDoor
 	}
-	payload, err := open(response.Body, nonce)
+	payload, err := send(ctx, op, newNonce(), body)
 	if err != nil {
-		return Worker{}, a.refused(response, fmt.Errorf("status %d: %w", response.Status, err))
+		return Worker{}, err
 	}
 	return decode(payload, out)
+}
+
+func (a *Agent) byFastCGI(ctx context.Context, op, nonce string, body []byte) ([]byte, error) {
+	response, err := fcgi.Call(ctx, a.pool.Address, fcgi.Request{Script: a.script, Body: body,
+		Params: map[string]string{"RELINK_OP": op, "RELINK_NONCE": nonce}})
+	if err != nil {
+		return nil, a.refused(response, err)
+	}
+	payload, err := envelope.Agent.Open(response.Body, nonce)
+	if err != nil {
+		return nil, a.refused(response, fmt.Errorf("status %d: %w", response.Status, err))
+	}
+	return payload, nil
 }
 
 func decode(payload []byte, out any) (Worker, error) {

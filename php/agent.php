@@ -3,11 +3,13 @@
  * The relink agent: answers questions about OPcache and does its cache work from
  * inside a PHP worker. relink installs and calls it; nothing else needs to.
  *
- * It only obeys callers that can set FastCGI parameters: a web client's headers
- * arrive as HTTP_*, so it cannot send RELINK_OP, and every web request has a Host.
+ * It only obeys callers that can set FastCGI parameters (a web client's headers
+ * arrive as HTTP_*, so it cannot send RELINK_OP, and every web request has a Host)
+ * and the probe, which has seen relink's token and defines a constant, as no
+ * request can.
  *
  * Strings that are not UTF-8 travel as "\0" followed by base64, both ways: no path
- * can begin with a NUL byte. PHP 7.4 to 8.4.
+ * can begin with a NUL byte. PHP 7.4 to 8.5.
  */
 final class RelinkAgent
 {
@@ -21,13 +23,11 @@ final class RelinkAgent
 
     public static function main(): void
     {
-        $nonce = self::param('RELINK_NONCE');
-        self::$op = self::param('RELINK_OP');
-        if (self::$op === '' || !preg_match('/^[0-9a-f]{32}$/D', $nonce) || self::param('HTTP_HOST') !== '') {
+        [self::$op, self::$nonce] = self::order();
+        if (self::$op === '' || !preg_match('/^[0-9a-f]{32}$/D', self::$nonce)) {
             header('HTTP/1.1 404 Not Found', true, 404);
             exit;
         }
-        self::$nonce = $nonce;
         try {
             self::prepare();
             self::run();
@@ -36,6 +36,15 @@ final class RelinkAgent
         }
         self::send();
         exit;
+    }
+
+    /** @return array [operation, nonce]; an empty operation for whom it does not obey */
+    private static function order(): array
+    {
+        if (defined('RELINK_DOOR')) {
+            return RELINK_DOOR;
+        }
+        return [self::param('HTTP_HOST') === '' ? self::param('RELINK_OP') : '', self::param('RELINK_NONCE')];
     }
 
     /** What a fatal error left: the envelope must go out even then. */
@@ -48,7 +57,7 @@ final class RelinkAgent
         $last = error_get_last();
         $text = $last ? $last['message'] . ' in ' . $last['file'] . ':' . $last['line'] : 'the agent was ended by another script';
         self::$error = ['code' => 'fatal', 'message' => $text];
-        if (!in_array(self::$op, ['compile', 'targets', 'rekey'], true)) {
+        if (self::$op !== 'compile') {
             self::$result = [];
         }
         self::send();
@@ -108,11 +117,7 @@ final class RelinkAgent
             case 'status': self::$result = $status; return;
             case 'scripts': self::scripts($in); return;
             case 'holdings': self::holdings($in); return;
-            case 'aliases': self::aliases($in); return;
-            case 'invalidate-aliased': self::invalidateAliased($in); return;
-            case 'keys': self::keys($in); return;
-            case 'targets': self::targets($in); return;
-            case 'rekey': self::rekey($in); return;
+            case 'invalidate-below': self::invalidateBelow($in); return;
             case 'invalidate': self::invalidate($in); return;
             case 'compile': self::compile($in); return;
             case 'reset': self::reset(); return;
@@ -245,6 +250,9 @@ final class RelinkAgent
 
     private static function isBelow(string $path, array $folders): bool
     {
+        if (strncmp($path, 'phar://', 7) === 0) {
+            $path = substr($path, 7);
+        }
         foreach ($folders as $folder) {
             $prefix = rtrim($folder, '/') . '/';
             if (strncmp($path, $prefix, strlen($prefix)) === 0) {
@@ -255,16 +263,14 @@ final class RelinkAgent
     }
 
     /**
-     * opcache_is_script_cached() finds a literal key and, with validate_timestamps=1,
-     * compares the file that this path names now. Only without that does it tell what a
-     * key holds after its link has moved. False: the pool has locked the directive.
+     * With validate_timestamps=1 opcache_is_script_cached() also compares the file. Without
+     * that it tells what OPcache serves. A pool that has locked the directive keeps it.
      */
-    private static function keysOnly(): bool
+    private static function keysOnly(): void
     {
-        if (!self::flag('opcache.validate_timestamps')) {
-            return true;
+        if (self::flag('opcache.validate_timestamps') && function_exists('ini_set')) {
+            ini_set('opcache.validate_timestamps', '0');
         }
-        return function_exists('ini_set') && ini_set('opcache.validate_timestamps', '0') !== false;
     }
 
     private static function flag(string $name): bool
@@ -272,75 +278,22 @@ final class RelinkAgent
         return filter_var(ini_get($name), FILTER_VALIDATE_BOOLEAN);
     }
 
-    private static function aliases(array $in): void
+    /** Everything below folders that is live, in one go: the cut-over of what was left. */
+    private static function invalidateBelow(array $in): void
     {
-        $exact = self::keysOnly();
-        $out = [];
-        foreach ($in['queries'] as $query) {
-            $out[] = self::aliasesOf($query, $exact);
-        }
-        self::$result = ['queries' => $out, 'assumed' => !$exact];
-    }
-
-    private static function aliasesOf(array $query, bool $exact): array
-    {
-        $aliased = [];
-        $links = $query['links'];
-        $counts = array_fill(0, count($links), 0);
-        $root = $query['root'] . '/';
-        foreach ($query['scripts'] ?? self::liveBelow($query['root']) as $script) {
-            // A key that leads to another release answers true as well: ask for the release's own first.
-            if (!opcache_is_script_cached($root . $script)) {
-                continue;
-            }
-            $found = !$exact;
-            foreach ($links as $i => $link) {
-                if (opcache_is_script_cached($link . '/' . $script)) {
-                    $counts[$i]++;
-                    $found = true;
-                }
-            }
-            if ($found) {
-                $aliased[] = $script;
-            }
-        }
-        return ['aliased' => $aliased, 'keys' => $counts];
-    }
-
-    private static function liveBelow(string $root): array
-    {
-        static $all = null;
-        $all = $all ?? array_keys(self::allScripts());
-        $cut = strlen($root) + 1;
-        $below = [];
+        $all = array_keys(self::allScripts());
+        self::keysOnly();
+        self::$result = ['invalidated' => 0, 'failed' => [], 'last' => 0];
         foreach ($all as $path) {
-            if (self::isBelow((string) $path, [$root])) {
-                $below[] = substr((string) $path, $cut);
-            }
-        }
-        return $below;
-    }
-
-    private static function invalidateAliased(array $in): void
-    {
-        $exact = self::keysOnly();
-        self::$result = ['invalidated' => [], 'failed' => [], 'last' => 0, 'assumed' => !$exact];
-        foreach ($in['queries'] as $query) {
-            self::dropAll($query['root'], $query['known']);
-        }
-        foreach ($in['queries'] as $query) {
-            self::dropAll($query['root'], self::aliasesOf($query, $exact)['aliased']);
-        }
-    }
-
-    private static function dropAll(string $root, array $scripts): void
-    {
-        foreach ($scripts as $script) {
-            $path = $root . '/' . $script;
-            if (!opcache_is_script_cached($path)) {
+            $path = (string) $path;
+            if (!self::isBelow($path, $in['folders']) || !opcache_is_script_cached($path)) {
                 continue;
             }
-            self::$result[self::drop($path) ? 'invalidated' : 'failed'][] = $path;
+            if (self::drop($path)) {
+                self::$result['invalidated']++;
+            } else {
+                self::$result['failed'][] = $path;
+            }
             self::$result['last'] = (int) (microtime(true) * 1e6);
         }
     }
@@ -349,87 +302,6 @@ final class RelinkAgent
     private static function drop(string $path): bool
     {
         return opcache_invalidate($path, true) || !opcache_is_script_cached($path);
-    }
-
-    /** For each link, which of the scripts have a live key through it. */
-    private static function keys(array $in): void
-    {
-        $exact = self::keysOnly();
-        self::$result = ['keys' => [], 'assumed' => !$exact];
-        foreach ($in['links'] as $link) {
-            $found = [];
-            foreach ($in['scripts'] as $i => $script) {
-                if (!$exact || opcache_is_script_cached($link . '/' . $script)) {
-                    $found[] = $i;
-                }
-            }
-            self::$result['keys'][] = $found;
-        }
-    }
-
-    /**
-     * Which script each key leads to. OPcache has no question for that; but loading a
-     * cached script by a key notes the script's own path among the included files, and
-     * does so before anything in it can fail (ZendAccelerator.c, persistent_compile_file).
-     * A path that was noted before is noted only once: where that leaves a doubt the
-     * answer ends, and the caller goes on in a new request.
-     */
-    private static function targets(array $in): void
-    {
-        if (!function_exists('get_included_files')) {
-            self::fail('function', 'get_included_files');
-        }
-        self::keysOnly();
-        if (function_exists('ini_set')) {
-            ini_set('log_errors', '0');
-        }
-        self::$result = ['targets' => [], 'next' => 0];
-        foreach ($in['keys'] as $i => $key) {
-            $target = opcache_is_script_cached($key) ? self::targetOf($key) : '';
-            if ($target === null && $i > 0) {
-                return;
-            }
-            self::$result['targets'][] = (string) $target;
-            self::$result['next'] = $i + 1;
-        }
-    }
-
-    private static function targetOf(string $key): ?string
-    {
-        $before = get_included_files();
-        try {
-            opcache_compile_file($key);
-        } catch (Throwable $e) {
-            // Loaded or not, its path has been noted.
-        }
-        $new = array_values(array_diff(get_included_files(), $before));
-        return count($new) === 1 ? $new[0] : null;
-    }
-
-    /**
-     * Makes keys lead to the script that their path names now. A key that exists is only
-     * led elsewhere when a script is stored under it, and that only happens while neither
-     * the old nor the new script is live (cache_script_in_shared_memory; zend_accel_add_key
-     * does nothing for a key that exists). Visitors may bring either back in between, so
-     * the caller asks for the targets afterwards and tries again.
-     */
-    private static function rekey(array $in): void
-    {
-        self::sweep();
-        if (function_exists('ini_set')) {
-            ini_set('log_errors', '0');
-        }
-        self::$result = ['next' => 0];
-        foreach ($in['keys'] as $i => $key) {
-            self::$result['next'] = $i + 1;
-            opcache_invalidate($in['old'][$i], true);
-            opcache_invalidate($in['new'][$i], true);
-            try {
-                opcache_compile_file($key);
-            } catch (Throwable $e) {
-                // The targets tell what has become of it.
-            }
-        }
     }
 
     private static function invalidate(array $in): void
@@ -576,6 +448,10 @@ final class RelinkAgent
         self::$sent = true;
         // What an auto_prepend_file has buffered would change or swallow the answer.
         for ($left = ob_get_level(); $left > 0 && @ob_end_clean(); $left--) {
+        }
+        // A fatal error has made it 500, for which a web server may have a page of its own.
+        if (function_exists('http_response_code')) {
+            http_response_code(200);
         }
         $json = self::encode(['worker' => self::worker(), 'error' => self::$error, 'result' => self::$result]);
         echo "\nRELINK1:", self::$nonce, ':', strlen($json), ':', hash('crc32b', $json), "\n", $json, "\n";

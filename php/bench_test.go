@@ -13,31 +13,27 @@ import (
 // each instance is asked for one.
 const benchLinks, benchScripts = 30, 300
 
-func benchPool(b *testing.B) (p pool, query php.AliasQuery) {
+func benchPool(b *testing.B) (p pool, root string) {
 	p = platform{}.start(b, sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 8}}})
-	root := p.release("r1", benchScripts)
-	query = php.AliasQuery{Root: root, Known: []string{"s0.php"}}
+	root = p.release("r1", benchScripts)
 	for i := range benchLinks {
-		query.Links = append(query.Links, p.link(fmt.Sprintf("club%d", i), root))
+		p.link(fmt.Sprintf("club%d", i), root)
 	}
-	for i := range benchScripts {
-		query.Scripts = append(query.Scripts, fmt.Sprintf("s%d.php", i))
-	}
-	p.fill(query)
+	p.fill(root)
 	b.ResetTimer()
-	return p, query
+	return p, root
 }
 
 // fill compiles the release and has every link ask for one script.
-func (p pool) fill(q php.AliasQuery) {
+func (p pool) fill(root string) {
 	p.t.Helper()
 	var files []string
-	for _, s := range q.Scripts {
-		files = append(files, q.Root+"/"+s)
+	for i := range benchScripts {
+		files = append(files, fmt.Sprintf("%s/s%d.php", root, i))
 	}
 	check[php.CompileResult](p.t)(p.Compile(context.Background(), files, 0))
-	for _, link := range q.Links {
-		p.get(link + "/s0.php")
+	for i := range benchLinks {
+		p.get(fmt.Sprintf("%s/club%d/s0.php", p.www, i))
 	}
 }
 
@@ -56,30 +52,20 @@ func BenchmarkStatus(b *testing.B) {
 }
 
 func BenchmarkScripts(b *testing.B) {
-	p, q := benchPool(b)
+	p, root := benchPool(b)
 	for b.Loop() {
-		check[[]php.Script](b)(p.Scripts(context.Background(), []string{q.Root}))
+		check[[]php.Script](b)(p.Scripts(context.Background(), []string{root}))
 	}
 }
 
-func BenchmarkAliases(b *testing.B) {
-	p, q := benchPool(b)
-	for b.Loop() {
-		if got := check[php.AliasResult](b)(p.Aliases(context.Background(), q)); len(got.Aliased) != 1 {
-			b.Fatalf("%+v", got.Aliased)
-		}
-	}
-}
-
-// BenchmarkInvalidateAliased is the cut-over with nothing left to invalidate but
-// one script, which each round compiles and requests again.
-func BenchmarkInvalidateAliased(b *testing.B) {
-	p, q := benchPool(b)
+// BenchmarkInvalidateBelow is the cut-over of a release: each round compiles it again.
+func BenchmarkInvalidateBelow(b *testing.B) {
+	p, root := benchPool(b)
 	for b.Loop() {
 		b.StopTimer()
-		p.get(q.Links[0] + "/s0.php")
+		p.fill(root)
 		b.StartTimer()
-		if got := check[php.AliasedResult](b)(p.InvalidateAliased(context.Background(), []php.AliasQuery{q})); len(got.Invalidated) != 1 {
+		if got := check[php.BelowResult](b)(p.InvalidateBelow(context.Background(), []string{root})); got.Invalidated != benchScripts {
 			b.Fatalf("%+v", got)
 		}
 	}

@@ -30,8 +30,8 @@ func TestCauses(t *testing.T) {
 	status := func(ctx context.Context, a *php.Agent) error { _, err := a.Status(ctx); return err }
 	ping := func(ctx context.Context, a *php.Agent) error { _, err := a.Ping(ctx); return err }
 	sweep := func(ctx context.Context, a *php.Agent) error { _, err := a.Sweep(ctx); return err }
-	aliases := func(ctx context.Context, a *php.Agent) error {
-		_, err := a.Aliases(ctx, php.AliasQuery{Root: "/srv", Links: []string{"/l"}, Scripts: []string{strings.Repeat("x", 2000)}})
+	invalidate := func(ctx context.Context, a *php.Agent) error {
+		_, err := a.Invalidate(ctx, []string{strings.Repeat("x", 2000)}, 0)
 		return err
 	}
 	cases := []struct {
@@ -51,7 +51,7 @@ func TestCauses(t *testing.T) {
 		{"disabled getmypid", ini("disable_functions", "getmypid"), ping, php.ErrFunctionDisabled, "getmypid"},
 		{"disabled clearstatcache", ini("disable_functions", "clearstatcache"), sweep, php.ErrFunctionDisabled, "clearstatcache"},
 		{"disabled ini_get", ini("disable_functions", "ini_get"), status, php.ErrFunctionDisabled, "ini_get"},
-		{"small post_max_size", ini("post_max_size", "1K"), aliases, nil, ""},
+		{"small post_max_size", ini("post_max_size", "1K"), invalidate, nil, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"relink/fcgi"
+	"relink/internal/envelope"
 	"relink/internal/hint"
 )
 
@@ -24,8 +25,8 @@ var (
 	ErrFunctionDisabled = errors.New("a function that the agent needs is disabled")
 	ErrBodyLost         = errors.New("PHP did not hand the request's body to the agent")
 	ErrAgentFailed      = errors.New("the agent ended with a PHP error")
-	ErrCorrupt          = errors.New("no intact answer of the agent")
-	ErrTruncated        = errors.New("the agent's answer is truncated")
+	ErrCorrupt          = envelope.ErrCorrupt
+	ErrTruncated        = envelope.ErrTruncated
 	ErrUnsafeDir        = errors.New("unsafe folder for the agent")
 )
 
@@ -43,7 +44,7 @@ func (e *agentError) named() error {
 			"remove %s from disable_functions of this pool, or have the PHP build include it", message)
 	case "restrict-api":
 		return hint.With(fmt.Errorf("%w: it allows only scripts below %s", ErrRestrictAPI, message),
-			"set opcache.restrict_api to agent_dir, or set agent_dir to a folder below %s", message)
+			"set opcache.restrict_api to agent_dir, or set agent_dir to a folder below %s; where PHP is only reached through the web server it must allow the document roots: leave it empty", message)
 	case "opcache-off":
 		return hint.With(fmt.Errorf("%w: %s", ErrOPcacheOff, message),
 			"load the opcache extension and set opcache.enable=1 in the PHP configuration of this FPM, then restart it")

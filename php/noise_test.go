@@ -78,7 +78,7 @@ func TestFatalErrorIsReported(t *testing.T) {
 	for range 30_000 {
 		scripts = append(scripts, "a")
 	}
-	_, err := p.Aliases(withTimeout(t), php.AliasQuery{Root: "/srv", Links: []string{"/l"}, Scripts: scripts})
+	_, err := p.Compile(withTimeout(t), scripts, 0)
 	wantCause(t, err, php.ErrAgentFailed, "Allowed memory size")
 }
 
@@ -88,7 +88,7 @@ func TestSmallMemoryLimitIsRaised(t *testing.T) {
 	for range 60_000 {
 		scripts = append(scripts, "a")
 	}
-	check[php.AliasResult](t)(p.Aliases(withTimeout(t), php.AliasQuery{Root: "/srv", Links: []string{"/l"}, Scripts: scripts}))
+	check[php.InvalidateResult](t)(p.Invalidate(withTimeout(t), scripts, 0))
 }
 
 func TestCancelledCall(t *testing.T) {

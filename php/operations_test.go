@@ -25,14 +25,11 @@ var operations = []struct {
 	{"Configuration", testConfiguration},
 	{"Scripts", testScripts},
 	{"Holdings", testHoldings},
-	{"Aliases", testAliases},
-	{"AliasesInManyRequests", testAliasesInManyRequests},
 	{"CutOver", testCutOver},
 	{"CutOverWithTimestamps", testCutOverWithTimestamps},
 	{"DeadKeysComeBackToLife", testDeadKeysComeBackToLife},
-	{"Rekey", testRekey},
-	{"TargetsOfMany", testTargetsOfMany},
-	{"LockedTimestamps", testLockedTimestamps},
+	{"CutOverWithLockedTimestamps", testCutOverWithLockedTimestamps},
+	{"CutOverOfPharsAndRelativePaths", testCutOverOfPharsAndRelativePaths},
 	{"InvalidateManyRequests", testInvalidateManyRequests},
 	{"InvalidateBudget", testInvalidateBudget},
 	{"InvalidateDeleted", testInvalidateDeleted},
@@ -203,14 +200,8 @@ func testNotUTF8(t *testing.T, on platform) {
 	if len(list) != 1 || list[0].Path != root+"/caf\xe9.php" || !list[0].Live {
 		t.Errorf("%+v", list)
 	}
-	query := php.AliasQuery{Root: root, Links: []string{link}}
-	aliases := check[php.AliasResult](t)(p.Aliases(withTimeout(t), query))
-	if diff := cmp.Diff([]string{"caf\xe9.php"}, aliases.Aliased); diff != "" || aliases.PerLink[link] != 1 {
-		t.Error(diff, aliases)
-	}
-	done := check[php.AliasedResult](t)(p.InvalidateAliased(withTimeout(t), []php.AliasQuery{query}))
-	if diff := cmp.Diff([]string{root + "/caf\xe9.php"}, done.Invalidated); diff != "" {
-		t.Error(diff)
+	if done := check[php.BelowResult](t)(p.InvalidateBelow(withTimeout(t), []string{root})); done.Invalidated != 1 {
+		t.Errorf("%+v", done)
 	}
 	compiled := check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{root + "/caf\xe9.php"}, 0))
 	if compiled.Files[0].Outcome != php.Compiled {

@@ -5,18 +5,31 @@ import (
 	"strings"
 
 	"relink/fcgi"
+	"relink/php/probe"
 )
 
 // DefaultAgentDir is where the agent is installed when a pool names no folder.
 const DefaultAgentDir = "/var/lib/relink"
 
-// Pool is one FPM pool as relink reaches it.
+// Pool is one FPM pool, or the PHP inside of a web server, as relink reaches it.
 type Pool struct {
 	Name       string // as FPM knows it; empty when it was configured by address only
 	Address    fcgi.Address
 	StatusPath string  // pm.status_path; empty when the pool has none
 	AgentDir   string  // a folder as the host sees it; empty means DefaultAgentDir
 	PathMap    PathMap // for a pool in a chroot or a container
+
+	// Door is the way to PHP through the web server: the only one where there is
+	// no Address, as with mod_php.
+	Door *probe.Door
+}
+
+// String names the pool by where it is called.
+func (p Pool) String() string {
+	if p.Address == (fcgi.Address{}) && p.Door != nil {
+		return p.Door.String()
+	}
+	return p.Address.String()
 }
 
 // Mapping says that the folder Host is seen as the folder Pool by the pool.

@@ -1,72 +1,9 @@
 package php
 
-import (
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"strings"
-	"unicode/utf8"
+import "relink/internal/envelope"
+
+// Strings on their way to or from the agent: any bytes, as paths are.
+type (
+	text  = envelope.Text
+	paths = envelope.Texts
 )
-
-// text is a string on its way to or from the agent. JSON carries only UTF-8 and
-// a file name is any bytes: what is not UTF-8 travels as a NUL byte followed by
-// base64, since no path can begin with NUL.
-type text string
-
-func (t text) MarshalJSON() ([]byte, error) { return json.Marshal(escape(string(t))) }
-
-func (t *text) UnmarshalJSON(data []byte) error {
-	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		return err
-	}
-	plain, err := unescape(s)
-	*t = text(plain)
-	return err
-}
-
-// paths is a list of text that is encoded as plain strings in one go.
-type paths []string
-
-func (p paths) MarshalJSON() ([]byte, error) {
-	escaped := make([]string, len(p))
-	for i, s := range p {
-		escaped[i] = escape(s)
-	}
-	return json.Marshal(escaped)
-}
-
-func (p *paths) UnmarshalJSON(data []byte) error {
-	var list []string
-	if err := json.Unmarshal(data, &list); err != nil {
-		return err
-	}
-	for i, s := range list {
-		plain, err := unescape(s)
-		if err != nil {
-			return err
-		}
-		list[i] = plain
-	}
-	*p = list
-	return nil
-}
-
-func escape(s string) string {
-	if utf8.ValidString(s) && !strings.HasPrefix(s, "\x00") {
-		return s
-	}
-	return "\x00" + base64.StdEncoding.EncodeToString([]byte(s))
-}
-
-func unescape(s string) (string, error) {
-	encoded, ok := strings.CutPrefix(s, "\x00")
-	if !ok {
-		return s, nil
-	}
-	plain, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		return "", fmt.Errorf("string %q: %w", s, err)
-	}
-	return string(plain), nil
-}

@@ -24,7 +24,7 @@ func seen(cheap bool) health.Facts {
 		app.SavedBytes = 45
 		app.Releases[0].Holding = report.Holding{LiveBytes: 45, LiveScripts: 9}
 		f.Apps[0].Prunable = []deploy.PrunedRelease{{}}
-		f.Apps[0].Aliases = []health.StaleAlias{{Release: "v0"}}
+		f.Apps[0].Old = []health.OldRelease{{Release: "v0"}}
 		ten := 10 * time.Second
 		f.Masters = []health.Master{{ControlTimeout: &ten}}
 	} else {
@@ -40,7 +40,7 @@ func TestWhatHasNotChangedIsJudgedByTheFullLook(t *testing.T) {
 	now.Report.Masters[0].Memory.UsedBytes, now.Report.Masters[0].Memory.FreeBytes = 56, 30
 	now.Report.Masters[0].Memory.WastedBytes = 14
 	got := overlay(now, seen(false))
-	if got.Cheap || len(got.Apps[0].Aliases) != 1 || len(got.Apps[0].Prunable) != 1 || got.Masters[0].ControlTimeout == nil {
+	if got.Cheap || len(got.Apps[0].Old) != 1 || len(got.Apps[0].Prunable) != 1 || got.Masters[0].ControlTimeout == nil {
 		t.Errorf("%+v", got.Apps)
 	}
 	want := report.MemoryReport{TotalBytes: 100, UsedBytes: 56, FreeBytes: 30, WastedBytes: 14, LiveBytes: 45, OverheadBytes: 11, UnexplainedBytes: 11, DeadBytes: 8, ReplacedBytes: 6}
@@ -66,7 +66,7 @@ func TestWhatHasChangedIsNotJudged(t *testing.T) {
 		for i := range now.Masters {
 			now.Report.Masters[i] = now.Masters[i].MasterReport
 		}
-		if got := overlay(now, seen(false)); !got.Cheap || len(got.Apps[0].Aliases) > 0 {
+		if got := overlay(now, seen(false)); !got.Cheap || len(got.Apps[0].Old) > 0 {
 			t.Errorf("%s: what the full look has found is still told", name)
 		}
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/goccy/go-yaml/ast"
+)
 
 func (r *reader) apps(to *[]App) take {
 	return func(n node) {
@@ -31,6 +35,8 @@ func (r *reader) app(e entry) App {
 		"instances":      r.instances(&a.Instances),
 		"instances_from": r.instancesFrom(&a.InstancesFrom),
 		"check":          r.check(&a.Check, true),
+		"probe":          r.probe(&a.Probe, true),
+		"map":            r.absolute(&a.Map),
 		"shared":         r.list(&a.Shared, r.relative),
 		"shared_dir":     r.absolute(&a.SharedDir),
 		"hooks": r.section(keys{
@@ -39,8 +45,7 @@ func (r *reader) app(e entry) App {
 			"after_switch":  r.list(&a.Hooks.AfterSwitch, r.text),
 			"timeout":       r.duration(&a.Hooks.Timeout, moment),
 		}),
-		"pools":      r.list(&a.Pools, r.address),
-		"reached_as": r.list(&a.ReachedAs, r.absolute),
+		"pools": r.list(&a.Pools, r.address),
 	})
 	return a
 }
@@ -61,7 +66,7 @@ func (r *reader) instances(to *[]Instance) take {
 func (r *reader) instance(e entry) Instance {
 	i := Instance{Name: e.name}
 	if r.isMapping(e.node) {
-		r.mapping(e.node, keys{"link": r.absolute(&i.Link), "check": r.check(&i.Check, false)})
+		r.mapping(e.node, keys{"link": r.absolute(&i.Link), "check": r.check(&i.Check, false), "probe": r.probe(&i.Probe, false)})
 	} else {
 		r.absolute(&i.Link)(e.node)
 	}
@@ -83,6 +88,10 @@ func (r *reader) instancesFrom(to **InstancesFrom) take {
 func (r *reader) check(to **Check, forAll bool) take {
 	return func(n node) {
 		check := &Check{Status: 200}
+		if check.Off = r.isOff(n); check.Off {
+			*to = check
+			return
+		}
 		r.mapping(n, keys{
 			"url":      r.url(&check.URL, forAll),
 			"host":     r.host(&check.Host, forAll),
@@ -92,6 +101,27 @@ func (r *reader) check(to **Check, forAll bool) take {
 		})
 		*to = check
 	}
+}
+
+func (r *reader) probe(to **Probe, forAll bool) take {
+	return func(n node) {
+		probe := &Probe{}
+		if probe.Off = r.isOff(n); !probe.Off {
+			r.mapping(n, keys{"url": r.url(&probe.URL, forAll), "host": r.host(&probe.Host, forAll)})
+		}
+		*to = probe
+	}
+}
+
+// isOff tells "off" from a mapping; YAML 1.1 read the bare word as false.
+func (r *reader) isOff(n node) bool {
+	switch yaml := r.resolve(n.yaml).(type) {
+	case *ast.StringNode:
+		return yaml.Value == "off"
+	case *ast.BoolNode:
+		return !yaml.Value
+	}
+	return false
 }
 
 // fill gives what depends on other keys its default.
@@ -104,7 +134,7 @@ func (c *Config) fill() {
 		if a.Hooks.Timeout == 0 {
 			a.Hooks.Timeout = c.Timeouts.Hook
 		}
-		if a.Check != nil && a.Check.Timeout == 0 {
+		if a.Check != nil && !a.Check.Off && a.Check.Timeout == 0 {
 			a.Check.Timeout = c.Timeouts.Check
 		}
 		for j := range a.Instances {
@@ -117,7 +147,14 @@ func (i *Instance) fill(a *App, t Timeouts) {
 	if i.Check == nil && a.Check != nil {
 		i.Check = a.Check.of(i.Name)
 	}
-	if i.Check != nil && i.Check.Timeout == 0 {
+	if i.Check != nil && !i.Check.Off && i.Check.Timeout == 0 {
 		i.Check.Timeout = t.Check
+	}
+	switch {
+	case i.Probe != nil:
+	case a.Probe != nil:
+		i.Probe = a.Probe.of(i.Name)
+	default:
+		i.Probe = i.Check.probe()
 	}
 }

@@ -48,11 +48,12 @@ type App struct {
 	Instances     []Instance
 	InstancesFrom *InstancesFrom
 	Check         *Check   // of every instance without its own
+	Probe         *Probe   // of every instance without its own
+	Map           string   // Apache's RewriteMap from instances and hosts to releases; "": none
 	Shared        []string // paths linked into each release
 	SharedDir     string   // where they live
 	Hooks         Hooks
 	Pools         []string // addresses of the pools that serve it; none: all
-	ReachedAs     []string // further spellings of folders that hold links
 }
 
 // Source is where releases come from: exactly one of Git, Dir and Archive is
@@ -71,7 +72,8 @@ const InstancePlaceholder = "{instance}"
 // Instance is one site: a named symbolic link to a release.
 type Instance struct {
 	Name, Link string
-	Check      *Check // none: the site is not asked after the switch
+	Check      *Check // none: nobody has said how the site is asked
+	Probe      *Probe // never nil in a valid configuration
 	Found      bool   // by App.InstancesFrom, not listed
 }
 
@@ -83,10 +85,17 @@ type InstancesFrom struct {
 
 // Check is the request that proves that an instance serves after a switch.
 type Check struct {
+	Off       bool   // the site is not asked at all
 	URL, Host string // Host is sent instead of the URL's, unless empty
 	Status    int
 	Contains  string // text that the body must hold, unless empty
 	Timeout   time.Duration
+}
+
+// Probe is how an instance's own web server is asked which PHP serves it.
+type Probe struct {
+	Off       bool   // it is not asked, and no release holds the probe for it
+	URL, Host string // URL of the document root; "" where nobody has said how it is asked
 }
 
 // Hooks are shell commands around the switch.

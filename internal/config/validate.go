@@ -86,12 +86,19 @@ func (v *validator) source(key string, s Source) {
 }
 
 func (v *validator) checks(key string, a *App) {
-	if a.Check != nil {
+	if a.Check != nil && !a.Check.Off {
 		v.required(key+".check", "url")
 	}
+	if a.Probe != nil && !a.Probe.Off {
+		v.required(key+".probe", "url")
+	}
 	for _, i := range a.Instances {
-		if check := child(key+".instances", i.Name) + ".check"; v.given(check) {
-			v.required(check, "url")
+		at := child(key+".instances", i.Name)
+		if v.given(at+".check") && i.Check != nil && !i.Check.Off {
+			v.required(at+".check", "url")
+		}
+		if v.given(at+".probe") && i.Probe != nil && !i.Probe.Off {
+			v.required(at+".probe", "url")
 		}
 	}
 }

@@ -71,6 +71,8 @@ func viewApp(a App) ordered {
 		"instances", viewInstances(a.Instances),
 		"instances_from", viewFrom(a.InstancesFrom),
 		"check", viewCheck(a.Check),
+		"probe", viewProbe(a.Probe),
+		"map", a.Map,
 		"shared", a.Shared,
 		"shared_dir", a.SharedDir,
 		"hooks", pairs(
@@ -79,7 +81,6 @@ func viewApp(a App) ordered {
 			"after_switch", a.Hooks.AfterSwitch,
 			"timeout", a.Hooks.Timeout),
 		"pools", a.Pools,
-		"reached_as", a.ReachedAs,
 	)
 }
 
@@ -88,10 +89,10 @@ func viewInstances(instances []Instance) ordered {
 	for _, i := range instances {
 		switch {
 		case i.Found:
-		case i.Check == nil:
+		case i.Check == nil && !i.Probe.given():
 			o.add(i.Name, i.Link)
 		default:
-			o.add(i.Name, pairs("link", i.Link, "check", viewCheck(i.Check)))
+			o.add(i.Name, pairs("link", i.Link, "check", viewCheck(i.Check), "probe", viewProbe(i.Probe)))
 		}
 	}
 	return o
@@ -104,12 +105,30 @@ func viewFrom(from *InstancesFrom) ordered {
 	return pairs("pattern", from.Pattern, "except", from.Except)
 }
 
-func viewCheck(c *Check) ordered {
-	if c == nil {
-		return nil
+const off = "off"
+
+func viewCheck(c *Check) any {
+	switch {
+	case c == nil:
+		return ordered(nil)
+	case c.Off:
+		return off
 	}
 	return pairs("url", c.URL, "host", c.Host, "status", c.Status, "contains", c.Contains, "timeout", c.Timeout)
 }
+
+func viewProbe(p *Probe) any {
+	switch {
+	case !p.given():
+		return ordered(nil)
+	case p.Off:
+		return off
+	}
+	return pairs("url", p.URL, "host", p.Host)
+}
+
+// given is false where there is nothing to tell of a probe.
+func (p *Probe) given() bool { return p != nil && *p != (Probe{}) }
 
 func viewPool(p Pool) ordered {
 	return pairs(

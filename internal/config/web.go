@@ -17,6 +17,29 @@ func (c *Check) of(instance string) *Check {
 	return &own
 }
 
+// of is the application's probe for one of its instances.
+func (p *Probe) of(instance string) *Probe {
+	own := *p
+	for _, text := range []*string{&own.URL, &own.Host} {
+		*text = strings.ReplaceAll(*text, InstancePlaceholder, instance)
+	}
+	return &own
+}
+
+// probe is where the web server is that a check asks: a site is mostly served
+// at the root of its host.
+func (c *Check) probe() *Probe {
+	if c == nil || c.Off {
+		return &Probe{}
+	}
+	parsed, err := url.Parse(c.URL)
+	if err != nil || parsed.Host == "" {
+		return &Probe{}
+	}
+	root := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: "/"}
+	return &Probe{URL: root.String(), Host: c.Host}
+}
+
 // url reads the address of a check; one for all instances may hold
 // InstancePlaceholder.
 func (r *reader) url(to *string, forAll bool) take {

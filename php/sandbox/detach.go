@@ -19,8 +19,8 @@ func (s *Server) recordPIDs() error {
 		return nil
 	}
 	var b strings.Builder
-	if s.apache != nil {
-		fmt.Fprintf(&b, "%d %d apache\n", s.apache.process.pid, s.apache.process.started)
+	if s.web != nil {
+		fmt.Fprintf(&b, "%d %d %s\n", s.web.process.pid, s.web.process.started, s.web.name())
 	}
 	for _, m := range s.masters {
 		fmt.Fprintf(&b, "%d %d %s\n", m.process.pid, m.process.started, m.Name)

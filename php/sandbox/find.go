@@ -40,14 +40,18 @@ func fpmVersion(path string) []int {
 	return []int{major, minor}
 }
 
-// findApache looks in /usr/sbin too, which an ordinary user's PATH often lacks.
-func findApache() (string, error) {
-	for _, name := range []string{"apache2", "/usr/sbin/apache2"} {
+// findWeb looks in /usr/sbin too, which an ordinary user's PATH often lacks.
+func (o Options) findWeb() (string, error) {
+	name, pack := "apache2", "apache2-bin"
+	if o.Web == WebNginx {
+		name, pack = "nginx", "nginx-light"
+	}
+	for _, name := range []string{name, "/usr/sbin/" + name} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	return "", hint.With(fmt.Errorf("no apache2 in PATH or /usr/sbin"), "install it (Debian: apache2-bin)")
+	return "", hint.With(fmt.Errorf("no %s in PATH or /usr/sbin", name), "install it (Debian: %s)", pack)
 }
 
 func executable(path string) bool {

@@ -59,15 +59,20 @@ func (m *master) writeINI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var b strings.Builder
-	if !loaded {
-		b.WriteString("zend_extension=opcache\n")
-	}
-	directives(&b, m.defaultINI(), m.INI)
-	return os.WriteFile(dir+"/99-sandbox.ini", []byte(b.String()), 0o644)
+	return os.WriteFile(dir+"/99-sandbox.ini", []byte(m.server.ini(loaded, m.INI)), 0o644)
 }
 
-func (m *master) defaultINI() map[string]string {
+// ini is the file of PHP settings: the sandbox's own, and over them the given ones.
+func (s *Server) ini(hasOPcache bool, over map[string]string) string {
+	var b strings.Builder
+	if !hasOPcache {
+		b.WriteString("zend_extension=opcache\n")
+	}
+	directives(&b, s.defaultINI(), over)
+	return b.String()
+}
+
+func (s *Server) defaultINI() map[string]string {
 	return map[string]string{
 		"opcache.enable":                "1",
 		"opcache.validate_timestamps":   "0",
@@ -75,10 +80,10 @@ func (m *master) defaultINI() map[string]string {
 		"opcache.max_accelerated_files": "10000",
 		"display_errors":                "0",
 		"log_errors":                    "1",
-		"error_log":                     m.server.PHPLog(),
-		"sys_temp_dir":                  m.server.layout.tmp(),
-		"session.save_path":             m.server.layout.tmp(),
-		"upload_tmp_dir":                m.server.layout.tmp(),
+		"error_log":                     s.PHPLog(),
+		"sys_temp_dir":                  s.layout.tmp(),
+		"session.save_path":             s.layout.tmp(),
+		"upload_tmp_dir":                s.layout.tmp(),
 	}
 }
 

@@ -49,7 +49,7 @@ func start(t *testing.T, o Options) *Server {
 	t.Cleanup(func() {
 		groups := s.groups()
 		if t.Failed() {
-			t.Logf("FPM:\n%s\nApache:\n%s\nPHP:\n%s", tail(s.FPMLog(), 0), tail(s.ApacheLog(), 0), tail(s.PHPLog(), 0))
+			t.Logf("FPM:\n%s\nWeb server:\n%s\nPHP:\n%s", tail(s.FPMLog(), 0), tail(s.WebLog(), 0), tail(s.PHPLog(), 0))
 		}
 		if err := s.Stop(); err != nil {
 			t.Error(err)
@@ -61,8 +61,8 @@ func start(t *testing.T, o Options) *Server {
 
 func (s *Server) groups() []int {
 	var pids []int
-	if s.apache != nil {
-		pids = append(pids, s.apache.process.pid)
+	if s.web != nil {
+		pids = append(pids, s.web.process.pid)
 	}
 	for _, m := range s.masters {
 		pids = append(pids, m.process.pid)

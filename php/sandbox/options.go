@@ -2,10 +2,7 @@ package sandbox
 
 import (
 	"fmt"
-	"os"
-	"regexp"
 	"slices"
-	"strings"
 
 	"relink/internal/hint"
 )
@@ -16,16 +13,23 @@ type Options struct {
 	Root string // folder for everything; "" chooses a temporary one with a short name
 	Keep bool   // Stop keeps a Root that Start chose
 
-	FPMBinary    string   // "" is the newest /usr/sbin/php-fpm*
-	FPMCommand   []string // put before FPMBinary, such as {"chroot", DIR}; see InChroot
-	ApacheBinary string   // "" is apache2
+	FPMBinary  string   // "" is the newest /usr/sbin/php-fpm*
+	FPMCommand []string // put before FPMBinary, such as {"chroot", DIR}; see InChroot
+	WebBinary  string   // "" is apache2 or nginx, as Web needs
 
-	Masters []Master // the first pool of the first master is the default pool of a site
+	// Masters of PHP-FPM. None is one with one pool, but with WebApachePrefork it
+	// is none. The first pool of the first master is the default pool of a site.
+	Masters []Master
 	Sites   []Site
 
-	NoApache     bool
-	HandlerSlash bool // "fcgi://localhost/" in Apache's handler: SCRIPT_FILENAME begins with "//" then
-	EnableReuse  bool // ProxySet enablereuse=on: Apache's connections persist and pin workers
+	Web         Web
+	NoApache    bool     // no web server at all
+	Handler     Handler  // of Apache's sites that do not name their own
+	EnableReuse bool     // the web server's connections to PHP-FPM persist and pin workers
+	Directives  []string // lines of the web server's configuration, outside the sites (nginx: inside http)
+
+	Children int               // of WebApachePrefork; 0 is 5
+	INI      map[string]string // php.ini settings of mod_php, over the sandbox's own
 
 	// Detach lets the servers outlive the process that started them. Their
 	// pids are in the file "pids" below Root for StopDetached.
@@ -49,26 +53,37 @@ type Pool struct {
 	Settings     map[string]string // further directives, such as "php_admin_value[opcache.restrict_api]"; they win
 }
 
-// Site is one VirtualHost.
+// Site is one virtual host.
 type Site struct {
 	Host         string
 	DocumentRoot string
-	Pool         string            // "" is the default pool
-	Env          map[string]string // SetEnv: reaches PHP in $_SERVER
+	Pool         string            // "" is the default pool, or mod_php with WebApachePrefork
+	Env          map[string]string // reaches PHP in $_SERVER
+	Handler      Handler           // of Apache with PHP-FPM; HandlerSet is that of the options
+	Directives   []string          // lines of the virtual host, as they are
+
+	// Virtual makes one virtual host of Apache for all hosts that Host, such as
+	// "*.test", matches; DocumentRoot is a VirtualDocumentRoot then, with %0 for
+	// the host's name and %1 for its first part.
+	Virtual bool
+
+	// RealpathRoot has nginx send $realpath_root instead of $document_root.
+	RealpathRoot bool
 }
 
 // StatusPath is the pools' pm.status_path.
 const StatusPath = "/fpm-status"
 
-const defaultWorkers = 8
-
-var (
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
-	keyForm  = regexp.MustCompile(`^[A-Za-z0-9_.-]+(\[[A-Za-z0-9_.-]+\])?$`)
+const (
+	defaultWorkers  = 8
+	defaultChildren = 5
 )
 
 func (o Options) withDefaults() (Options, error) {
-	if len(o.Masters) == 0 {
+	if o.Children == 0 {
+		o.Children = defaultChildren
+	}
+	if len(o.Masters) == 0 && o.Web != WebApachePrefork {
 		o.Masters = []Master{{}}
 	}
 	o.Masters = slices.Clone(o.Masters)
@@ -77,6 +92,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if err := o.checkMasters(); err != nil {
 		return o, err
+	}
+	if err := checkSettings(o.INI); err != nil {
+		return o, fmt.Errorf("mod_php: %w", err)
 	}
 	for _, site := range o.Sites {
 		if err := o.checkSite(site); err != nil {
@@ -91,13 +109,13 @@ func (o Options) withBinaries() (Options, error) {
 	if o.FPMBinary == "" && len(o.FPMCommand) > 0 {
 		return o, hint.With(fmt.Errorf("FPMCommand %q without FPMBinary", o.FPMCommand), "name the binary as that command sees it")
 	}
-	if o.FPMBinary == "" {
+	if o.FPMBinary == "" && len(o.Masters) > 0 {
 		if o.FPMBinary, err = FindFPM("/"); err != nil {
 			return o, err
 		}
 	}
-	if o.ApacheBinary == "" && !o.NoApache {
-		o.ApacheBinary, err = findApache()
+	if o.WebBinary == "" && !o.NoApache {
+		o.WebBinary, err = o.findWeb()
 	}
 	return o, err
 }
@@ -117,70 +135,3 @@ func (m Master) withDefaults() Master {
 	}
 	return m
 }
-
-func (o Options) checkMasters() error {
-	masters, pools := map[string]bool{}, map[string]bool{}
-	for _, m := range o.Masters {
-		if err := checkName("master", m.Name, masters); err != nil {
-			return err
-		}
-		if err := checkSettings(m.INI, m.Settings); err != nil {
-			return fmt.Errorf("master %s: %w", m.Name, err)
-		}
-		for _, p := range m.Pools {
-			if err := checkName("pool", p.Name, pools); err != nil {
-				return err
-			}
-			if err := checkSettings(p.Settings); err != nil {
-				return fmt.Errorf("pool %s: %w", p.Name, err)
-			}
-		}
-	}
-	return nil
-}
-
-func checkName(what, name string, seen map[string]bool) error {
-	if !nameForm.MatchString(name) {
-		return hint.With(fmt.Errorf("%s name %q", what, name), "use letters, digits, '_', '.' and '-'")
-	}
-	if seen[name] {
-		return hint.With(fmt.Errorf("%s name %q is used twice", what, name), "give each %s a name of its own", what)
-	}
-	seen[name] = true
-	return nil
-}
-
-func checkSettings(all ...map[string]string) error {
-	for _, settings := range all {
-		for key, value := range settings {
-			if !keyForm.MatchString(key) || strings.ContainsAny(value, "\n\r\x00") {
-				return fmt.Errorf("setting %q = %q cannot be written in an INI file", key, value)
-			}
-		}
-	}
-	return nil
-}
-
-func (o Options) checkSite(site Site) error {
-	if !nameForm.MatchString(site.Host) {
-		return hint.With(fmt.Errorf("site host %q", site.Host), "use a host name")
-	}
-	if site.Pool != "" && !o.hasPool(site.Pool) {
-		return fmt.Errorf("site %s: there is no pool %q", site.Host, site.Pool)
-	}
-	if !strings.HasPrefix(site.DocumentRoot, "/") || strings.ContainsAny(site.DocumentRoot, "\n\r\x00") {
-		return fmt.Errorf("site %s: document root %q is not an absolute path", site.Host, site.DocumentRoot)
-	}
-	return nil
-}
-
-func (o Options) hasPool(name string) bool {
-	for _, m := range o.Masters {
-		if slices.ContainsFunc(m.Pools, func(p Pool) bool { return p.Name == name }) {
-			return true
-		}
-	}
-	return false
-}
-
-func isRoot() bool { return os.Geteuid() == 0 }

@@ -1,5 +1,6 @@
-// Package sandbox runs a private Apache (event + proxy_fcgi) and PHP-FPM below
-// one folder on loopback, for the demo, the tests and the benchmarks.
+// Package sandbox runs a private web server and PHP (Apache or nginx with
+// PHP-FPM, or Apache with mod_php) below one folder on loopback, for the demo,
+// the tests and the benchmarks.
 package sandbox
 
 import (
@@ -15,7 +16,7 @@ type Server struct {
 	options Options
 	layout  layout
 	user    identity
-	apache  *apache
+	web     *web
 	masters []*master
 	thread  *thread
 
@@ -23,8 +24,8 @@ type Server struct {
 	stopErr error
 }
 
-// Start lays the folder out and starts FPM and Apache. It returns when every
-// pool has its workers and Apache answers; on an error nothing is left running.
+// Start lays the folder out and starts FPM and the web server. It returns when
+// every pool has its workers and the web server answers; on an error nothing is left running.
 // ctx bounds the start only: the servers run until Stop, and end with the
 // process that started them unless Options.Detach says otherwise.
 func Start(ctx context.Context, o Options) (*Server, error) {
@@ -52,7 +53,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	if !s.options.NoApache {
-		if err := s.startApache(ctx); err != nil {
+		if err := s.startWeb(ctx); err != nil {
 			return err
 		}
 	}
@@ -83,8 +84,8 @@ func (s *Server) Stop() error {
 
 func (s *Server) shutdown() error {
 	var errs []error
-	if s.apache != nil {
-		errs = append(errs, s.apache.process.stop())
+	if s.web != nil {
+		errs = append(errs, s.web.process.stop())
 	}
 	for _, m := range s.masters {
 		errs = append(errs, m.process.stop())
@@ -98,13 +99,13 @@ func (s *Server) shutdown() error {
 	return errors.Join(errs...)
 }
 
-// URL is the base URL of Apache; requests choose the site by their Host header.
+// URL is the base URL of the web server; requests choose the site by their Host header.
 // It is empty with Options.NoApache.
 func (s *Server) URL() string {
-	if s.apache == nil {
+	if s.web == nil {
 		return ""
 	}
-	return "http://" + s.apache.address()
+	return "http://" + s.web.address()
 }
 
 // Root is the folder that holds everything.
@@ -119,5 +120,5 @@ func (s *Server) FPMLog() string { return s.layout.log("fpm.log") }
 // PHPLog is PHP's own error_log, unless a master's INI sets another one.
 func (s *Server) PHPLog() string { return s.layout.log("php.log") }
 
-// ApacheLog is Apache's error log.
-func (s *Server) ApacheLog() string { return s.layout.log("apache.log") }
+// WebLog is the error log of the web server.
+func (s *Server) WebLog() string { return s.layout.log(s.options.program().name() + ".log") }

@@ -138,7 +138,7 @@ func TestSpacesAndUTF8(t *testing.T) {
 func TestSlashHandler(t *testing.T) {
 	root := testRoot(t)
 	dir := page(t, filepath.Join(root, "www"), "page")
-	s := start(t, Options{Root: root, HandlerSlash: true, Sites: []Site{{Host: "a.test", DocumentRoot: dir}}})
+	s := start(t, Options{Root: root, Handler: HandlerSetSlash, Sites: []Site{{Host: "a.test", DocumentRoot: dir}}})
 	wantPage(t, s, "a.test", "page /"+dir+"/index.php ")
 }
 

@@ -120,7 +120,7 @@ func TestDokuWikiRenders(t *testing.T) {
 			t.Errorf("the start page has no %s:\n%s", want, start)
 		}
 	}
-	for _, log := range []string{s.PHPLog(), s.ApacheLog(), s.FPMLog()} {
+	for _, log := range []string{s.PHPLog(), s.WebLog(), s.FPMLog()} {
 		noErrors(t, log)
 	}
 }

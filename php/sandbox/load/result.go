@@ -79,6 +79,23 @@ func (r Result) OldAfter(t time.Time, release string) int {
 	})
 }
 
+// Since is the part of the load whose requests began after t. What went wrong is
+// counted, not described.
+func (r Result) Since(t time.Time) Result {
+	kept := Result{Start: r.Start, End: r.End, releases: r.releases, hosts: r.hosts}
+	for _, s := range r.samples {
+		if s.begin <= t.Sub(r.Start) {
+			continue
+		}
+		kept.samples = append(kept.samples, s)
+		kept.Requests++
+		if s.failed {
+			kept.Errors++
+		}
+	}
+	return kept
+}
+
 // Answers counts the answers of release over the whole load.
 func (r Result) Answers(release string) int {
 	return r.count(func(s sample) bool { return !s.failed && r.releases[s.release] == release })

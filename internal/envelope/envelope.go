@@ -1,25 +1,40 @@
-package php
+// Package envelope reads what relink's PHP scripts answer. A script wraps its
+// answer as
+//
+//	MARK<nonce>:<length>:<crc32b>\n<payload>
+//
+// so that it is found inside what an auto_prepend_file prints and what FPM mixes
+// in from stderr, and so that a cut or altered answer never passes for a whole one.
+package envelope
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"strconv"
 )
 
-// The agent wraps its answer as
-//
-//	RELINK1:<nonce>:<length>:<crc32b>\n<payload>
-//
-// so that it is found inside what an auto_prepend_file prints and what FPM mixes
-// in from stderr, and so that a cut or altered answer never passes for a whole one.
-const mark = "RELINK1:"
+// Mark begins the answers of one script.
+type Mark string
 
-// open finds the answer to the request with this nonce in noise and returns its
+// The marks: of the agent, and of the probe.
+const (
+	Agent Mark = "RELINK1:"
+	Probe Mark = "RELINKP1:"
+)
+
+// Why there is no answer.
+var (
+	ErrCorrupt   = errors.New("no intact answer of relink's script")
+	ErrTruncated = errors.New("the answer of relink's script is truncated")
+)
+
+// Open finds the answer to the request with this nonce in noise and returns its
 // payload. Answers to other nonces are noise.
-func open(noise []byte, nonce string) ([]byte, error) {
-	lead := []byte(mark + nonce + ":")
-	failure := missing(noise, lead)
+func (m Mark) Open(noise []byte, nonce string) ([]byte, error) {
+	lead := []byte(string(m) + nonce + ":")
+	failure := missing(noise, lead, len(m))
 	for rest := noise; ; {
 		at := bytes.Index(rest, lead)
 		if at < 0 {
@@ -36,13 +51,13 @@ func open(noise []byte, nonce string) ([]byte, error) {
 
 // missing tells an answer that never began from one whose first bytes are the
 // last that arrived.
-func missing(noise, lead []byte) error {
-	for n := len(lead); n >= len(mark); n-- {
+func missing(noise, lead []byte, mark int) error {
+	for n := len(lead); n >= mark; n-- {
 		if bytes.HasSuffix(noise, lead[:n]) {
 			return fmt.Errorf("%w: it ends in the mark", ErrTruncated)
 		}
 	}
-	return fmt.Errorf("%w: the pool answered %s", ErrCorrupt, excerpt(noise))
+	return fmt.Errorf("%w: what answered wrote %s", ErrCorrupt, Excerpt(noise))
 }
 
 func unwrap(rest []byte) ([]byte, error) {
@@ -54,7 +69,7 @@ func unwrap(rest []byte) ([]byte, error) {
 	}
 	size, sum, ok := header(rest[:max(end, 0)])
 	if !ok {
-		return nil, fmt.Errorf("%w: its mark reads %s", ErrCorrupt, excerpt(rest))
+		return nil, fmt.Errorf("%w: its mark reads %s", ErrCorrupt, Excerpt(rest))
 	}
 	payload := rest[end+1:]
 	if uint64(len(payload)) < size {
@@ -74,9 +89,9 @@ func header(line []byte) (size uint64, sum uint32, ok bool) {
 	return size, uint32(sum64), found && len(digits) == 8 && err == nil && errSum == nil
 }
 
-// excerpt is short enough for an error message and long enough to recognise a
+// Excerpt is short enough for an error message and long enough to recognise a
 // PHP error in it.
-func excerpt(b []byte) string {
+func Excerpt(b []byte) string {
 	const most = 200
 	b = bytes.TrimSpace(b)
 	switch {

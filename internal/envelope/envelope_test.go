@@ -1,4 +1,4 @@
-package php
+package envelope
 
 import (
 	"bytes"
@@ -45,7 +45,7 @@ func TestEnvelope(t *testing.T) {
 		"an enormous length":    {"RELINK1:" + testNonce + ":9223372036854775807:00000000\nx", ErrTruncated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := open([]byte(c.noise), testNonce)
+			got, err := Agent.Open([]byte(c.noise), testNonce)
 			if !errors.Is(err, c.want) || c.want == nil && string(got) != payload {
 				t.Errorf("%q, %v, want %v", got, err, c.want)
 			}
@@ -57,7 +57,7 @@ func TestEnvelope(t *testing.T) {
 func TestEnvelopeCuts(t *testing.T) {
 	whole := strings.TrimSuffix(sealed(testNonce, `{"result":{}}`), "\n")
 	for n := range len(whole) {
-		if got, err := open([]byte(whole[:n]), testNonce); err == nil {
+		if got, err := Agent.Open([]byte(whole[:n]), testNonce); err == nil {
 			t.Errorf("cut at %d of %d passes as %q", n, len(whole), got)
 		}
 	}
@@ -69,18 +69,18 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte("RELINK1:"+testNonce[:9]), []byte("RELINK1:"), []byte("\n"), 9)
 	f.Fuzz(func(t *testing.T, before, payload, after []byte, cut int) {
 		if bytes.Contains(before, []byte(testNonce)) {
-			open(append(before, payload...), testNonce)
+			Agent.Open(append(before, payload...), testNonce)
 			return
 		}
 		whole := append([]byte(nil), before...)
 		whole = append(whole, sealed(testNonce, string(payload))...)
 		end := len(whole) - 1
 		whole = append(whole, after...)
-		if got, err := open(whole, testNonce); err != nil || !bytes.Equal(got, payload) {
+		if got, err := Agent.Open(whole, testNonce); err != nil || !bytes.Equal(got, payload) {
 			t.Fatalf("%q, %v", got, err)
 		}
 		if cut >= 0 && cut < end {
-			if got, err := open(whole[:cut], testNonce); err == nil {
+			if got, err := Agent.Open(whole[:cut], testNonce); err == nil {
 				t.Fatalf("cut at %d passes as %q", cut, got)
 			}
 		}

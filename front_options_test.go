@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"relink/php/sandbox"
+)
+
+// options are the sandbox of the way.
+func (f *front) options() sandbox.Options {
+	ini := map[string]string{"opcache.file_update_protection": "0"}
+	if f.way.revalidate {
+		ini["opcache.revalidate_path"] = "1"
+	}
+	maps.Copy(ini, f.way.ini)
+	return sandbox.Options{
+		Root: f.path("srv"), Web: f.way.web, Handler: f.way.handler, EnableReuse: f.way.reuse, INI: ini, Children: 4,
+		Masters: []sandbox.Master{{INI: ini, Pools: []sandbox.Pool{{Name: "www", Workers: f.workers()}}}},
+		Sites:   f.sites(),
+	}
+}
+
+// workers of PHP-FPM: an idle one beside mod_php, and more than there may be
+// requests at a time where each connection that the web server keeps takes one
+// away.
+func (f *front) workers() int {
+	switch {
+	case f.way.web == sandbox.WebApachePrefork:
+		return 1
+	case f.way.reuse:
+		return 8
+	}
+	return 4
+}
+
+func (f *front) sites() []sandbox.Site {
+	if f.way.virtual {
+		return []sandbox.Site{{Host: "*.test", Virtual: true, DocumentRoot: f.documentRoot("%1")}}
+	}
+	var sites []sandbox.Site
+	for _, club := range clubs {
+		site := sandbox.Site{Host: club + ".test", DocumentRoot: f.documentRoot(club)}
+		switch {
+		case f.way.resolved && f.way.web == sandbox.WebNginx:
+			site.RealpathRoot = true
+		case f.way.resolved:
+			site.DocumentRoot = f.path("releases")
+			site.Directives = sandbox.MapDirectives(f.path("map"), club, f.path("releases"), "public")
+		}
+		sites = append(sites, site)
+	}
+	return sites
+}
+
+// configuration is relink's. It names the pool, beside mod_php an idle one:
+// without a pool it would find those of this machine, which are not this test's.
+func (f *front) configuration() string {
+	var b strings.Builder
+	pool := f.server.Pool("")
+	fmt.Fprintf(&b, "state_dir: %q\ntimeouts: {settle: 10s, call: 5s}\n", f.path("state"))
+	fmt.Fprintf(&b, "pools: [{address: %q, status_path: %s, agent_dir: %q}]\n", pool.Address, pool.StatusPath, f.server.AgentDir())
+	fmt.Fprintf(&b, "apps:\n  club:\n    source: {dir: %q}\n    releases: %q\n    min_free: 1\n", f.path("versions", "{ref}"), f.path("releases"))
+	if f.way.resolved && f.way.web != sandbox.WebNginx {
+		fmt.Fprintf(&b, "    map: %q\n", f.path("map"))
+	}
+	if f.way.inside {
+		fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", f.server.URL()+"/core/")
+	} else {
+		fmt.Fprintf(&b, "    docroot: public\n    check: {url: %q, host: \"{instance}.test\"}\n", f.server.URL()+"/")
+	}
+	b.WriteString("    instances:\n")
+	for _, club := range clubs {
+		fmt.Fprintf(&b, "      %s: %q\n", club, f.link(club))
+	}
+	return b.String()
+}

@@ -1,0 +1,103 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"relink/fcgi"
+	"relink/internal/envelope"
+)
+
+// Door is the way to the script of one site, through the web server.
+type Door struct {
+	URL   string // of the document root: "http://127.0.0.1:8080/"
+	Host  string // sent as Host and, by TLS, as the server's name; "" is the URL's
+	Token string
+	Name  string // of the script
+}
+
+// Door makes the door of a site of the application.
+func (s Secret) Door(app, url, host string) Door {
+	return Door{URL: url, Host: host, Token: s.Token(app), Name: s.Name(app)}
+}
+
+// String names the site, without the token and without a password in the URL.
+func (d Door) String() string {
+	at := d.URL
+	if parsed, err := url.Parse(d.URL); err == nil {
+		at = parsed.Redacted()
+	}
+	if d.Host != "" {
+		at += " (host " + d.Host + ")"
+	}
+	return at
+}
+
+func (d Door) script() string { return strings.TrimRight(d.URL, "/") + "/" + d.Name }
+
+const (
+	askLimit  = 64 << 10
+	callLimit = fcgi.DefaultLimit
+)
+
+// Ask has the script tell which PHP answers. A ctx without a deadline gives it
+// DefaultTimeout.
+func (d Door) Ask(ctx context.Context) (Answer, error) {
+	var random [16]byte
+	rand.Read(random[:]) // never fails since Go 1.24
+	nonce := hex.EncodeToString(random[:])
+	answer, err := d.ask(ctx, nonce)
+	if err != nil {
+		return Answer{}, fmt.Errorf("ask the probe at %s: %w", d, err)
+	}
+	return answer, nil
+}
+
+func (d Door) ask(ctx context.Context, nonce string) (Answer, error) {
+	page, err := d.fetch(ctx, request{method: http.MethodGet, nonce: nonce, limit: askLimit})
+	if err != nil {
+		return Answer{}, err
+	}
+	payload, err := envelope.Probe.Open(page.body, nonce)
+	if err != nil {
+		return Answer{}, page.missing(nonce, err)
+	}
+	return parse(payload)
+}
+
+// Call has the script run the agent, which must lie under the name agentFile in
+// the folder that the script was made for. It gives what came back with the
+// agent's envelope somewhere in it, or the reason why the agent did not run:
+// ErrHidden or a *Refused. A ctx without a deadline gives it DefaultTimeout.
+func (d Door) Call(ctx context.Context, op, nonce, agentFile string, body []byte) (response []byte, status int, err error) {
+	page, err := d.fetch(ctx, request{http.MethodPost, nonce, op, agentFile, body, callLimit})
+	if err != nil {
+		return nil, page.status, err
+	}
+	if payload, err := envelope.Probe.Open(page.body, nonce); err == nil {
+		return page.body, page.status, refusal(payload)
+	}
+	_, err = envelope.Agent.Open(page.body, nonce)
+	if err == nil || bytes.Contains(page.body, []byte(string(envelope.Agent)+nonce)) {
+		return page.body, page.status, nil // the caller judges it
+	}
+	return page.body, page.status, page.missing(nonce, err)
+}
+
+func refusal(payload []byte) error {
+	w, err := decode(payload)
+	if err != nil {
+		return err
+	}
+	if w.Refused == "" {
+		return errors.New("the probe answered in the agent's stead")
+	}
+	return &Refused{Reason: w.Refused, File: string(w.File)}
+}
