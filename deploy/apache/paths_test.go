@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"relink/deploy/apache"
 	"relink/deploy/webmap"
 
 	"github.com/google/go-cmp/cmp"
@@ -159,5 +160,26 @@ func TestUnknownSites(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// PHP-FPM remembers a .user.ini by its folder: with a folder for each release
+// there is nothing to remember.
+func TestUserINI(t *testing.T) {
+	s := newServer(t, fpm)
+	for _, id := range []string{"v1", "v2"} {
+		s.file(t, "releases/"+id+"/public/.user.ini", "user_agent = "+id)
+		s.file(t, "releases/"+id+"/public/index.php", "<?php echo ini_get('user_agent');")
+	}
+	s.link(t, "www/club1", "v1")
+	s.release(t, v1Entries...)
+	s.start(t, fpm, vhost("club1", "DocumentRoot "+s.root+"/www/club1/public", s.include(t, fpm, "club1", s.booking(apache.FormVHost))))
+	for _, release := range []string{"v1", "v2", "v1"} {
+		s.release(t, webmap.Entry{Key: "club1", Release: release})
+		for range 8 { // all workers
+			if got := s.get(t, "club1", "/"); got.Body != release {
+				t.Errorf("%s: %+v", release, got)
+			}
+		}
 	}
 }

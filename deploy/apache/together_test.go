@@ -31,7 +31,7 @@ func TestApplicationsTogether(t *testing.T) {
 			}
 			s.file(t, "www/tool/index.html", "tool")
 			s.start(t, sapi, vhost("club1", "DocumentRoot "+s.root+"/empty", strings.Join(includes, "\n"),
-				"<Location /tool>\nAlias "+s.root+"/www/tool\n</Location>"))
+				"<Location /tool>\nAlias "+s.root+"/www/tool\n</Location>", "RewriteRule ^/old$ /index.php/new [PT]", "RewriteRule ^/moved$ /nice [R=301]"))
 			wants := func(url, app, release, prefix string) {
 				t.Helper()
 				want := app + " " + release + ", " + s.root + "/" + app + "/" + app + "-" + release + ", " + prefix + "/index.php"
@@ -50,6 +50,10 @@ func TestApplicationsTogether(t *testing.T) {
 			}
 			if got := s.get(t, "club1", "/booking"); got.Location != "http://club1/booking/" {
 				t.Errorf("/booking: %+v", got)
+			}
+			wants("/old", "main", "v1", "") // the host's own rules
+			if got := s.get(t, "club1", "/moved"); got.Location != "http://club1/nice" {
+				t.Errorf("/moved: %+v", got)
 			}
 			check(t, webmap.Write(s.root+"/state/booking", []webmap.Entry{{Key: "club1", Release: "booking-v2"}}))
 			check(t, webmap.Write(s.root+"/state/mobile", nil))
