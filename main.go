@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"relink/deploy"
+	"relink/deploy/apache"
 	"relink/deploy/demo"
 	"relink/health"
 	"relink/health/serve"
@@ -117,6 +118,7 @@ func (p *program) commands() []*cli.Command {
 	return append(deploy.Commands(deploy.Program{
 		Config: p.config, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
 	}),
+		apache.Command(apache.Program{Config: p.config, Format: resultFormat, Screen: p.screen, Out: p.out}),
 		opcache.Command(opcache.Program{Config: p.config, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed}),
 		health.Command(p.health()),
 		serve.Command(serve.Program{
@@ -167,7 +169,7 @@ func (p *program) log() zerolog.Logger {
 // has told it already, else on stderr.
 func (p *program) tell(err error) {
 	switch {
-	case err == nil || deploy.Printed(err) || opcache.Printed(err) || health.Printed(err):
+	case err == nil || deploy.Printed(err) || apache.Printed(err) || opcache.Printed(err) || health.Printed(err):
 	case p.asked == "json":
 		failure := map[string]any{"exit": exitCode(err), "error": map[string]any{"message": err.Error(), "hints": append([]string{}, hint.Of(err)...)}}
 		if deploy.JSON(p.out, failure) == nil {

@@ -68,3 +68,19 @@ func (i Include) Target() string {
 
 // Roots are the document roots of all releases, as <Directory> wants it.
 func (i Include) Roots() string { return path.Join(i.Releases, "*", i.Docroot) }
+
+// LuaHook is when the document root changes; document-root.lua tells why.
+func (i Include) LuaHook() string {
+	if i.Prefix == "" {
+		return "LuaHookMapToStorage"
+	}
+	return "LuaHookFixups"
+}
+
+// LuaFunction is what the hook calls.
+func (i Include) LuaFunction() string {
+	if i.Prefix == "" {
+		return "at_root"
+	}
+	return "below_prefix"
+}

@@ -148,3 +148,35 @@ func onlyFile(t *testing.T, path string) {
 		t.Errorf("beside the map: %v %v", left, err)
 	}
 }
+
+// BenchmarkMap is a map of 1,000 sites: all that a cut-over waits for is Commit.
+func BenchmarkMap(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "m")
+	var entries []webmap.Entry
+	for n := range 1000 {
+		entries = append(entries, webmap.Entry{Key: fmt.Sprintf("club%d.example.org", n), Release: "20260101T000000Z-v1"})
+	}
+	var spent [3]time.Duration
+	for b.Loop() {
+		began := time.Now()
+		staged, err := webmap.Prepare(path, entries)
+		prepared := time.Now()
+		if err == nil {
+			err = staged.Commit()
+		}
+		committed := time.Now()
+		if err == nil {
+			err = staged.Sync()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		spent[0] += prepared.Sub(began)
+		spent[1] += committed.Sub(prepared)
+		spent[2] += time.Since(committed)
+	}
+	for i, name := range []string{"prepare", "commit", "sync"} {
+		b.ReportMetric(float64(spent[i].Microseconds())/float64(b.N), name+"-µs")
+	}
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,141 @@
+package apache
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/deploy/webmap"
+	"relink/internal/hint"
+	"relink/php/probe"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// asked are answers by instance.
+type asked map[string]probe.Answer
+
+func (a asked) Ask(_ context.Context, instance string) (probe.Answer, error) {
+	if answer, ok := a[instance]; ok {
+		return answer, nil
+	}
+	return probe.Answer{}, hint.With(errors.New("not found"), "look")
+}
+
+// layOut makes releases v1 and v2, links to them, and a map.
+func layOut(t *testing.T, links map[string]string, entries ...webmap.Entry) Setup {
+	t.Helper()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Setup{App: "booking", Releases: root + "/releases", Map: root + "/map"}
+	for _, release := range []string{"v1", "v2"} {
+		if err := os.MkdirAll(filepath.Join(s.Releases, release, "public"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"club1", "club2"} {
+		if err := os.Symlink(filepath.Join(s.Releases, links[name], "public"), root+"/"+name); err != nil {
+			t.Fatal(err)
+		}
+		s.Sites = append(s.Sites, Site{Instance: name, Link: root + "/" + name, Keys: []string{name, name + ".example.org"}})
+	}
+	if err := webmap.Write(s.Map, entries); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s Setup) real(release string) probe.Answer {
+	root := s.Releases + "/" + release + "/public"
+	return probe.Answer{File: root + "/p.php", Filename: root + "/p.php", DocumentRoot: root, SAPI: "fpm-fcgi"}
+}
+
+func TestCheckResolved(t *testing.T) {
+	s := layOut(t, map[string]string{"club1": "v1", "club2": "v2"},
+		webmap.Entry{Key: "club1", Release: "v1"}, webmap.Entry{Key: "club2.example.org", Release: "v2"})
+	second := s.real("v2")
+	second.Filename = "/" + second.Filename // a handler with a slash at its end
+	result, err := s.Check(t.Context(), asked{"club1": s.real("v1"), "club2": second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Finding{
+		{Instance: "club1", Key: "club1", Map: "v1", Link: "v1", Serves: "v1", SAPI: "fpm-fcgi", Resolved: true},
+		{Instance: "club2", Key: "club2.example.org", Map: "v2", Link: "v2", Serves: "v2", SAPI: "fpm-fcgi", Resolved: true},
+	}
+	ignore := cmpopts.IgnoreFields(Finding{}, "Script", "DocumentRoot")
+	if diff := cmp.Diff(want, result.Sites, ignore, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Finding{})); diff != "" || result.Exit != 0 {
+		t.Error(result.Exit, diff)
+	}
+}
+
+func TestCheckFinds(t *testing.T) {
+	linked := func(s Setup, change func(*probe.Answer)) probe.Answer {
+		answer := s.real("v1")
+		change(&answer)
+		return answer
+	}
+	for name, test := range map[string]struct {
+		entry  string
+		answer func(Setup) probe.Answer
+		want   string
+	}{
+		"behind":  {"v2", func(s Setup) probe.Answer { return s.real("v2") }, "the map says v2, its link leads to v1"},
+		"unknown": {"", func(s Setup) probe.Answer { return s.real("v1") }, "the map has no line for it"},
+		"stale":   {"v1", func(s Setup) probe.Answer { return s.real("v2") }, "PHP runs release v2"},
+		"by link": {"v1", func(s Setup) probe.Answer {
+			return linked(s, func(a *probe.Answer) { a.Filename = "/var/www/club1/p.php" })
+		}, "SCRIPT_FILENAME is /var/www/club1/p.php"},
+		"doc root": {"v1", func(s Setup) probe.Answer {
+			return linked(s, func(a *probe.Answer) { a.DocumentRoot = "/var/www/club1" })
+		}, "DOCUMENT_ROOT is /var/www/club1"},
+		"releases": {"v1", func(s Setup) probe.Answer { return linked(s, func(a *probe.Answer) { a.DocumentRoot = s.Releases }) }, "DOCUMENT_ROOT is "},
+		"climbs": {"v1", func(s Setup) probe.Answer {
+			return linked(s, func(a *probe.Answer) { a.DocumentRoot = s.Releases + "/v1/../v2" })
+		}, "DOCUMENT_ROOT is "},
+		"foreign": {"v1", func(s Setup) probe.Answer { return linked(s, func(a *probe.Answer) { a.File = "/srv/other/p.php" }) }, "which is in no release"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var entries []webmap.Entry
+			if test.entry != "" {
+				entries = append(entries, webmap.Entry{Key: "club1", Release: test.entry})
+			}
+			s := layOut(t, map[string]string{"club1": "v1", "club2": "v1"}, entries...)
+			s.Sites = s.Sites[:1]
+			result, err := s.Check(t.Context(), asked{"club1": test.answer(s)})
+			if problems := strings.Join(result.Sites[0].Problems, "; "); !errors.Is(err, ErrNotResolved) || result.Exit != 1 || !strings.Contains(problems, test.want) {
+				t.Errorf("%v, exit %d: %s", err, result.Exit, problems)
+			}
+		})
+	}
+}
+
+func TestCheckOfSilentSites(t *testing.T) {
+	s := layOut(t, map[string]string{"club1": "v1", "club2": "gone"}, webmap.Entry{Key: "club1", Release: "v1"}, webmap.Entry{Key: "club2", Release: "v1"})
+	result, err := s.Check(t.Context(), asked{})
+	if diff := cmp.Diff([]string{"look"}, hint.Of(err)); diff != "" || !errors.Is(err, ErrNotResolved) {
+		t.Error(err, diff)
+	}
+	if got := result.Sites[0].Problems; len(got) != 1 || got[0] != "not found" {
+		t.Errorf("club1: %q", got)
+	}
+	if got := result.Sites[1].Problems; len(got) != 2 || !strings.HasPrefix(got[0], "its link leads to no release") {
+		t.Errorf("club2: %q", got)
+	}
+}
+
+func TestCheckWithoutAMap(t *testing.T) {
+	s := layOut(t, map[string]string{"club1": "v1", "club2": "v1"})
+	if err := os.Remove(s.Map); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Check(t.Context(), asked{}); !errors.Is(err, os.ErrNotExist) || len(hint.Of(err)) == 0 {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,244 @@
+package apache
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"relink/internal/cmdline"
+	"relink/internal/config"
+	"relink/internal/hint"
+	"relink/internal/realpath"
+	"relink/internal/ui"
+	"relink/php/probe"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Program is what the commands need of the program around them. The functions
+// are called when the command line has been read.
+type Program struct {
+	Config func() (*config.Config, error)
+	Format func(*cli.Context) (string, error) // "text" or "json"
+	Screen func() *ui.Output
+	Out    io.Writer
+}
+
+// Command is "relink apache".
+func Command(p Program) *cli.Command {
+	return &cli.Command{
+		Name: "apache", Usage: "have Apache send real paths, and prove that it does",
+		Subcommands: []*cli.Command{p.configCommand(), p.scriptCommand(), p.checkCommand()},
+	}
+}
+
+func appFlag() cli.Flag {
+	return &cli.StringFlag{Name: "app", Usage: "the application; not needed where there is only one"}
+}
+
+func (p Program) configCommand() *cli.Command {
+	return &cli.Command{
+		Name: "config", Usage: "print the configuration to include in the virtual hosts of an application",
+		Flags: []cli.Flag{appFlag(),
+			&cli.StringFlag{Name: "form", Value: string(FormVHost), Usage: "vhost (one for each site), mass (one for all) or alias (below a prefix)"},
+			&cli.StringFlag{Name: "prefix", Usage: "with --form alias: the beginning of the application's URLs, such as /booking"},
+			&cli.StringFlag{Name: "allow-override", Value: "All", Usage: "what .htaccess files may set"},
+			&cli.StringFlag{Name: "lua", Usage: `for mod_php: the absolute path of the FILE that "relink apache script" prints`},
+		},
+		Action: func(c *cli.Context) error {
+			return p.with(c, func(s session) error {
+				text, err := s.include(c).Text()
+				if err != nil {
+					return usage(err)
+				}
+				_, err = io.WriteString(p.Out, text)
+				return err
+			})
+		},
+	}
+}
+
+func (p Program) scriptCommand() *cli.Command {
+	return &cli.Command{
+		Name: "script", Usage: "print the script for mod_lua that mod_php needs besides",
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usage(fmt.Errorf("apache script: takes no argument, got %q", c.Args().First()))
+			}
+			_, err := io.WriteString(p.Out, Script)
+			return err
+		},
+	}
+}
+
+func (p Program) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name: "check", Usage: "ask each site, and compare with the map and the links", Flags: []cli.Flag{appFlag()},
+		Action: func(c *cli.Context) error {
+			return p.with(c, func(s session) error {
+				doors, err := DoorsOf(s.config, s.app)
+				if err != nil {
+					return err
+				}
+				result, err := s.setup().Check(c.Context, doors)
+				return s.show(result, err)
+			})
+		},
+	}
+}
+
+// session is one command with its application.
+type session struct {
+	Program
+	format   string
+	config   *config.Config
+	app      *config.App
+	releases string // real path
+}
+
+func (p Program) with(c *cli.Context, do func(session) error) (err error) {
+	if c.Args().Present() {
+		return usage(fmt.Errorf("apache %s: takes no argument, got %q", c.Command.Name, c.Args().First()))
+	}
+	s := session{Program: p}
+	if s.format, err = p.Format(c); err != nil {
+		return err
+	}
+	if s.config, err = p.Config(); err != nil {
+		return err
+	}
+	if s.app, err = s.config.App(c.String("app")); err != nil {
+		return err
+	}
+	if s.app.Map == "" {
+		return hint.With(usage(fmt.Errorf("application %s has no map", s.app.Name)),
+			`name a file for it in %s, such as "map: %s"`, s.config.Path, filepath.Join(s.config.StateDir, s.app.Name+".map"))
+	}
+	if s.releases, err = realFolder(s.app.Releases); err != nil {
+		return fmt.Errorf("releases of %s: %w", s.app.Name, err)
+	}
+	return do(s)
+}
+
+// realFolder is the real path of a folder that the first deploy may have to make.
+func realFolder(path string) (string, error) {
+	real, err := realpath.Of(path)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(path) != path {
+		if real, err = realFolder(filepath.Dir(path)); err == nil {
+			real = filepath.Join(real, filepath.Base(path))
+		}
+	}
+	return real, err
+}
+
+func (s session) include(c *cli.Context) Include {
+	return Include{
+		App: s.app.Name, Form: Form(c.String("form")), Prefix: c.String("prefix"),
+		Releases: s.releases, Docroot: filepath.Join(s.app.LinkTarget, s.app.Docroot), Map: s.app.Map,
+		AllowOverride: c.String("allow-override"), Lua: c.String("lua"),
+	}
+}
+
+func (s session) setup() Setup {
+	setup := Setup{App: s.app.Name, Releases: s.releases, Map: s.app.Map}
+	for _, one := range s.app.Instances {
+		site := Site{Instance: one.Name, Link: one.Link, Keys: []string{one.Name}}
+		site.Keys = append(site.Keys, hostsOf(one)...)
+		setup.Sites = append(setup.Sites, site)
+	}
+	return setup
+}
+
+// hostsOf are the hosts under which the configuration asks for a site.
+func hostsOf(i config.Instance) (hosts []string) {
+	if i.Probe != nil {
+		hosts = append(hosts, hostOf(i.Probe.Host, i.Probe.URL)...)
+	}
+	if i.Check != nil {
+		hosts = append(hosts, hostOf(i.Check.Host, i.Check.URL)...)
+	}
+	return hosts
+}
+
+func hostOf(host, address string) []string {
+	parsed, err := url.Parse(cmp.Or(address, "//"))
+	if host != "" {
+		parsed, err = url.Parse("//" + host)
+	}
+	if err != nil || parsed.Hostname() == "" {
+		return nil
+	}
+	return []string{strings.ToLower(parsed.Hostname())}
+}
+
+// Doors asks each instance at the address that the configuration gives it.
+type Doors struct {
+	doors   map[string]probe.Door
+	timeout config.Timeouts
+}
+
+// DoorsOf reads the probe's secret, which the first deploy makes.
+func DoorsOf(c *config.Config, a *config.App) (Doors, error) {
+	secret, err := probe.ReadSecret(c.StateDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = hint.With(err, "deploy %s once: that puts the probe into its release", a.Name)
+	}
+	d := Doors{doors: map[string]probe.Door{}, timeout: c.Timeouts}
+	for _, one := range a.Instances {
+		if one.Probe != nil && !one.Probe.Off && one.Probe.URL != "" {
+			d.doors[one.Name] = secret.Door(a.Name, one.Probe.URL, one.Probe.Host)
+		}
+	}
+	return d, err
+}
+
+// Ask gives each site the time of a call.
+func (d Doors) Ask(ctx context.Context, instance string) (probe.Answer, error) {
+	door, ok := d.doors[instance]
+	if !ok {
+		return probe.Answer{}, hint.With(errors.New("not asked: nothing says at which address"),
+			"give the instance, or the application, a probe: {url: ..., host: ...}")
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout.Call)
+	defer cancel()
+	return door.Ask(ctx)
+}
+
+// show prints a result. In JSON a failure is part of it.
+func (s session) show(result Result, err error) error {
+	if err != nil && !errors.Is(err, ErrNotResolved) {
+		return err
+	}
+	if s.format != "json" {
+		return errors.Join(err, result.Text(s.Out, min(cmp.Or(s.Screen().Width(), reportWidth), reportWidth)))
+	}
+	encoder := json.NewEncoder(s.Out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if printErr := encoder.Encode(result); printErr != nil || err == nil {
+		return errors.Join(err, printErr)
+	}
+	return printedError{err}
+}
+
+// reportWidth keeps tables readable on very wide terminals.
+const reportWidth = 120
+
+// printedError is an error that its command has printed as part of a result.
+type printedError struct{ error }
+
+func (p printedError) Unwrap() error { return p.error }
+
+// Printed tells whether err was printed already, as part of a JSON document.
+func Printed(err error) bool { return errors.As(err, new(printedError)) }
+
+func usage(err error) error {
+	return hint.With(fmt.Errorf("%w: %w", cmdline.ErrUsage, err), `see "relink apache help"`)
+}
