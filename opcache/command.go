@@ -195,16 +195,19 @@ func formatOf(c *cli.Context, known []string) (string, error) {
 // FromConfig translates the configuration.
 func FromConfig(c *config.Config) (Setup, error) {
 	s := Setup{
-		State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: MethodOf(c.Restart.Method),
+		NoFPM: c.NoPools, State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: MethodOf(c.Restart.Method),
 		Options: Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
 			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd},
 		Restart: RestartOptions{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
-			Apache: c.Apache.Control, Commands: map[string][]string{}},
+			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
 	}
 	for _, a := range c.Apps {
-		app := App{Name: a.Name, Releases: a.Releases, Pools: a.Pools}
+		app := App{Name: a.Name, Releases: a.Releases, Pools: a.Pools, AgentDir: AgentDir(c, a.Pools)}
 		for _, i := range a.Instances {
 			app.Sites = append(app.Sites, Site{Name: i.Name, Path: i.Link})
+			if !i.Probe.Off && i.Probe.URL != "" {
+				app.Doors = append(app.Doors, Address{URL: i.Probe.URL, Host: i.Probe.Host})
+			}
 		}
 		s.Apps = append(s.Apps, app)
 	}
@@ -223,6 +226,22 @@ func FromConfig(c *config.Config) (Setup, error) {
 		}
 	}
 	return s, nil
+}
+
+// AgentDir is where the PHP of an application that these pools serve finds the
+// agent, as the first of them sees it; without a pool, where that of Apache does.
+func AgentDir(c *config.Config, addresses []string) string {
+	for _, pool := range c.Pools {
+		if len(addresses) > 0 && !slices.Contains(addresses, pool.Address) {
+			continue
+		}
+		var mapped php.PathMap
+		for _, m := range pool.PathMap {
+			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
+		}
+		return mapped.ToPool(pool.AgentDir)
+	}
+	return c.Apache.AgentDir
 }
 
 // ThresholdsOf translates the configuration's thresholds.

@@ -52,7 +52,7 @@ type pool struct {
 func (p *pool) address() string { return p.agent.Pool().String() }
 
 // inWebServer tells whether only the web server leads to it (mod_php).
-func (p *pool) inWebServer() bool { return p.agent.Pool().Address == fcgi.Address{} }
+func (p *pool) inWebServer() bool { return p.agent.Pool().InWebServer() }
 
 // Connect calls every pool, checks that the agent runs there and that OPcache
 // is on, and groups the pools by the cache that they share.
@@ -94,22 +94,15 @@ func reach(ctx context.Context, p php.Pool, o Options) (*pool, error) {
 // learn notes which process and which cache answered.
 func (p *pool) learn(ctx context.Context, status php.Status) {
 	p.worker, p.sapi, p.cacheStart = status.Worker, status.Worker.SAPI, status.Statistics.StartTime
-	p.master = p.masterOf(ctx)
+	p.master = masterBehind(ctx, p.agent.Pool(), p.worker)
 }
 
-// masterOf is the process whose children the workers are, or 0.
-func (p *pool) masterOf(ctx context.Context) int {
-	if !p.inWebServer() {
-		return masterOf(ctx, p.worker)
+// masterBehind is the process whose children the workers of a pool are, or 0.
+func masterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
+	if pool.InWebServer() {
+		return php.ApacheOf(ctx, w.PID, w.ParentPID)
 	}
-	if _, err := php.WebWorkers(ctx, p.worker.PID, p.worker.ParentPID); err != nil {
-		return 0
-	}
-	parent, err := php.ParentOf(ctx, p.worker.PID)
-	if err != nil {
-		return 0
-	}
-	return parent
+	return masterOf(ctx, w)
 }
 
 func explainHang(err error) error {

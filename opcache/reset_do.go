@@ -86,7 +86,7 @@ func (s *session) resetApache(ctx context.Context, ledger Ledger, result *ResetR
 var asked = Reason{Crossed: true, Text: "asked for by opcache reset"}
 
 func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded bool, result *ResetResult) error {
-	caches, err := s.setup.Connect(ctx, s.chosen, Web{})
+	caches, err := s.setup.Reach(ctx, s.chosen)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package opcache
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"relink/internal/hint"
@@ -13,6 +14,7 @@ type Setup struct {
 	State      string // folder for what has to be remembered
 	Apps       []App
 	Pools      []php.Pool // none: those of the FPM masters that run
+	NoFPM      bool       // those that run are nobody's concern
 	Options    Options
 	Thresholds Thresholds
 	Method     Method
@@ -25,17 +27,23 @@ type App struct {
 	Releases string // folder of the releases
 	Sites    []Site
 	Pools    []string // addresses of those that serve it; none: all
+
+	Doors    []Address // where the web servers of its sites are asked for the PHP inside of them
+	AgentDir string    // where that PHP finds the agent; "" is the default
 }
 
 // Site is a link that leads into a release.
 type Site struct{ Name, Path string }
 
-// ServedBy gives the pools that serve an application; nil means any.
-func (s Setup) ServedBy(ctx context.Context, app *App) ([]php.Pool, error) {
-	if len(s.Pools) == 0 {
-		return php.DiscoverPools(ctx)
+// FPM gives the pools of PHP-FPM that serve an application; nil means any.
+func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
+	switch {
+	case len(s.Pools) > 0:
+		return s.configured(app), nil
+	case s.NoFPM:
+		return nil, nil
 	}
-	return s.configured(app), nil
+	return php.DiscoverPools(ctx)
 }
 
 func (s Setup) configured(app *App) []php.Pool {
@@ -45,27 +53,39 @@ func (s Setup) configured(app *App) []php.Pool {
 	return slices.DeleteFunc(slices.Clone(s.Pools), func(p php.Pool) bool { return !slices.Contains(app.Pools, p.Address.String()) })
 }
 
-// Web are PHPs that only their web server leads to.
-type Web struct {
-	Pools []php.Pool
-	Alone bool // nothing else serves the application
-}
-
-// Connect reaches the pools that serve an application; nil means all pools.
+// Connect reaches the pools that serve an application, the web's among them; nil
+// means all pools.
 func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) {
-	var pools []php.Pool
-	if !web.Alone {
-		var err error
-		if pools, err = s.ServedBy(ctx, app); err != nil {
-			return nil, err
-		}
+	pools, err := s.pools(ctx, app, web)
+	if err != nil {
+		return nil, err
 	}
-	pools = slices.Concat(pools, web.Pools)
 	caches, err := Connect(ctx, pools, s.Options)
-	if err != nil && len(s.Pools) == 0 {
+	switch {
+	case errors.Is(err, ErrNoPool) && web.Hidden != nil:
+		err = hint.With(err, "with mod_php the site itself has to answer: %v", web.Hidden)
+	case err != nil && len(s.Pools) == 0:
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}
 	return caches, err
+}
+
+// Reach finds the PHPs inside of web servers, and reaches them with the pools.
+func (s Setup) Reach(ctx context.Context, app *App) (*Caches, error) {
+	return s.Connect(ctx, app, s.Web(ctx, app))
+}
+
+// pools leaves PHP-FPM alone where it serves nothing of the application. Where all
+// caches are meant, what of it cannot be told is no failure then.
+func (s Setup) pools(ctx context.Context, app *App, web Web) ([]php.Pool, error) {
+	if web.Alone && app != nil {
+		return web.Pools, nil
+	}
+	fpm, err := s.FPM(ctx, app)
+	if err != nil && !web.Alone {
+		return nil, err
+	}
+	return slices.Concat(fpm, web.Pools), nil
 }
 
 // sites lists every link that is configured.

@@ -116,7 +116,7 @@ func (s Setup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (UpkeepR
 }
 
 func (s Setup) keep(ctx context.Context, app *App, o KeepOptions) (UpkeepResult, error) {
-	caches, err := s.Connect(ctx, app, Web{})
+	caches, err := s.Reach(ctx, app)
 	if err != nil {
 		return UpkeepResult{}, err
 	}

@@ -1,0 +1,98 @@
+package php
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+
+	"relink/fcgi"
+	"relink/php/probe"
+)
+
+// WebPool is the PHP inside of one web server, and the sites that it serves.
+type WebPool struct {
+	Pool
+	Sites []int // which of the answers are its own
+}
+
+// WebPools are the PHPs inside of web servers (mod_php) among those that answered:
+// one for each Apache, since all its processes share one OPcache whatever number
+// of sites they serve. agentDir is where the agent of each site lies.
+func WebPools(ctx context.Context, heard []probe.Heard, agentDir func(site int) string) []WebPool {
+	var pools []WebPool
+	var servers []webServer
+	for i, h := range heard {
+		if !h.InWebServer() {
+			continue
+		}
+		server := webServerOf(ctx, h)
+		at := slices.Index(servers, server)
+		if at < 0 {
+			at = len(pools)
+			servers = append(servers, server)
+			pools = append(pools, WebPool{Pool: Pool{Door: &h.Door, AgentDir: agentDir(i), Apache: server.apache, Threads: threaded(h.Answer, server.apache)}})
+		}
+		pools[at].Sites = append(pools[at].Sites, i)
+	}
+	return pools
+}
+
+// webServer tells one OPcache inside of a web server from another.
+type webServer struct {
+	apache int   // pid of the Apache, where this machine shows it
+	start  int64 // of the OPcache, in seconds
+	// Where it does not, the parent is a number of another PID namespace, in which
+	// most of them are 1: the address has to tell them apart as well.
+	parent int
+	url    string
+}
+
+func webServerOf(ctx context.Context, h probe.Heard) webServer {
+	start := h.Answer.CacheStart.Unix()
+	if apache := ApacheOf(ctx, h.Answer.PID, h.Answer.ParentPID); apache != 0 {
+		return webServer{apache: apache, start: start}
+	}
+	return webServer{start: start, parent: h.Answer.ParentPID, url: h.Door.URL}
+}
+
+// ApacheOf is the Apache on this machine of which a process has answered, or 0.
+func ApacheOf(ctx context.Context, pid, parent int) int {
+	if _, err := WebWorkers(ctx, pid, parent); err != nil {
+		return 0
+	}
+	apache, err := ParentOf(ctx, pid)
+	if err != nil {
+		return 0
+	}
+	return apache
+}
+
+// threaded tells whether PHP answers in several threads of one process. A
+// thread-safe build can run in prefork too, one thread to a process.
+func threaded(a probe.Answer, apache int) bool {
+	if !a.ThreadSafe || apache == 0 {
+		return a.ThreadSafe
+	}
+	threads, err := os.ReadDir(procPath(a.PID, "task"))
+	return err != nil || len(threads) != 1
+}
+
+// InWebServer tells whether only the web server leads to this PHP (mod_php).
+func (p Pool) InWebServer() bool { return p.Address == (fcgi.Address{}) && p.Door != nil }
+
+// webName names the Apache, not the site through which it is reached: that may be
+// another one the next time.
+func (p Pool) webName() string {
+	at, err := url.Parse(p.Door.URL)
+	if p.Apache == 0 || err != nil {
+		return "mod_php " + p.Door.String()
+	}
+	origin := url.URL{Scheme: at.Scheme, Host: at.Host, Path: "/"}
+	return fmt.Sprintf("mod_php %s (Apache pid %d)", origin.String(), p.Apache)
+}
+
+// Ended tells whether the Apache of this pool has ended: what answers at its door
+// now is another one.
+func (p Pool) Ended() bool { return p.Apache != 0 && !alive(p.Apache) }
