@@ -48,6 +48,7 @@ type run struct {
 	secret probe.Secret
 	sights []front.Sight // of the front doors, before anything moved
 	web    opcache.Web
+	before map[string]outcome // of the sites' front pages, right before the switch
 
 	caches Caches
 	pinned []opcache.Worker
@@ -89,6 +90,7 @@ func (r *run) bringLive(ctx context.Context) error {
 		step{"warm", r.warm},
 		step{"before_switch", r.beforeSwitch},
 		step{"quiet", r.quiet},
+		step{"ask", r.ask},
 		step{"prepare", r.prepare},
 	); err != nil {
 		return r.abandon(ctx, err)

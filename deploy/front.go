@@ -209,7 +209,7 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	seen := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
 	if s.Err != nil {
 		seen.Error = s.Err.Error()
-		return seen, nil
+		return seen, r.judgeHidden(s)
 	}
 	move := r.moveOf(s.Name)
 	file := s.Answer.File
@@ -231,6 +231,16 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	}
 	return seen, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
 		"%s", oldPageHint(false))
+}
+
+// judgeHidden: a probe that cannot be reached proves nothing, and is no failure
+// unless it could be reached before, or PHP itself fails.
+func (r *run) judgeHidden(s front.Sight) error {
+	answered := slices.ContainsFunc(r.sights, func(before front.Sight) bool { return before.Name == s.Name && before.Err == nil })
+	if !answered && !errors.Is(s.Err, probe.ErrServer) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrFrontDoor, s.Name, s.Err)
 }
 
 // oldPageHint tells what to do about a site that is old after everything.
