@@ -1,8 +1,8 @@
 package config_test
 
 import (
-	"context"
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
