@@ -126,7 +126,7 @@ func (p *program) commands() []*cli.Command {
 			NotifySocket: os.Getenv("NOTIFY_SOCKET"), WatchdogUSec: os.Getenv("WATCHDOG_USEC"),
 		}),
 		demo.Command(demo.Program{Format: resultFormat, Screen: p.screen, Out: p.out, Executable: os.Executable, Cache: os.UserCacheDir}),
-		config.Command(p.config, p.out),
+		config.Command(p.config, p.out, deploy.HowServed),
 		cmdline.Completion(p.out),
 	)
 }

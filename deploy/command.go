@@ -286,3 +286,30 @@ func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) 
 	setup.Restart.Waiting = opcache.Announce(s.deps.Screen.Line)
 	return connected{caches, setup.Method, setup.Restart}, nil
 }
+
+// HowServed tells how the instances of all applications are served (config.Serving).
+func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served, error) {
+	var all []config.Served
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		app := App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
+		if !ask {
+			setUp, err := app.lastSetUp()
+			if err != nil {
+				return all, err
+			}
+			if setUp != "" {
+				all = append(all, config.Served{App: a.Name, SetUp: string(setUp)})
+			}
+			continue
+		}
+		served, err := app.askAll(ctx)
+		if err != nil {
+			return all, err
+		}
+		for _, one := range served {
+			all = append(all, config.Served{App: a.Name, Instance: one.Instance, SetUp: string(one.SetUp), Release: one.Release, By: one.By, Error: one.Error})
+		}
+	}
+	return all, nil
+}

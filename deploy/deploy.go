@@ -46,8 +46,9 @@ type run struct {
 	synced     func() error   // waits until all moves are durable
 
 	secret probe.Secret
-	sights []front.Sight // of the front doors, before anything moved
-	web    opcache.Web
+	sights []front.Sight      // of the front doors, before anything moved
+	web    *opcache.Web       // PHPs inside of web servers; nil before anybody was asked
+	before map[string]outcome // of the sites' front pages, right before the switch
 
 	caches Caches
 	pinned []opcache.Worker
@@ -89,6 +90,7 @@ func (r *run) bringLive(ctx context.Context) error {
 		step{"warm", r.warm},
 		step{"before_switch", r.beforeSwitch},
 		step{"quiet", r.quiet},
+		step{"ask", r.ask},
 		step{"prepare", r.prepare},
 	); err != nil {
 		return r.abandon(ctx, err)

@@ -48,14 +48,21 @@ func (r *run) dryRollback(context.Context) error {
 	return r.drySwitch()
 }
 
+// lastSetUp is the set-up of the application at its last deploy, "" where none is
+// known.
+func (a App) lastSetUp() (opcache.Addressing, error) {
+	last, err := LastEvents(a.historyFile(), 1)
+	if err != nil || len(last) == 0 {
+		return "", err
+	}
+	return last[0].SetUp, nil
+}
+
 // drySeparate takes the set-up of the last deploy for true: a dry run asks nobody.
 func (r *run) drySeparate() error {
-	last, err := LastEvents(r.App.historyFile(), 1)
-	if err != nil {
+	var err error
+	if r.addressing, err = r.App.lastSetUp(); err != nil {
 		return err
-	}
-	if len(last) > 0 {
-		r.addressing = last[0].SetUp
 	}
 	chosen := len(r.Instances)
 	err = r.apart(func(of string) (Destination, error) {

@@ -22,6 +22,10 @@ func (r *run) check(ctx context.Context) (string, error) {
 		}
 	}
 	err := checkInstances(ctx, r.Instances)
+	if compared := comparable(r.Instances); len(compared) > 0 && len(r.before) > 0 {
+		asked += len(compared)
+		err = errors.Join(err, worse(compared, r.before, frontPages(ctx, compared)))
+	}
 	if ctx.Err() != nil {
 		return "", ctx.Err() // the signal failed the check, not the release
 	}

@@ -78,29 +78,31 @@ func (a App) agentDir() string {
 // knock asks every instance, before anything moves, which PHP serves it now. That
 // tells how the web server names scripts, and which PHP no pool leads to. A site
 // that cannot be asked, such as one that has no probe yet, is no failure.
-func (r *run) knock(ctx context.Context) (web opcache.Web, err error) {
+func (r *run) knock(ctx context.Context) (err error) {
+	r.web = &opcache.Web{}
 	if r.Reset == ResetNever || !r.App.probed() {
-		return web, nil
+		return nil
 	}
 	if r.secret, err = probe.EnsureSecret(r.App.State); err != nil {
-		return web, err
+		return err
 	}
 	linked := r.linked()
 	sites := r.App.sites(r.secret, linked)
 	r.sights = front.Look(ctx, sites)
 	if err := ctx.Err(); err != nil {
-		return web, err
+		return err
 	}
 	if len(sites) == len(linked) {
 		r.addressing = front.Weakest(r.sights)
 	}
 	inside := 0
 	for _, s := range r.sights {
-		if s.Heard().InWebServer() {
+		if s.InWebServer() {
 			inside++
 		}
 	}
-	return opcache.Web{Pools: webPools(ctx, r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked)}, nil
+	r.web.Pools, r.web.Alone = webPools(ctx, r.sights, r.App.agentDir()), inside > 0 && inside == len(linked)
+	return nil
 }
 
 // linked are the instances that have a link.
@@ -207,7 +209,7 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	seen := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
 	if s.Err != nil {
 		seen.Error = s.Err.Error()
-		return seen, nil
+		return seen, r.judgeHidden(s)
 	}
 	move := r.moveOf(s.Name)
 	file := s.Answer.File
@@ -215,10 +217,7 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	if r.caches != nil {
 		file, known = r.caches.ToHost(s.Answer), r.caches.Has(s.Answer)
 	}
-	seen.Release, seen.SAPI, seen.PID = releaseOf(file, r.App.realReleases()), s.Answer.SAPI, s.Answer.PID
-	if filepath.IsAbs(seen.Release) {
-		seen.Release = filepath.Dir(file)
-	}
+	seen.served(s, releaseOf(file, r.App.realReleases()))
 	want := r.App.releaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
 	case !inside:
@@ -229,6 +228,50 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	}
 	return seen, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
 		"%s", oldPageHint(false))
+}
+
+// served notes what answered, from which release or folder.
+func (f *FrontReport) served(s front.Sight, release string) {
+	if filepath.IsAbs(release) {
+		release = filepath.Dir(release)
+	}
+	f.Release, f.SAPI, f.PID, f.By = release, s.Answer.SAPI, s.Answer.PID, describeAnswer(s.Answer)
+}
+
+// askAll asks every instance that can be asked, whatever serves it. Paths are those
+// of the PHP that answers.
+func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
+	secret, err := probe.ReadSecret(a.State)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.With(fmt.Errorf("%s: nobody has made the probe yet", a.Name), "deploy once: each release brings it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []FrontReport
+	for _, s := range front.Look(ctx, a.sites(secret, a.Instances)) {
+		one := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
+		if s.Err != nil {
+			one.Error = s.Err.Error()
+		} else {
+			one.served(s, releaseOf(s.Answer.File, a.realReleases()))
+		}
+		all = append(all, one)
+	}
+	if len(all) == 0 {
+		return nil, hint.With(fmt.Errorf("%s: no instance has an address", a.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
+	}
+	return all, ctx.Err()
+}
+
+// judgeHidden: a probe that cannot be reached proves nothing, and is no failure
+// unless it could be reached before, or PHP itself fails.
+func (r *run) judgeHidden(s front.Sight) error {
+	answered := slices.ContainsFunc(r.sights, func(before front.Sight) bool { return before.Name == s.Name && before.Err == nil })
+	if !answered && !errors.Is(s.Err, probe.ErrServer) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrFrontDoor, s.Name, s.Err)
 }
 
 // oldPageHint tells what to do about a site that is old after everything.

@@ -23,8 +23,7 @@ func (r *run) preflight(ctx context.Context) (string, error) {
 	if err := r.readLinks(); err != nil {
 		return "", err
 	}
-	var err error
-	if r.web, err = r.knock(ctx); err != nil {
+	if err := r.knock(ctx); err != nil {
 		return "", err
 	}
 	if err := r.connect(ctx); err != nil {
@@ -70,7 +69,13 @@ func (r *run) connect(ctx context.Context) error {
 	if r.caches != nil || r.Reset == ResetNever {
 		return nil
 	}
-	caches, err := r.Connect(ctx, r.web)
+	if r.web == nil { // a recovery, or a prune, begins with this
+		if err := r.knock(ctx); err != nil {
+			return err
+		}
+		r.addressing = "" // it was not asked before the links of that deploy moved
+	}
+	caches, err := r.Connect(ctx, *r.web)
 	if errors.Is(err, opcache.ErrNoPool) && r.fresh() {
 		return nil
 	}

@@ -64,3 +64,6 @@ func Weakest(sights []Sight) opcache.Addressing {
 
 // Heard is the answer alone.
 func (s Sight) Heard() probe.Heard { return probe.Heard{Door: s.Door, Answer: s.Answer, Err: s.Err} }
+
+// InWebServer tells whether the PHP that answered runs inside of the web server.
+func (s Sight) InWebServer() bool { return s.Heard().InWebServer() }
