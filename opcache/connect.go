@@ -31,6 +31,7 @@ type cache struct {
 }
 
 func (c *cache) name() string           { return c.pools[0].address() }
+func (c *cache) ofApache() bool         { return c.pools[0].inWebServer() }
 func (c *cache) agent() *php.Agent      { return c.pools[0].agent }
 func (c *cache) paths() php.PathMap     { return c.agent().Pool().PathMap }
 func (c *cache) toPool(p string) string { return c.paths().ToPool(p) }

@@ -35,7 +35,10 @@ func (c *Caches) memories() []*memory {
 
 func (m *memory) name() string { return m.caches[0].name() }
 
-// master is the pid of the FPM master, 0 where this machine does not show it.
+// ofApache tells whether the cache is part of Apache (mod_php).
+func (m *memory) ofApache() bool { return m.caches[0].ofApache() }
+
+// master is the pid of the FPM master, or of Apache, 0 where this machine does not show it.
 func (m *memory) master() int { return m.caches[0].pools[0].master }
 
 func (m *memory) pools() []*pool {

@@ -158,10 +158,10 @@ func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {
 		decision := Case{
 			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
 			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
-			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method,
+			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method, Apache: now.Apache,
 		}.Decide()
 		if u.Always != "" {
-			decision = Decision{u.Method.action(now.Preloaded > 0), []Reason{{Text: u.Always, Crossed: true}}}
+			decision = Decision{u.Method.action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
 		mu.Lock()
 		defer mu.Unlock()
