@@ -32,7 +32,7 @@ func (g *gathering) askPools(ctx context.Context) {
 	g.pools = make([]*asked, len(pools))
 	var all sync.WaitGroup
 	for i, p := range pools {
-		g.pools[i] = &asked{pool: p, facts: Pool{Address: p.Address.String(), Configured: g.Configured}}
+		g.pools[i] = &asked{pool: p, facts: Pool{Address: p.String(), Configured: g.Configured && !p.InWebServer(), Apache: p.InWebServer()}}
 		all.Go(func() { g.pools[i].ask(ctx, g.Timeout) })
 	}
 	all.Wait()
@@ -57,6 +57,9 @@ func (a *asked) ask(ctx context.Context, timeout time.Duration) {
 	if !a.answers() {
 		return
 	}
+	if a.facts.Apache {
+		a.listProcesses(ctx)
+	}
 	if a.status, a.facts.AgentErr = a.agent.Status(ctx); a.facts.AgentErr == nil {
 		a.config, a.facts.AgentErr = a.agent.Configuration(ctx)
 	}
@@ -68,6 +71,10 @@ func (a *asked) ask(ctx context.Context, timeout time.Duration) {
 // reach asks for the status page, and so measures how long a visitor waits for
 // a worker; where there is none, for the agent.
 func (a *asked) reach(ctx context.Context) {
+	if a.facts.Apache {
+		a.reachApache(ctx)
+		return
+	}
 	began := time.Now()
 	status, err := fcgi.Status(ctx, a.pool.Address, a.pool.StatusPath)
 	if a.pool.StatusPath == "" && a.agent != nil {
@@ -84,6 +91,31 @@ func (a *asked) reach(ctx context.Context) {
 		a.facts.Err = err
 	default:
 		a.facts.StatusErr = err
+	}
+}
+
+// reachApache asks as a visitor does, by HTTP.
+func (a *asked) reachApache(ctx context.Context) {
+	if a.agent == nil {
+		return
+	}
+	began := time.Now()
+	worker, err := a.agent.Ping(ctx)
+	a.facts.Latency = time.Since(began)
+	switch {
+	case isDown(err):
+		a.facts.Err = err
+	case err != nil:
+		a.facts.AgentErr = err
+	default:
+		a.status.Worker = worker
+	}
+}
+
+func (a *asked) listProcesses(ctx context.Context) {
+	w := a.status.Worker
+	if pids, err := php.WebWorkers(ctx, w.PID, w.ParentPID); err == nil {
+		a.facts.Processes = pids
 	}
 }
 

@@ -22,6 +22,7 @@ type process struct {
 	state    fcgi.State
 	busy     time.Duration // inside its current request
 	request  string
+	leaves   bool // a process of Apache that has been replaced, and ends with its connection
 }
 
 // inRequest tells whether the listing showed the worker inside a request. A
@@ -99,9 +100,17 @@ func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	workers := make([]process, len(pids))
+	leavers, err := php.WebLeavers(ctx, p.master)
+	if err != nil {
+		return nil, fmt.Errorf("list the workers: %w", err)
+	}
+	workers := make([]process, len(pids), len(pids)+len(leavers))
 	for i, pid := range pids {
 		workers[i] = process{pid: pid}
+	}
+	for _, pid := range leavers {
+		// No call reaches it, and nobody knows how long it has been so.
+		workers = append(workers, process{pid: pid, leaves: true, state: fcgi.StateRunning, busy: time.Minute})
 	}
 	return workers, nil
 }
