@@ -80,7 +80,7 @@ func (g *gathering) readScripts(ctx context.Context) {
 // xdebugIn looks at the memory of a worker, because the extension is nothing
 // that OPcache tells of. That disturbs nobody.
 func xdebugIn(c *cache) (*bool, error) {
-	if c.master.PID == 0 && c.first().facts.Processes == nil {
+	if c.master.PID == 0 && c.first().pool.Apache == 0 {
 		return nil, errHidden
 	}
 	loaded, err := mapped(os.ReadFile, c.first().status.Worker.PID, "xdebug.so")

@@ -57,11 +57,11 @@ func (a *asked) ask(ctx context.Context, timeout time.Duration) {
 	if !a.answers() {
 		return
 	}
-	if a.facts.Apache {
-		a.listProcesses(ctx)
-	}
 	if a.status, a.facts.AgentErr = a.agent.Status(ctx); a.facts.AgentErr == nil {
 		a.config, a.facts.AgentErr = a.agent.Configuration(ctx)
+	}
+	if a.facts.Apache && a.facts.AgentErr == nil {
+		a.listProcesses(ctx)
 	}
 	if isDown(a.facts.AgentErr) { // it went away, or its other workers hang
 		a.facts.Err, a.facts.AgentErr = a.facts.AgentErr, nil
@@ -100,15 +100,13 @@ func (a *asked) reachApache(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	worker, err := a.agent.Ping(ctx)
+	_, err := a.agent.Ping(ctx)
 	a.facts.Latency = time.Since(began)
 	switch {
 	case isDown(err):
 		a.facts.Err = err
-	case err != nil:
-		a.facts.AgentErr = err
 	default:
-		a.status.Worker = worker
+		a.facts.AgentErr = err
 	}
 }
 

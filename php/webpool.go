@@ -58,16 +58,23 @@ func webServerOf(ctx context.Context, h probe.Heard) webServer {
 	return webServer{start: start, parent: h.Answer.ParentPID, url: h.Door.URL}
 }
 
-// ApacheOf is the Apache on this machine of which a process has answered, or 0.
+// ApacheOf is the Apache on this machine of which a process has answered with this
+// pid and parent (0: not known), or 0. It reads a few files, however little time is
+// left: one Apache must not count as several because of that.
 func ApacheOf(ctx context.Context, pid, parent int) int {
-	if _, err := WebWorkers(ctx, pid, parent); err != nil {
-		return 0
-	}
-	apache, err := ParentOf(ctx, pid)
+	ctx = context.WithoutCancel(ctx)
+	real, err := apacheBehind(ctx, pid, parent)
 	if err != nil {
 		return 0
 	}
-	return apache
+	program, err := os.Stat(procPath(real, "exe"))
+	if err != nil {
+		return 0
+	}
+	if own, err := os.Stat(procPath(pid, "exe")); err != nil || !os.SameFile(own, program) {
+		return 0
+	}
+	return real
 }
 
 // threaded tells whether PHP answers in several threads of one process. A
