@@ -44,7 +44,7 @@ func (s server) apacheSites(ctx context.Context) ([]Site, []string, error) {
 	return conf.sites(s.pid), nil, nil
 }
 
-var errRelative = errors.New("it was started with a relative -d or -f, which tells no file")
+var errRelative = errors.New("it was started with a relative path for its configuration (-d, -f or -p), which tells no file")
 
 // apacheArgs keeps of a command line what decides about the configuration, and
 // names the file of it if that can be told. -k, -X, -E and the like act.

@@ -178,7 +178,7 @@ func proxyPHP(target string, main []directive) (handler, pool string) {
 	return FPM, "tcp:" + net.JoinHostPort(host, port)
 }
 
-// balanced is the first member of a balancer.
+// balanced is one member of a balancer.
 func balanced(name string, main []directive) string {
 	for _, d := range main {
 		if d.name != "proxy" || strings.TrimRight(d.arg(0), "/") != name {
