@@ -15,6 +15,7 @@ import (
 
 	"relink/deploy"
 	"relink/deploy/demo"
+	"relink/deploy/propose"
 	"relink/health"
 	"relink/health/serve"
 	"relink/internal/cmdline"
@@ -124,7 +125,7 @@ func (p *program) commands() []*cli.Command {
 			NotifySocket: os.Getenv("NOTIFY_SOCKET"), WatchdogUSec: os.Getenv("WATCHDOG_USEC"),
 		}),
 		demo.Command(demo.Program{Format: resultFormat, Screen: p.screen, Out: p.out, Executable: os.Executable, Cache: os.UserCacheDir}),
-		config.Command(p.config, p.out),
+		config.Command(p.config, p.out, propose.Command(propose.Program{Path: func() string { return p.path }, Screen: p.screen, Out: p.out})),
 		cmdline.Completion(p.out),
 	)
 }

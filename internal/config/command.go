@@ -12,8 +12,8 @@ import (
 )
 
 // Command is "relink config". load reads the file that the global flags name;
-// results go to out.
-func Command(load func() (*Config, error), out io.Writer) *cli.Command {
+// results go to out. More are further subcommands.
+func Command(load func() (*Config, error), out io.Writer, more ...*cli.Command) *cli.Command {
 	// The global --format has the same name, and cli.v2 would otherwise refuse
 	// it behind the command.
 	format := func(values string) []cli.Flag {
@@ -34,8 +34,8 @@ func Command(load func() (*Config, error), out io.Writer) *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "config",
-		Usage: "check or show the configuration",
-		Subcommands: []*cli.Command{{
+		Usage: "write, check or show the configuration",
+		Subcommands: append([]*cli.Command{{
 			Name:   "check",
 			Usage:  "check the configuration file, and look whether the folders that it names exist",
 			Flags:  format("text or json"),
@@ -45,7 +45,7 @@ func Command(load func() (*Config, error), out io.Writer) *cli.Command {
 			Usage:  "show the configuration with all defaults filled in",
 			Flags:  format("text (YAML) or json"),
 			Action: run(Show, "text", "json", "yaml"),
-		}},
+		}}, more...),
 	}
 }
 

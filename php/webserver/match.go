@@ -53,7 +53,7 @@ func (c Chain) grade() (points int) {
 }
 
 func (s Site) serves(link Link, spot string) (chain Chain, found bool) {
-	for _, host := range s.candidates(link) {
+	for _, host := range s.HostsFor(link.Path) {
 		if rest, through := behind(s.RootFor(host), spot); through {
 			return Chain{Link: link, Site: s, Host: host, Behind: filepath.Clean(rest)}, true
 		}
@@ -61,10 +61,11 @@ func (s Site) serves(link Link, spot string) (chain Chain, found bool) {
 	return Chain{}, false
 }
 
-// candidates are hosts that may lead to a link: those of the site, and where its
-// document root depends on the host, those made of the names in the link's path.
-func (s Site) candidates(link Link) (hosts []string) {
-	if !s.patterned() {
+// HostsFor are hosts that may be served from a path: the site's first one, or,
+// where its document root depends on the host, all of them and those that the
+// names in the path make.
+func (s Site) HostsFor(path string) (hosts []string) {
+	if !s.Patterned() {
 		return []string{s.Host()}
 	}
 	for _, host := range s.Hosts {
@@ -72,7 +73,7 @@ func (s Site) candidates(link Link) (hosts []string) {
 			hosts = append(hosts, host)
 		}
 	}
-	names := parts(link.Path)
+	names := parts(path)
 	for _, host := range s.Hosts {
 		if suffix, ok := wildcard(host); ok {
 			for _, name := range names {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// patterned tells whether the document root depends on the host.
-func (s Site) patterned() bool {
+// Patterned tells whether the document root depends on the host.
+func (s Site) Patterned() bool {
 	if s.Server == Apache {
 		return strings.Contains(s.DocumentRoot, "%")
 	}
@@ -16,7 +16,7 @@ func (s Site) patterned() bool {
 // RootFor is the document root that a host is served from.
 func (s Site) RootFor(host string) string {
 	switch {
-	case !s.patterned():
+	case !s.Patterned():
 		return s.DocumentRoot
 	case s.Server == Apache:
 		return interpolate(s.DocumentRoot, strings.ToLower(host))

@@ -18,16 +18,16 @@ func place(link string) string {
 	return filepath.Join(folder, filepath.Base(link))
 }
 
-// step is a symbolic link that the kernel passes on the way to a path.
-type step struct {
-	link   string // its place
-	behind string // what the path goes on to say: "" or "public"
+// Step is a symbolic link that the kernel passes on the way to a path.
+type Step struct {
+	Link   string // its place: no link in the folder that holds it
+	Behind string // what the path goes on to say: "" or "public"
 }
 
-// passes lists the symbolic links on the way to path, in their order, as the
+// Walk lists the symbolic links on the way to path, in their order, as the
 // kernel would follow them. It ends where nothing is: at is there then, and
 // missing is what the path goes on to say.
-func passes(path string) (steps []step, at, missing string) {
+func Walk(path string) (steps []Step, at, missing string) {
 	queue := parts(path)
 	at = "/"
 	for len(queue) > 0 {
@@ -49,7 +49,7 @@ func passes(path string) (steps []step, at, missing string) {
 			at = here
 			continue
 		}
-		steps = append(steps, step{here, filepath.Join(queue...)})
+		steps = append(steps, Step{here, filepath.Join(queue...)})
 		target, err := os.Readlink(here)
 		if err != nil || len(steps) > mostLinks {
 			return steps, at, filepath.Join(append([]string{name}, queue...)...)
@@ -65,12 +65,14 @@ func passes(path string) (steps []step, at, missing string) {
 // behind tells whether path leads through the link at that place, and what it
 // goes on to say behind it. The link itself need not exist yet.
 func behind(path, link string) (rest string, through bool) {
-	steps, at, missing := passes(path)
+	steps, at, missing := Walk(path)
 	for _, s := range steps {
-		if s.link == link {
-			return s.behind, true
+		if s.Link == link {
+			return s.Behind, true
 		}
 	}
-	name, rest, _ := strings.Cut(missing, "/")
-	return rest, missing != "" && filepath.Join(at, name) == link
+	if missing == "" {
+		return "", false
+	}
+	return strings.CutPrefix(filepath.Join(at, missing)+"/", link+"/")
 }
