@@ -3,6 +3,7 @@ package webserver
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,7 @@ func (d directive) arg(i int) string {
 	return ""
 }
 
-func (d directive) from() string { return fmt.Sprintf("%s:%d", d.file, d.line) }
+func (d directive) from() string { return fmt.Sprintf("%s:%d", d.file, d.line) } // of a macro: file:use:line
 
 // last is the first argument of the directive that wins among those of a name.
 func last(list []directive, name string) (value string, found bool) {
@@ -89,12 +90,19 @@ func (d *directive) locate(comment string) {
 	comment = strings.TrimSpace(comment[1:])
 	if file, ok := strings.CutPrefix(comment, "In file: "); ok {
 		d.file = file
+		if used := macroUse.FindStringSubmatch(file); used != nil {
+			d.file = used[2] + ":" + used[1]
+		}
 		return
 	}
 	if n, err := strconv.Atoi(strings.TrimSuffix(comment, ":")); err == nil {
 		d.line = n
 	}
 }
+
+// macroUse is how mod_macro names what a macro writes; its own place tells a
+// person less than that of its use.
+var macroUse = regexp.MustCompile(`^macro '.*' \(.*\) used on line (\d+) of "([^"]*)"$`)
 
 // named is the directive of a line at d's place.
 func (d directive) named(line string) directive {

@@ -15,8 +15,9 @@ func (c apacheConf) sites(pid int) (sites []Site) {
 		if d.name != "virtualhost" {
 			continue
 		}
-		tls := secured(d.children, main)
-		site := c.site(main, d.children)
+		own := append([]directive{}, d.children...) // never nil, which is the main server
+		tls := secured(own, main)
+		site := c.site(main, own)
 		site.PID, site.From = pid, d.from()
 		for _, l := range listens {
 			if slices.ContainsFunc(d.args, func(address string) bool { return l.answers(address) }) {

@@ -4,18 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"relink/internal/realpath"
 )
 
 // place is where a link's name really lies: the folder that holds it is
 // resolved, the link itself is not.
 func place(link string) string {
-	folder, err := realpath.Of(filepath.Dir(link))
-	if err != nil {
-		folder = filepath.Dir(link)
-	}
-	return filepath.Join(folder, filepath.Base(link))
+	_, at, missing := Walk(filepath.Dir(link))
+	return filepath.Join(at, missing, filepath.Base(link))
 }
 
 // Step is a symbolic link that the kernel passes on the way to a path.
