@@ -55,16 +55,20 @@ func Propose(found Found) Draft {
 	used := uses(list)
 	var rest []served
 	for _, s := range list {
-		if p, ok := s.passage(used); ok {
+		p, linked := s.passage(used)
+		switch {
+		case !writable(s.root):
+			d.Notes = append(d.Notes, fmt.Sprintf("%s: no configuration can hold the characters of its document root %q", s.site.From, s.root))
+		case linked:
 			d.take(s, p)
-		} else if s.site.Handler != "" {
+		case s.site.Handler != "":
 			rest = append(rest, s)
 		}
 	}
 	for _, s := range rest {
 		if s.missing != "" {
 			d.takeNew(s)
-		} else {
+		} else if _, inRelease := d.holds(s.at); !inRelease {
 			d.takePlain(s)
 		}
 	}
@@ -154,7 +158,11 @@ func (a *App) add(s served, link string) {
 	if taken(name) && s.host != "" {
 		name = clean(s.host)
 	}
-	a.Instances = append(a.Instances, Instance{Name: unique(name, taken), Link: link, Host: s.host, URL: s.site.URL, From: s.site.From})
+	i := Instance{Name: unique(name, taken), Link: link, URL: s.site.URL, From: s.site.From}
+	if hostName.MatchString(s.host) {
+		i.Host = s.host
+	}
+	a.Instances = append(a.Instances, i)
 	a.servedBy(s)
 }
 

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // docroots are usual names of the folder inside an application that is served.
@@ -73,6 +75,14 @@ func clean(name string) string {
 		return "site"
 	}
 	return name[:min(len(name), 100)]
+}
+
+// hostName is what a check can ask for.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+// writable tells whether a configuration can hold a path.
+func writable(path string) bool {
+	return utf8.ValidString(path) && strings.IndexFunc(path, unicode.IsControl) < 0
 }
 
 // unique adds a number to a name that is taken, in whatever case.

@@ -8,7 +8,7 @@ import (
 )
 
 // plainScalar cannot be taken for anything but a string.
-var plainScalar = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9/._-]*$`)
+var plainScalar = regexp.MustCompile(`^((unix|tcp):)?[A-Za-z/][A-Za-z0-9/._-]*$`)
 
 var reservedScalars = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
@@ -36,8 +36,11 @@ func quoteAll(list []string) string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
 
-// shell writes a word for a shell.
+// shell writes a file's name for a shell.
 func shell(word string) string {
+	if strings.HasPrefix(word, "-") {
+		word = "./" + word // no option
+	}
 	if plainWord.MatchString(word) {
 		return word
 	}

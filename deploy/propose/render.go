@@ -123,20 +123,26 @@ func (p *page) pools(d Draft) {
 	}
 }
 
+const mostPlain = 50
+
 func (p *page) plain(d Draft) {
 	if len(d.Plain) == 0 {
 		return
 	}
 	app := d.Apps[0].Name
 	p.line("")
-	p.remark("", "These sites are served from a folder. For each that is to share releases, run its two commands")
-	p.remark("", `once (nothing changes for visitors), and add its line to "instances" of %s.`, app)
-	for _, s := range d.Plain {
+	p.remark("", "These sites are served from a folder. For each that is to share releases, put a link in the")
+	p.remark("", `folder's place, once, by its two commands, and add its line to "instances" of %s.`, app)
+	for _, s := range d.Plain[:min(len(d.Plain), mostPlain)] {
 		before := s.Folder + ".before"
 		p.line("#")
 		p.remark("", "%s, %s", hostOr(s.Host), s.From)
 		p.remark("", "  mv -T %s %s && ln -s %s %s", shell(s.Folder), shell(before), shell(filepath.Base(before)), shell(s.Folder))
 		p.remark("", "  %s: %s", quote(s.Name), quote(s.Folder))
+	}
+	if more := len(d.Plain) - mostPlain; more > 0 {
+		p.line("#")
+		p.remark("", "And %d more.", more)
 	}
 }
 

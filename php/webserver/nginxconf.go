@@ -24,7 +24,7 @@ var (
 const fileHeader = "# configuration file "
 
 func parseNginx(printed []byte) (nginxConf, error) {
-	r := nginxReader{files: map[string][]byte{}}
+	r := nginxReader{files: map[string][]byte{}, open: map[string]bool{}}
 	first := r.split(printed)
 	if first == "" {
 		return nginxConf{}, errNoFile
@@ -38,6 +38,7 @@ type nginxReader struct {
 	dir   string // of the main file: includes are relative to it
 	files map[string][]byte
 	names []string // sorted, as nginx includes what a pattern matches
+	open  map[string]bool
 	count int
 }
 
@@ -63,9 +64,11 @@ func (r *nginxReader) split(printed []byte) (first string) {
 }
 
 func (r *nginxReader) read(file string, depth int) ([]directive, error) {
-	if depth > mostDepth {
-		return nil, errNesting
+	if r.open[file] {
+		return nil, errNesting // nginx itself would not come to an end
 	}
+	r.open[file] = true
+	defer delete(r.open, file)
 	lexer := nginxLexer{text: r.files[file], line: 1}
 	list, err := r.block(&lexer, file, depth, true)
 	if err != nil {
