@@ -66,7 +66,7 @@ func appName(releases string) string {
 	return clean(filepath.Base(releases))
 }
 
-var unfit = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+var unfit = regexp.MustCompile(`[^\p{L}\p{M}\p{Nd}._-]+`)
 
 // clean makes a name that a configuration may have.
 func clean(name string) string {
@@ -74,7 +74,7 @@ func clean(name string) string {
 	if name == "" {
 		return "site"
 	}
-	return name[:min(len(name), 100)]
+	return strings.ToValidUTF8(name[:min(len(name), 100)], "")
 }
 
 // hostName is what a check can ask for.

@@ -228,3 +228,22 @@ func TestAsk(t *testing.T) {
 		t.Errorf("the checks are wrong:\n%s", text)
 	}
 }
+
+// What cannot be side by side in a configuration is left out, and said.
+func TestConflicts(t *testing.T) {
+	root := tree(t, map[string]string{
+		"www/a": "releases/v1", "www/b": "releases/more/releases/v2", "releases/c": "releases/v1",
+	}, "releases/v1/public", "releases/more/releases/v2/public")
+	at := func(name string) string { return filepath.Join(root, name) }
+	d := Propose(Found{Sites: []webserver.Site{
+		site("a", at("www/a/public")), site("b", at("www/b/public")), site("c", at("releases/c/public")),
+		site("d", at("releases/new/public")), site("e", "/var/lib/relink"+t.Name()+"/../relink/x"), site("f", at("releases/v1/public")),
+	}})
+	text, c := rendered(t, d)
+	if diff := cmp.Diff(map[string]string{"a": at("www/a")}, links(c.Apps[0])); diff != "" {
+		t.Errorf("%s\n%s", diff, text)
+	}
+	if len(c.Apps) != 1 || strings.Count(text, "left out") != 4 || strings.Contains(text, "mv -T") {
+		t.Errorf("%d applications:\n%s", len(c.Apps), text)
+	}
+}
