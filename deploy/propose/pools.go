@@ -40,7 +40,8 @@ func (d *Draft) pool(address string, running []Pool) string {
 	return pool.Address
 }
 
-// sameSocket: Debian's /var/run is a link to /run.
+// sameSocket: Debian's /var/run is a link to /run, and its /run/php/php-fpm.sock
+// one to the socket of the PHP that was chosen.
 func sameSocket(a, b string) bool { return a == b || socket(a) == socket(b) }
 
 func socket(address string) string {
@@ -48,8 +49,11 @@ func socket(address string) string {
 	if !isUnix {
 		return strings.Replace(address, "localhost", "127.0.0.1", 1)
 	}
+	if real, err := realpath.Of(path); err == nil {
+		return real
+	}
 	if folder, err := realpath.Of(filepath.Dir(path)); err == nil {
-		path = filepath.Join(folder, filepath.Base(path))
+		return filepath.Join(folder, filepath.Base(path))
 	}
 	return path
 }
