@@ -32,7 +32,7 @@ func (d *Draft) pool(address string, running []Pool) string {
 	if i := slices.IndexFunc(running, same); i >= 0 {
 		pool = running[i]
 	} else {
-		d.Notes = append(d.Notes, "no running PHP-FPM has the pool "+address)
+		d.Notes = append(d.Notes, "no running PHP-FPM has the pool "+address+" that the web server uses")
 	}
 	if !slices.ContainsFunc(d.Pools, same) {
 		d.Pools = append(d.Pools, pool)

@@ -44,7 +44,7 @@ func (d Draft) Render() string {
 
 func (p *page) app(a App, named bool) {
 	if a.New {
-		p.remark("  ", "Nothing of this is there yet: the first deploy makes the releases folder's content and the links.")
+		p.remark("  ", "Nothing of this is there yet: the first deploy makes the releases folder and the links.")
 	} else {
 		p.remark("  ", "The document root of each of these sites goes through its link into %s.", a.Releases)
 	}
@@ -151,7 +151,7 @@ func (p *page) notes(notes []string) {
 		return
 	}
 	p.line("")
-	p.remark("", "Not everything could be looked at:")
+	p.remark("", "What does not fit, or could not be looked at:")
 	for _, note := range notes {
 		p.remark("", "- %s", note)
 	}

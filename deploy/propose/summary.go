@@ -33,7 +33,7 @@ func (d Draft) Summary() string {
 		fmt.Fprintf(&b, "%s served from a folder: the file says how each gets a link\n", ui.Plural(len(d.Plain), "site"))
 	}
 	for _, note := range d.Notes {
-		fmt.Fprintf(&b, "not looked at: %s\n", ui.Printable(note))
+		fmt.Fprintf(&b, "note: %s\n", ui.Printable(note))
 	}
 	return b.String()
 }
