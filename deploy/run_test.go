@@ -37,6 +37,8 @@ type fakeCaches struct {
 	pending   []opcache.Pending
 	restarts  []Occasion
 	takenBack int // of Expect
+	renewals  []opcache.Renewal
+	ended     [][]string // pools whose workers were
 }
 
 func (c *fakeCaches) Pinned(context.Context) ([]opcache.Worker, error) {
@@ -62,8 +64,13 @@ func (c *fakeCaches) Expect(context.Context, opcache.Ledger, []opcache.Order) (f
 	return func() error { c.takenBack++; return nil }, nil
 }
 func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
-func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
+func (c *fakeCaches) Restart(ctx context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	c.restarts = append(c.restarts, on)
+	if on.Switch != nil {
+		if err := on.Switch(ctx); err != nil {
+			return opcache.Outcome{}, err
+		}
+	}
 	done := opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}
 	if err := c.fails["refused"]; err != nil {
 		return opcache.Outcome{}, err
@@ -77,6 +84,13 @@ func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
 	return []opcache.Place{{Pools: []string{"unix:/run/a.sock"}, Room: c.room, Decision: opcache.Decision{
 		Action: opcache.ReloadFPM, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true, Text: "too small"}},
 	}}}, c.fails["room"]
+}
+func (c *fakeCaches) Renewals(context.Context, []opcache.Link) ([]opcache.Renewal, error) {
+	return c.renewals, c.fails["renewals"]
+}
+func (c *fakeCaches) EndWorkers(_ context.Context, pools []string) (ended, busy int, err error) {
+	c.ended = append(c.ended, pools)
+	return 1, 0, c.once("end")
 }
 func (c *fakeCaches) Except([]opcache.Worker) {}
 func (c *fakeCaches) Learned() []string       { return nil }

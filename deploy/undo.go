@@ -55,8 +55,9 @@ func (r *run) putBack(ctx context.Context) (linkErr, cacheErr error) {
 	// to reach the same pools.
 	all := r.journal.Moves.Back()
 	r.cut, cacheErr = r.watchLinks(ctx, cacheLinks(all, r.journal.Unsettled))
-	if err := r.relinkNow(back); err != nil {
-		return err, cacheErr
+	linkErr, renewErr := r.crossBack(ctx, back, all)
+	if cacheErr = errors.Join(cacheErr, renewErr); linkErr != nil {
+		return linkErr, cacheErr
 	}
 	r.unsettled = stillUnsettled(all, r.journal.Unsettled)
 	if cacheErr == nil {

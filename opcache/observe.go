@@ -15,12 +15,13 @@ import (
 // are called in the order Observe, Warm, Refresh, (the links move), Sweep, Invalidate,
 // Settle, Retire.
 type Switch struct {
-	caches *Caches
-	links  []Link
-	spell  *spellings
-	pinned map[*pool]map[int]bool
-	views  []*view // one for each cache
-	places []Place // nil before Room
+	caches  *Caches
+	links   []Link
+	spell   *spellings
+	pinned  map[*pool]map[int]bool
+	views   []*view  // one for each cache
+	places  []Place  // nil before Room
+	emptied []string // addresses of the pools whose cache starts empty with the switch
 
 	mu      sync.Mutex // guards spell: listings teach it while others ask
 	settled bool

@@ -35,7 +35,7 @@ type INIFiles struct {
 	Scanned []string // further files, in order
 }
 
-// TryPreload runs a preload script, named as the master sees it, in a process of
+// TryPreload runs a preload script, named as this machine sees it, in a process of
 // the master's own binary, which starts as the master would at a reload and ends
 // where it would have read its pools: a master does not survive a preload script
 // that fails (fpm_main.c: no startup, no FPM). It has the rights of the user as
@@ -52,7 +52,7 @@ func (m Master) TryPreload(ctx context.Context, script, preloadUser string, ini 
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUntried, err)
 	}
-	return m.tryPreload(ctx, script, settings, attributes)
+	return m.tryPreload(ctx, PathMap{{Host: m.Root, Pool: "/"}}.ToPool(script), settings, attributes)
 }
 
 var errNotShown = errors.New("this machine does not show its FPM master")
@@ -207,6 +207,14 @@ func (m Master) mayRead(file string) error {
 		return fmt.Errorf("its settings %q have no absolute path", file)
 	}
 	return rootsFile(m.hostPath(file))
+}
+
+// PreloadFile is where opcache.preload of a master leads, as this machine sees it.
+func (m Master) PreloadFile(directive string) string {
+	if m.Root == "" {
+		return directive
+	}
+	return m.hostPath(directive)
 }
 
 // Preloaded lists the scripts that opcache.preload has loaded, by real path.
