@@ -113,9 +113,9 @@ func (r *run) rehearseRenewals(ctx context.Context) error {
 	for _, order := range r.renewals.reloads {
 		why = append(why, order.Decision.Texts()...)
 	}
-	err = fmt.Errorf("nothing was changed: %w: it has to reload with the switch, for %s: %w", ErrRenewal, strings.Join(why, "; "), err)
+	err = fmt.Errorf("nothing was changed: %w: it has to reload with the switch, because %s: %w", ErrRenewal, strings.Join(why, "; "), err)
 	if errors.Is(err, opcache.ErrNotQuiet) {
 		return hint.With(err, "deploy again when nothing speaks against the reload")
 	}
-	return hint.With(err, "or move the links alone with --reset never, and restart PHP-FPM by hand right after it")
+	return hint.With(err, "to do it by hand, move the links alone with --reset never, and restart PHP-FPM right after that")
 }

@@ -200,7 +200,7 @@ func (r *renewing) decide(ctx context.Context, n Needs) (Renewal, error) {
 	if errors.Is(err, php.ErrUntried) {
 		renewal.Notes, err = append(renewal.Notes, err.Error()), nil
 	}
-	return renewal, hint.With(err, "or move the links alone with --reset never, and restart PHP-FPM by hand; or take opcache.preload out")
+	return renewal, hint.With(err, "to do it by hand, move the links alone with --reset never, and restart PHP-FPM right after that; or take opcache.preload out")
 }
 
 // try has what will be preloaded loaded, where that is known: a master that
