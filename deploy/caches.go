@@ -22,6 +22,7 @@ type Caches interface {
 	Rehearse(ctx context.Context, orders []opcache.Order) error
 	Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (unexpect func() error, err error)
 	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error)
+	Preloads(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error)
 	EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error)
 }
 

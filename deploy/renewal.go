@@ -119,3 +119,26 @@ func (r *run) rehearseRenewals(ctx context.Context) error {
 	}
 	return hint.With(err, "to do it by hand, move the links alone with --reset never, and restart PHP-FPM right after that")
 }
+
+// wouldRenew names the reloads that will come with the switch, as far as they are
+// known before there is a release.
+func (r *run) wouldRenew(ctx context.Context) error {
+	if r.Reset == ResetNever || r.Glance == nil {
+		return nil
+	}
+	caches, err := r.Glance(ctx)
+	if err != nil || caches == nil {
+		return err
+	}
+	sites, err := r.sites()
+	if err != nil {
+		return err
+	}
+	all, err := caches.Preloads(ctx, sites)
+	for _, one := range all {
+		if one.Action == opcache.ReloadFPM {
+			r.would("reload PHP-FPM (%s) with the switch: %s", one.Pools[0], strings.Join(one.Texts(), "; "))
+		}
+	}
+	return err
+}

@@ -88,6 +88,9 @@ func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
 func (c *fakeCaches) Renewals(context.Context, []opcache.Link) ([]opcache.Renewal, error) {
 	return c.renewals, c.fails["renewals"]
 }
+func (c *fakeCaches) Preloads(context.Context, []opcache.Link) ([]opcache.Renewal, error) {
+	return c.renewals, c.fails["renewals"]
+}
 func (c *fakeCaches) EndWorkers(_ context.Context, pools []string) (ended, busy int, err error) {
 	c.ended = append(c.ended, pools)
 	return 1, 0, c.once("end")

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"relink/internal/hint"
 	"relink/internal/ui"
 )
 
@@ -34,19 +33,6 @@ type Needs struct {
 	Preload Preloading
 	UserINI []string // files of the document roots that workers remember and that change, for people
 	MayEnd  error    // why its workers cannot be ended one by one; nil: they can
-}
-
-// Preloading is what a master preloads, before the switch and after it.
-type Preloading struct {
-	File      string     // opcache.preload as configured; "": none
-	Through   string     // the moving link that it leads through, by name; "" where only what it loads is of a release
-	Now, Then string     // folder of the release that it leads into; "": none that the sites use
-	Sites     []Preloads // the sites that this master serves
-}
-
-// Preloads is one site before and after the switch.
-type Preloads struct {
-	Name, From, To string // folders of releases; equal where it stays
 }
 
 // Renewal is what one FPM master has to do with the switch.
@@ -86,51 +72,6 @@ func (n Needs) Decide() (Decision, error) {
 	}
 	d.Reasons = append(d.Reasons, why)
 	return d, nil
-}
-
-// changes tells whether what is preloaded has to do with this switch.
-func (p Preloading) changes() bool {
-	if p.File == "" || p.Now == "" && p.Then == "" {
-		return false
-	}
-	return p.Now != p.Then || slices.ContainsFunc(p.Sites, func(s Preloads) bool { return s.From != s.To && s.To != p.Then })
-}
-
-func (p Preloading) text() string {
-	if p.Through != "" {
-		return fmt.Sprintf("opcache.preload (%s) leads through %s's link", p.File, p.Through)
-	}
-	return fmt.Sprintf("opcache.preload (%s) loads files of the release that is left", p.File)
-}
-
-// conflict names the sites that would run with what is preloaded of another
-// release: those that move elsewhere, and those that lose what they have now.
-func (p Preloading) conflict() error {
-	var lost []string
-	for _, s := range p.Sites {
-		if s.To != p.Then && (s.From != s.To || s.From == p.Now) {
-			lost = append(lost, s.Name)
-		}
-	}
-	if len(lost) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("%w: opcache.preload (%s) would be that of %s, and %s on another", ErrOnePreload, p.File, orNothing(p.Then), be(lost))
-	return hint.With(err, "deploy to all instances that share the FPM master at once, with opcache.preload leading through the link of one of them; or take opcache.preload out; or give each release that is to be preloaded an FPM master of its own")
-}
-
-func be(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " would be"
-	}
-	return few(names) + " would be"
-}
-
-func orNothing(release string) string {
-	if release == "" {
-		return "no release"
-	}
-	return release
 }
 
 // few names the first ones.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"relink/internal/hint"
 	"relink/php"
@@ -21,6 +18,7 @@ type renewing struct {
 	preloaded     []string // scripts, as this machine sees them
 	next          string   // preload script after the switch, where that is of a release
 	passed        []string // places of the sites' links that opcache.preload leads through
+	preload       Preloading
 }
 
 // Renewals tells what the switch does to each FPM master that neither the sweep
@@ -30,37 +28,54 @@ type renewing struct {
 func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout+php.DefaultReloadLimit)
 	defer cancel()
-	moved := map[string]string{}
-	for _, l := range sites {
-		moved[canonicalPlace(l.Path)] = l.To
-	}
-	var all []*renewing
-	for _, m := range s.caches.memories() {
-		one, err := newRenewing(ctx, m, moved)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	var renewals []Renewal
 	s.emptied = nil
-	for i, one := range all {
-		needs, err := one.needs(ctx, s.caches.options.Docroot, sites, servedBy(all, i, sites))
-		if err != nil {
-			return nil, err
-		}
-		renewal, err := one.decide(ctx, needs)
+	all, err := s.caches.renewing(ctx, sites)
+	renewals := make([]Renewal, 0, len(all))
+	for _, one := range all {
+		renewal, err := one.renewal(ctx, s.caches.options.Docroot, sites)
 		if err != nil {
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
 		}
 		if renewal.Action == ReloadFPM {
 			s.emptied = append(s.emptied, renewal.Pools...)
 		}
-		if renewal.Action != None {
-			renewals = append(renewals, renewal)
-		}
+		renewals = append(renewals, renewal)
 	}
-	return renewals, nil
+	return renewals, err
+}
+
+// Preloads tells the same of what is preloaded alone, where the new release does
+// not exist yet.
+func (c *Caches) Preloads(ctx context.Context, sites []Link) ([]Renewal, error) {
+	all, err := c.renewing(ctx, sites)
+	var renewals []Renewal
+	for _, one := range all {
+		decision, err := Needs{Preload: one.preload}.Decide()
+		if err != nil {
+			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
+		}
+		renewals = append(renewals, Renewal{Pools: one.memory.addresses(), Decision: decision})
+	}
+	return renewals, err
+}
+
+func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*renewing, error) {
+	moved := map[string]string{}
+	for _, l := range sites {
+		moved[canonicalPlace(l.Path)] = l.To
+	}
+	var all []*renewing
+	for _, m := range c.memories() {
+		one, err := newRenewing(ctx, m, moved)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	for i, one := range all {
+		one.preload = one.preloading(moved, sites, servedBy(all, i, sites))
+	}
+	return all, nil
 }
 
 func newRenewing(ctx context.Context, m *memory, moved map[string]string) (*renewing, error) {
@@ -102,130 +117,25 @@ func servedBy(all []*renewing, i int, sites []Link) []Link {
 	})
 }
 
-func (r *renewing) needs(ctx context.Context, docroot string, all, served []Link) (Needs, error) {
-	n := Needs{Preload: r.preloading(all, served)}
-	c := r.configuration
-	if c.UserINI == "" || c.UserINITTL <= 0 || c.Worker.SAPI != "fpm-fcgi" {
-		return n, nil
-	}
-	compared := map[[2]string]bool{}
-	for _, l := range all {
-		pair := [2]string{filepath.Join(l.From, docroot), filepath.Join(l.To, docroot)}
-		if !l.moves() || compared[pair] {
-			continue
-		}
-		compared[pair] = true
-		changed, err := changedUserINI(ctx, pair[0], pair[1], c.UserINI)
-		if err != nil {
-			return n, err
-		}
-		n.UserINI = append(n.UserINI, changed...)
-	}
-	slices.Sort(n.UserINI)
-	n.UserINI = slices.Compact(n.UserINI)
-	if len(n.UserINI) > 0 {
-		n.MayEnd = r.memory.mayEnd(ctx)
-	}
-	return n, nil
-}
-
-// preloading finds out which release is preloaded before and after the switch.
-func (r *renewing) preloading(all, served []Link) Preloading {
-	p := Preloading{File: r.configuration.Preload}
-	if p.File == "" {
-		return p
-	}
-	moved := map[string]string{}
-	for _, l := range all {
-		moved[canonicalPlace(l.Path)] = l.To
-		if slices.Contains(r.passed, canonicalPlace(l.Path)) && (p.Through == "" || l.moves()) {
-			p.Through = l.Name
-		}
-	}
-	for _, l := range served {
-		p.Sites = append(p.Sites, Preloads{Name: l.Name, From: l.fromRelease(), To: l.toRelease()})
-	}
-	now, _ := follow(r.file(), nil)
-	then, _ := follow(r.file(), moved)
-	p.Now, p.Then = releaseWith(now, p.Sites), releaseWith(then, p.Sites)
-	switch {
-	case p.Then != "":
-		r.next = then
-	case p.Now == "":
-		p.Now, p.Then = r.loads(p.Sites)
-	}
-	return p
-}
-
-// loads judges a preload script that is of no release by what it has loaded: it
-// finds that through a link, but nobody knows through which.
-func (r *renewing) loads(sites []Preloads) (now, then string) {
-	for _, script := range r.preloaded {
-		if now = releaseWith(script, sites); now != "" {
-			break
-		}
-	}
-	for _, s := range sites {
-		switch {
-		case s.From != now || now == "":
-		case then == "":
-			then = s.To
-		case then != s.To: // it will be one of them; whichever, the others are on another
-			return now, now
-		}
-	}
-	return now, then
-}
-
-// releaseWith is the release that holds a path, or "".
-func releaseWith(path string, sites []Preloads) string {
-	for _, s := range sites {
-		for _, folder := range []string{s.From, s.To} {
-			if folder != "" && isWithin(path, folder) {
-				return folder
-			}
-		}
-	}
-	return ""
-}
-
-// decide decides, and tries what a reload would preload.
-func (r *renewing) decide(ctx context.Context, n Needs) (Renewal, error) {
+// renewal decides on one master, and tries what its reload would preload.
+func (r *renewing) renewal(ctx context.Context, docroot string, sites []Link) (Renewal, error) {
+	n := Needs{Preload: r.preload}
 	renewal := Renewal{Pools: r.memory.addresses()}
 	var err error
-	if renewal.Decision, err = n.Decide(); err != nil || !n.Preload.changes() {
+	switch n.UserINI, err = r.userINI(ctx, docroot, sites); {
+	case ctx.Err() != nil:
+		return renewal, ctx.Err()
+	case err != nil:
+		renewal.Notes = append(renewal.Notes, "nobody knows what workers remember wrongly: "+err.Error())
+	case len(n.UserINI) > 0:
+		n.MayEnd = r.memory.mayEnd(ctx)
+	}
+	if renewal.Decision, err = n.Decide(); err != nil || !r.preload.changes() {
 		return renewal, err
 	}
-	err = r.try(ctx, n.Preload)
+	err = r.try(ctx)
 	if errors.Is(err, php.ErrUntried) {
 		renewal.Notes, err = append(renewal.Notes, err.Error()), nil
 	}
 	return renewal, hint.With(err, "to do it by hand, move the links alone with --reset never, and restart PHP-FPM right after that; or take opcache.preload out")
-}
-
-// try has what will be preloaded loaded, where that is known: a master that
-// cannot preload ends at its reload, with all its sites.
-func (r *renewing) try(ctx context.Context, p Preloading) error {
-	if r.next == "" {
-		return r.tryLoaded(p)
-	}
-	if info, err := os.Stat(r.next); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: %s leads to %s, which the new release does not have", php.ErrPreload, p.File, r.next)
-	}
-	return r.master.TryPreload(ctx, r.next, r.configuration.PreloadUser, r.configuration.INI)
-}
-
-// tryLoaded looks for the like of each preloaded script: what a script of no
-// release loads through a link cannot be tried before the link has moved.
-func (r *renewing) tryLoaded(p Preloading) error {
-	for _, script := range r.preloaded {
-		below, within := strings.CutPrefix(script, p.Now+"/")
-		if !within {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(p.Then, below)); err != nil {
-			return fmt.Errorf("%w: %s has loaded %s, which the new release does not have", php.ErrPreload, p.File, below)
-		}
-	}
-	return fmt.Errorf("%w: %s is of no release", php.ErrUntried, p.File)
 }

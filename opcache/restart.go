@@ -219,12 +219,13 @@ func (r *restarting) reloadFPM(ctx context.Context) error {
 	reloaded, err := php.ReloadFPM(ctx, master, php.ReloadOptions{
 		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
 		Before: func(ctx context.Context) error {
-			if err := r.prepare(ctx, ReloadFPM); err != nil {
-				return err
+			err := r.prepare(ctx, ReloadFPM)
+			if err == nil && r.options.Switch == nil {
+				r.begin(ReloadFPM)
 			}
-			r.begin(ReloadFPM)
-			return nil
+			return err
 		},
+		Last: r.cross(),
 	})
 	r.done.PID = reloaded.PID
 	if r.done.Action != "" {
@@ -246,13 +247,14 @@ func (r *restarting) command() []string {
 
 // prepare waits for a quiet moment and notes what is hot then.
 func (r *restarting) prepare(ctx context.Context, action Action) error {
-	if r.options.Switch != nil {
-		return r.cross(ctx)
+	var err error
+	if r.options.Switch == nil {
+		began := time.Now()
+		var notes []string
+		notes, err = r.awaitQuiet(ctx, action)
+		r.done.Waited = time.Since(began)
+		r.done.Notes = append(r.done.Notes, notes...)
 	}
-	began := time.Now()
-	notes, err := r.awaitQuiet(ctx, action)
-	r.done.Waited = time.Since(began)
-	r.done.Notes = append(r.done.Notes, notes...)
 	switch {
 	case err != nil:
 		return err

@@ -2,14 +2,19 @@ package opcache
 
 import "context"
 
-// cross notes what is hot and moves the links: the reload follows at once.
-func (r *restarting) cross(ctx context.Context) error {
-	if r.options.Warm {
-		if err := r.remember(ctx); err != nil {
-			return err
-		}
+// cross gives the function that moves the links in the moment before the reload,
+// or nil where that is not wanted.
+func (r *restarting) cross() func(context.Context) error {
+	if r.options.Switch == nil {
+		return nil
 	}
-	return r.options.Switch(ctx)
+	return func(ctx context.Context) error {
+		err := r.options.Switch(ctx)
+		if err == nil {
+			r.begin(ReloadFPM)
+		}
+		return err
+	}
 }
 
 // by is how what was decided is done: where processes have to be renewed, another

@@ -64,6 +64,16 @@ func (s Setup) Connect(ctx context.Context, app *App) (*Caches, error) {
 	return caches, err
 }
 
+// Glance is Connect for those who must not write anything: nil where the agent
+// would have to be installed for one of the pools.
+func (s Setup) Glance(ctx context.Context, app *App) (*Caches, error) {
+	pools, err := s.ServedBy(ctx, app)
+	if err != nil || slices.ContainsFunc(pools, func(p php.Pool) bool { return !php.AgentInstalled(p.AgentDir) }) {
+		return nil, err
+	}
+	return s.Connect(ctx, app)
+}
+
 func (s Setup) reachedFile(app *App) string { return ReachedFile(s.State, app.Name) }
 
 // sites lists every link that is configured.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"relink/internal/realpath"
 )
 
 const (
@@ -21,6 +23,31 @@ const (
 )
 
 var errManyEntries = fmt.Errorf("more than %d entries", userINIEntries)
+
+// userINI lists the files of the document roots that change and that a worker
+// remembers. Apache's own PHP reads none.
+func (r *renewing) userINI(ctx context.Context, docroot string, sites []Link) ([]string, error) {
+	c := r.configuration
+	if c.UserINI == "" || c.UserINITTL <= 0 {
+		return nil, nil
+	}
+	var all []string
+	compared := map[[2]string]bool{}
+	for _, l := range sites {
+		pair := [2]string{filepath.Join(l.From, docroot), filepath.Join(l.To, docroot)}
+		if !l.moves() || compared[pair] {
+			continue
+		}
+		compared[pair] = true
+		changed, err := changedUserINI(ctx, pair[0], pair[1], c.UserINI)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, changed...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
 
 // changedUserINI lists the files of that name, by their paths below the document
 // root, that a worker would read otherwise in the new one.
@@ -52,7 +79,14 @@ func changedUserINI(ctx context.Context, oldRoot, newRoot, name string) ([]strin
 // not the release's own, and no part of the switch.
 func userINIs(ctx context.Context, root, name string) (map[string][]byte, error) {
 	found, seen := map[string][]byte{}, 0
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	real, err := realpath.Of(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return found, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for %s in %s: %w", name, root, err)
+	}
+	err = filepath.WalkDir(real, func(path string, entry fs.DirEntry, err error) error {
 		if seen++; seen > userINIEntries {
 			return errManyEntries
 		}
@@ -62,7 +96,7 @@ func userINIs(ctx context.Context, root, name string) (map[string][]byte, error)
 		case err != nil || entry.Name() != name || entry.IsDir():
 			return err
 		}
-		below, err := filepath.Rel(root, path)
+		below, err := filepath.Rel(real, path)
 		if err == nil {
 			found[below], err = readUserINI(path)
 		}
