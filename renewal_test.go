@@ -213,7 +213,7 @@ func TestPreloadFollowsTheSwitch(t *testing.T) {
 			v := newVillage(t, village{preload: "www/club1/preload.php", timeout: "10s"}, files)
 			v.visit()
 			slow := v.slow(3)
-			report, ended := v.relink("deploy", "v2", "--all")
+			report, _ := v.relink("deploy", "v2", "--all")
 			if body := <-slow; body != "200 v1" {
 				t.Errorf("the slow request was answered by %q", body)
 			}
@@ -221,13 +221,16 @@ func TestPreloadFollowsTheSwitch(t *testing.T) {
 				t.Errorf("restart %+v", report.Restart)
 			}
 			v.on("v2", v.hosts...)
-			back, ended2 := v.relink("rollback", "--all")
+			dry, _ := v.relink("rollback", "--all", "--dry-run")
+			if said := strings.Join(dry.Would, "\n"); !strings.Contains(said, "reload PHP-FPM") || !strings.Contains(said, "leads through club1's link") {
+				t.Errorf("the dry run says %s", said)
+			}
+			back, ended := v.relink("rollback", "--all")
 			v.on("v1", v.hosts...)
 			if back.Restart.Action != "fpm" {
 				t.Errorf("restart %+v", back.Restart)
 			}
-			_ = ended
-			v.followed(back, ended2, "v2")
+			v.followed(back, ended, "v2")
 		})
 	}
 }
@@ -281,7 +284,11 @@ func TestUserINIFollowsTheSwitch(t *testing.T) {
 	v := newVillage(t, village{}, withWAF)
 	v.visit()
 	before := v.workers()
+	slow := v.slow(2)
 	report, ended := v.relink("deploy", "v2", "--all")
+	if body := <-slow; body != "200 v1" {
+		t.Errorf("the slow request was answered by %q", body)
+	}
 	if report.Restart.Action != "workers" || !strings.Contains(strings.Join(report.Restart.Reasons, " "), ".user.ini") {
 		t.Errorf("restart %+v", report.Restart)
 	}

@@ -127,6 +127,9 @@ func (r *run) wouldRenew(ctx context.Context) error {
 		return nil
 	}
 	caches, err := r.Glance(ctx)
+	if err == nil && caches == nil {
+		r.would("reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
+	}
 	if err != nil || caches == nil {
 		return err
 	}
