@@ -23,8 +23,6 @@ type renewals struct {
 	begun   bool
 }
 
-func (n renewals) none() bool { return len(n.reloads) == 0 && len(n.workers) == 0 }
-
 func (n renewals) describe() string {
 	var parts []string
 	if len(n.reloads) > 0 {
