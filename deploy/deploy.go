@@ -54,7 +54,8 @@ type run struct {
 	pinned []opcache.Worker
 	cut    Switch
 
-	instead  []opcache.Order // restarts that come with the switch
+	renewals renewals
+	instead  []opcache.Order // restarts for room that come right after the switch
 	unexpect func() error    // takes back that they are pending; nil before that, and once they have begun
 	renewed  bool            // they have begun
 }
@@ -98,7 +99,7 @@ func (r *run) bringLive(ctx context.Context) error {
 	steady, cancel := uninterrupted(ctx, steadyTime)
 	defer cancel()
 	if err := r.inOrder(steady,
-		step{"switch", r.move},
+		step{"switch", r.cross},
 		step{"sweep", r.sweep},
 		step{"renew", r.renew},
 		step{"invalidate", r.invalidate},
