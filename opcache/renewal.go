@@ -9,13 +9,8 @@ import (
 	"relink/internal/ui"
 )
 
-// Why what a switch needs cannot be.
-var (
-	// ErrOnePreload: PHP preloads one release only, and the sites would be on several.
-	ErrOnePreload = errors.New("PHP can preload one release only")
-	// ErrRenewal: workers have to be renewed with the switch, and cannot be.
-	ErrRenewal = errors.New("PHP-FPM cannot follow without new workers")
-)
+// ErrOnePreload: PHP preloads one release only, and the sites would be on several.
+var ErrOnePreload = errors.New("PHP can preload one release only")
 
 // EndWorkers has the workers of a cache end with the request that they are in;
 // the cache stays as it is.
