@@ -19,6 +19,7 @@ type renewing struct {
 	next          string   // preload script after the switch, where that is of a release
 	passed        []string // places of the sites' links that opcache.preload leads through
 	preload       Preloading
+	forgets       bool // no worker remembers a .user.ini: its folder is another after the switch, or it reads none
 }
 
 // Renewals tells what the switch does to each FPM master that neither the sweep
@@ -32,6 +33,7 @@ func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) 
 	all, err := s.caches.renewing(ctx, sites)
 	renewals := make([]Renewal, 0, len(all))
 	for _, one := range all {
+		one.forgets = s.addressing == Resolved || one.memory.caches[0].pools[0].inWebServer()
 		renewal, err := one.renewal(ctx, s.caches.options.Docroot, sites)
 		if err != nil {
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)

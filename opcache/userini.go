@@ -28,7 +28,7 @@ var errManyEntries = fmt.Errorf("more than %d entries", userINIEntries)
 // remembers. Apache's own PHP reads none.
 func (r *renewing) userINI(ctx context.Context, docroot string, sites []Link) ([]string, error) {
 	c := r.configuration
-	if c.UserINI == "" || c.UserINITTL <= 0 {
+	if r.forgets || c.UserINI == "" || c.UserINITTL <= 0 {
 		return nil, nil
 	}
 	var all []string
