@@ -90,8 +90,8 @@ func (r *run) bringLive(ctx context.Context) error {
 		step{"room", r.room},
 		step{"warm", r.warm},
 		step{"before_switch", r.beforeSwitch},
-		step{"quiet", r.quiet},
 		step{"ask", r.ask},
+		step{"quiet", r.quiet},
 		step{"prepare", r.prepare},
 	); err != nil {
 		return r.abandon(ctx, err)

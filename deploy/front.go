@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -268,10 +269,17 @@ func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
 // unless it could be reached before, or PHP itself fails.
 func (r *run) judgeHidden(s front.Sight) error {
 	answered := slices.ContainsFunc(r.sights, func(before front.Sight) bool { return before.Name == s.Name && before.Err == nil })
-	if !answered && !errors.Is(s.Err, probe.ErrServer) {
+	if !errors.Is(s.Err, probe.ErrServer) && (!answered || !r.holdsProbe(s)) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %w", ErrFrontDoor, s.Name, s.Err)
+}
+
+// holdsProbe tells whether the release that a site is on now has the probe: one of
+// before the probe has none.
+func (r *run) holdsProbe(s front.Sight) bool {
+	_, err := os.Stat(filepath.Join(r.moveOf(s.Name).To.Real, r.App.Docroot, s.Door.Name))
+	return err == nil
 }
 
 // oldPageHint tells what to do about a site that is old after everything.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"relink/deploy/webmap"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -93,6 +94,13 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	links, err := removeTemporary(places)
 	for _, path := range links {
 		r.tell("removed the temporary link %s", path)
+	}
+	if err != nil || r.App.Map == "" {
+		return err
+	}
+	maps, err := webmap.Clean(r.App.Map)
+	for _, path := range maps {
+		r.tell("removed the temporary map %s", path)
 	}
 	return err
 }
