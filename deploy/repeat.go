@@ -28,10 +28,7 @@ func (r *run) separated() string {
 	if n := len(r.staying); n > 0 {
 		parts = append(parts, ui.Plural(n, "other instance")+" to the same release under a new path")
 	}
-	for _, id := range r.journal.Repeats {
-		parts = append(parts, id)
-	}
-	return strings.Join(parts, ", ")
+	return strings.Join(append(parts, r.journal.Repeats...), ", ")
 }
 
 // goesTo names the release that the run is about.
