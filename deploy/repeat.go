@@ -97,11 +97,15 @@ func wasOn(history []Event, instance, release string) bool {
 
 // original names the content of a release: the one that it repeats, or itself.
 func (r *run) original(id string) string {
-	one, err := r.store.Get(id)
-	if err != nil {
-		return id
+	content, known := r.contents[id]
+	if !known {
+		content = id
+		if one, err := r.store.Get(id); err == nil {
+			content = one.Content()
+		}
+		r.contents[id] = content
 	}
-	return one.Content()
+	return content
 }
 
 // nameContent notes what a target repeats: the history is read when it is gone.
