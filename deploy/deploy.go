@@ -36,7 +36,8 @@ type run struct {
 	release  release.Release // where the links go; of a folder that is no release only ID and Path
 	made     []string        // releases that this run has sealed, by id
 	plan     Plan
-	staying  map[string]bool // of Instances: those that get a new path for the release that they are on
+	contents map[string]string // what releases hold, by id (original)
+	staying  map[string]bool   // of Instances: those that get a new path for the release that they are on
 
 	addressing opcache.Addressing // the weakest of the instances; "" before anybody was asked
 	links      *relinking
@@ -47,14 +48,14 @@ type run struct {
 
 	secret probe.Secret
 	sights []front.Sight      // of the front doors, before anything moved
-	web    *opcache.Web       // PHPs inside of web servers; nil before anybody was asked
 	before map[string]outcome // of the sites' front pages, right before the switch
 
 	caches Caches
 	pinned []opcache.Worker
 	cut    Switch
 
-	instead  []opcache.Order // restarts that come with the switch
+	renewals renewals
+	instead  []opcache.Order // restarts for room that come right after the switch
 	unexpect func() error    // takes back that they are pending; nil before that, and once they have begun
 	renewed  bool            // they have begun
 }
@@ -89,8 +90,8 @@ func (r *run) bringLive(ctx context.Context) error {
 		step{"room", r.room},
 		step{"warm", r.warm},
 		step{"before_switch", r.beforeSwitch},
-		step{"quiet", r.quiet},
 		step{"ask", r.ask},
+		step{"quiet", r.quiet},
 		step{"prepare", r.prepare},
 	); err != nil {
 		return r.abandon(ctx, err)
@@ -98,7 +99,7 @@ func (r *run) bringLive(ctx context.Context) error {
 	steady, cancel := uninterrupted(ctx, steadyTime)
 	defer cancel()
 	if err := r.inOrder(steady,
-		step{"switch", r.move},
+		step{"switch", r.cross},
 		step{"sweep", r.sweep},
 		step{"renew", r.renew},
 		step{"invalidate", r.invalidate},
@@ -154,7 +155,7 @@ func newRun(o Options, d Deps, operation Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, operation), staying: map[string]bool{}}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, operation), staying: map[string]bool{}, contents: map[string]string{}}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err

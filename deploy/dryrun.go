@@ -12,8 +12,8 @@ import (
 	"relink/opcache"
 )
 
-// A dry run reads and says; it takes no lock, calls no pool (the agent would
-// have to be installed for that) and writes nothing.
+// A dry run reads and says; it takes no lock, writes nothing, and calls a pool only
+// where the agent is installed already.
 
 func (r *run) dryDeploy(ctx context.Context) error {
 	if err := r.dryState(); err != nil {
@@ -25,19 +25,19 @@ func (r *run) dryDeploy(ctx context.Context) error {
 	if same, err := r.sameAlready(); err != nil || same.ID != "" {
 		r.report.Release, r.to = same.ID, r.everywhere(r.App.destination(same.ID))
 		r.would("take %s, which other instances are on already", same.ID)
-		return errors.Join(err, r.drySwitch())
+		return errors.Join(err, r.drySwitch(ctx))
 	}
 	id := r.store.NewID(time.Now(), r.resolved.Label)
-	r.report.Release, r.to = id, r.everywhere(r.App.destination(id))
+	r.report.Release, r.to, r.made = id, r.everywhere(r.App.destination(id)), []string{id}
 	r.would("fetch %s (%s, %s) into %s", r.Ref, r.resolved.Description, ui.Bytes(r.resolved.Bytes), r.store.Path(id))
 	for _, entry := range r.App.Shared {
 		r.would("link %s of the release to %s", entry, r.App.SharedDir)
 	}
 	r.wouldRun("build", r.App.Hooks.Build)
-	return r.drySwitch()
+	return r.drySwitch(ctx)
 }
 
-func (r *run) dryRollback(context.Context) error {
+func (r *run) dryRollback(ctx context.Context) error {
 	if err := r.dryState(); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (r *run) dryRollback(context.Context) error {
 		return err
 	}
 	r.report.Release = commonest(r.to)
-	return r.drySwitch()
+	return r.drySwitch(ctx)
 }
 
 // lastSetUp is the set-up of the application at its last deploy, "" where none is
@@ -107,7 +107,7 @@ func (j Journal) direction() string {
 	return "clean up after"
 }
 
-func (r *run) drySwitch() error {
+func (r *run) drySwitch(ctx context.Context) error {
 	if err := r.drySeparate(); err != nil {
 		return err
 	}
@@ -120,6 +120,9 @@ func (r *run) drySwitch() error {
 	r.wouldRun("before_switch", r.App.Hooks.BeforeSwitch)
 	for _, move := range r.plan {
 		r.wouldMove(move)
+	}
+	if err := r.wouldRenew(ctx); err != nil {
+		return err
 	}
 	r.wouldClear()
 	r.wouldRun("after_switch", r.App.Hooks.AfterSwitch)

@@ -135,10 +135,16 @@ func (r *run) retire(ctx context.Context) (string, error) {
 
 // unused lists the folders of releases that no link leads to: those in the
 // releases folder, and those that the links led to before they were taken over.
-func (r *run) unused() ([]string, error) {
+func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
+
+// unusedAfter lists those that no link leads to once the plan is carried out.
+func (r *run) unusedAfter(plan Plan) ([]string, error) {
 	live, err := r.App.live()
 	if err != nil {
 		return nil, err
+	}
+	for _, move := range plan.Needed() {
+		live.links[move.Place] = move.To.Real
 	}
 	releases, err := r.store.List()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,19 +79,18 @@ func (a App) agentDir() string {
 // knock asks every instance, before anything moves, which PHP serves it now. That
 // tells how the web server names scripts, and which PHP no pool leads to. A site
 // that cannot be asked, such as one that has no probe yet, is no failure.
-func (r *run) knock(ctx context.Context) (err error) {
-	r.web = &opcache.Web{}
+func (r *run) knock(ctx context.Context) (web opcache.Web, err error) {
 	if r.Reset == ResetNever || !r.App.probed() {
-		return nil
+		return web, nil
 	}
 	if r.secret, err = probe.EnsureSecret(r.App.State); err != nil {
-		return err
+		return web, err
 	}
 	linked := r.linked()
 	sites := r.App.sites(r.secret, linked)
 	r.sights = front.Look(ctx, sites)
 	if err := ctx.Err(); err != nil {
-		return err
+		return web, err
 	}
 	if len(sites) == len(linked) {
 		r.addressing = front.Weakest(r.sights)
@@ -101,8 +101,7 @@ func (r *run) knock(ctx context.Context) (err error) {
 			inside++
 		}
 	}
-	r.web.Pools, r.web.Alone = webPools(ctx, r.sights, r.App.agentDir()), inside > 0 && inside == len(linked)
-	return nil
+	return opcache.Web{Pools: webPools(ctx, r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked)}, nil
 }
 
 // linked are the instances that have a link.
@@ -268,10 +267,17 @@ func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
 // unless it could be reached before, or PHP itself fails.
 func (r *run) judgeHidden(s front.Sight) error {
 	answered := slices.ContainsFunc(r.sights, func(before front.Sight) bool { return before.Name == s.Name && before.Err == nil })
-	if !answered && !errors.Is(s.Err, probe.ErrServer) {
+	if !errors.Is(s.Err, probe.ErrServer) && (!answered || !r.holdsProbe(s)) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %w", ErrFrontDoor, s.Name, s.Err)
+}
+
+// holdsProbe tells whether the release that a site is on now has the probe: one of
+// before the probe has none.
+func (r *run) holdsProbe(s front.Sight) bool {
+	_, err := os.Stat(filepath.Join(r.moveOf(s.Name).To.Real, r.App.Docroot, s.Door.Name))
+	return err == nil
 }
 
 // oldPageHint tells what to do about a site that is old after everything.

@@ -23,9 +23,6 @@ func (r *run) preflight(ctx context.Context) (string, error) {
 	if err := r.readLinks(); err != nil {
 		return "", err
 	}
-	if err := r.knock(ctx); err != nil {
-		return "", err
-	}
 	if err := r.connect(ctx); err != nil {
 		return "", err
 	}
@@ -69,13 +66,11 @@ func (r *run) connect(ctx context.Context) error {
 	if r.caches != nil || r.Reset == ResetNever {
 		return nil
 	}
-	if r.web == nil { // a recovery, or a prune, begins with this
-		if err := r.knock(ctx); err != nil {
-			return err
-		}
-		r.addressing = "" // it was not asked before the links of that deploy moved
+	web, err := r.knock(ctx)
+	if err != nil {
+		return err
 	}
-	caches, err := r.Connect(ctx, *r.web)
+	caches, err := r.Connect(ctx, web)
 	if errors.Is(err, opcache.ErrNoPool) && r.fresh() {
 		return nil
 	}

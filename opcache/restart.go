@@ -43,6 +43,12 @@ type RestartOptions struct {
 	Moved map[string]string
 
 	Waiting func(why error) // told what a quiet moment is waited for; may be nil
+
+	// Switch moves links right before the cache restarts, when nothing speaks
+	// against that any more; its error prevents the restart. No quiet moment is
+	// looked for then, since each page of the new code would fail meanwhile: that
+	// is what Rehearse is for. May be nil.
+	Switch func(context.Context) error
 }
 
 // RestartResult tells what was done to each cache, in the order in which it was.
@@ -78,8 +84,8 @@ func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions)
 			if !m.wanted(order.Pools) {
 				continue
 			}
-			r := &restarting{caches: c, memory: m, options: o, rehearsal: true}
-			way, err := r.way(order.Decision.Action == ReloadFPM)
+			r := &restarting{caches: c, memory: m, options: o.by(order.Decision), rehearsal: true}
+			way, err := r.way(order.Decision.Action == ReloadFPM || order.Decision.Renews())
 			if err == nil {
 				err = way(ctx)
 			}
@@ -215,12 +221,13 @@ func (r *restarting) reloadFPM(ctx context.Context) error {
 	reloaded, err := php.ReloadFPM(ctx, master, php.ReloadOptions{
 		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
 		Before: func(ctx context.Context) error {
-			if err := r.prepare(ctx, ReloadFPM); err != nil {
-				return err
+			err := r.prepare(ctx, ReloadFPM)
+			if err == nil && r.options.Switch == nil {
+				r.begin(ReloadFPM)
 			}
-			r.begin(ReloadFPM)
-			return nil
+			return err
 		},
+		Last: r.cross(ReloadFPM),
 	})
 	r.done.PID = reloaded.PID
 	if r.done.Action != "" {
@@ -242,10 +249,14 @@ func (r *restarting) command() []string {
 
 // prepare waits for a quiet moment and notes what is hot then.
 func (r *restarting) prepare(ctx context.Context, action Action) error {
-	began := time.Now()
-	notes, err := r.awaitQuiet(ctx, action)
-	r.done.Waited = time.Since(began)
-	r.done.Notes = append(r.done.Notes, notes...)
+	var err error
+	if r.options.Switch == nil {
+		began := time.Now()
+		var notes []string
+		notes, err = r.awaitQuiet(ctx, action)
+		r.done.Waited = time.Since(began)
+		r.done.Notes = append(r.done.Notes, notes...)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -273,7 +284,7 @@ func (r *restarting) finish(ctx context.Context) error {
 	return err
 }
 
-// wanted tells whether the cache is that of one of the pools.
-func (m *memory) wanted(pools []string) bool {
-	return len(pools) == 0 || samePools(m.addresses(), pools)
-}
+// wanted tells whether the cache is that of one of the pools; none: of any.
+func (m *memory) wanted(pools []string) bool { return len(pools) == 0 || m.wantedBy(pools) }
+
+func (m *memory) wantedBy(pools []string) bool { return samePools(m.addresses(), pools) }

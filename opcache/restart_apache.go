@@ -52,12 +52,13 @@ func (r *restarting) reloadApache(ctx context.Context) error {
 	reloaded, err := php.ReloadApache(ctx, r.options.Apache, php.ApacheOptions{
 		Parent: r.memory.master(), StatusURL: page, Limit: r.options.Limit,
 		Before: func(ctx context.Context) error {
-			if err := r.prepare(ctx, ReloadApache); err != nil {
-				return err
+			err := r.prepare(ctx, ReloadApache)
+			if err == nil && r.options.Switch == nil {
+				r.begin(ReloadApache)
 			}
-			r.begin(ReloadApache)
-			return nil
+			return err
 		},
+		Last: r.cross(ReloadApache),
 	})
 	if r.done.Action == "" {
 		return err

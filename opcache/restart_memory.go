@@ -63,9 +63,10 @@ func (m *memory) status(ctx context.Context, limit time.Duration) (php.Status, e
 	return m.caches[0].agent().Status(ctx)
 }
 
-// find gives the master as php knows it; the zero Master where it is not shown.
+// find gives the FPM master as php knows it; the zero Master where it is not shown,
+// or there is none.
 func (m *memory) find(ctx context.Context) (php.Master, error) {
-	if m.master() == 0 {
+	if m.master() == 0 || m.ofApache() {
 		return php.Master{}, nil
 	}
 	masters, err := php.Masters(ctx)

@@ -25,6 +25,7 @@ type Setup struct {
 type App struct {
 	Name     string
 	Releases string // folder of the releases
+	Docroot  string // what the web server serves, relative to a link
 	Sites    []Site
 	Pools    []string // addresses of those that serve it; none: all
 
@@ -60,7 +61,11 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 	if err != nil {
 		return nil, err
 	}
-	caches, err := Connect(ctx, pools, s.Options)
+	o := s.Options
+	if app != nil {
+		o.Docroot = app.Docroot
+	}
+	caches, err := Connect(ctx, pools, o)
 	switch {
 	case errors.Is(err, ErrNoPool) && web.Hidden != nil:
 		err = hint.With(err, "with mod_php the site itself has to answer: %v", web.Hidden)
@@ -73,6 +78,17 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 // Reach finds the PHPs inside of web servers, and reaches them with the pools.
 func (s Setup) Reach(ctx context.Context, app *App) (*Caches, error) {
 	return s.Connect(ctx, app, s.Web(ctx, app))
+}
+
+// Glance is Reach for those who must not write anything: nil where the agent would
+// have to be installed for one of the pools.
+func (s Setup) Glance(ctx context.Context, app *App) (*Caches, error) {
+	web := s.Web(ctx, app)
+	pools, err := s.pools(ctx, app, web)
+	if err != nil || slices.ContainsFunc(pools, func(p php.Pool) bool { return !php.AgentInstalled(p.AgentDir) }) {
+		return nil, err
+	}
+	return s.Connect(ctx, app, web)
 }
 
 // pools leaves PHP-FPM alone where it serves nothing of the application. Where all

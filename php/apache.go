@@ -39,6 +39,9 @@ type ApacheOptions struct {
 	// Before is called when nothing but the reload itself is left to do, and its
 	// error is the end of it; it may be nil. Limit does not count its time.
 	Before func(context.Context) error
+	// Last is called right before the reload, when all else has been looked at. Its
+	// error prevents the reload; it may be nil.
+	Last func(context.Context) error
 }
 
 // ApacheReloaded tells what a reload of Apache has done.
@@ -83,6 +86,11 @@ func reloadApache(ctx context.Context, control string, o ApacheOptions) (ApacheR
 	p, err := newApacheProof(ctx, control, o)
 	if err != nil {
 		return ApacheReloaded{}, err
+	}
+	if o.Last != nil {
+		if err := o.Last(ctx); err != nil {
+			return ApacheReloaded{}, err
+		}
 	}
 	if err := runCommand(ctx, []string{control, "graceful"}); err != nil {
 		return ApacheReloaded{}, err

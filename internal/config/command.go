@@ -51,7 +51,7 @@ func Command(load func() (*Config, error), out io.Writer, serving Serving, more 
 	}
 	return &cli.Command{
 		Name:  "config",
-		Usage: "check or show the configuration",
+		Usage: "write, check or show the configuration",
 		Subcommands: append([]*cli.Command{{
 			Name:  "check",
 			Usage: "check the configuration file, and look whether the folders that it names exist",

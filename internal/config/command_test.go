@@ -127,7 +127,7 @@ func tree(t *testing.T, root string) (paths []string) {
 func TestCheckWithoutApplications(t *testing.T) {
 	file := write(t, filepath.Join(t.TempDir(), "relink.yaml"), "")
 	out, err := run(t, file, "config", "check", "--format", "json")
-	want := `{"valid":true,"file":"` + file + `","applications":0,"instances":0,"pools":0,` +
+	want := `{"valid":true,"file":"` + file + `","applications":0,"instances":0,"pools":0,"served":[],` +
 		`"warnings":["no application is configured: there is nothing to deploy"]}` + "\n"
 	if diff := cmp.Diff(want, out); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
