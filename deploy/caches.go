@@ -15,6 +15,7 @@ import (
 // What Connect gives wraps *opcache.Caches.
 type Caches interface {
 	Has(a probe.Answer) bool
+	Threaded() []string
 	ToHost(a probe.Answer) string
 	Pinned(ctx context.Context) ([]opcache.Worker, error)
 	Usage(ctx context.Context) ([]opcache.Usage, error)

@@ -138,7 +138,11 @@ func (r *run) wouldRenew(ctx context.Context) error {
 	all, err := caches.Preloads(ctx, sites)
 	for _, one := range all {
 		if one.Reloads() {
-			r.would("reload PHP (%s) with the switch: %s", one.Pools[0], strings.Join(one.Texts(), "; "))
+			server := "PHP-FPM"
+			if one.Action == opcache.ReloadApache {
+				server = "Apache"
+			}
+			r.would("reload %s (%s) with the switch: %s", server, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
 	return err

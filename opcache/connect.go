@@ -170,6 +170,17 @@ func (c *Caches) distinct() []*cache {
 	return out
 }
 
+// Threaded names the PHPs that run in threads of their web server.
+func (c *Caches) Threaded() []string {
+	var all []string
+	for _, p := range c.pools() {
+		if p.agent.Pool().Threads {
+			all = append(all, p.address())
+		}
+	}
+	return all
+}
+
 // pools lists every pool of every cache.
 func (c *Caches) pools() []*pool {
 	var all []*pool

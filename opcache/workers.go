@@ -89,7 +89,7 @@ func describe(w fcgi.Process) string {
 
 // fromWebServer lists the processes of the web server that PHP runs in.
 func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
-	if p.master == 0 {
+	if p.master == 0 || p.agent.Pool().Threads {
 		return nil, errUnlisted
 	}
 	one, err := p.agent.Ping(ctx)
