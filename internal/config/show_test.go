@@ -225,7 +225,7 @@ timeouts:
 
 func TestShownConfigurationLoadsAgainAsTheSame(t *testing.T) {
 	for name, text := range map[string]string{
-		"empty": "", "smallest": smallest, "full": full(t), "windows": strings.ReplaceAll(smallest, "\n", "\r\n"),
+		"empty": "", "smallest": smallest, "full": full(t), "no pools": smallest + "pools: off\n", "windows": strings.ReplaceAll(smallest, "\n", "\r\n"),
 		"byte order mark": "\ufeff" + smallest,
 		"document marker": "# a comment\n---\n" + smallest,
 		"anchors":         smallest + "    docroot: &d public\n    link_target: *d\n",

@@ -117,6 +117,47 @@ func (s *site) awaitOther(than []int) probe.Answer {
 	}
 }
 
+// A process that a graceful restart has replaced answers once more on a connection
+// that is kept alive, from the cache of before the restart, and is told of until
+// it has ended.
+func TestWebLeavers(t *testing.T) {
+	s := newSite(t, startPrefork, web{workers: 2, rules: "LoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so\n"})
+	writeFile(t, s.root+"/releases/v1/public/pid.php", "<?php echo getmypid();")
+	a := s.ask()
+	client := http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	pid := func() (pid int) {
+		response, err := client.Get(s.url + "pid.php")
+		s.must(err)
+		defer response.Body.Close()
+		_, err = fmt.Fscan(response.Body, &pid)
+		s.must(err)
+		_, err = io.Copy(io.Discard, response.Body)
+		s.must(err)
+		return pid
+	}
+	kept := pid()
+	workers, err := php.WebWorkers(bounded(t), a.PID, a.ParentPID)
+	s.must(err)
+	if leavers, err := php.WebLeavers(bounded(t), a.ParentPID); err != nil || len(leavers) != 0 {
+		t.Errorf("%v, %v", leavers, err)
+	}
+	s.must(syscall.Kill(a.ParentPID, syscall.SIGUSR1))
+	s.awaitOther(workers)
+	if leavers, err := php.WebLeavers(bounded(t), a.ParentPID); err != nil || !slices.Equal(leavers, []int{kept}) {
+		t.Errorf("%v, want %d: %v", leavers, kept, err)
+	}
+	if again := pid(); again != kept {
+		t.Errorf("%d answered on the connection, not %d", again, kept)
+	}
+	for ctx := bounded(t); ; {
+		leavers, err := php.WebLeavers(ctx, a.ParentPID)
+		s.must(err)
+		if len(leavers) == 0 {
+			return
+		}
+	}
+}
+
 func TestNoWebWorkers(t *testing.T) {
 	s := newSite(t, startEvent, web{})
 	a := s.ask()
