@@ -86,7 +86,7 @@ func (r *restarting) awaitNewStart(ctx context.Context) error {
 			return nil
 		}
 		if wait(ctx, resetPoll); ctx.Err() != nil {
-			return hint.With(errors.Join(fmt.Errorf("Apache was reloaded, but the OPcache that answers was not started since %s", r.done.Time.Format("15:04:05")), err, ctx.Err()),
+			return hint.With(errors.Join(fmt.Errorf("the OPcache that answers after the reload of Apache was not started since %s", r.done.Time.Format("15:04:05")), err, ctx.Err()),
 				"read Apache's error log")
 		}
 	}
