@@ -100,7 +100,17 @@ func (r *run) knock(ctx context.Context) (web opcache.Web, err error) {
 			inside++
 		}
 	}
-	return opcache.Web{Pools: webPools(r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked)}, nil
+	return opcache.Web{Pools: webPools(r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}, nil
+}
+
+// doorsOf are the ways to all that can be asked, also to those that have no probe
+// before the switch.
+func doorsOf(sites []front.Site) []probe.Door {
+	doors := make([]probe.Door, len(sites))
+	for i, site := range sites {
+		doors[i] = site.Door
+	}
+	return doors
 }
 
 // linked are the instances that have a link.

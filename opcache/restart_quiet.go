@@ -156,7 +156,7 @@ func (w watched) look(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromStatus(status), nil
+	return fromStatus(status.Processes), nil
 }
 
 // disturbs tells what a worker is in that must not be disturbed, as ErrNotQuiet.

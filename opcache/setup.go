@@ -6,6 +6,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/php"
+	"relink/php/probe"
 )
 
 // Setup is what the configuration says of a server that concerns its caches.
@@ -45,10 +46,11 @@ func (s Setup) configured(app *App) []php.Pool {
 	return slices.DeleteFunc(slices.Clone(s.Pools), func(p php.Pool) bool { return !slices.Contains(app.Pools, p.Address.String()) })
 }
 
-// Web are PHPs that only their web server leads to.
+// Web is what is reached through the web server.
 type Web struct {
-	Pools []php.Pool
-	Alone bool // nothing else serves the application
+	Pools []php.Pool   // PHPs that nothing else leads to (mod_php)
+	Alone bool         // nothing else serves the application
+	Doors []probe.Door // of the application's sites, whatever serves them
 }
 
 // Connect reaches the pools that serve an application; nil means all pools.
@@ -61,7 +63,7 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 		}
 	}
 	pools = slices.Concat(pools, web.Pools)
-	caches, err := Connect(ctx, pools, s.Options)
+	caches, err := Connect(ctx, pools, s.Options, web.Doors...)
 	if err != nil && len(s.Pools) == 0 {
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}

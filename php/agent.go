@@ -22,6 +22,7 @@ type Agent struct {
 	pool   Pool
 	script string      // as the pool sees it
 	door   *probe.Door // the way through the web server; nil: by FastCGI
+	detour *detour     // what is tried where FastCGI brings no answer; nil: nothing
 }
 
 // Worker is the PHP process that answered a call.
@@ -59,11 +60,6 @@ func (a *Agent) Pool() Pool { return a.pool }
 // Ping proves that the agent runs in the pool. It asks nothing of OPcache.
 func (a *Agent) Ping(ctx context.Context) (Worker, error) {
 	return a.call(ctx, "ping", nil, nil)
-}
-
-// Sweep has the worker that answers drop its realpath cache.
-func (a *Agent) Sweep(ctx context.Context) (Worker, error) {
-	return a.call(ctx, "sweep", nil, nil)
 }
 
 type answer struct {
@@ -113,15 +109,22 @@ func (a *Agent) exchange(ctx context.Context, op string, in, out any) (Worker, e
 			return Worker{}, fmt.Errorf("encode the request: %w", err)
 		}
 	}
-	send := a.byFastCGI
-	if a.door != nil {
-		send = a.throughDoor
-	}
-	payload, err := send(ctx, op, newNonce(), body)
+	payload, err := a.way()(ctx, op, newNonce(), body)
 	if err != nil {
 		return Worker{}, err
 	}
 	return decode(payload, out)
+}
+
+// way is how the agent is called.
+func (a *Agent) way() func(ctx context.Context, op, nonce string, body []byte) ([]byte, error) {
+	switch {
+	case a.door != nil:
+		return a.throughDoor
+	case a.detour != nil:
+		return a.byDetour
+	}
+	return a.byFastCGI
 }
 
 func (a *Agent) byFastCGI(ctx context.Context, op, nonce string, body []byte) ([]byte, error) {
