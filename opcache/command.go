@@ -204,7 +204,11 @@ func FromConfig(c *config.Config) (Setup, error) {
 	for _, a := range c.Apps {
 		app := App{Name: a.Name, Releases: a.Releases, Pools: a.Pools}
 		for _, i := range a.Instances {
-			app.Sites = append(app.Sites, Site{Name: i.Name, Path: i.Link})
+			site := Site{Name: i.Name, Path: i.Link}
+			if i.Probe != nil && !i.Probe.Off {
+				site.URL, site.Host = i.Probe.URL, i.Probe.Host
+			}
+			app.Sites = append(app.Sites, site)
 		}
 		s.Apps = append(s.Apps, app)
 	}

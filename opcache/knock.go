@@ -31,6 +31,7 @@ const (
 type knocking struct {
 	doors     []probe.Door
 	bursts    int
+	hold      time.Duration
 	fruitless int // bursts in a row that have reached nobody new
 }
 
@@ -57,6 +58,7 @@ func (r *round) knockAt(n int) {
 		return
 	}
 	hold := min(firstHold<<min(r.knock.fruitless, 8), lastHold)
+	r.knock.hold = hold
 	burst := r.knock.bursts
 	r.knock.bursts++
 	r.knock.fruitless++ // until somebody new answers
@@ -90,6 +92,6 @@ func (r *round) patience() (late <-chan time.Time, stop func()) {
 	if r.pool.doors == nil {
 		return nil, func() {}
 	}
-	timer := time.NewTimer(burstPatience + lastHold)
+	timer := time.NewTimer(burstPatience + r.knock.hold)
 	return timer.C, func() { timer.Stop() }
 }

@@ -141,7 +141,7 @@ func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err 
 	late, stop := r.patience()
 	defer stop()
 	succeeded := 0
-	for r.calls.direct+r.calls.through > 0 && !r.done() {
+	for r.waiting() && !r.done() {
 		got, ok := r.calls.next(late)
 		switch {
 		case !ok:
@@ -157,6 +157,12 @@ func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err 
 		err = nil
 	}
 	return news, err
+}
+
+// waiting tells whether answers are to be expected: by FastCGI none, where it has
+// brought none for long.
+func (r *round) waiting() bool {
+	return r.calls.through > 0 || r.calls.direct > 0 && !r.pool.agent.Detoured()
 }
 
 // begin adds calls by FastCGI up to n. Those of before that still wait stand in the

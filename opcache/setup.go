@@ -28,8 +28,12 @@ type App struct {
 	Pools    []string // addresses of those that serve it; none: all
 }
 
-// Site is a link that leads into a release.
-type Site struct{ Name, Path string }
+// Site is a link that leads into a release, and where its web server is asked.
+type Site struct {
+	Name, Path string
+	URL        string // of the document root; "": nobody knows, or it is not to be asked
+	Host       string // sent instead of the URL's, unless empty
+}
 
 // ServedBy gives the pools that serve an application; nil means any.
 func (s Setup) ServedBy(ctx context.Context, app *App) ([]php.Pool, error) {
@@ -50,7 +54,7 @@ func (s Setup) configured(app *App) []php.Pool {
 type Web struct {
 	Pools []php.Pool   // PHPs that nothing else leads to (mod_php)
 	Alone bool         // nothing else serves the application
-	Doors []probe.Door // of the application's sites, whatever serves them
+	Doors []probe.Door // of the application's sites, whatever serves them; nil: what the configuration tells
 }
 
 // Connect reaches the pools that serve an application; nil means all pools.
@@ -63,11 +67,36 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 		}
 	}
 	pools = slices.Concat(pools, web.Pools)
+	if web.Doors == nil {
+		web.Doors = s.doors(app)
+	}
 	caches, err := Connect(ctx, pools, s.Options, web.Doors...)
 	if err != nil && len(s.Pools) == 0 {
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}
 	return caches, err
+}
+
+// doors are the ways to the sites of an application, of all where it is nil. Who may
+// not read the secret of the probe has none.
+func (s Setup) doors(app *App) []probe.Door {
+	secret, err := probe.ReadSecret(s.State)
+	if err != nil {
+		return nil
+	}
+	apps := s.Apps
+	if app != nil {
+		apps = []App{*app}
+	}
+	var doors []probe.Door
+	for _, one := range apps {
+		for _, site := range one.Sites {
+			if site.URL != "" {
+				doors = append(doors, secret.Door(one.Name, site.URL, site.Host))
+			}
+		}
+	}
+	return doors
 }
 
 // sites lists every link that is configured.

@@ -76,10 +76,7 @@ const (
 // fromScoreboard lists the workers by the status page or, where none is free to
 // answer it, by a worker that a door leads to.
 func (p *pool) fromScoreboard(ctx context.Context) ([]process, error) {
-	page := func(ctx context.Context) ([]process, error) {
-		status, err := fcgi.Status(ctx, p.agent.Pool().Address, p.statusPath())
-		return fromStatus(status.Processes), err
-	}
+	page := statusPage(p.agent.Pool().Address, p.statusPath())
 	if p.doors == nil {
 		return page(ctx)
 	}
@@ -93,6 +90,13 @@ func (p *pool) fromScoreboard(ctx context.Context) ([]process, error) {
 	return workers, err
 }
 
+func statusPage(address fcgi.Address, path string) func(context.Context) ([]process, error) {
+	return func(ctx context.Context) ([]process, error) {
+		status, err := fcgi.Status(ctx, address, path)
+		return fromStatus(status.Processes), err
+	}
+}
+
 // siblings asks a worker of the pool for the others.
 func (p *pool) siblings(ctx context.Context) ([]process, error) {
 	door, err := p.Door(ctx)
@@ -102,6 +106,12 @@ func (p *pool) siblings(ctx context.Context) ([]process, error) {
 	workers, by, err := p.direct.ThroughDoor(door).Siblings(ctx)
 	if err == nil && !p.Own(ctx, by) {
 		err = fmt.Errorf("%w: process %d has answered through %s", errElsewhere, by.PID, door)
+	}
+	// It is in the call for this list, and in nothing else.
+	for i := range workers {
+		if workers[i].PID == by.PID {
+			workers[i].State, workers[i].RequestDuration = fcgi.StateIdle, 0
+		}
 	}
 	return fromStatus(workers), err
 }

@@ -28,7 +28,7 @@ type Detour interface {
 // detourPatience is how long a call by FastCGI may take before the web server is
 // asked too. A pool whose workers are all pinned never answers; one that is only
 // crowded does, and what both ways do is done twice, which does no harm.
-const detourPatience = 2 * time.Second
+const detourPatience = 500 * time.Millisecond
 
 type detour struct {
 	Detour
