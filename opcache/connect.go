@@ -50,7 +50,7 @@ type pool struct {
 	mu    sync.Mutex
 	last  []process    // the last listing of its workers
 	blind bool         // the pool has no status page
-	ways  []probe.Door // those of doors that lead to it; nil: not known yet
+	leads map[int]bool // which of the doors lead to it, as far as they have answered
 }
 
 func (p *pool) address() string { return p.agent.Pool().String() }

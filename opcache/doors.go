@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ import (
 const (
 	doorsAtOnce = 16
 	doorsLimit  = 2 * time.Second // for all of them, however many do not answer
-	doorsAgain  = time.Second     // between two attempts at those that have not answered
+	doorsAgain  = 2 * time.Second // between two attempts at those that have not answered
 )
 
 // errElsewhere: a door leads to another pool now than before.
@@ -69,31 +70,59 @@ func (d *doors) ask(ctx context.Context) []*probe.Answer {
 	return slices.Clone(d.answers)
 }
 
-// leading lists the doors that lead to the pool.
-func (p *pool) leading(ctx context.Context) []probe.Door {
+// forget has a site asked again: the worker that answered has ended since, so that
+// nobody can tell any more whose it was.
+func (d *doors) forget(i int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answers[i] = nil
+}
+
+// leading lists the doors that lead to the pool. Where some are known, those that
+// have not answered are asked again only for more.
+func (p *pool) leading(ctx context.Context, more bool) []probe.Door {
 	if p.doors == nil {
 		return nil
 	}
 	p.mu.Lock()
-	known := p.ways
+	leads := maps.Clone(p.leads)
 	p.mu.Unlock()
-	if known != nil {
-		return known
+	if !slices.Contains(slices.Collect(maps.Values(leads)), true) || more {
+		leads = p.follow(ctx, leads)
 	}
-	for i, answer := range p.doors.ask(ctx) {
-		if answer != nil && p.Own(ctx, php.Worker{PID: answer.PID, ParentPID: answer.ParentPID, SAPI: answer.SAPI}) {
-			known = append(known, p.doors.all[i])
+	var leading []probe.Door
+	for i, door := range p.doors.all {
+		if leads[i] {
+			leading = append(leading, door)
 		}
+	}
+	return leading
+}
+
+// follow finds out where the doors lead of which that is not known yet.
+func (p *pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
+	leads := map[int]bool{}
+	maps.Copy(leads, known)
+	for i, answer := range p.doors.ask(ctx) {
+		if _, done := leads[i]; done || answer == nil {
+			continue
+		}
+		own := p.Own(ctx, php.Worker{PID: answer.PID, ParentPID: answer.ParentPID, SAPI: answer.SAPI})
+		if _, err := php.ParentOf(ctx, answer.PID); err != nil && !own {
+			p.doors.forget(i)
+			continue
+		}
+		leads[i] = own
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ways = known
-	return known
+	p.leads = leads
+	return leads
 }
 
 // Door is one that leads to the pool, for the pool's agent.
 func (p *pool) Door(ctx context.Context) (probe.Door, error) {
-	if ways := p.leading(ctx); len(ways) > 0 {
+	if ways := p.leading(ctx, false); len(ways) > 0 {
 		return ways[0], nil
 	}
 	return probe.Door{}, fmt.Errorf("%w (%d asked)", php.ErrNoDetour, len(p.doors.all))

@@ -45,7 +45,7 @@ func (r *round) worthKnocking(ctx context.Context, missing []process, again bool
 	if r.pool.doors == nil || !again && !held {
 		return 0
 	}
-	if r.knock.doors = r.pool.leading(ctx); len(r.knock.doors) == 0 {
+	if r.knock.doors = r.pool.leading(ctx, r.knock.fruitless > 1); len(r.knock.doors) == 0 {
 		return 0
 	}
 	n := len(missing) << min(r.knock.fruitless, 8)
