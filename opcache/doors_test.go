@@ -26,6 +26,7 @@ const pinnedWorkers = 6
 // pinned is a farm whose web server keeps connections to some of the six workers.
 type pinned struct {
 	*farm
+	state     string       // folder of the probe's secret
 	doors     []probe.Door // of the sites
 	elsewhere []probe.Door // of a site that another pool of the same master serves
 }
@@ -43,9 +44,10 @@ func newPinned(t *testing.T, web sandbox.Web, n int) *pinned {
 	f := newFarm(t, farmOptions{sites: 3, Options: sandbox.Options{Web: web, EnableReuse: true,
 		Sites:   []sandbox.Site{{Host: "elsewhere.test", DocumentRoot: apart, Pool: "other"}},
 		Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: pinnedWorkers}, {Name: "other", Workers: 2, TCP: true}}}}}})
-	secret, err := probe.EnsureSecret(t.TempDir())
+	state := t.TempDir()
+	secret, err := probe.EnsureSecret(state)
 	f.must(err)
-	p := &pinned{farm: f, elsewhere: []probe.Door{secret.Door("app", f.server.URL()+"/", "elsewhere.test")}}
+	p := &pinned{farm: f, state: state, elsewhere: []probe.Door{secret.Door("app", f.server.URL()+"/", "elsewhere.test")}}
 	for _, site := range f.sites {
 		p.doors = append(p.doors, secret.Door("app", f.server.URL()+"/", site+".test"))
 	}
@@ -169,5 +171,22 @@ func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 		if !errors.Is(err, fcgi.ErrTimeout) || !slices.ContainsFunc(hint.Of(err), named) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The doors of other commands are those of the configuration. A cache whose workers
+// are all pinned is restarted through them: an idle connection is no request.
+func TestRestartThroughConfiguredDoors(t *testing.T) {
+	p := newPinned(t, sandbox.WebNginx, pinnedWorkers)
+	setup := opcache.Setup{State: p.state, Pools: p.pools()[:1], Apps: []opcache.App{{Name: "app"}}}
+	for i, door := range p.doors {
+		setup.Apps[0].Sites = append(setup.Apps[0].Sites, opcache.Site{Name: p.sites[i], Path: p.link(p.sites[i]), URL: door.URL, Host: door.Host})
+	}
+	caches, err := setup.Connect(p.ctx, nil, opcache.Web{})
+	p.must(err)
+	before := p.usage(caches)
+	p.restart(caches, now(opcache.MethodOPcache))
+	if after := p.usage(caches); after.Restarts != before.Restarts+1 {
+		t.Errorf("%d restarts, then %d", before.Restarts, after.Restarts)
 	}
 }
