@@ -42,7 +42,6 @@ type pool struct {
 	agent      *php.Agent // which goes through a door where FastCGI brings no answer
 	direct     *php.Agent // by FastCGI only
 	doors      *doors     // nil: there are none
-	sapi       string
 	master     int        // pid of the FPM master, or of Apache, where this host can see it, else 0
 	cacheStart time.Time  // when its OPcache was started
 	worker     php.Worker // that answered first
@@ -102,7 +101,7 @@ func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*pool, erro
 
 // learn notes which process and which cache answered.
 func (p *pool) learn(ctx context.Context, status php.Status) {
-	p.worker, p.sapi, p.cacheStart = status.Worker, status.Worker.SAPI, status.Statistics.StartTime
+	p.worker, p.cacheStart = status.Worker, status.Statistics.StartTime
 	p.master = p.masterOf(ctx)
 }
 

@@ -24,6 +24,7 @@ type Setup struct {
 type App struct {
 	Name     string
 	Releases string // folder of the releases
+	Docroot  string // what the web server serves, relative to a link
 	Sites    []Site
 	Pools    []string // addresses of those that serve it; none: all
 }
@@ -70,7 +71,11 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 	if web.Doors == nil {
 		web.Doors = s.doors(app)
 	}
-	caches, err := Connect(ctx, pools, s.Options, web.Doors...)
+	o := s.Options
+	if app != nil {
+		o.Docroot = app.Docroot
+	}
+	caches, err := Connect(ctx, pools, o, web.Doors...)
 	if err != nil && len(s.Pools) == 0 {
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}
@@ -97,6 +102,16 @@ func (s Setup) doors(app *App) []probe.Door {
 		}
 	}
 	return doors
+}
+
+// Glance is Connect for those who must not write anything: nil where the agent
+// would have to be installed for one of the pools.
+func (s Setup) Glance(ctx context.Context, app *App) (*Caches, error) {
+	pools, err := s.ServedBy(ctx, app)
+	if err != nil || slices.ContainsFunc(pools, func(p php.Pool) bool { return !php.AgentInstalled(p.AgentDir) }) {
+		return nil, err
+	}
+	return s.Connect(ctx, app, Web{})
 }
 
 // sites lists every link that is configured.
