@@ -36,7 +36,8 @@ type run struct {
 	release  release.Release // where the links go; of a folder that is no release only ID and Path
 	made     []string        // releases that this run has sealed, by id
 	plan     Plan
-	staying  map[string]bool // of Instances: those that get a new path for the release that they are on
+	contents map[string]string // what releases hold, by id (original)
+	staying  map[string]bool   // of Instances: those that get a new path for the release that they are on
 
 	addressing opcache.Addressing // the weakest of the instances; "" before anybody was asked
 	links      *relinking
@@ -46,8 +47,7 @@ type run struct {
 	synced     func() error   // waits until all moves are durable
 
 	secret probe.Secret
-	sights []front.Sight // of the front doors, before anything moved
-	web    opcache.Web
+	sights []front.Sight      // of the front doors, before anything moved
 	before map[string]outcome // of the sites' front pages, right before the switch
 
 	caches Caches
@@ -155,7 +155,7 @@ func newRun(o Options, d Deps, operation Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, operation), staying: map[string]bool{}}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, operation), staying: map[string]bool{}, contents: map[string]string{}}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err

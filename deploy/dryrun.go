@@ -28,7 +28,7 @@ func (r *run) dryDeploy(ctx context.Context) error {
 		return errors.Join(err, r.drySwitch(ctx))
 	}
 	id := r.store.NewID(time.Now(), r.resolved.Label)
-	r.report.Release, r.to = id, r.everywhere(r.App.destination(id))
+	r.report.Release, r.to, r.made = id, r.everywhere(r.App.destination(id)), []string{id}
 	r.would("fetch %s (%s, %s) into %s", r.Ref, r.resolved.Description, ui.Bytes(r.resolved.Bytes), r.store.Path(id))
 	for _, entry := range r.App.Shared {
 		r.would("link %s of the release to %s", entry, r.App.SharedDir)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/release"
 	"relink/internal/hint"
 )
 
@@ -28,9 +29,9 @@ func (g goal) leaves() bool { return g.now != "" && g.to.Real != g.state.Real }
 // nobody goes back to one that was left. OPcache keeps the literal paths through
 // the links as keys, which cannot be listed, and which live again as soon as
 // anybody compiles the old script: the old path has to die as a whole. So who is
-// to stay on such a release, or to go there, gets it under a new path: a repeat,
-// which make makes. Where literal paths are not looked at, paths are just paths.
-func (r *run) apart(make func(of string) (Destination, error)) error {
+// to stay on such a release, or to go there, gets it under a new path: a repeat.
+// Where literal paths are not looked at, paths are just paths.
+func (r *run) apart(repeat func(of string) (Destination, error)) error {
 	if r.Reset == ResetNever || r.addressing.Reuses() {
 		return nil
 	}
@@ -58,7 +59,7 @@ func (r *run) apart(make func(of string) (Destination, error)) error {
 			continue
 		}
 		if _, done := repeats[g.to.Release]; !done {
-			if repeats[g.to.Release], err = r.elsewhere(g.to.Release, paths, make); err != nil {
+			if repeats[g.to.Release], err = r.elsewhere(g.to.Release, paths, repeat); err != nil {
 				return err
 			}
 		}
@@ -113,15 +114,21 @@ func (p paths) spent(release string) bool { return p.leaving[release] || !p.used
 
 // elsewhere is a release with the content of this one under a path that is not
 // spent: one that is live already, or a new one.
-func (r *run) elsewhere(release string, p paths, make func(of string) (Destination, error)) (Destination, error) {
-	content := r.original(release)
-	for id := range p.used {
-		if !p.spent(id) && id != "" && !filepath.IsAbs(id) && r.original(id) == content {
-			return r.App.destination(id), nil
+func (r *run) elsewhere(id string, p paths, repeat func(of string) (Destination, error)) (Destination, error) {
+	content := r.original(id)
+	for other := range p.used {
+		if !p.spent(other) && other != "" && !filepath.IsAbs(other) && r.original(other) == content {
+			return r.App.destination(other), nil
 		}
 	}
-	return make(release)
+	to, err := repeat(id)
+	if errors.Is(err, release.ErrForeign) && p.leaving[id] {
+		err = hint.With(fmt.Errorf("%w: %w", ErrDivided, err), wayOut)
+	}
+	return to, err
 }
+
+const wayOut = "deploy to all instances; or set opcache.revalidate_path=1 for the pool, which makes it not matter"
 
 // refuseStrangers: a link that is no instance is not relink's to move. If the web
 // server serves it, its visitors keep the old path alive.
@@ -155,7 +162,7 @@ func (r *run) mayUseFolder(g goal, p paths) error {
 		return r.mayReturn(g.to, history)
 	}
 	return hint.With(fmt.Errorf("%w: %s is no release, so that it cannot be repeated for %s, which would stay there", ErrDivided, g.to.Release, g.instance.Name),
-		"deploy to all instances; or set opcache.revalidate_path=1 for the pool, which makes it not matter")
+		wayOut)
 }
 
 // adopt takes what the goals have come to: the chosen ones go where they go, and

@@ -23,10 +23,6 @@ func (r *run) preflight(ctx context.Context) (string, error) {
 	if err := r.readLinks(); err != nil {
 		return "", err
 	}
-	var err error
-	if r.web, err = r.knock(ctx); err != nil {
-		return "", err
-	}
 	if err := r.connect(ctx); err != nil {
 		return "", err
 	}
@@ -70,7 +66,11 @@ func (r *run) connect(ctx context.Context) error {
 	if r.caches != nil || r.Reset == ResetNever {
 		return nil
 	}
-	caches, err := r.Connect(ctx, r.web)
+	web, err := r.knock(ctx)
+	if err != nil {
+		return err
+	}
+	caches, err := r.Connect(ctx, web)
 	if errors.Is(err, opcache.ErrNoPool) && r.fresh() {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"relink/deploy/webmap"
 	"relink/internal/hint"
@@ -123,7 +124,7 @@ func (r *run) recoverFrom(ctx context.Context, left Journal) error {
 // recoverStaging removes releases that no link leads to yet.
 func (r *run) recoverStaging(ctx context.Context, left Journal) error {
 	r.unsettled = left.Unsettled
-	made := left.Repeats
+	made := slices.Clone(left.Repeats)
 	if left.Made {
 		made = append(made, left.Release)
 	}

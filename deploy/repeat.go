@@ -28,10 +28,7 @@ func (r *run) separated() string {
 	if n := len(r.staying); n > 0 {
 		parts = append(parts, ui.Plural(n, "other instance")+" to the same release under a new path")
 	}
-	for _, id := range r.journal.Repeats {
-		parts = append(parts, id)
-	}
-	return strings.Join(parts, ", ")
+	return strings.Join(append(parts, r.journal.Repeats...), ", ")
 }
 
 // goesTo names the release that the run is about.
@@ -100,11 +97,15 @@ func wasOn(history []Event, instance, release string) bool {
 
 // original names the content of a release: the one that it repeats, or itself.
 func (r *run) original(id string) string {
-	one, err := r.store.Get(id)
-	if err != nil {
-		return id
+	content, known := r.contents[id]
+	if !known {
+		content = id
+		if one, err := r.store.Get(id); err == nil {
+			content = one.Content()
+		}
+		r.contents[id] = content
 	}
-	return one.Content()
+	return content
 }
 
 // nameContent notes what a target repeats: the history is read when it is gone.

@@ -104,11 +104,6 @@ func (f *farm) must(err error) {
 	}
 }
 
-func (f *farm) symlink(target, name string) {
-	f.t.Helper()
-	f.must(os.Symlink(target, name))
-}
-
 func (f *farm) mkdir(dir string) {
 	f.t.Helper()
 	f.must(os.MkdirAll(dir, 0o755))

@@ -1,0 +1,132 @@
+package deploy
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"relink/opcache"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// crowd is an application whose instances are on these releases.
+func crowd(t *testing.T, on map[string]string) App {
+	t.Helper()
+	root := realTemp(t)
+	app := App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
+	mkdir(t, filepath.Join(root, "www"))
+	for _, name := range slices.Sorted(maps.Keys(on)) {
+		mkdir(t, filepath.Join(app.Releases, on[name]))
+		symlink(t, filepath.Join(app.Releases, on[name]), filepath.Join(root, "www", name))
+		app.Instances = append(app.Instances, Instance{Name: name, Link: filepath.Join(root, "www", name)})
+	}
+	return app
+}
+
+// apartFrom runs the rule for instances that go to these releases, of which made is
+// made by this very run, and tells where each instance that moves goes then; "v1'"
+// is a repeat of v1.
+func apartFrom(t *testing.T, app App, addressing opcache.Addressing, to map[string]string, made ...string) (map[string]string, *run, error) {
+	t.Helper()
+	r, err := newRun(Options{App: app}, Deps{}, OperationDeploy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addressing, r.made = addressing, made
+	for _, instance := range app.Instances {
+		if to[instance.Name] != "" {
+			r.Instances, r.to = append(r.Instances, instance), append(r.to, app.destination(to[instance.Name]))
+		}
+	}
+	if r.states, err = readLinks(r.Instances); err != nil {
+		t.Fatal(err)
+	}
+	err = r.apart(func(of string) (Destination, error) { return app.destination(of + "'"), nil })
+	went := map[string]string{}
+	for i, instance := range r.Instances {
+		went[instance.Name] = r.to[i].Release
+	}
+	return went, r, err
+}
+
+func TestApart(t *testing.T) {
+	all := map[string]string{"a": "v1", "b": "v1", "c": "v1"}
+	for name, c := range map[string]struct {
+		on, to, want map[string]string
+		made         []string
+		stay         []string
+	}{
+		"all leave": {on: all, made: []string{"v2"},
+			to: map[string]string{"a": "v2", "b": "v2", "c": "v2"}, want: map[string]string{"a": "v2", "b": "v2", "c": "v2"}},
+		"one leaves, the others get a path of their own": {on: all, made: []string{"v2"},
+			to: map[string]string{"a": "v2"}, want: map[string]string{"a": "v2", "b": "v1'", "c": "v1'"}, stay: []string{"b", "c"}},
+		"others are elsewhere": {on: map[string]string{"a": "v1", "b": "v3", "c": "v3"}, made: []string{"v2"},
+			to: map[string]string{"a": "v2"}, want: map[string]string{"a": "v2"}},
+		"the rest follows, to a path that nobody leaves": {on: map[string]string{"a": "v2", "b": "v1", "c": "v1"},
+			to: map[string]string{"b": "v2", "c": "v2"}, want: map[string]string{"b": "v2", "c": "v2"}},
+		"back to a path that all have left": {on: map[string]string{"a": "v2", "b": "v2", "c": "v2"},
+			to: map[string]string{"a": "v1", "b": "v1", "c": "v1"}, want: map[string]string{"a": "v1'", "b": "v1'", "c": "v1'"}},
+		"one goes where another one leaves": {on: map[string]string{"a": "v2", "b": "v1", "c": "v1"},
+			to: map[string]string{"a": "v1", "b": "v3"}, want: map[string]string{"a": "v1'", "b": "v3'", "c": "v1'"}, stay: []string{"c"}},
+		"nobody moves": {on: all, to: map[string]string{"a": "v1"}, want: map[string]string{"a": "v1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := crowd(t, c.on)
+			mkdir(t, filepath.Join(app.Releases, "v1"), filepath.Join(app.Releases, "v2"), filepath.Join(app.Releases, "v3"))
+			got, r, err := apartFrom(t, app, opcache.Keyed, c.to, c.made...)
+			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+				t.Error(err, diff)
+			}
+			if stay := slices.Sorted(maps.Keys(r.staying)); !slices.Equal(c.stay, stay) {
+				t.Errorf("%q stay, want %q", stay, c.stay)
+			}
+		})
+	}
+}
+
+// Where literal paths are not looked at, paths are just paths.
+func TestApartWherePathsAreReused(t *testing.T) {
+	for _, addressing := range []opcache.Addressing{opcache.Resolved, opcache.Revalidated} {
+		app := crowd(t, map[string]string{"a": "v1", "b": "v1"})
+		got, r, err := apartFrom(t, app, addressing, map[string]string{"a": "v0"})
+		if diff := cmp.Diff(map[string]string{"a": "v0"}, got); diff != "" || err != nil || len(r.staying) > 0 {
+			t.Error(addressing, err, diff)
+		}
+	}
+}
+
+// What relink may not move, or cannot repeat, is refused before anything moves.
+func TestApartRefuses(t *testing.T) {
+	app := crowd(t, map[string]string{"a": "v1", "b": "v1"})
+	stranger := filepath.Join(filepath.Dir(app.Instances[0].Link), "stranger")
+	symlink(t, filepath.Join(app.Releases, "v1"), stranger)
+	_, _, err := apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2", "b": "v2"}, "v2")
+	if !errors.Is(err, ErrDivided) || !strings.Contains(err.Error(), "/stranger would stay") {
+		t.Error(err)
+	}
+	if err := os.Remove(stranger); err != nil {
+		t.Fatal(err)
+	}
+
+	// A folder that is no release: its path cannot be made new.
+	adopted := filepath.Join(filepath.Dir(app.Releases), "by-hand")
+	mkdir(t, adopted)
+	for _, instance := range app.Instances {
+		if err := os.Remove(instance.Link); err != nil {
+			t.Fatal(err)
+		}
+		symlink(t, adopted, instance.Link)
+	}
+	_, _, err = apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2"}, "v2")
+	if !errors.Is(err, ErrDivided) || !strings.Contains(err.Error(), "is no release") || !strings.Contains(err.Error(), "for b") {
+		t.Error(err)
+	}
+	if _, _, err = apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2", "b": "v2"}, "v2"); err != nil {
+		t.Error("all of them may leave it:", err)
+	}
+}
