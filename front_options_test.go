@@ -17,7 +17,7 @@ func (f *front) options() sandbox.Options {
 	maps.Copy(ini, f.way.ini)
 	return sandbox.Options{
 		Root: f.path("srv"), Web: f.way.web, Handler: f.way.handler, EnableReuse: f.way.reuse, INI: ini, Children: 4,
-		Masters: []sandbox.Master{{INI: ini, Pools: []sandbox.Pool{{Name: "www", Workers: f.workers()}}}},
+		Masters: []sandbox.Master{f.elsewhere(sandbox.Master{INI: ini, Pools: []sandbox.Pool{{Name: "www", Workers: f.workers()}}})},
 		Sites:   f.sites(),
 	}
 }
@@ -49,6 +49,7 @@ func (f *front) sites() []sandbox.Site {
 			site.DocumentRoot = f.path("releases")
 			site.Directives = sandbox.MapDirectives(f.path("map"), club, f.path("releases"), "public")
 		}
+		site.SeenAs = f.seenAs(site.DocumentRoot)
 		sites = append(sites, site)
 	}
 	return sites
@@ -60,7 +61,7 @@ func (f *front) configuration() string {
 	var b strings.Builder
 	pool := f.server.Pool("")
 	fmt.Fprintf(&b, "state_dir: %q\ntimeouts: {settle: 10s, call: 5s}\n", f.path("state"))
-	fmt.Fprintf(&b, "pools: [{address: %q, status_path: %s, agent_dir: %q}]\n", pool.Address, pool.StatusPath, f.server.AgentDir())
+	fmt.Fprintf(&b, "pools: [{address: %q, status_path: %s, agent_dir: %q%s}]\n", pool.Address, pool.StatusPath, f.server.AgentDir(), f.pathMap())
 	fmt.Fprintf(&b, "apps:\n  club:\n    source: {git: %q}\n    releases: %q\n    min_free: 1\n", f.path("repo.git"), f.path("releases"))
 	if f.way.resolved && f.way.web != sandbox.WebNginx {
 		fmt.Fprintf(&b, "    map: %q\n", f.path("map"))

@@ -23,6 +23,7 @@ type way struct {
 	reuse      bool // the web server keeps its connections to PHP-FPM
 	behind     bool // the web server reaches the links through another link
 	inside     bool // the link is the folder core of a site whose own scripts stay
+	elsewhere  elsewhere
 
 	ini map[string]string            // of PHP
 	app func(ref string) application // nil is ordinary
