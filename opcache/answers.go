@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"relink/php"
 	"relink/php/probe"
 )
 
@@ -15,6 +16,17 @@ func (c *Caches) ToHost(a probe.Answer) string {
 		return p.agent.Pool().PathMap.ToHost(a.File)
 	}
 	return a.File
+}
+
+// Views are those of the pools that see paths otherwise than this machine does.
+func (c *Caches) Views() []php.PathMap {
+	var views []php.PathMap
+	for _, one := range c.caches {
+		if view := one.paths(); len(view) > 0 {
+			views = append(views, view)
+		}
+	}
+	return views
 }
 
 func (c *Caches) find(a probe.Answer) *pool {

@@ -69,14 +69,15 @@ func (w *web) writeHandler(b *strings.Builder, site Site) {
 }
 
 // writeSeenAs has mod_proxy_fcgi translate the paths that it sends. Apache itself
-// needs the script under its own path: FilesMatch is asked about files.
+// needs the script under its own path: FilesMatch is asked about files. At that
+// moment SCRIPT_FILENAME still begins with "proxy:fcgi://localhost".
 func writeSeenAs(b *strings.Builder, site Site) {
 	if site.SeenAs == "" {
 		return
 	}
 	for _, name := range []string{"SCRIPT_FILENAME", "DOCUMENT_ROOT"} {
-		condition := fmt.Sprintf("reqenv('%s') =~ m#^%s(/.*)?$#", name, regexp.QuoteMeta(site.DocumentRoot))
-		fmt.Fprintf(b, "\tProxyFCGISetEnvIf %s %s %s\n", quote(condition), name, quote(site.SeenAs+"$1"))
+		condition := fmt.Sprintf("reqenv('%s') =~ m#^(proxy:fcgi://[^/]*)?%s(/.*)?$#", name, regexp.QuoteMeta(site.DocumentRoot))
+		fmt.Fprintf(b, "\tProxyFCGISetEnvIf %s %s %s\n", quote(condition), name, quote(site.SeenAs+"$2"))
 	}
 }
 

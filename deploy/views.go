@@ -1,0 +1,86 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"relink/internal/hint"
+	"relink/opcache"
+	"relink/php"
+)
+
+// ErrUnseen: no text of a link leads both this machine and the pools to the release.
+var ErrUnseen = errors.New("PHP cannot follow the link")
+
+// fitViews chooses, for pools that see the files under other paths (a chroot, a
+// container), texts of the links that hold there too: the pool follows a link by
+// its own folders. An absolute link would lead it to the path of this machine; a
+// relative one holds where link and release keep their way to each other.
+func (r *run) fitViews(plan Plan) error {
+	if r.caches == nil {
+		return nil
+	}
+	views := r.caches.Views()
+	var unseen []error
+	for i, move := range plan {
+		if !move.Needed() || !move.To.Exists() {
+			continue
+		}
+		literal, view := literalIn(views, move)
+		if view != nil {
+			unseen = append(unseen, cannotFollow(move, view))
+			continue
+		}
+		plan[i].To.Literal = literal
+	}
+	return r.refuseUnseen(unseen)
+}
+
+// literalIn is the move's own text or, where one of the pools could not follow
+// that, another; view is that of a pool for which there is none.
+func literalIn(views []php.PathMap, move Move) (literal string, view php.PathMap) {
+	texts := []string{move.To.Literal}
+	if relative, err := filepath.Rel(filepath.Dir(move.Place), move.To.Real); err == nil {
+		texts = append(texts, relative)
+	}
+	for _, text := range texts {
+		if view = whoCannotFollow(views, move, text); view == nil {
+			return text, nil
+		}
+	}
+	return "", view
+}
+
+func whoCannotFollow(views []php.PathMap, move Move, text string) php.PathMap {
+	for _, view := range views {
+		if !follows(view, move, text) {
+			return view
+		}
+	}
+	return nil
+}
+
+func follows(view php.PathMap, move Move, text string) bool {
+	if filepath.IsAbs(text) {
+		return text == view.ToPool(text)
+	}
+	return filepath.Join(view.ToPool(filepath.Dir(move.Place)), text) == view.ToPool(move.To.Real)
+}
+
+func cannotFollow(move Move, view php.PathMap) error {
+	return fmt.Errorf("instance %s: %w: %s, which PHP sees as %s, to %s, which it sees as %s",
+		move.Instance, ErrUnseen, move.Place, view.ToPool(move.Place), move.To.Real, view.ToPool(move.To.Real))
+}
+
+// refuseUnseen: where the web server sends real paths PHP follows no link.
+func (r *run) refuseUnseen(unseen []error) error {
+	if len(unseen) == 0 || r.App.Map != "" || r.addressing == opcache.Resolved {
+		return nil
+	}
+	if err := errors.Join(unseen...); !r.Force {
+		return hint.With(err, "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on")
+	}
+	r.report.warn(fmt.Sprintf("%v", unseen[0]))
+	return nil
+}
