@@ -24,6 +24,7 @@ type way struct {
 	behind     bool // the web server reaches the links through another link
 	inside     bool // the link is the folder core of a site whose own scripts stay
 	elsewhere  elsewhere
+	unmapped   bool // path_map does not tell how the pools see the releases
 
 	ini map[string]string            // of PHP
 	app func(ref string) application // nil is ordinary

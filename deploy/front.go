@@ -223,6 +223,8 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	}
 	want := r.App.releaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
+	case !inside && !r.ours(file):
+		return seen, r.strangePath(s, file)
 	case !inside:
 		return seen, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, seen.Release, move.To.Release, describeAnswer(s.Answer)),
 			"%s", oldPageHint(known))

@@ -3,8 +3,12 @@ package deploy
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"relink/deploy/front"
 	"relink/internal/hint"
 	"relink/opcache"
 	"relink/php"
@@ -83,4 +87,62 @@ func (r *run) refuseUnseen(unseen []error) error {
 	}
 	r.report.warn(fmt.Sprintf("%v", unseen[0]))
 	return nil
+}
+
+// refuseStrangePaths: where a pool's path_map is wrong or missing, every path that
+// it is asked about is one that it does not know, and what is invalidated is
+// nothing at all. The live release tells before anything moves.
+func (r *run) refuseStrangePaths() error {
+	if r.caches == nil {
+		return nil
+	}
+	for _, s := range r.sights {
+		if s.Err != nil || r.ours(r.caches.ToHost(s.Answer)) {
+			continue
+		}
+		err := r.strangePath(s, r.caches.ToHost(s.Answer))
+		if !r.Force {
+			return err
+		}
+		r.report.warn(err.Error())
+	}
+	return nil
+}
+
+// ours tells whether a file may belong to a release, or to a folder that a link
+// leads to now.
+func (r *run) ours(file string) bool {
+	if within(file, r.App.realReleases()) {
+		return true
+	}
+	return slices.ContainsFunc(r.states, func(s LinkState) bool { return s.Real != "" && within(file, s.Real) })
+}
+
+func within(file, folder string) bool {
+	return strings.HasPrefix(file, folder+string(filepath.Separator))
+}
+
+// strangePath names the script as PHP does, and as the path_map makes it.
+func (r *run) strangePath(s front.Sight, file string) error {
+	made := ", which is no path of a release here"
+	if file != s.Answer.File {
+		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
+	}
+	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, describeAnswer(s.Answer), s.Answer.File, made),
+		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, r.seenReleases(s.Answer.File))
+}
+
+// seenReleases is the releases folder as PHP sees it: what lies before the id of
+// one of the releases.
+func (r *run) seenReleases(file string) string {
+	known := map[string]bool{r.release.ID: true}
+	for _, state := range r.states {
+		known[releaseOf(state.Real, r.App.realReleases())] = true
+	}
+	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
+		if known[path.Base(dir)] {
+			return path.Dir(dir)
+		}
+	}
+	return "/path/there"
 }

@@ -1,6 +1,8 @@
 package opcache
 
 import (
+	"slices"
+
 	"relink/php"
 	"relink/php/probe"
 )
@@ -8,14 +10,24 @@ import (
 // Has tells whether the PHP that answered a probe is one of these: the same kind
 // of server, the same start of its OPcache, and the same parent, each as far as it
 // is known.
-func (c *Caches) Has(a probe.Answer) bool { return c.find(a) != nil }
+func (c *Caches) Has(a probe.Answer) bool {
+	return slices.ContainsFunc(c.pools(), func(p *pool) bool { return p.answered(a) })
+}
 
-// ToHost is the script that answered a probe, as the host sees it.
+// ToHost is the script that answered a probe, as the host sees it. The pools of
+// containers that began together, each with a first process of its own, may all
+// be the one that answered: then it is the way in which the file exists.
 func (c *Caches) ToHost(a probe.Answer) string {
-	if p := c.find(a); p != nil {
-		return p.agent.Pool().PathMap.ToHost(a.File)
+	host := a.File
+	for _, p := range c.pools() {
+		if !p.answered(a) {
+			continue
+		}
+		if host = p.agent.Pool().PathMap.ToHost(a.File); exists(host) {
+			break
+		}
 	}
-	return a.File
+	return host
 }
 
 // Views are those of the pools that see paths otherwise than this machine does.
@@ -29,18 +41,9 @@ func (c *Caches) Views() []php.PathMap {
 	return views
 }
 
-func (c *Caches) find(a probe.Answer) *pool {
-	for _, p := range c.pools() {
-		if p.answered(a) {
-			return p
-		}
-	}
-	return nil
-}
-
-// answered compares the start by the second: that is what OPcache counts in. A
-// parent in another PID namespace has a number of its own there, and this host
-// shows no master then.
+// answered compares the start by the second: that is what OPcache counts in. The
+// parent is compared by the number that the workers themselves know it by: in
+// another PID namespace that is not the one of this host.
 func (p *pool) answered(a probe.Answer) bool {
 	switch {
 	case p.sapi != a.SAPI:
@@ -48,5 +51,5 @@ func (p *pool) answered(a probe.Answer) bool {
 	case !a.CacheStart.IsZero() && a.CacheStart.Unix() != p.cacheStart.Unix():
 		return false
 	}
-	return p.master == 0 || a.ParentPID == 0 || a.ParentPID == p.master
+	return p.worker.ParentPID == 0 || a.ParentPID == 0 || a.ParentPID == p.worker.ParentPID
 }
