@@ -40,7 +40,7 @@ func (f *front) elsewhere(m sandbox.Master) sandbox.Master {
 		m.Container = &sandbox.Container{Binds: []sandbox.Bind{{Host: f.root, Inside: inside[container]}}}
 	case jails:
 		m.Pools = append(m.Pools, sandbox.Pool{Name: "other", Workers: f.workers()})
-		m.Container = &sandbox.Container{}
+		m.Container = &sandbox.Container{SharePIDs: true}
 		for i := range m.Pools {
 			jail := filepath.Join("/srv", m.Pools[i].Name)
 			m.Pools[i].TCP = true

@@ -15,15 +15,16 @@ import (
 	"relink/internal/hint"
 )
 
-// Container has an FPM master run in namespaces of its own for mounts, network
-// and processes. It sees this machine's programs and libraries, none of its /tmp
-// and /srv but what Binds puts there, and no process of this machine. Its pools
-// listen on an address that only this machine reaches. It needs root.
+// Container has an FPM master run in namespaces of its own: mounts, network and,
+// unless SharePIDs says otherwise, processes. It sees this machine's programs and libraries, none of its /tmp
+// and /srv but what Binds puts there. Its pools listen on an address that only
+// this machine reaches. It needs root.
 //
-// Everything ends with the master, which is process 1 in there: the kernel ends
-// the other processes, the mounts and the network with it.
+// Everything ends with the master: the kernel ends the mounts and the network
+// with the last process in there, and the other processes with process 1.
 type Container struct {
-	Binds []Bind
+	Binds     []Bind
+	SharePIDs bool // the master is a process of this machine
 }
 
 // Bind shows the folder Host at the path Inside, which lies below /tmp or /srv.
@@ -105,7 +106,10 @@ func (m *master) inContainer(cmd *exec.Cmd) (connect func(*process) error, err e
 		args = append(args, bind.Host+":"+bind.Inside)
 	}
 	cmd.Args, cmd.Path = append(append(args, "--"), cmd.Args...), path
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
+	if !m.Container.SharePIDs {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
+	}
 	theirs, ours, err := os.Pipe()
 	if err != nil {
 		return nil, err
