@@ -71,6 +71,9 @@ func (f *front) configuration() string {
 	if f.way.resolved && f.way.web != sandbox.WebNginx {
 		fmt.Fprintf(&b, "    map: %q\n", f.path("map"))
 	}
+	if f.way.assets != "" {
+		fmt.Fprintf(&b, "    assets: [%s]\n", f.way.assets)
+	}
 	if f.way.inside {
 		fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", f.server.URL()+"/core/")
 	} else {

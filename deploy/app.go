@@ -11,6 +11,7 @@ type App struct {
 	Releases  string   // folder of the releases
 	SharedDir string   // folder of what the releases share
 	Shared    []string // paths linked into each release from SharedDir
+	Assets    []string // folders of each release whose files pages name
 	State     string   // folder of locks, journals and histories
 
 	LinkTarget string // folder inside a release that a link points at; "" or "." is the release
