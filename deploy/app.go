@@ -20,7 +20,8 @@ type App struct {
 	MinFree    int64  // bytes that must stay free beside a new release
 
 	Map      string // Apache's RewriteMap from instances to releases; "": none
-	AgentDir string // where the PHP of the sites finds the agent; "" is the default
+	AgentDir string // folder of the agent on this machine; "" is the default
+	AgentAt  string // the same as the PHP of the sites sees it; "" is the same path
 
 	Instances []Instance
 	Hooks     Hooks

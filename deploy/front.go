@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (r *run) installProbe(release string) error {
 	if err != nil {
 		return err
 	}
-	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, r.App.agentDir())
+	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, cmp.Or(r.App.AgentAt, r.App.agentDir()))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil // without its document root the release is not sealed, which says so
 	}
