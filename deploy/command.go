@@ -213,7 +213,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 	a := s.app
 	s.options = Options{
 		App: App{
-			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: s.config.StateDir,
+			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, Assets: a.Assets, State: s.config.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Map: a.Map, Instances: instancesOf(a.Instances),
 			Hooks: Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
 		},
@@ -227,14 +227,14 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
-	s.options.App.AgentDir = agentDir(s.config, a)
+	s.options.App.AgentDir, s.options.App.AgentAt = agentDir(s.config, a)
 	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
 	return cleanUp, err
 }
 
-// agentDir is where the PHP that serves an application finds the agent: as its
-// first pool sees it.
-func agentDir(c *config.Config, a *config.App) string {
+// agentDir is where the agent of an application's first pool lies, here and as that
+// pool sees it.
+func agentDir(c *config.Config, a *config.App) (dir, at string) {
 	for _, pool := range c.Pools {
 		if len(a.Pools) > 0 && !slices.Contains(a.Pools, pool.Address) {
 			continue
@@ -243,9 +243,9 @@ func agentDir(c *config.Config, a *config.App) string {
 		for _, m := range pool.PathMap {
 			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
 		}
-		return mapped.ToPool(pool.AgentDir)
+		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
 	}
-	return ""
+	return "", ""
 }
 
 func instancesOf(configured []config.Instance) []Instance {

@@ -29,6 +29,9 @@ func (r *run) preflight(ctx context.Context) (string, error) {
 	if err := r.refuseStrangeCaches(); err != nil {
 		return "", err
 	}
+	if err := r.refuseStrangePaths(); err != nil {
+		return "", err
+	}
 	if err := r.findAddressing(ctx); err != nil {
 		return "", err
 	}

@@ -221,6 +221,7 @@ func FromConfig(c *config.Config) (Setup, error) {
 		for _, m := range one.PathMap {
 			pool.PathMap = append(pool.PathMap, php.Mapping{Host: m.Host, Pool: m.Pool})
 		}
+		pool.PathMap = pool.PathMap.Real()
 		s.Pools = append(s.Pools, pool)
 		if len(one.Command) > 0 {
 			s.Restart.Commands[address.String()] = one.Command

@@ -151,12 +151,14 @@ func masterOf(ctx context.Context, w php.Worker) int {
 // groupByMaster joins pools only where it is sure that they share a cache: the
 // same master on this host and the same start. Treating one cache as two costs
 // work that is done twice; treating two as one would leave old code in the
-// other. Pools that see the files under other paths have keys of their own.
+// other. Pools that see the files under other paths have keys of their own, and
+// so have those in another root where opcache.validate_root tells roots apart
+// (zend_accel_hash.c: each key's hash is mixed with the root's inode).
 func groupByMaster(pools []*pool) []*cache {
 	var caches []*cache
 	for _, p := range pools {
 		i := slices.IndexFunc(caches, func(c *cache) bool {
-			return c.sameMemory(p) && slices.Equal(c.paths(), p.agent.Pool().PathMap)
+			return c.sameMemory(p) && c.sameRoot(p) && slices.Equal(c.paths(), p.agent.Pool().PathMap)
 		})
 		if i >= 0 {
 			caches[i].pools = append(caches[i].pools, p)
@@ -171,6 +173,10 @@ func groupByMaster(pools []*pool) []*cache {
 func (c *cache) sameMemory(p *pool) bool {
 	first := c.pools[0]
 	return p.master != 0 && p.master == first.master && p.cacheStart.Equal(first.cacheStart)
+}
+
+func (c *cache) sameRoot(p *pool) bool {
+	return c.pools[0].worker.Root == p.worker.Root && p.worker.Root != php.UnknownRoot
 }
 
 // distinct lists one cache for each memory, for figures that shall not be

@@ -35,7 +35,14 @@ type Worker struct {
 	RequestTime time.Time
 	// RealpathCache is the size in bytes of the worker's realpath cache at the end of the call.
 	RealpathCache int64
+	// Root is the inode of the worker's root folder with opcache.validate_root: then
+	// OPcache's keys are those of workers with the same root only. "" without that
+	// setting, UnknownRoot where the pool may not look at its root (open_basedir).
+	Root string
 }
+
+// UnknownRoot is a root that may be the same as any other, or not.
+const UnknownRoot = "?"
 
 // NewAgent installs the agent under the pool's AgentDir if it is not there yet.
 // It does not talk to the pool.
@@ -75,11 +82,12 @@ type wireWorker struct {
 	SAPI          string  `json:"sapi"`
 	Time          float64 `json:"time"` // seconds
 	RealpathCache int64   `json:"realpath_cache"`
+	Root          string  `json:"root"`
 }
 
 func (w wireWorker) worker() Worker {
 	return Worker{PID: w.PID, ParentPID: w.Parent, PHPVersion: w.PHP, SAPI: w.SAPI,
-		RequestTime: time.UnixMicro(int64(w.Time * 1e6)), RealpathCache: w.RealpathCache}
+		RequestTime: time.UnixMicro(int64(w.Time * 1e6)), RealpathCache: w.RealpathCache, Root: w.Root}
 }
 
 // call runs one operation and decodes its result into out. Where the operation

@@ -488,7 +488,17 @@ final class RelinkAgent
             'sapi' => PHP_SAPI,
             'time' => (float) ($_SERVER['REQUEST_TIME_FLOAT'] ?? 0),
             'realpath_cache' => function_exists('realpath_cache_size') ? realpath_cache_size() : 0,
+            'root' => self::root(),
         ];
+    }
+
+    /** The root folder as OPcache tells its keys apart by it: '' where it does not, '?' where PHP may not know. */
+    private static function root(): string
+    {
+        if (!function_exists('ini_get') || !self::flag('opcache.validate_root')) {
+            return '';
+        }
+        return (string) (@fileinode('/') ?: '?');
     }
 
     private static function encode(array $answer): string
