@@ -12,12 +12,12 @@ import (
 	"relink/internal/ui"
 )
 
-// The doctor's checks are about the configuration of PHP and PHP-FPM. What they
+// The doctor's checks are about the configuration of PHP, PHP-FPM and Apache. What they
 // find is a WARNING: it works today.
 var doctorChecks = []Check{{
 	Name: "process-control-timeout", Family: "doctor",
 	Means: "process_control_timeout is 0, FPM's default: a reload kills the requests in flight.",
-	run:   masters(checkControlTimeout),
+	run:   fpmMasters(checkControlTimeout),
 }, {
 	Name: "validate-timestamps", Family: "doctor",
 	Means: "opcache.validate_timestamps is on though instances share releases, which never change: it costs system calls and makes no new code appear.",
@@ -77,7 +77,7 @@ func checkTimestamps(f *Facts, t *Thresholds) []Result {
 		for i := range f.Apps {
 			if f.Apps[i].sharedOn(m) {
 				return problem(Warning, "", "opcache.validate_timestamps is on though the releases of "+f.Apps[i].Name+" are shared and never change",
-					"set opcache.validate_timestamps=0 and reload PHP-FPM")
+					"set opcache.validate_timestamps=0 and reload "+m.server())
 			}
 		}
 		return ok("", "on, and no releases are shared")
@@ -86,14 +86,14 @@ func checkTimestamps(f *Facts, t *Thresholds) []Result {
 
 // sharedOn tells whether a master serves several instances of the application.
 func (a *App) sharedOn(m *Master) bool {
-	serves := len(a.Pools) == 0 || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+	serves := len(a.Pools) == 0 || m.Apache || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
 	return serves && len(a.Instances) > 1
 }
 
 func checkRevalidatePath(_ *Facts, m *Master, _ *Thresholds) Result {
 	if m.Configuration.RevalidatePath {
 		return problem(Warning, "", "opcache.revalidate_path is on: each request walks its path again",
-			"set opcache.revalidate_path=0 and reload PHP-FPM: relink makes workers follow a link without it")
+			"set opcache.revalidate_path=0 and reload "+m.server()+": relink makes workers follow a link without it")
 	}
 	return ok("", "off")
 }
@@ -108,7 +108,7 @@ func checkRealpathCache(_ *Facts, m *Master, _ *Thresholds) Result {
 	used := share64(m.RealpathCache, size)
 	message := fmt.Sprintf("%s of realpath_cache_size %s in use", ui.Percent(used), ui.Bytes(size))
 	state := Bounds[float64]{realpathFull, 1}.atMost(used)
-	return judged(min(state, Warning), "", message, "raise realpath_cache_size and reload PHP-FPM").
+	return judged(min(state, Warning), "", message, "raise realpath_cache_size and reload "+m.server()).
 		with(Figure{Name: "used", Value: used, Unit: Ratio})
 }
 
@@ -118,7 +118,7 @@ func checkAcceleratedFiles(f *Facts, m *Master, _ *Thresholds) Result {
 	if largest > 0 && needed > m.Keys.Max {
 		return problem(Warning, "", fmt.Sprintf("%s keys are too few: %s are live and the next release needs %s more",
 			ui.Count(m.Keys.Max), ui.Count(m.Keys.Aliases+m.Scripts.Live), ui.Count(largest)),
-			fmt.Sprintf("set opcache.max_accelerated_files to %d or more and reload PHP-FPM", 2*needed))
+			fmt.Sprintf("set opcache.max_accelerated_files to %d or more and reload %s", 2*needed, m.server()))
 	}
 	return ok("", "%s keys", ui.Count(m.Keys.Max))
 }
@@ -145,13 +145,13 @@ func checkUpdateProtection(_ *Facts, m *Master, _ *Thresholds) Result {
 	protection := m.Configuration.FileUpdateProtection
 	if protection > 2*time.Second {
 		return problem(Warning, "", "opcache.file_update_protection is "+ui.Duration(protection)+": a new release cannot be warmed before",
-			"set opcache.file_update_protection=0 and reload PHP-FPM: a release is complete before it is served")
+			"set opcache.file_update_protection=0 and reload "+m.server()+": a release is complete before it is served")
 	}
 	return ok("", "%s", ui.Duration(protection))
 }
 
 func checkStatusPage(f *Facts, _ *Thresholds) []Result {
-	return eachPool(f, func(p *Pool) Result {
+	return eachFPM(f, func(p *Pool) Result {
 		switch {
 		case p.Err != nil:
 			return unknown(p.Address, errDown)
@@ -178,7 +178,7 @@ func checkPreload(f *Facts, t *Thresholds) []Result {
 		for i := range f.Apps {
 			if f.Apps[i].holds(m.Preload) || f.Apps[i].holds(m.Configuration.Preload) {
 				return problem(Warning, "", "opcache.preload "+m.Preload+" belongs to "+f.Apps[i].Name+": its classes stay the old ones after a deploy",
-					"reload PHP-FPM after each deploy (restart.method: fpm), or preload only what no release brings")
+					m.preloadFix())
 			}
 		}
 		return ok("", "%s, outside of the releases", m.Preload)
@@ -207,12 +207,28 @@ func checkFileCache(f *Facts, t *Thresholds) []Result {
 	})(f, t)
 }
 
+func (m *Master) preloadFix() string {
+	method := "fpm"
+	if m.Apache {
+		method = "apache"
+	}
+	return fmt.Sprintf("reload %s after each deploy (restart.method: %s), or preload only what no release brings", m.server(), method)
+}
+
+func (m *Master) xdebugFix() string {
+	sapi := "fpm"
+	if m.Apache {
+		sapi = "apache2"
+	}
+	return fmt.Sprintf("disable it for this %s (phpdismod -s %s xdebug) and restart it", m.server(), sapi)
+}
+
 func checkXdebug(_ *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case m.XdebugErr != nil:
 		return unknown("", m.XdebugErr)
 	case m.Xdebug != nil && *m.Xdebug:
-		return problem(Warning, "", "the xdebug extension is loaded", "disable it for this PHP-FPM (phpdismod -s fpm xdebug) and restart it")
+		return problem(Warning, "", "the xdebug extension is loaded", m.xdebugFix())
 	}
 	return ok("", "not loaded")
 }
