@@ -15,7 +15,7 @@ func (t teller) summary(acts []act) {
 	}
 	t.line("")
 	fmt.Fprintln(t.out, table)
-	if len(brokenBy(acts)) == 0 {
+	if len(brokenBy(acts, t.setUp)) == 0 {
 		t.line("No request failed, no page that began after its command had returned was old,")
 		t.line("and nothing was restarted.")
 	}
