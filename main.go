@@ -16,6 +16,7 @@ import (
 	"relink/deploy"
 	"relink/deploy/apache"
 	"relink/deploy/demo"
+	"relink/deploy/propose"
 	"relink/health"
 	"relink/health/serve"
 	"relink/internal/cmdline"
@@ -126,7 +127,8 @@ func (p *program) commands() []*cli.Command {
 			NotifySocket: os.Getenv("NOTIFY_SOCKET"), WatchdogUSec: os.Getenv("WATCHDOG_USEC"),
 		}),
 		demo.Command(demo.Program{Format: resultFormat, Screen: p.screen, Out: p.out, Executable: os.Executable, Cache: os.UserCacheDir}),
-		config.Command(p.config, p.out),
+		config.Command(p.config, p.out, deploy.HowServed,
+			propose.Command(propose.Program{Path: func() string { return p.path }, Screen: p.screen, Out: p.out})),
 		cmdline.Completion(p.out),
 	)
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// farm [masters] starts a server whose sites club1 to club3 are links that
-// relink has not made, to releases that it has not made: v1 of v1 to v3. With
-// two masters the second has no site.
+// farm [masters|revalidated] starts a server whose sites club1 to club3 are links
+// that relink has not made, to releases that it has not made: v1 of v1 to v3. With
+// two masters the second has no site; revalidated looks at no literal paths.
 func startFarm(ts *testscript.TestScript, _ bool, args []string) {
 	p := placeOf(ts)
 	dir := filepath.Join(p.root, site)
@@ -32,6 +32,9 @@ func startFarm(ts *testscript.TestScript, _ bool, args []string) {
 	options := sandbox.Options{Root: filepath.Join(p.root, "srv"), Masters: []sandbox.Master{master("php", "www")}}
 	if len(args) > 0 && args[0] == "masters" {
 		options.Masters = append(options.Masters, master("other", "other"))
+	}
+	if len(args) > 0 && args[0] == "revalidated" {
+		options.Masters[0].INI["opcache.revalidate_path"] = "1"
 	}
 	for i := range 3 {
 		name := fmt.Sprintf("club%d", i+1)

@@ -26,6 +26,8 @@ type Caches interface {
 	Rehearse(ctx context.Context, orders []opcache.Order) error
 	Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (unexpect func() error, err error)
 	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error)
+	Preloads(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error)
+	EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error)
 }
 
 // Occasion is what a deploy adds to how this server is restarted.
@@ -33,11 +35,15 @@ type Occasion struct {
 	Unused []string          // folders of which nothing is to be warm again
 	Moved  map[string]string // releases whose hot scripts are to be warm at another place
 	Wait   time.Duration     // for a quiet moment, at most, where that is less than is configured
+	// Switch moves the links, right before the first of the restarts; nil where
+	// they have moved, or do not.
+	Switch func(context.Context) error
 }
 
 // Switch is the cache work for links that move together, in this order.
 type Switch interface {
 	Except(pinned []opcache.Worker)
+	Renewals(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error)
 	Room(ctx context.Context, unused []string) ([]opcache.Place, error)
 	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
 	Sweep(ctx context.Context) (opcache.SweepResult, error)
@@ -152,7 +158,7 @@ func (c connected) Expect(ctx context.Context, l opcache.Ledger, orders []opcach
 
 func (c connected) Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	options := c.options()
-	options.Unused, options.Moved = on.Unused, on.Moved
+	options.Unused, options.Moved, options.Switch = on.Unused, on.Moved, on.Switch
 	if on.Wait > 0 {
 		options.Wait = min(options.Wait, on.Wait)
 	}

@@ -221,7 +221,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   opcache.ThresholdsOf(s.config.Thresholds),
 	}
-	s.deps = Deps{Connect: s.connect, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
+	s.deps = Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
 	if len(a.Pools) == 0 {
 		for _, pool := range s.config.Pools {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
@@ -292,6 +292,50 @@ func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) 
 	if err != nil {
 		return nil, err
 	}
+	return s.connected(setup, caches), nil
+}
+
+// glance reaches them where that installs nothing.
+func (s *session) glance(ctx context.Context) (Caches, error) {
+	setup, err := opcache.FromConfig(s.config)
+	if err != nil {
+		return nil, err
+	}
+	caches, err := setup.Glance(ctx, setup.App(s.app.Name))
+	if err != nil || caches == nil {
+		return nil, err
+	}
+	return s.connected(setup, caches), nil
+}
+
+func (s *session) connected(setup opcache.Setup, caches *opcache.Caches) Caches {
 	setup.Restart.Waiting = opcache.Announce(s.deps.Screen.Line)
-	return connected{caches, setup.Method, setup.Restart}, nil
+	return connected{caches, setup.Method, setup.Restart}
+}
+
+// HowServed tells how the instances of all applications are served (config.Serving).
+func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served, error) {
+	var all []config.Served
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		app := App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
+		if !ask {
+			setUp, err := app.lastSetUp()
+			if err != nil {
+				return all, err
+			}
+			if setUp != "" {
+				all = append(all, config.Served{App: a.Name, SetUp: string(setUp)})
+			}
+			continue
+		}
+		served, err := app.askAll(ctx)
+		if err != nil {
+			return all, err
+		}
+		for _, one := range served {
+			all = append(all, config.Served{App: a.Name, Instance: one.Instance, SetUp: string(one.SetUp), Release: one.Release, By: one.By, Error: one.Error})
+		}
+	}
+	return all, nil
 }

@@ -48,12 +48,14 @@ type run struct {
 	secret probe.Secret
 	sights []front.Sight // of the front doors, before anything moved
 	web    opcache.Web
+	before map[string]outcome // of the sites' front pages, right before the switch
 
 	caches Caches
 	pinned []opcache.Worker
 	cut    Switch
 
-	instead  []opcache.Order // restarts that come with the switch
+	renewals renewals
+	instead  []opcache.Order // restarts for room that come right after the switch
 	unexpect func() error    // takes back that they are pending; nil before that, and once they have begun
 	renewed  bool            // they have begun
 }
@@ -88,6 +90,7 @@ func (r *run) bringLive(ctx context.Context) error {
 		step{"room", r.room},
 		step{"warm", r.warm},
 		step{"before_switch", r.beforeSwitch},
+		step{"ask", r.ask},
 		step{"quiet", r.quiet},
 		step{"prepare", r.prepare},
 	); err != nil {
@@ -96,7 +99,7 @@ func (r *run) bringLive(ctx context.Context) error {
 	steady, cancel := uninterrupted(ctx, steadyTime)
 	defer cancel()
 	if err := r.inOrder(steady,
-		step{"switch", r.move},
+		step{"switch", r.cross},
 		step{"sweep", r.sweep},
 		step{"renew", r.renew},
 		step{"invalidate", r.invalidate},

@@ -12,8 +12,8 @@ import (
 	"relink/opcache"
 )
 
-// A dry run reads and says; it takes no lock, calls no pool (the agent would
-// have to be installed for that) and writes nothing.
+// A dry run reads and says; it takes no lock, writes nothing, and calls a pool only
+// where the agent is installed already.
 
 func (r *run) dryDeploy(ctx context.Context) error {
 	if err := r.dryState(); err != nil {
@@ -25,7 +25,7 @@ func (r *run) dryDeploy(ctx context.Context) error {
 	if same, err := r.sameAlready(); err != nil || same.ID != "" {
 		r.report.Release, r.to = same.ID, r.everywhere(r.App.destination(same.ID))
 		r.would("take %s, which other instances are on already", same.ID)
-		return errors.Join(err, r.drySwitch())
+		return errors.Join(err, r.drySwitch(ctx))
 	}
 	id := r.store.NewID(time.Now(), r.resolved.Label)
 	r.report.Release, r.to = id, r.everywhere(r.App.destination(id))
@@ -34,10 +34,10 @@ func (r *run) dryDeploy(ctx context.Context) error {
 		r.would("link %s of the release to %s", entry, r.App.SharedDir)
 	}
 	r.wouldRun("build", r.App.Hooks.Build)
-	return r.drySwitch()
+	return r.drySwitch(ctx)
 }
 
-func (r *run) dryRollback(context.Context) error {
+func (r *run) dryRollback(ctx context.Context) error {
 	if err := r.dryState(); err != nil {
 		return err
 	}
@@ -45,17 +45,24 @@ func (r *run) dryRollback(context.Context) error {
 		return err
 	}
 	r.report.Release = commonest(r.to)
-	return r.drySwitch()
+	return r.drySwitch(ctx)
+}
+
+// lastSetUp is the set-up of the application at its last deploy, "" where none is
+// known.
+func (a App) lastSetUp() (opcache.Addressing, error) {
+	last, err := LastEvents(a.historyFile(), 1)
+	if err != nil || len(last) == 0 {
+		return "", err
+	}
+	return last[0].SetUp, nil
 }
 
 // drySeparate takes the set-up of the last deploy for true: a dry run asks nobody.
 func (r *run) drySeparate() error {
-	last, err := LastEvents(r.App.historyFile(), 1)
-	if err != nil {
+	var err error
+	if r.addressing, err = r.App.lastSetUp(); err != nil {
 		return err
-	}
-	if len(last) > 0 {
-		r.addressing = last[0].SetUp
 	}
 	chosen := len(r.Instances)
 	err = r.apart(func(of string) (Destination, error) {
@@ -100,7 +107,7 @@ func (j Journal) direction() string {
 	return "clean up after"
 }
 
-func (r *run) drySwitch() error {
+func (r *run) drySwitch(ctx context.Context) error {
 	if err := r.drySeparate(); err != nil {
 		return err
 	}
@@ -113,6 +120,9 @@ func (r *run) drySwitch() error {
 	r.wouldRun("before_switch", r.App.Hooks.BeforeSwitch)
 	for _, move := range r.plan {
 		r.wouldMove(move)
+	}
+	if err := r.wouldRenew(ctx); err != nil {
+		return err
 	}
 	r.wouldClear()
 	r.wouldRun("after_switch", r.App.Hooks.AfterSwitch)

@@ -22,6 +22,10 @@ func (r *run) check(ctx context.Context) (string, error) {
 		}
 	}
 	err := checkInstances(ctx, r.Instances)
+	if compared := comparable(r.Instances); len(compared) > 0 && len(r.before) > 0 {
+		asked += len(compared)
+		err = errors.Join(err, worse(compared, r.before, frontPages(ctx, compared)))
+	}
 	if ctx.Err() != nil {
 		return "", ctx.Err() // the signal failed the check, not the release
 	}
@@ -131,10 +135,16 @@ func (r *run) retire(ctx context.Context) (string, error) {
 
 // unused lists the folders of releases that no link leads to: those in the
 // releases folder, and those that the links led to before they were taken over.
-func (r *run) unused() ([]string, error) {
+func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
+
+// unusedAfter lists those that no link leads to once the plan is carried out.
+func (r *run) unusedAfter(plan Plan) ([]string, error) {
 	live, err := r.App.live()
 	if err != nil {
 		return nil, err
+	}
+	for _, move := range plan.Needed() {
+		live.links[move.Place] = move.To.Real
 	}
 	releases, err := r.store.List()
 	if err != nil {

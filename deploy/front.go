@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -209,7 +210,7 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	seen := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
 	if s.Err != nil {
 		seen.Error = s.Err.Error()
-		return seen, nil
+		return seen, r.judgeHidden(s)
 	}
 	move := r.moveOf(s.Name)
 	file := s.Answer.File
@@ -217,10 +218,7 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	if r.caches != nil {
 		file, known = r.caches.ToHost(s.Answer), r.caches.Has(s.Answer)
 	}
-	seen.Release, seen.SAPI, seen.PID = releaseOf(file, r.App.realReleases()), s.Answer.SAPI, s.Answer.PID
-	if filepath.IsAbs(seen.Release) {
-		seen.Release = filepath.Dir(file)
-	}
+	seen.served(s, releaseOf(file, r.App.realReleases()))
 	want := r.App.releaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
 	case !inside:
@@ -231,6 +229,57 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	}
 	return seen, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
 		"%s", oldPageHint(false))
+}
+
+// served notes what answered, from which release or folder.
+func (f *FrontReport) served(s front.Sight, release string) {
+	if filepath.IsAbs(release) {
+		release = filepath.Dir(release)
+	}
+	f.Release, f.SAPI, f.PID, f.By = release, s.Answer.SAPI, s.Answer.PID, describeAnswer(s.Answer)
+}
+
+// askAll asks every instance that can be asked, whatever serves it. Paths are those
+// of the PHP that answers.
+func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
+	secret, err := probe.ReadSecret(a.State)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.With(fmt.Errorf("%s: nobody has made the probe yet", a.Name), "deploy once: each release brings it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []FrontReport
+	for _, s := range front.Look(ctx, a.sites(secret, a.Instances)) {
+		one := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
+		if s.Err != nil {
+			one.Error = s.Err.Error()
+		} else {
+			one.served(s, releaseOf(s.Answer.File, a.realReleases()))
+		}
+		all = append(all, one)
+	}
+	if len(all) == 0 {
+		return nil, hint.With(fmt.Errorf("%s: no instance has an address", a.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
+	}
+	return all, ctx.Err()
+}
+
+// judgeHidden: a probe that cannot be reached proves nothing, and is no failure
+// unless it could be reached before, or PHP itself fails.
+func (r *run) judgeHidden(s front.Sight) error {
+	answered := slices.ContainsFunc(r.sights, func(before front.Sight) bool { return before.Name == s.Name && before.Err == nil })
+	if !errors.Is(s.Err, probe.ErrServer) && (!answered || !r.holdsProbe(s)) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrFrontDoor, s.Name, s.Err)
+}
+
+// holdsProbe tells whether the release that a site is on now has the probe: one of
+// before the probe has none.
+func (r *run) holdsProbe(s front.Sight) bool {
+	_, err := os.Stat(filepath.Join(r.moveOf(s.Name).To.Real, r.App.Docroot, s.Door.Name))
+	return err == nil
 }
 
 // oldPageHint tells what to do about a site that is old after everything.

@@ -46,21 +46,22 @@ func (p Phase) known() bool {
 // Journal is the intent of a running deploy, on disk before each phase begins.
 // A file of it means that a deploy runs or was interrupted.
 type Journal struct {
-	App       string           `json:"app"`
-	Operation Operation        `json:"operation"`
-	Phase     Phase            `json:"phase"`
-	ID        string           `json:"id"`      // of this run; the temporary links carry it
-	Release   string           `json:"release"` // where the links go
-	Ref       string           `json:"ref,omitempty"`
-	Made      bool             `json:"made"`                // this run makes the release, and may remove it while no link leads to it
-	Repeats   []string         `json:"repeats,omitempty"`   // releases that this run makes for those that stay, or go back
-	Moves     Plan             `json:"moves,omitempty"`     // every link's old and new target
-	Unsettled Plan             `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
-	Reset     Reset            `json:"reset"`
-	Stale     []opcache.Worker `json:"stale,omitempty"`   // workers that were not reached in time
-	Undoing   string           `json:"undoing,omitempty"` // why the moves are those of a roll-back
-	Holder    Holder           `json:"by"`
-	Started   time.Time        `json:"started"`
+	App        string           `json:"app"`
+	Operation  Operation        `json:"operation"`
+	Phase      Phase            `json:"phase"`
+	ID         string           `json:"id"`      // of this run; the temporary links carry it
+	Release    string           `json:"release"` // where the links go
+	Ref        string           `json:"ref,omitempty"`
+	Made       bool             `json:"made"`                // this run makes the release, and may remove it while no link leads to it
+	Repeats    []string         `json:"repeats,omitempty"`   // releases that this run makes for those that stay, or go back
+	Moves      Plan             `json:"moves,omitempty"`     // every link's old and new target
+	Unsettled  Plan             `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
+	Reset      Reset            `json:"reset"`
+	Stale      []opcache.Worker `json:"stale,omitempty"`       // workers that were not reached in time
+	EndWorkers []string         `json:"end_workers,omitempty"` // addresses of the pools whose workers have to end with the switch
+	Undoing    string           `json:"undoing,omitempty"`     // why the moves are those of a roll-back
+	Holder     Holder           `json:"by"`
+	Started    time.Time        `json:"started"`
 }
 
 // ErrJournal: the journal of an interrupted deploy cannot be understood, and

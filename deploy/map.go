@@ -100,7 +100,9 @@ func (r *run) discardMap() error {
 	if r.webmap == nil || !r.switched.IsZero() {
 		return nil
 	}
-	return r.webmap.Discard()
+	staged := r.webmap
+	r.webmap = nil
+	return staged.Discard()
 }
 
 // mapFromLinks makes the map say what the links say: they are the truth.
@@ -108,9 +110,10 @@ func (r *run) mapFromLinks() error {
 	if r.App.Map == "" {
 		return nil
 	}
+	err := r.discardMap()
 	entries := r.App.mapEntries(r.App.linkedRelease)
-	if now, err := webmap.Read(r.App.Map); err == nil && slices.Equal(byKey(now), entries) {
-		return nil
+	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(byKey(now), entries) {
+		return err
 	}
-	return errors.Join(r.discardMap(), webmap.Write(r.App.Map, entries))
+	return errors.Join(err, webmap.Write(r.App.Map, entries))
 }

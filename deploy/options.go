@@ -44,6 +44,7 @@ type Options struct {
 type Deps struct {
 	Source  source.Source
 	Connect func(ctx context.Context, web opcache.Web) (Caches, error) // asked once, and not at all with ResetNever
+	Glance  func(ctx context.Context) (Caches, error)                  // the same for a dry run: nil where that would write something
 	Pools   []string                                                   // addresses, for messages
 	Screen  *ui.Output                                                 // nil: nobody looks
 	Log     zerolog.Logger

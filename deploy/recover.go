@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"relink/deploy/webmap"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -50,7 +51,7 @@ func (r *run) recoverLeft(ctx context.Context) (string, error) {
 	if r.report.Operation == OperationRecover {
 		return r.recovered(), err
 	}
-	r.journal, r.Reset, r.cut = own, reset, nil
+	r.journal, r.Reset, r.cut, r.renewals = own, reset, nil, renewals{}
 	if r.Reset == ResetNever {
 		r.caches = nil
 	}
@@ -93,6 +94,13 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	links, err := removeTemporary(places)
 	for _, path := range links {
 		r.tell("removed the temporary link %s", path)
+	}
+	if err != nil || r.App.Map == "" {
+		return err
+	}
+	maps, err := webmap.Clean(r.App.Map)
+	for _, path := range maps {
+		r.tell("removed the temporary map %s", path)
 	}
 	return err
 }
@@ -137,7 +145,7 @@ func (r *run) recoverStaging(ctx context.Context, left Journal) error {
 
 // recoverBack undoes a switch that was interrupted between its renames.
 func (r *run) recoverBack(ctx context.Context, left Journal) error {
-	connectErr := r.connect(ctx)
+	connectErr := errors.Join(r.connect(ctx), r.expectedRenewals(left))
 	linkErr, cacheErr := r.putBack(ctx)
 	if linkErr != nil {
 		return as(ErrUnverified, linkErr)
@@ -160,7 +168,7 @@ func (r *run) recoverForward(ctx context.Context, left Journal) error {
 		return err
 	}
 	r.tell("%s of %s was interrupted after its links had moved: it is live; its checks and after_switch hooks were not all run", left.Operation, left.Release)
-	return r.recoverCaches(ctx)
+	return r.recoverCaches(ctx, left)
 }
 
 // recoverSettled has nothing to put right: it has to reach workers that could
@@ -170,14 +178,14 @@ func (r *run) recoverSettled(ctx context.Context, left Journal) error {
 	if r.report.Operation != OperationRecover {
 		return nil
 	}
-	return r.recoverCaches(ctx)
+	return r.recoverCaches(ctx, left)
 }
 
-func (r *run) recoverCaches(ctx context.Context) error {
+func (r *run) recoverCaches(ctx context.Context, left Journal) error {
 	err := r.connect(ctx)
 	if err == nil && r.caches != nil {
 		if r.cut, err = r.watchLinks(ctx, cacheLinks(nil, r.unsettled)); err == nil {
-			err = errors.Join(r.renewLeft(ctx), r.cutOver(ctx))
+			err = errors.Join(r.finishRenewals(ctx, left), r.renewLeft(ctx), r.cutOver(ctx))
 		}
 	}
 	return r.afterLinks(err)

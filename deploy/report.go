@@ -62,6 +62,7 @@ type FrontReport struct {
 	Release  string             `json:"release,omitempty"` // that served, or a folder that is none
 	SAPI     string             `json:"sapi,omitempty"`
 	PID      int                `json:"pid,omitempty"`
+	By       string             `json:"by,omitempty"`    // the PHP that answered, in words
 	Error    string             `json:"error,omitempty"` // why it could not be asked
 }
 

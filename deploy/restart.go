@@ -21,9 +21,10 @@ func (r *run) restart(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// No earlier reading: the hit rate since would be that of the warm.
+	// No earlier reading: the hit rate since would be that of the warm. What is
+	// preloaded was renewed with the switch.
 	upkeep := opcache.Upkeep{
-		Thresholds: r.Thresholds, Release: root, Unused: unused, Moved: true,
+		Thresholds: r.Thresholds, Release: root, Unused: unused,
 		Ledger: r.ledger(),
 	}
 	if r.Reset == ResetAlways {

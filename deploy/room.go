@@ -21,8 +21,11 @@ var ErrNoRoom = errors.New("OPcache has no room for the new release")
 // restart has to make it, that is decided here, before anything moves: in a full
 // cache the new release would run uncached, and PHP restart the cache by itself.
 func (r *run) room(ctx context.Context) (string, error) {
-	if r.cut == nil || r.Reset == ResetAlways {
+	if r.cut == nil {
 		return "", nil
+	}
+	if err := r.decideRenewals(ctx); err != nil || r.Reset == ResetAlways {
+		return r.renewals.describe(), err
 	}
 	unused, err := r.unusedBefore()
 	if err != nil {
@@ -51,7 +54,7 @@ func (r *run) room(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	return describeRoom(len(before), len(r.instead)), nil
+	return joined(r.renewals.describe(), describeRoom(len(before), len(r.instead))), nil
 }
 
 func describeRoom(before, instead int) string {
@@ -104,8 +107,8 @@ func (r *run) withoutRestart(why error) error {
 // quiet waits, where a cache has to restart with the switch, until nothing speaks
 // against that. Until then the old release serves at its usual speed.
 func (r *run) quiet(ctx context.Context) (string, error) {
-	if len(r.instead) == 0 {
-		return "", nil
+	if err := r.rehearseRenewals(ctx); err != nil || len(r.instead) == 0 {
+		return "", err
 	}
 	err := r.caches.Rehearse(ctx, r.instead)
 	switch {
@@ -136,23 +139,34 @@ func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	on := Occasion{Unused: unused, Moved: map[string]string{}, Wait: renewWait}
-	for _, move := range plan.Needed() {
-		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
-			on.Moved[from] = r.App.releaseDir(move.To.Release)
-		}
-	}
+	on := Occasion{Unused: unused, Moved: r.movedTo(plan, unused), Wait: renewWait}
 	r.renewed, r.unexpect = true, nil
 	outcome, err := r.restartNow(ctx, r.instead, on)
-	for _, m := range outcome.Masters {
-		r.report.Warm.Scripts += m.Warm.Scripts
-		r.report.Warm.Failed = append(r.report.Warm.Failed, m.Warm.Failed...)
-		r.report.Warm.Skipped = ""
-	}
+	r.report.warmedBy(outcome)
 	if len(outcome.Pending) > 0 {
 		return "never quiet", err
 	}
 	return ui.Plural(len(r.instead), "cache") + " restarted", err
+}
+
+// movedTo tells where the hot scripts of the releases that nobody uses after the
+// moves are warm again.
+func (r *run) movedTo(plan Plan, unused []string) map[string]string {
+	moved := map[string]string{}
+	for _, move := range plan.Needed() {
+		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
+			moved[from] = r.App.releaseDir(move.To.Release)
+		}
+	}
+	return moved
+}
+
+func (r *Report) warmedBy(outcome opcache.Outcome) {
+	for _, m := range outcome.Masters {
+		r.Warm.Scripts += m.Warm.Scripts
+		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
+		r.Warm.Skipped = ""
+	}
 }
 
 // renewLeft does the restarts that a deploy died before, while the keys of the

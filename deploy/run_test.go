@@ -38,6 +38,8 @@ type fakeCaches struct {
 	pending   []opcache.Pending
 	restarts  []Occasion
 	takenBack int // of Expect
+	renewals  []opcache.Renewal
+	ended     [][]string // pools whose workers were
 }
 
 func (c *fakeCaches) Pinned(context.Context) ([]opcache.Worker, error) {
@@ -63,8 +65,13 @@ func (c *fakeCaches) Expect(context.Context, opcache.Ledger, []opcache.Order) (f
 	return func() error { c.takenBack++; return nil }, nil
 }
 func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
-func (c *fakeCaches) Restart(_ context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
+func (c *fakeCaches) Restart(ctx context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	c.restarts = append(c.restarts, on)
+	if on.Switch != nil {
+		if err := on.Switch(ctx); err != nil {
+			return opcache.Outcome{}, err
+		}
+	}
 	done := opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}
 	if err := c.fails["refused"]; err != nil {
 		return opcache.Outcome{}, err
@@ -84,6 +91,16 @@ func (c *fakeCaches) Has(probe.Answer) bool        { return true }
 func (c *fakeCaches) ToHost(a probe.Answer) string { return a.File }
 func (c *fakeCaches) Addressing(context.Context) (opcache.Addressing, error) {
 	return opcache.Keyed, c.fails["addressing"]
+}
+func (c *fakeCaches) Renewals(context.Context, []opcache.Link) ([]opcache.Renewal, error) {
+	return c.renewals, c.fails["renewals"]
+}
+func (c *fakeCaches) Preloads(context.Context, []opcache.Link) ([]opcache.Renewal, error) {
+	return c.renewals, c.fails["renewals"]
+}
+func (c *fakeCaches) EndWorkers(_ context.Context, pools []string) (ended, busy int, err error) {
+	c.ended = append(c.ended, pools)
+	return 1, 0, c.once("end")
 }
 func (c *fakeCaches) Warm(context.Context, opcache.Progress) (opcache.WarmResult, error) {
 	return opcache.WarmResult{}, c.fails["warm"]

@@ -166,6 +166,6 @@ func (r *run) forget() error {
 	if len(r.unsettled) == 0 {
 		return removeJournal(r.App.journalFile())
 	}
-	r.journal.Moves, r.journal.Unsettled, r.journal.Made = r.unsettled, nil, false
+	r.journal.Moves, r.journal.Unsettled, r.journal.Made, r.journal.EndWorkers = r.unsettled, nil, false, nil
 	return r.note(PhaseSettled)
 }

@@ -112,12 +112,13 @@ func (r *run) prepare(ctx context.Context) (summary string, err error) {
 	if err := r.prepareMap(); err != nil {
 		return "", err
 	}
-	if len(r.instead) > 0 { // a crash must not leave the new release in a cache without room
-		if r.unexpect, err = r.caches.Expect(ctx, r.ledger(), r.instead); err != nil {
+	if orders := r.orders(); len(orders) > 0 { // a crash must not leave the new release without them
+		if r.unexpect, err = r.caches.Expect(ctx, r.ledger(), orders); err != nil {
 			return "", err
 		}
 	}
 	r.journal.Release, r.journal.Moves, r.journal.Unsettled = r.release.ID, moves, r.unsettled
+	r.journal.EndWorkers = r.renewals.workers
 	return ui.Plural(len(moves), "link"), r.note(PhaseSwitching)
 }
 

@@ -59,8 +59,9 @@ func (r *run) putBack(ctx context.Context) (linkErr, cacheErr error) {
 	// to reach the same pools.
 	all := r.journal.Moves.Back()
 	r.cut, cacheErr = r.watchLinks(ctx, cacheLinks(all, r.journal.Unsettled))
-	if err := errors.Join(r.relinkNow(back), r.mapFromLinks()); err != nil {
-		return err, cacheErr
+	linkErr, renewErr := r.crossBack(ctx, back, all)
+	if cacheErr = errors.Join(cacheErr, renewErr); linkErr != nil {
+		return linkErr, cacheErr
 	}
 	r.unsettled = stillUnsettled(all, r.journal.Unsettled)
 	if cacheErr == nil {
@@ -104,7 +105,7 @@ func (r *run) relinkNow(moves Plan) error {
 	if err := links.move(); err != nil {
 		return errors.Join(err, links.discard())
 	}
-	return links.sync()
+	return errors.Join(links.sync(), r.mapFromLinks())
 }
 
 // cutOver is sweep and invalidation outside of a deploy's own steps.

@@ -2,6 +2,8 @@ package health
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,11 @@ import (
 )
 
 var staleChecks = []Check{{
+	Name: "front-door", Family: "stale",
+	Means: "Each instance is asked through its own web server which release serves it (the probe: docs/front-door.md). CRITICAL: another release than the link leads to, or a PHP " +
+		"that no pool leads to, so that the next deploy would not reach it. Not judged while a deploy is under way, nor for instances whose address nobody has given (check, probe).",
+	run: apps(checkFront),
+}, {
 	Name: "old-release", Family: "stale",
 	Means: "A release that no link leads to is still used: scripts of it were hit within health.window, later than timeouts.settle after the last link moved, " +
 		"and no request that is older than that is in flight. CRITICAL: visitors get old code.",
@@ -21,6 +28,65 @@ var staleChecks = []Check{{
 	Means: "Workers that a deploy could not reach, because they were busy, and that still live. WARNING: each may serve old code for pages that nobody has asked for since.",
 	run:   apps(checkWorkers),
 }}
+
+func checkFront(f *Facts, a *App, _ *Thresholds) Result {
+	switch {
+	case f.Cheap:
+		return notAsked()
+	case a.Locked != nil:
+		return ok("", "not judged: a deploy is under way")
+	case a.FrontErr != nil:
+		return ok("", "not asked: %v", a.FrontErr)
+	case len(a.Fronts) == 0:
+		return ok("", "not asked: no deploy has made the probe yet, or no instance has a check or a probe that gives its address")
+	}
+	if wrong := frontFaults(a); len(wrong) > 0 {
+		r := problem(Critical, "", wrong[0], fmt.Sprintf(`run "relink recover --app %s"; a PHP that is none of the pools has to be restarted once, and named under pools`, a.Name))
+		r.Details = wrong[1:]
+		return r.with(Figure{Name: "instances", Value: float64(len(wrong)), Unit: Count})
+	}
+	var hidden []string
+	setUps := map[string]bool{}
+	for _, one := range a.Fronts {
+		if one.Err != nil {
+			hidden = append(hidden, one.Instance)
+			continue
+		}
+		setUps[string(one.SetUp)] = true
+	}
+	r := ok("", "%s of %d show the release that the link leads to%s", ui.Plural(len(a.Fronts)-len(hidden), "instance"), len(a.Fronts), inSetUps(setUps))
+	if len(hidden) > 0 {
+		for _, one := range a.Fronts {
+			if one.Err != nil {
+				r.Details = append(r.Details, fmt.Sprintf("%s cannot be asked: %v", list(hidden), one.Err))
+				break
+			}
+		}
+	}
+	return r
+}
+
+// inSetUps is the end of a sentence that names the set-ups.
+func inSetUps(setUps map[string]bool) string {
+	if len(setUps) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(slices.Sorted(maps.Keys(setUps)), ", ") + ")"
+}
+
+// frontFaults tells, a line for each instance, what is wrong.
+func frontFaults(a *App) []string {
+	var faults []string
+	for _, one := range a.wrong() {
+		faults = append(faults, fmt.Sprintf("%s is served from %s, its link leads to %s (%s, pid %d)", one.Instance, one.Release, one.Wanted, one.Answer.SAPI, one.Answer.PID))
+	}
+	for _, one := range a.Fronts {
+		if one.Err == nil && one.Strange && one.SetUp != opcache.Resolved {
+			faults = append(faults, fmt.Sprintf("%s is served by a PHP that no pool leads to (%s, pid %d)", one.Instance, one.Answer.SAPI, one.Answer.PID))
+		}
+	}
+	return faults
+}
 
 const mostNamed = 5 // of instances, scripts or releases in a message
 

@@ -249,7 +249,8 @@ func dependencies(c *config.Config) Deps {
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
 		}}
 		for _, i := range a.Instances {
-			app.Instances = append(app.Instances, deploy.Instance{Name: i.Name, Link: i.Link})
+			app.Instances = append(app.Instances, deploy.Instance{Name: i.Name, Link: i.Link,
+				Address: deploy.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
 		}
 		d.Apps = append(d.Apps, app)
 	}

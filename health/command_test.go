@@ -139,7 +139,7 @@ func TestPoolsAreAskedAsConfigured(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	all := execute(t, "/nonexistent", "$RELINK", "health", "--explain")
-	if all.code != 0 || !strings.Contains(all.stdout, "  stale-code\n") {
+	if all.code != 0 || !strings.Contains(all.stdout, "  front-door\n") {
 		t.Errorf("%+v", all)
 	}
 	for _, args := range [][]string{{"--explain", "memory"}, {"--explain", "--check", "memory"}} {

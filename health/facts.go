@@ -89,6 +89,8 @@ type App struct {
 	Prunable   []deploy.PrunedRelease // what a prune would remove now
 	ReleaseErr error
 
+	Fronts   []Front      // none where nobody has said how the sites are asked
+	FrontErr error        // why none was asked
 	Old      []OldRelease // of which a cache holds live scripts though no link leads there
 	CacheErr error        // why Old is not complete
 }

@@ -18,7 +18,7 @@ func TestPoolThatIsDownHidesNoOther(t *testing.T) {
 	s.fires(results, "pool", Critical, "www.sock", "nothing listens")
 	s.fires(results, "pool", OK, "shop.sock")
 	s.fires(results, "memory", Unknown, "www.sock")
-	s.fires(results, "stale-code", Unknown, "OPcache of", "www.sock cannot be asked")
+	s.fires(results, "old-release", Unknown, "OPcache of", "www.sock cannot be asked")
 	s.fires(results, "memory", OK, "shop.sock")
 	if Worst(results) != Critical {
 		t.Error(Worst(results))

@@ -59,6 +59,7 @@ func Gather(ctx context.Context, d Deps) Facts {
 	both.Go(func() { g.readApps(ctx) })
 	both.Wait()
 	if !d.Cheap {
+		g.askFronts(ctx)
 		g.readScripts(ctx)
 		g.findStale()
 	}

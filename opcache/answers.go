@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"relink/php"
 	"relink/php/probe"
 )
 
@@ -26,15 +27,22 @@ func (c *Caches) find(a probe.Answer) *pool {
 	return nil
 }
 
-// answered compares the start by the second: that is what OPcache counts in. A
-// parent in another PID namespace has a number of its own there, and this host
-// shows no master then.
 func (p *pool) answered(a probe.Answer) bool {
+	return SamePHP(a, php.Status{Worker: p.worker, Statistics: php.Statistics{StartTime: p.cacheStart}}, p.master)
+}
+
+// SamePHP tells whether a probe was answered by the PHP whose status this is. The
+// start is compared by the second: that is what OPcache counts in. A parent in
+// another PID namespace has a number of its own there, and this host shows no
+// master then (0).
+func SamePHP(a probe.Answer, s php.Status, master int) bool {
 	switch {
-	case p.sapi != a.SAPI:
+	case s.Worker.SAPI != a.SAPI:
 		return false
-	case !a.CacheStart.IsZero() && a.CacheStart.Unix() != p.cacheStart.Unix():
+	case !a.CacheStart.IsZero() && a.CacheStart.Unix() != s.Statistics.StartTime.Unix():
+		return false
+	case master != 0 && a.ParentPID != 0 && a.ParentPID != master:
 		return false
 	}
-	return p.master == 0 || a.ParentPID == 0 || a.ParentPID == p.master
+	return s.Worker.ParentPID == 0 || a.ParentPID == 0 || a.ParentPID == s.Worker.ParentPID
 }

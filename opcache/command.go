@@ -202,7 +202,7 @@ func FromConfig(c *config.Config) (Setup, error) {
 			Apache: c.Apache.Control, Commands: map[string][]string{}},
 	}
 	for _, a := range c.Apps {
-		app := App{Name: a.Name, Releases: a.Releases, Pools: a.Pools}
+		app := App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools}
 		for _, i := range a.Instances {
 			app.Sites = append(app.Sites, Site{Name: i.Name, Path: i.Link})
 		}

@@ -39,7 +39,6 @@ func (c *cache) toHost(p string) string { return c.paths().ToHost(p) }
 // pool is one FastCGI address and the workers behind it.
 type pool struct {
 	agent      *php.Agent
-	sapi       string
 	master     int        // pid of the FPM master, or of Apache, where this host can see it, else 0
 	cacheStart time.Time  // when its OPcache was started
 	worker     php.Worker // that answered first
@@ -93,7 +92,7 @@ func reach(ctx context.Context, p php.Pool, o Options) (*pool, error) {
 
 // learn notes which process and which cache answered.
 func (p *pool) learn(ctx context.Context, status php.Status) {
-	p.worker, p.sapi, p.cacheStart = status.Worker, status.Worker.SAPI, status.Statistics.StartTime
+	p.worker, p.cacheStart = status.Worker, status.Statistics.StartTime
 	p.master = p.masterOf(ctx)
 }
 

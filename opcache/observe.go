@@ -15,8 +15,9 @@ type Switch struct {
 	links      []Link
 	addressing Addressing // the weakest that serves one of the links
 	pinned     map[*pool]map[int]bool
-	views      []*view // one for each cache
-	places     []Place // nil before Room
+	views      []*view  // one for each cache
+	places     []Place  // nil before Room
+	emptied    []string // addresses of the pools whose cache starts empty with the switch
 	settled    bool
 }
 

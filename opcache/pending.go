@@ -49,6 +49,9 @@ func (p Pending) MakesRoom() bool {
 	return slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Figure == FigureRoom })
 }
 
+// Renews tells whether it is one that has to come with the links' move.
+func (p Pending) Renews() bool { return p.Order().Decision.Renews() }
+
 // method is how the pending restart has to be done.
 func (p Pending) method() Method {
 	switch p.Action {

@@ -140,6 +140,7 @@ func (l Ledger) Finish(ctx context.Context, c *Caches, o RestartOptions) (Outcom
 
 // carry does one restart and remembers what became of it.
 func (l Ledger) carry(ctx context.Context, c *Caches, want Pending, o RestartOptions, out *Outcome) error {
+	o = o.by(want.Order().Decision)
 	o.Only = want.Pools
 	if o.Method == "" || o.Method == MethodAuto {
 		o.Method = want.method()

@@ -44,6 +44,12 @@ type RestartOptions struct {
 	Moved map[string]string
 
 	Waiting func(why error) // told what a quiet moment is waited for; may be nil
+
+	// Switch moves links right before the cache restarts, when nothing speaks
+	// against that any more; its error prevents the restart. No quiet moment is
+	// looked for then, since each page of the new code would fail meanwhile: that
+	// is what Rehearse is for. May be nil.
+	Switch func(context.Context) error
 }
 
 // RestartResult tells what was done to each cache, in the order in which it was.
@@ -79,7 +85,7 @@ func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions)
 			if !m.wanted(order.Pools) {
 				continue
 			}
-			r := &restarting{caches: c, memory: m, options: o, rehearsal: true}
+			r := &restarting{caches: c, memory: m, options: o.by(order.Decision), rehearsal: true}
 			way, err := r.way(order.Decision.Action == ReloadFPM)
 			if err == nil {
 				err = way(ctx)
@@ -213,12 +219,13 @@ func (r *restarting) reloadFPM(ctx context.Context) error {
 	reloaded, err := php.ReloadFPM(ctx, master, php.ReloadOptions{
 		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
 		Before: func(ctx context.Context) error {
-			if err := r.prepare(ctx, ReloadFPM); err != nil {
-				return err
+			err := r.prepare(ctx, ReloadFPM)
+			if err == nil && r.options.Switch == nil {
+				r.begin(ReloadFPM)
 			}
-			r.begin(ReloadFPM)
-			return nil
+			return err
 		},
+		Last: r.cross(),
 	})
 	r.done.PID = reloaded.PID
 	if r.done.Action != "" {
@@ -240,10 +247,14 @@ func (r *restarting) command() []string {
 
 // prepare waits for a quiet moment and notes what is hot then.
 func (r *restarting) prepare(ctx context.Context, action Action) error {
-	began := time.Now()
-	notes, err := r.awaitQuiet(ctx, action)
-	r.done.Waited = time.Since(began)
-	r.done.Notes = append(r.done.Notes, notes...)
+	var err error
+	if r.options.Switch == nil {
+		began := time.Now()
+		var notes []string
+		notes, err = r.awaitQuiet(ctx, action)
+		r.done.Waited = time.Since(began)
+		r.done.Notes = append(r.done.Notes, notes...)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -279,7 +290,9 @@ func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error)
 	return done, err
 }
 
-// wanted tells whether the cache is that of one of the pools.
-func (m *memory) wanted(pools []string) bool {
-	return len(pools) == 0 || slices.ContainsFunc(m.addresses(), func(a string) bool { return slices.Contains(pools, a) })
+// wanted tells whether the cache is that of one of the pools; none: of any.
+func (m *memory) wanted(pools []string) bool { return len(pools) == 0 || m.wantedBy(pools) }
+
+func (m *memory) wantedBy(pools []string) bool {
+	return slices.ContainsFunc(m.addresses(), func(a string) bool { return slices.Contains(pools, a) })
 }

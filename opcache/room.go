@@ -20,6 +20,9 @@ const (
 	// RoomInstead: it fits only in place of the old release. The cache restarts
 	// with the switch, so that it never has to hold both.
 	RoomInstead Room = "instead"
+	// RoomRenewed: the cache starts empty with the switch, for another reason than
+	// room.
+	RoomRenewed Room = "renewed"
 	// RoomNone: no restart makes enough room.
 	RoomNone Room = "none"
 )

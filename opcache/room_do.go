@@ -28,6 +28,12 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 	places := make([]Place, len(memories))
 	var mu sync.Mutex
 	err := each(ctx, s.caches.distinct(), func(ctx context.Context, i int, _ *cache) error {
+		if memories[i].wantedBy(s.emptied) {
+			mu.Lock()
+			defer mu.Unlock()
+			places[i] = Place{Pools: memories[i].addresses(), Room: RoomRenewed, Decision: renewed}
+			return nil
+		}
 		d, err := s.demand(ctx, memories[i], unused)
 		if err != nil {
 			return err
@@ -44,6 +50,9 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 	}
 	return places, err
 }
+
+// renewed says why nothing is put into a cache before the switch.
+var renewed = Decision{None, []Reason{{Figure: FigureRoom, Text: "the cache starts empty with the switch, and is warmed then"}}}
 
 // demand is what this switch wants of one memory.
 func (s *Switch) demand(ctx context.Context, m *memory, unused []string) (Demand, error) {

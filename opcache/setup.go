@@ -23,6 +23,7 @@ type Setup struct {
 type App struct {
 	Name     string
 	Releases string // folder of the releases
+	Docroot  string // what the web server serves, relative to a link
 	Sites    []Site
 	Pools    []string // addresses of those that serve it; none: all
 }
@@ -61,11 +62,25 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 		}
 	}
 	pools = slices.Concat(pools, web.Pools)
-	caches, err := Connect(ctx, pools, s.Options)
+	o := s.Options
+	if app != nil {
+		o.Docroot = app.Docroot
+	}
+	caches, err := Connect(ctx, pools, o)
 	if err != nil && len(s.Pools) == 0 {
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}
 	return caches, err
+}
+
+// Glance is Connect for those who must not write anything: nil where the agent
+// would have to be installed for one of the pools.
+func (s Setup) Glance(ctx context.Context, app *App) (*Caches, error) {
+	pools, err := s.ServedBy(ctx, app)
+	if err != nil || slices.ContainsFunc(pools, func(p php.Pool) bool { return !php.AgentInstalled(p.AgentDir) }) {
+		return nil, err
+	}
+	return s.Connect(ctx, app, Web{})
 }
 
 // sites lists every link that is configured.

@@ -33,6 +33,8 @@ func (l Link) toRelease() string   { return cmp.Or(l.ToRelease, l.To) }
 
 // Options bound and pace the work. Zero values mean the defaults.
 type Options struct {
+	Docroot string // what the web server serves, relative to the link; "" or "." is the link itself
+
 	CallTimeout   time.Duration // one call of the agent
 	SweepWait     time.Duration // how long the cut-over waits for a worker that is inside a request
 	SettleTimeout time.Duration // how long Settle waits for workers that the sweep left

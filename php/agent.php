@@ -192,7 +192,7 @@ final class RelinkAgent
         }
         $all = opcache_get_configuration();
         $ini = [];
-        foreach (['realpath_cache_size', 'realpath_cache_ttl', 'memory_limit', 'open_basedir', 'disable_functions', 'include_path', 'post_max_size'] as $name) {
+        foreach (['realpath_cache_size', 'realpath_cache_ttl', 'memory_limit', 'open_basedir', 'disable_functions', 'include_path', 'post_max_size', 'user_ini.filename', 'user_ini.cache_ttl'] as $name) {
             $ini[$name] = (string) ini_get($name);
         }
         $directives = [];
@@ -200,7 +200,9 @@ final class RelinkAgent
             $directives[$name] = is_bool($value) ? ($value ? '1' : '0') : (string) $value;
         }
         self::$result = ['version' => $all['version']['version'], 'directives' => $directives,
-            'ini' => $ini, 'blacklist' => array_values($all['blacklist'])];
+            'ini' => $ini, 'blacklist' => array_values($all['blacklist']),
+            'loaded' => function_exists('php_ini_loaded_file') ? (string) php_ini_loaded_file() : '',
+            'scanned' => function_exists('php_ini_scanned_files') ? (string) php_ini_scanned_files() : ''];
     }
 
     /** Columns, not rows: half the bytes, and the paths decode as one list. */

@@ -36,6 +36,9 @@ type Configuration struct {
 	OpenBasedir       []string
 	DisableFunctions  []string
 	IncludePath       string
+	UserINI           string        // user_ini.filename; "": PHP reads no such files
+	UserINITTL        time.Duration // how long a worker remembers one
+	INI               INIFiles
 
 	Directives map[string]string // all opcache.* as opcache_get_configuration gives them; booleans "0" or "1"
 }
@@ -55,6 +58,8 @@ type wireConfiguration struct {
 	Directives map[string]text `json:"directives"`
 	Ini        map[string]text `json:"ini"`
 	Blacklist  paths           `json:"blacklist"`
+	Loaded     text            `json:"loaded"`
+	Scanned    text            `json:"scanned"` // separated by commas and line ends
 }
 
 func (w wireConfiguration) configuration(worker Worker) Configuration {
@@ -74,6 +79,9 @@ func (w wireConfiguration) configuration(worker Worker) Configuration {
 		OpenBasedir:       split(ini["open_basedir"], ":"),
 		DisableFunctions:  split(ini["disable_functions"], ","),
 		IncludePath:       ini["include_path"],
+		UserINI:           ini["user_ini.filename"],
+		UserINITTL:        ini.seconds("user_ini.cache_ttl"),
+		INI:               INIFiles{Loaded: string(w.Loaded), Scanned: split(string(w.Scanned), ",")},
 	}
 	d.fill(&c)
 	return c

@@ -2,6 +2,7 @@ package php
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -26,6 +27,12 @@ var agentSource []byte
 // runs it with the rights of its user.
 func InstallAgent(dir string) (string, error) {
 	return install(dir, agentSource)
+}
+
+// AgentInstalled tells whether the agent is in dir ("": DefaultAgentDir) already.
+func AgentInstalled(dir string) bool {
+	present, err := isInstalled(filepath.Join(cmp.Or(dir, DefaultAgentDir), agentName(agentSource)), agentSource)
+	return err == nil && present
 }
 
 func install(dir string, source []byte) (string, error) {

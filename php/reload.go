@@ -43,6 +43,9 @@ type ReloadOptions struct {
 	// before it: it may wait for a quiet moment, and its error prevents the
 	// reload. Limit does not bound it. May be nil.
 	Before func(context.Context) error
+	// Last is called when all is noted that proves the reload, in the moment before
+	// it is asked for; its error prevents it. May be nil.
+	Last func(context.Context) error
 }
 
 // Reloaded tells what a reload has done.
@@ -96,6 +99,12 @@ func reloadFPM(ctx context.Context, m Master, o ReloadOptions) (Reloaded, error)
 	p, err := newProof(ctx, m, settings.Pools, o.Pools)
 	if err != nil {
 		return result, err
+	}
+	if o.Last != nil {
+		if err := o.Last(ctx); err != nil {
+			return result, err
+		}
+		p.asked = time.Now()
 	}
 	if err := way(ctx); err != nil {
 		return result, err

@@ -51,12 +51,21 @@ func Workers(ctx context.Context, masterPID int) (map[string][]int, error) {
 // is in, as a reload of FPM does to all of them (SIGQUIT, fpm_signals.c). It takes
 // no further one, and the master starts another in its place.
 func EndWorker(ctx context.Context, masterPID, pid int) error {
+	return signalWorker(ctx, masterPID, pid, syscall.SIGQUIT)
+}
+
+// MayEnd tells why the caller may not end a worker, before it has to be ended.
+func MayEnd(ctx context.Context, masterPID, pid int) error {
+	return signalWorker(ctx, masterPID, pid, 0)
+}
+
+func signalWorker(ctx context.Context, masterPID, pid int, signal syscall.Signal) error {
 	parent, err := ParentOf(ctx, pid)
 	if err == nil && parent != masterPID {
 		err = fmt.Errorf("process %d is no worker of FPM master %d", pid, masterPID)
 	}
 	if err == nil {
-		err = syscall.Kill(pid, syscall.SIGQUIT)
+		err = syscall.Kill(pid, signal)
 	}
 	if err != nil {
 		return fmt.Errorf("end worker %d: %w", pid, err)

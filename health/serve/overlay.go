@@ -31,7 +31,7 @@ func overlay(now, full health.Facts) health.Facts {
 	now.Apps = slices.Clone(now.Apps)
 	for i := range now.Apps {
 		a, seen := &now.Apps[i], &full.Apps[i]
-		a.Prunable, a.Old, a.CacheErr = seen.Prunable, seen.Old, seen.CacheErr
+		a.Prunable, a.Fronts, a.FrontErr, a.Old, a.CacheErr = seen.Prunable, seen.Fronts, seen.FrontErr, seen.Old, seen.CacheErr
 		if a.ReleaseErr == nil {
 			a.ReleaseErr = seen.ReleaseErr
 		}

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -22,10 +23,24 @@ func run(t *testing.T, file string, args ...string) (string, error) {
 	program := &cli.App{
 		Name: "relink", Writer: &out, ErrWriter: &out, ExitErrHandler: func(*cli.Context, error) {},
 		Flags:    []cli.Flag{&cli.StringFlag{Name: "format", Value: "text"}},
-		Commands: []*cli.Command{config.Command(load, &out)},
+		Commands: []*cli.Command{config.Command(load, &out, serving)},
 	}
 	err := program.Run(append([]string{"relink"}, args...))
 	return out.String(), err
+}
+
+// serving is what a server tells of its only application.
+func serving(_ context.Context, c *config.Config, ask bool) ([]config.Served, error) {
+	if len(c.Apps) == 0 || c.Apps[0].Name != "served" {
+		return nil, nil
+	}
+	if !ask {
+		return []config.Served{{App: "served", SetUp: "keyed"}}, nil
+	}
+	return []config.Served{
+		{App: "served", Instance: "club1", SetUp: "resolved", Release: "v1", By: "PHP 8.2.1 (fpm-fcgi), pid 7"},
+		{App: "served", Instance: "club2", Error: "status 404"},
+	}, nil
 }
 
 func write(t *testing.T, path, text string) string {
@@ -112,7 +127,7 @@ func tree(t *testing.T, root string) (paths []string) {
 func TestCheckWithoutApplications(t *testing.T) {
 	file := write(t, filepath.Join(t.TempDir(), "relink.yaml"), "")
 	out, err := run(t, file, "config", "check", "--format", "json")
-	want := `{"valid":true,"file":"` + file + `","applications":0,"instances":0,"pools":0,` +
+	want := `{"valid":true,"file":"` + file + `","applications":0,"instances":0,"pools":0,"served":[],` +
 		`"warnings":["no application is configured: there is nothing to deploy"]}` + "\n"
 	if diff := cmp.Diff(want, out); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
@@ -151,5 +166,28 @@ func TestWrongConfigurationPrintsNothingToStdout(t *testing.T) {
 		if !errors.Is(err, config.ErrInvalid) || out != "" {
 			t.Errorf("%s: %v %q", command, err, out)
 		}
+	}
+}
+
+func TestCheckTellsHowInstancesAreServed(t *testing.T) {
+	file := write(t, filepath.Join(t.TempDir(), "relink.yaml"), `
+apps:
+  served: {source: {git: /srv/git/x.git}, releases: /srv/releases/x, instances: {club1: /var/www/club1}}
+`)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"config", "check"}, "served: keyed, at its last deploy\n"},
+		{[]string{"config", "check", "--probe"}, "served club1: resolved, serves v1 by PHP 8.2.1 (fpm-fcgi), pid 7\nserved club2: cannot be asked: status 404\n"},
+	} {
+		out, err := run(t, file, c.args...)
+		if err != nil || !strings.Contains(out, c.want) {
+			t.Errorf("%q: %v: %s", c.args, err, out)
+		}
+	}
+	out, err := run(t, file, "config", "check", "--probe", "--format", "json")
+	if err != nil || !strings.Contains(out, `"instance":"club2","error":"status 404"`) {
+		t.Errorf("%v: %s", err, out)
 	}
 }

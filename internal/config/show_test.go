@@ -68,7 +68,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 					URL: "http://127.0.0.1/", Host: "2024.example.org", Status: 301, Contains: "é", Timeout: 90 * time.Second,
 				}, Probe: probe("2024")},
 			},
-			Check:  check("{instance}"), Probe: probe("{instance}"), Map: "/var/lib/relink/booking.map",
+			Check: check("{instance}"), Probe: probe("{instance}"), Map: "/var/lib/relink/booking.map",
 			Shared: []string{".env", "var/uploads"}, SharedDir: "/srv/shared/booking",
 			Hooks: config.Hooks{
 				Build:        []string{"composer install --no-dev", "npm ci\nnpm run build\n"},

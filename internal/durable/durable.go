@@ -58,3 +58,33 @@ func withDir(dir string, sync func(*os.File) error) error {
 	}
 	return nil
 }
+
+// WriteNewFile writes a file that must not exist yet, else it fails with
+// fs.ErrExist and leaves what is there. After it returns nil, a crash leaves the
+// whole file; before that, all of it or none.
+func WriteNewFile(path string, data []byte, mode os.FileMode) error {
+	if err := create(path, data, mode); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// create gives the finished file its name by a link, which replaces nothing.
+func create(path string, data []byte, mode os.FileMode) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	if _, err := file.Write(data); err != nil {
+		return err
+	}
+	if err := file.Chmod(mode); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return os.Link(file.Name(), path)
+}

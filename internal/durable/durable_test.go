@@ -54,3 +54,29 @@ func TestFailuresLeaveTheOldFile(t *testing.T) {
 		}
 	}
 }
+
+func TestWriteNewFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relink.yaml")
+	if err := durable.WriteNewFile(path, []byte("first"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteNewFile(path, []byte("second"), 0o600); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a file that exists: %v", err)
+	}
+	content, _ := os.ReadFile(path)
+	info, err := os.Stat(path)
+	if err != nil || string(content) != "first" || info.Mode().Perm() != 0o644 {
+		t.Errorf("%q, %v, %v", content, info, err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	// A dangling link is a name that exists.
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path+".gone", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteNewFile(link, nil, 0o644); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a dangling link: %v", err)
+	}
+}

@@ -1,0 +1,107 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"relink/internal/hint"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// outcome is how a site's front page was answered.
+type outcome struct {
+	status int // 0: not at all
+	err    error
+}
+
+// well: a redirect to a login is an answer like any other.
+func (o outcome) well() bool { return o.err == nil && o.status < http.StatusBadRequest }
+
+func (o outcome) String() string {
+	if o.err != nil {
+		return o.err.Error()
+	}
+	return fmt.Sprintf("status %d", o.status)
+}
+
+// comparable are the instances whose front page is compared with what it was
+// before the switch: those that have no check of their own, and an address.
+func comparable(instances []Instance) []Instance {
+	return slices.DeleteFunc(slices.Clone(instances), func(i Instance) bool {
+		return i.Unchecked || i.Check != nil || i.Address.Off || i.Address.URL == ""
+	})
+}
+
+// frontPages asks the front page of each instance, by name.
+func frontPages(ctx context.Context, instances []Instance) map[string]outcome {
+	outcomes := make([]outcome, len(instances))
+	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
+	defer client.CloseIdleConnections()
+	var group errgroup.Group
+	group.SetLimit(checkParallel)
+	for i, instance := range instances {
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			outcomes[i] = frontPage(ctx, client, instance.Address)
+			return nil
+		})
+	}
+	_ = group.Wait() // none fails: what went wrong stands in its outcome
+	all := map[string]outcome{}
+	for i, instance := range instances {
+		all[instance.Name] = outcomes[i]
+	}
+	return all
+}
+
+func frontPage(ctx context.Context, client *http.Client, address Address) outcome {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
+	if err != nil {
+		return outcome{err: err}
+	}
+	request.Host = address.Host
+	answer, err := client.Do(request)
+	if err != nil {
+		return outcome{err: err}
+	}
+	defer answer.Body.Close()
+	return outcome{status: answer.StatusCode}
+}
+
+// worse names each site that answered well before the switch and not after it.
+func worse(instances []Instance, before, after map[string]outcome) error {
+	var names, texts []string
+	for _, instance := range instances {
+		was, is := before[instance.Name], after[instance.Name]
+		if was.well() && !is.well() {
+			names = append(names, instance.Name)
+			texts = append(texts, fmt.Sprintf("%s: %s before the switch, %s after it", instance.Name, was, is))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return hint.With(as(ErrCheck, fmt.Errorf("front page of %s", strings.Join(texts[:min(len(texts), 5)], "; "))),
+		"see the site's error log; if a page that answers so is right, say what is right (`check`), or that the site is not asked (check: off)")
+}
+
+// ask notes, right before the switch, how the sites' front pages are answered.
+func (r *run) ask(ctx context.Context) (string, error) {
+	asked := comparable(r.Instances)
+	if len(asked) == 0 {
+		return "", nil
+	}
+	r.before = frontPages(ctx, asked)
+	well := 0
+	for _, one := range r.before {
+		if one.well() {
+			well++
+		}
+	}
+	return fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
+}

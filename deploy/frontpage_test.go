@@ -1,0 +1,41 @@
+package deploy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestWorse(t *testing.T) {
+	instances := []Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
+	before := map[string]outcome{"a": {status: 200}, "b": {status: 302}, "c": {status: 500}, "d": {status: 404}, "e": {status: 401}}
+	if err := worse(instances, before, before); err != nil {
+		t.Error(err)
+	}
+	after := map[string]outcome{"a": {status: 500}, "b": {err: errors.New("connection refused")}, "c": {status: 503}, "d": {status: 200}, "e": {status: 401}}
+	err := worse(instances, before, after)
+	if !errors.Is(err, ErrCheck) {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a: status 200 before the switch, status 500 after it", "b: status 302 before the switch, connection refused after it"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %q", want, err)
+		}
+	}
+	for _, spared := range []string{"c:", "d:", "e:"} {
+		if strings.Contains(err.Error(), spared) {
+			t.Errorf("%q is in %q", spared, err)
+		}
+	}
+}
+
+func TestComparable(t *testing.T) {
+	at := Address{URL: "http://127.0.0.1/"}
+	got := comparable([]Instance{
+		{Name: "plain", Address: at}, {Name: "checked", Address: at, Check: &Check{}}, {Name: "off", Address: at, Unchecked: true},
+		{Name: "unknown"}, {Name: "unprobed", Address: Address{Off: true}},
+	})
+	if len(got) != 1 || got[0].Name != "plain" {
+		t.Errorf("%+v", got)
+	}
+}

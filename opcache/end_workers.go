@@ -1,0 +1,136 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"relink/php"
+)
+
+const (
+	// endLimit bounds the wait for idle workers. The signal ends their accept(), so
+	// that they are gone within milliseconds, but for one that has just begun a
+	// long request.
+	endLimit = 2 * time.Second
+	endPoll  = 5 * time.Millisecond
+)
+
+var errNoMaster = errors.New("this machine does not show its FPM master")
+
+// mayEnd tells why the workers of a cache cannot be ended one by one, if so.
+func (m *memory) mayEnd(ctx context.Context) error {
+	if m.master() == 0 {
+		return errNoMaster
+	}
+	workers, err := m.workersNow(ctx)
+	for _, pid := range workers {
+		err = errors.Join(err, php.MayEnd(ctx, m.master(), pid))
+	}
+	return err
+}
+
+// workersNow lists the workers of the cache's pools by the process table: no call,
+// which would wait where all workers are busy. A pool of which no worker is known
+// there may be any of the master's.
+func (m *memory) workersNow(ctx context.Context) ([]int, error) {
+	pools, err := php.Workers(ctx, m.master())
+	if err != nil {
+		return nil, err
+	}
+	var all, known []int
+	for _, pids := range pools {
+		all = append(all, pids...)
+	}
+	for _, p := range m.pools() {
+		own := ownOf(pools, p.lastListing())
+		if len(own) == 0 {
+			return all, nil
+		}
+		known = append(known, own...)
+	}
+	return known, nil
+}
+
+func ownOf(pools map[string][]int, listed []process) []int {
+	for _, pids := range pools {
+		if slices.ContainsFunc(listed, func(w process) bool { return slices.Contains(pids, w.pid) }) {
+			return pids
+		}
+	}
+	return nil
+}
+
+// wereIdle lists the workers that were in no request when they were listed last.
+func (m *memory) wereIdle() []int {
+	var idle []int
+	for _, p := range m.pools() {
+		for _, w := range p.lastListing() {
+			if !w.inRequest() {
+				idle = append(idle, w.pid)
+			}
+		}
+	}
+	return idle
+}
+
+// EndWorkers has every worker of these pools end with the request that it is in,
+// so that what it remembers goes with it, and waits until the idle ones are gone.
+// busy counts those that have still to answer their request, and that take no other. The masters start others in their place, and the caches stay as
+// they are.
+func (c *Caches) EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error) {
+	for _, m := range c.memories() {
+		if !m.wanted(pools) {
+			continue
+		}
+		told, left, err := m.endWorkers(ctx)
+		if ended, busy = ended+told-left, busy+left; err != nil {
+			return ended, busy, fmt.Errorf("end the workers of %s: %w", m.name(), err)
+		}
+	}
+	return ended, busy, nil
+}
+
+func (m *memory) endWorkers(ctx context.Context) (told, left int, err error) {
+	workers, err := m.workersNow(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	idle := m.wereIdle()
+	for _, pid := range workers {
+		if err := php.EndWorker(ctx, m.master(), pid); err == nil {
+			told++
+		} else if still, lookErr := m.still(ctx, []int{pid}); lookErr != nil || len(still) > 0 { // else it has ended by itself
+			return told, told, errors.Join(err, lookErr)
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, endLimit)
+	defer cancel()
+	for {
+		still, err := m.still(ctx, workers)
+		waits := slices.ContainsFunc(still, func(pid int) bool { return slices.Contains(idle, pid) })
+		if err != nil || !waits || bounded.Err() != nil {
+			return told, len(still), err
+		}
+		wait(bounded, endPoll)
+	}
+}
+
+// still lists those of the pids that are workers of the master.
+func (m *memory) still(ctx context.Context, pids []int) ([]int, error) {
+	pools, err := php.Workers(ctx, m.master())
+	if err != nil {
+		return nil, err
+	}
+	var still []int
+	for _, workers := range pools {
+		for _, pid := range workers {
+			if slices.Contains(pids, pid) {
+				still = append(still, pid)
+			}
+		}
+	}
+	return still, nil
+}

@@ -1,0 +1,143 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"relink/internal/hint"
+	"relink/php"
+)
+
+// renewing is one FPM master that may have to follow with new processes.
+type renewing struct {
+	memory        *memory
+	master        php.Master // the zero Master where this machine does not show it
+	configuration php.Configuration
+	preloaded     []string // scripts, as this machine sees them
+	next          string   // preload script after the switch, where that is of a release
+	passed        []string // places of the sites' links that opcache.preload leads through
+	preload       Preloading
+	forgets       bool // no worker remembers a .user.ini: its folder is another after the switch, or it reads none
+}
+
+// Renewals tells what the switch does to each FPM master that neither the sweep
+// nor an invalidation undoes. sites are all that the caches serve, each with where
+// it leads now and then. That a reload would end the master is an error: it is
+// asked before anything moves.
+func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout+php.DefaultReloadLimit)
+	defer cancel()
+	s.emptied = nil
+	all, err := s.caches.renewing(ctx, sites)
+	renewals := make([]Renewal, 0, len(all))
+	for _, one := range all {
+		one.forgets = s.addressing == Resolved || one.memory.caches[0].pools[0].inWebServer()
+		renewal, err := one.renewal(ctx, s.caches.options.Docroot, sites)
+		if err != nil {
+			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
+		}
+		if renewal.Action == ReloadFPM {
+			s.emptied = append(s.emptied, renewal.Pools...)
+		}
+		renewals = append(renewals, renewal)
+	}
+	return renewals, err
+}
+
+// Preloads tells the same of what is preloaded alone, where the new release does
+// not exist yet.
+func (c *Caches) Preloads(ctx context.Context, sites []Link) ([]Renewal, error) {
+	all, err := c.renewing(ctx, sites)
+	var renewals []Renewal
+	for _, one := range all {
+		decision, err := Needs{Preload: one.preload}.Decide()
+		if err != nil {
+			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
+		}
+		renewals = append(renewals, Renewal{Pools: one.memory.addresses(), Decision: decision})
+	}
+	return renewals, err
+}
+
+func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*renewing, error) {
+	moved := map[string]string{}
+	for _, l := range sites {
+		moved[canonicalPlace(l.Path)] = l.To
+	}
+	var all []*renewing
+	for _, m := range c.memories() {
+		one, err := newRenewing(ctx, m, moved)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	for i, one := range all {
+		one.preload = one.preloading(moved, sites, servedBy(all, i, sites))
+	}
+	return all, nil
+}
+
+func newRenewing(ctx context.Context, m *memory, moved map[string]string) (*renewing, error) {
+	one := &renewing{memory: m}
+	first := m.caches[0]
+	var err error
+	if one.configuration, err = first.agent().Configuration(ctx); err != nil {
+		return nil, err
+	}
+	if one.configuration.Preload == "" {
+		return one, nil
+	}
+	if one.master, err = m.find(ctx); err != nil {
+		return nil, err
+	}
+	_, one.passed = follow(one.file(), moved)
+	paths, err := first.agent().Preloaded(ctx)
+	for _, path := range paths {
+		one.preloaded = append(one.preloaded, first.toHost(path))
+	}
+	return one, err
+}
+
+// file is opcache.preload as this machine sees it: the master reads it, who may
+// be in another root than its pools.
+func (r *renewing) file() string {
+	if r.master.PID == 0 {
+		return r.memory.caches[0].toHost(r.configuration.Preload)
+	}
+	return r.master.PreloadFile(r.configuration.Preload)
+}
+
+// servedBy leaves out the sites for which another master preloads: whoever has a
+// master for each site has them for that.
+func servedBy(all []*renewing, i int, sites []Link) []Link {
+	return slices.DeleteFunc(slices.Clone(sites), func(l Link) bool {
+		place := canonicalPlace(l.Path)
+		return !slices.Contains(all[i].passed, place) && slices.ContainsFunc(all, func(other *renewing) bool { return slices.Contains(other.passed, place) })
+	})
+}
+
+// renewal decides on one master, and tries what its reload would preload.
+func (r *renewing) renewal(ctx context.Context, docroot string, sites []Link) (Renewal, error) {
+	n := Needs{Preload: r.preload}
+	renewal := Renewal{Pools: r.memory.addresses()}
+	var err error
+	switch n.UserINI, err = r.userINI(ctx, docroot, sites); {
+	case ctx.Err() != nil:
+		return renewal, ctx.Err()
+	case err != nil:
+		renewal.Notes = append(renewal.Notes, "nobody knows what workers remember wrongly: "+err.Error())
+	case len(n.UserINI) > 0:
+		n.MayEnd = r.memory.mayEnd(ctx)
+	}
+	if renewal.Decision, err = n.Decide(); err != nil || !r.preload.changes() {
+		return renewal, err
+	}
+	err = r.try(ctx)
+	if errors.Is(err, php.ErrUntried) {
+		renewal.Notes, err = append(renewal.Notes, err.Error()), nil
+	}
+	return renewal, hint.With(err, "to do it by hand, move the links alone with --reset never, and restart PHP-FPM right after that; or take opcache.preload out")
+}

@@ -1,0 +1,101 @@
+package webserver
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Link is the symbolic link of an instance.
+type Link struct {
+	Name    string // of the instance
+	Path    string
+	Docroot string // what is to be served, relative to the link: "." or "public"
+}
+
+// Chain says that a host is served through a link.
+type Chain struct {
+	Link   Link
+	Site   Site
+	Host   string // one to ask for; "" where the site answers to any name
+	Behind string // what the document root says behind the link: "." or "public"
+}
+
+// Match finds which site serves which link, in the order of the links. For one
+// link the best comes first: what serves its Docroot before other folders of it,
+// and sites that are reached without TLS before others.
+func Match(sites []Site, links []Link) (chains []Chain) {
+	for _, link := range links {
+		var own []Chain
+		spot := place(link.Path)
+		for _, site := range sites {
+			if chain, found := site.serves(link, spot); found {
+				own = append(own, chain)
+			}
+		}
+		slices.SortStableFunc(own, func(a, b Chain) int { return b.grade() - a.grade() })
+		chains = append(chains, own...)
+	}
+	return chains
+}
+
+func (c Chain) grade() (points int) {
+	if c.Behind == filepath.Clean(c.Link.Docroot) {
+		points += 4
+	}
+	if c.Site.URL != "" {
+		points += 2
+	}
+	if strings.HasPrefix(c.Site.URL, "http:") {
+		points++
+	}
+	return points
+}
+
+func (s Site) serves(link Link, spot string) (chain Chain, found bool) {
+	for _, host := range s.HostsFor(link.Path) {
+		if rest, through := behind(s.RootFor(host), spot); through {
+			return Chain{Link: link, Site: s, Host: host, Behind: filepath.Clean(rest)}, true
+		}
+	}
+	return Chain{}, false
+}
+
+// HostsFor are hosts that may be served from a path: the site's first one, or,
+// where its document root depends on the host, all of them and those that the
+// names in the path make.
+func (s Site) HostsFor(path string) (hosts []string) {
+	if !s.Patterned() {
+		return []string{s.Host()}
+	}
+	for _, host := range s.Hosts {
+		if !strings.Contains(host, "*") && !strings.HasPrefix(host, ".") {
+			hosts = append(hosts, host)
+		}
+	}
+	names := parts(path)
+	for _, host := range s.Hosts {
+		if suffix, ok := wildcard(host); ok {
+			for _, name := range names {
+				hosts = append(hosts, name+suffix)
+			}
+		}
+	}
+	return append(hosts, names...)
+}
+
+// wildcard is what is fixed in *.example.org, and in nginx's .example.org.
+func wildcard(host string) (suffix string, ok bool) {
+	suffix = strings.TrimPrefix(host, "*")
+	return suffix, strings.HasPrefix(suffix, ".") && !strings.Contains(suffix, "*")
+}
+
+// Host is the first of the hosts that is a name, "" if none is.
+func (s Site) Host() string {
+	for _, host := range s.Hosts {
+		if !strings.ContainsAny(host, "*?") && !strings.HasPrefix(host, ".") && !strings.HasSuffix(host, ".") {
+			return host
+		}
+	}
+	return ""
+}

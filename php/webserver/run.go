@@ -1,0 +1,66 @@
+package webserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+const (
+	runTimeout = 20 * time.Second // servers with thousands of sites take seconds
+	mostOutput = 32 << 20         // some kilobytes a site
+	mostErrors = 4 << 10
+)
+
+// run has the server's binary print its configuration.
+func (s server) run(ctx context.Context, args, env []string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, runTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.exe, args...)
+	out, complaints := &bounded{most: mostOutput, full: cancel}, &bounded{most: mostErrors}
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", env, out, complaints
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	switch {
+	case out.cut:
+		return nil, fmt.Errorf("its configuration is longer than %d MB", mostOutput>>20)
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%s does not print its configuration: %w", s.exe, ctx.Err())
+	case err != nil:
+		return nil, fmt.Errorf("%s refuses its configuration: %w: %s", s.exe, err, oneLine(complaints.Bytes()))
+	}
+	return out.Bytes(), nil
+}
+
+// bounded keeps the first bytes of what is written and calls full at the rest.
+type bounded struct {
+	bytes.Buffer
+	most int
+	cut  bool
+	full func()
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	kept := p[:min(len(p), b.most-b.Len())]
+	b.Buffer.Write(kept)
+	if len(kept) < len(p) && !b.cut {
+		b.cut = true
+		if b.full != nil {
+			b.full()
+			return 0, errors.New("too much output")
+		}
+	}
+	return len(p), nil
+}
+
+// oneLine is the last line that is not empty: what went wrong.
+func oneLine(text []byte) string {
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	return string(bytes.TrimSpace(lines[len(lines)-1]))
+}
