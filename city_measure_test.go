@@ -93,7 +93,7 @@ func (c *city) deploys(n int, fresh bool) (m measured) {
 		worst := ms(result.Worst(moved, moved.Add(after)))
 		m.cutOver, m.sweep = append(m.cutOver, report.CutoverMS), append(m.sweep, stepMS(report, "sweep"))
 		m.worst, m.alone = append(m.worst, worst), append(m.alone, alone...)
-		m.ratio = append(m.ratio, worst/median(alone))
+		m.ratio = append(m.ratio, worst/middle(alone))
 	}
 	c.end(l)
 	return m
@@ -132,6 +132,6 @@ func (m measured) report(b *testing.B) {
 	for name, values := range map[string][]float64{"cutover-ms": m.cutOver, "worst-ms": m.worst, "alone-ms": m.alone, "worst/alone": m.ratio} {
 		report(b, name, values)
 	}
-	b.ReportMetric(median(m.sweep), "sweep-ms")
+	b.ReportMetric(middle(m.sweep), "sweep-ms")
 	b.ReportMetric(0, "ns/op")
 }

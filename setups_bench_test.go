@@ -11,10 +11,9 @@ import (
 	"relink/php/sandbox/app"
 )
 
-// The set-ups that the benchmarks compare, the first with each of the others.
-// "keyed, fresh" has not seen a deploy yet: all its keys are alive, as they never
-// are again (a key that leads to an invalidated script costs a lock and a look-up
-// at each request).
+// The set-ups that the benchmarks compare, those of keyed first. "keyed-fresh" has
+// not seen a deploy yet: all its keys are alive, as they never are again (a key
+// that leads to an invalidated script costs a lock and a look-up at each request).
 var (
 	underFPM = []plan{
 		{name: "keyed-fresh", fresh: true},
@@ -31,8 +30,9 @@ var (
 )
 
 const (
-	pairs  = 7                       // rounds over the set-ups
-	window = 1500 * time.Millisecond // of each set-up in a round
+	keyedPlans = 2                       // that the others are compared with
+	pairs      = 7                       // rounds over the set-ups
+	window     = 1500 * time.Millisecond // of each set-up in a round
 )
 
 func wiki(ctx context.Context, _ string) (app.App, error) { return app.Fetch(ctx, ".cache/app") }
@@ -51,17 +51,21 @@ var pages = []struct {
 
 // BenchmarkSetUps has all set-ups of one kind of server side by side, and loads
 // them in turns. For each it gives requests per second (median of the rounds) and
-// the ratio to the first, taken round by round: its median, lowest and highest.
-// The ratio by cpu compares the processor time of web server and PHP for a
-// request: on a machine that does other things besides it varies less.
+// the ratio to keyed, taken round by round: its median, lowest and highest. The
+// ratio by cpu compares the processor time of web server and PHP for a request: on
+// a machine that does other things besides it varies less.
 func BenchmarkSetUps(b *testing.B) {
-	for name, plans := range map[string][]plan{"fpm": underFPM, "mod_php": underModPHP} {
+	for _, kind := range []struct {
+		name  string
+		plans []plan
+	}{{"fpm", underFPM}, {"mod_php", underModPHP}} {
 		for _, page := range pages {
-			b.Run(name+"/"+page.name, func(b *testing.B) {
-				cities := build(b, plans, page.make)
+			b.Run(kind.name+"/"+page.name, func(b *testing.B) {
+				cities := build(b, kind.plans, page.make)
 				for b.Loop() {
 					race(b, cities, page.path)
 				}
+				b.ReportMetric(0, "ns/op")
 			})
 		}
 	}
@@ -82,29 +86,25 @@ func build(b *testing.B, plans []plan, make func(context.Context, string) (app.A
 	return cities
 }
 
+// race is won by nobody for being always the first: the order turns.
 func race(b *testing.B, cities []*city, path string) {
-	rates, costs := map[string][]float64{}, map[string][]float64{}
+	rates, costs := make([][]float64, len(cities)), make([][]float64, len(cities))
 	for round := range pairs {
-		for i := range cities { // nobody is always the first
-			c := cities[(i+round)%len(cities)]
-			rate, cost := c.run(path)
-			rates[c.plan.name], costs[c.plan.name] = append(rates[c.plan.name], rate), append(costs[c.plan.name], cost)
+		for i := range cities {
+			at := (i + round) % len(cities)
+			rate, cost := cities[at].run(path)
+			rates[at], costs[at] = append(rates[at], rate), append(costs[at], cost)
 		}
 	}
-	first := cities[0].plan.name
-	for _, c := range cities {
-		name := c.plan.name
-		b.ReportMetric(median(slices.Clone(rates[name])), name+"-requests/s")
-		b.ReportMetric(median(slices.Clone(costs[name])), name+"-cpu-µs/request")
-		for _, base := range []string{first, cities[1].plan.name} {
-			if name == base || name == first {
-				continue
-			}
-			report(b, name+"/"+base, ratios(rates[name], rates[base]))
-			report(b, name+"/"+base+"-by-cpu", ratios(costs[base], costs[name]))
+	for i, c := range cities {
+		b.ReportMetric(middle(rates[i]), c.plan.name+"-requests/s")
+		b.ReportMetric(middle(costs[i]), c.plan.name+"-cpu-µs/request")
+		for k, other := range cities[:min(i, keyedPlans)] {
+			name := c.plan.name + "/" + other.plan.name
+			report(b, name, ratios(rates[i], rates[k]))
+			report(b, name+"-by-cpu", ratios(costs[k], costs[i]))
 		}
 	}
-	b.ReportMetric(0, "ns/op")
 }
 
 func ratios(of, to []float64) []float64 {
@@ -117,10 +117,13 @@ func ratios(of, to []float64) []float64 {
 
 // report gives the median, the lowest and the highest.
 func report(b *testing.B, name string, values []float64) {
-	b.ReportMetric(median(slices.Clone(values)), name)
+	b.ReportMetric(middle(values), name)
 	b.ReportMetric(slices.Min(values), name+"-min")
 	b.ReportMetric(slices.Max(values), name+"-max")
 }
+
+// middle is the median, and leaves the order of the rounds as it is.
+func middle(values []float64) float64 { return median(slices.Clone(values)) }
 
 // BenchmarkCutOver measures cut-overs of all sites under load, of a server that
 // has seen some before.
