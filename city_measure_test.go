@@ -29,13 +29,14 @@ func (c *city) run(path string) (rate, cost float64) {
 	return requests / took.Seconds(), float64(spent.Microseconds()) / requests
 }
 
-func (c *city) findProcesses() {
+// processes are those of the web server and of PHP.
+func (c *city) processes() []int {
 	c.b.Helper()
 	children, err := c.server.WebChildren()
 	c.must(err)
 	workers, err := c.server.WorkerPIDs("")
 	c.must(err)
-	c.pids = slices.Concat([]int{c.server.WebPID(), c.server.Pool("").MasterPID}, children, workers)
+	return slices.Concat([]int{c.server.WebPID(), c.server.Pool("").MasterPID}, children, workers)
 }
 
 // tick is the unit of times in /proc/PID/stat (sysconf(_SC_CLK_TCK), on Linux
@@ -46,7 +47,7 @@ const tick = 10 * time.Millisecond
 func (c *city) spent() time.Duration {
 	c.b.Helper()
 	var sum time.Duration
-	for _, pid := range c.pids {
+	for _, pid := range c.processes() {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		c.must(err)
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
@@ -104,7 +105,6 @@ func (c *city) restart() {
 	c.b.Helper()
 	c.must(c.server.StopMaster("php"))
 	c.must(c.server.StartMaster(c.ctx, "php"))
-	c.findProcesses()
 }
 
 // since is how long the command took from the beginning of that step.

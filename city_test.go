@@ -40,7 +40,6 @@ type city struct {
 	root   string
 	server *sandbox.Server
 	names  []string
-	pids   []int // of the web server and of PHP
 }
 
 // massFrom is the number of sites from which one virtual host serves them all.
@@ -67,7 +66,6 @@ func newCity(b *testing.B, p plan, make func(context.Context, string) (app.App, 
 	c.must(err)
 	b.Cleanup(func() { c.must(c.server.Stop()) })
 	c.must(os.WriteFile(c.path("relink.yaml"), []byte(c.configuration()), 0o644))
-	c.findProcesses()
 	return c
 }
 
