@@ -18,7 +18,7 @@ import (
 // relink runs the program, wants it to succeed, and wants each instance on what
 // it is on then, or on its own ref of moved. A request that began after the
 // program had returned is answered by that release.
-func (f *front) relink(moved map[string]string, args ...string) {
+func (f *front) relink(moved map[string]string, args ...string) deploy.Report {
 	f.t.Helper()
 	report, ended := f.run(args...)
 	if report.Exit != 0 {
@@ -30,6 +30,7 @@ func (f *front) relink(moved map[string]string, args ...string) {
 	if f.t.Failed() {
 		f.t.FailNow() // what comes after a wrong page tells nothing
 	}
+	return report
 }
 
 func (f *front) run(args ...string) (deploy.Report, time.Time) {

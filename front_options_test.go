@@ -17,7 +17,7 @@ func (f *front) options() sandbox.Options {
 	maps.Copy(ini, f.way.ini)
 	return sandbox.Options{
 		Root: f.path("srv"), Web: f.way.web, Handler: f.way.handler, EnableReuse: f.way.reuse, INI: ini, Children: 4,
-		Masters: []sandbox.Master{{INI: ini, Pools: []sandbox.Pool{{Name: "www", Workers: f.workers()}}}},
+		Masters: []sandbox.Master{f.elsewhere(sandbox.Master{INI: ini, Pools: []sandbox.Pool{{Name: "www", Workers: f.workers()}}})},
 		Sites:   f.sites(),
 	}
 }
@@ -49,6 +49,10 @@ func (f *front) sites() []sandbox.Site {
 			site.DocumentRoot = f.path("releases")
 			site.Directives = sandbox.MapDirectives(f.path("map"), club, f.path("releases"), "public")
 		}
+		site.SeenAs = f.seenAs(site.DocumentRoot)
+		if f.way.elsewhere == jails && club == "club2" {
+			site.Pool = "other"
+		}
 		sites = append(sites, site)
 	}
 	return sites
@@ -58,12 +62,17 @@ func (f *front) sites() []sandbox.Site {
 // without a pool it would find those of this machine, which are not this test's.
 func (f *front) configuration() string {
 	var b strings.Builder
-	pool := f.server.Pool("")
 	fmt.Fprintf(&b, "state_dir: %q\ntimeouts: {settle: 10s, call: 5s}\n", f.path("state"))
-	fmt.Fprintf(&b, "pools: [{address: %q, status_path: %s, agent_dir: %q}]\n", pool.Address, pool.StatusPath, f.server.AgentDir())
+	b.WriteString("pools:\n")
+	for _, pool := range f.server.Pools() {
+		fmt.Fprintf(&b, "  - {address: %q, status_path: %s, agent_dir: %q%s}\n", pool.Address, pool.StatusPath, f.server.AgentDir(), f.pathMap(pool))
+	}
 	fmt.Fprintf(&b, "apps:\n  club:\n    source: {git: %q}\n    releases: %q\n    min_free: 1\n", f.path("repo.git"), f.path("releases"))
 	if f.way.resolved && f.way.web != sandbox.WebNginx {
 		fmt.Fprintf(&b, "    map: %q\n", f.path("map"))
+	}
+	if f.way.assets != "" {
+		fmt.Fprintf(&b, "    assets: [%s]\n", f.way.assets)
 	}
 	if f.way.inside {
 		fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", f.server.URL()+"/core/")

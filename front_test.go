@@ -17,12 +17,15 @@ import (
 type way struct {
 	web        sandbox.Web
 	handler    sandbox.Handler
-	resolved   bool // the web server sends real paths: by a map (Apache), by $realpath_root (nginx)
-	revalidate bool // opcache.revalidate_path=1
-	virtual    bool // one virtual host for all sites, with a VirtualDocumentRoot
-	reuse      bool // the web server keeps its connections to PHP-FPM
-	behind     bool // the web server reaches the links through another link
-	inside     bool // the link is the folder core of a site whose own scripts stay
+	resolved   bool   // the web server sends real paths: by a map (Apache), by $realpath_root (nginx)
+	revalidate bool   // opcache.revalidate_path=1
+	virtual    bool   // one virtual host for all sites, with a VirtualDocumentRoot
+	reuse      bool   // the web server keeps its connections to PHP-FPM
+	behind     bool   // the web server reaches the links through another link
+	inside     bool   // the link is the folder core of a site whose own scripts stay
+	assets     string // the application's key of that name
+	elsewhere  elsewhere
+	unmapped   bool // path_map does not tell how the pools see the releases
 
 	ini map[string]string            // of PHP
 	app func(ref string) application // nil is ordinary

@@ -11,6 +11,7 @@ type App struct {
 	Releases  string   // folder of the releases
 	SharedDir string   // folder of what the releases share
 	Shared    []string // paths linked into each release from SharedDir
+	Assets    []string // folders of each release whose files pages name
 	State     string   // folder of locks, journals and histories
 
 	LinkTarget string // folder inside a release that a link points at; "" or "." is the release
@@ -19,7 +20,8 @@ type App struct {
 	MinFree    int64  // bytes that must stay free beside a new release
 
 	Map      string // Apache's RewriteMap from instances to releases; "": none
-	AgentDir string // where the PHP of the sites finds the agent; "" is the default
+	AgentDir string // folder of the agent on this machine; "" is the default
+	AgentAt  string // the same as the PHP of the sites sees it; "" is the same path
 
 	Instances []Instance
 	Hooks     Hooks

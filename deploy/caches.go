@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/opcache"
+	"relink/php"
 	"relink/php/probe"
 )
 
@@ -17,6 +18,7 @@ type Caches interface {
 	Has(a probe.Answer) bool
 	Threaded() []string
 	ToHost(a probe.Answer) string
+	Views() []php.PathMap
 	Pinned(ctx context.Context) ([]opcache.Worker, error)
 	Usage(ctx context.Context) ([]opcache.Usage, error)
 	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)

@@ -211,7 +211,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 	a := s.app
 	s.options = Options{
 		App: App{
-			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: s.config.StateDir,
+			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, Assets: a.Assets, State: s.config.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Map: a.Map, Instances: instancesOf(a.Instances),
 			Hooks: Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
 		},
@@ -225,7 +225,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
-	s.options.App.AgentDir = opcache.AgentDir(s.config, a.Pools)
+	s.options.App.AgentDir, s.options.App.AgentAt = opcache.AgentDir(s.config, a.Pools)
 	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
 	return cleanUp, err
 }

@@ -88,6 +88,7 @@ func (r *run) bringLive(ctx context.Context) error {
 		step{"separate", r.separate},
 		step{"observe", r.observe},
 		step{"room", r.room},
+		step{"assets", r.carryAssets},
 		step{"warm", r.warm},
 		step{"before_switch", r.beforeSwitch},
 		step{"ask", r.ask},

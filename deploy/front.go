@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (r *run) installProbe(release string) error {
 	if err != nil {
 		return err
 	}
-	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, r.App.agentDir())
+	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, cmp.Or(r.App.AgentAt, r.App.agentDir()))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil // without its document root the release is not sealed, which says so
 	}
@@ -101,7 +102,17 @@ func (r *run) knock(ctx context.Context) (web opcache.Web, err error) {
 			inside++
 		}
 	}
-	return opcache.Web{Pools: webPools(ctx, r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked)}, nil
+	return opcache.Web{Pools: webPools(ctx, r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}, nil
+}
+
+// doorsOf are the ways to all that can be asked, also to those that have no probe
+// before the switch.
+func doorsOf(sites []front.Site) []probe.Door {
+	doors := make([]probe.Door, len(sites))
+	for i, site := range sites {
+		doors[i] = site.Door
+	}
+	return doors
 }
 
 // linked are the instances that have a link.
@@ -219,6 +230,8 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	seen.served(s, releaseOf(file, r.App.realReleases()))
 	want := r.App.releaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
+	case !inside && !r.ours(file):
+		return seen, r.strangePath(s, file)
 	case !inside:
 		return seen, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, seen.Release, move.To.Release, describeAnswer(s.Answer)),
 			"%s", oldPageHint(known))

@@ -14,8 +14,8 @@ import (
 	"relink/opcache"
 )
 
-// ErrPinned: persistent connections keep workers from everybody else, so that
-// they cannot be made to see the new links.
+// ErrPinned: persistent connections keep workers from everybody but the web server,
+// and no probe leads to them either, so that they cannot be made to see the new links.
 var ErrPinned = errors.New("workers are pinned by persistent connections")
 
 // ErrThreads: threads of Apache cannot be made to see the new links.
@@ -33,6 +33,9 @@ func (r *run) preflight(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if err := r.refuseStrangeCaches(); err != nil {
+		return "", err
+	}
+	if err := r.refuseStrangePaths(); err != nil {
 		return "", err
 	}
 	if err := r.findAddressing(ctx); err != nil {
@@ -111,13 +114,24 @@ func (r *run) refusePinned(ctx context.Context) error {
 		return err
 	}
 	r.pinned = pinned
-	text := fmt.Sprintf("%d of the workers cannot be reached: %s", len(pinned), describeWorkers(pinned))
+	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(), describeWorkers(pinned))
 	if !r.Force {
 		return hint.With(fmt.Errorf("%w: %s", ErrPinned, text),
-			"take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off), or go on with --force: what these workers serve then stays old until they end")
+			"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
 	}
 	r.report.warn(text + "; what they serve stays old until they end")
 	return nil
+}
+
+// frontDoor says which ways through the web server were there to try.
+func (r *run) frontDoor() string {
+	answered := 0
+	for _, s := range r.sights {
+		if s.Err == nil {
+			answered++
+		}
+	}
+	return fmt.Sprintf("the web server (%d of %s answered through its probe)", answered, ui.Plural(len(r.App.Instances), "instance"))
 }
 
 // describeWorkers names the workers, and what each is doing where that is known.

@@ -11,6 +11,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/opcache"
+	"relink/php"
 	"relink/php/probe"
 )
 
@@ -91,6 +92,8 @@ func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
 func (c *fakeCaches) Except([]opcache.Worker)      {}
 func (c *fakeCaches) Has(probe.Answer) bool        { return true }
 func (c *fakeCaches) ToHost(a probe.Answer) string { return a.File }
+
+func (c *fakeCaches) Views() []php.PathMap { return nil }
 func (c *fakeCaches) Addressing(context.Context) (opcache.Addressing, error) {
 	return opcache.Keyed, c.fails["addressing"]
 }

@@ -40,6 +40,9 @@ func (r *run) planMoves() error {
 	if err != nil {
 		return err
 	}
+	if err := r.fitViews(plan); err != nil {
+		return err
+	}
 	for i := range plan {
 		plan[i].Stays = r.staying[plan[i].Instance]
 		r.nameContent(&plan[i].From)

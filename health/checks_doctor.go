@@ -10,6 +10,7 @@ import (
 	"relink/fcgi"
 	"relink/internal/hint"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // The doctor's checks are about the configuration of PHP, PHP-FPM and Apache. What they
@@ -24,7 +25,7 @@ var doctorChecks = []Check{{
 	run:   checkTimestamps,
 }, {
 	Name: "revalidate-path", Family: "doctor",
-	Means: "opcache.revalidate_path is on: each request walks its path again although relink moves instances without it.",
+	Means: "opcache.revalidate_path is on though the web server sends real paths: it costs processor time for nothing. Where scripts are named through the links it makes the set-up revalidated, and the check says when that is worth it.",
 	run:   masters(checkRevalidatePath),
 }, {
 	Name: "realpath-cache", Family: "doctor",
@@ -86,16 +87,48 @@ func checkTimestamps(f *Facts, t *Thresholds) []Result {
 
 // sharedOn tells whether a master serves several instances of the application.
 func (a *App) sharedOn(m *Master) bool {
-	serves := len(a.Pools) == 0 || m.Apache || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
-	return serves && len(a.Instances) > 1
+	return a.servedBy(m) && len(a.Instances) > 1
 }
 
-func checkRevalidatePath(_ *Facts, m *Master, _ *Thresholds) Result {
-	if m.Configuration.RevalidatePath {
-		return problem(Warning, "", "opcache.revalidate_path is on: each request walks its path again",
-			"set opcache.revalidate_path=0 and reload "+m.server()+": relink makes workers follow a link without it")
+func (a *App) servedBy(m *Master) bool {
+	return len(a.Pools) == 0 || m.Apache || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+}
+
+// revalidatedCost: what is included by include or require, but not by *_once, is
+// opened to be found (ZendAccelerator.c: persistent_compile_file).
+const revalidatedCost = "It costs each include and require the opening of its file, about 10 µs"
+
+// revalidatedWorth is docs/setups.md in short.
+const revalidatedWorth = "on, so what is served through links is revalidated: a cut-over is the sweep alone, and nobody has to leave a path that others leave. " +
+	"Worth it where the web server cannot send real paths and sites are moved one by one. " + revalidatedCost + " (docs/setups.md)"
+
+func checkRevalidatePath(f *Facts, m *Master, _ *Thresholds) Result {
+	switch {
+	case !m.Configuration.RevalidatePath:
+		return ok("", "off")
+	case f.resolvedOn(m):
+		return problem(Warning, "", "opcache.revalidate_path is on though the web server sends real paths: nothing goes stale without it. "+revalidatedCost,
+			"set opcache.revalidate_path=0 and reload "+m.server())
 	}
-	return ok("", "off")
+	return ok("", "%s", revalidatedWorth)
+}
+
+// resolvedOn tells whether the web server was seen to send real paths for all that
+// a master serves.
+func (f *Facts) resolvedOn(m *Master) bool {
+	seen := false
+	for i := range f.Apps {
+		if !f.Apps[i].servedBy(m) {
+			continue
+		}
+		for _, one := range f.Apps[i].Fronts {
+			if one.SetUp != opcache.Resolved { // "" where it could not be asked
+				return false
+			}
+			seen = true
+		}
+	}
+	return seen
 }
 
 const realpathFull = 0.95

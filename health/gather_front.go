@@ -67,7 +67,7 @@ func (g *gathering) frontOf(s front.Sight, app *App) Front {
 	}
 	file, known := s.Answer.File, s.InWebServer() // whose processes a deploy finds by this same answer
 	for _, p := range g.pools {
-		if p.answers() && opcache.SamePHP(s.Answer, p.status, 0) {
+		if p.answers() && opcache.SamePHP(s.Answer, p.status) {
 			file, known = p.pool.PathMap.ToHost(file), true
 		}
 	}

@@ -1,6 +1,8 @@
 package opcache
 
 import (
+	"slices"
+
 	"relink/php"
 	"relink/php/probe"
 )
@@ -8,40 +10,50 @@ import (
 // Has tells whether the PHP that answered a probe is one of these: the same kind
 // of server, the same start of its OPcache, and the same parent, each as far as it
 // is known.
-func (c *Caches) Has(a probe.Answer) bool { return c.find(a) != nil }
-
-// ToHost is the script that answered a probe, as the host sees it.
-func (c *Caches) ToHost(a probe.Answer) string {
-	if p := c.find(a); p != nil {
-		return p.agent.Pool().PathMap.ToHost(a.File)
-	}
-	return a.File
+func (c *Caches) Has(a probe.Answer) bool {
+	return slices.ContainsFunc(c.pools(), func(p *pool) bool { return p.answered(a) })
 }
 
-func (c *Caches) find(a probe.Answer) *pool {
+// ToHost is the script that answered a probe, as the host sees it. The pools of
+// containers that began together, each with a first process of its own, may all
+// be the one that answered: then it is the way in which the file exists.
+func (c *Caches) ToHost(a probe.Answer) string {
+	host := a.File
 	for _, p := range c.pools() {
-		if p.answered(a) {
-			return p
+		if !p.answered(a) {
+			continue
+		}
+		if host = p.agent.Pool().PathMap.ToHost(a.File); exists(host) {
+			break
 		}
 	}
-	return nil
+	return host
+}
+
+// Views are those of the pools that see paths otherwise than this machine does.
+func (c *Caches) Views() []php.PathMap {
+	var views []php.PathMap
+	for _, one := range c.caches {
+		if view := one.paths(); len(view) > 0 {
+			views = append(views, view)
+		}
+	}
+	return views
 }
 
 func (p *pool) answered(a probe.Answer) bool {
-	return SamePHP(a, php.Status{Worker: p.worker, Statistics: php.Statistics{StartTime: p.cacheStart}}, p.master)
+	return SamePHP(a, php.Status{Worker: p.worker, Statistics: php.Statistics{StartTime: p.cacheStart}})
 }
 
 // SamePHP tells whether a probe was answered by the PHP whose status this is. The
-// start is compared by the second: that is what OPcache counts in. A parent in
-// another PID namespace has a number of its own there, and this host shows no
-// master then (0).
-func SamePHP(a probe.Answer, s php.Status, master int) bool {
+// start is compared by the second: that is what OPcache counts in. The parent is
+// compared by the number that the workers themselves know it by: in another PID
+// namespace that is not the one of this host.
+func SamePHP(a probe.Answer, s php.Status) bool {
 	switch {
 	case s.Worker.SAPI != a.SAPI:
 		return false
 	case !a.CacheStart.IsZero() && a.CacheStart.Unix() != s.Statistics.StartTime.Unix():
-		return false
-	case master != 0 && a.ParentPID != 0 && a.ParentPID != master:
 		return false
 	}
 	return s.Worker.ParentPID == 0 || a.ParentPID == 0 || a.ParentPID == s.Worker.ParentPID

@@ -202,12 +202,14 @@ func FromConfig(c *config.Config) (Setup, error) {
 			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
 	}
 	for _, a := range c.Apps {
-		app := App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools, AgentDir: AgentDir(c, a.Pools)}
+		app := App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools}
+		app.AgentDir, _ = AgentDir(c, a.Pools)
 		for _, i := range a.Instances {
-			app.Sites = append(app.Sites, Site{Name: i.Name, Path: i.Link})
-			if !i.Probe.Off && i.Probe.URL != "" {
-				app.Doors = append(app.Doors, Address{URL: i.Probe.URL, Host: i.Probe.Host})
+			site := Site{Name: i.Name, Path: i.Link}
+			if i.Probe != nil && !i.Probe.Off {
+				site.URL, site.Host = i.Probe.URL, i.Probe.Host
 			}
+			app.Sites = append(app.Sites, site)
 		}
 		s.Apps = append(s.Apps, app)
 	}
@@ -220,6 +222,7 @@ func FromConfig(c *config.Config) (Setup, error) {
 		for _, m := range one.PathMap {
 			pool.PathMap = append(pool.PathMap, php.Mapping{Host: m.Host, Pool: m.Pool})
 		}
+		pool.PathMap = pool.PathMap.Real()
 		s.Pools = append(s.Pools, pool)
 		if len(one.Command) > 0 {
 			s.Restart.Commands[address.String()] = one.Command
@@ -228,9 +231,9 @@ func FromConfig(c *config.Config) (Setup, error) {
 	return s, nil
 }
 
-// AgentDir is where the PHP of an application that these pools serve finds the
-// agent, as the first of them sees it; without a pool, where that of Apache does.
-func AgentDir(c *config.Config, addresses []string) string {
+// AgentDir is where the agent of an application that these pools serve lies, here
+// and as the first of them sees it; without a pool, where that of Apache does.
+func AgentDir(c *config.Config, addresses []string) (dir, at string) {
 	for _, pool := range c.Pools {
 		if len(addresses) > 0 && !slices.Contains(addresses, pool.Address) {
 			continue
@@ -239,9 +242,9 @@ func AgentDir(c *config.Config, addresses []string) string {
 		for _, m := range pool.PathMap {
 			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
 		}
-		return mapped.ToPool(pool.AgentDir)
+		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
 	}
-	return c.Apache.AgentDir
+	return c.Apache.AgentDir, c.Apache.AgentDir
 }
 
 // ThresholdsOf translates the configuration's thresholds.

@@ -11,6 +11,7 @@ import (
 	"relink/fcgi"
 	"relink/internal/hint"
 	"relink/php"
+	"relink/php/probe"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -39,14 +40,17 @@ func (c *cache) toHost(p string) string { return c.paths().ToHost(p) }
 
 // pool is one FastCGI address and the workers behind it.
 type pool struct {
-	agent      *php.Agent
+	agent      *php.Agent // which goes through a door where FastCGI brings no answer
+	direct     *php.Agent // by FastCGI only
+	doors      *doors     // nil: there are none
 	master     int        // pid of the FPM master, or of Apache, where this host can see it, else 0
 	cacheStart time.Time  // when its OPcache was started
 	worker     php.Worker // that answered first
 
 	mu    sync.Mutex
-	last  []process // the last listing of its workers
-	blind bool      // the pool has no status page
+	last  []process    // the last listing of its workers
+	blind bool         // the pool has no status page
+	leads map[int]bool // which of the doors lead to it, as far as they have answered
 }
 
 func (p *pool) address() string { return p.agent.Pool().String() }
@@ -55,17 +59,19 @@ func (p *pool) address() string { return p.agent.Pool().String() }
 func (p *pool) inWebServer() bool { return p.agent.Pool().InWebServer() }
 
 // Connect calls every pool, checks that the agent runs there and that OPcache
-// is on, and groups the pools by the cache that they share.
-func Connect(ctx context.Context, pools []php.Pool, o Options) (*Caches, error) {
+// is on, and groups the pools by the cache that they share. Through the doors
+// workers are reached that take no call from elsewhere.
+func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.Door) (*Caches, error) {
 	if len(pools) == 0 {
 		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
 	}
 	c := &Caches{options: o.withDefaults()}
 	reached := make([]*pool, len(pools))
+	ways := newDoors(through)
 	errs := make([]error, len(pools))
 	var all sync.WaitGroup
 	for i, p := range pools {
-		all.Go(func() { reached[i], errs[i] = reach(ctx, p, c.options) })
+		all.Go(func() { reached[i], errs[i] = reach(ctx, p, ways, c.options) })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -75,15 +81,18 @@ func Connect(ctx context.Context, pools []php.Pool, o Options) (*Caches, error) 
 	return c, nil
 }
 
-func reach(ctx context.Context, p php.Pool, o Options) (*pool, error) {
+func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*pool, error) {
 	agent, err := php.NewAgent(p)
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", p, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
 	defer cancel()
-	one := &pool{agent: agent, blind: p.StatusPath == ""}
-	status, err := agent.Status(ctx)
+	one := &pool{agent: agent, direct: agent, blind: p.StatusPath == ""}
+	if ways != nil && !one.inWebServer() {
+		one.doors, one.agent = ways, agent.WithDetour(one)
+	}
+	status, err := one.agent.Status(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", p, explainHang(err))
 	}
@@ -109,8 +118,8 @@ func explainHang(err error) error {
 	if !errors.Is(err, fcgi.ErrTimeout) {
 		return err
 	}
-	return hint.With(err, "if the site works meanwhile, its workers are pinned by persistent connections: "+
-		"take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or run with --reset=never and know that old code stays until FPM is reloaded")
+	return hint.With(err, "if the site works meanwhile, its workers are pinned by persistent connections, and the probe of no site leads to them: "+
+		"set `probe`, take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or run with --reset=never and know that old code stays until FPM is reloaded")
 }
 
 // masterOf finds the FPM master of a worker in this host's process table, or 0.
@@ -136,12 +145,14 @@ func masterOf(ctx context.Context, w php.Worker) int {
 // groupByMaster joins pools only where it is sure that they share a cache: the
 // same master on this host and the same start. Treating one cache as two costs
 // work that is done twice; treating two as one would leave old code in the
-// other. Pools that see the files under other paths have keys of their own.
+// other. Pools that see the files under other paths have keys of their own, and
+// so have those in another root where opcache.validate_root tells roots apart
+// (zend_accel_hash.c: each key's hash is mixed with the root's inode).
 func groupByMaster(pools []*pool) []*cache {
 	var caches []*cache
 	for _, p := range pools {
 		i := slices.IndexFunc(caches, func(c *cache) bool {
-			return c.sameMemory(p) && slices.Equal(c.paths(), p.agent.Pool().PathMap)
+			return c.sameMemory(p) && c.sameRoot(p) && slices.Equal(c.paths(), p.agent.Pool().PathMap)
 		})
 		if i >= 0 {
 			caches[i].pools = append(caches[i].pools, p)
@@ -156,6 +167,10 @@ func groupByMaster(pools []*pool) []*cache {
 func (c *cache) sameMemory(p *pool) bool {
 	first := c.pools[0]
 	return p.master != 0 && p.master == first.master && p.cacheStart.Equal(first.cacheStart)
+}
+
+func (c *cache) sameRoot(p *pool) bool {
+	return c.pools[0].worker.Root == p.worker.Root && p.worker.Root != php.UnknownRoot
 }
 
 // distinct lists one cache for each memory, for figures that shall not be

@@ -22,9 +22,10 @@ const (
 
 // Pinned finds the workers that persistent connections (Apache's
 // enablereuse=on, nginx's fastcgi_keep_conn) keep to themselves: between its
-// requests such a worker waits on its own connection and never takes another,
-// so that no call reaches it. It is asked before anything moves; where nothing
-// is pinned it costs one call for each worker.
+// requests such a worker waits on its own connection and never takes another.
+// Only the web server leads to it then; those that are named were reached neither
+// by FastCGI nor through a door. It is asked before anything moves; where nothing is
+// pinned it costs one call for each worker.
 func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 	defer cancel()
@@ -37,13 +38,13 @@ func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 		began := time.Now()
 		r := round{pool: p}
 		r.leave = func(w process) bool {
-			return inLongRequest(w) || time.Since(began) > pinnedWait && r.answered >= pinnedCalls*len(r.alive)
+			return inLongRequest(w) || time.Since(began) > pinnedWait && r.calledEnough()
 		}
 		out, err := r.run(ctx)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, w := range out.missing {
-			if !inLongRequest(w) && r.answered >= pinnedCalls*len(r.alive) {
+			if !inLongRequest(w) && (r.calledEnough() || isHeld(w)) {
 				pinned = append(pinned, w.worker(p.address()))
 			}
 		}
@@ -52,6 +53,17 @@ func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 	return pinned, err
 }
 
+// calledEnough tells that it is no chance if a worker has not answered.
+func (r *round) calledEnough() bool {
+	return r.answered >= pinnedCalls*len(r.alive) || r.knock.fruitless >= pinnedCalls
+}
+
 func inLongRequest(w process) bool {
 	return w.state == fcgi.StateRunning && w.busy > longRequest
+}
+
+// isHeld tells whether a worker has a connection without a request on it, for longer
+// than it takes to send one.
+func isHeld(w process) bool {
+	return w.state == fcgi.StateReadingHeaders && w.busy > longRequest
 }

@@ -3,7 +3,6 @@ package opcache
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"relink/fcgi"
@@ -27,15 +26,18 @@ const (
 // A worker that answers has, by that, ended every request that it began before,
 // and the agent has dropped its realpath cache. Idle workers sit in accept()
 // and are woken in turn, so that a burst of calls mostly reaches different
-// ones; but only the pids that come back count.
+// ones; but only the pids that come back count. A worker that a connection of
+// the web server pins is reached through that web server, if at all.
 type round struct {
 	pool     *pool
-	except   map[int]bool       // never waited for: pinned workers
+	except   map[int]bool       // never waited for: workers that are out of reach
 	leave    func(process) bool // a missing worker that is not waited for; nil: none
 	progress func(done, total int)
 
 	alive map[int]process // the workers of the first listing that still live
 	swept map[int]bool
+	calls *calls
+	knock knocking
 
 	answered int // calls that were answered, by whomever
 }
@@ -50,11 +52,21 @@ type outcome struct {
 // run ends when every worker has answered or may be left, or with ctx. A ctx
 // that ends is no error: what is missing then is in the outcome.
 func (r *round) run(ctx context.Context) (outcome, error) {
-	r.swept = map[int]bool{}
-	listing := make(chan error, 1)
-	go func() { listing <- r.begin(ctx) }()
-	_, sweepErr := r.burst(ctx, max(len(r.pool.lastListing()), 1))
-	switch err := <-listing; {
+	r.swept, r.calls = map[int]bool{}, newCalls(ctx)
+	defer r.calls.end()
+	type listing struct {
+		workers []process
+		err     error
+	}
+	listed := make(chan listing, 1)
+	go func() {
+		workers, err := r.pool.look(ctx)
+		listed <- listing{workers, err}
+	}()
+	_, sweepErr := r.burst(ctx, max(len(r.pool.lastListing()), 1), 0)
+	first := <-listed
+	r.track(first.workers)
+	switch err := first.err; {
 	case errors.Is(err, errUnlisted):
 		return r.unlisted(ctx, sweepErr)
 	case err != nil && ctx.Err() == nil && !errors.Is(err, fcgi.ErrTimeout):
@@ -62,6 +74,9 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	case err != nil:
 		// Every worker is busy, so that nobody answers for the pool.
 		r.track(r.pool.lastListing())
+	}
+	if len(r.alive) == 0 && first.err != nil {
+		return outcome{swept: len(r.swept), unproven: true}, nil
 	}
 	return r.finish(ctx)
 }
@@ -74,7 +89,7 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 		if len(missing) == 0 || r.mayLeave(missing) || ctx.Err() != nil {
 			return outcome{swept: len(r.swept), missing: missing}, nil
 		}
-		news, err := r.burst(ctx, r.worthCalling(missing, again))
+		news, err := r.burst(ctx, r.worthCalling(missing, again), r.worthKnocking(ctx, missing, again))
 		if again = !news; news {
 			pause, failures = firstPause, 0
 			continue
@@ -92,12 +107,6 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 	}
 }
 
-func (r *round) begin(ctx context.Context) error {
-	workers, err := r.pool.look(ctx)
-	r.track(workers)
-	return err
-}
-
 func (r *round) track(workers []process) {
 	r.alive = make(map[int]process, len(workers))
 	for _, w := range workers {
@@ -112,7 +121,7 @@ func (r *round) track(workers []process) {
 func (r *round) unlisted(ctx context.Context, err error) (outcome, error) {
 	for quiet := 0; quiet < 3 && err == nil && ctx.Err() == nil; quiet++ {
 		var news bool
-		if news, err = r.burst(ctx, 2*max(len(r.swept), 1)); news {
+		if news, err = r.burst(ctx, 2*max(len(r.swept), 1), 0); news {
 			quiet = 0
 		}
 	}
@@ -122,32 +131,64 @@ func (r *round) unlisted(ctx context.Context, err error) (outcome, error) {
 	return outcome{swept: len(r.swept), unproven: true}, nil
 }
 
-// burst makes n calls at a time and tells whether a worker answered that had
-// not before. A call that fails while others succeed is a worker that ended
-// (pm.max_requests): the next listing shows it.
-func (r *round) burst(ctx context.Context, n int) (news bool, err error) {
-	n = min(n, maxBurst)
-	workers, errs := make([]php.Worker, n), make([]error, n)
-	var calls sync.WaitGroup
-	for i := range n {
-		calls.Go(func() { workers[i], errs[i] = r.pool.agent.Sweep(ctx) })
-	}
-	calls.Wait()
-	failed := 0
-	for i, w := range workers {
-		if errs[i] != nil {
-			failed++
-			continue
+// burst makes n calls at a time, beside them some through doors, and tells whether
+// a worker answered that had not before. A call that fails while others succeed is
+// a worker that ended (pm.max_requests): the next listing shows it. What a door
+// answers is no failure: that the pool can be called is not known by it.
+func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err error) {
+	r.begin(min(n, maxBurst))
+	r.knockAt(throughDoors)
+	late, stop := r.patience()
+	defer stop()
+	succeeded := 0
+	for r.waiting() && !r.done() {
+		got, ok := r.calls.next(late)
+		switch {
+		case !ok:
+			return news, nil
+		case got.err == nil:
+			succeeded++
+			news = r.count(got.worker) || news
+		case !got.through:
+			err = got.err
 		}
-		r.answered++
-		if !r.swept[w.PID] {
-			r.swept[w.PID], news = true, true
-		}
 	}
-	if n > 0 && failed == n {
-		return false, errs[0]
+	if succeeded > 0 {
+		err = nil
 	}
-	return news, nil
+	return news, err
+}
+
+// waiting tells whether answers are to be expected: by FastCGI none, where it has
+// brought none for long.
+func (r *round) waiting() bool {
+	return r.calls.through > 0 || r.calls.direct > 0 && !r.pool.agent.Detoured()
+}
+
+// begin adds calls by FastCGI up to n. Those of before that still wait stand in the
+// queue of a pool that takes none; further ones would only make it longer.
+func (r *round) begin(n int) {
+	if r.pool.agent.Detoured() {
+		n = min(n, 1)
+	}
+	for range n - r.calls.direct {
+		r.calls.begin(false, r.pool.direct.Sweep)
+	}
+}
+
+// count notes who has answered.
+func (r *round) count(w php.Worker) bool {
+	r.answered++
+	if r.swept[w.PID] {
+		return false
+	}
+	r.swept[w.PID], r.knock.fruitless = true, 0
+	return true
+}
+
+// done tells that nothing is waited for. Without doors no call is given up.
+func (r *round) done() bool {
+	return r.pool.doors != nil && r.alive != nil && len(r.missing()) == 0
 }
 
 // refresh drops the workers that have ended, and learns what the others do now.

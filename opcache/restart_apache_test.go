@@ -45,8 +45,7 @@ func controlOf(root string) string {
 func (f apacheFarm) app() opcache.App {
 	app := opcache.App{Name: "app", Releases: f.releases, AgentDir: f.server.AgentDir()}
 	for _, site := range f.sites {
-		app.Sites = append(app.Sites, opcache.Site{Name: site, Path: f.link(site)})
-		app.Doors = append(app.Doors, opcache.Address{URL: f.server.URL() + "/", Host: site + ".test"})
+		app.Sites = append(app.Sites, opcache.Site{Name: site, Path: f.link(site), URL: f.server.URL() + "/", Host: site + ".test"})
 	}
 	return app
 }

@@ -24,6 +24,7 @@ const (
 type watched struct {
 	address fcgi.Address
 	status  string // path of its status page
+	list    func(context.Context) ([]process, error)
 }
 
 // awaitQuiet ends when no request of any pool of the master is older than
@@ -98,7 +99,7 @@ func (r *restarting) watchedPools(ctx context.Context) (pools []watched, unknown
 			unknown = append(unknown, p.address())
 			continue
 		}
-		pools = append(pools, watched{p.agent.Pool().Address, p.statusPath()})
+		pools = append(pools, watched{p.agent.Pool().Address, p.statusPath(), p.fromScoreboard})
 	}
 	siblings, err := r.memory.siblings(ctx)
 	for _, pool := range siblings {
@@ -107,7 +108,7 @@ func (r *restarting) watchedPools(ctx context.Context) (pools []watched, unknown
 		case pool.StatusPath == "":
 			unknown = append(unknown, pool.Address.String())
 		default:
-			pools = append(pools, watched{pool.Address, pool.StatusPath})
+			pools = append(pools, watched{pool.Address, pool.StatusPath, statusPage(pool.Address, pool.StatusPath)})
 		}
 	}
 	return pools, unknown, err
@@ -155,11 +156,7 @@ func (r *restarting) loud(ctx context.Context, pools []watched, tolerance time.D
 func (w watched) look(ctx context.Context) ([]process, error) {
 	ctx, cancel := context.WithTimeout(ctx, quietCall)
 	defer cancel()
-	status, err := fcgi.Status(ctx, w.address, w.status)
-	if err != nil {
-		return nil, err
-	}
-	return fromStatus(status), nil
+	return w.list(ctx)
 }
 
 // disturbs tells what a worker is in that must not be disturbed, as ErrNotQuiet.

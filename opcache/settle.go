@@ -92,6 +92,7 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 // told to serve none, where that is wanted and allowed.
 func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
 	worker := w.worker(p.address())
+	worker.Hidden = p.master == 0
 	if w.leaves {
 		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
 	}
@@ -156,6 +157,9 @@ func (t *tally) of(p *pool) func(done, total int) {
 // OfStale advises about workers that Settle has not reached.
 func OfStale(stale []Worker, finish string) string {
 	for _, w := range stale {
+		if w.Hidden {
+			return fmt.Sprintf(`when the request has ended, or once worker %d, which is a pid of the container that the pool runs in and not of this machine, has been sent SIGQUIT in there, %s; else the first page that this worker serves then brings old code back, for all workers and for good`, w.PID, finish)
+		}
 		if !w.Ends {
 			return fmt.Sprintf(`when the request has ended, or after "kill -QUIT %d", %s; else the first page that this worker serves then brings old code back, for all workers and for good`, w.PID, finish)
 		}

@@ -29,12 +29,15 @@ type App struct {
 	Sites    []Site
 	Pools    []string // addresses of those that serve it; none: all
 
-	Doors    []Address // where the web servers of its sites are asked for the PHP inside of them
-	AgentDir string    // where that PHP finds the agent; "" is the default
+	AgentDir string // where the PHP inside of its sites' web servers finds the agent; "" is the default
 }
 
-// Site is a link that leads into a release.
-type Site struct{ Name, Path string }
+// Site is a link that leads into a release, and where its web server is asked.
+type Site struct {
+	Name, Path string
+	URL        string // of the document root; "": nobody knows, or it is not to be asked
+	Host       string // sent instead of the URL's, unless empty
+}
 
 // FPM gives the pools of PHP-FPM that serve an application; nil means any.
 func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
@@ -65,7 +68,7 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 	if app != nil {
 		o.Docroot = app.Docroot
 	}
-	caches, err := Connect(ctx, pools, o)
+	caches, err := Connect(ctx, pools, o, s.doorsOf(app, web)...)
 	switch {
 	case errors.Is(err, ErrNoPool) && web.Hidden != nil:
 		err = hint.With(err, "with mod_php the site itself has to answer: %v", web.Hidden)

@@ -20,11 +20,13 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.caches.options.SweepWait)
 	defer cancel()
-	leave := func(w process) bool { return w.inRequest() && w.busy > s.caches.options.SweepWait }
 	result := SweepResult{Pools: len(s.caches.pools())}
 	var mu sync.Mutex
 	err := s.caches.eachPool(ctx, func(ctx context.Context, p *pool) error {
-		r := round{pool: p, except: s.pinned[p], leave: leave}
+		r := round{pool: p, except: s.pinned[p]}
+		r.leave = func(w process) bool {
+			return w.inRequest() && w.busy > s.caches.options.SweepWait && !(isHeld(w) && r.mayKnock())
+		}
 		out, err := r.run(ctx)
 		mu.Lock()
 		defer mu.Unlock()

@@ -81,6 +81,7 @@ type Worker struct {
 	Request string        `json:"request,omitempty"` // "GET /export.php", when the status page tells
 	Busy    time.Duration `json:"-"`                 // how long it has been inside that request
 	Ends    bool          `json:"ends,omitempty"`    // it serves no page after that request
+	Hidden  bool          `json:"hidden,omitempty"`  // this machine does not show its master: the pid may be one of a container
 }
 
 // SweepResult tells which workers dropped their realpath cache.

@@ -8,15 +8,13 @@ import (
 	"relink/php/probe"
 )
 
-// Web are PHPs that only their web server leads to (mod_php).
+// Web is what is reached through the web server.
 type Web struct {
-	Pools  []php.Pool
-	Alone  bool  // nothing else serves the application
-	Hidden error // why a site could not be asked; nil where all were
+	Pools  []php.Pool   // PHPs that nothing else leads to (mod_php)
+	Alone  bool         // nothing else serves the application
+	Hidden error        // why a site could not be asked; nil where all were
+	Doors  []probe.Door // of the application's sites, whatever serves them; nil: what the configuration tells
 }
-
-// Address is where the web server of a site is asked.
-type Address struct{ URL, Host string }
 
 // Web asks the sites of all applications which PHP serves them, each once, and
 // gives the PHPs inside of web servers that serve one application; nil means any.
@@ -62,8 +60,29 @@ func (s Setup) doors(secret probe.Secret) []door {
 	var doors []door
 	for i := range s.Apps {
 		app := &s.Apps[i]
-		for _, at := range app.Doors {
-			doors = append(doors, door{secret.Door(app.Name, at.URL, at.Host), app})
+		for _, site := range app.Sites {
+			if site.URL != "" {
+				doors = append(doors, door{secret.Door(app.Name, site.URL, site.Host), app})
+			}
+		}
+	}
+	return doors
+}
+
+// doorsOf are the ways to the sites of an application, of all where it is nil. Who
+// may not read the secret of the probe has none.
+func (s Setup) doorsOf(app *App, web Web) []probe.Door {
+	if web.Doors != nil {
+		return web.Doors
+	}
+	secret, err := probe.ReadSecret(s.State)
+	if err != nil {
+		return nil
+	}
+	var doors []probe.Door
+	for _, one := range s.doors(secret) {
+		if one.of(app) {
+			doors = append(doors, one.Door)
 		}
 	}
 	return doors

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/hedge"
 	"relink/php"
 )
 
@@ -31,9 +32,10 @@ func (p process) inRequest() bool {
 	return p.state != "" && p.state != fcgi.StateIdle
 }
 
-// same tells a worker from a later one with the same pid.
+// same tells a worker from a later one with the same pid, as far as the listings
+// know when it was started.
 func (p process) same(later process) bool {
-	return p.pid == later.pid && p.started.Equal(later.started)
+	return p.pid == later.pid && (p.started.IsZero() || later.started.IsZero() || p.started.Equal(later.started))
 }
 
 func (p process) worker(pool string) Worker {
@@ -49,25 +51,75 @@ func (p *pool) look(ctx context.Context) (workers []process, err error) {
 		return workers, err
 	}
 	if p.statusPath() != "" {
-		status, err := fcgi.Status(ctx, p.agent.Pool().Address, p.statusPath())
-		if err == nil {
-			workers = fromStatus(status)
+		workers, err = p.fromScoreboard(ctx)
+		switch {
+		case err == nil:
 			p.remember(workers)
 			return workers, nil
-		}
-		if !errors.Is(err, fcgi.ErrNoStatusPage) {
+		case errors.Is(err, fcgi.ErrNoStatusPage):
+			p.forgetStatusPage()
+		case !p.agent.Detoured() || ctx.Err() != nil:
 			return nil, fmt.Errorf("list the workers: %w", err)
 		}
-		p.forgetStatusPage()
 	}
 	workers, err = p.fromProcessTable(ctx)
 	p.remember(workers)
 	return workers, err
 }
 
-func fromStatus(status fcgi.PoolStatus) []process {
+// listPatience is how long the status page may take before a worker is asked for
+// the same through a door: where all are pinned the page never answers.
+const (
+	listPatience = 250 * time.Millisecond
+	listLimit    = 3 * time.Second // for both, before the process table is read
+)
+
+// fromScoreboard lists the workers by the status page or, where none is free to
+// answer it, by a worker that a door leads to.
+func (p *pool) fromScoreboard(ctx context.Context) ([]process, error) {
+	page := statusPage(p.agent.Pool().Address, p.statusPath())
+	if p.doors == nil {
+		return page(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
+	ways := hedge.Pair[[]process]{First: page, Second: p.siblings, Patience: listPatience}
+	if p.agent.Detoured() {
+		ways.First, ways.Second, ways.AfterFailure = p.siblings, page, true
+	}
+	workers, _, err := ways.Ask(ctx)
+	return workers, err
+}
+
+func statusPage(address fcgi.Address, path string) func(context.Context) ([]process, error) {
+	return func(ctx context.Context) ([]process, error) {
+		status, err := fcgi.Status(ctx, address, path)
+		return fromStatus(status.Processes), err
+	}
+}
+
+// siblings asks a worker of the pool for the others.
+func (p *pool) siblings(ctx context.Context) ([]process, error) {
+	door, err := p.Door(ctx)
+	if err != nil {
+		return nil, err
+	}
+	workers, by, err := p.direct.ThroughDoor(door).Siblings(ctx)
+	if err == nil && !p.Own(ctx, by) {
+		err = fmt.Errorf("%w: process %d has answered through %s", errElsewhere, by.PID, door)
+	}
+	// It is in the call for this list, and in nothing else.
+	for i := range workers {
+		if workers[i].PID == by.PID {
+			workers[i].State, workers[i].RequestDuration = fcgi.StateIdle, 0
+		}
+	}
+	return fromStatus(workers), err
+}
+
+func fromStatus(listed []fcgi.Process) []process {
 	var workers []process
-	for _, w := range status.Processes {
+	for _, w := range listed {
 		workers = append(workers, process{
 			pid:      w.PID,
 			started:  w.StartTime,

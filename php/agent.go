@@ -22,6 +22,7 @@ type Agent struct {
 	pool   Pool
 	script string      // as the pool sees it
 	door   *probe.Door // the way through the web server; nil: by FastCGI
+	detour *detour     // what is tried where FastCGI brings no answer; nil: nothing
 }
 
 // Worker is the PHP process that answered a call.
@@ -34,7 +35,14 @@ type Worker struct {
 	RequestTime time.Time
 	// RealpathCache is the size in bytes of the worker's realpath cache at the end of the call.
 	RealpathCache int64
+	// Root is the inode of the worker's root folder with opcache.validate_root: then
+	// OPcache's keys are those of workers with the same root only. "" without that
+	// setting, UnknownRoot where the pool may not look at its root (open_basedir).
+	Root string
 }
+
+// UnknownRoot is a root that may be the same as any other, or not.
+const UnknownRoot = "?"
 
 // NewAgent installs the agent under the pool's AgentDir if it is not there yet.
 // It does not talk to the pool.
@@ -61,11 +69,6 @@ func (a *Agent) Ping(ctx context.Context) (Worker, error) {
 	return a.call(ctx, "ping", nil, nil)
 }
 
-// Sweep has the worker that answers drop its realpath cache.
-func (a *Agent) Sweep(ctx context.Context) (Worker, error) {
-	return a.call(ctx, "sweep", nil, nil)
-}
-
 type answer struct {
 	Worker wireWorker      `json:"worker"`
 	Error  *agentError     `json:"error"`
@@ -79,11 +82,12 @@ type wireWorker struct {
 	SAPI          string  `json:"sapi"`
 	Time          float64 `json:"time"` // seconds
 	RealpathCache int64   `json:"realpath_cache"`
+	Root          string  `json:"root"`
 }
 
 func (w wireWorker) worker() Worker {
 	return Worker{PID: w.PID, ParentPID: w.Parent, PHPVersion: w.PHP, SAPI: w.SAPI,
-		RequestTime: time.UnixMicro(int64(w.Time * 1e6)), RealpathCache: w.RealpathCache}
+		RequestTime: time.UnixMicro(int64(w.Time * 1e6)), RealpathCache: w.RealpathCache, Root: w.Root}
 }
 
 // call runs one operation and decodes its result into out. Where the operation
@@ -113,15 +117,22 @@ func (a *Agent) exchange(ctx context.Context, op string, in, out any) (Worker, e
 			return Worker{}, fmt.Errorf("encode the request: %w", err)
 		}
 	}
-	send := a.byFastCGI
-	if a.door != nil {
-		send = a.throughDoor
-	}
-	payload, err := send(ctx, op, newNonce(), body)
+	payload, err := a.way()(ctx, op, newNonce(), body)
 	if err != nil {
 		return Worker{}, err
 	}
 	return decode(payload, out)
+}
+
+// way is how the agent is called.
+func (a *Agent) way() func(ctx context.Context, op, nonce string, body []byte) ([]byte, error) {
+	switch {
+	case a.door != nil:
+		return a.throughDoor
+	case a.detour != nil:
+		return a.byDetour
+	}
+	return a.byFastCGI
 }
 
 func (a *Agent) byFastCGI(ctx context.Context, op, nonce string, body []byte) ([]byte, error) {

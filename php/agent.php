@@ -109,7 +109,8 @@ final class RelinkAgent
         $in = self::input();
         switch (self::$op) {
             case 'ping': return;
-            case 'sweep': self::sweep(); return;
+            case 'sweep': self::sweep($in); return;
+            case 'siblings': self::siblings(); return;
             case 'configuration': self::configuration(); return;
         }
         $status = self::requireOPcache();
@@ -176,12 +177,30 @@ final class RelinkAgent
         return $status;
     }
 
-    private static function sweep(): void
+    private static function sweep(array $in): void
     {
         if (!function_exists('clearstatcache')) {
             self::fail('function', 'clearstatcache');
         }
         clearstatcache(true);
+        if (!empty($in['hold']) && function_exists('usleep')) {
+            usleep(min((int) $in['hold'], 1000000));
+        }
+    }
+
+    /** The workers of the pool that this one is of, as the status page lists them. */
+    private static function siblings(): void
+    {
+        if (!function_exists('fpm_get_status')) {
+            self::fail('function', 'fpm_get_status');
+        }
+        $status = fpm_get_status(); // false while the scoreboard is locked
+        $rows = [];
+        foreach (is_array($status) ? $status['procs'] : [] as $p) {
+            $rows[] = ['pid' => $p['pid'], 'state' => $p['state'], 'start' => $p['start-time'], 'requests' => $p['requests'],
+                'busy' => $p['request-duration'], 'method' => $p['request-method'], 'uri' => $p['request-uri']];
+        }
+        self::$result = ['workers' => $rows];
     }
 
     private static function configuration(): void
@@ -469,7 +488,17 @@ final class RelinkAgent
             'sapi' => PHP_SAPI,
             'time' => (float) ($_SERVER['REQUEST_TIME_FLOAT'] ?? 0),
             'realpath_cache' => function_exists('realpath_cache_size') ? realpath_cache_size() : 0,
+            'root' => self::root(),
         ];
+    }
+
+    /** The root folder as OPcache tells its keys apart by it: '' where it does not, '?' where PHP may not know. */
+    private static function root(): string
+    {
+        if (!function_exists('ini_get') || !self::flag('opcache.validate_root')) {
+            return '';
+        }
+        return (string) (@fileinode('/') ?: '?');
     }
 
     private static function encode(array $answer): string

@@ -21,6 +21,7 @@ var operations = []struct {
 }{
 	{"Ping", testPing},
 	{"Sweep", testSweep},
+	{"Siblings", testSiblings},
 	{"Status", testStatus},
 	{"Configuration", testConfiguration},
 	{"Scripts", testScripts},

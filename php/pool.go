@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"relink/fcgi"
+	"relink/internal/realpath"
 	"relink/php/probe"
 )
 
@@ -52,6 +53,19 @@ func (m PathMap) ToPool(host string) string {
 // ToHost gives the path under which the host sees the pool's path.
 func (m PathMap) ToHost(pool string) string {
 	return m.translate(pool, func(e Mapping) (string, string) { return e.Pool, e.Host })
+}
+
+// Real adds, for each folder of the host that is reached through a link, the real
+// one: OPcache and relink know files by their real path.
+func (m PathMap) Real() PathMap {
+	var all PathMap
+	for _, entry := range m {
+		if real, err := realpath.Of(entry.Host); err == nil && real != strings.TrimRight(entry.Host, "/") {
+			all = append(all, Mapping{Host: real, Pool: entry.Pool}) // before the other, so that ToHost gives it
+		}
+		all = append(all, entry)
+	}
+	return all
 }
 
 func (m PathMap) translate(path string, ends func(Mapping) (from, to string)) string {

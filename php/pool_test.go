@@ -1,6 +1,10 @@
 package php
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 func TestPathMap(t *testing.T) {
 	m := PathMap{
@@ -30,5 +34,29 @@ func TestPathMap(t *testing.T) {
 	}
 	if got := (PathMap)(nil).ToPool("/a"); got != "/a" {
 		t.Error(got)
+	}
+}
+
+// relink knows files by their real path, whatever link the administrator named.
+func TestPathMapThroughALink(t *testing.T) {
+	real, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	m := PathMap{{Host: link, Pool: "/app"}, {Host: "/no/such/folder", Pool: "/b"}}.Real()
+	for _, host := range []string{real, link} {
+		if got := m.ToPool(host + "/x.php"); got != "/app/x.php" {
+			t.Errorf("ToPool(%s/x.php) = %s", host, got)
+		}
+	}
+	if got := m.ToHost("/app/x.php"); got != real+"/x.php" {
+		t.Errorf("ToHost = %s, want the real path", got)
+	}
+	if got := m.ToPool("/no/such/folder/x"); got != "/b/x" {
+		t.Errorf("a folder that does not exist: %s", got)
 	}
 }

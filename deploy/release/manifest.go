@@ -43,6 +43,7 @@ type BadMark struct {
 type record struct {
 	Manifest *Manifest `json:"manifest,omitempty"`
 	Bad      *BadMark  `json:"bad,omitempty"`
+	Assets   *Assets   `json:"assets,omitempty"`
 }
 
 func (s *Store) recordPath(id string) string {

@@ -29,7 +29,12 @@ func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
 	if err != nil {
 		return Release{}, err
 	}
-	if err := linkTree(ctx, original.Path, staging.path); err != nil {
+	// What others brought is not repeated, or it would be handed on for ever.
+	rec, err := s.readRecord(of)
+	if err == nil {
+		err = linkTree(ctx, original.Path, staging.path, rec.Assets.carried)
+	}
+	if err != nil {
 		return Release{}, errors.Join(fmt.Errorf("repeat release %s: %w", of, err), staging.Abort())
 	}
 	m := original.Manifest
@@ -41,8 +46,9 @@ func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
 	return sealed, nil
 }
 
-// linkTree rebuilds the folders of from in to, and links the files into them.
-func linkTree(ctx context.Context, from, to string) error {
+// linkTree rebuilds the folders of from in to, and links the files into them but
+// for those to leave out.
+func linkTree(ctx context.Context, from, to string, leaveOut func(name string) bool) error {
 	var folders []func() error
 	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err = errors.Join(err, ctx.Err()); err != nil {
@@ -53,6 +59,9 @@ func linkTree(ctx context.Context, from, to string) error {
 			return err
 		}
 		target := filepath.Join(to, relative)
+		if !entry.IsDir() && leaveOut(relative) {
+			return nil
+		}
 		if !entry.IsDir() {
 			return linkFile(path, target, entry)
 		}

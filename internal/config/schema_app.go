@@ -39,6 +39,7 @@ func (r *reader) app(e entry) App {
 		"map":            r.absolute(&a.Map),
 		"shared":         r.list(&a.Shared, r.relative),
 		"shared_dir":     r.absolute(&a.SharedDir),
+		"assets":         r.list(&a.Assets, r.relative),
 		"hooks": r.section(keys{
 			"build":         r.list(&a.Hooks.Build, r.text),
 			"before_switch": r.list(&a.Hooks.BeforeSwitch, r.text),

@@ -70,6 +70,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			},
 			Check: check("{instance}"), Probe: probe("{instance}"), Map: "/var/lib/relink/booking.map",
 			Shared: []string{".env", "var/uploads"}, SharedDir: "/srv/shared/booking",
+			Assets: []string{"public/build", "public/assets"},
 			Hooks: config.Hooks{
 				Build:        []string{"composer install --no-dev", "npm ci\nnpm run build\n"},
 				BeforeSwitch: []string{"php bin/migrate"}, AfterSwitch: []string{"systemctl restart queue"}, Timeout: time.Hour,

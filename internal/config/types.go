@@ -53,6 +53,7 @@ type App struct {
 	Map           string   // Apache's RewriteMap from instances and hosts to releases; "": none
 	Shared        []string // paths linked into each release
 	SharedDir     string   // where they live
+	Assets        []string // folders of each release whose files pages name
 	Hooks         Hooks
 	Pools         []string // addresses of the pools that serve it; none: all
 }

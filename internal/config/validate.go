@@ -65,6 +65,7 @@ func (v *validator) app(a *App) {
 	v.names(key+".instances", a.instanceNames())
 	v.checks(key, a)
 	v.shared(key, a)
+	v.assets(key, a)
 	v.served(key, a.Pools)
 }
 

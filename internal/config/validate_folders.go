@@ -70,3 +70,17 @@ func (v *validator) shared(key string, a *App) {
 		}
 	}
 }
+
+func (v *validator) assets(key string, a *App) {
+	for i, folder := range a.Assets {
+		at := item(key+".assets", i)
+		if folder == "." {
+			v.wrong(at, "must name a folder inside a release that holds nothing but what browsers load")
+		}
+		for _, shared := range a.Shared {
+			if folder != "" && shared != "" && folder != "." && within(folder, shared) {
+				v.wrong(at, "%s lies in %s, which all releases share already", folder, shared)
+			}
+		}
+	}
+}

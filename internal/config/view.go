@@ -75,6 +75,7 @@ func viewApp(a App) ordered {
 		"map", a.Map,
 		"shared", a.Shared,
 		"shared_dir", a.SharedDir,
+		"assets", a.Assets,
 		"hooks", pairs(
 			"build", a.Hooks.Build,
 			"before_switch", a.Hooks.BeforeSwitch,

@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -33,6 +35,7 @@ func (w *web) writeSite(b *strings.Builder, site Site) error {
 	for _, line := range site.Directives {
 		fmt.Fprintf(b, "\t%s\n", line)
 	}
+	writeSeenAs(b, site)
 	b.WriteString("</VirtualHost>\n")
 	return nil
 }
@@ -55,7 +58,7 @@ func (w *web) writeHandler(b *strings.Builder, site Site) {
 	handler := w.server.options.handler(site)
 	switch handler {
 	case HandlerMatch, HandlerMatchSlash:
-		target := backend(info) + site.DocumentRoot + "/"
+		target := backend(info) + site.seenAs() + "/"
 		if handler == HandlerMatch {
 			target += "$1"
 		}
@@ -64,6 +67,21 @@ func (w *web) writeHandler(b *strings.Builder, site Site) {
 		fmt.Fprintf(b, "\t<FilesMatch \"\\.php$\">\n\t\tSetHandler %s\n\t</FilesMatch>\n", quote("proxy:"+backend(info)+handler.slash()))
 	}
 }
+
+// writeSeenAs has mod_proxy_fcgi translate the paths that it sends. Apache itself
+// needs the script under its own path: FilesMatch is asked about files. At that
+// moment SCRIPT_FILENAME still begins with "proxy:fcgi://localhost".
+func writeSeenAs(b *strings.Builder, site Site) {
+	if site.SeenAs == "" {
+		return
+	}
+	for _, name := range []string{"SCRIPT_FILENAME", "DOCUMENT_ROOT"} {
+		condition := fmt.Sprintf("reqenv('%s') =~ m#^(proxy:fcgi://[^/]*)?%s(/.*)?$#", name, regexp.QuoteMeta(site.DocumentRoot))
+		fmt.Fprintf(b, "\tProxyFCGISetEnvIf %s %s %s\n", quote(condition), name, quote(site.SeenAs+"$2"))
+	}
+}
+
+func (s Site) seenAs() string { return cmp.Or(s.SeenAs, s.DocumentRoot) }
 
 func (o Options) handler(site Site) Handler {
 	if site.Handler == HandlerSet {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -27,6 +28,7 @@ type master struct {
 	server  *Server
 	listen  map[string]string // by pool: the socket's path, or host:port
 	process *process
+	veth    veth // of its container
 }
 
 // sunPathMax is the longest path of a unix socket on Linux, without the final NUL.
@@ -63,7 +65,7 @@ func (m *master) start(ctx context.Context) error {
 			return nil
 		}
 		log := mark.tail()
-		if stopErr := m.process.stop(); stopErr != nil {
+		if stopErr := m.stop(); stopErr != nil {
 			return stopErr
 		}
 		if ctx.Err() == nil && m.hasTCP() && portTaken(log) {
@@ -84,14 +86,35 @@ func (m *master) launch() error {
 		return err
 	}
 	cmd := m.server.fpmCommand(context.Background(), m, "--nodaemonize", "--fpm-config", conf)
+	connect := func(*process) error { return nil }
+	if m.Container != nil {
+		var err error
+		if connect, err = m.inContainer(cmd); err != nil {
+			return err
+		}
+	}
 	var err error
 	m.process, err = m.server.thread.launch("FPM master "+m.Name, cmd, l.log("fpm.out"), m.server.options.Detach)
-	return err
+	return errors.Join(err, connect(m.process))
 }
 
-func (m *master) choosePorts() error {
-	for _, pool := range m.Pools {
+// stop ends the master; nothing of its container is left.
+func (m *master) stop() error {
+	return errors.Join(m.process.stop(), m.veth.remove())
+}
+
+func (m *master) choosePorts() (err error) {
+	if m.Container != nil {
+		if m.veth, err = newVeth(); err != nil {
+			return err
+		}
+	}
+	for i, pool := range m.Pools {
 		if !pool.TCP {
+			continue
+		}
+		if m.Container != nil {
+			m.listen[pool.Name] = fmt.Sprintf("%s:%d", m.veth.inside, containerPort+i)
 			continue
 		}
 		port, err := freePort()
@@ -214,7 +237,7 @@ func (s *Server) StopMaster(name string) error {
 	if err != nil {
 		return err
 	}
-	return m.process.stop()
+	return m.stop()
 }
 
 // StartMaster starts a master that StopMaster ended, on the same unix sockets.

@@ -119,6 +119,9 @@ func (w *web) writeServer(b *strings.Builder, site Site) error {
 	if site.RealpathRoot {
 		root = "$realpath_root"
 	}
+	if site.SeenAs != "" {
+		root = site.SeenAs
+	}
 	params := append([][2]string{{"SCRIPT_FILENAME", root + "$fastcgi_script_name"}, {"DOCUMENT_ROOT", root}}, nginxParams...)
 	if err := checkNginx(site.DocumentRoot); err != nil {
 		return err

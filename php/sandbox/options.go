@@ -42,6 +42,8 @@ type Master struct {
 	INI      map[string]string // php.ini settings, over the sandbox's own
 	Settings map[string]string // directives of FPM's [global] section, such as process_control_timeout
 	Pools    []Pool            // none is one pool named "www"
+
+	Container *Container // where it runs, with pools that have TCP; nil: on this machine
 }
 
 // Pool is one FPM pool. Pool names are unique over all masters.
@@ -61,6 +63,10 @@ type Site struct {
 	Env          map[string]string // reaches PHP in $_SERVER
 	Handler      Handler           // of Apache with PHP-FPM; HandlerSet is that of the options
 	Directives   []string          // lines of the virtual host, as they are
+
+	// SeenAs is DocumentRoot as PHP-FPM sees that folder, "" for the same path. The
+	// web server then names scripts by that path.
+	SeenAs string
 
 	// Virtual makes one virtual host of Apache for all hosts that Host, such as
 	// "*.test", matches; DocumentRoot is a VirtualDocumentRoot then, with %0 for

@@ -88,7 +88,7 @@ func (s *Server) shutdown() error {
 		errs = append(errs, s.web.process.stop())
 	}
 	for _, m := range s.masters {
-		errs = append(errs, m.process.stop())
+		errs = append(errs, m.stop())
 	}
 	if s.thread != nil {
 		s.thread.end()

@@ -1,0 +1,148 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"relink/deploy/front"
+	"relink/internal/hint"
+	"relink/opcache"
+	"relink/php"
+)
+
+// ErrUnseen: no text of a link leads both this machine and the pools to the release.
+var ErrUnseen = errors.New("PHP cannot follow the link")
+
+// fitViews chooses, for pools that see the files under other paths (a chroot, a
+// container), texts of the links that hold there too: the pool follows a link by
+// its own folders. An absolute link would lead it to the path of this machine; a
+// relative one holds where link and release keep their way to each other.
+func (r *run) fitViews(plan Plan) error {
+	if r.caches == nil {
+		return nil
+	}
+	views := r.caches.Views()
+	var unseen []error
+	for i, move := range plan {
+		if !move.Needed() || !move.To.Exists() {
+			continue
+		}
+		literal, view := literalIn(views, move)
+		if view != nil {
+			unseen = append(unseen, cannotFollow(move, view))
+			continue
+		}
+		plan[i].To.Literal = literal
+	}
+	return r.refuseUnseen(unseen)
+}
+
+// literalIn is the move's own text or, where one of the pools could not follow
+// that, another; view is that of a pool for which there is none.
+func literalIn(views []php.PathMap, move Move) (literal string, view php.PathMap) {
+	texts := []string{move.To.Literal}
+	if relative, err := filepath.Rel(filepath.Dir(move.Place), move.To.Real); err == nil {
+		texts = append(texts, relative)
+	}
+	for _, text := range texts {
+		if view = whoCannotFollow(views, move, text); view == nil {
+			return text, nil
+		}
+	}
+	return "", view
+}
+
+func whoCannotFollow(views []php.PathMap, move Move, text string) php.PathMap {
+	for _, view := range views {
+		if !follows(view, move, text) {
+			return view
+		}
+	}
+	return nil
+}
+
+func follows(view php.PathMap, move Move, text string) bool {
+	if filepath.IsAbs(text) {
+		return text == view.ToPool(text)
+	}
+	return filepath.Join(view.ToPool(filepath.Dir(move.Place)), text) == view.ToPool(move.To.Real)
+}
+
+func cannotFollow(move Move, view php.PathMap) error {
+	return fmt.Errorf("instance %s: %w: %s, which PHP sees as %s, to %s, which it sees as %s",
+		move.Instance, ErrUnseen, move.Place, view.ToPool(move.Place), move.To.Real, view.ToPool(move.To.Real))
+}
+
+// refuseUnseen: where the web server sends real paths PHP follows no link.
+func (r *run) refuseUnseen(unseen []error) error {
+	if len(unseen) == 0 || r.App.Map != "" || r.addressing == opcache.Resolved {
+		return nil
+	}
+	if err := errors.Join(unseen...); !r.Force {
+		return hint.With(err, "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on")
+	}
+	r.report.warn(fmt.Sprintf("%v", unseen[0]))
+	return nil
+}
+
+// refuseStrangePaths: where a pool's path_map is wrong or missing, every path that
+// it is asked about is one that it does not know, and what is invalidated is
+// nothing at all. The live release tells before anything moves.
+func (r *run) refuseStrangePaths() error {
+	if r.caches == nil {
+		return nil
+	}
+	for _, s := range r.sights {
+		if s.Err != nil || r.ours(r.caches.ToHost(s.Answer)) {
+			continue
+		}
+		err := r.strangePath(s, r.caches.ToHost(s.Answer))
+		if !r.Force {
+			return err
+		}
+		r.report.warn(err.Error())
+	}
+	return nil
+}
+
+// ours tells whether a file may belong to a release, or to a folder that a link
+// leads to now.
+func (r *run) ours(file string) bool {
+	if within(file, r.App.realReleases()) {
+		return true
+	}
+	return slices.ContainsFunc(r.states, func(s LinkState) bool { return s.Real != "" && within(file, s.Real) })
+}
+
+func within(file, folder string) bool {
+	return strings.HasPrefix(file, folder+string(filepath.Separator))
+}
+
+// strangePath names the script as PHP does, and as the path_map makes it.
+func (r *run) strangePath(s front.Sight, file string) error {
+	made := ", which is no path of a release here"
+	if file != s.Answer.File {
+		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
+	}
+	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, describeAnswer(s.Answer), s.Answer.File, made),
+		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, r.seenReleases(s.Answer.File))
+}
+
+// seenReleases is the releases folder as PHP sees it: what lies before the id of
+// one of the releases.
+func (r *run) seenReleases(file string) string {
+	known := map[string]bool{r.release.ID: true}
+	for _, state := range r.states {
+		known[releaseOf(state.Real, r.App.realReleases())] = true
+	}
+	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
+		if known[path.Base(dir)] {
+			return path.Dir(dir)
+		}
+	}
+	return "/path/there"
+}

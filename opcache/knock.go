@@ -1,0 +1,97 @@
+package opcache
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"relink/fcgi"
+	"relink/php"
+	"relink/php/probe"
+)
+
+const (
+	// maxKnocks bounds the calls through doors that one pool is given at a time.
+	maxKnocks = 128
+	// knockLimit bounds one of them: the web server may have opened a connection of
+	// its own for it, which a pool with all workers pinned never takes.
+	knockLimit = 2 * time.Second
+	// firstHold and lastHold bound how long a worker takes for its answer.
+	firstHold = 5 * time.Millisecond
+	lastHold  = 80 * time.Millisecond
+	// burstPatience is how long a burst waits for calls that may not be answered.
+	burstPatience = 100 * time.Millisecond
+)
+
+// knocking is how a round calls through doors. The web server gives a request the
+// connection that was used last, so that calls one after another always reach the
+// same worker. As many as there are workers, each held for a moment, reach all whose
+// connections belong to the same process of the web server; the next ones may meet
+// another process.
+type knocking struct {
+	doors     []probe.Door
+	bursts    int
+	hold      time.Duration
+	fruitless int // bursts in a row that have reached nobody new
+}
+
+// mayKnock tells whether doors may still lead to workers that FastCGI does not reach.
+func (r *round) mayKnock() bool { return r.pool.doors != nil && r.knock.fruitless < pinnedCalls }
+
+// worthKnocking is how many calls through doors may reach missing workers now: none
+// as long as FastCGI reaches them.
+func (r *round) worthKnocking(ctx context.Context, missing []process, again bool) int {
+	held := slices.ContainsFunc(missing, func(w process) bool { return w.state == fcgi.StateReadingHeaders })
+	if r.pool.doors == nil || !again && !held {
+		return 0
+	}
+	if r.knock.doors = r.pool.leading(ctx, r.knock.fruitless > 1); len(r.knock.doors) == 0 {
+		return 0
+	}
+	n := len(missing) << min(r.knock.fruitless, 8)
+	return min(max(n, 2), len(r.alive), maxKnocks)
+}
+
+// knockAt makes n calls through doors, by turns through all of them and through one.
+func (r *round) knockAt(n int) {
+	if n == 0 {
+		return
+	}
+	hold := min(firstHold<<min(r.knock.fruitless, 8), lastHold)
+	r.knock.hold = hold
+	burst := r.knock.bursts
+	r.knock.bursts++
+	r.knock.fruitless++ // until somebody new answers
+	for i := range min(n, 2*len(r.alive)-r.calls.through) {
+		at := i
+		if burst%2 == 1 {
+			at = burst / 2
+		}
+		door := r.knock.doors[at%len(r.knock.doors)]
+		r.calls.begin(true, func(ctx context.Context) (php.Worker, error) {
+			ctx, cancel := context.WithTimeout(ctx, knockLimit)
+			defer cancel()
+			return r.pool.knockAt(ctx, door, hold)
+		})
+	}
+}
+
+// knockAt has the worker that a door leads to drop its realpath cache. One of another
+// pool is not taken for it.
+func (p *pool) knockAt(ctx context.Context, door probe.Door, hold time.Duration) (php.Worker, error) {
+	worker, err := p.direct.ThroughDoor(door).SweepAndHold(ctx, hold)
+	if err == nil && !p.Own(ctx, worker) {
+		err = errElsewhere
+	}
+	return worker, err
+}
+
+// patience bounds a burst where calls may wait for ever. Without doors there is
+// nothing else to try, and it ends with the calls.
+func (r *round) patience() (late <-chan time.Time, stop func()) {
+	if r.pool.doors == nil {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(burstPatience + r.knock.hold)
+	return timer.C, func() { timer.Stop() }
+}
