@@ -4,6 +4,7 @@ GO        ?= go
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1x
 SOAK      ?= 30m
+SETUP     ?= resolved
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
 .PHONY: build test test-php demo bench soak fuzz clean
@@ -28,9 +29,9 @@ test-php:
 	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php .
 
 demo:
-	.ci/setup
+	.ci/setup $(filter mod_php,$(SETUP))
 	$(MAKE) --no-print-directory build
-	bin/relink demo
+	bin/relink demo --setup $(SETUP)
 
 bench:
 	.ci/setup test

@@ -42,6 +42,7 @@ func runScripts(t *testing.T, dir string) {
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": startServer,
+			"modphp": startModPHP,
 			"pool":   controlPool,
 			"page":   wantPage,
 			"at":     wantAt,

@@ -16,6 +16,7 @@ import (
 // What Connect gives wraps *opcache.Caches.
 type Caches interface {
 	Has(a probe.Answer) bool
+	Threaded() []string
 	ToHost(a probe.Answer) string
 	Views() []php.PathMap
 	Pinned(ctx context.Context) ([]opcache.Worker, error)

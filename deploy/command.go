@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"relink/deploy/source"
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
-	"relink/php"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -99,7 +97,7 @@ func (p Program) statusCommand() *cli.Command {
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: func(c *cli.Context) error {
 			return p.with(c, func(s *session) error {
-				result, err := ReadStatus(c.Context, s.options.App, s.deps.Connect)
+				result, err := ReadStatus(c.Context, s.options.App, s.reach)
 				return s.show(result, s.wide(result.Text), err)
 			})
 		},
@@ -227,25 +225,9 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
-	s.options.App.AgentDir, s.options.App.AgentAt = agentDir(s.config, a)
+	s.options.App.AgentDir, s.options.App.AgentAt = opcache.AgentDir(s.config, a.Pools)
 	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
 	return cleanUp, err
-}
-
-// agentDir is where the agent of an application's first pool lies, here and as that
-// pool sees it.
-func agentDir(c *config.Config, a *config.App) (dir, at string) {
-	for _, pool := range c.Pools {
-		if len(a.Pools) > 0 && !slices.Contains(a.Pools, pool.Address) {
-			continue
-		}
-		var mapped php.PathMap
-		for _, m := range pool.PathMap {
-			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
-		}
-		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
-	}
-	return "", ""
 }
 
 func instancesOf(configured []config.Instance) []Instance {
@@ -281,6 +263,15 @@ func sourceOf(a config.App, dryRun bool) (source.Source, func() error, error) {
 
 // gitCache lies beside the releases folder, on the same file system.
 func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") + ".git-cache" }
+
+// reach finds the PHPs inside of web servers itself.
+func (s *session) reach(ctx context.Context) (Caches, error) {
+	setup, err := opcache.FromConfig(s.config)
+	if err != nil {
+		return nil, err
+	}
+	return s.connect(ctx, setup.Web(ctx, setup.App(s.app.Name)))
+}
 
 // connect reaches the pools that serve the application.
 func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) {

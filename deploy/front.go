@@ -102,7 +102,7 @@ func (r *run) knock(ctx context.Context) (web opcache.Web, err error) {
 			inside++
 		}
 	}
-	return opcache.Web{Pools: webPools(r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}, nil
+	return opcache.Web{Pools: webPools(ctx, r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}, nil
 }
 
 // doorsOf are the ways to all that can be asked, also to those that have no probe
@@ -123,18 +123,16 @@ func (r *run) linked() []Instance {
 	})
 }
 
-// webPools are the PHPs inside of web servers, one for each server: its processes
-// are reached through any of the sites that it serves.
-func webPools(sights []front.Sight, agentDir string) []php.Pool {
-	type server struct{ parent, start int64 }
-	seen := map[server]bool{}
+// webPools are the PHPs inside of web servers: the processes of each are reached
+// through any of the sites that it serves.
+func webPools(ctx context.Context, sights []front.Sight, agentDir string) []php.Pool {
+	heard := make([]probe.Heard, len(sights))
+	for i, s := range sights {
+		heard[i] = s.Heard()
+	}
 	var pools []php.Pool
-	for _, s := range sights {
-		one := server{int64(s.Answer.ParentPID), s.Answer.CacheStart.Unix()}
-		if s.InWebServer() && !seen[one] {
-			seen[one] = true
-			pools = append(pools, php.Pool{Door: &s.Door, AgentDir: agentDir})
-		}
+	for _, one := range php.WebPools(ctx, heard, func(int) string { return agentDir }) {
+		pools = append(pools, one.Pool)
 	}
 	return pools
 }

@@ -18,12 +18,18 @@ import (
 // and no probe leads to them either, so that they cannot be made to see the new links.
 var ErrPinned = errors.New("workers are pinned by persistent connections")
 
+// ErrThreads: threads of Apache cannot be made to see the new links.
+var ErrThreads = errors.New("threads cannot be reached")
+
 // preflight finds what is wrong before anything is made or moved.
 func (r *run) preflight(ctx context.Context) (string, error) {
 	if err := r.readLinks(); err != nil {
 		return "", err
 	}
 	if err := r.connect(ctx); err != nil {
+		return "", err
+	}
+	if err := r.refuseThreads(); err != nil {
 		return "", err
 	}
 	if err := r.refuseStrangeCaches(); err != nil {

@@ -58,7 +58,7 @@ func (r *run) decideRenewals(ctx context.Context) error {
 	}
 	for _, one := range all {
 		switch one.Action {
-		case opcache.ReloadFPM:
+		case opcache.ReloadFPM, opcache.ReloadApache:
 			r.renewals.reloads = append(r.renewals.reloads, one.Order())
 		case opcache.EndWorkers:
 			r.renewals.workers = append(r.renewals.workers, one.Pools...)
@@ -137,8 +137,12 @@ func (r *run) wouldRenew(ctx context.Context) error {
 	}
 	all, err := caches.Preloads(ctx, sites)
 	for _, one := range all {
-		if one.Action == opcache.ReloadFPM {
-			r.would("reload PHP-FPM (%s) with the switch: %s", one.Pools[0], strings.Join(one.Texts(), "; "))
+		if one.Reloads() {
+			server := "PHP-FPM"
+			if one.Action == opcache.ReloadApache {
+				server = "Apache"
+			}
+			r.would("reload %s (%s) with the switch: %s", server, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
 	return err

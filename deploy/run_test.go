@@ -31,6 +31,7 @@ func (s fakeSource) Fetch(_ context.Context, _ source.Resolved, into string, _ s
 type fakeCaches struct {
 	fails   map[string]error
 	pinned  []opcache.Worker
+	threads []string
 	stale   []opcache.Worker
 	watched [][]opcache.Link
 	retired []string
@@ -43,6 +44,7 @@ type fakeCaches struct {
 	ended     [][]string // pools whose workers were
 }
 
+func (c *fakeCaches) Threaded() []string { return c.threads }
 func (c *fakeCaches) Pinned(context.Context) ([]opcache.Worker, error) {
 	return c.pinned, c.fails["pinned"]
 }
@@ -280,6 +282,26 @@ func TestPinnedWorkersAreNeverCalledSettled(t *testing.T) {
 	report, err := runWith(t, app, caches, func(o *Options, _ *Deps) { o.Force = true })
 	if !errors.Is(err, ErrPinned) || ExitCode(err) != ExitUnverified || len(report.Sweep.StalePIDs) != 1 {
 		t.Errorf("exit %d: %v, stale %v", ExitCode(err), err, report.Sweep.StalePIDs)
+	}
+}
+
+func TestThreadsAreRefusedBeforeAnythingMoves(t *testing.T) {
+	app, places := tree(t)
+	before, err := filepath.EvalSymlinks(places[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	caches := &fakeCaches{threads: []string{"mod_php http://127.0.0.1/ (Apache pid 4711)"}}
+	_, err = runWith(t, app, caches, nil)
+	if !errors.Is(err, ErrThreads) || !strings.Contains(err.Error(), "pid 4711") || !strings.Contains(strings.Join(hint.Of(err), ""), "mpm_prefork") {
+		t.Errorf("%v, hints %q", err, hint.Of(err))
+	}
+	if now, err := filepath.EvalSymlinks(places[0]); err != nil || now != before {
+		t.Errorf("the link leads to %s, not %s (%v)", now, before, err)
+	}
+	report, err := runWith(t, app, caches, func(o *Options, _ *Deps) { o.Force = true })
+	if err != nil || !strings.Contains(strings.Join(report.Warnings, ""), "threads") {
+		t.Errorf("%v, warnings %q", err, report.Warnings)
 	}
 }
 

@@ -52,7 +52,7 @@ type PendingStatus struct {
 
 // ReadStatus changes nothing. Pools that do not answer are no failure: the links
 // are told all the same.
-func ReadStatus(ctx context.Context, app App, connect func(context.Context, opcache.Web) (Caches, error)) (Status, error) {
+func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Caches, error)) (Status, error) {
 	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}}
 	history, err := readHistory(app.historyFile())
 	if err != nil {
@@ -109,12 +109,12 @@ func (s *Status) addUnfinished(app App) error {
 	return nil
 }
 
-func (s *Status) addCached(ctx context.Context, app App, connect func(context.Context, opcache.Web) (Caches, error)) {
+func (s *Status) addCached(ctx context.Context, app App, connect func(context.Context) (Caches, error)) {
 	folders := make([]string, len(s.Releases))
 	for i, one := range s.Releases {
 		folders[i] = app.releaseDir(one.Release)
 	}
-	caches, err := connect(ctx, opcache.Web{})
+	caches, err := connect(ctx)
 	if err != nil {
 		s.Cache = err.Error()
 		return

@@ -10,21 +10,22 @@ import (
 	"relink/fcgi"
 	"relink/internal/hint"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
-// The doctor's checks are about the configuration of PHP and PHP-FPM. What they
+// The doctor's checks are about the configuration of PHP, PHP-FPM and Apache. What they
 // find is a WARNING: it works today.
 var doctorChecks = []Check{{
 	Name: "process-control-timeout", Family: "doctor",
 	Means: "process_control_timeout is 0, FPM's default: a reload kills the requests in flight.",
-	run:   masters(checkControlTimeout),
+	run:   fpmMasters(checkControlTimeout),
 }, {
 	Name: "validate-timestamps", Family: "doctor",
 	Means: "opcache.validate_timestamps is on though instances share releases, which never change: it costs system calls and makes no new code appear.",
 	run:   checkTimestamps,
 }, {
 	Name: "revalidate-path", Family: "doctor",
-	Means: "opcache.revalidate_path is on: each request walks its path again although relink moves instances without it.",
+	Means: "opcache.revalidate_path is on though the web server sends real paths: it costs processor time for nothing. Where scripts are named through the links it makes the set-up revalidated, and the check says when that is worth it.",
 	run:   masters(checkRevalidatePath),
 }, {
 	Name: "realpath-cache", Family: "doctor",
@@ -77,7 +78,7 @@ func checkTimestamps(f *Facts, t *Thresholds) []Result {
 		for i := range f.Apps {
 			if f.Apps[i].sharedOn(m) {
 				return problem(Warning, "", "opcache.validate_timestamps is on though the releases of "+f.Apps[i].Name+" are shared and never change",
-					"set opcache.validate_timestamps=0 and reload PHP-FPM")
+					"set opcache.validate_timestamps=0 and reload "+m.server())
 			}
 		}
 		return ok("", "on, and no releases are shared")
@@ -86,16 +87,48 @@ func checkTimestamps(f *Facts, t *Thresholds) []Result {
 
 // sharedOn tells whether a master serves several instances of the application.
 func (a *App) sharedOn(m *Master) bool {
-	serves := len(a.Pools) == 0 || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
-	return serves && len(a.Instances) > 1
+	return a.servedBy(m) && len(a.Instances) > 1
 }
 
-func checkRevalidatePath(_ *Facts, m *Master, _ *Thresholds) Result {
-	if m.Configuration.RevalidatePath {
-		return problem(Warning, "", "opcache.revalidate_path is on: each request walks its path again",
-			"set opcache.revalidate_path=0 and reload PHP-FPM: relink makes workers follow a link without it")
+func (a *App) servedBy(m *Master) bool {
+	return len(a.Pools) == 0 || m.Apache || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+}
+
+// revalidatedCost: what is included by include or require, but not by *_once, is
+// opened to be found (ZendAccelerator.c: persistent_compile_file).
+const revalidatedCost = "It costs each include and require the opening of its file, about 10 µs"
+
+// revalidatedWorth is docs/setups.md in short.
+const revalidatedWorth = "on, so what is served through links is revalidated: a cut-over is the sweep alone, and nobody has to leave a path that others leave. " +
+	"Worth it where the web server cannot send real paths and sites are moved one by one. " + revalidatedCost + " (docs/setups.md)"
+
+func checkRevalidatePath(f *Facts, m *Master, _ *Thresholds) Result {
+	switch {
+	case !m.Configuration.RevalidatePath:
+		return ok("", "off")
+	case f.resolvedOn(m):
+		return problem(Warning, "", "opcache.revalidate_path is on though the web server sends real paths: nothing goes stale without it. "+revalidatedCost,
+			"set opcache.revalidate_path=0 and reload "+m.server())
 	}
-	return ok("", "off")
+	return ok("", "%s", revalidatedWorth)
+}
+
+// resolvedOn tells whether the web server was seen to send real paths for all that
+// a master serves.
+func (f *Facts) resolvedOn(m *Master) bool {
+	seen := false
+	for i := range f.Apps {
+		if !f.Apps[i].servedBy(m) {
+			continue
+		}
+		for _, one := range f.Apps[i].Fronts {
+			if one.SetUp != opcache.Resolved { // "" where it could not be asked
+				return false
+			}
+			seen = true
+		}
+	}
+	return seen
 }
 
 const realpathFull = 0.95
@@ -108,7 +141,7 @@ func checkRealpathCache(_ *Facts, m *Master, _ *Thresholds) Result {
 	used := share64(m.RealpathCache, size)
 	message := fmt.Sprintf("%s of realpath_cache_size %s in use", ui.Percent(used), ui.Bytes(size))
 	state := Bounds[float64]{realpathFull, 1}.atMost(used)
-	return judged(min(state, Warning), "", message, "raise realpath_cache_size and reload PHP-FPM").
+	return judged(min(state, Warning), "", message, "raise realpath_cache_size and reload "+m.server()).
 		with(Figure{Name: "used", Value: used, Unit: Ratio})
 }
 
@@ -118,7 +151,7 @@ func checkAcceleratedFiles(f *Facts, m *Master, _ *Thresholds) Result {
 	if largest > 0 && needed > m.Keys.Max {
 		return problem(Warning, "", fmt.Sprintf("%s keys are too few: %s are live and the next release needs %s more",
 			ui.Count(m.Keys.Max), ui.Count(m.Keys.Aliases+m.Scripts.Live), ui.Count(largest)),
-			fmt.Sprintf("set opcache.max_accelerated_files to %d or more and reload PHP-FPM", 2*needed))
+			fmt.Sprintf("set opcache.max_accelerated_files to %d or more and reload %s", 2*needed, m.server()))
 	}
 	return ok("", "%s keys", ui.Count(m.Keys.Max))
 }
@@ -145,13 +178,13 @@ func checkUpdateProtection(_ *Facts, m *Master, _ *Thresholds) Result {
 	protection := m.Configuration.FileUpdateProtection
 	if protection > 2*time.Second {
 		return problem(Warning, "", "opcache.file_update_protection is "+ui.Duration(protection)+": a new release cannot be warmed before",
-			"set opcache.file_update_protection=0 and reload PHP-FPM: a release is complete before it is served")
+			"set opcache.file_update_protection=0 and reload "+m.server()+": a release is complete before it is served")
 	}
 	return ok("", "%s", ui.Duration(protection))
 }
 
 func checkStatusPage(f *Facts, _ *Thresholds) []Result {
-	return eachPool(f, func(p *Pool) Result {
+	return eachFPM(f, func(p *Pool) Result {
 		switch {
 		case p.Err != nil:
 			return unknown(p.Address, errDown)
@@ -178,7 +211,7 @@ func checkPreload(f *Facts, t *Thresholds) []Result {
 		for i := range f.Apps {
 			if f.Apps[i].holds(m.Preload) || f.Apps[i].holds(m.Configuration.Preload) {
 				return problem(Warning, "", "opcache.preload "+m.Preload+" belongs to "+f.Apps[i].Name+": its classes stay the old ones after a deploy",
-					"reload PHP-FPM after each deploy (restart.method: fpm), or preload only what no release brings")
+					m.preloadFix())
 			}
 		}
 		return ok("", "%s, outside of the releases", m.Preload)
@@ -207,12 +240,28 @@ func checkFileCache(f *Facts, t *Thresholds) []Result {
 	})(f, t)
 }
 
+func (m *Master) preloadFix() string {
+	method := "fpm"
+	if m.Apache {
+		method = "apache"
+	}
+	return fmt.Sprintf("reload %s after each deploy (restart.method: %s), or preload only what no release brings", m.server(), method)
+}
+
+func (m *Master) xdebugFix() string {
+	sapi := "fpm"
+	if m.Apache {
+		sapi = "apache2"
+	}
+	return fmt.Sprintf("disable it for this %s (phpdismod -s %s xdebug) and restart it", m.server(), sapi)
+}
+
 func checkXdebug(_ *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case m.XdebugErr != nil:
 		return unknown("", m.XdebugErr)
 	case m.Xdebug != nil && *m.Xdebug:
-		return problem(Warning, "", "the xdebug extension is loaded", "disable it for this PHP-FPM (phpdismod -s fpm xdebug) and restart it")
+		return problem(Warning, "", "the xdebug extension is loaded", m.xdebugFix())
 	}
 	return ok("", "not loaded")
 }

@@ -24,7 +24,7 @@ var fpmChecks = []Check{{
 }}
 
 func checkQueues(f *Facts, t *Thresholds) []Result {
-	return eachPool(f, func(p *Pool) Result {
+	return eachFPM(f, func(p *Pool) Result {
 		if p.Queue == nil {
 			return unknown(p.Address, noQueue(p))
 		}
@@ -47,7 +47,7 @@ func noQueue(p *Pool) error {
 }
 
 func checkMaxChildren(f *Facts, t *Thresholds) []Result {
-	return eachPool(f, func(p *Pool) Result {
+	return eachFPM(f, func(p *Pool) Result {
 		return grown(f, p, t.MaxChildren, growth{
 			name: "max_children", of: func(g *PoolGrowth) int64 { return g.MaxChildren },
 			say: func(n int) string { return "pm.max_children reached " + ui.Plural(n, "time") },
@@ -57,7 +57,7 @@ func checkMaxChildren(f *Facts, t *Thresholds) []Result {
 }
 
 func checkSlow(f *Facts, t *Thresholds) []Result {
-	return eachPool(f, func(p *Pool) Result {
+	return eachFPM(f, func(p *Pool) Result {
 		return grown(f, p, t.SlowRequests, growth{
 			name: "slow_requests", of: func(g *PoolGrowth) int64 { return g.SlowRequests },
 			say: func(n int) string { return ui.Plural(n, "request") + " slow" },
@@ -70,6 +70,17 @@ func eachPool(f *Facts, check func(*Pool) Result) []Result {
 	var results []Result
 	for i := range f.Pools {
 		results = append(results, check(&f.Pools[i]))
+	}
+	return results
+}
+
+// eachFPM leaves out the PHP inside of Apache, which has no such thing.
+func eachFPM(f *Facts, check func(*Pool) Result) []Result {
+	var results []Result
+	for i := range f.Pools {
+		if p := &f.Pools[i]; !p.Apache {
+			results = append(results, check(p))
+		}
 	}
 	return results
 }

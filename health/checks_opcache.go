@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"relink/fcgi"
 	"relink/internal/ui"
@@ -84,6 +85,23 @@ func masters(check func(*Facts, *Master, *Thresholds) Result) func(*Facts, *Thre
 		}
 		return results
 	}
+}
+
+// fpmMasters leaves out the caches that are part of Apache.
+func fpmMasters(check func(*Facts, *Master, *Thresholds) Result) func(*Facts, *Thresholds) []Result {
+	return func(f *Facts, t *Thresholds) []Result {
+		fpm := *f
+		fpm.Masters = slices.DeleteFunc(slices.Clone(f.Masters), func(m Master) bool { return m.Apache })
+		return masters(check)(&fpm, t)
+	}
+}
+
+// server is what owns the cache, and is reloaded for a new configuration of PHP.
+func (m *Master) server() string {
+	if m.Apache {
+		return "Apache"
+	}
+	return "PHP-FPM"
 }
 
 // unreadable has no fix: the checks pool and opcache tell it.
@@ -178,7 +196,7 @@ func checkRestarts(f *Facts, m *Master, t *Thresholds) Result {
 	state := t.Restarts.atMost(own)
 	message := fmt.Sprintf("%s by itself (%d oom, %d hash), %d manual%s", ui.Plural(own, "restart"), g.OOM, g.Hash, g.Manual, since(f, g.Since))
 	if g.Process {
-		message += "; PHP-FPM was started or reloaded"
+		message += "; " + m.server() + " was started or reloaded"
 	}
 	return judged(state, "", message, "raise opcache.memory_consumption if oom, opcache.max_accelerated_files if hash").
 		with(figure("restarts", Count, own, t.Restarts), Figure{Name: "manual", Value: float64(g.Manual), Unit: Count})

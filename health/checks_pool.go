@@ -23,7 +23,7 @@ func checkPools(f *Facts, t *Thresholds) []Result {
 	}
 	if len(f.Pools) == 0 && f.Discovery == nil {
 		results = append(results, problem(Critical, "pools", "no PHP-FPM runs here and no pool is configured",
-			"start PHP-FPM, or name the pools under pools in the configuration"))
+			"start PHP-FPM, or name the pools under pools in the configuration; mod_php is found once a release with the probe serves (relink deploy)"))
 	}
 	for i := range f.Pools {
 		results = append(results, checkPool(&f.Pools[i], t))
@@ -40,7 +40,11 @@ func checkPool(p *Pool, t *Thresholds) Result {
 	if state != OK {
 		message += ", more than " + ui.Duration(t.Latency.crossed(state))
 	}
-	return judged(state, p.Address, message, "look which requests keep its workers busy (pm.status_path with ?full), and raise pm.max_children if memory allows").
+	fix := "look which requests keep its workers busy (pm.status_path with ?full), and raise pm.max_children if memory allows"
+	if p.Apache {
+		fix = "look which requests keep its processes busy (/server-status), and raise MaxRequestWorkers if memory allows"
+	}
+	return judged(state, p.Address, message, fix).
 		with(figure("latency", Seconds, p.Latency, t.Latency))
 }
 
@@ -55,6 +59,8 @@ func (p *Pool) cause() string {
 
 func (p *Pool) mend() string {
 	switch {
+	case p.Apache:
+		return "look whether Apache runs and which requests keep its processes busy (/server-status), and in its error log"
 	case errors.Is(p.Err, fcgi.ErrNotListening):
 		return "start PHP-FPM (systemctl status php*-fpm says why it ended), or correct the address under pools in the configuration"
 	case errors.Is(p.Err, fcgi.ErrTimeout):

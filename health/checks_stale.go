@@ -178,6 +178,9 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 // lives tells whether a worker that was not reached is still the same process.
 func (f *Facts) lives(w opcache.Worker, since *deploy.PendingStatus) (lives, known bool) {
 	for _, p := range f.Pools {
+		if p.Address == w.Pool && p.Processes != nil {
+			return slices.Contains(p.Processes, w.PID), true
+		}
 		if p.Address != w.Pool || p.Status == nil {
 			continue
 		}

@@ -263,7 +263,8 @@ func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 		if err != nil {
 			return nil, err
 		}
-		return setup.ServedBy(ctx, nil)
+		fpm, err := setup.FPM(ctx, nil)
+		return slices.Concat(fpm, setup.Web(ctx, nil).Pools), err
 	}
 }
 

@@ -27,7 +27,7 @@ type Facts struct {
 	Report      *report.Report // the caches' figures; those of Masters are in it
 }
 
-// Pool is one FastCGI address.
+// Pool is one FastCGI address, or the PHP inside of one Apache.
 type Pool struct {
 	Address string
 	Err     error // why it does not answer
@@ -39,6 +39,10 @@ type Pool struct {
 	Growth     *PoolGrowth
 	AgentErr   error // why the agent cannot work in a pool that answers
 	Configured bool  // named in the configuration, not found
+
+	// Apache: PHP runs inside of Apache (mod_php), and has nothing of PHP-FPM's.
+	Apache    bool
+	Processes []int // of that Apache, that take requests; nil where this machine does not show them
 }
 
 // PoolGrowth is how counters of FPM grew since an earlier sample.
@@ -48,10 +52,11 @@ type PoolGrowth struct {
 	SlowRequests int64
 }
 
-// Master is one OPcache and the FPM master that owns it.
+// Master is one OPcache and the FPM master, or the Apache, that owns it.
 type Master struct {
 	report.MasterReport
 	Err           error // MasterReport.Error with its hint; nothing else is known then
+	Apache        bool  // it is part of Apache (mod_php)
 	Configuration php.Configuration
 	RealpathCache int64 // bytes, the largest of the workers that answered
 	FileCache     string
@@ -71,7 +76,7 @@ type Master struct {
 type RestartGrowth struct {
 	Since             time.Time
 	OOM, Hash, Manual int64
-	Process           bool // the FPM master was started or reloaded
+	Process           bool // the FPM master, or Apache, was started or reloaded
 }
 
 // App is one application.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"relink/opcache"
 	"relink/php"
 	"relink/php/sandbox"
 )
@@ -28,7 +30,7 @@ func TestDoctor(t *testing.T) {
 	s.fires(results, "process-control-timeout", Warning, "www.sock", "kills the requests")
 	s.fires(results, "process-control-timeout", OK, "shop.sock", "10 s")
 	s.fires(results, "validate-timestamps", Warning, "www.sock", "booking")
-	s.fires(results, "revalidate-path", Warning, "www.sock")
+	s.fires(results, "revalidate-path", OK, "www.sock", "revalidated", "docs/setups.md")
 	s.fires(results, "file-update-protection", Warning, "www.sock", "10 s")
 	s.fires(results, "status-page", Warning, "www.sock")
 	s.fires(results, "preload", Warning, "www.sock", "part.php")
@@ -38,6 +40,33 @@ func TestDoctor(t *testing.T) {
 	s.fires(results, "max-children", Unknown, "www.sock", "no status page")
 	for _, check := range []string{"process-control-timeout", "validate-timestamps", "revalidate-path", "file-update-protection", "status-page", "preload", "realpath-cache"} {
 		s.fires(results, check, OK, "shop.sock")
+	}
+}
+
+// opcache.revalidate_path is for links: with real paths it is of no use.
+func TestRevalidatePath(t *testing.T) {
+	for name, c := range map[string]struct {
+		fronts []Front
+		pools  []string
+		want   State
+		text   string
+	}{
+		"not asked":     {nil, nil, OK, "is the sweep alone"},
+		"through links": {[]Front{{SetUp: opcache.Resolved}, {SetUp: opcache.Revalidated}}, nil, OK, "is the sweep alone"},
+		"one is hidden": {[]Front{{SetUp: opcache.Resolved}, {Err: os.ErrDeadlineExceeded}}, nil, OK, "is the sweep alone"},
+		"real paths":    {[]Front{{SetUp: opcache.Resolved}, {SetUp: opcache.Resolved}}, nil, Warning, "though the web server sends real paths"},
+		"by another":    {[]Front{{SetUp: opcache.Resolved}}, []string{"unix:/b.sock"}, OK, "is the sweep alone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := facts()
+			f.Masters[0].Configuration.RevalidatePath = true
+			f.Apps[0].Fronts, f.Apps[0].Pools = c.fronts, c.pools
+			for _, r := range Evaluate(f, limits(t)) {
+				if r.Check == "revalidate-path" && (r.State != c.want || !strings.Contains(r.Message, c.text)) {
+					t.Errorf("%s: %s", r.State, r.Message)
+				}
+			}
+		})
 	}
 }
 

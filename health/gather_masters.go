@@ -14,7 +14,7 @@ import (
 // describe adds to a cache's figures what its configuration and its processes
 // tell.
 func (g *gathering) describe(ctx context.Context, c *cache, figures report.MasterReport, before *Sample) Master {
-	m := Master{MasterReport: figures, Err: c.sample.Err}
+	m := Master{MasterReport: figures, Err: c.sample.Err, Apache: c.first().facts.Apache}
 	if m.Err != nil {
 		return m
 	}
@@ -24,7 +24,7 @@ func (g *gathering) describe(ctx context.Context, c *cache, figures report.Maste
 	}
 	m.FileCache = hostPath(c.paths(), m.Configuration.FileCache)
 	m.Preload = hostPath(c.paths(), m.Configuration.Preload)
-	if !g.Cheap {
+	if !g.Cheap && !m.Apache {
 		m.ControlTimeout, m.ControlErr = g.controlTimeout(ctx, c.master)
 	}
 	m.Xdebug, m.XdebugErr = xdebugIn(c)
@@ -80,7 +80,7 @@ func (g *gathering) readScripts(ctx context.Context) {
 // xdebugIn looks at the memory of a worker, because the extension is nothing
 // that OPcache tells of. That disturbs nobody.
 func xdebugIn(c *cache) (*bool, error) {
-	if c.master.PID == 0 {
+	if c.master.PID == 0 && c.first().pool.Apache == 0 {
 		return nil, errHidden
 	}
 	loaded, err := mapped(os.ReadFile, c.first().status.Worker.PID, "xdebug.so")

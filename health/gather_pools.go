@@ -32,7 +32,7 @@ func (g *gathering) askPools(ctx context.Context) {
 	g.pools = make([]*asked, len(pools))
 	var all sync.WaitGroup
 	for i, p := range pools {
-		g.pools[i] = &asked{pool: p, facts: Pool{Address: p.Address.String(), Configured: g.Configured}}
+		g.pools[i] = &asked{pool: p, facts: Pool{Address: p.String(), Configured: g.Configured && !p.InWebServer(), Apache: p.InWebServer()}}
 		all.Go(func() { g.pools[i].ask(ctx, g.Timeout) })
 	}
 	all.Wait()
@@ -60,6 +60,9 @@ func (a *asked) ask(ctx context.Context, timeout time.Duration) {
 	if a.status, a.facts.AgentErr = a.agent.Status(ctx); a.facts.AgentErr == nil {
 		a.config, a.facts.AgentErr = a.agent.Configuration(ctx)
 	}
+	if a.facts.Apache && a.facts.AgentErr == nil {
+		a.listProcesses(ctx)
+	}
 	if isDown(a.facts.AgentErr) { // it went away, or its other workers hang
 		a.facts.Err, a.facts.AgentErr = a.facts.AgentErr, nil
 	}
@@ -68,6 +71,10 @@ func (a *asked) ask(ctx context.Context, timeout time.Duration) {
 // reach asks for the status page, and so measures how long a visitor waits for
 // a worker; where there is none, for the agent.
 func (a *asked) reach(ctx context.Context) {
+	if a.facts.Apache {
+		a.reachApache(ctx)
+		return
+	}
 	began := time.Now()
 	status, err := fcgi.Status(ctx, a.pool.Address, a.pool.StatusPath)
 	if a.pool.StatusPath == "" && a.agent != nil {
@@ -84,6 +91,29 @@ func (a *asked) reach(ctx context.Context) {
 		a.facts.Err = err
 	default:
 		a.facts.StatusErr = err
+	}
+}
+
+// reachApache asks as a visitor does, by HTTP.
+func (a *asked) reachApache(ctx context.Context) {
+	if a.agent == nil {
+		return
+	}
+	began := time.Now()
+	_, err := a.agent.Ping(ctx)
+	a.facts.Latency = time.Since(began)
+	switch {
+	case isDown(err):
+		a.facts.Err = err
+	default:
+		a.facts.AgentErr = err
+	}
+}
+
+func (a *asked) listProcesses(ctx context.Context) {
+	w := a.status.Worker
+	if pids, err := php.WebWorkers(ctx, w.PID, w.ParentPID); err == nil {
+		a.facts.Processes = pids
 	}
 }
 

@@ -43,7 +43,7 @@ func (g *gathering) unasked(a Application) error {
 }
 
 func (g *gathering) serves(c *cache, a Application) bool {
-	return len(a.Pools) == 0 || slices.ContainsFunc(c.sample.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+	return len(a.Pools) == 0 || c.first().facts.Apache || slices.ContainsFunc(c.sample.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 
 // old lists what a cache holds of an application's releases that no link leads to.

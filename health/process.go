@@ -9,7 +9,7 @@ import (
 )
 
 // errHidden: what /proc would tell of a process in a container or elsewhere.
-var errHidden = hint.With(errors.New("its FPM master is no process that this machine shows"),
+var errHidden = hint.With(errors.New("its FPM master (mod_php: its Apache) is no process that this machine shows"),
 	"look inside its container, and name the check under health.skip")
 
 // mapped tells whether a file of that name is mapped into a process.

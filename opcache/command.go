@@ -195,14 +195,15 @@ func formatOf(c *cli.Context, known []string) (string, error) {
 // FromConfig translates the configuration.
 func FromConfig(c *config.Config) (Setup, error) {
 	s := Setup{
-		State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: MethodOf(c.Restart.Method),
+		NoFPM: c.NoPools, State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: MethodOf(c.Restart.Method),
 		Options: Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
 			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd},
 		Restart: RestartOptions{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
-			Apache: c.Apache.Control, Commands: map[string][]string{}},
+			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
 	}
 	for _, a := range c.Apps {
 		app := App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools}
+		app.AgentDir, _ = AgentDir(c, a.Pools)
 		for _, i := range a.Instances {
 			site := Site{Name: i.Name, Path: i.Link}
 			if i.Probe != nil && !i.Probe.Off {
@@ -228,6 +229,22 @@ func FromConfig(c *config.Config) (Setup, error) {
 		}
 	}
 	return s, nil
+}
+
+// AgentDir is where the agent of an application that these pools serve lies, here
+// and as the first of them sees it; without a pool, where that of Apache does.
+func AgentDir(c *config.Config, addresses []string) (dir, at string) {
+	for _, pool := range c.Pools {
+		if len(addresses) > 0 && !slices.Contains(addresses, pool.Address) {
+			continue
+		}
+		var mapped php.PathMap
+		for _, m := range pool.PathMap {
+			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
+		}
+		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
+	}
+	return c.Apache.AgentDir, c.Apache.AgentDir
 }
 
 // ThresholdsOf translates the configuration's thresholds.

@@ -32,6 +32,7 @@ type cache struct {
 }
 
 func (c *cache) name() string           { return c.pools[0].address() }
+func (c *cache) ofApache() bool         { return c.pools[0].inWebServer() }
 func (c *cache) agent() *php.Agent      { return c.pools[0].agent }
 func (c *cache) paths() php.PathMap     { return c.agent().Pool().PathMap }
 func (c *cache) toPool(p string) string { return c.paths().ToPool(p) }
@@ -55,7 +56,7 @@ type pool struct {
 func (p *pool) address() string { return p.agent.Pool().String() }
 
 // inWebServer tells whether only the web server leads to it (mod_php).
-func (p *pool) inWebServer() bool { return p.agent.Pool().Address == fcgi.Address{} }
+func (p *pool) inWebServer() bool { return p.agent.Pool().InWebServer() }
 
 // Connect calls every pool, checks that the agent runs there and that OPcache
 // is on, and groups the pools by the cache that they share. Through the doors
@@ -102,22 +103,15 @@ func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*pool, erro
 // learn notes which process and which cache answered.
 func (p *pool) learn(ctx context.Context, status php.Status) {
 	p.worker, p.cacheStart = status.Worker, status.Statistics.StartTime
-	p.master = p.masterOf(ctx)
+	p.master = masterBehind(ctx, p.agent.Pool(), p.worker)
 }
 
-// masterOf is the process whose children the workers are, or 0.
-func (p *pool) masterOf(ctx context.Context) int {
-	if !p.inWebServer() {
-		return masterOf(ctx, p.worker)
+// masterBehind is the process whose children the workers of a pool are, or 0.
+func masterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
+	if pool.InWebServer() {
+		return php.ApacheOf(ctx, w.PID, w.ParentPID)
 	}
-	if _, err := php.WebWorkers(ctx, p.worker.PID, p.worker.ParentPID); err != nil {
-		return 0
-	}
-	parent, err := php.ParentOf(ctx, p.worker.PID)
-	if err != nil {
-		return 0
-	}
-	return parent
+	return masterOf(ctx, w)
 }
 
 func explainHang(err error) error {
@@ -189,6 +183,17 @@ func (c *Caches) distinct() []*cache {
 		}
 	}
 	return out
+}
+
+// Threaded names the PHPs that run in threads of their web server.
+func (c *Caches) Threaded() []string {
+	var all []string
+	for _, p := range c.pools() {
+		if p.agent.Pool().Threads {
+			all = append(all, p.address())
+		}
+	}
+	return all
 }
 
 // pools lists every pool of every cache.

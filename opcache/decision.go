@@ -27,17 +27,18 @@ type Method string
 
 // The methods of a restart.
 const (
-	MethodAuto    Method = "auto" // fpm where it loses no request and is permitted, else opcache
+	MethodAuto    Method = "auto" // apache where it holds the cache; fpm where it loses no request and is permitted; else opcache
 	MethodOPcache Method = "opcache"
 	MethodFPM     Method = "fpm"
 	MethodApache  Method = "apache"
 )
 
-// action is how the method restarts a cache. opcache_reset keeps the preloaded
-// classes of the old code for good, which only a new master replaces.
-func (m Method) action(preloaded bool) Action {
+// action is how the method restarts a cache: of Apache (mod_php), or of PHP-FPM.
+// opcache_reset keeps the preloaded classes of the old code for good, which only a
+// new master replaces, or a graceful restart of Apache.
+func (m Method) action(preloaded, ofApache bool) Action {
 	switch {
-	case m == MethodApache:
+	case m == MethodApache, ofApache && (m != MethodOPcache || preloaded):
 		return ReloadApache
 	case m == MethodFPM, preloaded:
 		return ReloadFPM
@@ -89,6 +90,7 @@ type Case struct {
 	Now            Figures
 	Next           Forecast  // what the next release needs beside what is cached
 	Window         Window    // the latest hits and misses
+	Apache         bool      // the cache is part of Apache (mod_php)
 	DeadBytes      int64     // live in the cache, of releases that nobody uses
 	PreloadChanged bool      // preloaded code is not that of the live release any more
 	History        []Restart // of this cache, oldest first
@@ -133,7 +135,7 @@ func (c Case) Decide() Decision {
 func (c Case) conclude(cures bool, reasons []Reason) Decision {
 	if cures {
 		reasons = slices.DeleteFunc(reasons, func(r Reason) bool { return !r.Crossed })
-		return Decision{c.Method.action(c.Now.Preloaded > 0 || c.PreloadChanged), append(reasons, c.gain()...)}
+		return Decision{c.Method.action(c.Now.Preloaded > 0 || c.PreloadChanged, c.Apache), append(reasons, c.gain()...)}
 	}
 	// Where memory is exhausted, an invalidation makes PHP restart the cache at
 	// once, at a moment that nobody has chosen.
@@ -151,9 +153,17 @@ func (c Case) gain() []Reason {
 			ui.Bytes(c.freed()), ui.Bytes(c.Now.WastedBytes), ui.Bytes(c.DeadBytes), percent(c.reclaimable()))}}
 	if c.Now.Preloaded > 0 && !c.PreloadChanged {
 		gain = append(gain, Reason{Figure: FigurePreload, Value: float64(c.Now.Preloaded), Crossed: true,
-			Text: fmt.Sprintf("%d scripts are preloaded: only an FPM reload replaces their classes, opcache_reset keeps the old ones", c.Now.Preloaded)})
+			Text: fmt.Sprintf("%d scripts are preloaded: only %s replaces their classes, opcache_reset keeps the old ones", c.Now.Preloaded, c.reload())})
 	}
 	return gain
+}
+
+// reload is what runs opcache.preload again.
+func (c Case) reload() string {
+	if c.Apache {
+		return "a graceful restart of Apache"
+	}
+	return "an FPM reload"
 }
 
 // freed is what a restart frees, in bytes; reclaimable its part of the memory.

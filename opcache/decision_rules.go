@@ -90,7 +90,7 @@ func rulePreload(c Case) (Reason, bool) {
 		return Reason{}, false
 	}
 	return Reason{Figure: FigurePreload, Value: float64(c.Now.Preloaded), Crossed: true,
-		Text: "preloaded classes are those of the old release: only an FPM reload replaces them"}, true
+		Text: "preloaded classes are those of the old release: only " + c.reload() + " replaces them"}, true
 }
 
 // judged adds to a crossed bound what helps if a restart does not.

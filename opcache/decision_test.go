@@ -78,6 +78,11 @@ func TestDecide(t *testing.T) {
 		{"by fpm", func(c *Case) { c.withFree(30e6 - 1); c.Method = MethodFPM }, ReloadFPM, "28.6 MB free"},
 		{"by apache", func(c *Case) { c.withFree(30e6 - 1); c.Method = MethodApache }, ReloadApache, "28.6 MB free"},
 
+		{"a cache of Apache", func(c *Case) { c.withFree(30e6 - 1); c.Apache = true }, ReloadApache, "28.6 MB free"},
+		{"a cache of Apache, by fpm", func(c *Case) { c.withFree(30e6 - 1); c.Apache = true; c.Method = MethodFPM }, ReloadApache, "28.6 MB free"},
+		{"a cache of Apache, by opcache", func(c *Case) { c.withFree(30e6 - 1); c.Apache = true; c.Method = MethodOPcache }, Reset, "28.6 MB free"},
+		{"preload in Apache", func(c *Case) { c.Apache = true; c.PreloadChanged = true; c.Method = MethodOPcache }, ReloadApache, "only a graceful restart of Apache replaces them"},
+
 		{"dead releases, and room", func(c *Case) { c.DeadBytes = 1 }, Invalidate, "releases that nobody uses are live in the cache"},
 		{"dead releases in a full cache that is too small", func(c *Case) { c.Now.Full = true; c.withWaste(0); c.DeadBytes = 1e6 }, None, "the cache is full"},
 		{"a restart is pending", func(c *Case) { c.withFree(0); c.Now.Pending = true }, None, "pending already"},

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"relink/internal/durable"
@@ -104,7 +103,7 @@ func parseHistory(text []byte) []Restart {
 func Of(history []Restart, pools []string) []Restart {
 	var of []Restart
 	for _, r := range history {
-		if slices.ContainsFunc(r.Pools, func(p string) bool { return slices.Contains(pools, p) }) {
+		if samePools(r.Pools, pools) {
 			of = append(of, r)
 		}
 	}

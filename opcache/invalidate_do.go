@@ -67,7 +67,7 @@ func (s *session) invalidateInto(ctx context.Context, release string, files []st
 	if err != nil {
 		return err
 	}
-	caches, err := s.setup.Connect(ctx, s.chosen, Web{})
+	caches, err := s.setup.Reach(ctx, s.chosen)
 	if err != nil {
 		return err
 	}

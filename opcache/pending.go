@@ -57,15 +57,13 @@ func (p Pending) method() Method {
 	switch p.Action {
 	case ReloadFPM:
 		return MethodFPM
-	case ReloadApache:
-		return MethodApache
 	}
-	return MethodAuto
+	return MethodAuto // which reloads Apache where that holds the cache
 }
 
 // about tells whether it is about the cache of one of these pools.
 func (p Pending) about(pools []string) bool {
-	return slices.ContainsFunc(p.Pools, func(a string) bool { return slices.Contains(pools, a) })
+	return samePools(p.Pools, pools)
 }
 
 // PendingFile is the name of the pending restarts' file in the state folder.

@@ -31,7 +31,7 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 		o.Links = append(o.Links, Site{Name: s.setup.nameOf(path), Path: path})
 	}
 	app := s.owner(to)
-	caches, err := s.setup.Connect(ctx, app, Web{})
+	caches, err := s.setup.Reach(ctx, app)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ const (
 type Needs struct {
 	Preload Preloading
 	UserINI []string // files of the document roots that workers remember and that change, for people
+	Apache  bool     // the cache is part of Apache (mod_php), which has no .user.ini
 	MayEnd  error    // why its workers cannot be ended one by one; nil: they can
 }
 
@@ -51,7 +52,7 @@ func (n Needs) Decide() (Decision, error) {
 		if err := n.Preload.conflict(); err != nil {
 			return d, err
 		}
-		d.Action, d.Reasons = ReloadFPM, append(d.Reasons, Reason{Figure: FigurePreloadMoves, Value: 1, Crossed: true, Text: n.Preload.text()})
+		d.Action, d.Reasons = MethodFPM.action(true, n.Apache), append(d.Reasons, Reason{Figure: FigurePreloadMoves, Value: 1, Crossed: true, Text: n.Preload.text()})
 	}
 	if len(n.UserINI) == 0 {
 		return d, nil
@@ -78,9 +79,12 @@ func few(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// Reloads tells a restart that starts new processes.
+func (d Decision) Reloads() bool { return d.Action == ReloadFPM || d.Action == ReloadApache }
+
 // Renews tells a restart that has to come with the switch, whatever room there is.
 func (d Decision) Renews() bool {
-	return d.Action == ReloadFPM && slices.ContainsFunc(d.Reasons, func(r Reason) bool {
+	return d.Reloads() && slices.ContainsFunc(d.Reasons, func(r Reason) bool {
 		return r.Figure == FigureUserINI || r.Figure == FigurePreloadMoves
 	})
 }

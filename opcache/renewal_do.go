@@ -38,7 +38,7 @@ func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) 
 		if err != nil {
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
 		}
-		if renewal.Action == ReloadFPM {
+		if renewal.Reloads() {
 			s.emptied = append(s.emptied, renewal.Pools...)
 		}
 		renewals = append(renewals, renewal)
@@ -52,7 +52,7 @@ func (c *Caches) Preloads(ctx context.Context, sites []Link) ([]Renewal, error) 
 	all, err := c.renewing(ctx, sites)
 	var renewals []Renewal
 	for _, one := range all {
-		decision, err := Needs{Preload: one.preload}.Decide()
+		decision, err := Needs{Preload: one.preload, Apache: one.memory.ofApache()}.Decide()
 		if err != nil {
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
 		}
@@ -121,7 +121,7 @@ func servedBy(all []*renewing, i int, sites []Link) []Link {
 
 // renewal decides on one master, and tries what its reload would preload.
 func (r *renewing) renewal(ctx context.Context, docroot string, sites []Link) (Renewal, error) {
-	n := Needs{Preload: r.preload}
+	n := Needs{Preload: r.preload, Apache: r.memory.ofApache()}
 	renewal := Renewal{Pools: r.memory.addresses()}
 	var err error
 	switch n.UserINI, err = r.userINI(ctx, docroot, sites); {

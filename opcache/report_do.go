@@ -50,9 +50,10 @@ const recordEvery = time.Minute
 
 // report is "relink opcache report".
 func (s *session) report(ctx context.Context, o ReportOptions) error {
-	pools, problems := s.pools(ctx)
-	if len(pools)+len(problems) == 0 {
-		return hint.With(ErrNoPool, "start PHP-FPM, or name the pools under `pools:` in the configuration")
+	pools, problems := s.fpmPools(ctx)
+	web := s.setup.Web(ctx, s.chosen)
+	if pools = slices.Concat(pools, web.Pools); len(pools)+len(problems) == 0 {
+		return nothingFound(web)
 	}
 	recorded, err := report.LoadTotals(s.setup.samples(), time.Now())
 	if err != nil {
@@ -82,10 +83,18 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	return s.showReport(report.Build(sample, before, apps, o.Build), o.HTML)
 }
 
-// pools lists what there is to read. A master that runs here and whose pools
+func nothingFound(web Web) error {
+	err := hint.With(ErrNoPool, "start PHP-FPM, or name the pools under `pools:` in the configuration")
+	if web.Hidden != nil {
+		err = hint.With(err, "with mod_php the site itself has to answer: %v", web.Hidden)
+	}
+	return err
+}
+
+// fpmPools lists what there is to read of PHP-FPM. A master that runs here and whose pools
 // cannot be told is missing from the report, and is named in it.
-func (s *session) pools(ctx context.Context) ([]php.Pool, []report.Master) {
-	if len(s.setup.Pools) > 0 {
+func (s *session) fpmPools(ctx context.Context) ([]php.Pool, []report.Master) {
+	if len(s.setup.Pools) > 0 || s.setup.NoFPM {
 		return s.setup.configured(s.chosen), nil
 	}
 	masters, err := php.Masters(ctx)

@@ -49,11 +49,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	ledger, err := s.ledger()
 	if err == nil {
 		s.setup.Restart.Waiting = Announce(s.screen.Line)
-		if s.setup.Method == MethodApache && !whenNeeded {
-			err = s.resetApache(ctx, ledger, &result)
-		} else {
-			err = s.resetCaches(ctx, ledger, whenNeeded, &result)
-		}
+		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 	}
 	for _, m := range result.done {
 		result.Masters = append(result.Masters, ResetMaster{m, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})
@@ -86,7 +82,10 @@ func (s *session) resetApache(ctx context.Context, ledger Ledger, result *ResetR
 var asked = Reason{Crossed: true, Text: "asked for by opcache reset"}
 
 func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded bool, result *ResetResult) error {
-	caches, err := s.setup.Connect(ctx, s.chosen, Web{})
+	caches, err := s.meant(ctx, whenNeeded)
+	if errors.Is(err, errOnlyApache) {
+		return s.resetApache(ctx, ledger, result)
+	}
 	if err != nil {
 		return err
 	}
@@ -120,6 +119,21 @@ func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded boo
 	return err
 }
 
+// errOnlyApache: Apache is meant, and no site tells of a cache that it holds.
+var errOnlyApache = errors.New("no cache of Apache is known")
+
+// meant are the caches that the method is about.
+func (s *session) meant(ctx context.Context, whenNeeded bool) (*Caches, error) {
+	web := s.setup.Web(ctx, s.chosen)
+	switch {
+	case s.setup.Method != MethodApache || whenNeeded:
+		return s.setup.Connect(ctx, s.chosen, web)
+	case len(web.Pools) == 0:
+		return nil, errOnlyApache
+	}
+	return Connect(ctx, web.Pools, s.setup.Options)
+}
+
 // orders are for every cache that has not been restarted a moment ago.
 func (s *session) orders(ctx context.Context, caches *Caches, done []MasterRestart) ([]Order, error) {
 	usages, err := caches.Usage(ctx)
@@ -129,12 +143,12 @@ func (s *session) orders(ctx context.Context, caches *Caches, done []MasterResta
 	var orders []Order
 	for _, u := range usages {
 		fresh := func(m MasterRestart) bool {
-			return slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(u.Pools, p) })
+			return samePools(m.Pools, u.Pools)
 		}
 		if slices.ContainsFunc(done, fresh) {
 			continue
 		}
-		orders = append(orders, Order{Pools: u.Pools, Decision: Decision{Action: s.setup.Method.action(u.Preloaded > 0), Reasons: []Reason{asked}}})
+		orders = append(orders, Order{Pools: u.Pools, Decision: Decision{Action: s.setup.Method.action(u.Preloaded > 0, u.Apache), Reasons: []Reason{asked}}})
 	}
 	return orders, nil
 }
@@ -210,7 +224,7 @@ func (m ResetMaster) table(width int) string {
 	if !m.Proven {
 		return t.String()
 	}
-	if m.Action != ReloadApache {
+	if len(m.Pools) > 0 {
 		t.Row("before", m.Before.sentence())
 		t.Row("after", m.After.sentence())
 		t.Row("warmed", fmt.Sprintf("%s in %s, %d failed, %d no longer in use", ui.Plural(m.Warm.Scripts, "script"), ui.Duration(m.WarmFor), len(m.Warm.Failed), m.Warm.Absent))
@@ -223,7 +237,7 @@ func (m ResetMaster) table(width int) string {
 }
 
 func (m ResetMaster) by() string {
-	if m.PID == 0 {
+	if m.PID == 0 || strings.HasSuffix(some(m.Pools), fmt.Sprintf("pid %d)", m.PID)) {
 		return ""
 	}
 	return fmt.Sprintf(" (pid %d)", m.PID)
@@ -234,6 +248,9 @@ func (m ResetMaster) proof() string {
 	case ReloadFPM:
 		return "new workers, a new start of OPcache, and an answer of every pool"
 	case ReloadApache:
+		if len(m.Pools) > 0 {
+			return "new processes of Apache, and a new start of OPcache"
+		}
 		return "a new generation of Apache answers"
 	}
 	return fmt.Sprintf("OPcache counts %s, one more than before; the workers are the same", ui.Plural(m.After.Restarts, "restart"))

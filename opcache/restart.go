@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"relink/internal/hint"
@@ -34,8 +33,8 @@ type RestartOptions struct {
 	Force     bool          // restart in spite of running requests, of what is unknown, and of what it does not cure
 
 	Commands     map[string][]string // reload the master of the pool with this address, instead of a signal
-	Apache       string              // control program, for MethodApache
-	ApacheStatus string              // address of its server status; "": the usual one
+	Apache       string              // control program, for a cache of Apache
+	ApacheStatus string              // address of its server status; "": the usual ones
 
 	Warm   bool     // compile the hot set at once
 	Unused []string // folders, as the host sees them, of which nothing is hot
@@ -86,7 +85,7 @@ func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions)
 				continue
 			}
 			r := &restarting{caches: c, memory: m, options: o.by(order.Decision), rehearsal: true}
-			way, err := r.way(order.Decision.Action == ReloadFPM)
+			way, err := r.way(order.Decision.Action == ReloadFPM || order.Decision.Renews())
 			if err == nil {
 				err = way(ctx)
 			}
@@ -102,14 +101,14 @@ func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions)
 // once what was hot. It goes on with the next cache where one is not quiet
 // (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
 func (c *Caches) Restart(ctx context.Context, o RestartOptions) (RestartResult, error) {
-	if o.Method == MethodApache {
+	if o.Method == MethodApache && !c.anyOfApache() {
 		one, err := restartApache(ctx, o)
 		return RestartResult{Masters: []MasterRestart{one}}, err
 	}
 	var result RestartResult
 	var loud error
 	for _, m := range c.memories() {
-		if !m.wanted(o.Only) {
+		if !m.wanted(o.Only) || o.Method == MethodApache && !m.ofApache() {
 			continue
 		}
 		one, err := c.restart(ctx, m, o)
@@ -164,6 +163,9 @@ type restarting struct {
 
 // way gives the function that restarts the cache.
 func (r *restarting) way(preloaded bool) (func(context.Context) error, error) {
+	if r.memory.ofApache() {
+		return r.wayInApache(preloaded)
+	}
 	explicit := r.options.Method == MethodOPcache
 	switch {
 	case r.options.Method == MethodFPM, preloaded && !explicit:
@@ -225,7 +227,7 @@ func (r *restarting) reloadFPM(ctx context.Context) error {
 			}
 			return err
 		},
-		Last: r.cross(),
+		Last: r.cross(ReloadFPM),
 	})
 	r.done.PID = reloaded.PID
 	if r.done.Action != "" {
@@ -282,17 +284,7 @@ func (r *restarting) finish(ctx context.Context) error {
 	return err
 }
 
-func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {
-	done := MasterRestart{Pools: []string{}, Action: ReloadApache, Time: time.Now(),
-		Notes: []string{"only the cache that Apache itself holds (mod_php) is empty: PHP-FPM has its own"}}
-	reloaded, err := php.ReloadApache(ctx, o.Apache, php.ApacheOptions{StatusURL: o.ApacheStatus, Limit: o.Limit})
-	done.PID, done.Took, done.Proven = reloaded.PID, time.Since(done.Time), err == nil
-	return done, err
-}
-
 // wanted tells whether the cache is that of one of the pools; none: of any.
 func (m *memory) wanted(pools []string) bool { return len(pools) == 0 || m.wantedBy(pools) }
 
-func (m *memory) wantedBy(pools []string) bool {
-	return slices.ContainsFunc(m.addresses(), func(a string) bool { return slices.Contains(pools, a) })
-}
+func (m *memory) wantedBy(pools []string) bool { return samePools(m.addresses(), pools) }

@@ -35,7 +35,10 @@ func (c *Caches) memories() []*memory {
 
 func (m *memory) name() string { return m.caches[0].name() }
 
-// master is the pid of the FPM master, 0 where this machine does not show it.
+// ofApache tells whether the cache is part of Apache (mod_php).
+func (m *memory) ofApache() bool { return m.caches[0].ofApache() }
+
+// master is the pid of the FPM master, or of Apache, 0 where this machine does not show it.
 func (m *memory) master() int { return m.caches[0].pools[0].master }
 
 func (m *memory) pools() []*pool {
@@ -60,9 +63,10 @@ func (m *memory) status(ctx context.Context, limit time.Duration) (php.Status, e
 	return m.caches[0].agent().Status(ctx)
 }
 
-// find gives the master as php knows it; the zero Master where it is not shown.
+// find gives the FPM master as php knows it; the zero Master where it is not shown,
+// or there is none.
 func (m *memory) find(ctx context.Context) (php.Master, error) {
-	if m.master() == 0 {
+	if m.master() == 0 || m.ofApache() {
 		return php.Master{}, nil
 	}
 	masters, err := php.Masters(ctx)

@@ -30,6 +30,9 @@ type watched struct {
 // awaitQuiet ends when no request of any pool of the master is older than
 // Quiet. The notes tell what nobody knows and Force passes over.
 func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
+	if r.memory.ofApache() {
+		return r.awaitQuietApache(ctx)
+	}
 	pools, unknown, err := r.watchedPools(ctx)
 	if err != nil {
 		return nil, err
@@ -61,7 +64,7 @@ func (r *restarting) waitFor(ctx context.Context, loud func(ctx context.Context,
 	}
 	for {
 		err := loud(ctx, r.options.tolerance(since))
-		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrNotQuiet) {
+		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrNotQuiet) || errors.Is(err, ErrQuietUnknown) {
 			return errors.Join(err, ctx.Err())
 		}
 		if !r.options.WhenQuiet {

@@ -4,14 +4,14 @@ import "context"
 
 // cross gives the function that moves the links in the moment before the reload,
 // or nil where that is not wanted.
-func (r *restarting) cross() func(context.Context) error {
+func (r *restarting) cross(action Action) func(context.Context) error {
 	if r.options.Switch == nil {
 		return nil
 	}
 	return func(ctx context.Context) error {
 		err := r.options.Switch(ctx)
 		if err == nil {
-			r.begin(ReloadFPM)
+			r.begin(action)
 		}
 		return err
 	}
@@ -20,7 +20,10 @@ func (r *restarting) cross() func(context.Context) error {
 // by is how what was decided is done: where processes have to be renewed, another
 // method that is configured for want of memory does not do that.
 func (o RestartOptions) by(d Decision) RestartOptions {
-	if d.Renews() {
+	switch {
+	case d.Renews() && d.Action == ReloadApache:
+		o.Method = MethodApache
+	case d.Renews():
 		o.Method = MethodFPM
 	}
 	return o

@@ -39,6 +39,7 @@ type Demand struct {
 	Unused Forecast // what releases that nobody uses hold
 	Left   int64    // bytes that stay in use of what is wasted, until a restart
 	Method Method
+	Apache bool // the cache is part of Apache (mod_php)
 }
 
 // growth is how much larger than the old release's hot set the new one's may
@@ -57,14 +58,14 @@ func (d Demand) Decide() (Room, Decision) {
 	if d.Need.Keys == 0 || !d.Now.Full && fits(free, freeKeys) {
 		return RoomBeside, Decision{None, nil}
 	}
-	action := d.Method.action(d.Now.Preloaded > 0)
+	action := d.Method.action(d.Now.Preloaded > 0, d.Apache)
 	if d.Now.Pending {
 		return RoomNone, Decision{None, []Reason{{Figure: FigurePending, Value: 1, Crossed: true,
 			Text: "a restart is pending already, and OPcache takes nothing new until it has happened"}}}
 	}
 	reason := Reason{Figure: FigureRoom, Value: float64(free), Threshold: float64(bytes), Crossed: true,
 		Text: fmt.Sprintf("%s and %d keys free, the new release needs %s and %d keys", ui.Bytes(free), freeKeys, ui.Bytes(bytes), keys)}
-	if action == ReloadApache { // which empties no cache of FPM
+	if action == ReloadApache && !d.Apache { // which empties no cache of FPM
 		return RoomNone, Decision{None, []Reason{reason}}
 	}
 	freed := d.Now.WastedBytes + d.Left + d.Unused.Bytes

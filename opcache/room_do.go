@@ -38,7 +38,7 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 		if err != nil {
 			return err
 		}
-		d.Method = method
+		d.Method, d.Apache = method, memories[i].ofApache()
 		room, decision := d.Decide()
 		mu.Lock()
 		defer mu.Unlock()

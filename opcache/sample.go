@@ -16,12 +16,12 @@ import (
 type sampled struct {
 	pool   php.Pool
 	agent  *php.Agent
-	master int // pid of the FPM master where this host shows it, else 0
+	master int // pid of the FPM master, or of Apache, where this host shows it, else 0
 	status php.Status
 	err    error
 }
 
-func (p *sampled) address() string { return p.pool.Address.String() }
+func (p *sampled) address() string { return p.pool.String() }
 
 // sampling is the reading of all caches at one time.
 type sampling struct {
@@ -66,7 +66,7 @@ func (s *sampling) ask(ctx context.Context, pool php.Pool) *sampled {
 		return p
 	}
 	if p.status, p.err = p.agent.Status(ctx); p.err == nil {
-		p.master = masterOf(ctx, p.status.Worker)
+		p.master = masterBehind(ctx, pool, p.status.Worker)
 	}
 	return p
 }

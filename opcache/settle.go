@@ -93,7 +93,10 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
 	worker := w.worker(p.address())
 	worker.Hidden = p.master == 0
-	if s.caches.options.EndStale && p.master != 0 && w.state == fcgi.StateRunning {
+	if w.leaves {
+		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
+	}
+	if !w.leaves && s.caches.options.EndStale && p.master != 0 && w.state == fcgi.StateRunning {
 		worker.Ends = php.EndWorker(ctx, p.master, w.pid) == nil
 	}
 	return worker

@@ -2,11 +2,11 @@ package opcache
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"relink/internal/hint"
 	"relink/php"
-	"relink/php/probe"
 )
 
 // Setup is what the configuration says of a server that concerns its caches.
@@ -14,6 +14,7 @@ type Setup struct {
 	State      string // folder for what has to be remembered
 	Apps       []App
 	Pools      []php.Pool // none: those of the FPM masters that run
+	NoFPM      bool       // those that run are nobody's concern
 	Options    Options
 	Thresholds Thresholds
 	Method     Method
@@ -27,6 +28,8 @@ type App struct {
 	Docroot  string // what the web server serves, relative to a link
 	Sites    []Site
 	Pools    []string // addresses of those that serve it; none: all
+
+	AgentDir string // where the PHP inside of its sites' web servers finds the agent; "" is the default
 }
 
 // Site is a link that leads into a release, and where its web server is asked.
@@ -36,12 +39,15 @@ type Site struct {
 	Host       string // sent instead of the URL's, unless empty
 }
 
-// ServedBy gives the pools that serve an application; nil means any.
-func (s Setup) ServedBy(ctx context.Context, app *App) ([]php.Pool, error) {
-	if len(s.Pools) == 0 {
-		return php.DiscoverPools(ctx)
+// FPM gives the pools of PHP-FPM that serve an application; nil means any.
+func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
+	switch {
+	case len(s.Pools) > 0:
+		return s.configured(app), nil
+	case s.NoFPM:
+		return nil, nil
 	}
-	return s.configured(app), nil
+	return php.DiscoverPools(ctx)
 }
 
 func (s Setup) configured(app *App) []php.Pool {
@@ -51,67 +57,54 @@ func (s Setup) configured(app *App) []php.Pool {
 	return slices.DeleteFunc(slices.Clone(s.Pools), func(p php.Pool) bool { return !slices.Contains(app.Pools, p.Address.String()) })
 }
 
-// Web is what is reached through the web server.
-type Web struct {
-	Pools []php.Pool   // PHPs that nothing else leads to (mod_php)
-	Alone bool         // nothing else serves the application
-	Doors []probe.Door // of the application's sites, whatever serves them; nil: what the configuration tells
-}
-
-// Connect reaches the pools that serve an application; nil means all pools.
+// Connect reaches the pools that serve an application, the web's among them; nil
+// means all pools.
 func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) {
-	var pools []php.Pool
-	if !web.Alone {
-		var err error
-		if pools, err = s.ServedBy(ctx, app); err != nil {
-			return nil, err
-		}
-	}
-	pools = slices.Concat(pools, web.Pools)
-	if web.Doors == nil {
-		web.Doors = s.doors(app)
+	pools, err := s.pools(ctx, app, web)
+	if err != nil {
+		return nil, err
 	}
 	o := s.Options
 	if app != nil {
 		o.Docroot = app.Docroot
 	}
-	caches, err := Connect(ctx, pools, o, web.Doors...)
-	if err != nil && len(s.Pools) == 0 {
+	caches, err := Connect(ctx, pools, o, s.doorsOf(app, web)...)
+	switch {
+	case errors.Is(err, ErrNoPool) && web.Hidden != nil:
+		err = hint.With(err, "with mod_php the site itself has to answer: %v", web.Hidden)
+	case err != nil && len(s.Pools) == 0:
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}
 	return caches, err
 }
 
-// doors are the ways to the sites of an application, of all where it is nil. Who may
-// not read the secret of the probe has none.
-func (s Setup) doors(app *App) []probe.Door {
-	secret, err := probe.ReadSecret(s.State)
-	if err != nil {
-		return nil
-	}
-	apps := s.Apps
-	if app != nil {
-		apps = []App{*app}
-	}
-	var doors []probe.Door
-	for _, one := range apps {
-		for _, site := range one.Sites {
-			if site.URL != "" {
-				doors = append(doors, secret.Door(one.Name, site.URL, site.Host))
-			}
-		}
-	}
-	return doors
+// Reach finds the PHPs inside of web servers, and reaches them with the pools.
+func (s Setup) Reach(ctx context.Context, app *App) (*Caches, error) {
+	return s.Connect(ctx, app, s.Web(ctx, app))
 }
 
-// Glance is Connect for those who must not write anything: nil where the agent
-// would have to be installed for one of the pools.
+// Glance is Reach for those who must not write anything: nil where the agent would
+// have to be installed for one of the pools.
 func (s Setup) Glance(ctx context.Context, app *App) (*Caches, error) {
-	pools, err := s.ServedBy(ctx, app)
+	web := s.Web(ctx, app)
+	pools, err := s.pools(ctx, app, web)
 	if err != nil || slices.ContainsFunc(pools, func(p php.Pool) bool { return !php.AgentInstalled(p.AgentDir) }) {
 		return nil, err
 	}
-	return s.Connect(ctx, app, Web{})
+	return s.Connect(ctx, app, web)
+}
+
+// pools leaves PHP-FPM alone where it serves nothing of the application. Where all
+// caches are meant, what of it cannot be told is no failure then.
+func (s Setup) pools(ctx context.Context, app *App, web Web) ([]php.Pool, error) {
+	if web.Alone && app != nil {
+		return web.Pools, nil
+	}
+	fpm, err := s.FPM(ctx, app)
+	if err != nil && !web.Alone {
+		return nil, err
+	}
+	return slices.Concat(fpm, web.Pools), nil
 }
 
 // sites lists every link that is configured.

@@ -116,7 +116,7 @@ func (s Setup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (UpkeepR
 }
 
 func (s Setup) keep(ctx context.Context, app *App, o KeepOptions) (UpkeepResult, error) {
-	caches, err := s.Connect(ctx, app, Web{})
+	caches, err := s.Reach(ctx, app)
 	if err != nil {
 		return UpkeepResult{}, err
 	}
@@ -158,10 +158,10 @@ func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {
 		decision := Case{
 			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
 			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
-			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method,
+			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method, Apache: now.Apache,
 		}.Decide()
 		if u.Always != "" {
-			decision = Decision{u.Method.action(now.Preloaded > 0), []Reason{{Text: u.Always, Crossed: true}}}
+			decision = Decision{u.Method.action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
 		mu.Lock()
 		defer mu.Unlock()

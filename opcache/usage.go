@@ -49,6 +49,7 @@ func (f Figures) Since(before Figures) Window {
 type Usage struct {
 	Pools   []string  `json:"pools"`
 	Started time.Time `json:"started"` // of the cache, or its last restart if later
+	Apache  bool      `json:"apache"`  // it is part of Apache (mod_php)
 	Figures
 }
 
@@ -63,7 +64,7 @@ func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
 		if err != nil {
 			return err
 		}
-		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Figures: figuresOf(status)}
+		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.ofApache(), Figures: figuresOf(status)}
 		return nil
 	})
 	return usages, err

@@ -63,7 +63,7 @@ func (s *session) warmInto(ctx context.Context, from, to string, force bool, res
 	if isWithin(result.From, result.To) || isWithin(result.To, result.From) {
 		return fmt.Errorf("%s and %s are not two releases", result.From, result.To)
 	}
-	caches, err := s.setup.Connect(ctx, app, Web{})
+	caches, err := s.setup.Reach(ctx, app)
 	if err != nil {
 		return err
 	}

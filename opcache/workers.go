@@ -23,6 +23,7 @@ type process struct {
 	state    fcgi.State
 	busy     time.Duration // inside its current request
 	request  string
+	leaves   bool // a process of Apache that has been replaced, and ends with its connection
 }
 
 // inRequest tells whether the listing showed the worker inside a request. A
@@ -140,7 +141,7 @@ func describe(w fcgi.Process) string {
 
 // fromWebServer lists the processes of the web server that PHP runs in.
 func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
-	if p.master == 0 {
+	if p.master == 0 || p.agent.Pool().Threads {
 		return nil, errUnlisted
 	}
 	one, err := p.agent.Ping(ctx)
@@ -151,9 +152,17 @@ func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	workers := make([]process, len(pids))
+	leavers, err := php.WebLeavers(ctx, p.master)
+	if err != nil {
+		return nil, fmt.Errorf("list the workers: %w", err)
+	}
+	workers := make([]process, len(pids), len(pids)+len(leavers))
 	for i, pid := range pids {
 		workers[i] = process{pid: pid}
+	}
+	for _, pid := range leavers {
+		// No call reaches it, and nobody knows how long it has been so.
+		workers = append(workers, process{pid: pid, leaves: true, state: fcgi.StateRunning, busy: time.Minute})
 	}
 	return workers, nil
 }

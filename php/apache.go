@@ -21,6 +21,9 @@ var (
 	ErrApacheConfig = errors.New("configtest refuses the configuration of Apache")
 	// ErrApacheDown: "graceful" would start an Apache that does not run. Nothing was done.
 	ErrApacheDown = errors.New("no Apache is running")
+	// ErrOtherApache: the control program is that of another Apache, or nobody can
+	// tell which one it controls. Nothing was done.
+	ErrOtherApache = errors.New("another Apache is controlled")
 	// ErrApacheUnproven: the reload was asked for, and no new generation was seen.
 	ErrApacheUnproven = errors.New("no new generation of Apache has been seen after its reload")
 )
@@ -31,6 +34,14 @@ type ApacheOptions struct {
 	// which Debian sets up. Where it does not answer, new children are the proof.
 	StatusURL string
 	Limit     time.Duration // for the reload and its proof; 0: DefaultReloadLimit
+	// Parent is the pid of the Apache that is meant; 0: whichever is controlled.
+	Parent int
+	// Before is called when nothing but the reload itself is left to do, and its
+	// error is the end of it; it may be nil. Limit does not count its time.
+	Before func(context.Context) error
+	// Last is called right before the reload, when all else has been looked at. Its
+	// error prevents the reload; it may be nil.
+	Last func(context.Context) error
 }
 
 // ApacheReloaded tells what a reload of Apache has done.
@@ -48,11 +59,9 @@ func ReloadApache(ctx context.Context, control string, o ApacheOptions) (ApacheR
 	if o.Limit <= 0 {
 		o.Limit = DefaultReloadLimit
 	}
-	if o.StatusURL == "" {
-		o.StatusURL = "http://127.0.0.1/server-status"
+	if o.StatusURL == "" && o.Parent == 0 {
+		o.StatusURL = UsualApacheStatus
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Limit)
-	defer cancel()
 	result, err := reloadApache(ctx, control, o)
 	if err != nil {
 		return result, fmt.Errorf("reload Apache: %w", err)
@@ -60,23 +69,68 @@ func ReloadApache(ctx context.Context, control string, o ApacheOptions) (ApacheR
 	return result, nil
 }
 
+// UsualApacheStatus is where Debian lets this machine read the server status.
+const UsualApacheStatus = "http://127.0.0.1/server-status"
+
 func reloadApache(ctx context.Context, control string, o ApacheOptions) (ApacheReloaded, error) {
-	printed, err := commandResult(ctx, []string{control, "configtest"})
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-		return ApacheReloaded{}, hint.With(err, "set apache.control to Apache's control program")
+	if err := mayReload(ctx, control, o); err != nil {
+		return ApacheReloaded{}, err
 	}
-	if err != nil {
-		return ApacheReloaded{}, hint.With(fmt.Errorf("%w: %s configtest: %w: %s", ErrApacheConfig, control, err, strings.TrimSpace(string(printed))),
-			"correct the configuration; Apache goes on with the one that it has")
+	if o.Before != nil {
+		if err := o.Before(ctx); err != nil {
+			return ApacheReloaded{}, err
+		}
 	}
-	p, err := newApacheProof(ctx, control, o.StatusURL)
+	ctx, cancel := context.WithTimeout(ctx, o.Limit)
+	defer cancel()
+	p, err := newApacheProof(ctx, control, o)
 	if err != nil {
 		return ApacheReloaded{}, err
+	}
+	if o.Last != nil {
+		if err := o.Last(ctx); err != nil {
+			return ApacheReloaded{}, err
+		}
 	}
 	if err := runCommand(ctx, []string{control, "graceful"}); err != nil {
 		return ApacheReloaded{}, err
 	}
 	return p.await(ctx)
+}
+
+// mayReload finds what speaks against a reload before anything is waited for.
+func mayReload(ctx context.Context, control string, o ApacheOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, o.Limit)
+	defer cancel()
+	printed, err := commandResult(ctx, []string{control, "configtest"})
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+		return hint.With(err, "set apache.control to Apache's control program")
+	}
+	if err != nil {
+		return hint.With(fmt.Errorf("%w: %s configtest: %w: %s", ErrApacheConfig, control, err, strings.TrimSpace(string(printed))),
+			"correct the configuration; Apache goes on with the one that it has")
+	}
+	_, err = controlled(ctx, control, o.Parent)
+	return err
+}
+
+// controlled are the Apaches that control may be about; with a parent it has to be
+// that one for sure.
+func controlled(ctx context.Context, control string, parent int) ([]int, error) {
+	parents, err := apacheParents(ctx, control)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(parents) == 0:
+		return nil, hint.With(ErrApacheDown, "start Apache: it reads its configuration then, and needs no reload")
+	case parent == 0 || slices.Equal(parents, []int{parent}):
+		return parents, nil
+	case len(parents) == 1:
+		err = fmt.Errorf("%w: %s controls the one with pid %d, not pid %d", ErrOtherApache, control, parents[0], parent)
+	default:
+		err = fmt.Errorf("%w: nobody can tell whether %s controls the one with pid %d", ErrOtherApache, control, parent)
+	}
+	return nil, hint.With(err, "set apache.control to the control program of that Apache, or empty its cache with --method opcache")
 }
 
 var pidFileLine = regexp.MustCompile(`(?m)^PidFile: "(.+)"\s*$`)

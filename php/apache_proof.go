@@ -3,8 +3,6 @@ package php
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,22 +23,22 @@ type apacheProof struct {
 	asked      time.Time
 }
 
-func newApacheProof(ctx context.Context, control, status string) (*apacheProof, error) {
-	p := &apacheProof{status: status, children: map[int][]int{}}
-	parents, err := apacheParents(ctx, control)
+func newApacheProof(ctx context.Context, control string, o ApacheOptions) (*apacheProof, error) {
+	p := &apacheProof{status: o.StatusURL, children: map[int][]int{}}
+	parents, err := controlled(ctx, control, o.Parent)
 	if err != nil {
 		return nil, err
-	}
-	if len(parents) == 0 {
-		return nil, hint.With(ErrApacheDown, "start Apache: it reads its configuration then, and needs no reload")
 	}
 	for _, parent := range parents {
 		if p.children[parent], err = childrenOf(ctx, parent); err != nil {
 			return nil, err
 		}
 	}
-	if p.generation, err = p.readGeneration(ctx); err != nil {
-		p.generation = -1
+	p.generation = -1
+	if p.status != "" {
+		if generation, err := p.readGeneration(ctx); err == nil {
+			p.generation = generation
+		}
 	}
 	p.asked = time.Now()
 	return p, nil
@@ -107,31 +105,15 @@ func subset(now, old []int) bool {
 
 var apacheGeneration = regexp.MustCompile(`(?m)^ParentServerConfigGeneration: (\d+)\s*$`)
 
-// statusLimit bounds the server status, which has a letter for each slot.
-const statusLimit = 4 << 20
-
 // readGeneration asks a child; it grows by one with each graceful restart.
 func (p *apacheProof) readGeneration(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, proofCall)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.status, "?auto")+"?auto", nil)
-	if err != nil {
-		return 0, err
-	}
-	// A connection that is kept would belong to a child of the old generation.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, statusLimit))
+	body, err := serverStatus(ctx, strings.TrimSuffix(p.status, "?auto")+"?auto")
 	if err != nil {
 		return 0, err
 	}
 	found := apacheGeneration.FindSubmatch(body)
 	if found == nil {
-		return 0, fmt.Errorf("%s answers with %s and tells no generation", p.status, response.Status)
+		return 0, fmt.Errorf("%s tells no generation", p.status)
 	}
 	return strconv.Atoi(string(found[1]))
 }

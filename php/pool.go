@@ -23,12 +23,17 @@ type Pool struct {
 	// Door is the way to PHP through the web server: the only one where there is
 	// no Address, as with mod_php.
 	Door *probe.Door
+	// Apache is the pid of the Apache that such a PHP is a part of, where this
+	// machine shows it; else 0.
+	Apache int
+	// Threads: such a PHP answers in threads of the web server, which nobody can list.
+	Threads bool
 }
 
 // String names the pool by where it is called.
 func (p Pool) String() string {
-	if p.Address == (fcgi.Address{}) && p.Door != nil {
-		return p.Door.String()
+	if p.InWebServer() {
+		return p.webName()
 	}
 	return p.Address.String()
 }

@@ -32,14 +32,8 @@ func WebWorkers(ctx context.Context, pid, parent int) ([]int, error) {
 }
 
 func webWorkers(ctx context.Context, pid, parent int) ([]int, error) {
-	real, err := ParentOf(ctx, pid)
+	real, err := apacheBehind(ctx, pid, parent)
 	if err != nil {
-		return nil, err
-	}
-	if parent != 0 && parent != real {
-		return nil, fmt.Errorf("%w: its parent is %d and not %d", ErrNoWebWorkers, real, parent)
-	}
-	if err := checkApache(ctx, real); err != nil {
 		return nil, err
 	}
 	children, err := childrenOf(ctx, real)
@@ -50,6 +44,18 @@ func webWorkers(ctx context.Context, pid, parent int) ([]int, error) {
 		return nil, fmt.Errorf("%w: it is no apache2 or httpd", ErrNoWebWorkers)
 	}
 	return listeningChildren(ctx, real, children)
+}
+
+// apacheBehind is the parent of a process, which has to be an Apache.
+func apacheBehind(ctx context.Context, pid, parent int) (int, error) {
+	real, err := ParentOf(ctx, pid)
+	if err != nil {
+		return 0, err
+	}
+	if parent != 0 && parent != real {
+		return 0, fmt.Errorf("%w: its parent is %d and not %d", ErrNoWebWorkers, real, parent)
+	}
+	return real, checkApache(ctx, real)
 }
 
 // checkApache believes a parent by its name only if no other user can have made it.

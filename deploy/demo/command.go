@@ -31,10 +31,11 @@ const (
 // Command is "relink demo".
 func Command(p Program) *cli.Command {
 	return &cli.Command{
-		Name: "demo", Usage: "watch four deploys under load, on a private Apache and PHP-FPM",
+		Name: "demo", Usage: "watch four deploys under load, on a private Apache and PHP",
 		Description: "Starts servers on 127.0.0.1 below a folder of its own, and removes both at its end or on Ctrl-C.\n" +
 			"The exit status is 1 if a promise did not hold.",
 		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "setup", Usage: "how Apache names scripts to PHP: " + setUpNames(), Value: string(Resolved)},
 			&cli.IntFlag{Name: "instances", Usage: "the number of sites", Value: 30},
 			&cli.BoolFlag{Name: "keep", Usage: "leave the servers running, and say how to use and how to stop them"},
 			&cli.StringFlag{Name: "dir", Usage: "the `FOLDER` for everything, new or empty (default: a temporary one)"},
@@ -63,7 +64,7 @@ func (p Program) run(c *cli.Context) error {
 	// PHP-FPM's user must be able to read what this process and its children write.
 	syscall.Umask(0o022)
 	return Run(c.Context, Options{
-		Instances: c.Int("instances"), Dir: c.String("dir"), Keep: c.Bool("keep"),
+		SetUp: SetUp(c.String("setup")), Instances: c.Int("instances"), Dir: c.String("dir"), Keep: c.Bool("keep"),
 		Cache: p.cache(c.String("cache")), Executable: executable, Out: p.Out, Screen: p.Screen(),
 	})
 }
@@ -83,6 +84,7 @@ func (p Program) cache(chosen string) string {
 func (p Program) usage(c *cli.Context) error {
 	format, err := p.Format(c)
 	n := c.Int("instances")
+	_, setUpErr := ParseSetUp(c.String("setup"))
 	switch {
 	case err != nil:
 		return err
@@ -90,9 +92,11 @@ func (p Program) usage(c *cli.Context) error {
 		return wrongUsage("the story is told as text only", "leave --format out")
 	case c.Args().Present():
 		return wrongUsage(fmt.Sprintf("takes no argument, got %q", c.Args().First()), "see relink help demo")
+	case setUpErr != nil:
+		return wrongUsage("--setup: "+setUpErr.Error(), "there are "+setUpNames())
 	case n < fewest || n > most:
 		return wrongUsage(fmt.Sprintf("--instances %d: from %d to %d", n, fewest, most), "leave --instances out: 30 is a good number")
-	case c.IsSet("stop") && (c.IsSet("dir") || c.IsSet("keep") || c.IsSet("instances")):
+	case c.IsSet("stop") && (c.IsSet("dir") || c.IsSet("keep") || c.IsSet("instances") || c.IsSet("setup")):
 		return wrongUsage("--stop goes with no other flag", "run relink demo --stop FOLDER")
 	}
 	return nil

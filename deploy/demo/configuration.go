@@ -24,6 +24,9 @@ func (s *scene) configuration() string {
 	line("    source: {git: %q}", s.repository())
 	line("    releases: %q", s.releases())
 	line("    docroot: %s", s.app.DocRoot)
+	if s.setUp == Resolved {
+		line("    map: %q", s.webmap())
+	}
 	line("    check: {url: %q, host: \"{instance}.test\", contains: release}", s.server.URL()+s.app.Cheap)
 	line("    instances:")
 	for _, one := range s.sites {

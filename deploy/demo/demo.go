@@ -18,6 +18,7 @@ import (
 
 // Options of a demo.
 type Options struct {
+	SetUp      SetUp  // "" is Resolved
 	Instances  int    // sites, at least 2
 	Dir        string // for everything; new or empty, and removed at the end; "" is a temporary one
 	Keep       bool   // leave servers and folder when the story is told
@@ -42,8 +43,9 @@ var ErrPromise = errors.New("a promise did not hold in this run")
 // Run tells the story. When it returns, no process is left and the folder is
 // gone, unless Options.Keep is set and the story came to its end.
 func Run(ctx context.Context, o Options) error {
+	o.SetUp = cmp.Or(o.SetUp, Resolved)
 	o.Alone, o.Watch = cmp.Or(o.Alone, aloneFor), cmp.Or(o.Watch, watchFor)
-	tell := teller{out: o.Out}
+	tell := teller{out: o.Out, setUp: o.SetUp}
 	tell.opening(o.Instances)
 	s, err := setScene(ctx, o)
 	if err != nil {
@@ -57,14 +59,14 @@ func Run(ctx context.Context, o Options) error {
 	tell.summary(acts)
 	if o.Keep {
 		tell.kept(s, o.Executable)
-		return errors.Join(promise(acts, ""), s.lock.Close())
+		return errors.Join(promise(acts, o.SetUp, ""), s.lock.Close())
 	}
-	return s.leave(ctx, promise(acts, "look at the servers and their logs after it with --keep"))
+	return s.leave(ctx, promise(acts, o.SetUp, "look at the servers and their logs after it with --keep"))
 }
 
 // promise is the error of what did not hold.
-func promise(acts []act, advice string) error {
-	broken := brokenBy(acts)
+func promise(acts []act, setUp SetUp, advice string) error {
+	broken := brokenBy(acts, setUp)
 	if len(broken) == 0 {
 		return nil
 	}

@@ -81,7 +81,8 @@ func TestStory(t *testing.T) {
 		"$ relink deploy v1 --all --smart-reset", "3 made in", "3 of 3 answer with v1",
 		"$ relink deploy v2 --instance club1 --smart-reset", "1 of 3 moved; the others answered with v1 all the time",
 		"$ relink deploy v2 --all --smart-reset", "answered with status 200 by v1 after 5",
-		"$ relink rollback --all --smart-reset", "No request failed",
+		"$ relink rollback --all --smart-reset", "No request failed", "Set-up resolved", "3 of 3 sites proven through Apache, by fpm-fcgi",
+		"none had to be swept",
 		"curl -H 'Host: club1.test'", dir + "/relink.yaml", "demo --stop",
 	} {
 		if !strings.Contains(out, want) {
@@ -97,9 +98,8 @@ func TestStory(t *testing.T) {
 	if release := get(t, url+"/release.php", "club2.test"); release != "release v1" {
 		t.Errorf("a kept site answers %q", release)
 	}
-	config := filepath.Join(dir, "relink.yaml")
-	if status := run(t, relink(ctx, "--config", config, "status"), 0); !strings.Contains(status, "club3") {
-		t.Errorf("status: %s", status)
+	if tries := tryAll(ctx, t, out); !strings.Contains(tries, "club3") || !strings.Contains(tries, "PATHS") {
+		t.Errorf("status and apache check: %s", tries)
 	}
 	run(t, relink(ctx, "demo", "--instances", "2", "--dir", dir), 1)
 	run(t, relink(ctx, "demo", "--stop", dir), 0)
@@ -109,6 +109,21 @@ func TestStory(t *testing.T) {
 		t.Error("Apache still answers after --stop")
 	}
 	run(t, relink(ctx, "demo", "--stop", dir), 1)
+}
+
+// tryAll runs the commands that the story proposes, as they are.
+func tryAll(ctx context.Context, t *testing.T, story string) string {
+	t.Helper()
+	_, proposed, found := strings.Cut(story, "Try:\n")
+	proposed, _, ended := strings.Cut(proposed, "Stop and remove")
+	if !found || !ended {
+		t.Fatalf("the story proposes nothing:\n%s", story)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(proposed) {
+		out.WriteString(run(t, exec.CommandContext(ctx, "bash", "-c", line), 0))
+	}
+	return out.String()
 }
 
 func run(t *testing.T, cmd *exec.Cmd, exit int) string {
@@ -191,6 +206,29 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// The promises hold in the other set-ups too, and the story is theirs.
+func TestSetUps(t *testing.T) {
+	for setUp, want := range map[demo.SetUp]string{
+		demo.Revalidated: "from the first moved link to the last swept worker",
+		demo.Keyed:       "by now from a repeat of it",
+		demo.ModPHP:      "by apache2handler",
+	} {
+		t.Run(string(setUp), func(t *testing.T) {
+			dir := newFolder(t)
+			var out bytes.Buffer
+			err := demo.Run(testContext(t), demo.Options{
+				SetUp: setUp, Instances: 2, Dir: dir, Cache: cache, Executable: binary, Alone: time.Second, Watch: time.Second,
+				Out: &out, Screen: ui.New(io.Discard, ui.Options{}),
+			})
+			story := strings.Join(strings.Fields(out.String()), " ")
+			if err != nil || !strings.Contains(story, want) || !strings.Contains(story, "2 of 2 sites proven through Apache") {
+				t.Errorf("%q is not in it: %v\n%s", want, err, &out)
+			}
+			gone(t, dir)
+		})
+	}
+}
+
 // Without the cache work the promises do not hold, and the demo says so.
 func TestBrokenPromise(t *testing.T) {
 	wrapper := filepath.Join(t.TempDir(), "relink")
@@ -204,7 +242,7 @@ exec %q "${args[@]}"
 	dir := newFolder(t)
 	var out bytes.Buffer
 	err := demo.Run(testContext(t), demo.Options{
-		Instances: 2, Dir: dir, Cache: cache, Executable: wrapper, Alone: time.Second, Watch: time.Second,
+		SetUp: demo.Keyed, Instances: 2, Dir: dir, Cache: cache, Executable: wrapper, Alone: time.Second, Watch: time.Second,
 		Out: &out, Screen: ui.New(io.Discard, ui.Options{}),
 	})
 	if !errors.Is(err, demo.ErrPromise) || !strings.Contains(err.Error(), "of the old release began after the command had returned") {

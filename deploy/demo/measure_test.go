@@ -110,17 +110,17 @@ func TestMeet(t *testing.T) {
 
 // Each promise can be broken, and each is told.
 func TestPromises(t *testing.T) {
-	if err := promise(exampleActs(), "advice"); err != nil {
+	if err := promise(exampleActs(), Keyed, "advice"); err != nil {
 		t.Errorf("all held: %v", err)
 	}
-	err := promise([]act{brokenAct()}, "advice")
+	err := promise([]act{brokenAct()}, Keyed, "advice")
 	if !errors.Is(err, ErrPromise) || !slices.Contains(hint.Of(err), "advice") {
 		t.Errorf("%v", err)
 	}
 	for _, want := range []string{
 		"2 requests failed, the first: club3.test/doku.php: status 503", "211 pages of the old release", "1 page of a release that the site should not be on",
 		"3 pages put together", "8 of PHP-FPM's processes ended", "29 of 30 links lead to the release", "2 links of other sites moved", "the cache was restarted: [--reset always]",
-		"the cut-over waited", `is of release "mixed"`,
+		"the cut-over waited", "29 of 30 sites were asked", `relink took the set-up for "revalidated"`, `is of release "mixed"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not told in: %v", want, err)

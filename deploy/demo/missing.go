@@ -11,7 +11,7 @@ import (
 
 // missingPackages says all that is missing at once, with the one command that
 // brings it.
-func missingPackages() error {
+func missingPackages(setUp SetUp) error {
 	var what, packages []string
 	need := func(found bool, name, pkg string) {
 		if !found {
@@ -21,6 +21,9 @@ func missingPackages() error {
 	need(found("apache2", "/usr/sbin/apache2"), "Apache", "apache2-bin")
 	_, err := sandbox.FindFPM("/")
 	need(err == nil, "PHP-FPM", "php-fpm")
+	if setUp == ModPHP {
+		need(sandbox.HasModPHP(), "mod_php", "libapache2-mod-php")
+	}
 	need(found("git"), "git", "git")
 	return missingError(what, packages, found("apt-get") && found("dpkg-deb"))
 }

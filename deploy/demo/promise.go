@@ -9,17 +9,17 @@ import (
 )
 
 // brokenBy lists what did not hold, in words.
-func brokenBy(acts []act) []string {
+func brokenBy(acts []act, setUp SetUp) []string {
 	var broken []string
 	for _, a := range acts {
-		for _, what := range a.broken() {
+		for _, what := range a.broken(setUp) {
 			broken = append(broken, fmt.Sprintf("- %s: %s", a.title, what))
 		}
 	}
 	return broken
 }
 
-func (a act) broken() []string {
+func (a act) broken(setUp SetUp) []string {
 	var broken []string
 	must := func(holds bool, format string, args ...any) {
 		if !holds {
@@ -31,11 +31,14 @@ func (a act) broken() []string {
 	must(f.old == 0, "%s of the old release began after the command had returned", ui.Plural(f.old, "page"))
 	must(f.strayed == 0, "%s of a release that the site should not be on", ui.Plural(f.strayed, "page"))
 	must(f.mixed == 0, "%s put together from two releases", ui.Plural(f.mixed, "page"))
-	must(a.restarts == 0, "%d of PHP-FPM's processes ended", a.restarts)
+	must(a.restarts == 0, "%d of %s's processes ended", a.restarts, setUp.php())
 	must(a.moved == a.toMove, "%d of %s lead to the release", a.moved, ui.Plural(a.toMove, "link"))
 	must(a.others == 0, "%s of other sites moved", ui.Plural(a.others, "link"))
 	must(a.answering == a.toAnswer, "%s answered with the release, not %d", ui.Plural(a.answering, "site"), a.toAnswer)
 	must(a.report.Restart.Action != "reset", "the cache was restarted: %v", a.report.Restart.Reasons)
+	must(proven(a.report) == len(a.report.FrontDoor), "%d of %s were asked through the web server", proven(a.report), ui.Plural(len(a.report.FrontDoor), "site"))
+	must(a.toMove == 0 || shown(a.report) == setUp.addressing(), "the sites have shown the set-up %q", shown(a.report))
+	must(a.toMove == 0 || a.toAnswer > 0 || a.report.SetUp == setUp.addressing(), "relink took the set-up for %q", a.report.SetUp)
 	if s := a.slow; s != nil {
 		answered := s.problem == "" && s.status == http.StatusOK
 		must(answered, "the slow request failed: status %d %s", s.status, s.problem)

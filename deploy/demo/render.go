@@ -3,12 +3,15 @@ package demo
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"relink/deploy"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 const (
@@ -18,7 +21,10 @@ const (
 
 // teller writes the story. That nobody reads it any more is no failure of the
 // demo, so errors of the writer are dropped.
-type teller struct{ out io.Writer }
+type teller struct {
+	out   io.Writer
+	setUp SetUp
+}
 
 func (t teller) line(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
 
@@ -32,14 +38,22 @@ func (t teller) fact(name, format string, args ...any) {
 	}
 }
 
+// paragraph writes text folded to the width.
+func (t teller) paragraph(format string, args ...any) {
+	for _, line := range fold(fmt.Sprintf(format, args...), width) {
+		t.line("%s", line)
+	}
+}
+
 func (t teller) opening(sites int) {
-	t.line("relink demo: %s share each release of one PHP application, on a private", ui.Plural(sites, "site"))
-	t.line("Apache and PHP-FPM. Ctrl-C ends it and removes everything. One moment ...")
+	text := fmt.Sprintf("relink demo: %s share each release of one PHP application, on a private %s. Ctrl-C ends it and removes everything.", ui.Plural(sites, "site"), t.setUp.servers())
+	t.paragraph("%s", text)
+	t.paragraph("Set-up %s: %s One moment ...", t.setUp, t.setUp.about())
 }
 
 func (t teller) ready(s *scene) {
 	t.line("")
-	t.line("Ready after %s: DokuWiki on %s, PHP-FPM with %s.", ui.Duration(s.took), s.server.URL(), ui.Plural(s.server.Pool("").Workers, "worker"))
+	t.paragraph("Ready after %s: DokuWiki on %s, %s.", ui.Duration(s.took), s.server.URL(), s.serving())
 	t.line("Each command has --config %s", s.config())
 }
 
@@ -52,6 +66,8 @@ func (t teller) begin(about string, args []string) {
 func (t teller) first(a act) {
 	t.fact("links", "%d made in %s", a.moved, ui.Duration(a.took))
 	t.fact("sites", "%d of %d answer with v1", a.answering, a.toAnswer)
+	t.fact("set-up", "%s", shown(a.report))
+	t.fact("front door", "%s", doorText(a.report))
 	t.fact("steps", "%s", steps(a.report))
 }
 
@@ -67,6 +83,7 @@ func (t teller) alone(f figures, length time.Duration) {
 
 func (t teller) act(a act, sites int, alone figures) {
 	f := a.figures
+	t.fact("set-up", "%s", a.report.SetUp)
 	t.fact("links", "%s", movedText(a, sites))
 	t.fact("requests", "%s, %d failed", ui.Count(f.requests), f.errors)
 	t.fact("old pages", "%d that began after the command had returned", f.old)
@@ -74,11 +91,12 @@ func (t teller) act(a act, sites int, alone figures) {
 		t.fact("wrong pages", "%d of a release that the site should not be on, %d put together from two", f.strayed, f.mixed)
 	}
 	t.fact("worst wait", "%s while the command ran; the load alone %s", ui.Duration(f.worst), ui.Duration(alone.worst))
-	t.fact("cut-over", "%s from the first moved link to the last invalidation", cutOver(a.report))
+	t.fact("cut-over", "%s", t.cutOverText(a.report))
 	if a.slow != nil {
 		t.fact("slow request", "%s", slowText(a))
 	}
-	t.fact("workers", "%s", workersText(a))
+	t.fact("workers", "%s", t.workersText(a))
+	t.fact("front door", "%s", doorText(a.report))
 	t.fact("memory", "%s", savedText(a.report))
 	t.fact("steps", "%s in all: %s", ui.Duration(a.took), steps(a.report))
 }
@@ -88,17 +106,81 @@ func movedText(a act, sites int) string {
 		return fmt.Sprintf("%d of %d lead to the release now", a.moved, sites)
 	}
 	if a.others+a.figures.strayed == 0 {
-		return fmt.Sprintf("%d of %d moved; the others answered with v1 all the time", a.moved, sites)
+		return fmt.Sprintf("%d of %d moved; the others answered with v1 all the time%s", a.moved, sites, staysText(a.report))
 	}
 	return fmt.Sprintf("%d of %d moved, %d of other sites", a.moved, sites, a.others)
 }
 
-func workersText(a act) string {
-	if a.restarts > 0 {
-		return fmt.Sprintf("%d of PHP-FPM's processes ended", a.restarts)
+// staysText: where scripts are named by the links and PHP has its defaults, nobody
+// stays on a path that somebody has left.
+func staysText(r deploy.Report) string {
+	n := 0
+	for _, one := range r.Instances {
+		if one.Stays {
+			n++
+		}
 	}
+	if n == 0 {
+		return ""
+	}
+	return ", by now from a repeat of it under a new path"
+}
+
+// cutOverText says from what to what the time is, which the set-up decides.
+func (t teller) cutOverText(r deploy.Report) string {
+	text := cutOver(r) + " from the first moved link to the last invalidation"
+	switch t.setUp {
+	case Resolved:
+		text = cutOver(r) + ": a rename of Apache's map, for all at once"
+	case Revalidated:
+		text = cutOver(r) + " from the first moved link to the last swept worker"
+	}
+	return text
+}
+
+func (t teller) workersText(a act) string {
+	if a.restarts > 0 {
+		return fmt.Sprintf("%d of %s's processes ended", a.restarts, t.setUp.php())
+	}
+	same := t.setUp.php() + " was not restarted: the same pids"
 	s := a.report.Sweep
-	return fmt.Sprintf("%d swept at the cut-over, %d proven clean after it; PHP-FPM was not restarted: the same pids", s.Workers, s.Settled)
+	if t.setUp == Resolved {
+		return "none had to be swept: what PHP remembers is real paths; " + same
+	}
+	return fmt.Sprintf("%d swept at the cut-over, %d proven clean after it; %s", s.Workers, s.Settled, same)
+}
+
+// doorText is what the sites' own web server answered, after everything.
+func doorText(r deploy.Report) string {
+	by := map[string]bool{}
+	for _, one := range r.FrontDoor {
+		if one.Error == "" {
+			by[one.SAPI] = true
+		}
+	}
+	return fmt.Sprintf("%d of %s proven through Apache, by %s",
+		proven(r), ui.Plural(len(r.FrontDoor), "site"), strings.Join(slices.Sorted(maps.Keys(by)), ", "))
+}
+
+// shown is the set-up that the sites have shown after everything: before the
+// first deploy there is nothing to ask.
+func shown(r deploy.Report) (weakest opcache.Addressing) {
+	for _, one := range r.FrontDoor {
+		weakest = weakest.Weaker(one.SetUp)
+	}
+	return weakest
+}
+
+// proven counts the sites that answered for their release; one that answers for
+// another fails the command.
+func proven(r deploy.Report) int {
+	n := 0
+	for _, one := range r.FrontDoor {
+		if one.Error == "" {
+			n++
+		}
+	}
+	return n
 }
 
 func slowText(a act) string {

@@ -5,12 +5,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"relink/deploy"
+	"relink/opcache"
 	"relink/php/sandbox/app"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,7 +52,8 @@ func exampleReport(shared int) deploy.Report {
 			{Name: "observe", MS: 20}, {Name: "warm", MS: 265}, {Name: "prepare", MS: 7.4}, {Name: "switch", MS: 0.9},
 			{Name: "sweep", MS: 9.1}, {Name: "invalidate", MS: 3.2}, {Name: "check", MS: 3}, {Name: "settle", MS: 2600},
 		},
-		Sweep:    deploy.SweepReport{Pools: 1, Workers: 7, Settled: 8},
+		Sweep: deploy.SweepReport{Pools: 1, Workers: 7, Settled: 8},
+		SetUp: opcache.Keyed, FrontDoor: slices.Repeat([]deploy.FrontReport{{SetUp: opcache.Keyed, SAPI: "fpm-fcgi"}}, shared),
 		SharedBy: shared, LiveBytes: 4 << 20, SavedBytes: int64(shared-1) * 4 << 20,
 	}
 }
@@ -71,13 +74,15 @@ func brokenAct() act {
 	a.figures = figures{requests: 3855, errors: 2, first: "club3.test/doku.php: status 503", old: 211, strayed: 1, mixed: 3, worst: 4278 * ms}
 	a.moved, a.others, a.restarts, a.meeting = 29, 2, 8, waitedFor
 	a.slow = &slowAnswer{status: 200, release: app.Mixed, took: 5003 * ms}
+	a.report.SetUp = opcache.Revalidated
+	a.report.FrontDoor[0] = deploy.FrontReport{Error: "no answer"}
 	a.report.Restart = deploy.RestartReport{Action: "reset", Reasons: []string{"--reset always"}}
 	return a
 }
 
 func TestTeller(t *testing.T) {
 	var out bytes.Buffer
-	tell := teller{out: &out}
+	tell := teller{out: &out, setUp: Keyed}
 	acts := exampleActs()
 	tell.opening(30)
 	tell.begin("The first release: the command makes the links.", acts[0].args)
@@ -92,9 +97,28 @@ func TestTeller(t *testing.T) {
 	golden(t, "story", out.String())
 }
 
+// What differs between the set-ups.
+func TestTellerSetUps(t *testing.T) {
+	var out bytes.Buffer
+	for _, setUp := range setUps {
+		tell := teller{out: &out, setUp: setUp}
+		tell.opening(30)
+		one := exampleActs()[2]
+		one.report.SetUp = setUp.addressing()
+		one.report.FrontDoor[0].SetUp = setUp.addressing()
+		if setUp.addressing() == opcache.Keyed {
+			one.report.Instances = []deploy.InstanceReport{{Name: "club2", Stays: true}}
+		}
+		tell.act(one, 30, exampleActs()[1].figures)
+		one.restarts = 2
+		tell.act(one, 30, exampleActs()[1].figures)
+	}
+	golden(t, "setups", out.String())
+}
+
 func TestTellerBroken(t *testing.T) {
 	var out bytes.Buffer
-	tell := teller{out: &out}
+	tell := teller{out: &out, setUp: Keyed}
 	alone := exampleActs()[1].figures
 	tell.act(brokenAct(), 30, alone)
 	lost := exampleActs()[3]
@@ -107,7 +131,7 @@ func TestTellerBroken(t *testing.T) {
 	early.meeting = missed
 	tell.act(early, 30, alone)
 	tell.summary([]act{brokenAct()})
-	out.WriteString(promise([]act{brokenAct(), lost}, "").Error() + "\n")
+	out.WriteString(promise([]act{brokenAct(), lost}, Keyed, "").Error() + "\n")
 	golden(t, "broken", out.String())
 }
 

@@ -20,6 +20,7 @@ type scene struct {
 	folder
 	relink command
 	screen *ui.Output
+	setUp  SetUp
 	app    app.App
 	sites  []site
 	server *sandbox.Server
@@ -46,15 +47,17 @@ func (f folder) config() string     { return filepath.Join(f.dir, "relink.yaml")
 func (f folder) repository() string { return filepath.Join(f.dir, "wiki.git") }
 func (f folder) releases() string   { return filepath.Join(f.dir, "releases") }
 func (f folder) state() string      { return filepath.Join(f.dir, "state") }
+func (f folder) webmap() string     { return filepath.Join(f.dir, "wiki.map") }
+func (f folder) include() string    { return filepath.Join(f.dir, "relink-wiki.conf") }
 func (f folder) links() string      { return filepath.Join(f.dir, "www") }
 func (f folder) served() string     { return filepath.Join(f.dir, "htdocs") }
 func (f folder) data() string       { return filepath.Join(f.dir, "data") }
 
 // setScene prepares everything. On an error the scene holds what is to be cleared away.
 func setScene(ctx context.Context, o Options) (*scene, error) {
-	s := &scene{screen: o.Screen}
+	s := &scene{screen: o.Screen, setUp: o.SetUp}
 	began := time.Now()
-	if err := missingPackages(); err != nil {
+	if err := missingPackages(o.SetUp); err != nil {
 		return s, err
 	}
 	var err error
@@ -125,22 +128,37 @@ func (s *scene) newSite(n int) site {
 
 func (s *scene) serve(ctx context.Context, o Options) error {
 	began := time.Now()
-	options := sandbox.Options{Root: s.dir, Detach: o.Keep}
+	if err := s.mapped(); err != nil {
+		return err
+	}
+	options := s.setUp.options()
+	options.Root, options.Detach = s.dir, o.Keep
 	for _, one := range s.sites {
 		options.Sites = append(options.Sites, sandbox.Site{
-			Host: one.host, DocumentRoot: one.root, Env: s.app.Env(one.data, one.name),
+			Host: one.host, DocumentRoot: one.root, Env: s.app.Env(one.data, one.name), Directives: s.directives(one),
 		})
 	}
 	var err error
 	if s.server, err = sandbox.Start(ctx, options); err != nil {
 		return err
 	}
-	s.screen.Step("servers", fmt.Sprintf("Apache, PHP-FPM with %s", ui.Plural(s.server.Pool("").Workers, "worker")), time.Since(began))
+	s.screen.Step("servers", s.serving(), time.Since(began))
 	return nil
 }
 
-// processes are the pids of FPM: its master and its workers.
+func (s *scene) serving() string {
+	if s.setUp == ModPHP {
+		return fmt.Sprintf("%s, %s", s.setUp.servers(), s.setUp.workers(processes))
+	}
+	return fmt.Sprintf("%s with %s", s.setUp.servers(), s.setUp.workers(s.server.Pool("").Workers))
+}
+
+// processes are the pids of what runs PHP: the first process and its children.
 func (s *scene) processes() ([]int, error) {
+	if s.setUp == ModPHP {
+		children, err := s.server.WebChildren()
+		return append([]int{s.server.WebPID()}, children...), err
+	}
 	workers, err := s.server.WorkerPIDs("")
 	return append([]int{s.server.Pool("").MasterPID}, workers...), err
 }

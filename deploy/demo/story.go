@@ -25,8 +25,8 @@ type act struct {
 	took      time.Duration // of the command
 	moved     int           // links of the sites to deploy that lead to the release
 	toMove    int
-	others    int // links of other sites that lead elsewhere than before
-	restarts  int // of FPM's processes
+	others    int // links of other sites that lead to another release than before
+	restarts  int // of the processes that run PHP
 	answering int // sites, where they were counted
 	toAnswer  int
 	slow      *slowAnswer
@@ -189,17 +189,29 @@ func (p *stage) look(a *act, before map[string]string, pids []int) error {
 	if err != nil {
 		return err
 	}
+	repeat := repeats(a.report)
 	for i, one := range p.sites {
 		switch {
 		case i < a.toMove && filepath.Base(now[one.name]) == a.report.Release:
 			a.moved++
-		case i >= a.toMove && now[one.name] != before[one.name]:
+		case i >= a.toMove && now[one.name] != before[one.name] && filepath.Base(now[one.name]) != repeat[one.name]:
 			a.others++
 		}
 	}
 	running, err := p.processes()
 	a.restarts = lost(pids, running)
 	return err
+}
+
+// repeats are the releases of the sites that stay on theirs, under a new path.
+func repeats(r deploy.Report) map[string]string {
+	to := map[string]string{}
+	for _, one := range r.Instances {
+		if one.Stays {
+			to[one.Name] = one.To
+		}
+	}
+	return to
 }
 
 // targets is where each link leads.

@@ -15,7 +15,7 @@ func (t teller) summary(acts []act) {
 	}
 	t.line("")
 	fmt.Fprintln(t.out, table)
-	if len(brokenBy(acts)) == 0 {
+	if len(brokenBy(acts, t.setUp)) == 0 {
 		t.line("No request failed, no page that began after its command had returned was old,")
 		t.line("and nothing was restarted.")
 	}
@@ -52,11 +52,21 @@ func (t teller) kept(s *scene, executable string) {
 	}
 	t.line("The configuration is %s", s.config())
 	t.line("Try:")
-	for _, try := range []string{"status", "deploy v2 --instance " + s.sites[1].name, "rollback --all --dry-run"} {
+	for _, try := range s.tries() {
 		t.line("  %s --config %s %s", quoted(executable), quoted(s.config()), try)
 	}
 	t.line("Stop and remove it all:")
 	t.line("  %s demo --stop %s", quoted(executable), quoted(s.dir))
+}
+
+// tries are commands that work one after the other.
+func (s *scene) tries() []string {
+	on := " --instance " + s.sites[1].name
+	tries := []string{"status", "health", "deploy v2" + on, "rollback" + on, "deploy v2 --all --dry-run"}
+	if s.setUp == Resolved {
+		tries = append(tries, "apache check")
+	}
+	return tries
 }
 
 const examples = 3 // sites with a curl line each

@@ -5,12 +5,9 @@ package front
 import (
 	"context"
 	"path"
-	"time"
 
 	"relink/opcache"
 	"relink/php/probe"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Site is an instance and the way to its probe.
@@ -26,26 +23,16 @@ type Sight struct {
 	Err    error // nil: it answered
 }
 
-const (
-	parallel = 8
-	patience = 10 * time.Second // for one site
-)
-
 // Look asks all sites, some at the same time, in their order.
 func Look(ctx context.Context, sites []Site) []Sight {
-	sights := make([]Sight, len(sites))
-	var group errgroup.Group
-	group.SetLimit(parallel)
+	doors := make([]probe.Door, len(sites))
 	for i, site := range sites {
-		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			sights[i].Site = site
-			sights[i].Answer, sights[i].Err = site.Door.Ask(ctx)
-			return nil
-		})
+		doors[i] = site.Door
 	}
-	_ = group.Wait() // none fails: what went wrong stands in its sight
+	sights := make([]Sight, len(sites))
+	for i, heard := range probe.AskAll(ctx, doors) {
+		sights[i] = Sight{Site: sites[i], Answer: heard.Answer, Err: heard.Err}
+	}
 	return sights
 }
 
@@ -75,6 +62,8 @@ func Weakest(sights []Sight) opcache.Addressing {
 	return weakest
 }
 
-// InWebServer tells whether the PHP that answered runs inside of the web server
-// (mod_php), so that no pool leads to it.
-func (s Sight) InWebServer() bool { return s.Err == nil && s.Answer.SAPI == "apache2handler" }
+// Heard is the answer alone.
+func (s Sight) Heard() probe.Heard { return probe.Heard{Door: s.Door, Answer: s.Answer, Err: s.Err} }
+
+// InWebServer tells whether the PHP that answered runs inside of the web server.
+func (s Sight) InWebServer() bool { return s.Heard().InWebServer() }

@@ -113,7 +113,7 @@ func keeper(c *config.Config) (Keep, error) {
 		if err != nil {
 			return result, err
 		}
-		caches, err := setup.Connect(ctx, nil, opcache.Web{})
+		caches, err := setup.Reach(ctx, nil)
 		if err == nil {
 			o.Before, err = caches.Usage(ctx)
 		}
@@ -127,7 +127,7 @@ func finisher(c *config.Config) (Finish, error) {
 	setup, err := opcache.FromConfig(c)
 	ledger := opcache.Ledger{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (opcache.Outcome, error) {
-		caches, err := setup.Connect(ctx, nil, opcache.Web{})
+		caches, err := setup.Reach(ctx, nil)
 		if err != nil {
 			return opcache.Outcome{}, err
 		}

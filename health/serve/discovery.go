@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"relink/health"
@@ -11,7 +12,8 @@ import (
 const (
 	// discoverEvery is how often the pools of the running masters are listed:
 	// each time, every master's binary reads its configuration in a process of its
-	// own, which costs more than all the rest of a look.
+	// own, which costs more than all the rest of a look, and every site is asked for
+	// the PHP inside of its web server.
 	discoverEvery = time.Minute
 	// discoverAgain is the same while something does not answer.
 	discoverAgain = 15 * time.Second
@@ -30,11 +32,7 @@ type discovery struct {
 }
 
 func newDiscovery(d health.Deps) *discovery {
-	every, again := discoverEvery, discoverAgain
-	if d.Configured {
-		every, again = 0, 0
-	}
-	return &discovery{list: d.Pools, every: every, again: again}
+	return &discovery{list: d.Pools, every: discoverEvery, again: discoverAgain}
 }
 
 func (d *discovery) get(ctx context.Context) ([]php.Pool, error) {
@@ -42,7 +40,7 @@ func (d *discovery) get(ctx context.Context) ([]php.Pool, error) {
 	if d.trouble {
 		limit = d.again
 	}
-	if age := time.Since(d.at); d.at.IsZero() || age < 0 || age >= limit {
+	if age := time.Since(d.at); d.at.IsZero() || age < 0 || age >= limit || slices.ContainsFunc(d.pools, php.Pool.Ended) {
 		d.pools, d.err = d.list(ctx)
 		d.at = time.Now()
 	}

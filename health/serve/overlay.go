@@ -112,7 +112,7 @@ func overlayMaster(m, seen *report.MasterReport) {
 	m.Memory.OverheadBytes += used
 	m.Memory.UnexplainedBytes += used
 	m.Memory.ReplacedBytes += wasted
-	m.Scripts = seen.Scripts
+	m.Scripts, m.Idle = seen.Scripts, seen.Idle
 	m.SavedBytes, m.SavedKeys = seen.SavedBytes, seen.SavedKeys
 	m.UnsharedBytes = m.Memory.UsedBytes + m.SavedBytes
 	m.Forecast, m.Advice = seen.Forecast, seen.Advice

@@ -68,7 +68,7 @@ var moved = map[string]string{
 	"settle_timeout": "timeouts.settle", "sweep_timeout": "timeouts.sweep", "hook_timeout": "timeouts.hook",
 	"restart_wait": "restart.wait", "restart_quiet": "restart.quiet", "keep": "apps.NAME.keep",
 	"releases": "apps.NAME.releases", "instances": "apps.NAME.instances", "path_map": "pools[].path_map",
-	"agent_dir": "pools[].agent_dir", "status_path": "pools[].status_path",
+	"agent_dir": "pools[].agent_dir or apache.agent_dir", "status_path": "pools[].status_path",
 }
 
 func (r *reader) entries(n node) []entry {

@@ -10,7 +10,7 @@ func defaults(path string) *Config {
 		StateDir: "/var/lib/relink/state",
 		Reset:    ResetSmart,
 		Stale:    StaleEnd,
-		Apache:   Apache{Control: "apachectl"},
+		Apache:   Apache{Control: "apachectl", AgentDir: "/var/lib/relink"},
 		Thresholds: Thresholds{
 			Waste: 0.2, FreeBytes: 16 << 20, Keys: 0.9, Strings: 0.95, JIT: 0.95, HitRate: 0.9, HitRateRequests: 1000,
 		},
@@ -35,9 +35,13 @@ func (r *reader) config(n node, c *Config) {
 		"reset":         r.choice(&c.Reset, ResetSmart, ResetAlways, ResetNever),
 		"stale_workers": r.choice(&c.Stale, StaleEnd, StaleReport),
 		"apps":          r.apps(&c.Apps),
-		"pools":         r.pools(&c.Pools),
-		"apache":        r.section(keys{"control": r.command(&c.Apache.Control)}),
-		"thresholds":    r.thresholds(&c.Thresholds),
+		"pools":         r.poolsOrOff(&c.Pools, &c.NoPools),
+		"apache": r.section(keys{
+			"control":   r.command(&c.Apache.Control),
+			"status":    r.url(&c.Apache.Status, false),
+			"agent_dir": r.absolute(&c.Apache.AgentDir),
+		}),
+		"thresholds": r.thresholds(&c.Thresholds),
 		"restart": r.section(keys{
 			"method": r.choice(&c.Restart.Method, MethodAuto, MethodReset, MethodFPM, MethodApache),
 			"wait":   r.duration(&c.Restart.Wait, 0),
@@ -75,6 +79,14 @@ func (r *reader) timeouts(t *Timeouts) take {
 		"check":  r.duration(&t.Check, moment),
 		"fetch":  r.duration(&t.Fetch, moment),
 	})
+}
+
+func (r *reader) poolsOrOff(to *[]Pool, none *bool) take {
+	return func(n node) {
+		if *none = r.isOff(n); !*none {
+			r.pools(to)(n)
+		}
+	}
 }
 
 func (r *reader) pools(to *[]Pool) take {

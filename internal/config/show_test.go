@@ -91,7 +91,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 				Command: []string{"docker", "kill", "-s", "USR2", "php"},
 			},
 		},
-		Apache:     config.Apache{Control: "/usr/sbin/apachectl"},
+		Apache:     config.Apache{Control: "/usr/sbin/apachectl", Status: "http://127.0.0.1:8080/server-status", AgentDir: "/srv/agent"},
 		Thresholds: config.Thresholds{Waste: 0.1, FreeBytes: 33554433, Keys: 1, Strings: 0, JIT: 0.8, HitRate: 0.95, HitRateRequests: 500},
 		Restart:    config.Restart{Method: config.MethodFPM, Wait: 0, Quiet: 2 * time.Second},
 		Warm:       config.Warm{Workers: 2, Slice: 100 * time.Millisecond},
@@ -141,6 +141,7 @@ apps:
       timeout: 10m
 apache:
   control: apachectl
+  agent_dir: /var/lib/relink
 thresholds:
   waste: 0.2
   free_bytes: 16MB

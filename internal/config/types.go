@@ -13,6 +13,7 @@ type Config struct {
 	Stale      string // StaleEnd or StaleReport
 	Apps       []App  // in the file's order
 	Pools      []Pool // none: the pools of the FPM masters that run
+	NoPools    bool   // PHP-FPM is not to be looked for
 	Apache     Apache
 	Thresholds Thresholds
 	Restart    Restart
@@ -117,8 +118,12 @@ type Pool struct {
 // PathMapping says that the folder Host is called Pool inside a pool.
 type PathMapping struct{ Host, Pool string }
 
-// Apache is how the web server is controlled.
-type Apache struct{ Control string }
+// Apache is how the web server is controlled and asked.
+type Apache struct {
+	Control  string
+	Status   string // URL of its server status; "": the usual places
+	AgentDir string // where PHP inside of Apache (mod_php) can read the agent
+}
 
 // Thresholds are the bounds past which OPcache's memory asks for a restart.
 type Thresholds struct {

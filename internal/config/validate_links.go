@@ -66,7 +66,7 @@ func (v *validator) apart(o owner, link string) {
 type folder struct{ what, path string }
 
 func (v *validator) needed() []folder {
-	list := []folder{{"relink's state", v.StateDir}}
+	list := []folder{{"relink's state", v.StateDir}, {"the agent", v.Apache.AgentDir}}
 	for _, pool := range v.Pools {
 		list = append(list, folder{"the agent", pool.AgentDir})
 	}

@@ -24,8 +24,8 @@ func viewOf(c *Config) ordered {
 		"reset", c.Reset,
 		"stale_workers", c.Stale,
 		"apps", viewApps(c.Apps),
-		"pools", each(c.Pools, viewPool),
-		"apache", pairs("control", c.Apache.Control),
+		"pools", viewPools(c),
+		"apache", pairs("control", c.Apache.Control, "status", c.Apache.Status, "agent_dir", c.Apache.AgentDir),
 		"thresholds", pairs(
 			"waste", c.Thresholds.Waste,
 			"free_bytes", formatSize(c.Thresholds.FreeBytes),
@@ -130,6 +130,13 @@ func viewProbe(p *Probe) any {
 
 // given is false where there is nothing to tell of a probe.
 func (p *Probe) given() bool { return p != nil && *p != (Probe{}) }
+
+func viewPools(c *Config) any {
+	if c.NoPools {
+		return off
+	}
+	return each(c.Pools, viewPool)
+}
 
 func viewPool(p Pool) ordered {
 	return pairs(

@@ -87,7 +87,7 @@ func (f AdviceFigures) memoryShort() (string, bool) {
 	next := f.largestNeed()
 	switch {
 	case f.OOMRestarts > 0:
-		return fmt.Sprintf("memory ran out %s since the FPM master started, and OPcache was restarted under load each time", times(f.OOMRestarts)), true
+		return fmt.Sprintf("memory ran out %s since PHP was started, and OPcache was restarted under load each time", times(f.OOMRestarts)), true
 	case f.CacheFull && f.Keys < f.MaxKeys:
 		return fmt.Sprintf("the cache is full with %s free: new scripts run uncached", ui.Bytes(f.FreeBytes)), true
 	case next.Bytes > 0 && f.FreeBytes < next.Bytes+MinFreeBytes:
@@ -114,7 +114,7 @@ func adviseKeys(f AdviceFigures) (Advice, bool) {
 	case f.MaxKeys == 0:
 		return Advice{}, false
 	case f.HashRestarts > 0:
-		reason = fmt.Sprintf("keys ran out %s since the FPM master started, and OPcache was restarted under load each time", times(f.HashRestarts))
+		reason = fmt.Sprintf("keys ran out %s since PHP was started, and OPcache was restarted under load each time", times(f.HashRestarts))
 	case ratio(f.Keys, f.MaxKeys) >= KeysBound:
 		reason = fmt.Sprintf("%s of %s keys are in use", ui.Count(f.Keys), ui.Count(f.MaxKeys))
 	case f.MaxKeys-f.Keys < next.Keys:

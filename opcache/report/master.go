@@ -27,7 +27,7 @@ func (b *builder) master(i int) MasterReport {
 
 func (b *builder) describe(r *MasterReport, m *Master, i int) {
 	s := &m.Status
-	r.PHPVersion = s.Worker.PHPVersion
+	r.PHPVersion, r.SAPI = s.Worker.PHPVersion, s.Worker.SAPI
 	r.Started, r.LastRestart = known(s.Statistics.StartTime), known(s.Statistics.LastRestart)
 	r.Enabled, r.CacheFull = s.Enabled, s.CacheFull
 	r.RestartPending, r.RestartInProgress = s.RestartPending, s.RestartInProgress
@@ -37,6 +37,10 @@ func (b *builder) describe(r *MasterReport, m *Master, i int) {
 	r.Strings = StringsReport{SizeBytes: s.Strings.Size, UsedBytes: s.Strings.Used, FreeBytes: s.Strings.Free,
 		Count: s.Strings.Count, Ratio: ratio(s.Strings.Used, s.Strings.Size)}
 	r.JIT, r.Preload = jitOf(s.JIT), preloadOf(s.Preload)
+	if m.Scripts != nil {
+		idle := r.Preload == nil && !slices.ContainsFunc(m.Scripts, func(s php.Script) bool { return s.Live && !isAgent(&s) })
+		r.Idle = &idle
+	}
 	r.Life = lifeOf(s.Statistics)
 	r.Restarts = RestartReport{OOM: s.Statistics.OOMRestarts, Hash: s.Statistics.HashRestarts, Manual: s.Statistics.ManualRestarts}
 }

@@ -29,7 +29,7 @@ var (
 	metricMisses      = newMetric("misses_total", "Look-ups that found none since the last restart.", "master")
 	metricHitRatio    = newMetric("hit_ratio", "Hits by look-ups since the last restart, 0 to 1.", "master")
 	metricWindowRatio = newMetric("window_hit_ratio", "Hits by look-ups in the window, 0 to 1; absent where it is not known.", "master")
-	metricRestarts    = newMetric("restarts_total", "Restarts of the cache since the FPM master started.", "master", "kind")
+	metricRestarts    = newMetric("restarts_total", "Restarts of the cache since PHP was started.", "master", "kind")
 	metricStart       = newMetric("start_time_seconds", "Start of the OPcache, Unix time.", "master")
 	metricLastRestart = newMetric("last_restart_time_seconds", "Last restart of the cache, Unix time; absent before the first.", "master")
 	metricFull        = newMetric("cache_full", "Whether the cache is full.", "master")

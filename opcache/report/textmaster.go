@@ -39,6 +39,7 @@ func (t *text) state(m *MasterReport) {
 		is   bool
 		what string
 	}{
+		{m.Idle != nil && *m.Idle, "idle: it holds no script, so that nobody has asked it for a page since its start"},
 		{m.CacheFull, "the cache is full: new scripts run uncached"},
 		{m.RestartInProgress, "a restart is in progress"},
 		{m.RestartPending, "a restart is pending: OPcache is off until it is done"},

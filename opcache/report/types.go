@@ -35,7 +35,9 @@ type MasterReport struct {
 	Error *string    `json:"error"` // why nothing could be read; all below is zero then
 
 	PHPVersion        string     `json:"php_version"`
-	Started           *time.Time `json:"started"`      // of the FPM master's OPcache
+	SAPI              string     `json:"sapi"`         // "fpm-fcgi", or "apache2handler" (mod_php)
+	Idle              *bool      `json:"idle"`         // it holds no script but relink's own; nil: not known
+	Started           *time.Time `json:"started"`      // of the OPcache with its FPM master or Apache
 	LastRestart       *time.Time `json:"last_restart"` // nil: never
 	Enabled           bool       `json:"enabled"`
 	CacheFull         bool       `json:"cache_full"`
@@ -161,7 +163,7 @@ type WindowReport struct {
 	Unknown string     `json:"unknown,omitempty"` // why the hit ratio is not known
 }
 
-// RestartReport counts restarts of the cache since the FPM master started.
+// RestartReport counts restarts of the cache since PHP was started.
 type RestartReport struct {
 	OOM    int64 `json:"oom"`    // memory was exhausted
 	Hash   int64 `json:"hash"`   // keys were exhausted

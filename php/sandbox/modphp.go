@@ -55,6 +55,12 @@ func (w *web) modPHP(site Site) bool {
 	return w.server.options.Web == WebApachePrefork && site.Pool == ""
 }
 
+// HasModPHP tells whether the module is installed.
+func HasModPHP() bool {
+	_, err := findModPHP()
+	return err == nil
+}
+
 // findModPHP finds the module of PHP 8, the newest.
 func findModPHP() (string, error) {
 	found, err := filepath.Glob(filepath.Join(modulesDir, "libphp8.*.so"))

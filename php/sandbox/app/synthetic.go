@@ -14,8 +14,9 @@ const (
 )
 
 // Synthetic makes in dir a light application of that many files for loads of
-// thousands of requests a second: index.php includes ten of the others, and
-// with ?p=N the N-th too. It needs no data of its own.
+// thousands of requests a second: index.php includes ten of the others, or with
+// ?n=N the first N, by require_once if there is ?once, and with ?p=N the N-th too.
+// It needs no data of its own.
 func Synthetic(ctx context.Context, dir string, files int) (App, error) {
 	a := App{Repository: filepath.Join(dir, "synthetic.git"), DocRoot: "public", Slow: "/slow.php", Cheap: "/release.php"}
 	for page := range 8 {
@@ -66,7 +67,9 @@ func writeSynthetic(tree, tag string, files int) error {
 func syntheticIndex(tag string) string {
 	return fmt.Sprintf(`<?php
 header('%s: %s');
-for ($i = 0; $i < %d; $i++) $part = require __DIR__ . "/../lib/part$i.php";
+$n = (int) ($_GET['n'] ?? %d);
+if (isset($_GET['once'])) for ($i = 0; $i < $n; $i++) $part = require_once __DIR__ . "/../lib/part$i.php";
+else for ($i = 0; $i < $n; $i++) $part = require __DIR__ . "/../lib/part$i.php";
 if (isset($_GET['p'])) $part = require __DIR__ . '/../lib/part' . (int) $_GET['p'] . '.php';
 echo 'release %s part ', $part;
 `, ReleaseHeader, tag, syntheticIncludes, tag)

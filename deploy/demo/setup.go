@@ -1,0 +1,137 @@
+package demo
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"relink/deploy/apache"
+	"relink/deploy/webmap"
+	"relink/internal/ui"
+	"relink/opcache"
+	"relink/php/sandbox"
+)
+
+// SetUp is how the demo's Apache runs PHP and names scripts to it.
+type SetUp string
+
+const (
+	Resolved    SetUp = "resolved"    // PHP-FPM, by real paths: a map leads from site to release
+	Revalidated SetUp = "revalidated" // PHP-FPM, through the links, with opcache.revalidate_path=1
+	Keyed       SetUp = "keyed"       // PHP-FPM, through the links, with PHP's defaults
+	ModPHP      SetUp = "mod_php"     // PHP inside of Apache, through the links, with PHP's defaults
+)
+
+var setUps = []SetUp{Resolved, Revalidated, Keyed, ModPHP}
+
+// ParseSetUp gives the set-up of that name.
+func ParseSetUp(name string) (SetUp, error) {
+	if !slices.Contains(setUps, SetUp(name)) {
+		return "", fmt.Errorf("no set-up %q", name)
+	}
+	return SetUp(name), nil
+}
+
+func setUpNames() string {
+	names := make([]string, len(setUps))
+	for i, one := range setUps {
+		names[i] = string(one)
+	}
+	return strings.Join(names, ", ")
+}
+
+// addressing is what relink has to find out about it.
+func (s SetUp) addressing() opcache.Addressing {
+	if s == ModPHP {
+		return opcache.Keyed
+	}
+	return opcache.Addressing(s)
+}
+
+// about tells in a sentence what is special about it.
+func (s SetUp) about() string {
+	switch s {
+	case Resolved:
+		return "Apache looks each site's release up in a map, and PHP gets real paths."
+	case Revalidated:
+		return "scripts are named through the links, with opcache.revalidate_path=1."
+	case ModPHP:
+		return "PHP runs inside of Apache, and scripts are named through the links."
+	}
+	return "scripts are named through the links, and PHP has its defaults."
+}
+
+// servers names them in a sentence.
+func (s SetUp) servers() string {
+	if s == ModPHP {
+		return "Apache with mod_php"
+	}
+	return "Apache and PHP-FPM"
+}
+
+// php is what runs the scripts, and so what must not be restarted.
+func (s SetUp) php() string {
+	if s == ModPHP {
+		return "Apache"
+	}
+	return "PHP-FPM"
+}
+
+// workers are PHP-FPM's, or with mod_php Apache's processes.
+func (s SetUp) workers(n int) string {
+	if s == ModPHP {
+		return ui.Plural(n, "process")
+	}
+	return ui.Plural(n, "worker")
+}
+
+// processes of Apache with mod_php: each connection that one of the clients keeps
+// takes one, and relink's own requests and the slow one need some besides.
+const processes = 16
+
+// briefly: a process is swept when the connection that keeps it ends, for which
+// the deploy waits.
+var briefly = []string{"MaxKeepAliveRequests 20"}
+
+// options are those of the servers, without sites.
+func (s SetUp) options() sandbox.Options {
+	// So that health finds nothing to warn of.
+	master := sandbox.Master{Settings: map[string]string{"process_control_timeout": "10s"}}
+	switch s {
+	case Revalidated:
+		master.INI = map[string]string{"opcache.revalidate_path": "1"}
+	case ModPHP:
+		// An idle pool, as Debian's packages often leave one beside mod_php: without
+		// one in its configuration relink would look for those of this machine.
+		master.Pools = []sandbox.Pool{{Name: "www", Workers: 1}}
+		return sandbox.Options{Web: sandbox.WebApachePrefork, Children: processes, Masters: []sandbox.Master{master}, Directives: briefly}
+	}
+	return sandbox.Options{Masters: []sandbox.Master{master}}
+}
+
+// mapped writes what Apache reads in the set-up resolved, as "relink apache
+// config" prints it, and the map: without that it does not start.
+func (s *scene) mapped() error {
+	if s.setUp != Resolved {
+		return nil
+	}
+	text, err := apache.Include{
+		App: "wiki", Form: apache.FormVHost, Releases: s.releases(), Docroot: s.app.DocRoot, Map: s.webmap(), AllowOverride: "None",
+	}.Text()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.include(), []byte(text), 0o644); err != nil {
+		return err
+	}
+	return webmap.Write(s.webmap(), nil)
+}
+
+// directives are those of a site's virtual host.
+func (s *scene) directives(one site) []string {
+	if s.setUp != Resolved {
+		return nil
+	}
+	return []string{"Define RELINK_INSTANCE " + one.name, fmt.Sprintf("Include %q", s.include())}
+}

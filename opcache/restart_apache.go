@@ -1,0 +1,175 @@
+package opcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/php"
+)
+
+// wayInApache gives the function that restarts a cache of Apache. Its graceful
+// restart starts a new cache in the same process; requests in flight go on with
+// the old one, and end. No signal that PHP-FPM knows is ever sent there.
+func (r *restarting) wayInApache(preloaded bool) (func(context.Context) error, error) {
+	switch {
+	case r.options.Method == MethodApache, preloaded && r.options.Method != MethodOPcache:
+		return r.reloadApache, nil
+	case r.options.Method != MethodOPcache:
+		return r.reloadApacheOrReset, nil
+	case preloaded && !r.options.Force:
+		return nil, hint.With(fmt.Errorf("%w: they stay those of the old code, whatever is compiled anew", ErrPreload),
+			"restart with --method apache: a graceful restart of Apache runs opcache.preload again")
+	case preloaded:
+		r.done.Notes = append(r.done.Notes, "the preloaded classes are still the old ones: only a graceful restart of Apache replaces them")
+	}
+	return r.resetOPcache, nil
+}
+
+// reloadApacheOrReset: opcache_reset() is there for an Apache that apache.control
+// does not control, or whose configuration is broken, as for PHP-FPM.
+func (r *restarting) reloadApacheOrReset(ctx context.Context) error {
+	err := r.reloadApache(ctx)
+	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errRehearsed) || ctx.Err() != nil {
+		return err
+	}
+	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a graceful restart of Apache: "+err.Error())
+	return r.resetOPcache(ctx)
+}
+
+var errHiddenApache = errors.New("this machine does not show the Apache that holds the cache")
+
+func (r *restarting) reloadApache(ctx context.Context) error {
+	if r.memory.master() == 0 {
+		return hint.With(errHiddenApache, "restart it where it runs, such as in its container, or use --method opcache")
+	}
+	page, _, _ := r.memory.statusPage(ctx, r.options.ApacheStatus)
+	reloaded, err := php.ReloadApache(ctx, r.options.Apache, php.ApacheOptions{
+		Parent: r.memory.master(), StatusURL: page, Limit: r.options.Limit,
+		Before: func(ctx context.Context) error {
+			err := r.prepare(ctx, ReloadApache)
+			if err == nil && r.options.Switch == nil {
+				r.begin(ReloadApache)
+			}
+			return err
+		},
+		Last: r.cross(ReloadApache),
+	})
+	if r.done.Action == "" {
+		return err
+	}
+	if err == nil {
+		err = r.awaitNewStart(ctx)
+	}
+	r.done.Took = time.Since(r.done.Time)
+	if n := len(reloaded.Lingering); n > 0 {
+		r.done.Notes = append(r.done.Notes, ui.Plural(n, "process")+" of Apache finish their last requests with the old cache")
+	}
+	return err
+}
+
+// awaitNewStart asks the sites until a cache answers that was started after the
+// restart was asked for. OPcache counts in seconds.
+func (r *restarting) awaitNewStart(ctx context.Context) error {
+	limit := r.options.Limit
+	setDefault(&limit, r.caches.options.ResetTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		now, err := r.memory.status(ctx, limit)
+		if err == nil && now.Statistics.StartTime.Unix() >= r.done.Time.Unix() {
+			return nil
+		}
+		if wait(ctx, resetPoll); ctx.Err() != nil {
+			return hint.With(errors.Join(fmt.Errorf("Apache was reloaded, but the OPcache that answers was not started since %s", r.done.Time.Format("15:04:05")), err, ctx.Err()),
+				"read Apache's error log")
+		}
+	}
+}
+
+// awaitQuietApache is awaitQuiet for a cache of Apache, by its server status.
+func (r *restarting) awaitQuietApache(ctx context.Context) (notes []string, err error) {
+	if !r.options.Force {
+		return nil, r.waitFor(ctx, r.loudApache)
+	}
+	if _, err := r.memory.requests(ctx, r.options.ApacheStatus); err != nil {
+		notes = []string{fmt.Sprintf("%v: %v", ErrQuietUnknown, err)}
+	}
+	return notes, nil
+}
+
+// loudApache names a request that is older than tolerance, as ErrNotQuiet.
+func (r *restarting) loudApache(ctx context.Context, tolerance time.Duration) error {
+	requests, err := r.memory.requests(ctx, r.options.ApacheStatus)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("%w: all processes of Apache are busy: %w", ErrNotQuiet, err)
+	}
+	if err != nil {
+		return hint.With(fmt.Errorf("%w: %w: %w", ErrNotQuiet, ErrQuietUnknown, err),
+			"enable mod_status (a2enmod status) and let this machine read /server-status, or name its address under apache.status; or use --force at a quiet moment")
+	}
+	for _, one := range requests {
+		if one.Serves && one.Age > tolerance {
+			return fmt.Errorf("%w: process %d of Apache has been in %s for %s", ErrNotQuiet, one.PID, describeRequest(one.Request), ui.Duration(one.Age))
+		}
+	}
+	return nil
+}
+
+func describeRequest(line string) string {
+	if i := strings.LastIndex(line, " HTTP/"); i >= 0 {
+		return line[:i]
+	}
+	return line
+}
+
+func (m *memory) requests(ctx context.Context, configured string) ([]php.ApacheRequest, error) {
+	_, requests, err := m.statusPage(ctx, configured)
+	return requests, err
+}
+
+// statusPage finds the server status of this very Apache: the one that is
+// configured, at the address of its sites, or at the usual place. Another Apache's
+// names other processes.
+func (m *memory) statusPage(ctx context.Context, configured string) (page string, requests []php.ApacheRequest, err error) {
+	if m.master() == 0 {
+		return "", nil, errHiddenApache
+	}
+	pages := []string{configured}
+	if configured == "" {
+		pages = []string{m.caches[0].pools[0].agent.Pool().Origin() + "server-status", php.UsualApacheStatus}
+	}
+	var errs []error
+	for _, page := range pages {
+		requests, err := php.ApacheRequests(ctx, page)
+		if err == nil && !slices.ContainsFunc(requests, func(one php.ApacheRequest) bool { return m.isProcess(ctx, one.PID) }) {
+			err = fmt.Errorf("%s is of another Apache than pid %d", page, m.master())
+		}
+		if err == nil {
+			return page, requests, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", nil, errors.Join(errs...)
+}
+
+func (m *memory) isProcess(ctx context.Context, pid int) bool {
+	parent, err := php.ParentOf(ctx, pid)
+	return err == nil && parent == m.master()
+}
+
+func (c *Caches) anyOfApache() bool { return slices.ContainsFunc(c.caches, (*cache).ofApache) }
+
+// restartApache is for a cache that nobody could be asked about.
+func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {
+	done := MasterRestart{Pools: []string{}, Action: ReloadApache, Time: time.Now(),
+		Notes: []string{"only the cache that Apache itself holds (mod_php) is empty: PHP-FPM has its own"}}
+	reloaded, err := php.ReloadApache(ctx, o.Apache, php.ApacheOptions{StatusURL: o.ApacheStatus, Limit: o.Limit})
+	done.PID, done.Took, done.Proven = reloaded.PID, time.Since(done.Time), err == nil
+	return done, err
+}
