@@ -76,6 +76,10 @@ func (p *page) instances(a App) {
 		p.remark("    ", "Each site answered 200 just now. It has to after a deploy as well, or the deploy is undone.")
 		p.line("    check: %s", common)
 	case common != "":
+		if a.Instances[0].URL != "" {
+			p.remark("    ", "Where a deploy asks each site which release visitors get.")
+			p.line("    probe: %s", common)
+		}
 		p.remark("    ", "Once every front page answers 200, this undoes a deploy after which one does not:")
 		p.line("    # check: %s", common)
 	}
@@ -92,6 +96,10 @@ func (p *page) instances(a App) {
 			p.remark("      ", "It answered %d just now; a check asks for 200 unless it says \"status\".", i.Status)
 		case strings.HasPrefix(i.URL, "https:"):
 			p.remark("      ", "It was found with TLS only, where a check has to use a name: check: {url: \"https://%s/\"}", hostOr(i.Host))
+		}
+		if common == "" && i.URL != "" {
+			p.line("      %s: {link: %s, probe: %s}", quote(i.Name), quote(i.Link), i.check())
+			continue
 		}
 		p.line("      %s: %s", quote(i.Name), quote(i.Link))
 	}
