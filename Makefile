@@ -7,7 +7,7 @@ SOAK      ?= 30m
 SETUP     ?= resolved
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php demo bench soak fuzz clean
+.PHONY: build test test-php test-debian demo bench soak fuzz clean
 
 build:
 	$(GO) build -trimpath -o bin/relink .
@@ -17,7 +17,7 @@ test:
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags phpversions,soak ./...
+	$(GO) vet -tags phpversions,soak,debian ./...
 	$(GO) tool staticcheck ./...
 	$(GO) build ./...
 	$(GO) test -race -timeout 40m ./...
@@ -27,6 +27,13 @@ test:
 test-php:
 	.ci/setup php
 	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php .
+
+# The manuals' way from a stock Debian server to the first deploys, line by line.
+# Needs root: each runs in a root file system, with processes and a network of its
+# own (debootstrap, kept in .cache/debian).
+test-debian:
+	.ci/setup debian
+	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/debian/12" $(GO) test -timeout 40m -tags debian -run TestFirstSteps .
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))
