@@ -48,7 +48,7 @@ func TestThePageShowsADeploy(t *testing.T) {
 
 	s.relink("rollback", "--instance", "club1")
 	b.Until(title, "booking 2 instances on 2 releases")
-	b.Until(spread, "r1 1 of 2, r2 1 of 2") // what is gone back to is the newest: its id is made anew
+	b.Until(spread, "r2 1 of 2, r1 1 of 2") // who goes back and who stays: both get a new path
 	b.Until(last, "live booking rollback")
 
 	s.deploy("r3")
