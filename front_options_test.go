@@ -62,7 +62,7 @@ func (f *front) sites() []sandbox.Site {
 // without a pool it would find those of this machine, which are not this test's.
 func (f *front) configuration() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "state_dir: %q\ntimeouts: {settle: 10s, call: 5s}\n", f.path("state"))
+	fmt.Fprintf(&b, "state_dir: %q\ntimeouts: {settle: 60s, call: 30s}\n", f.path("state"))
 	b.WriteString("pools:\n")
 	for _, pool := range f.server.Pools() {
 		fmt.Fprintf(&b, "  - {address: %q, status_path: %s, agent_dir: %q%s}\n", pool.Address, pool.StatusPath, f.server.AgentDir(), f.pathMap(pool))

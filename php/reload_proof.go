@@ -43,7 +43,10 @@ type poolProof struct {
 	settled bool
 }
 
-var errEnded = errors.New("the master has ended")
+var (
+	errEnded  = errors.New("the master has ended")
+	errStarts = errors.New("the master runs its binary again, and is not ready yet")
+)
 
 var errNothingToProve = errors.New("the master has no worker and no pool is named, so that nothing could prove the reload")
 
@@ -173,6 +176,17 @@ func (p *proof) missing(ctx context.Context) error {
 	return p.newWorkers(ctx) // again, for workers that were not ready before
 }
 
+// starts tells whether the process of the master is still there: on a busy machine
+// it takes seconds from the exec until it bears its title again.
+func (p *proof) starts(ctx context.Context) bool {
+	one, err := process.NewProcessWithContext(ctx, int32(p.before.PID))
+	if err != nil {
+		return false
+	}
+	state, err := one.StatusWithContext(ctx)
+	return err == nil && !slices.Contains(state, process.Zombie)
+}
+
 // findMaster finds the master as it is now. FPM runs its binary again under the
 // same pid; as a daemon it forks once more, and a command may start a new one.
 func (p *proof) findMaster(ctx context.Context) error {
@@ -193,6 +207,9 @@ func (p *proof) findMaster(ctx context.Context) error {
 	if i >= 0 {
 		p.now, p.gone = masters[i], time.Time{}
 		return nil
+	}
+	if p.starts(ctx) {
+		return errStarts
 	}
 	if p.gone.IsZero() {
 		p.gone = time.Now()
