@@ -10,8 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"relink/deploy"
 	"relink/internal/config"
 	"relink/opcache"
+	"relink/php/webserver"
 )
 
 // TestFirstSteps does what the manuals tell to do, line by line, on a stock
@@ -27,18 +29,21 @@ func TestFirstSteps(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	fpm := []string{"Apache and PHP-FPM", "Sites", "Configuration", "The first deploy"}
+	inApache := []string{"The same with mod_php", "Sites", "Configuration", "The first deploy"}
 	for _, one := range []struct {
 		name, manual string
 		chapters     []string
 		setUp        opcache.Addressing
+		handler      string
 	}{
-		{"FPM resolved", "apache.md", []string{"Apache and PHP-FPM", "Sites", "Configuration", "The first deploy", "Real paths", "The next release"}, opcache.Resolved},
-		{"FPM revalidated", "apache.md", []string{"Apache and PHP-FPM", "Sites", "Configuration", "The first deploy", "Revalidated", "The next release"}, opcache.Revalidated},
-		{"FPM keyed", "apache.md", []string{"Apache and PHP-FPM", "Sites", "Configuration", "The first deploy", "The next release"}, opcache.Keyed},
-		{"mod_php resolved", "apache.md", []string{"The same with mod_php", "Sites", "Configuration", "The first deploy", "Real paths with mod_php", "The next release"}, opcache.Resolved},
-		{"mod_php revalidated", "apache.md", []string{"The same with mod_php", "Sites", "Configuration", "The first deploy", "Revalidated with mod_php", "The next release"}, opcache.Revalidated},
-		{"mod_php keyed", "apache.md", []string{"The same with mod_php", "Sites", "Configuration", "The first deploy", "The next release"}, opcache.Keyed},
-		{"nginx", "nginx.md", []string{"Install", "Sites", "Configuration", "Deploy"}, opcache.Resolved},
+		{"FPM resolved", "apache.md", append(fpm[:4:4], "Real paths", "The next release"), opcache.Resolved, webserver.FPM},
+		{"FPM revalidated", "apache.md", append(fpm[:4:4], "Revalidated", "The next release"), opcache.Revalidated, webserver.FPM},
+		{"FPM keyed", "apache.md", append(fpm[:4:4], "The next release"), opcache.Keyed, webserver.FPM},
+		{"mod_php resolved", "apache.md", append(inApache[:4:4], "Real paths with mod_php", "The next release"), opcache.Resolved, webserver.ModPHP},
+		{"mod_php revalidated", "apache.md", append(inApache[:4:4], "Revalidated with mod_php", "The next release"), opcache.Revalidated, webserver.ModPHP},
+		{"mod_php keyed", "apache.md", append(inApache[:4:4], "The next release"), opcache.Keyed, webserver.ModPHP},
+		{"nginx", "nginx.md", []string{"Install", "Sites", "Configuration", "Deploy"}, opcache.Resolved, webserver.FPM},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			m := newMachine(t, root, relink)
@@ -59,6 +64,7 @@ func TestFirstSteps(t *testing.T) {
 				}
 			}
 			m.wantServed("v2", one.setUp)
+			m.wantChain(one.setUp, one.handler)
 		})
 	}
 }
@@ -122,5 +128,27 @@ func (m *machine) wantServed(tag string, setUp opcache.Addressing) {
 	}
 	if out, ok := m.run("relink health || test $? = 1"); !ok {
 		t.Errorf("relink health: %s", out)
+	}
+}
+
+// wantChain asks for the way from each host to its cache.
+func (m *machine) wantChain(setUp opcache.Addressing, handler string) {
+	t := m.t
+	t.Helper()
+	var status deploy.Status
+	if err := json.Unmarshal([]byte(m.must("relink --format json status")), &status); err != nil {
+		t.Fatal(err)
+	}
+	if status.SetUp != setUp || status.Cache != "" || len(status.Notes) != 0 {
+		t.Errorf("set-up %q, cache %q, notes %q", status.SetUp, status.Cache, status.Notes)
+	}
+	for _, instance := range status.Instances {
+		if len(instance.Sites) != 1 {
+			t.Fatalf("%s has %d sites", instance.Name, len(instance.Sites))
+		}
+		site := instance.Sites[0]
+		if site.Host != instance.Name+".example.org" || site.Handler != handler || site.OPcache == nil || site.OPcache.PID == 0 || site.OPcache.Started.IsZero() {
+			t.Errorf("%s: %+v %+v", instance.Name, site, site.OPcache)
+		}
 	}
 }

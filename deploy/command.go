@@ -12,6 +12,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/php/webserver"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -97,7 +98,7 @@ func (p Program) statusCommand() *cli.Command {
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: func(c *cli.Context) error {
 			return p.with(c, func(s *session) error {
-				result, err := ReadStatus(c.Context, s.options.App, s.reach)
+				result, err := ReadStatus(c.Context, s.options.App, s.reach, s.deps.Discover)
 				return s.show(result, s.wide(result.Text), err)
 			})
 		},
@@ -219,7 +220,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   opcache.ThresholdsOf(s.config.Thresholds),
 	}
-	s.deps = Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
+	s.deps = Deps{Connect: s.connect, Discover: webserver.Discover, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
 	if len(a.Pools) == 0 {
 		for _, pool := range s.config.Pools {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)

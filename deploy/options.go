@@ -42,12 +42,13 @@ type Options struct {
 
 // Deps is what a run works with.
 type Deps struct {
-	Source  source.Source
-	Connect func(ctx context.Context, web opcache.Web) (Caches, error) // asked once, and not at all with ResetNever
-	Glance  func(ctx context.Context) (Caches, error)                  // the same for a dry run: nil where that would write something
-	Pools   []string                                                   // addresses, for messages
-	Screen  *ui.Output                                                 // nil: nobody looks
-	Log     zerolog.Logger
+	Source   source.Source
+	Connect  func(ctx context.Context, web opcache.Web) (Caches, error) // asked once, and not at all with ResetNever
+	Glance   func(ctx context.Context) (Caches, error)                  // the same for a dry run: nil where that would write something
+	Discover Discover                                                   // for the status: what the web servers serve
+	Pools    []string                                                   // addresses, for messages
+	Screen   *ui.Output                                                 // nil: nobody looks
+	Log      zerolog.Logger
 
 	// Reached is told of every point at which the state on disk has changed.
 	// The crash tests end the process there. It may be nil.

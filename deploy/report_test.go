@@ -12,6 +12,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/opcache"
+	"relink/php/webserver"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -99,10 +100,15 @@ func TestAnEmptyReportHasEmptyListsNotNulls(t *testing.T) {
 func TestStatusText(t *testing.T) {
 	since := time.Date(2026, 11, 23, 5, 41, 0, 0, time.Local)
 	status := Status{
-		App: "booking",
+		App: "booking", SetUp: opcache.Keyed,
 		Instances: []InstanceStatus{
-			{Name: "club1", Link: "/var/www/club1", State: LinkGood, Release: "20261123T054127Z-v2", Since: since},
-			{Name: "club2", Link: "/var/www/club2", State: LinkDangling, Release: "20261122T120000Z-v1"},
+			{Name: "club1", Link: "/var/www/club1", State: LinkGood, Release: "20261123T054127Z-v2", Since: since, Sites: []SiteStatus{
+				{Host: "club1.example.org", Server: "nginx", Handler: webserver.FPM, Pool: "unix:/run/php/php8.2-fpm.sock", OPcache: &CacheOfSite{PID: 4700, Started: since}},
+				{Host: "club1.example.org"},
+			}},
+			{Name: "club2", Link: "/var/www/club2", State: LinkDangling, Release: "20261122T120000Z-v1", Sites: []SiteStatus{
+				{Server: "apache", ServerPID: 812, Handler: webserver.ModPHP},
+			}},
 			{Name: "club3", Link: "/var/www/club3", State: LinkMissing},
 			{Name: "club4", Link: "/var/www/club4", State: LinkBlocked},
 		},
@@ -113,6 +119,7 @@ func TestStatusText(t *testing.T) {
 		Pending: &PendingStatus{Operation: OperationDeploy, Release: "20261123T054127Z-v2", Phase: PhaseSettled, Since: since,
 			Stale: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}},
 		Cache: "pool unix:/run/a.sock: nothing listens",
+		Notes: []string{"nginx, pid 99: it belongs to another user"},
 	}
 	var out bytes.Buffer
 	if err := status.Text(&out, 80); err != nil {

@@ -13,24 +13,28 @@ import (
 
 // Status is where an application stands, as "relink status" shows it.
 type Status struct {
-	App       string            `json:"app"`
-	Instances []InstanceStatus  `json:"instances"`
-	Releases  []ReleaseStatus   `json:"releases"`         // those that an instance is on, most used first
-	Pending   *PendingStatus    `json:"pending"`          // nil: no deploy is under way or unfinished
-	Restarts  []opcache.Pending `json:"pending_restarts"` // of caches, put off until it is quiet
-	Locked    *Holder           `json:"locked"`           // nil: nobody deploys now
-	Cache     string            `json:"cache"`            // why OPcache's figures are missing; "" when they are there
-	Exit      int               `json:"exit"`
+	App string `json:"app"`
+	// SetUp is that of the last deploy; "" where it did not learn it.
+	SetUp     opcache.Addressing `json:"set_up"`
+	Instances []InstanceStatus   `json:"instances"`
+	Releases  []ReleaseStatus    `json:"releases"`         // those that an instance is on, most used first
+	Pending   *PendingStatus     `json:"pending"`          // nil: no deploy is under way or unfinished
+	Restarts  []opcache.Pending  `json:"pending_restarts"` // of caches, put off until it is quiet
+	Locked    *Holder            `json:"locked"`           // nil: nobody deploys now
+	Cache     string             `json:"cache"`            // why OPcache's figures are missing; "" when they are there
+	Notes     []string           `json:"notes"`            // what could not be read of the web servers, and why
+	Exit      int                `json:"exit"`
 }
 
 // InstanceStatus is one instance's link.
 type InstanceStatus struct {
-	Name    string    `json:"name"`
-	Link    string    `json:"link"`
-	State   LinkKind  `json:"state"`
-	Release string    `json:"release"` // id, or folder that is no release; "" where there is no link
-	Target  string    `json:"target"`  // the real folder
-	Since   time.Time `json:"since,omitzero"`
+	Name    string       `json:"name"`
+	Link    string       `json:"link"`
+	State   LinkKind     `json:"state"`
+	Release string       `json:"release"` // id, or folder that is no release; "" where there is no link
+	Target  string       `json:"target"`  // the real folder
+	Since   time.Time    `json:"since,omitzero"`
+	Sites   []SiteStatus `json:"sites"` // that serve it, the one that fits best first
 }
 
 // ReleaseStatus is one release in use and what the caches hold of it.
@@ -51,9 +55,9 @@ type PendingStatus struct {
 }
 
 // ReadStatus changes nothing. Pools that do not answer are no failure: the links
-// are told all the same.
-func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Caches, error)) (Status, error) {
-	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}}
+// are told all the same. Without discover no web server is looked at.
+func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Caches, error), discover Discover) (Status, error) {
+	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}, Notes: []string{}}
 	history, err := readHistory(app.historyFile())
 	if err != nil {
 		return status, err
@@ -73,6 +77,10 @@ func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Cac
 	if err := status.addUnfinished(app); err != nil {
 		return status, err
 	}
+	if status.SetUp, err = app.lastSetUp(); err != nil {
+		return status, err
+	}
+	status.addSites(ctx, app, discover)
 	status.addCached(ctx, app, connect)
 	return status, nil
 }
@@ -85,7 +93,7 @@ func instanceStatus(app App, instance Instance, history []Event) (InstanceStatus
 	target := targetOf(state, app.realReleases())
 	return InstanceStatus{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
-		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target),
+		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target), Sites: []SiteStatus{},
 	}, nil
 }
 
@@ -129,6 +137,12 @@ func (s *Status) addCached(ctx context.Context, app App, connect func(context.Co
 		s.Releases[i].Cached = &footprint
 		s.Releases[i].Saved = opcache.Saved(s.Releases[i].Instances, footprint)
 	}
+	usages, err := caches.Usage(ctx)
+	if err != nil {
+		s.Cache = err.Error()
+		return
+	}
+	s.addOPcache(usages)
 }
 
 // Text writes the status for people.
@@ -141,7 +155,14 @@ func (s Status) Text(w io.Writer, width int) error {
 	for _, one := range s.Releases {
 		releases.Row(one.cells()...)
 	}
-	lines := []string{strings.TrimSpace(instances.String()), "", strings.TrimSpace(releases.String())}
+	lines := []string{strings.TrimSpace(instances.String()), ""}
+	if s.served() {
+		lines = append(lines, strings.TrimSpace(s.chain(width).String()), "")
+	}
+	lines = append(lines, strings.TrimSpace(releases.String()))
+	if s.SetUp != "" {
+		lines = append(lines, "", fmt.Sprintf("Set-up at the last deploy: %s.", s.SetUp))
+	}
 	if len(s.Releases) > 1 {
 		lines = append(lines, "", fmt.Sprintf("%d releases serve at the same time.", len(s.Releases)))
 	}
@@ -184,6 +205,9 @@ func (s Status) remarks() []string {
 	}
 	if s.Cache != "" {
 		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
+	}
+	if len(s.Notes) > 0 {
+		lines = append(lines, "", "Not known of the web servers: "+shortened(s.Notes))
 	}
 	return lines
 }

@@ -50,6 +50,7 @@ type Usage struct {
 	Pools   []string  `json:"pools"`
 	Started time.Time `json:"started"` // of the cache, or its last restart if later
 	Apache  bool      `json:"apache"`  // it is part of Apache (mod_php)
+	PID     int       `json:"pid"`     // of the FPM master or of Apache, where this machine sees it, else 0
 	Figures
 }
 
@@ -64,7 +65,7 @@ func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
 		if err != nil {
 			return err
 		}
-		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.ofApache(), Figures: figuresOf(status)}
+		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.ofApache(), PID: one.pools[0].master, Figures: figuresOf(status)}
 		return nil
 	})
 	return usages, err

@@ -1,11 +1,9 @@
 package propose
 
 import (
-	"path/filepath"
 	"slices"
-	"strings"
 
-	"relink/internal/realpath"
+	"relink/php/webserver"
 )
 
 // choosePools keeps the pools that the applications use, under the addresses
@@ -27,7 +25,7 @@ func (d *Draft) choosePools(running []Pool) {
 
 // pool lists a pool by its address, once, and gives the address it has there.
 func (d *Draft) pool(address string, running []Pool) string {
-	same := func(p Pool) bool { return sameSocket(p.Address, address) }
+	same := func(p Pool) bool { return webserver.SamePool(p.Address, address) }
 	pool := Pool{Address: address}
 	if i := slices.IndexFunc(running, same); i >= 0 {
 		pool = running[i]
@@ -38,22 +36,4 @@ func (d *Draft) pool(address string, running []Pool) string {
 		d.Pools = append(d.Pools, pool)
 	}
 	return pool.Address
-}
-
-// sameSocket: Debian's /var/run is a link to /run, and its /run/php/php-fpm.sock
-// one to the socket of the PHP that was chosen.
-func sameSocket(a, b string) bool { return a == b || socket(a) == socket(b) }
-
-func socket(address string) string {
-	path, isUnix := strings.CutPrefix(address, "unix:")
-	if !isUnix {
-		return strings.Replace(address, "localhost", "127.0.0.1", 1)
-	}
-	if real, err := realpath.Of(path); err == nil {
-		return real
-	}
-	if folder, err := realpath.Of(filepath.Dir(path)); err == nil {
-		return filepath.Join(folder, filepath.Base(path))
-	}
-	return path
 }
