@@ -48,7 +48,7 @@ func newMachine(t *testing.T, root, relink string) *machine {
 	t.Helper()
 	m := &machine{t: t, share: t.TempDir()}
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--net", "--uts",
+	command := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts",
 		"sh", "-c", boot, "sh", root, t.TempDir(), m.share, relink, fmt.Sprint(int(blockBound.Seconds())))
 	command.Stderr = os.Stderr
 	to, err := command.StdinPipe()
