@@ -174,7 +174,7 @@ func TestHiddenByRules(t *testing.T) {
 			_, err := s.door().Ask(bounded(t))
 			wantError(t, err, probe.ErrHidden, c.seen, c.advice)
 			_, err = s.agent().Sweep(bounded(t)) // nginx answers 405 to a POST for a file
-			wantError(t, err, probe.ErrHidden, "sweep in pool "+s.url)
+			wantError(t, err, probe.ErrHidden, "sweep in pool mod_php "+s.url)
 		})
 	}
 }
