@@ -17,7 +17,7 @@ test:
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags phpversions,soak,debian ./...
+	$(GO) vet -tags phpversions,soak,debian,failpoint ./...
 	$(GO) tool staticcheck ./...
 	$(GO) build ./...
 	$(GO) test -race -timeout 40m ./...
@@ -26,14 +26,14 @@ test:
 # runs in a root file system of its own (debootstrap, kept in .cache/php).
 test-php:
 	.ci/setup php
-	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php .
+	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php ./internal/e2e
 
 # The manuals' way from a stock Debian server to the first deploys, line by line.
 # Needs root: each runs in a root file system, with processes and a network of its
 # own (debootstrap, kept in .cache/debian).
 test-debian:
 	.ci/setup debian
-	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/debian/12" $(GO) test -timeout 40m -tags debian -run TestFirstSteps .
+	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/debian/12" $(GO) test -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))
@@ -47,7 +47,7 @@ bench:
 # Deploys every minute under load, for as long as SOAK says; no check may alarm.
 soak:
 	.ci/setup test
-	RELINK_SOAK=$(SOAK) $(GO) test -tags soak -run TestSoak -v -timeout 24h .
+	RELINK_SOAK=$(SOAK) $(GO) test -tags soak -run TestSoak -v -timeout 24h ./internal/e2e
 
 fuzz:
 	@for package in $$($(GO) list ./...); do \

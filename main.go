@@ -21,6 +21,7 @@ import (
 	"relink/health/serve"
 	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/failpoint"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -34,7 +35,7 @@ const defaultConfig = "/etc/relink/relink.yaml"
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr *os.File) int {
-	p := &program{out: stdout, err: stderr}
+	p := &program{out: stdout, err: stderr, reached: failpoint.Kill(os.Getenv("RELINK_KILL_AT"))}
 	return p.run(args)
 }
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // ran is what one run of the program printed.

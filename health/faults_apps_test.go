@@ -11,7 +11,7 @@ import (
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/opcache"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 
 	"golang.org/x/sys/unix"
 )

@@ -9,7 +9,7 @@ import (
 
 	"relink/opcache"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 func noPools(context.Context) ([]php.Pool, error) { return nil, nil }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 func TestPoolThatIsDownHidesNoOther(t *testing.T) {

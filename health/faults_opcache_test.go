@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 func readFile(t testing.TB, path string) string {

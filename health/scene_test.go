@@ -15,7 +15,7 @@ import (
 	"relink/fcgi"
 	"relink/internal/config"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 const patience = 30 * time.Second

@@ -13,9 +13,9 @@ import (
 	"relink/fcgi"
 	"relink/opcache"
 	"relink/php"
-	"relink/php/sandbox"
-	"relink/php/sandbox/app"
-	"relink/php/sandbox/load"
+	"relink/internal/sandbox"
+	"relink/internal/sandbox/app"
+	"relink/internal/sandbox/load"
 )
 
 // BenchmarkCutOver moves 30 instances between two releases of 301 files under a

@@ -14,7 +14,7 @@ import (
 	"relink/internal/hint"
 	"relink/opcache"
 	"relink/php/probe"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 func init() {

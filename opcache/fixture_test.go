@@ -14,7 +14,7 @@ import (
 	"relink/fcgi"
 	"relink/opcache"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // farm is a private server whose sites are links to one of two releases.

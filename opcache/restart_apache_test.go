@@ -12,7 +12,7 @@ import (
 	"relink/opcache"
 	"relink/php"
 	"relink/php/probe"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // apacheFarm is a farm whose Apache runs PHP itself.

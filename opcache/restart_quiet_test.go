@@ -9,7 +9,7 @@ import (
 	"relink/internal/hint"
 	"relink/opcache"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 func TestRestartWaitsForQuiet(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"relink/internal/hint"
 	"relink/opcache"
 	"relink/php"
-	"relink/php/sandbox"
-	"relink/php/sandbox/load"
+	"relink/internal/sandbox"
+	"relink/internal/sandbox/load"
 )
 
 // fpmMaster lets requests end before its workers do, so that it may be reloaded.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"relink/opcache"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // cutOver is Sweep and Invalidate.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // apacheFarm is a private Apache with one site, and its control program.

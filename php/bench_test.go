@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // The size of a usual deploy: 30 instances of a release of 300 scripts, of which

@@ -11,7 +11,7 @@ import (
 	"relink/fcgi"
 	"relink/internal/hint"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // Each cause that keeps the agent from its work has a name and a hint, and a

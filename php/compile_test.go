@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 func testCompile(t *testing.T, on platform) {

@@ -12,7 +12,7 @@ import (
 	"relink/fcgi"
 	"relink/php"
 	"relink/php/probe"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // testDoor runs the probe, and the agent through it, behind a web server that hands

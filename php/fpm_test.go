@@ -10,7 +10,7 @@ import (
 
 	"relink/fcgi"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // platform is a PHP-FPM to test with; the zero value is this machine's own.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )

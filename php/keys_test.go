@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // A key outlives the script that it led to, and leads to it again as soon as

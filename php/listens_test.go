@@ -6,7 +6,7 @@ import (
 
 	"relink/fcgi"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // A worker takes the connections of its own pool and of no other, whatever the kind

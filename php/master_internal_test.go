@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"relink/internal/hint"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 func TestCutTitleIsAProblem(t *testing.T) {

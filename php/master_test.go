@@ -7,7 +7,7 @@ import (
 
 	"relink/fcgi"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // An auto_prepend_file can print, log, buffer, register handlers and end the

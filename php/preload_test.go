@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // preloading is a master that preloads a script, which may be written later.

@@ -18,8 +18,8 @@ import (
 	"relink/fcgi"
 	"relink/internal/hint"
 	"relink/php"
-	"relink/php/sandbox"
-	"relink/php/sandbox/load"
+	"relink/internal/sandbox"
+	"relink/internal/sandbox/load"
 )
 
 // graceful is a master that lets requests end before its workers do.

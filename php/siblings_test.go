@@ -7,7 +7,7 @@ import (
 
 	"relink/fcgi"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // testSiblings wants what the status page tells, and no worker of another pool.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // TestPHPVersions runs the agent in the PHP-FPM of other root file systems, those

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"relink/deploy/webmap"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 const bound = 30 * time.Second

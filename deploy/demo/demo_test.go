@@ -20,7 +20,7 @@ import (
 
 	"relink/deploy/demo"
 	"relink/internal/ui"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // cache is the module's own, so that DokuWiki is downloaded once.

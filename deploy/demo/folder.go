@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"relink/internal/hint"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 
 	"github.com/gofrs/flock"
 )

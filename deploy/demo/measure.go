@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"relink/php/sandbox/app"
-	"relink/php/sandbox/load"
+	"relink/internal/sandbox/app"
+	"relink/internal/sandbox/load"
 )
 
 // span is one act in time: the command began, it returned, and the load went on

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"relink/internal/hint"
-	"relink/php/sandbox/app"
-	"relink/php/sandbox/load"
+	"relink/internal/sandbox/app"
+	"relink/internal/sandbox/load"
 
 	"github.com/google/go-cmp/cmp"
 )

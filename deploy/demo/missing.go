@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"relink/internal/hint"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // missingPackages says all that is missing at once, with the one command that

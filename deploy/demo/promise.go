@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"relink/internal/ui"
-	"relink/php/sandbox/app"
+	"relink/internal/sandbox/app"
 )
 
 // brokenBy lists what did not hold, in words.

@@ -13,7 +13,7 @@ import (
 
 	"relink/deploy"
 	"relink/opcache"
-	"relink/php/sandbox/app"
+	"relink/internal/sandbox/app"
 
 	"github.com/google/go-cmp/cmp"
 )

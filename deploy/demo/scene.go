@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"relink/internal/ui"
-	"relink/php/sandbox"
-	"relink/php/sandbox/app"
+	"relink/internal/sandbox"
+	"relink/internal/sandbox/app"
 
 	"github.com/gofrs/flock"
 )

@@ -10,7 +10,7 @@ import (
 	"relink/deploy/webmap"
 	"relink/internal/ui"
 	"relink/opcache"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // SetUp is how the demo's Apache runs PHP and names scripts to it.

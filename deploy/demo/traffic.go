@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"relink/internal/ui"
-	"relink/php/sandbox/load"
+	"relink/internal/sandbox/load"
 )
 
 const (

@@ -20,7 +20,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"

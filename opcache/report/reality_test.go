@@ -10,7 +10,7 @@ import (
 
 	"relink/fcgi"
 	"relink/php"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // fpm is a private FPM whose OPcache a test fills.

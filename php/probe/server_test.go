@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // patience bounds what must not hang; no test waits for it to pass.

@@ -8,7 +8,7 @@ import (
 
 	"relink/php"
 	"relink/php/probe"
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 )
 
 // site is one site of an application on a private web server: root/site is the

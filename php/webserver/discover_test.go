@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 	"relink/php/webserver"
 
 	"github.com/google/go-cmp/cmp"

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 	"relink/php/webserver"
 )
 

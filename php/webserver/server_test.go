@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/php/sandbox"
+	"relink/internal/sandbox"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )

@@ -1,0 +1,81 @@
+// Package e2e tests the whole: the program itself, on real servers.
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// killPoint is the environment variable that tells relink-killed where to die.
+const killPoint = "RELINK_KILL_AT"
+
+// TestMain builds the program, and relink-killed, which ends by SIGKILL at the
+// point that RELINK_KILL_AT names, as a crash would, and has PATH lead to them.
+func TestMain(m *testing.M) { os.Exit(withPrograms(m.Run)) }
+
+func withPrograms(run func() int) int {
+	dir, err := os.MkdirTemp("", "relink-bin")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := errors.Join(
+		os.Chmod(dir, 0o755), // nobody runs it, too
+		buildProgram(filepath.Join(dir, "relink")),
+		buildProgram(filepath.Join(dir, "relink-killed"), "-tags", "failpoint"),
+		os.Setenv("PATH", dir+":"+os.Getenv("PATH")),
+	); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return run()
+}
+
+func buildProgram(to string, options ...string) error {
+	args := append([]string{"build", "-o", to}, options...)
+	if raceDetector {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "relink")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go %q: %w\n%s", args, err, out)
+	}
+	return nil
+}
+
+func TestScripts(t *testing.T) { runScripts(t, "testdata/deploy") }
+
+func TestOPcacheScripts(t *testing.T) { runScripts(t, "testdata/opcache") }
+
+func TestHealthScripts(t *testing.T) { runScripts(t, "testdata/health") }
+
+func runScripts(t *testing.T, dir string) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"server": startServer,
+			"modphp": startModPHP,
+			"pool":   controlPool,
+			"page":   wantPage,
+			"at":     wantAt,
+			"exits":  wantExit,
+			"tree":   writeTree,
+			"await":  awaitFile,
+			"farm":   startFarm,
+			"master": controlMaster,
+			"lead":   leadLinks,
+			"says":   wantPath,
+			"pids":   writePIDs,
+			"nobody": asNobody,
+		},
+	})
+}
