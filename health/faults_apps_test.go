@@ -10,8 +10,8 @@ import (
 	"relink/deploy"
 	"relink/deploy/release"
 	"relink/fcgi"
-	"relink/opcache"
 	"relink/internal/sandbox"
+	"relink/opcache"
 
 	"golang.org/x/sys/unix"
 )

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"relink/internal/sandbox"
 	"relink/opcache"
 	"relink/php"
-	"relink/internal/sandbox"
 )
 
 func noPools(context.Context) ([]php.Pool, error) { return nil, nil }

@@ -14,8 +14,8 @@ import (
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/internal/config"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 const patience = 30 * time.Second

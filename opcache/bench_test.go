@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/opcache"
-	"relink/php"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
+	"relink/opcache"
+	"relink/php"
 )
 
 // BenchmarkCutOver moves 30 instances between two releases of 301 files under a

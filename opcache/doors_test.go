@@ -12,9 +12,9 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
+	"relink/internal/sandbox"
 	"relink/opcache"
 	"relink/php/probe"
-	"relink/internal/sandbox"
 )
 
 func init() {

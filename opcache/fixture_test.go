@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/sandbox"
 	"relink/opcache"
 	"relink/php"
-	"relink/internal/sandbox"
 )
 
 // farm is a private server whose sites are links to one of two releases.

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/sandbox"
 	"relink/opcache"
 	"relink/php"
 	"relink/php/probe"
-	"relink/internal/sandbox"
 )
 
 // apacheFarm is a farm whose Apache runs PHP itself.

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/sandbox"
 	"relink/opcache"
 	"relink/php"
-	"relink/internal/sandbox"
 )
 
 func TestRestartWaitsForQuiet(t *testing.T) {

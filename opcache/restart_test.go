@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"relink/internal/hint"
-	"relink/opcache"
-	"relink/php"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
+	"relink/opcache"
+	"relink/php"
 )
 
 // fpmMaster lets requests end before its workers do, so that it may be reloaded.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"relink/opcache"
 	"relink/internal/sandbox"
+	"relink/opcache"
 )
 
 // cutOver is Sweep and Invalidate.

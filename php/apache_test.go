@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // apacheFarm is a private Apache with one site, and its control program.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // The size of a usual deploy: 30 instances of a release of 300 scripts, of which

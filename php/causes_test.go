@@ -10,8 +10,8 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // Each cause that keeps the agent from its work has a name and a hint, and a

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 func testCompile(t *testing.T, on platform) {

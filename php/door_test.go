@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"relink/fcgi"
+	"relink/internal/sandbox"
 	"relink/php"
 	"relink/php/probe"
-	"relink/internal/sandbox"
 )
 
 // testDoor runs the probe, and the agent through it, behind a web server that hands

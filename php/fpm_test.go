@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // platform is a PHP-FPM to test with; the zero value is this machine's own.

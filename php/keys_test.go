@@ -3,8 +3,8 @@ package php_test
 import (
 	"testing"
 
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // A key outlives the script that it led to, and leads to it again as soon as

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"relink/fcgi"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // A worker takes the connections of its own pool and of no other, whatever the kind

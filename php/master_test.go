@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"relink/fcgi"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // An auto_prepend_file can print, log, buffer, register handlers and end the

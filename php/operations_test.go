@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // preloading is a master that preloads a script, which may be written later.

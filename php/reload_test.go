@@ -17,9 +17,9 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
-	"relink/php"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
+	"relink/php"
 )
 
 // graceful is a master that lets requests end before its workers do.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // testSiblings wants what the status page tells, and no worker of another pool.

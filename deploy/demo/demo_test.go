@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"relink/deploy/demo"
-	"relink/internal/ui"
 	"relink/internal/sandbox"
+	"relink/internal/ui"
 )
 
 // cache is the module's own, so that DokuWiki is downloaded once.

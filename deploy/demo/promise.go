@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"relink/internal/ui"
 	"relink/internal/sandbox/app"
+	"relink/internal/ui"
 )
 
 // brokenBy lists what did not hold, in words.

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 
 	"relink/deploy"
-	"relink/opcache"
 	"relink/internal/sandbox/app"
+	"relink/opcache"
 
 	"github.com/google/go-cmp/cmp"
 )

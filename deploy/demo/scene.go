@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"relink/internal/ui"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
+	"relink/internal/ui"
 
 	"github.com/gofrs/flock"
 )

@@ -8,9 +8,9 @@ import (
 
 	"relink/deploy/apache"
 	"relink/deploy/webmap"
+	"relink/internal/sandbox"
 	"relink/internal/ui"
 	"relink/opcache"
-	"relink/internal/sandbox"
 )
 
 // SetUp is how the demo's Apache runs PHP and names scripts to it.

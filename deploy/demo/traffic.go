@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"relink/internal/ui"
 	"relink/internal/sandbox/load"
+	"relink/internal/ui"
 )
 
 const (

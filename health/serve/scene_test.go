@@ -18,9 +18,9 @@ import (
 	"relink/fcgi"
 	"relink/health"
 	"relink/internal/config"
+	"relink/internal/sandbox"
 	"relink/internal/ui"
 	"relink/php"
-	"relink/internal/sandbox"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"

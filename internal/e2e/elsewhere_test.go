@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"relink/deploy"
-	"relink/opcache"
 	"relink/internal/sandbox"
+	"relink/opcache"
 )
 
 // elsewhere is where PHP-FPM runs, and so how it sees the folder of a front.

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/opcache"
-	"relink/php"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
+	"relink/opcache"
+	"relink/php"
 )
 
 const (

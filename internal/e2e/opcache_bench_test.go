@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // BenchmarkOPcacheReport runs the built program as a user does, over a cache of

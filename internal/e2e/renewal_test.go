@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"relink/deploy"
-	"relink/opcache"
-	"relink/php"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
+	"relink/opcache"
+	"relink/php"
 )
 
 // village is two sites whose FPM master remembers something of their release.

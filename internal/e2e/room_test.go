@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"relink/deploy"
-	"relink/opcache"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
+	"relink/opcache"
 )
 
 // partsOfBig files make a release of which the small cache holds one, not two.

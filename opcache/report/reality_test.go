@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/php"
 	"relink/internal/sandbox"
+	"relink/php"
 )
 
 // fpm is a private FPM whose OPcache a test fills.

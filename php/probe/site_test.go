@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"relink/internal/sandbox"
 	"relink/php"
 	"relink/php/probe"
-	"relink/internal/sandbox"
 )
 
 // site is one site of an application on a private web server: root/site is the
