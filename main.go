@@ -25,6 +25,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/php/webserver"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -42,6 +43,7 @@ func run(args []string, stdout, stderr *os.File) int {
 func (p *program) run(args []string) int {
 	ctx, stop := notified(p.err)
 	defer stop()
+	p.ctx = ctx
 	p.typed, p.asked = strings.Join(args, " "), formatAsked(args)
 	app := p.app()
 	cmdline.Strict(app)
@@ -87,6 +89,7 @@ func notified(stderr io.Writer) (context.Context, func()) {
 
 // program is what the global flags make of the environment.
 type program struct {
+	ctx      context.Context
 	out, err *os.File
 	typed    string
 	asked    string // the --format, also before the flags are read: an error in them is told in it too
@@ -118,17 +121,17 @@ func (p *program) app() *cli.App {
 // commands are those of each package, in the order of the help.
 func (p *program) commands() []*cli.Command {
 	return append(deploy.Commands(deploy.Program{
-		Config: p.config, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
+		Config: p.located, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
 	}),
-		apache.Command(apache.Program{Config: p.config, Format: resultFormat, Screen: p.screen, Out: p.out}),
-		opcache.Command(opcache.Program{Config: p.config, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed}),
+		apache.Command(apache.Program{Config: p.located, Format: resultFormat, Screen: p.screen, Out: p.out}),
+		opcache.Command(opcache.Program{Config: p.located, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed}),
 		health.Command(p.health()),
 		serve.Command(serve.Program{
-			Config: p.config, Log: p.log, Version: version(),
+			Config: p.located, Log: p.log, Version: version(),
 			NotifySocket: os.Getenv("NOTIFY_SOCKET"), WatchdogUSec: os.Getenv("WATCHDOG_USEC"),
 		}),
 		demo.Command(demo.Program{Format: resultFormat, Screen: p.screen, Out: p.out, Executable: os.Executable, Cache: os.UserCacheDir}),
-		config.Command(p.config, p.out, deploy.HowServed,
+		config.Command(p.config, p.out, p.howServed,
 			propose.Command(propose.Program{Path: func() string { return p.path }, Screen: p.screen, Out: p.out})),
 		cmdline.Completion(p.out),
 	)
@@ -136,8 +139,26 @@ func (p *program) commands() []*cli.Command {
 
 func (p *program) config() (*config.Config, error) { return config.Load(p.path, health.Names()...) }
 
+// located is the configuration, completed by what the running web servers tell:
+// where each site is asked.
+func (p *program) located() (*config.Config, error) {
+	c, err := p.config()
+	if err == nil {
+		c.Locate(webserver.Addresses(p.ctx))
+	}
+	return c, err
+}
+
+// howServed asks the sites at the same addresses as a deploy does.
+func (p *program) howServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served, error) {
+	if ask {
+		c.Locate(webserver.Addresses(ctx))
+	}
+	return deploy.HowServed(ctx, c, ask)
+}
+
 func (p *program) health() health.Program {
-	return health.Program{Config: p.config, Screen: p.screen, Out: p.out}
+	return health.Program{Config: p.located, Screen: p.screen, Out: p.out}
 }
 
 func resultFormat(c *cli.Context) (string, error) {

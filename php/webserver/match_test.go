@@ -108,3 +108,29 @@ func TestMatchGivesTheBestFirst(t *testing.T) {
 		t.Errorf("order %s", order)
 	}
 }
+
+// A site is asked where PHP serves what the instance is, and where anything listens.
+func TestAddressOf(t *testing.T) {
+	root := tree(t, nil)
+	link := filepath.Join(root, "a")
+	served := Site{DocumentRoot: link + "/public", URL: "http://127.0.0.1:81/", Hosts: []string{"a.test"}, Handler: FPM}
+	without := func(change func(*Site)) Site {
+		s := served
+		change(&s)
+		return s
+	}
+	for name, test := range map[string]struct {
+		sites     []Site
+		url, host string
+	}{
+		"the site":          {[]Site{without(func(s *Site) { s.DocumentRoot = link + "/admin" }), served}, "http://127.0.0.1:81/", "a.test"},
+		"of another folder": {[]Site{without(func(s *Site) { s.DocumentRoot = link + "/admin" })}, "", ""},
+		"that is not PHP":   {[]Site{without(func(s *Site) { s.Handler = "" })}, "", ""},
+		"that no one hears": {[]Site{without(func(s *Site) { s.URL = "" })}, "", ""},
+		"of somebody else":  {[]Site{without(func(s *Site) { s.DocumentRoot = "/srv" })}, "", ""},
+	} {
+		if url, host := addressOf(test.sites, link, "public"); url != test.url || host != test.host {
+			t.Errorf("%s: %q %q", name, url, host)
+		}
+	}
+}

@@ -1,0 +1,18 @@
+package config
+
+// Locate completes each probe that has no address with the one that find tells for
+// the instance's link, and what is served behind it; "" where find knows none.
+func (c *Config) Locate(find func(link, docroot string) (url, host string)) {
+	for i := range c.Apps {
+		app := &c.Apps[i]
+		for k := range app.Instances {
+			one := &app.Instances[k]
+			if one.Probe.Off || one.Probe.URL != "" {
+				continue
+			}
+			if url, host := find(one.Link, app.Docroot); url != "" {
+				one.Probe = &Probe{URL: url, Host: host}
+			}
+		}
+	}
+}
