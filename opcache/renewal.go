@@ -20,6 +20,7 @@ const EndWorkers Action = "workers"
 const (
 	FigurePreloadMoves = "preload_moves" // what opcache.preload loads is of the release that is left
 	FigureUserINI      = "user_ini"      // a .user.ini that workers remember changes
+	FigureSettings     = "fpm_settings"  // what FPM's configuration includes from a release changes
 )
 
 // Needs is what a switch does to one FPM master that neither the sweep nor an
@@ -29,6 +30,8 @@ type Needs struct {
 	UserINI []string // files of the document roots that workers remember and that change, for people
 	Apache  bool     // the cache is part of Apache (mod_php), which has no .user.ini
 	MayEnd  error    // why its workers cannot be ended one by one; nil: they can
+
+	Settings bool // FPM's configuration includes files through links, and they change
 }
 
 // Renewal is what one FPM master has to do with the switch.
@@ -53,6 +56,10 @@ func (n Needs) Decide() (Decision, error) {
 			return d, err
 		}
 		d.Action, d.Reasons = MethodFPM.action(true, n.Apache), append(d.Reasons, Reason{Figure: FigurePreloadMoves, Value: 1, Crossed: true, Text: n.Preload.text()})
+	}
+	if n.Settings {
+		d.Action, d.Reasons = ReloadFPM, append(d.Reasons, Reason{Figure: FigureSettings, Value: 1, Crossed: true,
+			Text: "FPM's configuration includes settings of the release, and they change"})
 	}
 	if len(n.UserINI) == 0 {
 		return d, nil
@@ -85,6 +92,6 @@ func (d Decision) Reloads() bool { return d.Action == ReloadFPM || d.Action == R
 // Renews tells a restart that has to come with the switch, whatever room there is.
 func (d Decision) Renews() bool {
 	return d.Reloads() && slices.ContainsFunc(d.Reasons, func(r Reason) bool {
-		return r.Figure == FigureUserINI || r.Figure == FigurePreloadMoves
+		return r.Figure == FigureUserINI || r.Figure == FigurePreloadMoves || r.Figure == FigureSettings
 	})
 }

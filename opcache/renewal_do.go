@@ -15,9 +15,10 @@ type renewing struct {
 	memory        *memory
 	master        php.Master // the zero Master where this machine does not show it
 	configuration php.Configuration
-	preloaded     []string // scripts, as this machine sees them
-	next          string   // preload script after the switch, where that is of a release
-	passed        []string // places of the sites' links that opcache.preload leads through
+	preloaded     []string          // scripts, as this machine sees them
+	next          string            // preload script after the switch, where that is of a release
+	passed        []string          // places of the sites' links that opcache.preload leads through
+	moved         map[string]string // where the places of the sites' links lead after the switch
 	preload       Preloading
 	forgets       bool // no worker remembers a .user.ini: its folder is another after the switch, or it reads none
 }
@@ -81,17 +82,14 @@ func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*renewing, error
 }
 
 func newRenewing(ctx context.Context, m *memory, moved map[string]string) (*renewing, error) {
-	one := &renewing{memory: m}
+	one := &renewing{memory: m, moved: moved}
 	first := m.caches[0]
 	var err error
 	if one.configuration, err = first.agent().Configuration(ctx); err != nil {
 		return nil, err
 	}
-	if one.configuration.Preload == "" {
-		return one, nil
-	}
-	if one.master, err = m.find(ctx); err != nil {
-		return nil, err
+	if one.master, err = m.find(ctx); err != nil || one.configuration.Preload == "" {
+		return one, err
 	}
 	_, one.passed = follow(one.file(), moved)
 	paths, err := first.agent().Preloaded(ctx)
@@ -131,6 +129,13 @@ func (r *renewing) renewal(ctx context.Context, docroot string, sites []Link) (R
 		renewal.Notes = append(renewal.Notes, "nobody knows what workers remember wrongly: "+err.Error())
 	case len(n.UserINI) > 0:
 		n.MayEnd = r.memory.mayEnd(ctx)
+	}
+	n.Settings, err = r.settings(ctx)
+	if errors.Is(err, php.ErrUntried) {
+		renewal.Notes, err = append(renewal.Notes, err.Error()), nil
+	}
+	if err != nil {
+		return renewal, err
 	}
 	if renewal.Decision, err = n.Decide(); err != nil || !r.preload.changes() {
 		return renewal, err

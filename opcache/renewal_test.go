@@ -35,6 +35,8 @@ func TestWhatHasToBeRenewed(t *testing.T) {
 		"preloaded site leaves releases": {preload("v1", "", both...), None, nil, ErrOnePreload},
 		"user.ini":                       {Needs{UserINI: []string{".user.ini"}}, EndWorkers, []string{FigureUserINI}, nil},
 		"user.ini, workers of others":    {Needs{UserINI: []string{".user.ini"}, MayEnd: syscall.EPERM}, ReloadFPM, []string{FigureUserINI}, nil},
+		"settings":                       {Needs{Settings: true}, ReloadFPM, []string{FigureSettings}, nil},
+		"settings and user.ini":          {Needs{Settings: true, UserINI: []string{".user.ini"}}, ReloadFPM, []string{FigureSettings, FigureUserINI}, nil},
 		"both": {Needs{UserINI: []string{".user.ini"}, Preload: preload("v1", "v2", both...).Preload}, ReloadFPM,
 			[]string{FigurePreloadMoves, FigureUserINI}, nil},
 	} {

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/report"
+	"relink/php"
 )
 
 // ResetResult tells what "opcache reset" did. As JSON it is the contract of
@@ -50,6 +52,9 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	if err == nil {
 		s.setup.Restart.Waiting = Announce(s.screen.Line)
 		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
+	}
+	if errors.Is(err, php.ErrKillsRequests) {
+		err = hint.With(err, "or use --force at a quiet moment")
 	}
 	for _, m := range result.done {
 		result.Masters = append(result.Masters, ResetMaster{m, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})

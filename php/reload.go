@@ -171,15 +171,15 @@ func (m Master) killsRequests(timeout time.Duration, started time.Time) error {
 	switch {
 	case timeout == 0:
 		return hint.With(fmt.Errorf("%w: process_control_timeout is 0, PHP's default", ErrKillsRequests),
-			"set process_control_timeout = 10s in the [global] section of %s and reload PHP-FPM once (that reload still kills), or use --force at a quiet moment", m.Config)
+			"set process_control_timeout = 10s in the [global] section of %s and reload PHP-FPM once (that reload still kills)", m.Config)
 	case timeout < 0:
 		return hint.With(fmt.Errorf("%w: its process_control_timeout cannot be read", ErrKillsRequests),
-			"use --force at a quiet moment, or configure `command` for its pool")
+			"let relink read the configuration of PHP-FPM, or configure `command` for its pool")
 	}
 	if changed := m.configChanged(); !started.IsZero() && changed.After(started.Add(time.Second)) {
 		return hint.With(fmt.Errorf("%w: %s was changed %s after FPM had read it, so nobody knows whether process_control_timeout was %s then",
 			ErrKillsRequests, m.Config, changed.Sub(started).Round(time.Second), timeout),
-			"reload PHP-FPM once with --force at a quiet moment: from then on it has the value of the file")
+			"reload PHP-FPM once at a quiet moment: from then on it has the value of the file")
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func TestReloadRefusedWhereTheFileIsNewer(t *testing.T) {
 	before, m := p.pids(), masterOf(t, p)
 	p.touch(m.Config, time.Minute)
 	_, err := php.ReloadFPM(withTimeout(t), m, php.ReloadOptions{Pools: []php.Pool{p.Pool()}})
-	wantReason(t, err, php.ErrKillsRequests, "was changed", "10s", "--force")
+	wantReason(t, err, php.ErrKillsRequests, "was changed", "10s", "reload PHP-FPM once")
 	p.wantUntouched(before)
 }
 

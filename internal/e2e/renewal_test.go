@@ -25,6 +25,7 @@ type village struct {
 	*town
 	preload string // of the master, below root; "": none
 	timeout string // process_control_timeout
+	include string // of the pool, below root; "": none
 }
 
 // newVillage is on v1 before its server starts: a master does not start without
@@ -97,6 +98,9 @@ func (v *village) start() {
 	}
 	if v.timeout != "" {
 		master.Settings["process_control_timeout"] = v.timeout
+	}
+	if v.include != "" {
+		master.Pools = []sandbox.Pool{{Name: "www", Settings: map[string]string{"include": v.path(v.include)}}}
 	}
 	options := sandbox.Options{Root: v.path("srv"), Masters: []sandbox.Master{master}}
 	for _, host := range v.hosts {
@@ -304,6 +308,30 @@ func TestUserINIFollowsTheSwitch(t *testing.T) {
 		t.Errorf("restart %+v", back.Restart)
 	}
 	v.followed(report, ended, "nothing")
+}
+
+// What FPM's configuration includes from a release is read at a reload only.
+func TestSettingsFollowTheSwitch(t *testing.T) {
+	v := newVillage(t, village{include: "www/club1/conf/*.conf", timeout: "10s"}, map[string]string{
+		"conf/pool.conf": "env[SETTINGS] = %[1]s\n",
+		"index.php":      "<?php echo 'release ', getenv('SETTINGS') === '%[1]s' ? '%[1]s' : 'mixed';",
+		"page.php":       "<?php echo 'release %[1]s';",
+	})
+	v.visit()
+	report, ended := v.relink("deploy", "v2", "--all")
+	if report.Restart.Action != "fpm" || !strings.Contains(strings.Join(report.Restart.Reasons, " "), "settings of the release") {
+		t.Errorf("restart %+v", report.Restart)
+	}
+	v.on("v2", v.hosts...)
+	v.followed(report, ended, "v1")
+
+	v.source("v3", map[string]string{"conf/pool.conf": "no_such_directive = 1\n", "index.php": "<?php echo 'release v3';", "page.php": "<?php echo 'release v3';"})
+	out, _ := v.command("deploy", "v3", "--all").Output()
+	v.must(json.Unmarshal(out, &report))
+	if report.Exit != deploy.ExitFailed || report.Error == nil || !strings.Contains(report.Error.Message, "no_such_directive") || !strings.Contains(report.Error.Message, "nothing was changed") {
+		t.Errorf("a configuration that ends FPM: %s", out)
+	}
+	v.on("v2", v.hosts...)
 }
 
 // What dies around the reload is put right: links and preloaded code are of one
