@@ -117,14 +117,21 @@ func (r *run) drySwitch(ctx context.Context) error {
 	if r.Reset == ResetSmart {
 		r.would("compile, in the caches of %s, the scripts that are in use now", r.poolNames())
 	}
+	if len(r.App.Assets) > 0 {
+		r.would("give the release the files that only other releases have in %s, and them those of the release", strings.Join(r.App.Assets, ", "))
+	}
 	r.wouldRun("before_switch", r.App.Hooks.BeforeSwitch)
 	for _, move := range r.plan {
 		r.wouldMove(move)
 	}
-	if err := r.wouldRenew(ctx); err != nil {
+	reloads, err := r.wouldRenew(ctx)
+	if err != nil {
 		return err
 	}
 	r.wouldClear()
+	if !reloads && r.Reset == ResetSmart {
+		r.would("restart no process, unless OPcache runs out of room")
+	}
 	r.wouldRun("after_switch", r.App.Hooks.AfterSwitch)
 	return r.wouldPrune()
 }
@@ -167,9 +174,7 @@ func (r *run) wouldClear() {
 	}
 	if r.Reset == ResetAlways {
 		r.would("restart OPcache at a quiet moment")
-		return
 	}
-	r.would("restart no process, unless OPcache runs out of room")
 }
 
 func (r *run) poolNames() string {

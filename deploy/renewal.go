@@ -119,21 +119,21 @@ func (r *run) rehearseRenewals(ctx context.Context) error {
 }
 
 // wouldRenew names the reloads that will come with the switch, as far as they are
-// known before there is a release.
-func (r *run) wouldRenew(ctx context.Context) error {
+// known before there is a release, and tells whether there are any.
+func (r *run) wouldRenew(ctx context.Context) (reloads bool, err error) {
 	if r.Reset == ResetNever || r.Glance == nil {
-		return nil
+		return false, nil
 	}
 	caches, err := r.Glance(ctx)
 	if err == nil && caches == nil {
 		r.would("reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
 	}
 	if err != nil || caches == nil {
-		return err
+		return false, err
 	}
 	sites, err := r.sites()
 	if err != nil {
-		return err
+		return false, err
 	}
 	all, err := caches.Preloads(ctx, sites)
 	for _, one := range all {
@@ -142,8 +142,9 @@ func (r *run) wouldRenew(ctx context.Context) error {
 			if one.Action == opcache.ReloadApache {
 				server = "Apache"
 			}
+			reloads = true
 			r.would("reload %s (%s) with the switch: %s", server, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
-	return err
+	return reloads, err
 }
