@@ -124,7 +124,7 @@ func (p *program) commands() []*cli.Command {
 		Config: p.located, Format: resultFormat, Screen: p.screen, Log: p.log, Out: p.out, Typed: p.typed, Reached: p.reached,
 	}),
 		apache.Command(apache.Program{Config: p.located, Format: resultFormat, Screen: p.screen, Out: p.out}),
-		opcache.Command(opcache.Program{Config: p.located, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed}),
+		opcache.Command(opcache.Program{Config: p.located, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed, Known: deploy.KnownLinks}),
 		health.Command(p.health()),
 		serve.Command(serve.Program{
 			Config: p.located, Log: p.log, Version: version(),

@@ -3,6 +3,8 @@ package deploy
 import (
 	"path/filepath"
 	"time"
+
+	"relink/internal/links"
 )
 
 // App is what a deploy needs to know of one application. Paths are absolute.
@@ -24,6 +26,7 @@ type App struct {
 	AgentAt  string // the same as the PHP of the sites sees it; "" is the same path
 
 	Instances []Instance
+	Known     []string // links that were moved once, whoever they belong to now (KnownLinks)
 	Hooks     Hooks
 }
 
@@ -59,7 +62,7 @@ func (a App) journalFile() string          { return a.stateFile("journal.json") 
 func (a App) historyFile() string          { return a.stateFile("history.jsonl") }
 
 // realReleases is the releases folder without symlinks, also before it exists.
-func (a App) realReleases() string { return realPrefix(filepath.Clean(a.Releases)) }
+func (a App) realReleases() string { return links.RealFolder(a.Releases) }
 
 // releaseDir is the real folder of a release, or the folder itself where a link
 // leads to something that is no release.
@@ -75,7 +78,7 @@ func (a App) destination(release string) Destination {
 	return Destination{
 		Release: release,
 		Path:    filepath.Join(a.Releases, release, a.LinkTarget),
-		Real:    realPrefix(filepath.Join(a.releaseDir(release), a.LinkTarget)),
+		Real:    links.RealFolder(filepath.Join(a.releaseDir(release), a.LinkTarget)),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/internal/links"
 	"relink/opcache"
 	"relink/php"
 	"relink/php/probe"
@@ -81,27 +82,22 @@ func cacheLinks(plan, unsettled Plan) []opcache.Link {
 
 // inReleases completes links with the releases that they lead into, and tells
 // which old ones others stay on.
-func inReleases(links []opcache.Link, l live) []opcache.Link {
-	after := maps.Clone(l.links)
-	for _, link := range links {
-		after[placeOf(link.Path)] = link.To
+func inReleases(all []opcache.Link, use links.InUse) []opcache.Link {
+	after := links.InUse{Links: maps.Clone(use.Links)}
+	for _, link := range all {
+		after.Links[links.Place(link.Path)] = link.To
 	}
-	out := slices.Clone(links)
-	for i, link := range links {
-		out[i].FromRelease, out[i].ToRelease = releaseFolder(link.From, l.releases), releaseFolder(link.To, l.releases)
-		out[i].Shared = link.From != "" && live{links: after}.serves(out[i].FromRelease)
+	out := slices.Clone(all)
+	for i, link := range all {
+		out[i].FromRelease, out[i].ToRelease = releaseFolder(link.From, use.Releases), releaseFolder(link.To, use.Releases)
+		out[i].Shared = link.From != "" && after.Serves(out[i].FromRelease)
 	}
 	return out
 }
 
-// placeOf is where a link really lies.
-func placeOf(link string) string {
-	return filepath.Join(realPrefix(filepath.Dir(link)), filepath.Base(link))
-}
-
 // releaseFolder is the folder of the release that real lies in, or real itself.
 func releaseFolder(real, releases string) string {
-	id := releaseOf(real, releases)
+	id := links.Release(real, releases)
 	if id == "" || filepath.IsAbs(id) {
 		return id
 	}

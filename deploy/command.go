@@ -227,6 +227,9 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 		}
 	}
 	s.options.App.AgentDir, s.options.App.AgentAt = opcache.AgentDir(s.config, a.Pools)
+	if s.options.App.Known, err = KnownLinks(s.config.StateDir, a.Name); err != nil {
+		return nil, err
+	}
 	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
 	return cleanUp, err
 }
@@ -267,7 +270,7 @@ func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") +
 
 // reach finds the PHPs inside of web servers itself.
 func (s *session) reach(ctx context.Context) (Caches, error) {
-	setup, err := opcache.FromConfig(s.config)
+	setup, err := opcache.FromConfig(s.config, KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +279,7 @@ func (s *session) reach(ctx context.Context) (Caches, error) {
 
 // connect reaches the pools that serve the application.
 func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) {
-	setup, err := opcache.FromConfig(s.config)
+	setup, err := opcache.FromConfig(s.config, KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +292,7 @@ func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) 
 
 // glance reaches them where that installs nothing.
 func (s *session) glance(ctx context.Context) (Caches, error) {
-	setup, err := opcache.FromConfig(s.config)
+	setup, err := opcache.FromConfig(s.config, KnownLinks)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/deploy/webmap"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/probe"
@@ -30,7 +31,7 @@ type run struct {
 	journal   Journal
 	unsettled Plan // moves of earlier deploys whose old release may still come back
 
-	states   []LinkState
+	states   []links.State
 	resolved source.Resolved
 	to       []Destination   // of each instance
 	release  release.Release // where the links go; of a folder that is no release only ID and Path

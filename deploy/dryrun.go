@@ -190,14 +190,14 @@ func (r *run) wouldPrune() error {
 	if err != nil {
 		return err
 	}
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return err
 	}
 	for _, move := range r.plan {
-		live.links[move.Place] = move.To.Real
+		live.Links[move.Place] = move.To.Real
 	}
-	for _, one := range release.Prunable(releases, live.ids(), r.inUse(), r.App.Keep) {
+	for _, one := range release.Prunable(releases, live.IDs(), r.inUse(), r.App.Keep) {
 		r.would("remove release %s", one.ID)
 	}
 	return nil

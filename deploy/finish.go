@@ -139,12 +139,12 @@ func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
 func (r *run) unusedAfter(plan Plan) ([]string, error) {
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
 	}
 	for _, move := range plan.Needed() {
-		live.links[move.Place] = move.To.Real
+		live.Links[move.Place] = move.To.Real
 	}
 	releases, err := r.store.List()
 	if err != nil {
@@ -160,7 +160,7 @@ func (r *run) unusedAfter(plan Plan) ([]string, error) {
 		}
 	}
 	slices.Sort(folders)
-	return slices.DeleteFunc(slices.Compact(folders), live.serves), nil
+	return slices.DeleteFunc(slices.Compact(folders), live.Serves), nil
 }
 
 // done ends the journal with a line of history. What is not settled stays in

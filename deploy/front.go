@@ -14,6 +14,7 @@ import (
 
 	"relink/deploy/front"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php"
@@ -118,8 +119,8 @@ func doorsOf(sites []front.Site) []probe.Door {
 // linked are the instances that have a link.
 func (r *run) linked() []Instance {
 	return slices.DeleteFunc(slices.Clone(r.App.Instances), func(i Instance) bool {
-		state, err := ReadLink(i.Link)
-		return err == nil && state.Kind == LinkMissing
+		state, err := links.Read(i.Link)
+		return err == nil && state.Kind == links.Missing
 	})
 }
 
@@ -227,7 +228,7 @@ func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
 	if r.caches != nil {
 		file, known = r.caches.ToHost(s.Answer), r.caches.Has(s.Answer)
 	}
-	seen.served(s, releaseOf(file, r.App.realReleases()))
+	seen.served(s, links.Release(file, r.App.realReleases()))
 	want := r.App.releaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
 	case !inside && !r.ours(file):
@@ -266,7 +267,7 @@ func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
 		if s.Err != nil {
 			one.Error = s.Err.Error()
 		} else {
-			one.served(s, releaseOf(s.Answer.File, a.realReleases()))
+			one.served(s, links.Release(s.Answer.File, a.realReleases()))
 		}
 		all = append(all, one)
 	}

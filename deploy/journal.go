@@ -11,6 +11,7 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache"
 )
 
@@ -92,7 +93,7 @@ func readJournal(path string) (*Journal, error) {
 	journal, err := parseJournal(text)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("%w %s: %w", ErrJournal, path, err),
-			`see with "relink status" where each link leads, put them right by hand, then move %s away`, quote(path))
+			`see with "relink status" where each link leads, put them right by hand, then move %s away`, links.Quote(path))
 	}
 	return journal, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/deploy/webmap"
+	"relink/internal/links"
 	"relink/opcache"
 )
 
@@ -50,8 +51,8 @@ func hostKey(host string) string {
 
 // linkedRelease is the release that an instance's link leads to, "" for none.
 func (a App) linkedRelease(instance Instance) string {
-	state, err := ReadLink(instance.Link)
-	if err != nil || state.Kind != LinkGood {
+	state, err := links.Read(instance.Link)
+	if err != nil || state.Kind != links.Good {
 		return ""
 	}
 	return targetOf(state, a.realReleases()).Release

@@ -8,6 +8,7 @@ import (
 
 	"relink/deploy/release"
 	"relink/internal/hint"
+	"relink/internal/links"
 )
 
 // ErrDivided: some links would stay on a path that others leave, and that cannot
@@ -17,7 +18,7 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 // goal is where one instance is, and where it shall be after the switch.
 type goal struct {
 	instance Instance
-	state    LinkState
+	state    links.State
 	now      string // release, or the folder that is none; "" without a link
 	to       Destination
 	chosen   bool // the run is about it; else it stays where it is
@@ -39,7 +40,7 @@ func (r *run) apart(repeat func(of string) (Destination, error)) error {
 	if err != nil {
 		return err
 	}
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (r *run) goals() ([]goal, error) {
 		if chosen[instance.Name] {
 			continue
 		}
-		state, err := ReadLink(instance.Link)
+		state, err := links.Read(instance.Link)
 		if err != nil {
 			return nil, fmt.Errorf("instance %s: %w", instance.Name, err)
 		}
@@ -94,14 +95,16 @@ func (r *run) goals() ([]goal, error) {
 
 // paths tells which releases' paths can be used after a switch.
 type paths struct {
-	live    live
+	live    links.InUse
+	named   map[string]bool // places of the instances
 	leaving map[string]bool // releases that an instance leaves
 	used    map[string]bool // those that a link leads to now
 }
 
-func newPaths(goals []goal, l live) paths {
-	p := paths{live: l, leaving: map[string]bool{}, used: l.ids()}
+func newPaths(goals []goal, live links.InUse) paths {
+	p := paths{live: live, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
 	for _, g := range goals {
+		p.named[g.state.Place()] = true
 		if g.leaves() {
 			p.leaving[g.now] = true
 		}
@@ -134,8 +137,8 @@ const wayOut = "deploy to all instances; or set opcache.revalidate_path=1 for th
 // server serves it, its visitors keep the old path alive.
 func (r *run) refuseStrangers(p paths) error {
 	var strangers []string
-	for place, real := range p.live.links {
-		if id := releaseOf(real, p.live.releases); !p.live.named[place] && p.leaving[id] {
+	for place, real := range p.live.Links {
+		if !p.named[place] && p.leaving[links.Release(real, p.live.Releases)] {
 			strangers = append(strangers, place)
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 )
 
 // Target is one end of a move: where a link leads. The zero Target is "no link".
@@ -91,7 +91,7 @@ func (p Plan) Previous() string {
 
 // PlanMoves is what brings the instances, whose links are in these states, to
 // their destinations. releases is the real path of the releases folder.
-func PlanMoves(instances []Instance, states []LinkState, to []Destination, releases string) (Plan, error) {
+func PlanMoves(instances []Instance, states []links.State, to []Destination, releases string) (Plan, error) {
 	plan, taken := make(Plan, 0, len(instances)), map[string]string{}
 	for i, instance := range instances {
 		place := states[i].Place()
@@ -105,7 +105,7 @@ func PlanMoves(instances []Instance, states []LinkState, to []Destination, relea
 	return plan, nil
 }
 
-func planMove(instance Instance, state LinkState, to Destination, releases string) Move {
+func planMove(instance Instance, state links.State, to Destination, releases string) Move {
 	return Move{
 		Instance: instance.Name, Link: instance.Link, Place: state.Place(),
 		From: targetOf(state, releases),
@@ -114,27 +114,16 @@ func planMove(instance Instance, state LinkState, to Destination, releases strin
 	}
 }
 
-func targetOf(state LinkState, releases string) Target {
-	if state.Kind != LinkGood && state.Kind != LinkDangling {
+func targetOf(state links.State, releases string) Target {
+	if state.Kind != links.Good && state.Kind != links.Dangling {
 		return Target{}
 	}
-	return Target{Release: releaseOf(state.Real, releases), Literal: state.Literal, Real: state.Real}
-}
-
-// releaseOf is the id of the release that a real folder lies in, or the folder
-// itself if it lies in none: trees of links made by hand are taken over as they are.
-func releaseOf(real, releases string) string {
-	inside, found := strings.CutPrefix(real, releases+string(filepath.Separator))
-	if !found {
-		return real
-	}
-	id, _, _ := strings.Cut(inside, string(filepath.Separator))
-	return id
+	return Target{Release: links.Release(state.Real, releases), Literal: state.Literal, Real: state.Real}
 }
 
 // literalFor keeps the style of the link that is there: people who made
 // relative links did so because their tree is moved or mounted elsewhere.
-func literalFor(state LinkState, to Destination) string {
+func literalFor(state links.State, to Destination) string {
 	if state.Literal == "" || filepath.IsAbs(state.Literal) {
 		return to.Path
 	}

@@ -10,6 +10,7 @@ import (
 
 	"relink/deploy/release"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -93,7 +94,7 @@ func (r *run) connect(ctx context.Context) error {
 // fresh tells whether no instance has a link yet: nothing can be stale of them,
 // and the PHP that will serve them (mod_php) may be none that is known before.
 func (r *run) fresh() bool {
-	return len(r.states) > 0 && !slices.ContainsFunc(r.states, func(s LinkState) bool { return s.Kind != LinkMissing })
+	return len(r.states) > 0 && !slices.ContainsFunc(r.states, func(s links.State) bool { return s.Kind != links.Missing })
 }
 
 // findAddressing asks the pools what the front door has not told.

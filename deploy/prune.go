@@ -87,7 +87,7 @@ func (r *run) emptied(ctx context.Context, removable []release.Release) (string,
 
 // removable is what may go, in the order to remove it.
 func (r *run) removable() ([]release.Release, error) {
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (r *run) removable() ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	return release.Prunable(releases, live.ids(), r.inUse(), r.App.Keep), nil
+	return release.Prunable(releases, live.IDs(), r.inUse(), r.App.Keep), nil
 }
 
 // inUse are the releases that a worker may still be on which has not been

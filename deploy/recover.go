@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/webmap"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -88,7 +89,7 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	}
 	var places []string
 	for _, state := range states {
-		if state.Kind != LinkNoParent {
+		if state.Kind != links.NoParent {
 			places = append(places, state.Place())
 		}
 	}
@@ -128,12 +129,12 @@ func (r *run) recoverStaging(ctx context.Context, left Journal) error {
 	if left.Made {
 		made = append(made, left.Release)
 	}
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return err
 	}
 	for _, id := range made {
-		if _, err := r.store.Get(id); err != nil || live.ids()[id] {
+		if _, err := r.store.Get(id); err != nil || live.IDs()[id] {
 			continue
 		}
 		if err := r.store.Remove(ctx, id); err != nil {

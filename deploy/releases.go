@@ -40,12 +40,12 @@ func ReadReleases(app App) (Releases, error) {
 	if err != nil {
 		return result, err
 	}
-	live, err := app.live()
+	live, err := app.InUse()
 	if err != nil {
 		return result, err
 	}
 	for _, one := range releases {
-		result.Releases = append(result.Releases, recordOf(one, live.count(one.ID)))
+		result.Releases = append(result.Releases, recordOf(one, app.on(one.ID, live)))
 	}
 	return result, nil
 }

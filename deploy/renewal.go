@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -74,23 +75,23 @@ func (r *run) decideRenewals(ctx context.Context) error {
 // sites are all instances, those that stay included: what a master preloads is
 // for all of them.
 func (r *run) sites() ([]opcache.Link, error) {
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
 	}
 	moving := cacheLinks(r.plan, nil)
-	links := append([]opcache.Link{}, moving...)
+	all := append([]opcache.Link{}, moving...)
 	named := map[string]bool{}
 	for _, link := range moving {
-		named[placeOf(link.Path)] = true
+		named[links.Place(link.Path)] = true
 	}
 	for _, instance := range r.App.Instances {
-		place := placeOf(instance.Link)
-		if real := live.links[place]; real != "" && !named[place] {
-			links = append(links, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
+		place := links.Place(instance.Link)
+		if real := live.Links[place]; real != "" && !named[place] {
+			all = append(all, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
 		}
 	}
-	return inReleases(links, live), nil
+	return inReleases(all, live), nil
 }
 
 // rehearseRenewals makes sure that the reloads may be done, and waits until it is

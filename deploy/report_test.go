@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache"
 	"relink/php/webserver"
 
@@ -102,15 +103,15 @@ func TestStatusText(t *testing.T) {
 	status := Status{
 		App: "booking", SetUp: opcache.Keyed,
 		Instances: []InstanceStatus{
-			{Name: "club1", Link: "/var/www/club1", State: LinkGood, Release: "20261123T054127Z-v2", Since: since, Sites: []SiteStatus{
+			{Name: "club1", Link: "/var/www/club1", State: links.Good, Release: "20261123T054127Z-v2", Since: since, Sites: []SiteStatus{
 				{Host: "club1.example.org", Server: "nginx", Handler: webserver.FPM, Pool: "unix:/run/php/php8.2-fpm.sock", OPcache: &CacheOfSite{PID: 4700, Started: since}},
 				{Host: "club1.example.org"},
 			}},
-			{Name: "club2", Link: "/var/www/club2", State: LinkDangling, Release: "20261122T120000Z-v1", Sites: []SiteStatus{
+			{Name: "club2", Link: "/var/www/club2", State: links.Dangling, Release: "20261122T120000Z-v1", Sites: []SiteStatus{
 				{Server: "apache", ServerPID: 812, Handler: webserver.ModPHP},
 			}},
-			{Name: "club3", Link: "/var/www/club3", State: LinkMissing},
-			{Name: "club4", Link: "/var/www/club4", State: LinkBlocked},
+			{Name: "club3", Link: "/var/www/club3", State: links.Missing},
+			{Name: "club4", Link: "/var/www/club4", State: links.Blocked},
 		},
 		Releases: []ReleaseStatus{
 			{Release: "20261123T054127Z-v2", Instances: 1, Cached: &opcache.Footprint{Scripts: 301, Bytes: 14 << 20}},

@@ -46,11 +46,11 @@ func (r *run) countShared(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return err
 	}
-	r.report.SharedBy, r.report.LiveBytes = live.count(r.release.ID), held[root].Bytes
+	r.report.SharedBy, r.report.LiveBytes = r.App.on(r.release.ID, live), held[root].Bytes
 	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
 	return nil
 }

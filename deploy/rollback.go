@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 )
 
 // ErrBadRelease: the release was marked bad when it failed.
@@ -69,7 +70,7 @@ func (r *run) findTargets() error {
 	return errors.Join(failed...)
 }
 
-func (r *run) targetBefore(history []Event, instance Instance, state LinkState) (Destination, error) {
+func (r *run) targetBefore(history []Event, instance Instance, state links.State) (Destination, error) {
 	current := targetOf(state, r.App.realReleases())
 	r.nameContent(&current)
 	target, found := before(history, instance.Name, current)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"relink/internal/links"
 )
 
 // Serving is a release and the instances whose links lead to it.
@@ -17,9 +19,9 @@ type Serving struct {
 func serving(instances []Instance, releases string) []Serving {
 	groups := map[string][]string{}
 	for _, instance := range instances {
-		state, err := ReadLink(instance.Link)
+		state, err := links.Read(instance.Link)
 		if err != nil {
-			state.Kind = LinkMissing
+			state.Kind = links.Missing
 		}
 		release := targetOf(state, releases).Release
 		groups[release] = append(groups[release], instance.Name)

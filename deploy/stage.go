@@ -42,7 +42,7 @@ func (r *run) sameAlready() (release.Release, error) {
 	if r.Rebuild || r.resolved.Commit == "" {
 		return none, nil
 	}
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return none, err
 	}
@@ -52,7 +52,7 @@ func (r *run) sameAlready() (release.Release, error) {
 	}
 	for _, one := range releases {
 		same := one.Sealed && one.Bad == nil && one.Commit == r.resolved.Commit && one.Source == r.resolved.Source
-		if same && live.ids()[one.ID] && !r.allOn(one.ID) {
+		if same && live.IDs()[one.ID] && !r.allOn(one.ID) {
 			return one, nil
 		}
 	}

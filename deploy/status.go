@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -30,7 +31,7 @@ type Status struct {
 type InstanceStatus struct {
 	Name    string       `json:"name"`
 	Link    string       `json:"link"`
-	State   LinkKind     `json:"state"`
+	State   links.Kind   `json:"state"`
 	Release string       `json:"release"` // id, or folder that is no release; "" where there is no link
 	Target  string       `json:"target"`  // the real folder
 	Since   time.Time    `json:"since,omitzero"`
@@ -86,7 +87,7 @@ func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Cac
 }
 
 func instanceStatus(app App, instance Instance, history []Event) (InstanceStatus, error) {
-	state, err := ReadLink(instance.Link)
+	state, err := links.Read(instance.Link)
 	if err != nil {
 		return InstanceStatus{}, fmt.Errorf("instance %s: %w", instance.Name, err)
 	}
@@ -172,13 +173,13 @@ func (s Status) Text(w io.Writer, width int) error {
 
 func (i InstanceStatus) shown() string {
 	switch i.State {
-	case LinkGood:
+	case links.Good:
 		return i.Release
-	case LinkDangling:
+	case links.Dangling:
 		return i.Release + " (missing)"
-	case LinkMissing:
+	case links.Missing:
 		return "no link yet"
-	case LinkNoParent:
+	case links.NoParent:
 		return "the link's folder is missing"
 	}
 	return "not a link"

@@ -57,7 +57,7 @@ func (r *run) watchLinks(ctx context.Context, links []opcache.Link) (Switch, err
 	if r.caches == nil {
 		return nil, nil
 	}
-	live, err := r.App.live()
+	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 )
 
 // undo puts the links back after a failure, with the same cache work as the
@@ -77,7 +78,7 @@ func (r *run) putBack(ctx context.Context) (linkErr, cacheErr error) {
 // the links that lead to neither of the two.
 func undoable(moves Plan) (back Plan, strangers []string, err error) {
 	for _, move := range moves {
-		state, err := ReadLink(move.Place)
+		state, err := links.Read(move.Place)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"relink/deploy/front"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache"
 	"relink/php"
 )
@@ -115,7 +116,7 @@ func (r *run) ours(file string) bool {
 	if within(file, r.App.realReleases()) {
 		return true
 	}
-	return slices.ContainsFunc(r.states, func(s LinkState) bool { return s.Real != "" && within(file, s.Real) })
+	return slices.ContainsFunc(r.states, func(s links.State) bool { return s.Real != "" && within(file, s.Real) })
 }
 
 func within(file, folder string) bool {
@@ -137,7 +138,7 @@ func (r *run) strangePath(s front.Sight, file string) error {
 func (r *run) seenReleases(file string) string {
 	known := map[string]bool{r.release.ID: true}
 	for _, state := range r.states {
-		known[releaseOf(state.Real, r.App.realReleases())] = true
+		known[links.Release(state.Real, r.App.realReleases())] = true
 	}
 	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
 		if known[path.Base(dir)] {

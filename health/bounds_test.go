@@ -11,6 +11,7 @@ import (
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache/report"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,8 +41,8 @@ func facts() Facts {
 			Queue: pointer[int64](0), Growth: &PoolGrowth{Since: before}}},
 		Masters: []Master{m},
 		Apps: []App{{Name: "booking", Releases: "/srv/releases", Instances: []Instance{
-			{Name: "club1", Link: "/var/www/club1", Kind: deploy.LinkGood, Real: "/srv/releases/v1", Release: "v1", Inside: true, Known: known, Changed: now.Add(-72 * time.Hour)},
-			{Name: "club2", Link: "/var/www/club2", Kind: deploy.LinkGood, Real: "/srv/releases/v1", Release: "v1", Inside: true, Known: known, Changed: now.Add(-72 * time.Hour)},
+			{Name: "club1", Link: "/var/www/club1", Kind: links.Good, Real: "/srv/releases/v1", Release: "v1", Inside: true, Known: known, Changed: now.Add(-72 * time.Hour)},
+			{Name: "club2", Link: "/var/www/club2", Kind: links.Good, Real: "/srv/releases/v1", Release: "v1", Inside: true, Known: known, Changed: now.Add(-72 * time.Hour)},
 		}}},
 		FileSystems: []FileSystem{{Path: "/srv/releases", Bytes: 1000 << 20, FreeBytes: 500 << 20, Inodes: 1000, Free: 500}},
 		Report:      &report.Report{},
@@ -254,7 +255,7 @@ func TestChecksAreDescribed(t *testing.T) {
 func TestEveryBrokenLinkIsADetail(t *testing.T) {
 	f := facts()
 	for i := range 100 {
-		f.Apps[0].Instances = append(f.Apps[0].Instances, Instance{Name: fmt.Sprint("site", i), Kind: deploy.LinkMissing})
+		f.Apps[0].Instances = append(f.Apps[0].Instances, Instance{Name: fmt.Sprint("site", i), Kind: links.Missing})
 	}
 	if r := made(Evaluate(f, limits(t)), "links")[0]; r.Message != "100 of 102 links not in order" || len(r.Details) != 100 {
 		t.Errorf("%+v", r)

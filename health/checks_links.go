@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -59,7 +59,7 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 
 func (a *App) neverDeployed() bool {
 	for _, i := range a.Instances {
-		if i.Kind != deploy.LinkMissing {
+		if i.Kind != links.Missing {
 			return false
 		}
 	}
@@ -71,13 +71,13 @@ func (i *Instance) Judge() (State, string) {
 	switch {
 	case i.Err != nil:
 		return Critical, oneLine(i.Err.Error())
-	case i.Kind == deploy.LinkMissing:
+	case i.Kind == links.Missing:
 		return Critical, "there is no link"
-	case i.Kind == deploy.LinkNoParent:
+	case i.Kind == links.NoParent:
 		return Critical, "the folder for the link does not exist"
-	case i.Kind == deploy.LinkBlocked:
+	case i.Kind == links.Blocked:
 		return Warning, "is not a symbolic link, so that no deploy can move it"
-	case i.Kind == deploy.LinkDangling:
+	case i.Kind == links.Dangling:
 		return Critical, "leads to " + i.Literal + ", which does not exist"
 	case i.Docroot != nil:
 		return Critical, "its document root cannot be served: " + oneLine(i.Docroot.Error())
@@ -122,7 +122,7 @@ func (a *App) byRelease() (groups map[string][]Instance, newest string) {
 	groups = map[string][]Instance{}
 	var last time.Time
 	for _, i := range a.Instances {
-		if i.Kind != deploy.LinkGood || i.Err != nil {
+		if i.Kind != links.Good || i.Err != nil {
 			continue
 		}
 		groups[i.Release] = append(groups[i.Release], i)

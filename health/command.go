@@ -248,6 +248,7 @@ func dependencies(c *config.Config) Deps {
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
 		}}
+		app.Known, _ = deploy.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
 		for _, i := range a.Instances {
 			app.Instances = append(app.Instances, deploy.Instance{Name: i.Name, Link: i.Link,
 				Address: deploy.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
@@ -259,7 +260,7 @@ func dependencies(c *config.Config) Deps {
 
 func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 	return func(ctx context.Context) ([]php.Pool, error) {
-		setup, err := opcache.FromConfig(c)
+		setup, err := opcache.FromConfig(c, deploy.KnownLinks)
 		if err != nil {
 			return nil, err
 		}

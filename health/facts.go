@@ -6,6 +6,7 @@ import (
 	"relink/deploy"
 	"relink/deploy/release"
 	"relink/fcgi"
+	"relink/internal/links"
 	"relink/opcache/report"
 	"relink/php"
 )
@@ -85,6 +86,7 @@ type App struct {
 	Pools     []string // addresses; none: all
 	Releases  string   // real folder
 	Instances []Instance
+	InUse     links.InUse // what links lead to, those of no instance too
 
 	Pending   *deploy.PendingStatus // a deploy that is under way, was interrupted or is not settled
 	Locked    *deploy.Holder        // who deploys now
@@ -104,7 +106,7 @@ type App struct {
 type Instance struct {
 	Name    string
 	Link    string
-	Kind    deploy.LinkKind
+	Kind    links.Kind
 	Literal string
 	Real    string          // the folder that it leads to
 	Release string          // id, or the folder where it is no release

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/internal/links"
 	"relink/opcache/report"
 	"relink/php"
 )
@@ -168,7 +169,7 @@ func (g *gathering) reported() []report.Application {
 		apps[i] = report.Application{Name: a.Name, Releases: a.Releases}
 		for _, one := range a.Instances {
 			instance := report.Instance{Name: one.Name, Link: one.Link}
-			if one.Kind == deploy.LinkGood {
+			if one.Kind == links.Good {
 				instance.Target = one.Real
 			}
 			apps[i].Instances = append(apps[i].Instances, instance)

@@ -10,6 +10,7 @@ import (
 
 	"relink/deploy"
 	"relink/deploy/release"
+	"relink/internal/links"
 )
 
 // readApps looks at links, releases and the state of deploys.
@@ -32,6 +33,7 @@ func (g *gathering) readApp(ctx context.Context, a Application) App {
 	for _, instance := range a.Instances {
 		app.Instances = append(app.Instances, readInstance(a, instance, store, known))
 	}
+	app.InUse, _ = a.InUse() // of a link that cannot be read its instance tells
 	app.readDeploys(ctx, a)
 	if app.ReleaseErr == nil && app.Locked == nil && !g.Cheap { // a deploy that runs has releases of its own in the making
 		app.Prunable, app.ReleaseErr = prunable(ctx, a)
@@ -41,7 +43,7 @@ func (g *gathering) readApp(ctx context.Context, a Application) App {
 
 func readInstance(a Application, configured deploy.Instance, store *release.Store, known map[string]release.Release) Instance {
 	i := Instance{Name: configured.Name, Link: configured.Link}
-	state, err := deploy.ReadLink(configured.Link)
+	state, err := links.Read(configured.Link)
 	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, err
 	if err != nil || state.Real == "" {
 		return i

@@ -4,12 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"relink/internal/realpath"
 )
 
 // findStale looks in each cache for code that no link leads to any more.
@@ -67,38 +63,11 @@ func (c *cache) old(app *App) []OldRelease {
 		}
 	}
 	var all []OldRelease
-	linked := linkedReleases(app)
+	linked := app.InUse.IDs()
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		if !linked[id] {
 			all = append(all, *held[id])
 		}
 	}
 	return all
-}
-
-// linkedReleases are those that an instance is on, or a link beside the
-// instances or in the releases folder that the configuration does not name.
-func linkedReleases(app *App) map[string]bool {
-	linked, folders := map[string]bool{}, map[string]bool{app.Releases: true}
-	for _, i := range app.Instances {
-		linked[i.Release] = true
-		folders[filepath.Dir(i.Link)] = true
-	}
-	for folder := range folders {
-		entries, err := os.ReadDir(folder)
-		if err != nil {
-			continue // then it holds no link that anybody follows
-		}
-		for _, entry := range entries {
-			if entry.Type() != os.ModeSymlink {
-				continue
-			}
-			real, err := realpath.Of(filepath.Join(folder, entry.Name()))
-			if below, inside := strings.CutPrefix(real, app.Releases+"/"); err == nil && inside {
-				id, _, _ := strings.Cut(below, "/")
-				linked[id] = true
-			}
-		}
-	}
-	return linked
 }

@@ -12,6 +12,7 @@ import (
 
 	"relink/deploy"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache/report"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,7 +28,7 @@ func troubled() Facts {
 	f.Pools = append(f.Pools, Pool{Address: "unix:/run/php/shop's | new.sock", Err: hint.With(down, "start it")})
 	f.Masters = append(f.Masters, Master{MasterReport: report.MasterReport{Name: "unix:/run/php/shop's | new.sock"}, Err: down})
 	a := &f.Apps[0]
-	a.Instances[1].Kind, a.Instances[1].Literal = deploy.LinkDangling, "/srv/releases/gone"
+	a.Instances[1].Kind, a.Instances[1].Literal = links.Dangling, "/srv/releases/gone"
 	a.Last = &deploy.Event{Operation: deploy.OperationDeploy, Release: "v2", Time: time.Date(2026, 11, 23, 11, 0, 0, 0, time.Local), Undone: "check of club1: status 500\nwant 200"}
 	return f
 }

@@ -27,6 +27,7 @@ type Program struct {
 	Log     func() zerolog.Logger
 	Out     io.Writer                                   // for results
 	Deploys func(state, app string) ([]Deployed, error) // recorded deploys of an application
+	Known   Known
 }
 
 // Command is "relink opcache".
@@ -162,7 +163,7 @@ func (p Program) with(c *cli.Context, formats []string, arguments int, do func(*
 		return err
 	}
 	s := &session{format: format, out: p.Out, screen: p.Screen(), log: p.Log(), deploys: p.Deploys, requests: int64(read.Thresholds.HitRateRequests)}
-	if s.setup, err = FromConfig(read); err != nil {
+	if s.setup, err = FromConfig(read, p.Known); err != nil {
 		return err
 	}
 	if name := c.String("app"); name != "" {
@@ -192,8 +193,11 @@ func formatOf(c *cli.Context, known []string) (string, error) {
 	return "text", nil
 }
 
+// Known tells the links of an application that were moved once.
+type Known func(state, app string) ([]string, error)
+
 // FromConfig translates the configuration.
-func FromConfig(c *config.Config) (Setup, error) {
+func FromConfig(c *config.Config, known Known) (Setup, error) {
 	s := Setup{
 		NoFPM: c.NoPools, State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: MethodOf(c.Restart.Method),
 		Options: Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
@@ -204,6 +208,10 @@ func FromConfig(c *config.Config) (Setup, error) {
 	for _, a := range c.Apps {
 		app := App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools}
 		app.AgentDir, _ = AgentDir(c, a.Pools)
+		var err error
+		if app.Known, err = known(c.StateDir, a.Name); err != nil {
+			return s, err
+		}
 		for _, i := range a.Instances {
 			site := Site{Name: i.Name, Path: i.Link}
 			if i.Probe != nil && !i.Probe.Off {

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -85,8 +86,8 @@ func (s *session) unusedRelease(release string, force bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	folder := realFolder(abs)
-	for _, link := range standings(s.setup.sites(), around(folder)...) {
+	folder := links.RealFolder(abs)
+	for _, link := range standings(s.setup.sites(), s.setup.known(), filepath.Dir(folder)) {
 		if link.within(folder) && !force {
 			return "", hint.With(fmt.Errorf("invalidate %s: %w: %s leads to it", folder, ErrLive, link.Name),
 				"its visitors would have to compile all of it again; use --force if that is what you want")
@@ -103,7 +104,7 @@ func realFiles(files []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		real[i] = realFolder(abs)
+		real[i] = links.RealFolder(abs)
 		if info, err := os.Stat(real[i]); err == nil && info.IsDir() {
 			return nil, hint.With(fmt.Errorf("%s is a folder", file), "use --release for all that is below it")
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/php"
 )
 
@@ -77,7 +78,7 @@ func (r *renewing) preloading(moved map[string]string, sites, served []Link) Pre
 		return p
 	}
 	for _, l := range sites {
-		if slices.Contains(r.passed, canonicalPlace(l.Path)) && (p.Through == "" || l.moves()) {
+		if slices.Contains(r.passed, links.Place(l.Path)) && (p.Through == "" || l.moves()) {
 			p.Through = l.Name
 		}
 	}
@@ -120,7 +121,7 @@ func (r *renewing) loads(sites []Preloads) (now, then string) {
 func releaseWith(path string, sites []Preloads) string {
 	for _, s := range sites {
 		for _, folder := range []string{s.From, s.To} {
-			if folder != "" && isWithin(path, folder) {
+			if folder != "" && links.Within(path, folder) {
 				return folder
 			}
 		}

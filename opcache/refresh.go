@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 )
 
 // RefreshOptions say which links another tool has moved.
 type RefreshOptions struct {
-	From, To string // releases
-	Links    []Site // that were moved; none: those of Known that lead to To
-	Known    []Site // every link that is configured
+	From, To string   // releases
+	Links    []Site   // that were moved; none: those of Known that lead to To
+	Known    []Site   // every link that is configured
+	Others   []string // links that were moved once, whoever they belong to now
 	Ledger   Ledger
 	Restart  RestartOptions // of caches that cannot hold both releases
 }
@@ -88,17 +90,17 @@ func (r *refreshing) find() (err error) {
 	if r.From, err = filepath.Abs(r.From); err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}
-	r.From = realFolder(r.From)
-	if isWithin(r.From, r.To) || isWithin(r.To, r.From) {
+	r.From = links.RealFolder(r.From)
+	if links.Within(r.From, r.To) || links.Within(r.To, r.From) {
 		return fmt.Errorf("--from %s and --to %s are not two releases", r.From, r.To)
 	}
-	all := standings(slices.Concat(r.Links, r.Known), append(around(r.From), around(r.To)...)...)
+	all := standings(slices.Concat(r.Links, r.Known), r.Others, filepath.Dir(r.From), filepath.Dir(r.To))
 	candidates := r.Links
 	if len(candidates) == 0 {
 		candidates = r.Known
 	}
 	for _, s := range all {
-		asked := slices.ContainsFunc(candidates, func(site Site) bool { return canonicalPlace(site.Path) == s.place })
+		asked := slices.ContainsFunc(candidates, func(site Site) bool { return links.Place(site.Path) == s.place })
 		switch {
 		case asked && s.within(r.To):
 			r.moved = append(r.moved, s)

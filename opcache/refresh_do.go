@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -21,7 +22,7 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 	if err != nil {
 		return err
 	}
-	o := RefreshOptions{From: from, To: to, Known: s.sites(), Ledger: ledger, Restart: s.setup.Restart}
+	o := RefreshOptions{From: from, To: to, Known: s.sites(), Others: s.setup.known(), Ledger: ledger, Restart: s.setup.Restart}
 	o.Restart.Method = s.setup.Method
 	for _, link := range links {
 		path, err := filepath.Abs(link)
@@ -64,7 +65,7 @@ func (s *session) sites() []Site {
 // nameOf is the name of the instance whose link this is, or the path.
 func (s Setup) nameOf(path string) string {
 	for _, site := range s.sites() {
-		if canonicalPlace(site.Path) == canonicalPlace(path) {
+		if links.Place(site.Path) == links.Place(path) {
 			return site.Name
 		}
 	}
@@ -77,10 +78,10 @@ func (s *session) owner(release string) *App {
 	if s.chosen != nil {
 		return s.chosen
 	}
-	release = realFolder(release)
+	release = links.RealFolder(release)
 	for i, app := range s.setup.Apps {
 		leads := func(site Site) bool { return stand(site).within(release) }
-		if isWithin(release, realFolder(app.Releases)) || slices.ContainsFunc(app.Sites, leads) {
+		if links.Within(release, links.RealFolder(app.Releases)) || slices.ContainsFunc(app.Sites, leads) {
 			return &s.setup.Apps[i]
 		}
 	}
@@ -95,7 +96,7 @@ func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, befor
 		upkeep.Unused = []string{result.From}
 	}
 	if app != nil {
-		upkeep.Unused = append(upkeep.Unused, app.unused()...)
+		upkeep.Unused = append(upkeep.Unused, app.inUse().Unused()...)
 		slices.Sort(upkeep.Unused)
 		upkeep.Unused = slices.Compact(upkeep.Unused)
 	}
@@ -108,12 +109,6 @@ func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, befor
 	kept.Notes = slices.Concat(result.Renewed.Notes, finished.Notes, kept.Notes)
 	result.Restart = &kept
 	return err
-}
-
-// unused lists the releases of an application that no link leads into.
-func (a App) unused() []string {
-	releases := realFolder(a.Releases)
-	return unusedIn(releases, standings(a.Sites, around(filepath.Join(releases, "any"))...))
 }
 
 // Text writes the result for people.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/php"
 )
 
@@ -65,7 +66,7 @@ func (c *Caches) Preloads(ctx context.Context, sites []Link) ([]Renewal, error) 
 func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*renewing, error) {
 	moved := map[string]string{}
 	for _, l := range sites {
-		moved[canonicalPlace(l.Path)] = l.To
+		moved[links.Place(l.Path)] = l.To
 	}
 	var all []*renewing
 	for _, m := range c.memories() {
@@ -112,7 +113,7 @@ func (r *renewing) file() string {
 // master for each site has them for that.
 func servedBy(all []*renewing, i int, sites []Link) []Link {
 	return slices.DeleteFunc(slices.Clone(sites), func(l Link) bool {
-		place := canonicalPlace(l.Path)
+		place := links.Place(l.Path)
 		return !slices.Contains(all[i].passed, place) && slices.ContainsFunc(all, func(other *renewing) bool { return slices.Contains(other.passed, place) })
 	})
 }

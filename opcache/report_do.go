@@ -13,6 +13,7 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache/report"
 	"relink/php"
@@ -117,7 +118,7 @@ func (s *session) fpmPools(ctx context.Context) ([]php.Pool, []report.Master) {
 func (s *session) applications() []report.Application {
 	var all []report.Application
 	for _, app := range s.apps() {
-		one := report.Application{Name: app.Name, Releases: realFolder(app.Releases)}
+		one := report.Application{Name: app.Name, Releases: links.RealFolder(app.Releases)}
 		for _, site := range app.Sites {
 			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: stand(site).real})
 		}

@@ -175,7 +175,7 @@ func (s *session) recorded() []Usage {
 func (s *session) unused() []string {
 	var all []string
 	for _, app := range s.apps() {
-		all = append(all, app.unused()...)
+		all = append(all, app.inUse().Unused()...)
 	}
 	return all
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/links"
 	"relink/php"
 )
 
@@ -46,7 +47,7 @@ func (r *restarting) remember(ctx context.Context) error {
 func (r *restarting) home(path string) (*cache, string) {
 	for _, one := range r.memory.caches {
 		host := r.follow(one.toHost(path))
-		if slices.ContainsFunc(r.options.Unused, func(folder string) bool { return isWithin(host, folder) }) {
+		if slices.ContainsFunc(r.options.Unused, func(folder string) bool { return links.Within(host, folder) }) {
 			return nil, ""
 		}
 		if info, err := os.Stat(host); err == nil && info.Mode().IsRegular() {
@@ -59,7 +60,7 @@ func (r *restarting) home(path string) (*cache, string) {
 // follow is where a script is after the switch.
 func (r *restarting) follow(host string) string {
 	for from, to := range r.options.Moved {
-		if isWithin(host, from) {
+		if links.Within(host, from) {
 			return to + strings.TrimPrefix(host, from)
 		}
 	}

@@ -27,6 +27,7 @@ type App struct {
 	Releases string // folder of the releases
 	Docroot  string // what the web server serves, relative to a link
 	Sites    []Site
+	Known    []string // links that were moved once, whoever they belong to now
 	Pools    []string // addresses of those that serve it; none: all
 
 	AgentDir string // where the PHP inside of its sites' web servers finds the agent; "" is the default
@@ -112,6 +113,15 @@ func (s Setup) sites() []Site {
 	var all []Site
 	for _, app := range s.Apps {
 		all = append(all, app.Sites...)
+	}
+	return all
+}
+
+// known lists the links of all applications that were moved once.
+func (s Setup) known() []string {
+	var all []string
+	for _, app := range s.Apps {
+		all = append(all, app.Known...)
 	}
 	return all
 }

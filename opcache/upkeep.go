@@ -122,10 +122,10 @@ func (s Setup) keep(ctx context.Context, app *App, o KeepOptions) (UpkeepResult,
 	}
 	upkeep := Upkeep{Thresholds: s.Thresholds, Method: s.Method, Before: o.Before, Ledger: o.Ledger, Restart: s.Restart}
 	if app != nil {
-		upkeep.Release = mostUsed(realFolder(app.Releases), standings(app.Sites))
+		upkeep.Release = app.inUse().MostUsed()
 	}
 	if app != nil && o.Retire {
-		upkeep.Unused = app.unused()
+		upkeep.Unused = app.inUse().Unused()
 	}
 	return caches.Keep(ctx, upkeep)
 }

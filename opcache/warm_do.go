@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/php"
 )
@@ -60,7 +62,7 @@ func (s *session) warmInto(ctx context.Context, from, to string, force bool, res
 	if result.From, err = s.oldRelease(app, from); err != nil {
 		return err
 	}
-	if isWithin(result.From, result.To) || isWithin(result.To, result.From) {
+	if links.Within(result.From, result.To) || links.Within(result.To, result.From) {
 		return fmt.Errorf("%s and %s are not two releases", result.From, result.To)
 	}
 	caches, err := s.setup.Reach(ctx, app)
@@ -84,7 +86,7 @@ func (s *session) oldRelease(app *App, named string) (string, error) {
 		return existing(named)
 	}
 	if app != nil {
-		if folder := mostUsed(realFolder(app.Releases), standings(app.Sites)); folder != "" {
+		if folder := app.inUse().MostUsed(); folder != "" {
 			return folder, nil
 		}
 	}
@@ -101,7 +103,7 @@ func (s *session) mayWarm(ctx context.Context, caches *Caches, release string, f
 	if addressing, err := caches.Addressing(ctx); err != nil || addressing.Reuses() {
 		return err
 	}
-	for _, link := range standings(s.setup.sites(), around(release)...) {
+	for _, link := range standings(s.setup.sites(), s.setup.known(), filepath.Dir(release)) {
 		if link.within(release) {
 			return nil // what is live is compiled by its visitors as well
 		}

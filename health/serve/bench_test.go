@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
 	"relink/health"
+	"relink/internal/links"
 	"relink/opcache/report"
 	"relink/php"
 )
@@ -29,7 +29,7 @@ func manyFacts() health.Facts {
 		name, id := fmt.Sprintf("club%04d", i), fmt.Sprintf("2026013%d-120000-v%d", i%5, i%5)
 		app.Instances = append(app.Instances, report.Instance{Name: name, Link: "/var/www/" + name, Target: app.Releases + "/" + id})
 		facts.Apps[0].Instances = append(facts.Apps[0].Instances, health.Instance{
-			Name: name, Link: "/var/www/" + name, Kind: deploy.LinkGood, Real: app.Releases + "/" + id, Release: id, Inside: true,
+			Name: name, Link: "/var/www/" + name, Kind: links.Good, Real: app.Releases + "/" + id, Release: id, Inside: true,
 		})
 	}
 	master := report.Master{Name: "unix:/run/php.sock", Pools: []string{"unix:/run/php.sock"}}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"relink/deploy"
 	"relink/health"
 	"relink/internal/cmdline"
 	"relink/internal/config"
@@ -104,7 +105,7 @@ func (p Program) notify() Notify {
 // keeper decides as "opcache reset --when-needed" does. The hit rate is that since
 // it was asked last.
 func keeper(c *config.Config) (Keep, error) {
-	setup, err := opcache.FromConfig(c)
+	setup, err := opcache.FromConfig(c, deploy.KnownLinks)
 	setup.Restart.Wait = 0
 	o := opcache.KeepOptions{Ledger: opcache.Ledger{Dir: c.StateDir, By: "relink serve"}}
 	return func(ctx context.Context, unused []string) (opcache.UpkeepResult, error) {
@@ -124,7 +125,7 @@ func keeper(c *config.Config) (Keep, error) {
 // finisher connects anew at each try: pools and masters come and go. No try waits
 // for a quiet moment: another one comes.
 func finisher(c *config.Config) (Finish, error) {
-	setup, err := opcache.FromConfig(c)
+	setup, err := opcache.FromConfig(c, deploy.KnownLinks)
 	ledger := opcache.Ledger{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (opcache.Outcome, error) {
 		caches, err := setup.Reach(ctx, nil)

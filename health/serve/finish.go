@@ -3,9 +3,6 @@ package serve
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"relink/internal/ui"
@@ -111,26 +108,12 @@ func (s *service) sayDone(outcome opcache.Outcome, done string) {
 	}
 }
 
-// unused lists the releases that no instance leads into.
+// unused lists the releases that no link leads into. Where too many are listed, too
+// little is warmed after a restart, which only takes time.
 func unused(r *reading) []string {
 	var list []string
-	for i := range r.facts.Apps {
-		a := &r.facts.Apps[i]
-		live := map[string]bool{}
-		for _, one := range a.Instances {
-			below, inside := strings.CutPrefix(one.Real, a.Releases+string(filepath.Separator))
-			id, _, _ := strings.Cut(below, string(filepath.Separator))
-			live[id] = live[id] || inside
-		}
-		entries, err := os.ReadDir(a.Releases)
-		if err != nil {
-			continue // then too much is warmed, which only takes time
-		}
-		for _, entry := range entries {
-			if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !live[entry.Name()] {
-				list = append(list, filepath.Join(a.Releases, entry.Name()))
-			}
-		}
+	for _, app := range r.facts.Apps {
+		list = append(list, app.InUse.Unused()...)
 	}
 	return list
 }

@@ -11,6 +11,7 @@ import (
 
 	"relink/deploy"
 	"relink/health"
+	"relink/internal/links"
 	"relink/opcache"
 	"relink/php"
 )
@@ -75,9 +76,9 @@ func TestReleasesWithoutInstanceAreUnused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	facts := health.Facts{Time: noon, Apps: []health.App{{Releases: dir, Instances: []health.Instance{
-		{Real: dir + "/v2/public"}, {Real: dir + "/v3"}, {Real: ""}, {Real: dir + "x/v1"},
-	}}}}
+	facts := health.Facts{Time: noon, Apps: []health.App{{InUse: links.InUse{Releases: dir, Links: map[string]string{
+		"/a": dir + "/v2/public", "/b": dir + "/v3", "/c": dir + "x/v1",
+	}}}}}
 	if got := unused(&reading{facts: facts}); !slices.Equal(got, []string{dir + "/v1"}) {
 		t.Errorf("%v", got)
 	}

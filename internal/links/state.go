@@ -1,4 +1,5 @@
-package deploy
+// Package links tells where symbolic links lead, and which releases they keep in use.
+package links
 
 import (
 	"errors"
@@ -15,38 +16,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LinkKind says what stands at the path of an instance's link.
-type LinkKind string
+// Kind says what stands at the path of an instance's link.
+type Kind string
 
 const (
-	LinkMissing  LinkKind = "missing"   // nothing: the first deploy creates it
-	LinkGood     LinkKind = "link"      // a symbolic link to a folder
-	LinkDangling LinkKind = "dangling"  // a symbolic link to nothing
-	LinkBlocked  LinkKind = "blocked"   // a real file or folder
-	LinkNoParent LinkKind = "no-parent" // the folder for the link is missing
+	Missing  Kind = "missing"   // nothing: the first deploy creates it
+	Good     Kind = "link"      // a symbolic link to a folder
+	Dangling Kind = "dangling"  // a symbolic link to nothing
+	Blocked  Kind = "blocked"   // a real file or folder
+	NoParent Kind = "no-parent" // the folder for the link is missing
 )
 
-// LinkState is what one link's path holds now.
-type LinkState struct {
-	Path     string   // as configured
-	Parent   string   // real path of the folder that holds the link
-	Kind     LinkKind // what is there
-	Literal  string   // the link's text
-	Real     string   // the real folder it leads to; for a dangling link where that folder would be
-	UID, GID int      // the link's own owner
-	dir      bool     // LinkBlocked: a folder
+// State is what one link's path holds now.
+type State struct {
+	Path     string // as configured
+	Parent   string // real path of the folder that holds the link
+	Kind     Kind   // what is there
+	Literal  string // the link's text
+	Real     string // the real folder it leads to; for a dangling link where that folder would be
+	UID, GID int    // the link's own owner
+	dir      bool   // Blocked: a folder
 }
 
 // Place is where the link's name really lies: the same for two spellings of a
 // path that lead through different unnamed links.
-func (s LinkState) Place() string { return filepath.Join(s.Parent, filepath.Base(s.Path)) }
+func (s State) Place() string { return filepath.Join(s.Parent, filepath.Base(s.Path)) }
 
-// ReadLink looks at a link without changing anything.
-func ReadLink(path string) (LinkState, error) {
-	state := LinkState{Path: path, UID: -1, GID: -1}
+// Read looks at a link without changing anything.
+func Read(path string) (State, error) {
+	state := State{Path: path, UID: -1, GID: -1}
 	parent, err := realpath.Of(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		state.Kind = LinkNoParent
+		state.Kind = NoParent
 		return state, nil
 	}
 	if err != nil {
@@ -56,14 +57,14 @@ func ReadLink(path string) (LinkState, error) {
 	return readPlace(state)
 }
 
-func readPlace(state LinkState) (LinkState, error) {
+func readPlace(state State) (State, error) {
 	info, err := os.Lstat(state.Place())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		state.Kind = LinkMissing
+		state.Kind = Missing
 		return state, nil
 	case errors.Is(err, syscall.ENOTDIR):
-		state.Kind = LinkNoParent
+		state.Kind = NoParent
 		return state, nil
 	case err != nil:
 		return state, fmt.Errorf("read link %s: %w", state.Path, err)
@@ -72,13 +73,13 @@ func readPlace(state LinkState) (LinkState, error) {
 		state.UID, state.GID = int(owner.Uid), int(owner.Gid)
 	}
 	if info.Mode()&fs.ModeSymlink == 0 {
-		state.Kind, state.dir = LinkBlocked, info.IsDir()
+		state.Kind, state.dir = Blocked, info.IsDir()
 		return state, nil
 	}
 	return readTarget(state)
 }
 
-func readTarget(state LinkState) (LinkState, error) {
+func readTarget(state State) (State, error) {
 	literal, err := os.Readlink(state.Place())
 	if err != nil {
 		return state, fmt.Errorf("read link %s: %w", state.Path, err)
@@ -87,9 +88,9 @@ func readTarget(state LinkState) (LinkState, error) {
 	real, err := realpath.Of(state.Place())
 	switch {
 	case err == nil:
-		state.Kind, state.Real = LinkGood, real
+		state.Kind, state.Real = Good, real
 	case errors.Is(err, fs.ErrNotExist):
-		state.Kind, state.Real = LinkDangling, wouldBe(state.Parent, literal)
+		state.Kind, state.Real = Dangling, wouldBe(state.Parent, literal)
 	default:
 		return state, fmt.Errorf("follow link %s -> %s: %w", state.Path, literal, err)
 	}
@@ -103,12 +104,12 @@ func wouldBe(parent, literal string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(parent, literal)
 	}
-	return realPrefix(filepath.Clean(path))
+	return RealFolder(path)
 }
 
-// realPrefix is realpath.Of for a path whose last elements may be missing.
-func realPrefix(path string) string {
-	rest := ""
+// RealFolder is realpath.Of for a path whose last elements may be missing.
+func RealFolder(path string) string {
+	path, rest := filepath.Clean(path), ""
 	for dir := path; ; dir = filepath.Dir(dir) {
 		if real, err := realpath.Of(dir); err == nil {
 			return filepath.Join(real, rest)
@@ -120,14 +121,25 @@ func realPrefix(path string) string {
 	}
 }
 
+// Place is where a link's name really lies: its folder is resolved, never the link
+// itself.
+func Place(link string) string {
+	return filepath.Join(RealFolder(filepath.Dir(link)), filepath.Base(link))
+}
+
+// Within tells whether a path is that of a folder, or of something inside it.
+func Within(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}
+
 // Usable says why a link cannot be moved, or nil. It asks the file system only
 // whether the folder can be written.
-func (s LinkState) Usable() error {
+func (s State) Usable() error {
 	switch s.Kind {
-	case LinkNoParent:
+	case NoParent:
 		return hint.With(fmt.Errorf("%s: the folder for the link does not exist", s.Path),
-			"create it: mkdir -p %s", quote(filepath.Dir(s.Path)))
-	case LinkBlocked:
+			"create it: mkdir -p %s", Quote(filepath.Dir(s.Path)))
+	case Blocked:
 		return s.blocked()
 	}
 	if err := unix.Access(s.Parent, unix.W_OK|unix.X_OK); err != nil {
@@ -137,18 +149,18 @@ func (s LinkState) Usable() error {
 	return nil
 }
 
-func (s LinkState) blocked() error {
+func (s State) blocked() error {
 	if !s.dir {
 		return hint.With(fmt.Errorf("%s: is a file, not a symbolic link", s.Path),
 			"move the file away; the deploy then creates the link")
 	}
 	return hint.With(fmt.Errorf("%s: is a folder, not a symbolic link", s.Path),
 		"convert it once: mv %[1]s %[2]s && ln -s %[2]s %[1]s; the next deploy takes it from there, and a rollback leads back to it",
-		quote(s.Path), quote(s.Path+".before-relink"))
+		Quote(s.Path), Quote(s.Path+".before-relink"))
 }
 
-// quote makes a path fit to be pasted into a shell.
-func quote(path string) string {
+// Quote makes a path fit to be pasted into a shell.
+func Quote(path string) string {
 	if strings.IndexFunc(path, needsQuoting) < 0 {
 		return path
 	}
@@ -157,17 +169,4 @@ func quote(path string) string {
 
 func needsQuoting(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@,=", r))
-}
-
-// readLinks is ReadLink for each instance, in their order.
-func readLinks(instances []Instance) ([]LinkState, error) {
-	states := make([]LinkState, len(instances))
-	var failed []error
-	for i, instance := range instances {
-		var err error
-		if states[i], err = ReadLink(instance.Link); err != nil {
-			failed = append(failed, fmt.Errorf("instance %s: %w", instance.Name, err))
-		}
-	}
-	return states, errors.Join(failed...)
 }

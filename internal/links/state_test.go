@@ -1,4 +1,4 @@
-package deploy
+package links
 
 import (
 	"os"
@@ -59,20 +59,20 @@ func TestReadLink(t *testing.T) {
 
 	for name, c := range map[string]struct {
 		path, real, parent string
-		kind               LinkKind
+		kind               Kind
 	}{
-		"absolute":            {at("www", "absolute"), at("releases", "v1", "public"), at("www"), LinkGood},
-		"relative":            {at("www", "relative"), at("releases", "v1"), at("www"), LinkGood},
-		"behind another link": {at("behind", "relative"), at("releases", "v1"), at("www"), LinkGood},
-		"dangling":            {at("www", "dangling"), at("releases", "gone", "public"), at("www"), LinkDangling},
-		"missing":             {at("www", "new"), "", at("www"), LinkMissing},
-		"folder":              {at("www", "folder"), "", at("www"), LinkBlocked},
-		"file":                {at("www", "file"), "", at("www"), LinkBlocked},
-		"no parent":           {at("nowhere", "new"), "", "", LinkNoParent},
-		"file as parent":      {at("www", "file", "new"), "", "", LinkNoParent},
+		"absolute":            {at("www", "absolute"), at("releases", "v1", "public"), at("www"), Good},
+		"relative":            {at("www", "relative"), at("releases", "v1"), at("www"), Good},
+		"behind another link": {at("behind", "relative"), at("releases", "v1"), at("www"), Good},
+		"dangling":            {at("www", "dangling"), at("releases", "gone", "public"), at("www"), Dangling},
+		"missing":             {at("www", "new"), "", at("www"), Missing},
+		"folder":              {at("www", "folder"), "", at("www"), Blocked},
+		"file":                {at("www", "file"), "", at("www"), Blocked},
+		"no parent":           {at("nowhere", "new"), "", "", NoParent},
+		"file as parent":      {at("www", "file", "new"), "", "", NoParent},
 	} {
 		t.Run(name, func(t *testing.T) {
-			state, err := ReadLink(c.path)
+			state, err := Read(c.path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestReadLink(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ReadLink(at("www", "loop")); err == nil || !strings.Contains(err.Error(), at("www", "loop")) {
+	if _, err := Read(at("www", "loop")); err == nil || !strings.Contains(err.Error(), at("www", "loop")) {
 		t.Errorf("a link to itself: %v, want an error that names it", err)
 	}
 }
@@ -95,7 +95,7 @@ func TestWhatCannotBeMovedIsRefusedWithAWayOut(t *testing.T) {
 		filepath.Join(root, "club2"):      {"is a file, not a symbolic link", "move the file away"},
 		filepath.Join(root, "no", "link"): {"the folder for the link does not exist", "mkdir -p"},
 	} {
-		state, err := ReadLink(path)
+		state, err := Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestWhatCannotBeMovedIsRefusedWithAWayOut(t *testing.T) {
 }
 
 func TestQuote(t *testing.T) {
-	got := []string{quote("/var/www/club1"), quote("/srv/it's mine")}
+	got := []string{Quote("/var/www/club1"), Quote("/srv/it's mine")}
 	if diff := cmp.Diff([]string{"/var/www/club1", `'/srv/it'\''s mine'`}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -1,0 +1,145 @@
+package links
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// InUse is every real folder that a symbolic link of an application leads to now.
+type InUse struct {
+	Releases string            // real path of the folder of releases
+	Links    map[string]string // from the place of each link to the real folder behind it
+}
+
+// Find looks at the links that are named, at those that lie beside them, in the
+// folder of releases and in the one above it (where Deployer and Capistrano keep
+// "current"), and at those that are known to have led to a release once: a release
+// is in use whether or not the configuration names the link. An error tells what
+// could not be looked at; what is found besides holds all the same.
+func Find(releases string, named, known []string) (InUse, error) {
+	u := InUse{Releases: RealFolder(releases), Links: map[string]string{}}
+	folders := []string{u.Releases}
+	var failed []error
+	for _, path := range named {
+		state, err := Read(path)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		u.add(state)
+		folders = append(folders, state.Parent)
+	}
+	slices.Sort(folders)
+	for _, folder := range slices.Compact(folders) {
+		failed = append(failed, u.addIn(folder))
+	}
+	above := filepath.Dir(u.Releases)
+	if err := u.addIn(above); err != nil { // it need not be readable for whoever deploys
+		known = append(slices.Clip(known), filepath.Join(above, "current"))
+	}
+	for _, path := range known {
+		u.follow(path)
+	}
+	return u, errors.Join(failed...)
+}
+
+func (u InUse) add(state State) {
+	if state.Real != "" {
+		u.Links[state.Place()] = state.Real
+	}
+}
+
+func (u InUse) addIn(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) || folder == "" {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for links: %w", err)
+	}
+	for _, entry := range entries {
+		if entry.Type()&fs.ModeSymlink != 0 {
+			u.follow(filepath.Join(folder, entry.Name()))
+		}
+	}
+	return nil
+}
+
+// follow adds a link that nobody has named: one that cannot be followed keeps no
+// release alive.
+func (u InUse) follow(path string) {
+	if state, err := Read(path); err == nil {
+		u.add(state)
+	}
+}
+
+// Serves tells whether a link leads to the folder, or to one inside it.
+func (u InUse) Serves(folder string) bool {
+	for _, real := range u.Links {
+		if Within(real, folder) {
+			return true
+		}
+	}
+	return false
+}
+
+// IDs are the names of the releases that links lead to; a folder that is none of
+// the releases is named by its path.
+func (u InUse) IDs() map[string]bool {
+	ids := map[string]bool{}
+	for _, real := range u.Links {
+		ids[Release(real, u.Releases)] = true
+	}
+	return ids
+}
+
+// MostUsed is the folder of the release that most of the links lead into, "" if
+// none does.
+func (u InUse) MostUsed() string {
+	count, best := map[string]int{}, ""
+	for _, real := range u.Links {
+		id := Release(real, u.Releases)
+		if id == "" || filepath.IsAbs(id) {
+			continue
+		}
+		if count[id]++; count[id] > count[best] || count[id] == count[best] && id > best {
+			best = id
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return filepath.Join(u.Releases, best)
+}
+
+// Unused lists the folders of the releases that no link leads into.
+func (u InUse) Unused() []string {
+	entries, err := os.ReadDir(u.Releases)
+	if err != nil {
+		return nil
+	}
+	var unused []string
+	for _, entry := range entries {
+		folder := filepath.Join(u.Releases, entry.Name())
+		if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !u.Serves(folder) {
+			unused = append(unused, folder)
+		}
+	}
+	return unused
+}
+
+// Release is the id of the release that a real path is in; the path itself where
+// it is in none.
+func Release(real, releases string) string {
+	below, inside := strings.CutPrefix(real, releases+string(filepath.Separator))
+	if !inside {
+		return real
+	}
+	id, _, _ := strings.Cut(below, string(filepath.Separator))
+	return id
+}
