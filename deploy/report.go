@@ -91,7 +91,7 @@ type WarmReport struct {
 
 // RestartReport is the decision on a restart of the cache, and why.
 type RestartReport struct {
-	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "reset", "fpm", or "pending"
+	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "opcache", "fpm", or "pending"
 	Reasons []string `json:"reasons"`
 }
 

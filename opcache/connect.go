@@ -68,7 +68,7 @@ func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.
 	if len(pools) == 0 {
 		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
 	}
-	c := &Caches{options: o.withDefaults()}
+	c := &Caches{options: o}
 	reached := make([]*pool, len(pools))
 	ways := newDoors(through)
 	errs := make([]error, len(pools))

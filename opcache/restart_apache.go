@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,8 +78,7 @@ func (r *restarting) reloadApache(ctx context.Context) error {
 // awaitNewStart asks the sites until a cache answers that was started after the
 // restart was asked for. OPcache counts in seconds.
 func (r *restarting) awaitNewStart(ctx context.Context) error {
-	limit := r.options.Limit
-	setDefault(&limit, r.caches.options.ResetTimeout)
+	limit := cmp.Or(r.options.Limit, resetLimit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {

@@ -51,7 +51,7 @@ func (f apacheFarm) app() opcache.App {
 }
 
 func (f apacheFarm) setup() opcache.Setup {
-	return opcache.Setup{State: f.state, NoFPM: true, Apps: []opcache.App{f.app()}}
+	return opcache.Setup{Options: ordinary(opcache.Options{}), State: f.state, NoFPM: true, Apps: []opcache.App{f.app()}}
 }
 
 func (f apacheFarm) reach() *opcache.Caches {

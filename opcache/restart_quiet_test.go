@@ -102,7 +102,7 @@ func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
 				pools = []sandbox.Pool{{Name: "www", Workers: 2}, blind}
 			}
 			f := restartFarm(t, fpmMaster("php", pools...))
-			c, err := opcache.Connect(f.ctx, f.pools()[:1], opcache.Options{})
+			c, err := opcache.Connect(f.ctx, f.pools()[:1], ordinary(opcache.Options{}))
 			f.must(err)
 			before, workers := f.usage(c), f.workers()
 			address := f.server.Pool(blind.Name).Address

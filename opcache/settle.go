@@ -62,7 +62,8 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 
 // sweepAgain reaches every worker of every pool once more.
 func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResult, error) {
-	bounded, cancel := context.WithTimeout(ctx, s.caches.options.SettleTimeout)
+	// Whoever is between two requests is reached in the time of a sweep.
+	bounded, cancel := context.WithTimeout(ctx, s.caches.options.SettleTimeout+sweepRounds*s.caches.options.SweepWait)
 	defer cancel()
 	var result SettleResult
 	var mu sync.Mutex

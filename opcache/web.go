@@ -28,7 +28,7 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 		return Web{Hidden: err}
 	}
 	doors := s.doors(secret)
-	ctx, cancel := context.WithTimeout(ctx, s.Options.withDefaults().CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Options.CallTimeout)
 	defer cancel()
 	all := make([]probe.Door, len(doors))
 	for i, one := range doors {
