@@ -18,6 +18,7 @@ import (
 	"relink/internal/ui"
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // ReportOptions choose what "opcache report" samples and shows.
@@ -99,7 +100,7 @@ func (s *session) fpmPools(ctx context.Context) ([]php.Pool, []report.Master) {
 	if len(s.setup.Pools) > 0 || s.setup.NoFPM {
 		return s.setup.configured(s.chosen), nil
 	}
-	masters, err := php.Masters(ctx)
+	masters, err := fpm.Masters(ctx)
 	if err != nil {
 		return nil, []report.Master{{Name: "FPM masters", Err: err}}
 	}

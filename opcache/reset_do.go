@@ -13,7 +13,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/report"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 // ResetResult tells what "opcache reset" did. As JSON it is the contract of
@@ -54,7 +54,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 		s.setup.Restart.Waiting = Announce(s.screen.Line)
 		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 	}
-	if errors.Is(err, php.ErrKillsRequests) {
+	if errors.Is(err, fpm.ErrKillsRequests) {
 		err = hint.With(err, "or use --force at a quiet moment")
 	}
 	for _, m := range result.done {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 const (
@@ -98,7 +98,7 @@ func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
 		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
 	}
 	if !w.leaves && s.caches.options.EndStale && p.master != 0 && w.state == fcgi.StateRunning {
-		worker.Ends = php.EndWorker(ctx, p.master, w.pid) == nil
+		worker.Ends = fpm.EndWorker(ctx, p.master, w.pid) == nil
 	}
 	return worker
 }

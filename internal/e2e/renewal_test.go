@@ -18,7 +18,7 @@ import (
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
 	"relink/opcache"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 // village is two sites whose FPM master remembers something of their release.
@@ -253,9 +253,9 @@ func TestPreloadThatTheNewReleaseLacks(t *testing.T) {
 	v := newVillage(t, village{preload: "www/club1/preload.php", timeout: "10s"}, withFunction)
 	v.on("v1", v.hosts...)
 	v.must(os.Remove(v.path("src", "v2", "lib.php")))
-	v.refused([]string{"deploy", "v2", "--all"}, php.ErrPreload.Error(), "lib.php", "--reset never")
+	v.refused([]string{"deploy", "v2", "--all"}, fpm.ErrPreload.Error(), "lib.php", "--reset never")
 	v.must(os.Remove(v.path("src", "v2", "preload.php")))
-	v.refused([]string{"deploy", "v2", "--all"}, php.ErrPreload.Error(), "does not have")
+	v.refused([]string{"deploy", "v2", "--all"}, fpm.ErrPreload.Error(), "does not have")
 }
 
 // A reload that kills requests is not done.
