@@ -26,7 +26,7 @@ test:
 # runs in a root file system of its own (debootstrap, kept in .cache/php).
 test-php:
 	.ci/setup php
-	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php ./internal/e2e
+	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php ./php/fpm ./internal/e2e
 
 # The manuals' way from a stock Debian server to the first deploys, line by line.
 # Needs root: each runs in a root file system, with processes and a network of its

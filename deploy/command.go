@@ -10,6 +10,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/webserver"
@@ -192,9 +193,9 @@ func (s *session) show(result any, text func(io.Writer) error, err error) error 
 		if printErr := JSON(s.Out, result); printErr != nil || err == nil {
 			return errors.Join(err, printErr)
 		}
-		return printedError{err}
+		return exit.Printed(err)
 	}
-	if err == nil || errors.Is(err, ErrUnverified) {
+	if err == nil || errors.Is(err, exit.ErrUnverified) {
 		return errors.Join(err, text(s.Out))
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 
 	"relink/deploy/front"
 	"relink/deploy/release"
+	"relink/internal/exit"
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -54,7 +55,7 @@ type change struct {
 }
 
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;
-// ExitCode tells what the error means.
+// exit.Status tells what the error means.
 func Run(ctx context.Context, o Options, d Deps) (Report, error) {
 	return begin(ctx, o, d, OperationDeploy, work{
 		real: func(ctx context.Context, r *run) error { return r.deploy(ctx, o.Ref) },
@@ -129,7 +130,7 @@ func (r *run) finish(ctx context.Context, to coming, seen change) error {
 	if s.err == nil {
 		return nil
 	}
-	return as(ErrUnverified, fmt.Errorf("%s is live, but: %w", to.release.ID, s.err))
+	return exit.As(exit.ErrUnverified, fmt.Errorf("%s is live, but: %w", to.release.ID, s.err))
 }
 
 // work is what a command does: under the lock, or as a dry run without it.
@@ -183,11 +184,11 @@ func (r *run) conclude(err error) error {
 		return nil
 	}
 	if errors.Is(err, context.Canceled) {
-		err = as(ErrInterrupted, err)
+		err = exit.As(exit.ErrInterrupted, err)
 	}
 	now := serving(r.App.Instances, r.App.realReleases())
 	r.report.failed(err, now)
-	if errors.Is(err, ErrUsage) || errors.Is(err, ErrLocked) {
+	if errors.Is(err, exit.ErrUsage) || errors.Is(err, exit.ErrLocked) {
 		return err
 	}
 	return fmt.Errorf("%w\nnow: %s", err, describeServing(now))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/deploy/release"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -199,6 +200,6 @@ func (r *run) record(event Event) error {
 
 // interruptedLive ends a run that a signal stopped once the release was live.
 func interruptedLive(rel release.Release) error {
-	err := as(ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(rel.ID)))
+	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(rel.ID)))
 	return hint.With(err, `run "relink recover": it finishes what is left`)
 }

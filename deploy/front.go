@@ -18,6 +18,7 @@ import (
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php"
+	"relink/php/apache"
 	"relink/php/probe"
 )
 
@@ -133,7 +134,7 @@ func webPools(ctx context.Context, sights []front.Sight, agentDir string) []php.
 		heard[i] = s.Heard()
 	}
 	var pools []php.Pool
-	for _, one := range php.WebPools(ctx, heard, func(int) string { return agentDir }) {
+	for _, one := range apache.Pools(ctx, heard, func(int) string { return agentDir }) {
 		pools = append(pools, one.Pool)
 	}
 	return pools

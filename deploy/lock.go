@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"github.com/gofrs/flock"
@@ -67,7 +68,7 @@ func (l *lock) release() error {
 }
 
 func lockedBy(path string, holder Holder) error {
-	err := as(ErrLocked, fmt.Errorf("locked by %s (%s)", holder, path))
+	err := exit.As(exit.ErrLocked, fmt.Errorf("locked by %s (%s)", holder, path))
 	if holder.PID == 0 {
 		return hint.With(err, "wait until it has ended")
 	}
@@ -108,7 +109,7 @@ type Unlocked struct {
 	Left *Holder `json:"left,omitempty"` // who held it last and ended without saying so
 }
 
-// Unlock never breaks a lock: held, it says by whom, as ErrLocked; free, it
+// Unlock never breaks a lock: held, it says by whom, as exit.ErrLocked; free, it
 // wipes what a killed process left in the file.
 func Unlock(app App) (Unlocked, error) {
 	result := Unlocked{App: app.Name, Path: app.lockFile()}

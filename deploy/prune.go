@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"relink/deploy/release"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -41,7 +42,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 			return err
 		},
 	})
-	result.Exit = ExitCode(err)
+	result.Exit = exit.Status(err)
 	return result, err
 }
 

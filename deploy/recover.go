@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"relink/deploy/webmap"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -38,7 +39,7 @@ func (r *run) recoverAll(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), rest.err)
 	}
-	return as(ErrUnverified, errors.Join(rest.err, left.run.forget(unsettled)))
+	return exit.As(exit.ErrUnverified, errors.Join(rest.err, left.run.forget(unsettled)))
 }
 
 // recovery is what has become of an interrupted deploy.
@@ -165,7 +166,7 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	need, pendingErr := r.expectedRenewals()
 	back, linkErr, cacheErr := r.putBack(ctx, prepared{change: change{server: found}, fit: need}, crossing{begun: true})
 	if linkErr != nil {
-		return done, as(ErrUnverified, linkErr)
+		return done, exit.As(exit.ErrUnverified, linkErr)
 	}
 	done.change, done.unsettled = back, stillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
@@ -227,6 +228,6 @@ func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
 		r.report.warn("recover: " + cacheErr.Error()) // what follows meets the same caches
 		return done, nil
 	}
-	return done, hint.With(as(ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
+	return done, hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
 		`run "relink recover" again when the pools answer; a pool that was restarted since holds nothing old`)
 }

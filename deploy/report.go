@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"relink/internal/exit"
 	"time"
 
 	"relink/internal/hint"
@@ -91,7 +92,7 @@ type WarmReport struct {
 
 // RestartReport is the decision on a restart of the cache, and why.
 type RestartReport struct {
-	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "reset", "fpm", or "pending"
+	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "opcache", "fpm", or "pending"
 	Reasons []string `json:"reasons"`
 }
 
@@ -142,7 +143,7 @@ func (r *Report) stepped(name string, took time.Duration) {
 func (r *Report) warn(text string) { r.Warnings = append(r.Warnings, text) }
 
 func (r *Report) failed(err error, now []Serving) {
-	r.Exit = ExitCode(err)
+	r.Exit = exit.Status(err)
 	if err != nil {
 		r.Error = &FailureReport{Message: err.Error(), Hints: append([]string{}, hint.Of(err)...), Serving: now}
 	}

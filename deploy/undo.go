@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -18,7 +19,7 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 	r.journal.Undoing = cause.Error()
 	back, linkErr, cacheErr := r.putBack(ctx, ready, done)
 	if linkErr != nil {
-		return hint.With(as(ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
+		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
 	failed := []error{r.markBad(ready.made, cause), r.record(r.event(r.report.SetUp, cause.Error()))}
 	unsettled := stillUnsettled(back.plan, r.journal.Unsettled)
@@ -29,7 +30,7 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 		failed = append(failed, hint.With(fmt.Errorf("the caches are not proven to have followed: %w", cacheErr), `run "relink recover" when the pools answer`))
 	}
 	failed = append(failed, r.forget(unsettled))
-	return as(ErrRolledBack, fmt.Errorf("failed and rolled back: %w", errors.Join(append([]error{cause}, failed...)...)))
+	return exit.As(exit.ErrRolledBack, fmt.Errorf("failed and rolled back: %w", errors.Join(append([]error{cause}, failed...)...)))
 }
 
 // markBad spares repeats: what they repeat has served well.

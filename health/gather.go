@@ -9,6 +9,7 @@ import (
 	"relink/internal/links"
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // Deps say what to look at, and how long.
@@ -82,7 +83,7 @@ type gathering struct {
 // about it.
 type cache struct {
 	pools  []*asked
-	master php.Master // the zero one where this machine does not show it
+	master fpm.Master // the zero one where this machine does not show it
 	sample report.Master
 
 	listErr error // why its scripts could not be listed

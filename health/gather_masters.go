@@ -9,6 +9,7 @@ import (
 
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // describe adds to a cache's figures what its configuration and its processes
@@ -32,7 +33,7 @@ func (g *gathering) describe(ctx context.Context, c *cache, figures report.Maste
 	return m
 }
 
-func (g *gathering) controlTimeout(ctx context.Context, m php.Master) (*time.Duration, error) {
+func (g *gathering) controlTimeout(ctx context.Context, m fpm.Master) (*time.Duration, error) {
 	if m.PID == 0 {
 		return nil, errHidden
 	}

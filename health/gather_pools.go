@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/proc"
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/apache"
+	"relink/php/fpm"
 )
 
 // asked is one pool and what it answered.
@@ -112,7 +115,7 @@ func (a *asked) reachApache(ctx context.Context) {
 
 func (a *asked) listProcesses(ctx context.Context) {
 	w := a.status.Worker
-	if pids, err := php.WebWorkers(ctx, w.PID, w.ParentPID); err == nil {
+	if pids, err := apache.Workers(ctx, w.PID, w.ParentPID); err == nil {
 		a.facts.Processes = pids
 	}
 }
@@ -144,12 +147,12 @@ func (g *gathering) group(ctx context.Context) {
 	}
 }
 
-func mastersByPID(ctx context.Context) map[int]php.Master {
-	all, err := php.Masters(ctx)
+func mastersByPID(ctx context.Context) map[int]fpm.Master {
+	all, err := fpm.Masters(ctx)
 	if err != nil {
 		return nil // then each pool stands for itself
 	}
-	masters := map[int]php.Master{}
+	masters := map[int]fpm.Master{}
 	for _, m := range all {
 		masters[m.PID] = m
 	}
@@ -158,19 +161,19 @@ func mastersByPID(ctx context.Context) map[int]php.Master {
 
 // masterOf believes a worker's pid only if the process of that pid is a child of
 // an FPM master here: a container has pids of its own.
-func masterOf(ctx context.Context, a *asked, masters map[int]php.Master) php.Master {
+func masterOf(ctx context.Context, a *asked, masters map[int]fpm.Master) fpm.Master {
 	if !a.answers() {
-		return php.Master{}
+		return fpm.Master{}
 	}
 	w := a.status.Worker
-	parent, err := php.ParentOf(ctx, w.PID)
+	parent, err := proc.Parent(ctx, w.PID)
 	if err != nil || (w.ParentPID != 0 && w.ParentPID != parent) {
-		return php.Master{}
+		return fpm.Master{}
 	}
 	return masters[parent]
 }
 
-func (g *gathering) sharing(a *asked, master php.Master) *cache {
+func (g *gathering) sharing(a *asked, master fpm.Master) *cache {
 	for _, c := range g.caches {
 		if master.PID != 0 && c.master.PID == master.PID &&
 			c.first().status.Statistics.StartTime.Equal(a.status.Statistics.StartTime) {
@@ -180,7 +183,7 @@ func (g *gathering) sharing(a *asked, master php.Master) *cache {
 	return nil
 }
 
-func newCache(a *asked, master php.Master) *cache {
+func newCache(a *asked, master fpm.Master) *cache {
 	c := &cache{pools: []*asked{a}, master: master, sample: report.Master{
 		Name: a.facts.Address, Pools: []string{a.facts.Address}, Status: a.status, Configuration: a.config,
 	}}

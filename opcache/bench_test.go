@@ -135,7 +135,7 @@ func (s *bench) flip(from, to string, slow bool) (cutover time.Duration, begin, 
 	for i, link := range s.links {
 		links = append(links, opcache.Link{Name: fmt.Sprintf("club%d", i), Path: link, From: filepath.Join(s.root, from), To: filepath.Join(s.root, to)})
 	}
-	caches, err := opcache.Connect(s.ctx, s.pools, opcache.Options{})
+	caches, err := opcache.Connect(s.ctx, s.pools, ordinary(opcache.Options{}))
 	s.must(err)
 	begin = time.Now()
 	cut, err := caches.Observe(s.ctx, links, opcache.Keyed)

@@ -1,15 +1,14 @@
 package opcache
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"relink/fcgi"
-	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/report"
@@ -85,7 +84,7 @@ func (p Program) resetCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			return p.with(c, plainFormats, 0, func(s *session) error {
 				if given := c.String("method"); given != "" {
-					s.setup.Method = MethodOf(given)
+					s.setup.Method = Method(given)
 				}
 				s.setup.Restart.WhenQuiet, s.setup.Restart.Force = c.Bool("when-quiet"), c.Bool("force")
 				if c.IsSet("wait") {
@@ -176,7 +175,7 @@ func (p Program) with(c *cli.Context, formats []string, arguments int, do func(*
 }
 
 func usage(err error) error {
-	return hint.With(fmt.Errorf("%w: %w", cmdline.ErrUsage, err), `see "relink opcache help"`)
+	return hint.With(fmt.Errorf("%w: %w", exit.ErrUsage, err), `see "relink opcache help"`)
 }
 
 // formatOf is the --format given nearest to the command.
@@ -199,7 +198,7 @@ type Known func(state, app string) ([]string, error)
 // FromConfig translates the configuration.
 func FromConfig(c *config.Config, known Known) (Setup, error) {
 	s := Setup{
-		NoFPM: c.NoPools, State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: MethodOf(c.Restart.Method),
+		NoFPM: c.NoPools, State: c.StateDir, Thresholds: ThresholdsOf(c.Thresholds), Method: Method(c.Restart.Method),
 		Options: Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
 			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd},
 		Restart: RestartOptions{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
@@ -257,17 +256,5 @@ func AgentDir(c *config.Config, addresses []string) (dir, at string) {
 
 // ThresholdsOf translates the configuration's thresholds.
 func ThresholdsOf(t config.Thresholds) Thresholds {
-	out := DefaultThresholds()
-	out.FreeBytes, out.Keys, out.Waste = t.FreeBytes, t.Keys, t.Waste
-	out.Strings, out.JIT, out.HitRate, out.HitRateRequests = t.Strings, t.JIT, t.HitRate, int64(t.HitRateRequests)
-	return out
-}
-
-// MethodOf translates the name of a method: the configuration calls
-// opcache_reset() "reset".
-func MethodOf(name string) Method {
-	if name == config.MethodReset {
-		return MethodOPcache
-	}
-	return Method(cmp.Or(name, config.MethodAuto))
+	return Thresholds{FreeBytes: t.FreeBytes, Keys: t.Keys, Waste: t.Waste, Strings: t.Strings, JIT: t.JIT, HitRate: t.HitRate, HitRateRequests: int64(t.HitRateRequests)}
 }

@@ -10,7 +10,10 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
+	"relink/internal/proc"
 	"relink/php"
+	"relink/php/apache"
+	"relink/php/fpm"
 	"relink/php/probe"
 
 	"golang.org/x/sync/errgroup"
@@ -65,7 +68,7 @@ func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.
 	if len(pools) == 0 {
 		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
 	}
-	c := &Caches{options: o.withDefaults()}
+	c := &Caches{options: o}
 	reached := make([]*pool, len(pools))
 	ways := newDoors(through)
 	errs := make([]error, len(pools))
@@ -109,7 +112,7 @@ func (p *pool) learn(ctx context.Context, status php.Status) {
 // masterBehind is the process whose children the workers of a pool are, or 0.
 func masterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
 	if pool.InWebServer() {
-		return php.ApacheOf(ctx, w.PID, w.ParentPID)
+		return apache.ParentOf(ctx, w.PID, w.ParentPID)
 	}
 	return masterOf(ctx, w)
 }
@@ -126,11 +129,11 @@ func explainHang(err error) error {
 // A pool in a container has pids of its own, which mean other processes here:
 // only a process that is a worker of an FPM master here too is believed.
 func masterOf(ctx context.Context, w php.Worker) int {
-	parent, err := php.ParentOf(ctx, w.PID)
+	parent, err := proc.Parent(ctx, w.PID)
 	if err != nil || (w.ParentPID != 0 && w.ParentPID != parent) {
 		return 0
 	}
-	pools, err := php.Workers(ctx, parent)
+	pools, err := fpm.Workers(ctx, parent)
 	if err != nil {
 		return 0
 	}

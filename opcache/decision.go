@@ -14,7 +14,7 @@ type Action string
 const (
 	None         Action = "none"
 	Invalidate   Action = "invalidate" // retire dead releases that are still live in the cache
-	Reset        Action = "reset"      // opcache_reset(), when it is quiet
+	Reset        Action = "opcache"    // opcache_reset(), when it is quiet
 	ReloadFPM    Action = "fpm"        // reload the FPM master, when it is quiet
 	ReloadApache Action = "apache"     // graceful restart of Apache, where it holds the cache (mod_php)
 )

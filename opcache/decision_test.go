@@ -169,18 +169,6 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-func TestThresholds(t *testing.T) {
-	if err := DefaultThresholds().Validate(); err != nil {
-		t.Error(err)
-	}
-	bad := Thresholds{FreeBytes: -1, Keys: 1.01, Waste: -0.1, Strings: 2, JIT: 2, HitRate: 95}
-	for _, name := range []string{"free_bytes", "keys", "waste", "strings", "jit", "hit_rate", "hit_rate_requests"} {
-		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), "thresholds."+name+" is ") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func TestSaved(t *testing.T) {
 	for instances, want := range map[int]int64{0: 0, 1: 0, 2: 100, 30: 2900} {
 		if got := Saved(instances, Footprint{Bytes: 100, DeadBytes: 50}); got != want {

@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"relink/internal/proc"
 	"relink/php"
+	"relink/php/fpm"
 	"relink/php/probe"
 
 	"golang.org/x/sync/errgroup"
@@ -108,7 +110,7 @@ func (p *pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
 			continue
 		}
 		own := p.Own(ctx, php.Worker{PID: answer.PID, ParentPID: answer.ParentPID, SAPI: answer.SAPI})
-		if _, err := php.ParentOf(ctx, answer.PID); err != nil && !own {
+		if _, err := proc.Parent(ctx, answer.PID); err != nil && !own {
 			p.doors.forget(i)
 			continue
 		}
@@ -135,11 +137,11 @@ func (p *pool) Own(ctx context.Context, w php.Worker) bool {
 	if w.SAPI != fpmSAPI {
 		return false
 	}
-	parent, err := php.ParentOf(ctx, w.PID)
+	parent, err := proc.Parent(ctx, w.PID)
 	if err == nil && w.ParentPID != 0 && w.ParentPID != parent {
 		return false
 	}
-	if takes, err := php.Takes(w.PID, p.agent.Pool().Address); err == nil {
+	if takes, err := fpm.Takes(w.PID, p.agent.Pool().Address); err == nil {
 		return takes
 	}
 	listed := slices.ContainsFunc(p.lastListing(), func(known process) bool { return known.pid == w.PID })

@@ -99,7 +99,7 @@ func (p *pinned) await(file string) {
 
 func (p *pinned) connect(doors []probe.Door) *opcache.Caches {
 	p.t.Helper()
-	caches, err := opcache.Connect(p.ctx, p.pools()[:1], opcache.Options{}, doors...)
+	caches, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{}), doors...)
 	p.must(err)
 	return caches
 }
@@ -166,7 +166,7 @@ func TestPinnedWorkersWithoutADoor(t *testing.T) {
 func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 	p := newPinned(t, sandbox.WebApacheEvent, pinnedWorkers)
 	for name, doors := range map[string][]probe.Door{"none": nil, "closed": p.closed(), "of another pool": p.elsewhere} {
-		_, err := opcache.Connect(p.ctx, p.pools()[:1], opcache.Options{CallTimeout: 2 * time.Second}, doors...)
+		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{CallTimeout: 2 * time.Second}), doors...)
 		named := func(h string) bool { return strings.Contains(h, "enablereuse") && strings.Contains(h, "probe") }
 		if !errors.Is(err, fcgi.ErrTimeout) || !slices.ContainsFunc(hint.Of(err), named) {
 			t.Errorf("%s: %v", name, err)
@@ -178,7 +178,7 @@ func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 // are all pinned is restarted through them: an idle connection is no request.
 func TestRestartThroughConfiguredDoors(t *testing.T) {
 	p := newPinned(t, sandbox.WebNginx, pinnedWorkers)
-	setup := opcache.Setup{State: p.state, Pools: p.pools()[:1], Apps: []opcache.App{{Name: "app"}}}
+	setup := opcache.Setup{State: p.state, Options: ordinary(opcache.Options{}), Pools: p.pools()[:1], Apps: []opcache.App{{Name: "app"}}}
 	for i, door := range p.doors {
 		setup.Apps[0].Sites = append(setup.Apps[0].Sites, opcache.Site{Name: p.sites[i], Path: p.link(p.sites[i]), URL: door.URL, Host: door.Host})
 	}

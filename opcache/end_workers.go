@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"relink/php"
+	"relink/php/fpm"
 )
 
 const (
@@ -27,7 +27,7 @@ func (m *memory) mayEnd(ctx context.Context) error {
 	}
 	workers, err := m.workersNow(ctx)
 	for _, pid := range workers {
-		err = errors.Join(err, php.MayEnd(ctx, m.master(), pid))
+		err = errors.Join(err, fpm.MayEnd(ctx, m.master(), pid))
 	}
 	return err
 }
@@ -36,7 +36,7 @@ func (m *memory) mayEnd(ctx context.Context) error {
 // which would wait where all workers are busy. A pool of which no worker is known
 // there may be any of the master's.
 func (m *memory) workersNow(ctx context.Context) ([]int, error) {
-	pools, err := php.Workers(ctx, m.master())
+	pools, err := fpm.Workers(ctx, m.master())
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (m *memory) endWorkers(ctx context.Context) (told, left int, err error) {
 	}
 	idle := m.wereIdle()
 	for _, pid := range workers {
-		if err := php.EndWorker(ctx, m.master(), pid); err == nil {
+		if err := fpm.EndWorker(ctx, m.master(), pid); err == nil {
 			told++
 		} else if still, lookErr := m.still(ctx, []int{pid}); lookErr != nil || len(still) > 0 { // else it has ended by itself
 			return told, told, errors.Join(err, lookErr)
@@ -120,7 +120,7 @@ func (m *memory) endWorkers(ctx context.Context) (told, left int, err error) {
 
 // still lists those of the pids that are workers of the master.
 func (m *memory) still(ctx context.Context, pids []int) ([]int, error) {
-	pools, err := php.Workers(ctx, m.master())
+	pools, err := fpm.Workers(ctx, m.master())
 	if err != nil {
 		return nil, err
 	}

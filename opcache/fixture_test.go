@@ -1,6 +1,7 @@
 package opcache_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -164,9 +165,20 @@ func (f *farm) pools() []php.Pool {
 
 func (f *farm) connect(o opcache.Options) *opcache.Caches {
 	f.t.Helper()
-	caches, err := opcache.Connect(f.ctx, f.pools(), o)
+	caches, err := opcache.Connect(f.ctx, f.pools(), ordinary(o))
 	f.must(err)
 	return caches
+}
+
+// ordinary fills in what a test does not care for.
+func ordinary(o opcache.Options) opcache.Options {
+	o.CallTimeout = cmp.Or(o.CallTimeout, 10*time.Second)
+	o.SweepWait = cmp.Or(o.SweepWait, 100*time.Millisecond)
+	o.SettleTimeout = cmp.Or(o.SettleTimeout, 30*time.Second)
+	o.WarmWorkers = cmp.Or(o.WarmWorkers, 1)
+	o.WarmSlice = cmp.Or(o.WarmSlice, 20*time.Millisecond)
+	o.WarmPause = cmp.Or(o.WarmPause, 20*time.Millisecond)
+	return o
 }
 
 func (f *farm) observe(o opcache.Options, links []opcache.Link) *opcache.Switch {

@@ -9,7 +9,7 @@ import (
 
 func TestHistoryIsBounded(t *testing.T) {
 	dir := t.TempDir()
-	line := []byte(`{"time":"2026-01-02T03:04:05Z","by":"a","pools":["unix:/a"],"action":"reset"}` + "\n")
+	line := []byte(`{"time":"2026-01-02T03:04:05Z","by":"a","pools":["unix:/a"],"action":"opcache"}` + "\n")
 	path := filepath.Join(dir, HistoryFile)
 	if err := os.WriteFile(path, bytes.Repeat(line, historyMost), 0o644); err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestHistoryIsBounded(t *testing.T) {
 
 func TestHistoryAfterACrash(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, HistoryFile), []byte(`{"action":"reset","by":"a"}`+"\n"+`{"action":"re`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, HistoryFile), []byte(`{"action":"opcache","by":"a"}`+"\n"+`{"action":"re`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := AppendHistory(dir, Restart{By: "b", Action: Reset}); err != nil {
@@ -46,7 +46,7 @@ func TestNothingYet(t *testing.T) {
 }
 
 func FuzzParseHistory(f *testing.F) {
-	f.Add([]byte(`{"time":"2026-01-02T03:04:05Z","action":"reset","reasons":[{"figure":"keys"}]}` + "\n{\"action\":\"re"))
+	f.Add([]byte(`{"time":"2026-01-02T03:04:05Z","action":"opcache","reasons":[{"figure":"keys"}]}` + "\n{\"action\":\"re"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, r := range parseHistory(text) {
 			if r.Action == "" {
@@ -58,7 +58,7 @@ func FuzzParseHistory(f *testing.F) {
 
 func FuzzParsePending(f *testing.F) {
 	f.Add([]byte(`[{"pools":["unix:/a"],"action":"fpm","since":"2026-01-02T03:04:05Z","tries":2}]`))
-	f.Add([]byte(`[{"pools":["unix:/a"],"action":"none"},{"action":"reset"}]`))
+	f.Add([]byte(`[{"pools":["unix:/a"],"action":"none"},{"action":"opcache"}]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, p := range parsePending(text) {
 			if len(p.Pools) == 0 || !p.Action.Empties() {

@@ -10,7 +10,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/internal/links"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 // Preloading is what a master preloads, before the switch and after it.
@@ -136,7 +136,7 @@ func (r *renewing) try(ctx context.Context) error {
 		return r.tryLoaded(r.preload)
 	}
 	if info, err := os.Stat(r.next); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: %s leads to %s, which the new release does not have", php.ErrPreload, r.preload.File, r.next)
+		return fmt.Errorf("%w: %s leads to %s, which the new release does not have", fpm.ErrPreload, r.preload.File, r.next)
 	}
 	return r.master.TryPreload(ctx, r.next, r.configuration.PreloadUser, r.configuration.INI)
 }
@@ -150,8 +150,8 @@ func (r *renewing) tryLoaded(p Preloading) error {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(p.Then, below)); err != nil {
-			return fmt.Errorf("%w: %s has loaded %s, which the new release does not have", php.ErrPreload, p.File, below)
+			return fmt.Errorf("%w: %s has loaded %s, which the new release does not have", fpm.ErrPreload, p.File, below)
 		}
 	}
-	return fmt.Errorf("%w: %s is of no release", php.ErrUntried, p.File)
+	return fmt.Errorf("%w: %s is of no release", fpm.ErrUntried, p.File)
 }

@@ -119,16 +119,32 @@ func (r *round) track(workers []process) {
 // unlisted calls until three bursts in a row have reached nobody new. That is
 // likely every worker, but nobody can prove it.
 func (r *round) unlisted(ctx context.Context, err error) (outcome, error) {
-	for quiet := 0; quiet < 3 && err == nil && ctx.Err() == nil; quiet++ {
-		var news bool
-		if news, err = r.burst(ctx, 2*max(len(r.swept), 1), 0); news {
-			quiet = 0
-		}
+	if err == nil {
+		err = untilNoNews(3, func() (news bool, err error) {
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			return r.burst(ctx, 2*max(len(r.swept), 1), 0)
+		})
 	}
 	if err != nil && ctx.Err() == nil {
 		return outcome{}, err
 	}
 	return outcome{swept: len(r.swept), unproven: true}, nil
+}
+
+// untilNoNews asks until so many times in a row there were no news.
+func untilNoNews(times int, ask func() (news bool, err error)) error {
+	for quiet := 0; quiet < times; quiet++ {
+		news, err := ask()
+		if err != nil {
+			return err
+		}
+		if news {
+			quiet = -1
+		}
+	}
+	return nil
 }
 
 // burst makes n calls at a time, beside them some through doors, and tells whether

@@ -9,12 +9,13 @@ import (
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // renewing is one FPM master that may have to follow with new processes.
 type renewing struct {
 	memory        *memory
-	master        php.Master // the zero Master where this machine does not show it
+	master        fpm.Master // the zero Master where this machine does not show it
 	configuration php.Configuration
 	preloaded     []string          // scripts, as this machine sees them
 	next          string            // preload script after the switch, where that is of a release
@@ -29,7 +30,7 @@ type renewing struct {
 // it leads now and then. That a reload would end the master is an error: it is
 // asked before anything moves.
 func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout+php.DefaultReloadLimit)
+	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout+fpm.DefaultReloadLimit)
 	defer cancel()
 	s.emptied = nil
 	all, err := s.caches.renewing(ctx, sites)
@@ -132,7 +133,7 @@ func (r *renewing) renewal(ctx context.Context, docroot string, sites []Link) (R
 		n.MayEnd = r.memory.mayEnd(ctx)
 	}
 	n.Settings, err = r.settings(ctx)
-	if errors.Is(err, php.ErrUntried) {
+	if errors.Is(err, fpm.ErrUntried) {
 		renewal.Notes, err = append(renewal.Notes, err.Error()), nil
 	}
 	if err != nil {
@@ -142,7 +143,7 @@ func (r *renewing) renewal(ctx context.Context, docroot string, sites []Link) (R
 		return renewal, err
 	}
 	err = r.try(ctx)
-	if errors.Is(err, php.ErrUntried) {
+	if errors.Is(err, fpm.ErrUntried) {
 		renewal.Notes, err = append(renewal.Notes, err.Error()), nil
 	}
 	return renewal, hint.With(err, "to do it by hand, move the links alone with --reset never, and restart PHP-FPM right after that; or take opcache.preload out")

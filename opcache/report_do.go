@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"relink/internal/durable"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // ReportOptions choose what "opcache report" samples and shows.
@@ -98,7 +100,7 @@ func (s *session) fpmPools(ctx context.Context) ([]php.Pool, []report.Master) {
 	if len(s.setup.Pools) > 0 || s.setup.NoFPM {
 		return s.setup.configured(s.chosen), nil
 	}
-	masters, err := php.Masters(ctx)
+	masters, err := fpm.Masters(ctx)
 	if err != nil {
 		return nil, []report.Master{{Name: "FPM masters", Err: err}}
 	}
@@ -165,7 +167,7 @@ func (s *session) showReport(r *report.Report, page string) error {
 		return errors.Join(printErr, err)
 	}
 	if err != nil && s.format == "json" {
-		return printedError{err}
+		return exit.Printed(err)
 	}
 	return err
 }
@@ -217,6 +219,6 @@ func incomplete(r *report.Report) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return hint.With(unverified(fmt.Errorf("the report is incomplete: %s", strings.Join(missing, "; "))),
+	return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the report is incomplete: %s", strings.Join(missing, "; "))),
 		"start what is down, or take it out of `pools:`; what is shown is right for the others")
 }

@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/report"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 // ResetResult tells what "opcache reset" did. As JSON it is the contract of
@@ -53,13 +54,13 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 		s.setup.Restart.Waiting = Announce(s.screen.Line)
 		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 	}
-	if errors.Is(err, php.ErrKillsRequests) {
+	if errors.Is(err, fpm.ErrKillsRequests) {
 		err = hint.With(err, "or use --force at a quiet moment")
 	}
 	for _, m := range result.done {
 		result.Masters = append(result.Masters, ResetMaster{m, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})
 	}
-	result.Exit, result.Error = exitOf(err), failureOf(err)
+	result.Exit, result.Error = exit.Status(err), failureOf(err)
 	if err != nil && len(result.Masters) == 0 && s.format != "json" {
 		return err
 	}

@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // Why a restart was not done.
@@ -29,7 +31,7 @@ type RestartOptions struct {
 	Quiet     time.Duration // age of the oldest request in flight, at most
 	Since     time.Time     // when a quiet moment was looked for first; zero: now
 	Wait      time.Duration // for a quiet moment, at most
-	Limit     time.Duration // for one restart and its proof; 0: Options.ResetTimeout, php.DefaultReloadLimit
+	Limit     time.Duration // for one restart and its proof; 0: resetLimit, fpm.DefaultReloadLimit
 	Force     bool          // restart in spite of running requests, of what is unknown, and of what it does not cure
 
 	Commands     map[string][]string // reload the master of the pool with this address, instead of a signal
@@ -195,12 +197,14 @@ func (r *restarting) reloadOrReset(ctx context.Context) error {
 	return r.resetOPcache(ctx)
 }
 
+// resetLimit is how long OPcache may take to restart itself.
+const resetLimit = 10 * time.Second
+
 func (r *restarting) resetOPcache(ctx context.Context) error {
 	if err := r.prepare(ctx, Reset); err != nil {
 		return err
 	}
-	limit := r.options.Limit
-	setDefault(&limit, r.caches.options.ResetTimeout)
+	limit := cmp.Or(r.options.Limit, resetLimit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.begin(Reset)
@@ -218,7 +222,7 @@ func (r *restarting) reloadFPM(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reloaded, err := php.ReloadFPM(ctx, master, php.ReloadOptions{
+	reloaded, err := fpm.Reload(ctx, master, fpm.ReloadOptions{
 		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
 		Before: func(ctx context.Context) error {
 			err := r.prepare(ctx, ReloadFPM)

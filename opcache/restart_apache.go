@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,9 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/proc"
 	"relink/internal/ui"
-	"relink/php"
+	"relink/php/apache"
 )
 
 // wayInApache gives the function that restarts a cache of Apache. Its graceful
@@ -49,7 +51,7 @@ func (r *restarting) reloadApache(ctx context.Context) error {
 		return hint.With(errHiddenApache, "restart it where it runs, such as in its container, or use --method opcache")
 	}
 	page, _, _ := r.memory.statusPage(ctx, r.options.ApacheStatus)
-	reloaded, err := php.ReloadApache(ctx, r.options.Apache, php.ApacheOptions{
+	reloaded, err := apache.Reload(ctx, r.options.Apache, apache.ReloadOptions{
 		Parent: r.memory.master(), StatusURL: page, Limit: r.options.Limit,
 		Before: func(ctx context.Context) error {
 			err := r.prepare(ctx, ReloadApache)
@@ -76,8 +78,7 @@ func (r *restarting) reloadApache(ctx context.Context) error {
 // awaitNewStart asks the sites until a cache answers that was started after the
 // restart was asked for. OPcache counts in seconds.
 func (r *restarting) awaitNewStart(ctx context.Context) error {
-	limit := r.options.Limit
-	setDefault(&limit, r.caches.options.ResetTimeout)
+	limit := cmp.Or(r.options.Limit, resetLimit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
@@ -128,7 +129,7 @@ func describeRequest(line string) string {
 	return line
 }
 
-func (m *memory) requests(ctx context.Context, configured string) ([]php.ApacheRequest, error) {
+func (m *memory) requests(ctx context.Context, configured string) ([]apache.Request, error) {
 	_, requests, err := m.statusPage(ctx, configured)
 	return requests, err
 }
@@ -136,18 +137,18 @@ func (m *memory) requests(ctx context.Context, configured string) ([]php.ApacheR
 // statusPage finds the server status of this very Apache: the one that is
 // configured, at the address of its sites, or at the usual place. Another Apache's
 // names other processes.
-func (m *memory) statusPage(ctx context.Context, configured string) (page string, requests []php.ApacheRequest, err error) {
+func (m *memory) statusPage(ctx context.Context, configured string) (page string, requests []apache.Request, err error) {
 	if m.master() == 0 {
 		return "", nil, errHiddenApache
 	}
 	pages := []string{configured}
 	if configured == "" {
-		pages = []string{m.caches[0].pools[0].agent.Pool().Origin() + "server-status", php.UsualApacheStatus}
+		pages = []string{m.caches[0].pools[0].agent.Pool().Origin() + "server-status", apache.UsualStatusPage}
 	}
 	var errs []error
 	for _, page := range pages {
-		requests, err := php.ApacheRequests(ctx, page)
-		if err == nil && !slices.ContainsFunc(requests, func(one php.ApacheRequest) bool { return m.isProcess(ctx, one.PID) }) {
+		requests, err := apache.Requests(ctx, page)
+		if err == nil && !slices.ContainsFunc(requests, func(one apache.Request) bool { return m.isProcess(ctx, one.PID) }) {
 			err = fmt.Errorf("%s is of another Apache than pid %d", page, m.master())
 		}
 		if err == nil {
@@ -159,7 +160,7 @@ func (m *memory) statusPage(ctx context.Context, configured string) (page string
 }
 
 func (m *memory) isProcess(ctx context.Context, pid int) bool {
-	parent, err := php.ParentOf(ctx, pid)
+	parent, err := proc.Parent(ctx, pid)
 	return err == nil && parent == m.master()
 }
 
@@ -169,7 +170,7 @@ func (c *Caches) anyOfApache() bool { return slices.ContainsFunc(c.caches, (*cac
 func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {
 	done := MasterRestart{Pools: []string{}, Action: ReloadApache, Time: time.Now(),
 		Notes: []string{"only the cache that Apache itself holds (mod_php) is empty: PHP-FPM has its own"}}
-	reloaded, err := php.ReloadApache(ctx, o.Apache, php.ApacheOptions{StatusURL: o.ApacheStatus, Limit: o.Limit})
+	reloaded, err := apache.Reload(ctx, o.Apache, apache.ReloadOptions{StatusURL: o.ApacheStatus, Limit: o.Limit})
 	done.PID, done.Took, done.Proven = reloaded.PID, time.Since(done.Time), err == nil
 	return done, err
 }

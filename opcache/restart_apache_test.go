@@ -11,7 +11,7 @@ import (
 
 	"relink/internal/sandbox"
 	"relink/opcache"
-	"relink/php"
+	"relink/php/apache"
 	"relink/php/probe"
 )
 
@@ -51,7 +51,7 @@ func (f apacheFarm) app() opcache.App {
 }
 
 func (f apacheFarm) setup() opcache.Setup {
-	return opcache.Setup{State: f.state, NoFPM: true, Apps: []opcache.App{f.app()}}
+	return opcache.Setup{Options: ordinary(opcache.Options{}), State: f.state, NoFPM: true, Apps: []opcache.App{f.app()}}
 }
 
 func (f apacheFarm) reach() *opcache.Caches {
@@ -124,7 +124,7 @@ func TestRestartOfAnotherApache(t *testing.T) {
 	o := f.now(opcache.MethodApache)
 	o.Apache = g.control
 	_, err := c.Restart(f.ctx, o)
-	f.wantRefused(err, php.ErrOtherApache, "apache.control", "--method opcache")
+	f.wantRefused(err, apache.ErrOther, "apache.control", "--method opcache")
 	if f.usage(c).Started != before.Started || f.usage(other).Started != theirs.Started {
 		t.Error("something was restarted")
 	}
@@ -182,9 +182,9 @@ func (f apacheFarm) awaitAge(age time.Duration) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		requests, err := php.ApacheRequests(f.ctx, f.server.URL()+"/server-status")
+		requests, err := apache.Requests(f.ctx, f.server.URL()+"/server-status")
 		f.must(err)
-		if slices.ContainsFunc(requests, func(r php.ApacheRequest) bool { return r.Serves && r.Age >= age }) {
+		if slices.ContainsFunc(requests, func(r apache.Request) bool { return r.Serves && r.Age >= age }) {
 			return
 		}
 		select {

@@ -8,6 +8,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // resetPoll is how often a scheduled reset is looked after.
@@ -65,17 +66,17 @@ func (m *memory) status(ctx context.Context, limit time.Duration) (php.Status, e
 
 // find gives the FPM master as php knows it; the zero Master where it is not shown,
 // or there is none.
-func (m *memory) find(ctx context.Context) (php.Master, error) {
+func (m *memory) find(ctx context.Context) (fpm.Master, error) {
 	if m.master() == 0 || m.ofApache() {
-		return php.Master{}, nil
+		return fpm.Master{}, nil
 	}
-	masters, err := php.Masters(ctx)
+	masters, err := fpm.Masters(ctx)
 	if err != nil {
-		return php.Master{}, err
+		return fpm.Master{}, err
 	}
-	i := slices.IndexFunc(masters, func(one php.Master) bool { return one.PID == m.master() })
+	i := slices.IndexFunc(masters, func(one fpm.Master) bool { return one.PID == m.master() })
 	if i < 0 {
-		return php.Master{}, fmt.Errorf("FPM master %d has ended since its pools were asked", m.master())
+		return fpm.Master{}, fmt.Errorf("FPM master %d has ended since its pools were asked", m.master())
 	}
 	return masters[i], nil
 }

@@ -9,7 +9,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/sandbox"
 	"relink/opcache"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 func TestRestartWaitsForQuiet(t *testing.T) {
@@ -102,7 +102,7 @@ func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
 				pools = []sandbox.Pool{{Name: "www", Workers: 2}, blind}
 			}
 			f := restartFarm(t, fpmMaster("php", pools...))
-			c, err := opcache.Connect(f.ctx, f.pools()[:1], opcache.Options{})
+			c, err := opcache.Connect(f.ctx, f.pools()[:1], ordinary(opcache.Options{}))
 			f.must(err)
 			before, workers := f.usage(c), f.workers()
 			address := f.server.Pool(blind.Name).Address
@@ -133,11 +133,11 @@ func TestRehearsal(t *testing.T) {
 	}{
 		"nothing speaks against a reload":    {fpmMaster("php"), opcache.MethodFPM, nil},
 		"nor against a reset":                {fpmMaster("php"), opcache.MethodOPcache, nil},
-		"a reload kills requests":            {kills, opcache.MethodFPM, php.ErrKillsRequests},
+		"a reload kills requests":            {kills, opcache.MethodFPM, fpm.ErrKillsRequests},
 		"a reset in place of such a reload":  {kills, opcache.MethodAuto, nil},
 		"a request runs, and is waited for":  {fpmMaster("php"), opcache.MethodAuto, opcache.ErrNotQuiet},
 		"also before a reset in its place":   {kills, opcache.MethodAuto, opcache.ErrNotQuiet},
-		"a refused reload waits for nothing": {kills, opcache.MethodFPM, php.ErrKillsRequests},
+		"a refused reload waits for nothing": {kills, opcache.MethodFPM, fpm.ErrKillsRequests},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := restartFarm(t, tt.master)

@@ -13,7 +13,7 @@ import (
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
 	"relink/opcache"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 // fpmMaster lets requests end before its workers do, so that it may be reloaded.
@@ -151,7 +151,7 @@ func TestReloadIsRefusedAtOnce(t *testing.T) {
 	o := now(opcache.MethodFPM)
 	o.WhenQuiet, o.Wait, o.Quiet = true, time.Hour, time.Millisecond
 	_, err := c.Restart(f.ctx, o)
-	f.wantRefused(err, php.ErrKillsRequests, "process_control_timeout is 0")
+	f.wantRefused(err, fpm.ErrKillsRequests, "process_control_timeout is 0")
 	f.wantNoRestart(c, before, workers)
 	slow.end(f)
 }
@@ -248,7 +248,7 @@ func TestFailedReloadStopsTheRound(t *testing.T) {
 	before, err := f.server.WorkerPIDs("b-www")
 	f.must(err)
 	result, err := c.Restart(f.ctx, o)
-	f.wantRefused(err, php.ErrNotBack, "unknown entry 'garbage'")
+	f.wantRefused(err, fpm.ErrNotBack, "unknown entry 'garbage'")
 	if len(result.Masters) != 1 || result.Masters[0].Action != opcache.ReloadFPM {
 		t.Errorf("%+v", result)
 	}

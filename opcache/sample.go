@@ -10,6 +10,7 @@ import (
 
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // sampled is one pool as a sample found it.
@@ -27,7 +28,7 @@ func (p *sampled) address() string { return p.pool.String() }
 type sampling struct {
 	limit   time.Duration // of one call of the agent
 	earlier *report.Totals
-	masters []php.Master // those that run here
+	masters []fpm.Master // those that run here
 }
 
 // ReadSample reads every cache once. A pool that cannot be read is no error: it
@@ -37,7 +38,7 @@ func ReadSample(ctx context.Context, pools []php.Pool, limit time.Duration, earl
 	s := &sampling{limit: limit, earlier: earlier}
 	probes := make([]*sampled, len(pools))
 	var all sync.WaitGroup
-	all.Go(func() { s.masters, _ = php.Masters(ctx) })
+	all.Go(func() { s.masters, _ = fpm.Masters(ctx) })
 	for i, pool := range pools {
 		all.Go(func() { probes[i] = s.ask(ctx, pool) })
 	}
@@ -139,10 +140,10 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func (s *sampling) settings(ctx context.Context, pid int) (php.MasterSettings, bool) {
-	i := slices.IndexFunc(s.masters, func(m php.Master) bool { return m.PID == pid })
+func (s *sampling) settings(ctx context.Context, pid int) (fpm.Settings, bool) {
+	i := slices.IndexFunc(s.masters, func(m fpm.Master) bool { return m.PID == pid })
 	if pid == 0 || i < 0 {
-		return php.MasterSettings{}, false
+		return fpm.Settings{}, false
 	}
 	settings, err := s.masters[i].Settings(ctx)
 	return settings, err == nil

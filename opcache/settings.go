@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"relink/internal/hint"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 // settings tells whether FPM would read other settings (php_admin_value, env and
@@ -18,12 +18,12 @@ func (r *renewing) settings(ctx context.Context) (changed bool, err error) {
 	}
 	now, err := m.FlatConfig(func(path string) string { real, _ := follow(path, nil); return real })
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", php.ErrUntried, err)
+		return false, fmt.Errorf("%w: %w", fpm.ErrUntried, err)
 	}
 	then, err := m.FlatConfig(func(path string) string { real, _ := follow(path, r.moved); return real })
 	switch {
 	case err != nil:
-		err = fmt.Errorf("%w after the switch: %w", php.ErrBadConfig, err)
+		err = fmt.Errorf("%w after the switch: %w", fpm.ErrBadConfig, err)
 	case now == then:
 		return false, nil
 	default:

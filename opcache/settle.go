@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/php"
+	"relink/php/fpm"
 )
 
 const (
@@ -62,7 +62,8 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 
 // sweepAgain reaches every worker of every pool once more.
 func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResult, error) {
-	bounded, cancel := context.WithTimeout(ctx, s.caches.options.SettleTimeout)
+	// Whoever is between two requests is reached in the time of a sweep.
+	bounded, cancel := context.WithTimeout(ctx, s.caches.options.SettleTimeout+sweepRounds*s.caches.options.SweepWait)
 	defer cancel()
 	var result SettleResult
 	var mu sync.Mutex
@@ -97,7 +98,7 @@ func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
 		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
 	}
 	if !w.leaves && s.caches.options.EndStale && p.master != 0 && w.state == fcgi.StateRunning {
-		worker.Ends = php.EndWorker(ctx, p.master, w.pid) == nil
+		worker.Ends = fpm.EndWorker(ctx, p.master, w.pid) == nil
 	}
 	return worker
 }

@@ -7,6 +7,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/php"
+	"relink/php/fpm"
 )
 
 // Setup is what the configuration says of a server that concerns its caches.
@@ -48,7 +49,7 @@ func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
 	case s.NoFPM:
 		return nil, nil
 	}
-	return php.DiscoverPools(ctx)
+	return fpm.Pools(ctx)
 }
 
 func (s Setup) configured(app *App) []php.Pool {

@@ -31,37 +31,20 @@ func (l Link) moves() bool { return l.From != "" && l.From != l.To }
 func (l Link) fromRelease() string { return cmp.Or(l.FromRelease, l.From) }
 func (l Link) toRelease() string   { return cmp.Or(l.ToRelease, l.To) }
 
-// Options bound and pace the work. Zero values mean the defaults.
+// Options bound and pace the work. The defaults are those of the configuration: a
+// zero here is a zero.
 type Options struct {
 	Docroot string // what the web server serves, relative to the link; "" or "." is the link itself
 
 	CallTimeout   time.Duration // one call of the agent
 	SweepWait     time.Duration // how long the cut-over waits for a worker that is inside a request
-	SettleTimeout time.Duration // how long Settle waits for workers that the sweep left
-	ResetTimeout  time.Duration // how long Reset waits for OPcache to have restarted
+	SettleTimeout time.Duration // how long Settle waits for workers that the sweep left; 0: not at all
 
 	WarmWorkers int           // workers of a pool that may compile at the same time
 	WarmSlice   time.Duration // how long one request of the warm keeps a worker
 	WarmPause   time.Duration // rest between two such requests
 
 	EndStale bool // have a worker that Settle cannot reach end with its request
-}
-
-func (o Options) withDefaults() Options {
-	setDefault(&o.CallTimeout, 10*time.Second)
-	setDefault(&o.SweepWait, 100*time.Millisecond)
-	setDefault(&o.SettleTimeout, 30*time.Second)
-	setDefault(&o.ResetTimeout, 10*time.Second)
-	setDefault(&o.WarmWorkers, 1)
-	setDefault(&o.WarmSlice, 20*time.Millisecond)
-	setDefault(&o.WarmPause, 20*time.Millisecond)
-	return o
-}
-
-func setDefault[T int | time.Duration](v *T, def T) {
-	if *v <= 0 {
-		*v = def
-	}
 }
 
 // Progress is told how far a long step is. It may be called from several

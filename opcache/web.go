@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"relink/php"
+	"relink/php/apache"
 	"relink/php/probe"
 )
 
@@ -27,7 +28,7 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 		return Web{Hidden: err}
 	}
 	doors := s.doors(secret)
-	ctx, cancel := context.WithTimeout(ctx, s.Options.withDefaults().CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Options.CallTimeout)
 	defer cancel()
 	all := make([]probe.Door, len(doors))
 	for i, one := range doors {
@@ -40,7 +41,7 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 			web.Hidden = heard[i].Err
 		}
 	}
-	for _, pool := range php.WebPools(ctx, heard, func(i int) string { return doors[i].app.AgentDir }) {
+	for _, pool := range apache.Pools(ctx, heard, func(i int) string { return doors[i].app.AgentDir }) {
 		if slices.ContainsFunc(pool.Sites, func(i int) bool { return doors[i].of(app) }) {
 			web.Pools = append(web.Pools, pool.Pool)
 		}

@@ -9,7 +9,8 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hedge"
-	"relink/php"
+	"relink/php/apache"
+	"relink/php/fpm"
 )
 
 // errUnlisted means that a pool's workers cannot be listed at all.
@@ -148,11 +149,11 @@ func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	pids, err := php.WebWorkers(ctx, one.PID, one.ParentPID)
+	pids, err := apache.Workers(ctx, one.PID, one.ParentPID)
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	leavers, err := php.WebLeavers(ctx, p.master)
+	leavers, err := apache.FinishingChildren(ctx, p.master)
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
@@ -177,7 +178,7 @@ func (p *pool) fromProcessTable(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	pools, err := php.Workers(ctx, p.master)
+	pools, err := fpm.Workers(ctx, p.master)
 	if err != nil {
 		return nil, fmt.Errorf("list the workers of master %d: %w", p.master, err)
 	}

@@ -43,6 +43,12 @@ type Configuration struct {
 	Directives map[string]string // all opcache.* as opcache_get_configuration gives them; booleans "0" or "1"
 }
 
+// INIFiles are the settings that a pool's PHP has read.
+type INIFiles struct {
+	Loaded  string   // php.ini; "": none
+	Scanned []string // further files, in order
+}
+
 // Configuration reads the pool's settings of OPcache and of the realpath cache.
 func (a *Agent) Configuration(ctx context.Context) (Configuration, error) {
 	var out wireConfiguration

@@ -15,6 +15,7 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/trust"
 )
 
 //go:embed agent.php
@@ -110,7 +111,7 @@ func isInstalled(file string, source []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !info.Mode().IsRegular() || !ownedByUs(info) {
+	if !info.Mode().IsRegular() || !trust.Owned(info) {
 		return false, hint.With(fmt.Errorf("%w: %s is not a regular file of root or of the caller", ErrUnsafeDir, file),
 			"find out who made %s, then remove it", file)
 	}
@@ -119,4 +120,33 @@ func isInstalled(file string, source []byte) (bool, error) {
 	}
 	content, err := os.ReadFile(file)
 	return bytes.Equal(content, source), err
+}
+
+// checkDir refuses a folder in which, or on the way to which, anybody but root
+// and the caller could put something else.
+func checkDir(dir string) error {
+	err := trust.Check(dir)
+	if err == nil {
+		err = checkLast(dir)
+	}
+	if err != nil {
+		return hint.With(fmt.Errorf("%w %s: %w", ErrUnsafeDir, dir, err),
+			"set agent_dir to a folder below ones that only root or you can write, such as %s", DefaultAgentDir)
+	}
+	return nil
+}
+
+// checkLast refuses what is fine on the way: in a folder like /tmp nobody can
+// replace the folder of another user, but anybody can create one.
+func checkLast(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", dir)
+	case trust.WritableByOthers(info):
+		return fmt.Errorf("others can create files in it (mode %04o)", info.Mode().Perm())
+	}
+	return nil
 }

@@ -40,7 +40,6 @@ var operations = []struct {
 	{"Reset", testReset},
 	{"NotUTF8", testNotUTF8},
 	{"Door", testDoor},
-	{"Masters", testMasters},
 }
 
 func TestOperations(t *testing.T) {

@@ -2,6 +2,8 @@ package php
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -77,6 +79,13 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 		return Status{Worker: worker}, err
 	}
 	return out.status(worker), nil
+}
+
+// Preloaded lists the scripts that opcache.preload has loaded, by real path.
+func (a *Agent) Preloaded(ctx context.Context) ([]string, error) {
+	var out wireStatus
+	_, err := a.call(ctx, "status", nil, &out)
+	return slices.DeleteFunc(out.Preload.Scripts, func(path string) bool { return !strings.HasPrefix(path, "/") }), err
 }
 
 // wireStatus has the names of opcache_get_status().

@@ -76,7 +76,7 @@ func brokenAct() act {
 	a.slow = &slowAnswer{status: 200, release: app.Mixed, took: 5003 * ms}
 	a.report.SetUp = opcache.Revalidated
 	a.report.FrontDoor[0] = deploy.FrontReport{Error: "no answer"}
-	a.report.Restart = deploy.RestartReport{Action: "reset", Reasons: []string{"--reset always"}}
+	a.report.Restart = deploy.RestartReport{Action: "opcache", Reasons: []string{"--reset always"}}
 	return a
 }
 

@@ -6,7 +6,7 @@ import (
 	"context"
 	"fmt"
 
-	"relink/php"
+	"relink/php/fpm"
 	"relink/php/webserver"
 )
 
@@ -31,7 +31,7 @@ func Look(ctx context.Context) (Found, error) {
 	if found.Sites, found.Notes, err = webserver.Discover(ctx); err != nil {
 		return Found{}, fmt.Errorf("look for web servers: %w", err)
 	}
-	pools, err := php.DiscoverPools(ctx)
+	pools, err := fpm.Pools(ctx)
 	if ctx.Err() != nil {
 		return Found{}, ctx.Err()
 	}

@@ -144,7 +144,7 @@ func entries(t *testing.T, dir string) map[string]bool {
 func (s *scene) usage() opcache.Usage {
 	s.t.Helper()
 	_, pools := s.caches()
-	caches, err := opcache.Connect(s.ctx, pools, opcache.Options{})
+	caches, err := opcache.Connect(s.ctx, pools, opcache.Options{CallTimeout: 10 * time.Second, SweepWait: 100 * time.Millisecond, SettleTimeout: 30 * time.Second, WarmWorkers: 1})
 	s.must(err)
 	usages, err := caches.Usage(s.ctx)
 	s.must(err)

@@ -43,7 +43,7 @@ func (r *reader) config(n node, c *Config) {
 		}),
 		"thresholds": r.thresholds(&c.Thresholds),
 		"restart": r.section(keys{
-			"method": r.choice(&c.Restart.Method, MethodAuto, MethodReset, MethodFPM, MethodApache),
+			"method": r.choice(&c.Restart.Method, MethodAuto, MethodOPcache, MethodFPM, MethodApache),
 			"wait":   r.duration(&c.Restart.Wait, 0),
 			"quiet":  r.duration(&c.Restart.Quiet, moment),
 		}),

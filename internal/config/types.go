@@ -127,7 +127,7 @@ type Apache struct {
 
 // Thresholds are the bounds past which OPcache's memory asks for a restart.
 type Thresholds struct {
-	Waste           float64 // ratio of the memory that is wasted, at most
+	Waste           float64 // ratio of the memory that a restart would free: past it a restart is worth its cost, where memory or keys are short
 	FreeBytes       int64   // memory that is free, at least
 	Keys            float64 // ratio of max_cached_keys in use, at most
 	Strings         float64 // ratio of the interned strings buffer in use, at most
@@ -138,15 +138,15 @@ type Thresholds struct {
 
 // Ways to empty OPcache.
 const (
-	MethodAuto   = "auto"   // fpm where that loses no request and is permitted, else reset
-	MethodReset  = "reset"  // opcache_reset()
-	MethodFPM    = "fpm"    // reload the FPM master (SIGUSR2)
-	MethodApache = "apache" // graceful restart, for mod_php
+	MethodAuto    = "auto"    // fpm where that loses no request and is permitted, else reset
+	MethodOPcache = "opcache" // opcache_reset()
+	MethodFPM     = "fpm"     // reload the FPM master (SIGUSR2)
+	MethodApache  = "apache"  // graceful restart, for mod_php
 )
 
 // Restart is how and when OPcache is emptied once a threshold asks for it.
 type Restart struct {
-	Method string        // MethodAuto, MethodReset, MethodFPM or MethodApache
+	Method string        // MethodAuto, MethodOPcache, MethodFPM or MethodApache
 	Wait   time.Duration // for a quiet moment, at most
 	Quiet  time.Duration // age of the oldest request in flight, at most
 }

@@ -66,7 +66,7 @@ type MasterReport struct {
 
 // Awaited is a restart that relink decided on and put off until it is quiet.
 type Awaited struct {
-	Action  string     `json:"action"` // reset, fpm or apache
+	Action  string     `json:"action"` // opcache, fpm or apache
 	Since   *time.Time `json:"since"`
 	Tries   int        `json:"tries"`
 	Reasons []string   `json:"reasons"`

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"relink/php"
+	"relink/php/apache"
 	"relink/php/probe"
 )
 
@@ -19,7 +20,7 @@ import (
 func TestEveryWebWorkerIsSwept(t *testing.T) {
 	s := newSite(t, startPrefork, web{workers: 5})
 	a := s.ask()
-	workers, err := php.WebWorkers(bounded(t), a.PID, a.ParentPID)
+	workers, err := apache.Workers(bounded(t), a.PID, a.ParentPID)
 	s.must(err)
 	children := s.children()
 	slices.Sort(children)
@@ -66,7 +67,7 @@ func TestWebWorkersAreThoseThatListen(t *testing.T) {
 	until := s.root + "/releases/until"
 	writeFile(t, s.root+"/releases/v1/public/slow.php", "<?php echo getmypid(), \"\\n\"; flush(); while (!file_exists('"+until+"')) { usleep(2000); clearstatcache(); } echo 'slow';")
 	a := s.ask()
-	workers, err := php.WebWorkers(bounded(t), a.PID, a.ParentPID)
+	workers, err := apache.Workers(bounded(t), a.PID, a.ParentPID)
 	s.must(err)
 	if len(workers) != 2 || len(s.children()) != 3 {
 		t.Errorf("%v of %v", workers, s.children())
@@ -74,7 +75,7 @@ func TestWebWorkersAreThoseThatListen(t *testing.T) {
 	busy, rest := s.begin("slow.php")
 	s.must(syscall.Kill(a.ParentPID, syscall.SIGUSR1))
 	fresh := s.awaitOther(workers)
-	workers, err = php.WebWorkers(bounded(t), fresh.PID, fresh.ParentPID)
+	workers, err = apache.Workers(bounded(t), fresh.PID, fresh.ParentPID)
 	s.must(err)
 	if slices.Contains(workers, busy) || !slices.Contains(s.children(), busy) || !slices.Contains(workers, fresh.PID) {
 		t.Errorf("%v of %v, %d is busy", workers, s.children(), busy)
@@ -136,21 +137,21 @@ func TestWebLeavers(t *testing.T) {
 		return pid
 	}
 	kept := pid()
-	workers, err := php.WebWorkers(bounded(t), a.PID, a.ParentPID)
+	workers, err := apache.Workers(bounded(t), a.PID, a.ParentPID)
 	s.must(err)
-	if leavers, err := php.WebLeavers(bounded(t), a.ParentPID); err != nil || len(leavers) != 0 {
+	if leavers, err := apache.FinishingChildren(bounded(t), a.ParentPID); err != nil || len(leavers) != 0 {
 		t.Errorf("%v, %v", leavers, err)
 	}
 	s.must(syscall.Kill(a.ParentPID, syscall.SIGUSR1))
 	s.awaitOther(workers)
-	if leavers, err := php.WebLeavers(bounded(t), a.ParentPID); err != nil || !slices.Equal(leavers, []int{kept}) {
+	if leavers, err := apache.FinishingChildren(bounded(t), a.ParentPID); err != nil || !slices.Equal(leavers, []int{kept}) {
 		t.Errorf("%v, want %d: %v", leavers, kept, err)
 	}
 	if again := pid(); again != kept {
 		t.Errorf("%d answered on the connection, not %d", again, kept)
 	}
 	for ctx := bounded(t); ; {
-		leavers, err := php.WebLeavers(ctx, a.ParentPID)
+		leavers, err := apache.FinishingChildren(ctx, a.ParentPID)
 		s.must(err)
 		if len(leavers) == 0 {
 			return
@@ -166,11 +167,11 @@ func TestNoWebWorkers(t *testing.T) {
 		"another parent": {a.PID, os.Getpid()},
 		"this process":   {os.Getpid(), 0},
 	} {
-		if got, err := php.WebWorkers(bounded(t), pids[0], pids[1]); !errors.Is(err, php.ErrNoWebWorkers) {
+		if got, err := apache.Workers(bounded(t), pids[0], pids[1]); !errors.Is(err, apache.ErrNotChild) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if _, err := php.WebWorkers(bounded(t), 1<<30, 0); err == nil {
+	if _, err := apache.Workers(bounded(t), 1<<30, 0); err == nil {
 		t.Error("a process that there is not has siblings")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"relink/internal/trust"
 )
 
 // apacheSites has Apache print its configuration as it understands it: with all
@@ -19,7 +21,7 @@ func (s server) apacheSites(ctx context.Context) ([]Site, []string, error) {
 		return nil, nil, err
 	}
 	if file != "" {
-		if err := checkProgram(file); err != nil {
+		if err := trust.Check(file); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -114,7 +116,7 @@ func (s server) infoModule() string {
 		}
 	}
 	module := filepath.Join(folder, "mod_info.so")
-	if folder == "" || strings.ContainsAny(module, "\"\\") || checkProgram(module) != nil {
+	if folder == "" || strings.ContainsAny(module, "\"\\") || trust.Check(module) != nil {
 		return ""
 	}
 	return module

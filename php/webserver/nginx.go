@@ -4,6 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+
+	"relink/internal/trust"
 )
 
 // nginxSites has nginx print the files of its configuration ("-T").
@@ -13,7 +15,7 @@ func (s server) nginxSites(ctx context.Context) ([]Site, []string, error) {
 		return nil, nil, err
 	}
 	if file != "" {
-		if err := checkProgram(file); err != nil {
+		if err := trust.Check(file); err != nil {
 			return nil, nil, err
 		}
 	}

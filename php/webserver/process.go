@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/proc"
+	"relink/internal/trust"
+
 	"github.com/shirou/gopsutil/v3/process"
 )
 
@@ -18,13 +21,13 @@ import (
 type server struct {
 	kind string
 	pid  int
-	exe  string   // checked by checkProgram
+	exe  string   // checked by trust.Check
 	args []string // without the name of the program
 }
 
 func (s server) String() string { return fmt.Sprintf("%s %d", s.kind, s.pid) }
 
-func (s server) proc(name string) string { return fmt.Sprintf("/proc/%d/%s", s.pid, name) }
+func (s server) proc(name string) string { return proc.Path(s.pid, name) }
 
 func (s server) ended() bool {
 	_, err := os.Stat(s.proc("."))
@@ -49,9 +52,9 @@ const (
 
 // find lists the servers whose binary may be run, in the order of their pids.
 func find(ctx context.Context) (servers []server, notes []string, err error) {
-	all, err := process.ProcessesWithContext(ctx)
+	all, err := proc.All(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list processes: %w", err)
+		return nil, nil, err
 	}
 	foreign := 0
 	for _, p := range all {
@@ -120,7 +123,7 @@ func (s *server) locate(ctx context.Context, p *process.Process) error {
 	if names[filepath.Base(s.exe)] != s.kind {
 		return fmt.Errorf("its program is %s, and is not run", s.exe)
 	}
-	if err := checkProgram(s.exe); err != nil {
+	if err := trust.Check(s.exe); err != nil {
 		return err
 	}
 	s.args, err = s.arguments()

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"syscall"
 	"time"
+
+	"relink/internal/proc"
 )
 
 const (
@@ -22,10 +23,8 @@ func (s server) run(ctx context.Context, args, env []string) ([]byte, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.exe, args...)
 	out, complaints := &bounded{most: mostOutput, full: cancel}, &bounded{most: mostErrors}
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", env, out, complaints
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, complaints
+	proc.OwnGroup(cmd)
 	err := cmd.Run()
 	switch {
 	case out.cut:

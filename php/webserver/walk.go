@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"relink/internal/trust"
 )
 
 // place is where a link's name really lies: the folder that holds it is
@@ -46,7 +48,7 @@ func Walk(path string) (steps []Step, at, missing string) {
 		}
 		steps = append(steps, Step{here, filepath.Join(queue...)})
 		target, err := os.Readlink(here)
-		if err != nil || len(steps) > mostLinks {
+		if err != nil || len(steps) > trust.MostLinks {
 			return steps, at, filepath.Join(append([]string{name}, queue...)...)
 		}
 		if filepath.IsAbs(target) {

@@ -118,7 +118,7 @@ func fixedDeploys() []Deploy {
 		{App: "mobile", ID: "c3", Time: noon.Add(-10 * time.Minute), Operation: deploy.OperationDeploy, Release: newer, Ref: "v3", User: "deployer", Moved: 1, Steps: steps, CutoverMS: 14.3, Restart: "none", SavedBytes: 0},
 		{App: "booking", ID: "b2", Time: noon.Add(-20 * time.Minute), Operation: deploy.OperationDeploy, Release: newer, Ref: "main", User: "deployer", Moved: 0,
 			Undone: "check of club1: status 500, want 200", Steps: steps[:11], CutoverMS: 12.9},
-		{App: "booking", ID: "a1", Time: noon.Add(-26 * time.Hour), Operation: deploy.OperationRollback, Release: older, User: "root", Moved: 30, Stale: 1, Steps: steps[5:], CutoverMS: 17, Restart: "reset", SavedBytes: 411 * mb},
+		{App: "booking", ID: "a1", Time: noon.Add(-26 * time.Hour), Operation: deploy.OperationRollback, Release: older, User: "root", Moved: 30, Stale: 1, Steps: steps[5:], CutoverMS: 17, Restart: "opcache", SavedBytes: 411 * mb},
 	}
 }
 

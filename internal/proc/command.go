@@ -1,0 +1,65 @@
+package proc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"relink/internal/hint"
+)
+
+// Run runs a command without a shell, in a process group of its own so that
+// whatever it has started ends with it when its time is up.
+func Run(ctx context.Context, command []string) error {
+	printed, err := Output(ctx, command)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", strings.Join(command, " "), err)
+	if text := strings.TrimSpace(string(printed)); text != "" {
+		err = fmt.Errorf("%w: %s", err, text)
+	}
+	return hint.With(err, "run the command by hand to see what it needs")
+}
+
+// Output is Run with the end of what the command has printed.
+func Output(ctx context.Context, command []string) (printed []byte, err error) {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	var out Tail
+	cmd.Stdout, cmd.Stderr = &out, &out
+	OwnGroup(cmd)
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("ended after its time was up: %w", context.Cause(ctx))
+	}
+	return out.Bytes(), err
+}
+
+// OwnGroup gives a command a process group, which ends with the command's context,
+// and the root folder to work in.
+func OwnGroup(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
+	cmd.Dir, cmd.WaitDelay = "/", time.Second
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// tailBytes bounds what is shown of a command that failed.
+const tailBytes = 4 << 10
+
+// Tail keeps the last bytes that were written.
+type Tail struct{ bytes.Buffer }
+
+func (t *Tail) Write(data []byte) (int, error) {
+	n, err := t.Buffer.Write(data)
+	if over := t.Len() - tailBytes; over > 0 {
+		t.Next(over)
+	}
+	return n, err
+}

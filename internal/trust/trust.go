@@ -1,0 +1,82 @@
+// Package trust tells what only root and the caller can have put somewhere: what
+// relink may run, load or hand to others.
+package trust
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// MostLinks is the kernel's own bound on symbolic links in one path.
+const MostLinks = 40
+
+// Check refuses a file or folder that anybody but root and the caller could have
+// put there or could replace. It looks at every folder that the kernel passes on
+// the way, those behind symbolic links too.
+func Check(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%s is not an absolute path", path)
+	}
+	return checkWay(filepath.Clean(path), 0)
+}
+
+func checkWay(path string, depth int) error {
+	if depth > MostLinks {
+		return fmt.Errorf("%s: too many symbolic links", path)
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := checkWay(parent, depth); err != nil {
+			return err
+		}
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if err := checkOne(path, info); err != nil {
+		return err
+	}
+	if info.Mode()&os.ModeSymlink == 0 {
+		return nil
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(target) {
+		// Not through the literal parent: ".." of a linked folder is elsewhere.
+		if parent, err = filepath.EvalSymlinks(parent); err != nil {
+			return err
+		}
+		target = filepath.Join(parent, target)
+	}
+	return checkWay(target, depth+1)
+}
+
+// checkOne lets a sticky folder pass: in one like /tmp nobody can replace what is
+// another user's.
+func checkOne(path string, info os.FileInfo) error {
+	sticky := info.IsDir() && info.Mode()&os.ModeSticky != 0
+	switch {
+	case !Owned(info):
+		return fmt.Errorf("%s belongs to another user", path)
+	case info.Mode()&os.ModeSymlink != 0: // its mode says nothing
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is neither a file nor a folder", path)
+	case WritableByOthers(info) && !sticky:
+		return fmt.Errorf("%s can be written by others (mode %04o)", path, info.Mode().Perm())
+	}
+	return nil
+}
+
+// Owned tells whether a file is root's or the caller's.
+func Owned(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (stat.Uid == 0 || int(stat.Uid) == os.Geteuid())
+}
+
+// WritableByOthers tells whether anybody but the owner may write a file.
+func WritableByOthers(info os.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }

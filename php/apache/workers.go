@@ -1,0 +1,122 @@
+package apache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"relink/internal/hint"
+	"relink/internal/proc"
+
+	"github.com/shirou/gopsutil/v3/process"
+)
+
+// ErrNotChild: the process that answered is no child of an Apache here.
+var ErrNotChild = errors.New("not a process of an Apache on this machine")
+
+// Workers lists the processes that take requests for the Apache with PHP inside
+// (prefork and mod_php) of which one has answered with this pid and parent; a
+// parent of 0 is not known. Each has a realpath cache of its own. The process table
+// decides, not what was answered: in a container the same pids are other processes.
+func Workers(ctx context.Context, pid, parent int) ([]int, error) {
+	workers, err := workers(ctx, pid, parent)
+	if errors.Is(err, os.ErrPermission) {
+		err = hint.With(err, "run relink as root")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("web server's processes beside %d: %w", pid, err)
+	}
+	return workers, nil
+}
+
+func workers(ctx context.Context, pid, parent int) ([]int, error) {
+	real, err := apacheBehind(ctx, pid, parent)
+	if err != nil {
+		return nil, err
+	}
+	children, err := childrenOf(ctx, real)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(children, pid) {
+		return nil, fmt.Errorf("%w: it is no apache2 or httpd", ErrNotChild)
+	}
+	return listeningChildren(ctx, real, children)
+}
+
+// apacheBehind is the parent of a process, which has to be an Apache.
+func apacheBehind(ctx context.Context, pid, parent int) (int, error) {
+	real, err := proc.Parent(ctx, pid)
+	if err != nil {
+		return 0, err
+	}
+	if parent != 0 && parent != real {
+		return 0, fmt.Errorf("%w: its parent is %d and not %d", ErrNotChild, real, parent)
+	}
+	return real, checkApache(ctx, real)
+}
+
+// checkApache believes a parent by its name only if no other user can have made it.
+func checkApache(ctx context.Context, pid int) error {
+	p, err := process.NewProcessWithContext(ctx, int32(pid))
+	if err != nil {
+		return err
+	}
+	name, err := p.NameWithContext(ctx)
+	if err != nil {
+		return err
+	}
+	if !isApache(name) {
+		return fmt.Errorf("%w: its parent %d is %q", ErrNotChild, pid, name)
+	}
+	uids, err := p.UidsWithContext(ctx)
+	if err != nil {
+		return err
+	}
+	for _, uid := range uids {
+		if uid != 0 && int(uid) != os.Geteuid() {
+			return fmt.Errorf("%w: its parent %d belongs to user %d", ErrNotChild, pid, uid)
+		}
+	}
+	return nil
+}
+
+// listeningChildren leaves out what cannot answer: another program, the daemon of
+// mod_cgid, and children of before a graceful restart that finish their last
+// request. The two last have closed what they listened on.
+func listeningChildren(ctx context.Context, parent int, children []int) ([]int, error) {
+	program, err := os.Stat(proc.Path(parent, "exe"))
+	if err != nil {
+		return nil, err
+	}
+	listening, err := proc.Listening(parent)
+	if err != nil {
+		return nil, err
+	}
+	var workers []int
+	for _, pid := range children {
+		takes, err := takesRequests(pid, program, listening)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // ended meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		if takes {
+			workers = append(workers, pid)
+		}
+	}
+	slices.Sort(workers)
+	return workers, ctx.Err()
+}
+
+func takesRequests(pid int, program os.FileInfo, listening map[string]bool) (bool, error) {
+	own, err := os.Stat(proc.Path(pid, "exe"))
+	if err != nil || !os.SameFile(own, program) {
+		return false, err
+	}
+	return proc.HoldsAny(pid, listening)
+}

@@ -1,0 +1,91 @@
+package fpm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+
+	"relink/internal/hint"
+)
+
+// printConfig has the master's own binary test and print its configuration, with
+// the rights of the master's user: a title like that of a master is no reason to
+// run another user's file as root.
+func (m Master) printConfig(ctx context.Context) ([]byte, error) {
+	config := m.Config
+	if m.Root == "/" { // in another root there is no place for a file of ours
+		wrapper, remove, err := m.wrapper()
+		if err != nil {
+			return nil, err
+		}
+		defer remove()
+		config = wrapper
+	}
+	return m.test(ctx, config)
+}
+
+// wrapper makes a configuration that includes the master's: -tt prints at the
+// level "notice", which log_level may hide, and it prints into error_log too.
+func (m Master) wrapper() (file string, remove func(), err error) {
+	f, err := os.CreateTemp("", "relink-fpm-*.conf")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.Remove(f.Name()) }
+	_, err = fmt.Fprintf(f, "include=\"%s\"\n[global]\nlog_level=notice\nerror_log=/dev/null\n", m.Config)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return f.Name(), remove, nil
+}
+
+// test gives -R in case the master had it: a pool of root's is refused without.
+// It preloads nothing, which would run code of the application.
+func (m Master) test(ctx context.Context, config string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, confTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, m.Exe, "-R", "-d", "opcache.preload=", "-y", config, "-tt")
+	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if os.Geteuid() == 0 { // nobody else may become the master's user
+		cmd.SysProcAttr = m.attributes()
+	}
+	cmd.WaitDelay = time.Second
+	printed, err := cmd.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%s -tt of %s: %w", m.Exe, m.Config, ctx.Err())
+	case err != nil && !errors.As(err, new(*exec.ExitError)): // it says nothing of the configuration
+		return nil, hint.With(fmt.Errorf("test %s: %w", m.Config, err), "run relink as root, or as the user of FPM master %d", m.PID)
+	case err != nil:
+		return nil, hint.With(fmt.Errorf("%w and would end at a reload: %s: %w: %s", ErrBadConfig, m.Config, err, complaints(printed)),
+			"correct the configuration")
+	}
+	return printed, nil
+}
+
+// complaints drops what -tt prints of a configuration that it then refuses.
+func complaints(printed []byte) string {
+	lines := bytes.Split(bytes.TrimSpace(printed), []byte("\n"))
+	lines = slices.DeleteFunc(lines, func(line []byte) bool { return bytes.Contains(line, []byte("NOTICE: ")) })
+	const most = 6 // the first ones are the cause
+	return string(bytes.Join(lines[:min(most, len(lines))], []byte("; ")))
+}
+
+func (m Master) attributes() *syscall.SysProcAttr {
+	attributes := &syscall.SysProcAttr{}
+	if m.Root != "/" {
+		attributes.Chroot = m.proc("root") // with the mounts that only the master may have
+	}
+	if m.UID != os.Geteuid() {
+		attributes.Credential = &syscall.Credential{Uid: uint32(m.UID), Gid: uint32(m.GID)}
+	}
+	return attributes
+}
