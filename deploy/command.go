@@ -32,11 +32,11 @@ type Program struct {
 	Reached func(point string) // Deps.Reached
 }
 
-// Commands are deploy, rollback, status, releases, prune, recover and unlock.
+// Commands are deploy, rollback, status, releases, prune and recover.
 func Commands(p Program) []*cli.Command {
 	return []*cli.Command{
 		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
-		p.pruneCommand(), p.recoverCommand(), p.unlockCommand(),
+		p.pruneCommand(), p.recoverCommand(),
 	}
 }
 
@@ -113,18 +113,6 @@ func (p Program) releasesCommand() *cli.Command {
 			return p.with(c, func(s *session) error {
 				result, err := ReadReleases(s.options.App)
 				return s.show(result, s.wide(result.Text), err)
-			})
-		},
-	}
-}
-
-func (p Program) unlockCommand() *cli.Command {
-	return &cli.Command{
-		Name: "unlock", Usage: "tell who holds the lock, and tidy up after a holder that has died", Flags: []cli.Flag{appFlag},
-		Action: func(c *cli.Context) error {
-			return p.with(c, func(s *session) error {
-				result, err := Unlock(s.options.App)
-				return s.show(result, result.Text, err)
 			})
 		},
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -102,31 +101,6 @@ func lockedNow(path string) error {
 	return probe.Close()
 }
 
-// Unlocked is what "relink unlock" found.
-type Unlocked struct {
-	App  string  `json:"app"`
-	Path string  `json:"path"`
-	Left *Holder `json:"left,omitempty"` // who held it last and ended without saying so
-}
-
-// Unlock never breaks a lock: held, it says by whom, as exit.ErrLocked; free, it
-// wipes what a killed process left in the file.
-func Unlock(app App) (Unlocked, error) {
-	result := Unlocked{App: app.Name, Path: app.lockFile()}
-	if err := lockedNow(result.Path); err != nil {
-		return result, err
-	}
-	if left := readHolder(result.Path); left.PID != 0 {
-		result.Left = &left
-		l, err := acquire(result.Path, thisProcess("relink unlock"))
-		if err != nil {
-			return result, err
-		}
-		return result, l.release()
-	}
-	return result, nil
-}
-
 func thisProcess(command string) Holder {
 	host, _ := os.Hostname()
 	return Holder{PID: os.Getpid(), User: userName(), Host: host, Command: command, Since: time.Now().Truncate(time.Second)}
@@ -140,14 +114,4 @@ func userName() string {
 		return "uid " + strconv.Itoa(id)
 	}
 	return current.Username
-}
-
-// Text writes the result for people.
-func (u Unlocked) Text(w io.Writer) error {
-	text := "nobody holds the lock of " + u.App
-	if u.Left != nil {
-		text += "; it was last held by " + u.Left.String() + ", which ended without saying so"
-	}
-	_, err := fmt.Fprintln(w, text)
-	return err
 }
