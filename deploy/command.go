@@ -292,7 +292,7 @@ func (s *session) glance(ctx context.Context) (Caches, error) {
 	return s.connected(setup, caches), nil
 }
 
-func (s *session) connected(setup opcache.Setup, caches *opcache.Caches) Caches {
+func (s *session) connected(setup opcache.RestartSetup, caches *opcache.Caches) Caches {
 	setup.Restart.Waiting = opcache.Announce(s.deps.Screen.Line)
 	return connected{caches, setup.Method, setup.Restart}
 }

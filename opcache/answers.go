@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"os"
 	"slices"
 
 	"relink/php"
@@ -57,4 +58,9 @@ func SamePHP(a probe.Answer, s php.Status) bool {
 		return false
 	}
 	return s.Worker.ParentPID == 0 || a.ParentPID == 0 || a.ParentPID == s.Worker.ParentPID
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

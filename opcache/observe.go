@@ -15,10 +15,16 @@ type Switch struct {
 	links      []Link
 	addressing Addressing // the weakest that serves one of the links
 	pinned     map[*pool]map[int]bool
-	views      []*view  // one for each cache
-	places     []Place  // nil before Room
-	emptied    []string // addresses of the pools whose cache starts empty with the switch
+	views      []*view     // one for each cache
+	Full       []FullCache // caches that Warm leaves out
+	Emptied    []string    // addresses of the pools whose cache starts empty with the switch
 	settled    bool
+}
+
+// FullCache is a cache that does not take the new release beside the old one.
+type FullCache struct {
+	Pools []string
+	Why   string
 }
 
 // view is what one cache holds of the old targets.

@@ -30,7 +30,7 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 		if err != nil {
 			return err
 		}
-		o.Links = append(o.Links, Site{Name: s.setup.nameOf(path), Path: path})
+		o.Links = append(o.Links, Site{Name: nameOf(s.setup.Setup, path), Path: path})
 	}
 	app := s.owner(to)
 	caches, err := s.setup.Reach(ctx, app)
@@ -64,7 +64,7 @@ func (s *session) sites() []Site {
 }
 
 // nameOf is the name of the instance whose link this is, or the path.
-func (s Setup) nameOf(path string) string {
+func nameOf(s Setup, path string) string {
 	for _, site := range s.sites() {
 		if links.Place(site.Path) == links.Place(path) {
 			return site.Name

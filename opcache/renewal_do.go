@@ -32,7 +32,7 @@ type renewing struct {
 func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout+fpm.DefaultReloadLimit)
 	defer cancel()
-	s.emptied = nil
+	s.Emptied = nil
 	all, err := s.caches.renewing(ctx, sites)
 	renewals := make([]Renewal, 0, len(all))
 	for _, one := range all {
@@ -42,7 +42,7 @@ func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) 
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
 		}
 		if renewal.Reloads() {
-			s.emptied = append(s.emptied, renewal.Pools...)
+			s.Emptied = append(s.Emptied, renewal.Pools...)
 		}
 		renewals = append(renewals, renewal)
 	}

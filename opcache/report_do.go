@@ -45,7 +45,7 @@ func (o ReportOptions) validate() error {
 }
 
 // samples is the folder of the recorded samples.
-func (s Setup) samples() string { return filepath.Join(s.State, "samples") }
+func samplesFolder(s Setup) string { return filepath.Join(s.State, "samples") }
 
 // recordEvery keeps a report that is asked for each second from pushing the
 // older samples out.
@@ -58,7 +58,7 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	if pools = slices.Concat(pools, web.Pools); len(pools)+len(problems) == 0 {
 		return nothingFound(web)
 	}
-	recorded, err := report.LoadTotals(s.setup.samples(), time.Now())
+	recorded, err := report.LoadTotals(samplesFolder(s.setup.Setup), time.Now())
 	if err != nil {
 		s.log.Debug().Err(err).Msg("no earlier sample")
 	}
@@ -79,7 +79,7 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	s.addAwaited(&sample)
 	s.addChanged(&sample, apps)
 	if fresh == nil || sample.Time.Sub(fresh.Time) >= recordEvery {
-		if err := report.SaveTotals(s.setup.samples(), sample.Totals(apps)); err != nil {
+		if err := report.SaveTotals(samplesFolder(s.setup.Setup), sample.Totals(apps)); err != nil {
 			s.log.Debug().Err(err).Msg("the sample is not recorded")
 		}
 	}

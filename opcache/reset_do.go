@@ -36,7 +36,7 @@ type ResetMaster struct {
 	WarmMS   float64 `json:"warm_ms"`
 }
 
-func (s Setup) validateRestart() error {
+func validateRestart(s RestartSetup) error {
 	if methods := []Method{MethodAuto, MethodOPcache, MethodFPM, MethodApache}; !slices.Contains(methods, s.Method) {
 		return fmt.Errorf("no method %q: there are auto, opcache, fpm and apache", s.Method)
 	}
@@ -161,7 +161,7 @@ func (s *session) orders(ctx context.Context, caches *Caches, done []MasterResta
 
 // recorded are the figures of the last sample of "opcache report".
 func (s *session) recorded() []Usage {
-	totals, err := report.LoadTotals(s.setup.samples(), time.Now())
+	totals, err := report.LoadTotals(samplesFolder(s.setup.Setup), time.Now())
 	if err != nil || totals == nil {
 		return nil
 	}

@@ -287,8 +287,3 @@ func (r *restarting) finish(ctx context.Context) error {
 	r.done.After = figuresOf(after)
 	return err
 }
-
-// wanted tells whether the cache is that of one of the pools; none: of any.
-func (m *memory) wanted(pools []string) bool { return len(pools) == 0 || m.wantedBy(pools) }
-
-func (m *memory) wantedBy(pools []string) bool { return samePools(m.addresses(), pools) }

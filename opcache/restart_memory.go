@@ -121,3 +121,8 @@ func (c *cache) reset(ctx context.Context) error {
 		}
 	}
 }
+
+// wanted tells whether the cache is that of one of the pools; none: of any.
+func (m *memory) wanted(pools []string) bool { return len(pools) == 0 || m.wantedBy(pools) }
+
+func (m *memory) wantedBy(pools []string) bool { return samePools(m.addresses(), pools) }

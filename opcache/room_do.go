@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"relink/opcache/report"
@@ -28,7 +29,7 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 	places := make([]Place, len(memories))
 	var mu sync.Mutex
 	err := each(ctx, s.caches.distinct(), func(ctx context.Context, i int, _ *cache) error {
-		if memories[i].wantedBy(s.emptied) {
+		if memories[i].wantedBy(s.Emptied) {
 			mu.Lock()
 			defer mu.Unlock()
 			places[i] = Place{Pools: memories[i].addresses(), Room: RoomRenewed, Decision: renewed}
@@ -45,10 +46,16 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 		places[i] = Place{Pools: memories[i].addresses(), Room: room, Decision: decision}
 		return nil
 	})
-	if err == nil {
-		s.places = places
+	if err != nil {
+		return places, err
 	}
-	return places, err
+	s.Full = nil
+	for _, place := range places {
+		if place.Room != RoomBeside {
+			s.Full = append(s.Full, FullCache{Pools: place.Pools, Why: strings.Join(place.Texts(), "; ")})
+		}
+	}
+	return places, nil
 }
 
 // renewed says why nothing is put into a cache before the switch.

@@ -3,7 +3,6 @@ package opcache
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -133,11 +132,6 @@ func hostPaths(group []*sampled) func(string) string {
 		}
 		return maps[0].ToHost(path)
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }
 
 func (s *sampling) settings(ctx context.Context, pid int) (fpm.Settings, bool) {

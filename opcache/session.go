@@ -21,7 +21,7 @@ import (
 
 // session is one command.
 type session struct {
-	setup    Setup
+	setup    RestartSetup
 	chosen   *App // nil: all
 	format   string
 	out      io.Writer

@@ -12,14 +12,11 @@ import (
 
 // Setup is what the configuration says of a server that concerns its caches.
 type Setup struct {
-	State      string // folder for what has to be remembered
-	Apps       []App
-	Pools      []php.Pool // none: those of the FPM masters that run
-	NoFPM      bool       // those that run are nobody's concern
-	Options    Options
-	Thresholds Thresholds
-	Method     Method
-	Restart    RestartOptions // how this server is restarted
+	State   string // folder for what has to be remembered
+	Apps    []App
+	Pools   []php.Pool // none: those of the FPM masters that run
+	NoFPM   bool       // those that run are nobody's concern
+	Options Options
 }
 
 // App is an application as its caches see it. Paths are absolute.

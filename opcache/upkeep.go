@@ -89,6 +89,14 @@ func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
 	return result, err
 }
 
+// RestartSetup adds what the configuration says of restarts.
+type RestartSetup struct {
+	Setup
+	Thresholds Thresholds
+	Method     Method
+	Restart    RestartOptions // how this server is restarted
+}
+
 // KeepOptions say how KeepEach keeps caches.
 type KeepOptions struct {
 	Ledger Ledger
@@ -98,7 +106,7 @@ type KeepOptions struct {
 
 // KeepEach keeps the caches of each of these applications, since what its next
 // release needs is its own; without any, the caches as they are.
-func (s Setup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (UpkeepResult, error) {
+func (s RestartSetup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (UpkeepResult, error) {
 	if len(apps) == 0 {
 		return s.keep(ctx, nil, o)
 	}
@@ -115,7 +123,7 @@ func (s Setup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (UpkeepR
 	return all, nil
 }
 
-func (s Setup) keep(ctx context.Context, app *App, o KeepOptions) (UpkeepResult, error) {
+func (s RestartSetup) keep(ctx context.Context, app *App, o KeepOptions) (UpkeepResult, error) {
 	caches, err := s.Reach(ctx, app)
 	if err != nil {
 		return UpkeepResult{}, err

@@ -25,15 +25,10 @@ const maxProtectionWait = 10 * time.Second
 // requests with rests between, so that the site keeps its workers.
 func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error) {
 	var result WarmResult
-	if s.places == nil {
-		if _, err := s.Room(ctx, nil, MethodAuto); err != nil {
-			return result, err
-		}
-	}
 	wanted := make([][]string, len(s.views))
 	sum := 0
 	for i, v := range s.views {
-		if why := crowded(s.places, v.cache); why != "" {
+		if why := s.crowded(v.cache); why != "" {
 			result.Skipped = why
 			continue
 		}
@@ -57,10 +52,10 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 }
 
 // crowded tells why a cache has no room for the new release, or "".
-func crowded(places []Place, one *cache) string {
-	for _, place := range places {
-		if place.Room != RoomBeside && slices.Contains(place.Pools, one.pools[0].address()) {
-			return strings.Join(place.Texts(), "; ")
+func (s *Switch) crowded(one *cache) string {
+	for _, full := range s.Full {
+		if slices.Contains(full.Pools, one.pools[0].address()) {
+			return full.Why
 		}
 	}
 	return ""

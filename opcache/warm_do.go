@@ -28,6 +28,9 @@ func (c *Caches) WarmLike(ctx context.Context, from, to string, progress Progres
 	if err != nil {
 		return WarmResult{}, err
 	}
+	if _, err := s.Room(ctx, nil, MethodAuto); err != nil {
+		return WarmResult{}, err
+	}
 	return s.Warm(ctx, progress)
 }
 
