@@ -26,10 +26,10 @@ type Caches interface {
 	Addressing(ctx context.Context) (opcache.Addressing, error)
 	Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
-	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
+	Keep(ctx context.Context, u opcache.Maintenance) (opcache.MaintenanceResult, error)
 	Rehearse(ctx context.Context, orders []opcache.Order) error
-	Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (unexpect func() error, err error)
-	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error)
+	Expect(ctx context.Context, l opcache.RestartQueue, orders []opcache.Order) (unexpect func() error, err error)
+	Restart(ctx context.Context, l opcache.RestartQueue, orders []opcache.Order, on Occasion) (opcache.Outcome, error)
 	Preloads(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error)
 	EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error)
 }
@@ -48,7 +48,7 @@ type Occasion struct {
 type Switch interface {
 	Except(pinned []opcache.Worker)
 	Renewals(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error)
-	Room(ctx context.Context, unused []string) ([]opcache.Place, error)
+	Room(ctx context.Context, unused []string) ([]opcache.CacheFit, error)
 	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
 	Sweep(ctx context.Context) (opcache.SweepResult, error)
 	Invalidate(ctx context.Context) (opcache.InvalidateResult, error)
@@ -143,7 +143,7 @@ type observed struct {
 	method opcache.Method
 }
 
-func (o observed) Room(ctx context.Context, unused []string) ([]opcache.Place, error) {
+func (o observed) Room(ctx context.Context, unused []string) ([]opcache.CacheFit, error) {
 	return o.Switch.Room(ctx, unused, o.method)
 }
 
@@ -151,17 +151,17 @@ func (c connected) Rehearse(ctx context.Context, orders []opcache.Order) error {
 	return c.Caches.Rehearse(ctx, orders, c.options())
 }
 
-func (c connected) Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (func() error, error) {
-	return l.Expect(ctx, c.Caches, orders)
+func (c connected) Expect(ctx context.Context, l opcache.RestartQueue, orders []opcache.Order) (func() error, error) {
+	return l.Add(ctx, c.Caches, orders)
 }
 
-func (c connected) Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
+func (c connected) Restart(ctx context.Context, l opcache.RestartQueue, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	options := c.options()
 	options.Unused, options.Moved, options.Switch = on.Unused, on.Moved, on.Switch
 	if on.Wait > 0 {
 		options.Wait = min(options.Wait, on.Wait)
 	}
-	return l.Carry(ctx, c.Caches, orders, options)
+	return l.Run(ctx, c.Caches, orders, options)
 }
 
 func (c connected) options() opcache.RestartOptions {
@@ -171,7 +171,7 @@ func (c connected) options() opcache.RestartOptions {
 }
 
 // Keep adds how this server is configured to be restarted.
-func (c connected) Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error) {
+func (c connected) Keep(ctx context.Context, u opcache.Maintenance) (opcache.MaintenanceResult, error) {
 	u.Method, u.Restart = c.method, c.restart
 	return c.Caches.Keep(ctx, u)
 }

@@ -24,9 +24,9 @@ func (r *run) restart(caches Caches, rel release.Release) func(context.Context) 
 		}
 		// No earlier reading: the hit rate since would be that of the warm. What is
 		// preloaded was renewed with the switch.
-		upkeep := opcache.Upkeep{
+		upkeep := opcache.Maintenance{
 			Thresholds: r.Thresholds, Release: r.App.releaseDir(rel.ID), Unused: unused,
-			Ledger: r.ledger(),
+			Queue: r.ledger(),
 		}
 		if r.Reset == ResetAlways {
 			upkeep.Always = "--reset always"
@@ -58,7 +58,7 @@ func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
 	return nil
 }
 
-func (r *Report) restarted(result opcache.UpkeepResult) {
+func (r *Report) restarted(result opcache.MaintenanceResult) {
 	if action := result.Action(); action != string(opcache.None) { // a restart that made room counts
 		r.Restart.Action = action
 	}

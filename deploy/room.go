@@ -84,14 +84,14 @@ func (r *run) room(seen change) step[fit] {
 
 // sortPlaces are the restarts for room: those to be done before the switch, and
 // those that have to come with it.
-func (r *run) sortPlaces(places []opcache.Place) (before, instead []opcache.Order) {
+func (r *run) sortPlaces(places []opcache.CacheFit) (before, instead []opcache.Order) {
 	for _, place := range places {
-		switch place.Room {
-		case opcache.RoomAfter:
+		switch place.Fit {
+		case opcache.FitsAfterRestart:
 			before = append(before, place.Order())
-		case opcache.RoomInstead:
+		case opcache.FitsAfterSwitch:
 			instead = append(instead, place.Order())
-		case opcache.RoomNone:
+		case opcache.NoFit:
 			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
@@ -123,7 +123,7 @@ func (r *run) makeRoom(ctx context.Context, caches Caches, orders []opcache.Orde
 // restartNow carries out restarts that are part of the deploy.
 func (r *run) restartNow(ctx context.Context, caches Caches, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	outcome, err := caches.Restart(ctx, r.ledger(), orders, on)
-	result := opcache.UpkeepResult{Outcome: outcome}
+	result := opcache.MaintenanceResult{Outcome: outcome}
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, opcache.Decided{Pools: order.Pools, Decision: order.Decision})
 	}
@@ -131,8 +131,8 @@ func (r *run) restartNow(ctx context.Context, caches Caches, orders []opcache.Or
 	return outcome, err
 }
 
-func (r *run) ledger() opcache.Ledger {
-	return opcache.Ledger{Dir: r.App.State, By: r.journal.Holder.User}
+func (r *run) ledger() opcache.RestartQueue {
+	return opcache.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User}
 }
 
 // withoutRestart is an error unless the deploy is forced.

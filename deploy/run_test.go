@@ -37,7 +37,7 @@ type fakeCaches struct {
 	watched [][]opcache.Link
 	retired []string
 
-	room      opcache.Room // of their one cache, where it is not beside
+	room      opcache.Fit // of their one cache, where it is not beside
 	pending   []opcache.Pending
 	restarts  []Occasion
 	takenBack int // of Expect
@@ -59,17 +59,17 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link, _ opcache.
 	c.watched = append(c.watched, links)
 	return c, c.fails["observe"]
 }
-func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult, error) {
-	return opcache.UpkeepResult{}, c.fails["keep"]
+func (c *fakeCaches) Keep(context.Context, opcache.Maintenance) (opcache.MaintenanceResult, error) {
+	return opcache.MaintenanceResult{}, c.fails["keep"]
 }
-func (c *fakeCaches) Expect(context.Context, opcache.Ledger, []opcache.Order) (func() error, error) {
+func (c *fakeCaches) Expect(context.Context, opcache.RestartQueue, []opcache.Order) (func() error, error) {
 	if err := c.fails["expect"]; err != nil {
 		return nil, err
 	}
 	return func() error { c.takenBack++; return nil }, nil
 }
 func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
-func (c *fakeCaches) Restart(ctx context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
+func (c *fakeCaches) Restart(ctx context.Context, _ opcache.RestartQueue, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
 	c.restarts = append(c.restarts, on)
 	if on.Switch != nil {
 		if err := on.Switch(ctx); err != nil {
@@ -82,12 +82,12 @@ func (c *fakeCaches) Restart(ctx context.Context, _ opcache.Ledger, _ []opcache.
 	}
 	return opcache.Outcome{RestartResult: done, Pending: c.pending}, c.once("restart")
 }
-func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
+func (c *fakeCaches) Room(context.Context, []string) ([]opcache.CacheFit, error) {
 	if c.room == "" {
 		return nil, c.fails["room"]
 	}
-	return []opcache.Place{{Pools: []string{"unix:/run/a.sock"}, Room: c.room, Decision: opcache.Decision{
-		Action: opcache.ReloadFPM, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true, Text: "too small"}},
+	return []opcache.CacheFit{{Pools: []string{"unix:/run/a.sock"}, Fit: c.room, Decision: opcache.Decision{
+		Action: opcache.ReloadFPM, Reasons: []opcache.Reason{{Figure: opcache.FigureFit, Crossed: true, Text: "too small"}},
 	}}}, c.fails["room"]
 }
 func (c *fakeCaches) Except([]opcache.Worker)      {}
@@ -168,12 +168,12 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"fetch":   {change: func(_ *Options, d *Deps) { d.Source = fakeSource{fails: broken} }, want: "stage: broken"},
 		"observe": {caches: fakeCaches{fails: map[string]error{"observe": broken}}, want: "observe: broken"},
 		"room":    {caches: fakeCaches{fails: map[string]error{"room": broken}}, want: "room: broken"},
-		"no room and never quiet": {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}},
+		"no room and never quiet": {caches: fakeCaches{room: opcache.FitsAfterSwitch, fails: map[string]error{"quiet": opcache.ErrNotQuiet}},
 			want: "quiet: OPcache has no room for the new release without a restart: not quiet"},
-		"no room and no restart":                {caches: fakeCaches{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
-		"no room and a restart that is refused": {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
-		"no room and a restart that fails":      {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: "},
-		"no room and no state folder":           {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
+		"no room and no restart":                {caches: fakeCaches{room: opcache.FitsAfterRestart, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
+		"no room and a restart that is refused": {caches: fakeCaches{room: opcache.FitsAfterRestart, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
+		"no room and a restart that fails":      {caches: fakeCaches{room: opcache.FitsAfterRestart, fails: map[string]error{"restart": broken}}, want: "room: "},
+		"no room and no state folder":           {caches: fakeCaches{room: opcache.FitsAfterSwitch, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
 			d.Connect = func(context.Context, opcache.Web) (Caches, error) { return nil, broken }
 		}, want: "preflight: broken"},

@@ -42,7 +42,7 @@ func (c *Caches) Addressing(ctx context.Context) (Addressing, error) {
 	defer cancel()
 	var mu sync.Mutex
 	found := Revalidated
-	err := c.eachPool(ctx, func(ctx context.Context, p *pool) error {
+	err := c.eachPool(ctx, func(ctx context.Context, p *Pool) error {
 		configuration, err := p.agent.Configuration(ctx)
 		if err == nil && !configuration.RevalidatePath {
 			mu.Lock()

@@ -88,12 +88,12 @@ func (d Decision) Texts() []string {
 // Case is all that a decision about one cache is made from.
 type Case struct {
 	Now            Figures
-	Next           Forecast  // what the next release needs beside what is cached
-	Window         Window    // the latest hits and misses
-	Apache         bool      // the cache is part of Apache (mod_php)
-	DeadBytes      int64     // live in the cache, of releases that nobody uses
-	PreloadChanged bool      // preloaded code is not that of the live release any more
-	History        []Restart // of this cache, oldest first
+	Next           Forecast // what the next release needs beside what is cached
+	Window         Window   // the latest hits and misses
+	Apache         bool     // the cache is part of Apache (mod_php)
+	DeadBytes      int64    // live in the cache, of releases that nobody uses
+	PreloadChanged bool     // preloaded code is not that of the live release any more
+	History        []Record // of this cache, oldest first
 	Thresholds     Thresholds
 	Method         Method // "" means MethodAuto
 }

@@ -112,17 +112,17 @@ func wantDecision(t *testing.T, c Case, want Action, reason string) {
 func TestDecideDoesNotRepeatARestartInVain(t *testing.T) {
 	short := Case{Now: healthy, Next: Forecast{Bytes: 20e6}, Thresholds: bounds}
 	short.withFree(25e6)
-	past := func(figure string, freed int64, change func(*Restart)) []Restart {
-		r := Restart{Time: time.Now(), Action: Reset, Reasons: []Reason{{Figure: figure, Crossed: true}}, Before: short.Now, After: short.Now}
+	past := func(figure string, freed int64, change func(*Record)) []Record {
+		r := Record{Time: time.Now(), Action: Reset, Reasons: []Reason{{Figure: figure, Crossed: true}}, Before: short.Now, After: short.Now}
 		r.After.FreeBytes += freed
 		if change != nil {
 			change(&r)
 		}
-		return []Restart{r}
+		return []Record{r}
 	}
-	failed := func(r *Restart) { r.Failed = "not back" }
+	failed := func(r *Record) { r.Failed = "not back" }
 	for name, tt := range map[string]struct {
-		history []Restart
+		history []Record
 		want    Action
 		reason  string
 	}{

@@ -21,7 +21,7 @@ const (
 var errNoMaster = errors.New("this machine does not show its FPM master")
 
 // mayEnd tells why the workers of a cache cannot be ended one by one, if so.
-func (m *memory) mayEnd(ctx context.Context) error {
+func (m *Cache) mayEnd(ctx context.Context) error {
 	if m.master() == 0 {
 		return errNoMaster
 	}
@@ -35,7 +35,7 @@ func (m *memory) mayEnd(ctx context.Context) error {
 // workersNow lists the workers of the cache's pools by the process table: no call,
 // which would wait where all workers are busy. A pool of which no worker is known
 // there may be any of the master's.
-func (m *memory) workersNow(ctx context.Context) ([]int, error) {
+func (m *Cache) workersNow(ctx context.Context) ([]int, error) {
 	pools, err := fpm.Workers(ctx, m.master())
 	if err != nil {
 		return nil, err
@@ -54,9 +54,9 @@ func (m *memory) workersNow(ctx context.Context) ([]int, error) {
 	return known, nil
 }
 
-func ownOf(pools map[string][]int, listed []process) []int {
+func ownOf(pools map[string][]int, listed []Process) []int {
 	for _, pids := range pools {
-		if slices.ContainsFunc(listed, func(w process) bool { return slices.Contains(pids, w.pid) }) {
+		if slices.ContainsFunc(listed, func(w Process) bool { return slices.Contains(pids, w.pid) }) {
 			return pids
 		}
 	}
@@ -64,7 +64,7 @@ func ownOf(pools map[string][]int, listed []process) []int {
 }
 
 // wereIdle lists the workers that were in no request when they were listed last.
-func (m *memory) wereIdle() []int {
+func (m *Cache) wereIdle() []int {
 	var idle []int
 	for _, p := range m.pools() {
 		for _, w := range p.lastListing() {
@@ -81,7 +81,7 @@ func (m *memory) wereIdle() []int {
 // busy counts those that have still to answer their request, and that take no other. The masters start others in their place, and the caches stay as
 // they are.
 func (c *Caches) EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error) {
-	for _, m := range c.memories() {
+	for _, m := range c.Distinct() {
 		if !m.wanted(pools) {
 			continue
 		}
@@ -93,7 +93,7 @@ func (c *Caches) EndWorkers(ctx context.Context, pools []string) (ended, busy in
 	return ended, busy, nil
 }
 
-func (m *memory) endWorkers(ctx context.Context) (told, left int, err error) {
+func (m *Cache) endWorkers(ctx context.Context) (told, left int, err error) {
 	workers, err := m.workersNow(ctx)
 	if err != nil {
 		return 0, 0, err
@@ -119,7 +119,7 @@ func (m *memory) endWorkers(ctx context.Context) (told, left int, err error) {
 }
 
 // still lists those of the pids that are workers of the master.
-func (m *memory) still(ctx context.Context, pids []int) ([]int, error) {
+func (m *Cache) still(ctx context.Context, pids []int) ([]int, error) {
 	pools, err := fpm.Workers(ctx, m.master())
 	if err != nil {
 		return nil, err

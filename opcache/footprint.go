@@ -11,7 +11,7 @@ import (
 func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]Footprint, error) {
 	out := make(map[string]Footprint, len(folders))
 	var mu sync.Mutex
-	err := each(ctx, c.distinct(), func(ctx context.Context, _ int, one *cache) error {
+	err := each(ctx, c.firsts(), func(ctx context.Context, _ int, one *KeySpace) error {
 		held, _, err := c.holdings(ctx, one, folders)
 		if err != nil {
 			return err
@@ -27,7 +27,7 @@ func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]F
 }
 
 // holdings adds up what one cache holds of folders, as the host sees them, and of all.
-func (c *Caches) holdings(ctx context.Context, one *cache, folders []string) (each []php.Holding, all php.Holding, err error) {
+func (c *Caches) holdings(ctx context.Context, one *KeySpace, folders []string) (each []php.Holding, all php.Holding, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 	defer cancel()
 	seen := make([]string, len(folders))

@@ -14,7 +14,7 @@ import (
 )
 
 // Restart is one restart of one cache: a line of the history.
-type Restart struct {
+type Record struct {
 	Time    time.Time `json:"time"`
 	By      string    `json:"by"` // user
 	Pools   []string  `json:"pools"`
@@ -28,7 +28,7 @@ type Restart struct {
 }
 
 // Done tells a restart that happened from one that failed.
-func (r Restart) Done() bool { return r.Failed == "" && r.Action.Empties() }
+func (r Record) Done() bool { return r.Failed == "" && r.Action.Empties() }
 
 // HistoryFile is the history's name in the state folder: JSON lines, oldest first.
 const HistoryFile = "restarts.jsonl"
@@ -39,14 +39,14 @@ const (
 )
 
 // AppendHistory adds a restart to the history in the folder state.
-func AppendHistory(state string, r Restart) error {
+func AppendHistory(state string, r Record) error {
 	if err := appendHistory(filepath.Join(state, HistoryFile), r); err != nil {
 		return fmt.Errorf("history of restarts: %w", err)
 	}
 	return nil
 }
 
-func appendHistory(path string, r Restart) error {
+func appendHistory(path string, r Record) error {
 	line, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func appendDurably(path string, data []byte) error {
 
 // ReadHistory gives the restarts, oldest first. Lines that a crash cut short, or
 // that another version wrote otherwise, are passed over.
-func ReadHistory(state string) ([]Restart, error) {
+func ReadHistory(state string) ([]Record, error) {
 	text, err := os.ReadFile(filepath.Join(state, HistoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -88,10 +88,10 @@ func ReadHistory(state string) ([]Restart, error) {
 	return parseHistory(text), nil
 }
 
-func parseHistory(text []byte) []Restart {
-	var all []Restart
+func parseHistory(text []byte) []Record {
+	var all []Record
 	for line := range bytes.Lines(text) {
-		var r Restart
+		var r Record
 		if json.Unmarshal(line, &r) == nil && r.Action != "" {
 			all = append(all, r)
 		}
@@ -100,8 +100,8 @@ func parseHistory(text []byte) []Restart {
 }
 
 // Of gives the restarts of the cache that these pools share.
-func Of(history []Restart, pools []string) []Restart {
-	var of []Restart
+func Of(history []Record, pools []string) []Record {
+	var of []Record
 	for _, r := range history {
 		if samePools(r.Pools, pools) {
 			of = append(of, r)

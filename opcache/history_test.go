@@ -14,7 +14,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Repeat(line, historyMost), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := AppendHistory(dir, Restart{By: "b", Action: ReloadFPM}); err != nil {
+	if err := AppendHistory(dir, Record{By: "b", Action: ReloadFPM}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := ReadHistory(dir)
@@ -28,7 +28,7 @@ func TestHistoryAfterACrash(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, HistoryFile), []byte(`{"action":"opcache","by":"a"}`+"\n"+`{"action":"re`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := AppendHistory(dir, Restart{By: "b", Action: Reset}); err != nil {
+	if err := AppendHistory(dir, Record{By: "b", Action: Reset}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := ReadHistory(dir)

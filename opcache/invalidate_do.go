@@ -31,7 +31,7 @@ type InvalidateReport struct {
 // InvalidateFiles invalidates scripts by their real path, in slices.
 func (c *Caches) InvalidateFiles(ctx context.Context, files []string) (invalidated int, err error) {
 	var mu sync.Mutex
-	err = c.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
+	err = c.eachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		paths := make([]string, len(files))
 		for i, file := range files {
 			paths[i] = one.toPool(file)
@@ -88,7 +88,7 @@ func (s *session) unusedRelease(release string, force bool) (string, error) {
 		return "", err
 	}
 	folder := links.RealFolder(abs)
-	for _, link := range standings(s.setup.sites(), s.setup.known(), filepath.Dir(folder)) {
+	for _, link := range ScanLinks(s.setup.sites(), s.setup.known(), filepath.Dir(folder)) {
 		if link.within(folder) && !force {
 			return "", hint.With(fmt.Errorf("invalidate %s: %w: %s leads to it", folder, ErrLive, link.Name),
 				"its visitors would have to compile all of it again; use --force if that is what you want")

@@ -14,7 +14,7 @@ type Switch struct {
 	caches     *Caches
 	links      []Link
 	addressing Addressing // the weakest that serves one of the links
-	pinned     map[*pool]map[int]bool
+	pinned     map[*Pool]map[int]bool
 	views      []*view     // one for each cache
 	Full       []FullCache // caches that Warm leaves out
 	Emptied    []string    // addresses of the pools whose cache starts empty with the switch
@@ -29,22 +29,22 @@ type FullCache struct {
 
 // view is what one cache holds of the old targets.
 type view struct {
-	cache *cache
+	space *KeySpace
 	hot   map[string][]php.Script // live scripts by old release, as the host sees it
 }
 
 // Observe notes what is live of the old targets before anything moves: the hot set.
 func (c *Caches) Observe(ctx context.Context, links []Link, addressing Addressing) (*Switch, error) {
-	s := &Switch{caches: c, links: links, addressing: addressing, pinned: map[*pool]map[int]bool{}, views: make([]*view, len(c.caches))}
-	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) (err error) {
+	s := &Switch{caches: c, links: links, addressing: addressing, pinned: map[*Pool]map[int]bool{}, views: make([]*view, len(c.spaces))}
+	err := c.eachCache(ctx, func(ctx context.Context, i int, one *KeySpace) (err error) {
 		s.views[i], err = s.view(ctx, one)
 		return err
 	})
 	return s, err
 }
 
-func (s *Switch) view(ctx context.Context, one *cache) (*view, error) {
-	v := &view{cache: one, hot: map[string][]php.Script{}}
+func (s *Switch) view(ctx context.Context, one *KeySpace) (*view, error) {
+	v := &view{space: one, hot: map[string][]php.Script{}}
 	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
 	defer cancel()
 	for release := range s.oldReleases() {
@@ -58,7 +58,7 @@ func (s *Switch) view(ctx context.Context, one *cache) (*view, error) {
 }
 
 // hotScripts lists the live scripts of a release.
-func (c *Caches) hotScripts(ctx context.Context, one *cache, release string) ([]php.Script, error) {
+func (c *Caches) hotScripts(ctx context.Context, one *KeySpace, release string) ([]php.Script, error) {
 	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(release)})
 	return slices.DeleteFunc(scripts, func(sc php.Script) bool { return !sc.Live }), err
 }
@@ -80,7 +80,7 @@ func (s *Switch) oldReleases() map[string]bool {
 func (s *Switch) idle() bool { return len(s.links) > 0 && len(s.oldReleases()) == 0 }
 
 // left lists the releases that links move away from, as a cache's pools see them.
-func (s *Switch) left(one *cache) []string {
+func (s *Switch) left(one *KeySpace) []string {
 	var folders []string
 	for release := range s.oldReleases() {
 		folders = append(folders, one.toPool(release))

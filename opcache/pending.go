@@ -46,7 +46,7 @@ func (p Pending) Order() Order {
 
 // MakesRoom tells whether it is one that a release needs to find its place.
 func (p Pending) MakesRoom() bool {
-	return slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Figure == FigureRoom })
+	return slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Figure == FigureFit })
 }
 
 // Renews tells whether it is one that has to come with the links' move.

@@ -21,7 +21,7 @@ var ErrRestarting = exit.As(exit.ErrLocked, errors.New("another relink is restar
 const lockFile = "restart.lock"
 
 // Ledger is where restarts are remembered.
-type Ledger struct {
+type RestartQueue struct {
 	Dir string // the state folder
 	By  string // user who restarts
 }
@@ -42,15 +42,15 @@ type Outcome struct {
 // Carry carries orders out, one cache after the other, and remembers them: what
 // was done in the history, what could not be done for want of a quiet moment as
 // pending, which is no error.
-func (l Ledger) Carry(ctx context.Context, c *Caches, orders []Order, o RestartOptions) (Outcome, error) {
+func (l RestartQueue) Run(ctx context.Context, c *Caches, orders []Order, o RestartOptions) (Outcome, error) {
 	var out Outcome
 	err := l.locked(func() error {
 		usages, err := c.Usage(ctx)
 		if err != nil {
 			return err
 		}
-		for _, want := range ordered(orders, usages) {
-			if err := l.carry(ctx, c, want, o, &out); err != nil {
+		for _, want := range pendingFor(orders, usages) {
+			if err := l.run(ctx, c, want, o, &out); err != nil {
 				return err
 			}
 		}
@@ -62,13 +62,13 @@ func (l Ledger) Carry(ctx context.Context, c *Caches, orders []Order, o RestartO
 // Expect notes orders that are about to be carried out as pending, so that somebody
 // else does it should this process die before. What it returns takes that back, and
 // leaves what was pending before.
-func (l Ledger) Expect(ctx context.Context, c *Caches, orders []Order) (unexpect func() error, err error) {
+func (l RestartQueue) Add(ctx context.Context, c *Caches, orders []Order) (unexpect func() error, err error) {
 	usages, err := c.Usage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var before []Pending
-	noted := ordered(orders, usages)
+	noted := pendingFor(orders, usages)
 	err = l.locked(func() error {
 		if before, err = ReadPending(l.Dir); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (l Ledger) Expect(ctx context.Context, c *Caches, orders []Order) (unexpect
 }
 
 // ordered are the restarts that orders ask for, of caches as they are now.
-func ordered(orders []Order, usages []Usage) []Pending {
+func pendingFor(orders []Order, usages []Usage) []Pending {
 	var all []Pending
 	for _, order := range orders {
 		i := slices.IndexFunc(usages, func(u Usage) bool { return Pending{Pools: order.Pools}.about(u.Pools) })
@@ -103,7 +103,7 @@ func ordered(orders []Order, usages []Usage) []Pending {
 
 // Finish does the pending restarts of these caches whose moment is quiet now,
 // and drops those of caches that somebody else has restarted since.
-func (l Ledger) Finish(ctx context.Context, c *Caches, o RestartOptions) (Outcome, error) {
+func (l RestartQueue) Resume(ctx context.Context, c *Caches, o RestartOptions) (Outcome, error) {
 	var out Outcome
 	if all, err := ReadPending(l.Dir); err != nil || len(all) == 0 {
 		return out, err
@@ -128,7 +128,7 @@ func (l Ledger) Finish(ctx context.Context, c *Caches, o RestartOptions) (Outcom
 				err = ClearPending(l.Dir, p.Pools)
 			default:
 				o.Since = p.Since
-				err = l.carry(ctx, c, p, o, &out)
+				err = l.run(ctx, c, p, o, &out)
 			}
 			if err != nil {
 				return err
@@ -140,7 +140,7 @@ func (l Ledger) Finish(ctx context.Context, c *Caches, o RestartOptions) (Outcom
 }
 
 // carry does one restart and remembers what became of it.
-func (l Ledger) carry(ctx context.Context, c *Caches, want Pending, o RestartOptions, out *Outcome) error {
+func (l RestartQueue) run(ctx context.Context, c *Caches, want Pending, o RestartOptions, out *Outcome) error {
 	o = o.by(want.Order().Decision)
 	o.Only = want.Pools
 	if o.Method == "" || o.Method == MethodAuto {
@@ -170,8 +170,8 @@ func (l Ledger) carry(ctx context.Context, c *Caches, want Pending, o RestartOpt
 }
 
 // remember writes a line of history.
-func (l Ledger) remember(want Pending, done MasterRestart, failed error) error {
-	line := Restart{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
+func (l RestartQueue) remember(want Pending, done MasterRestart, failed error) error {
+	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
 		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}
 	if failed != nil {
 		line.Failed = failed.Error()
@@ -179,7 +179,7 @@ func (l Ledger) remember(want Pending, done MasterRestart, failed error) error {
 	return AppendHistory(l.Dir, line)
 }
 
-func (l Ledger) locked(do func() error) error {
+func (l RestartQueue) locked(do func() error) error {
 	lock := flock.New(filepath.Join(l.Dir, lockFile), flock.SetPermissions(0o644))
 	got, err := lock.TryLock()
 	if err != nil {

@@ -23,20 +23,20 @@ func order(pool string) []opcache.Order {
 
 func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir(), By: "alice"}
+	ledger := opcache.RestartQueue{Dir: t.TempDir(), By: "alice"}
 	c := f.connect(opcache.Options{})
 	orders := order(f.server.Pool("").Address)
 	slow := f.beginSlow("club1")
 	o := now(opcache.MethodAuto)
 	o.Quiet = time.Millisecond
 	for try := 1; try <= 2; try++ {
-		out, err := ledger.Carry(f.ctx, c, orders, o)
+		out, err := ledger.Run(f.ctx, c, orders, o)
 		f.must(err)
 		if len(out.Pending) != 1 || out.Pending[0].Tries != try || len(out.Masters) != 0 || !strings.Contains(out.Pending[0].Last, "slow.php") {
 			t.Errorf("try %d: %+v", try, out)
 		}
 	}
-	out, err := ledger.Finish(f.ctx, c, o)
+	out, err := ledger.Resume(f.ctx, c, o)
 	f.must(err)
 	pending, err := opcache.ReadPending(ledger.Dir)
 	f.must(err)
@@ -45,7 +45,7 @@ func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 	}
 	slow.end(f)
 	o.Quiet = time.Second
-	out, err = ledger.Finish(f.ctx, f.connect(opcache.Options{}), o) // another process
+	out, err = ledger.Resume(f.ctx, f.connect(opcache.Options{}), o) // another process
 	f.must(err)
 	history, err := opcache.ReadHistory(ledger.Dir)
 	f.must(err)
@@ -61,17 +61,17 @@ func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 // A command that fails has restarted nothing: the restart is still wanted.
 func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := opcache.RestartQueue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	pool := f.server.Pool("").Address
 	o := now(opcache.MethodFPM)
 	o.Commands = map[string][]string{pool: {"/bin/false"}}
-	out, err := ledger.Carry(f.ctx, c, order(pool), o)
+	out, err := ledger.Run(f.ctx, c, order(pool), o)
 	if err == nil || len(out.Masters) != 1 || out.Masters[0].Proven {
 		t.Errorf("%v: %+v", err, out)
 	}
 	for try := 2; try <= 3; try++ {
-		if _, err = ledger.Finish(f.ctx, c, o); err == nil {
+		if _, err = ledger.Resume(f.ctx, c, o); err == nil {
 			t.Error("the command did not fail")
 		}
 		pending, err := opcache.ReadPending(ledger.Dir)
@@ -86,7 +86,7 @@ func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 		t.Errorf("one failure is told once: %+v", history)
 	}
 	o.Commands = nil
-	out, err = ledger.Finish(f.ctx, f.connect(opcache.Options{}), o)
+	out, err = ledger.Resume(f.ctx, f.connect(opcache.Options{}), o)
 	if err != nil || len(out.Masters) != 1 || !out.Masters[0].Proven {
 		t.Errorf("%v: %+v", err, out)
 	}
@@ -95,14 +95,14 @@ func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 
 func TestExpectedRestartsAreTakenBack(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := opcache.RestartQueue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	usage := f.usage(c)
 	other := opcache.Pending{Pools: []string{"unix:/other"}, Action: opcache.Reset}
 	earlier := opcache.Pending{Pools: usage.Pools, Action: opcache.Reset, Last: "earlier", Started: usage.Started, Restarts: usage.Restarts}
 	for name, before := range map[string][]opcache.Pending{"nothing": {other}, "an earlier one": {other, earlier}} {
 		f.must(opcache.WritePending(ledger.Dir, before))
-		unexpect, err := ledger.Expect(f.ctx, c, order(usage.Pools[0]))
+		unexpect, err := ledger.Add(f.ctx, c, order(usage.Pools[0]))
 		f.must(err)
 		noted, err := opcache.ReadPending(ledger.Dir)
 		f.must(err)
@@ -122,7 +122,7 @@ func TestExpectedRestartsAreTakenBack(t *testing.T) {
 	}
 }
 
-func (f *farm) wantNothingPending(l opcache.Ledger) {
+func (f *farm) wantNothingPending(l opcache.RestartQueue) {
 	f.t.Helper()
 	pending, err := opcache.ReadPending(l.Dir)
 	if err != nil || len(pending) != 0 {
@@ -135,18 +135,18 @@ func (f *farm) wantNothingPending(l opcache.Ledger) {
 
 func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := opcache.RestartQueue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	slow := f.beginSlow("club1")
 	o := now(opcache.MethodAuto)
 	o.Quiet = time.Millisecond
-	_, err := ledger.Carry(f.ctx, c, order(f.server.Pool("").Address), o)
+	_, err := ledger.Run(f.ctx, c, order(f.server.Pool("").Address), o)
 	f.must(err)
 	slow.end(f)
 	_, err = c.Restart(f.ctx, opcache.RestartOptions{Method: opcache.MethodOPcache, WhenQuiet: true, Quiet: time.Second, Wait: 10 * time.Second}) // somebody else
 	f.must(err)
 	before, workers := f.usage(c), f.workers()
-	out, err := ledger.Finish(f.ctx, c, o)
+	out, err := ledger.Resume(f.ctx, c, o)
 	f.must(err)
 	if len(out.Notes) != 1 || !strings.Contains(out.Notes[0], "not needed any more") {
 		t.Errorf("%+v", out)
@@ -157,13 +157,13 @@ func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 
 func TestOnlyOneRestartsAtATime(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := opcache.RestartQueue{Dir: t.TempDir()}
 	other := flock.New(filepath.Join(ledger.Dir, "restart.lock"))
 	if got, err := other.TryLock(); !got || err != nil {
 		t.Fatal(got, err)
 	}
 	defer other.Unlock()
-	_, err := ledger.Carry(f.ctx, f.connect(opcache.Options{}), order(f.server.Pool("").Address), now(opcache.MethodAuto))
+	_, err := ledger.Run(f.ctx, f.connect(opcache.Options{}), order(f.server.Pool("").Address), now(opcache.MethodAuto))
 	if !errors.Is(err, opcache.ErrRestarting) {
 		t.Error(err)
 	}
@@ -171,9 +171,9 @@ func TestOnlyOneRestartsAtATime(t *testing.T) {
 
 func TestPendingOfOtherPoolsStays(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := opcache.RestartQueue{Dir: t.TempDir()}
 	f.must(opcache.WritePending(ledger.Dir, []opcache.Pending{{Pools: []string{"unix:/other.sock"}, Action: opcache.Reset}}))
-	out, err := ledger.Finish(f.ctx, f.connect(opcache.Options{}), now(opcache.MethodAuto))
+	out, err := ledger.Resume(f.ctx, f.connect(opcache.Options{}), now(opcache.MethodAuto))
 	f.must(err)
 	pending, err := opcache.ReadPending(ledger.Dir)
 	f.must(err)

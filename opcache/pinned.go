@@ -31,13 +31,13 @@ func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 	defer cancel()
 	var mu sync.Mutex
 	var pinned []Worker
-	err := c.eachPool(ctx, func(ctx context.Context, p *pool) error {
+	err := c.eachPool(ctx, func(ctx context.Context, p *Pool) error {
 		if p.inWebServer() {
 			return nil // a client's connection holds a process of Apache for MaxKeepAliveRequests or KeepAliveTimeout, never for good
 		}
 		began := time.Now()
 		r := round{pool: p}
-		r.leave = func(w process) bool {
+		r.leave = func(w Process) bool {
 			return inLongRequest(w) || time.Since(began) > pinnedWait && r.calledEnough()
 		}
 		out, err := r.run(ctx)
@@ -58,12 +58,12 @@ func (r *round) calledEnough() bool {
 	return r.answered >= pinnedCalls*len(r.alive) || r.knock.fruitless >= pinnedCalls
 }
 
-func inLongRequest(w process) bool {
+func inLongRequest(w Process) bool {
 	return w.state == fcgi.StateRunning && w.busy > longRequest
 }
 
 // isHeld tells whether a worker has a connection without a request on it, for longer
 // than it takes to send one.
-func isHeld(w process) bool {
+func isHeld(w Process) bool {
 	return w.state == fcgi.StateReadingHeaders && w.busy > longRequest
 }

@@ -38,7 +38,7 @@ func shop(t *testing.T) string {
 func TestStandings(t *testing.T) {
 	root := shop(t)
 	releases := filepath.Join(root, "releases")
-	all := standings([]Site{{Name: "one", Path: filepath.Join(root, "club")}, {Name: "none", Path: filepath.Join(root, "none")}}, nil, releases)
+	all := ScanLinks([]Site{{Name: "one", Path: filepath.Join(root, "club")}, {Name: "none", Path: filepath.Join(root, "none")}}, nil, releases)
 	want := map[string]string{
 		"one": releases + "/2/public", "none": "",
 		filepath.Join(root, "current"): releases + "/2", filepath.Join(root, "gone"): "",
@@ -80,18 +80,18 @@ func TestChangedBetween(t *testing.T) {
 
 // Two pools of a master that is down belong together if they did before.
 func TestLost(t *testing.T) {
-	down := func(address string) *sampled {
-		p := &sampled{err: errors.New("refused")}
+	down := func(address string) *poolProbe {
+		p := &poolProbe{err: errors.New("refused")}
 		p.pool.Address.Network, p.pool.Address.Path = "unix", address
 		return p
 	}
-	s := &sampling{earlier: &report.Totals{Masters: []report.MasterTotals{{Pools: []string{"unix:/a", "unix:/b"}}}}}
-	lost := s.lost([]*sampled{down("/a"), down("/b"), down("/c")})
+	s := &sampler{earlier: &report.Totals{Masters: []report.MasterTotals{{Pools: []string{"unix:/a", "unix:/b"}}}}}
+	lost := s.lost([]*poolProbe{down("/a"), down("/b"), down("/c")})
 	if len(lost) != 2 || !slices.Equal(lost[0].Pools, []string{"unix:/a", "unix:/b"}) || len(lost[0].Down) != 2 || lost[1].Name != "unix:/c" {
 		t.Errorf("%+v", lost)
 	}
 	m := report.Master{Down: map[string]string{}}
-	if left := adopt(&m, []string{"unix:/b"}, []*sampled{down("/a"), down("/b")}); len(left) != 1 || len(m.Down) != 1 {
+	if left := adopt(&m, []string{"unix:/b"}, []*poolProbe{down("/a"), down("/b")}); len(left) != 1 || len(m.Down) != 1 {
 		t.Errorf("%+v, left %d", m, len(left))
 	}
 }

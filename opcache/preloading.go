@@ -72,7 +72,7 @@ func orNothing(release string) string {
 }
 
 // preloading finds out which release is preloaded before and after the switch.
-func (r *renewing) preloading(moved map[string]string, sites, served []Link) Preloading {
+func (r *masterRenewal) preloading(moved map[string]string, sites, served []Link) Preloading {
 	p := Preloading{File: r.configuration.Preload}
 	if p.File == "" {
 		return p
@@ -99,7 +99,7 @@ func (r *renewing) preloading(moved map[string]string, sites, served []Link) Pre
 
 // loads judges a preload script that is of no release by what it has loaded: it
 // finds that through a link, but nobody knows through which.
-func (r *renewing) loads(sites []Preloads) (now, then string) {
+func (r *masterRenewal) loads(sites []Preloads) (now, then string) {
 	for _, script := range r.preloaded {
 		if now = releaseWith(script, sites); now != "" {
 			break
@@ -131,7 +131,7 @@ func releaseWith(path string, sites []Preloads) string {
 
 // try has what will be preloaded loaded, where that is known: a master that
 // cannot preload ends at its reload, with all its sites.
-func (r *renewing) try(ctx context.Context) error {
+func (r *masterRenewal) try(ctx context.Context) error {
 	if r.next == "" {
 		return r.tryLoaded(r.preload)
 	}
@@ -143,7 +143,7 @@ func (r *renewing) try(ctx context.Context) error {
 
 // tryLoaded looks for the like of each preloaded script: what a script of no
 // release loads through a link cannot be tried before the link has moved.
-func (r *renewing) tryLoaded(p Preloading) error {
+func (r *masterRenewal) tryLoaded(p Preloading) error {
 	for _, script := range r.preloaded {
 		below, within := strings.CutPrefix(script, p.Now+"/")
 		if !within {

@@ -20,30 +20,30 @@ type RefreshOptions struct {
 	Links    []Site   // that were moved; none: those of Known that lead to To
 	Known    []Site   // every link that is configured
 	Others   []string // links that were moved once, whoever they belong to now
-	Ledger   Ledger
+	Ledger   RestartQueue
 	Restart  RestartOptions // of caches that cannot hold both releases
 }
 
 // RefreshResult tells what became of the caches. As JSON it is the contract of
 // docs/opcache.md.
 type RefreshResult struct {
-	SetUp       Addressing    `json:"set_up"` // revalidated or keyed, by the pools' settings
-	From        string        `json:"from"`
-	To          string        `json:"to"`
-	Links       []string      `json:"links"`    // that were moved
-	Staying     []string      `json:"staying"`  // that still lead to From
-	Returned    bool          `json:"returned"` // To was in use before, and had been left
-	Sweep       RefreshSweep  `json:"sweep"`
-	Invalidated int           `json:"invalidated"` // scripts at the cut-over
-	Regained    int           `json:"regained"`    // scripts that busy workers had brought back
-	Retired     int           `json:"retired"`     // scripts of From, when nobody is on it
-	Warm        WarmResult    `json:"warm"`        // what was hot of From and is in the cache of To now
-	CutoverMS   float64       `json:"cutover_ms"`  // from the first call to the last invalidation
-	Restart     *UpkeepResult `json:"restart"`     // nil: it did not come to that
-	Notes       []string      `json:"notes"`
-	Exit        int           `json:"exit"`
-	Error       *failure      `json:"error,omitempty"`
-	Renewed     Outcome       `json:"-"` // restarts that made room for To
+	SetUp       Addressing         `json:"set_up"` // revalidated or keyed, by the pools' settings
+	From        string             `json:"from"`
+	To          string             `json:"to"`
+	Links       []string           `json:"links"`    // that were moved
+	Staying     []string           `json:"staying"`  // that still lead to From
+	Returned    bool               `json:"returned"` // To was in use before, and had been left
+	Sweep       RefreshSweep       `json:"sweep"`
+	Invalidated int                `json:"invalidated"` // scripts at the cut-over
+	Regained    int                `json:"regained"`    // scripts that busy workers had brought back
+	Retired     int                `json:"retired"`     // scripts of From, when nobody is on it
+	Warm        WarmResult         `json:"warm"`        // what was hot of From and is in the cache of To now
+	CutoverMS   float64            `json:"cutover_ms"`  // from the first call to the last invalidation
+	Restart     *MaintenanceResult `json:"restart"`     // nil: it did not come to that
+	Notes       []string           `json:"notes"`
+	Exit        int                `json:"exit"`
+	Error       *failure           `json:"error,omitempty"`
+	Renewed     Outcome            `json:"-"` // restarts that made room for To
 }
 
 // RefreshSweep tells which workers are known to see the moved links.
@@ -59,11 +59,11 @@ type RefreshSweep struct {
 var ErrNotMoved = errors.New("not moved")
 
 // refreshing is one refresh under way.
-type refreshing struct {
+type refreshRun struct {
 	RefreshOptions
 	caches *Caches
-	moved  []standing
-	others []standing
+	moved  []LinkState
+	others []LinkState
 	pinned []Worker
 	result *RefreshResult
 }
@@ -74,7 +74,7 @@ type refreshing struct {
 func (c *Caches) Refresh(ctx context.Context, o RefreshOptions, progress Progress) (RefreshResult, error) {
 	result := RefreshResult{Links: []string{}, Staying: []string{}, Notes: []string{}, Sweep: RefreshSweep{Stale: []Worker{}, Unproven: []string{}},
 		Warm: WarmResult{Failed: []FailedScript{}}}
-	r := &refreshing{RefreshOptions: o, caches: c, result: &result}
+	r := &refreshRun{RefreshOptions: o, caches: c, result: &result}
 	err := r.find()
 	result.From, result.To = r.From, r.To
 	if err == nil {
@@ -84,7 +84,7 @@ func (c *Caches) Refresh(ctx context.Context, o RefreshOptions, progress Progres
 }
 
 // find tells the links that were moved from those that stay.
-func (r *refreshing) find() (err error) {
+func (r *refreshRun) find() (err error) {
 	if r.To, err = existing(r.To); err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
@@ -95,7 +95,7 @@ func (r *refreshing) find() (err error) {
 	if links.Within(r.From, r.To) || links.Within(r.To, r.From) {
 		return fmt.Errorf("--from %s and --to %s are not two releases", r.From, r.To)
 	}
-	all := standings(slices.Concat(r.Links, r.Known), r.Others, filepath.Dir(r.From), filepath.Dir(r.To))
+	all := ScanLinks(slices.Concat(r.Links, r.Known), r.Others, filepath.Dir(r.From), filepath.Dir(r.To))
 	candidates := r.Links
 	if len(candidates) == 0 {
 		candidates = r.Known
@@ -120,11 +120,11 @@ func (r *refreshing) find() (err error) {
 }
 
 // on lists the other links that lead into a release.
-func (r *refreshing) on(release string) []standing {
-	return slices.DeleteFunc(slices.Clone(r.others), func(s standing) bool { return !s.within(release) })
+func (r *refreshRun) on(release string) []LinkState {
+	return slices.DeleteFunc(slices.Clone(r.others), func(s LinkState) bool { return !s.within(release) })
 }
 
-func (r *refreshing) run(ctx context.Context, progress Progress) (err error) {
+func (r *refreshRun) run(ctx context.Context, progress Progress) (err error) {
 	if r.result.SetUp, err = r.caches.Addressing(ctx); err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (r *refreshing) run(ctx context.Context, progress Progress) (err error) {
 // divided names what a refresh cannot put right where literal paths are looked at:
 // it may not move other people's links, so that some stay on a path that others
 // have left, or are back on one.
-func (r *refreshing) divided() error {
+func (r *refreshRun) divided() error {
 	if r.result.SetUp.Reuses() {
 		return nil
 	}
@@ -168,7 +168,7 @@ func (r *refreshing) divided() error {
 }
 
 // elsewhere names the known links that do not lead to To.
-func (r *refreshing) elsewhere() []string {
+func (r *refreshRun) elsewhere() []string {
 	var names []string
 	for _, s := range r.others {
 		if s.real != "" && !s.within(r.To) {
@@ -180,7 +180,7 @@ func (r *refreshing) elsewhere() []string {
 
 // warm compiles what nobody has warmed before the links moved, and what visitors
 // have not asked for since.
-func (r *refreshing) warm(ctx context.Context, cut *Switch) error {
+func (r *refreshRun) warm(ctx context.Context, cut *Switch) error {
 	warmed, err := cut.Warm(ctx, nil)
 	warmed.Failed = append([]FailedScript{}, warmed.Failed...)
 	r.result.Warm = warmed
@@ -191,7 +191,7 @@ func (r *refreshing) warm(ctx context.Context, cut *Switch) error {
 }
 
 // links are the moves, told from what the links lead to now.
-func (r *refreshing) links() []Link {
+func (r *refreshRun) links() []Link {
 	var links []Link
 	for _, s := range r.moved {
 		inside := strings.TrimPrefix(s.real, r.To)
@@ -203,7 +203,7 @@ func (r *refreshing) links() []Link {
 
 // cutOver does not stop at a signal before its second step is done: half a
 // cut-over would be worse than a slow one.
-func (r *refreshing) cutOver(ctx context.Context, cut *Switch, began time.Time, progress Progress) error {
+func (r *refreshRun) cutOver(ctx context.Context, cut *Switch, began time.Time, progress Progress) error {
 	whole := context.WithoutCancel(ctx)
 	swept, err := cut.Sweep(whole)
 	r.result.Sweep.Pools, r.result.Sweep.Workers = swept.Pools, swept.Workers
@@ -235,7 +235,7 @@ func (r *refreshing) cutOver(ctx context.Context, cut *Switch, began time.Time, 
 	return err
 }
 
-func (r *refreshing) settled(s SettleResult) {
+func (r *refreshRun) settled(s SettleResult) {
 	r.result.Sweep.Settled, r.result.Regained = s.Workers, s.Regained
 	r.result.Sweep.Stale = slices.Concat(r.result.Sweep.Stale, s.Stale, r.pinned)
 	r.result.Sweep.Unproven = append(r.result.Sweep.Unproven, s.Unproven...)

@@ -81,7 +81,7 @@ func (s *session) owner(release string) *App {
 	}
 	release = links.RealFolder(release)
 	for i, app := range s.setup.Apps {
-		leads := func(site Site) bool { return stand(site).within(release) }
+		leads := func(site Site) bool { return ReadLink(site).within(release) }
 		if links.Within(release, links.RealFolder(app.Releases)) || slices.ContainsFunc(app.Sites, leads) {
 			return &s.setup.Apps[i]
 		}
@@ -90,9 +90,9 @@ func (s *session) owner(release string) *App {
 }
 
 // keepAfter decides on a restart as a deploy does.
-func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, before []Usage, ledger Ledger, result *RefreshResult) error {
-	upkeep := Upkeep{Thresholds: s.setup.Thresholds, Method: s.setup.Method, Release: result.To, Moved: true,
-		Before: before, Ledger: ledger, Restart: s.setup.Restart}
+func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, before []Usage, ledger RestartQueue, result *RefreshResult) error {
+	upkeep := Maintenance{Thresholds: s.setup.Thresholds, Method: s.setup.Method, Release: result.To, Moved: true,
+		Before: before, Queue: ledger, Restart: s.setup.Restart}
 	if len(result.Staying) == 0 {
 		upkeep.Unused = []string{result.From}
 	}
@@ -101,7 +101,7 @@ func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, befor
 		slices.Sort(upkeep.Unused)
 		upkeep.Unused = slices.Compact(upkeep.Unused)
 	}
-	finished, err := ledger.Finish(ctx, caches, s.setup.Restart)
+	finished, err := ledger.Resume(ctx, caches, s.setup.Restart)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (r RefreshResult) Text(w io.Writer, width int) error {
 }
 
 // sentence is the action with its reasons.
-func (r UpkeepResult) sentence() string {
+func (r MaintenanceResult) sentence() string {
 	var reasons []string
 	for _, one := range r.Decisions {
 		reasons = append(reasons, one.Texts()...)

@@ -9,7 +9,7 @@ import (
 )
 
 // unsettled names all that a refresh could not prove.
-func (r *refreshing) unsettled(s SettleResult) error {
+func (r *refreshRun) unsettled(s SettleResult) error {
 	const again = "run the same command again"
 	var errs []error
 	if len(s.Stale) > 0 {

@@ -5,14 +5,14 @@ import "context"
 // makeRoom restarts the caches that cannot hold To beside From, with what was hot
 // of From warm in To. The links have moved already: until then the keys of From
 // serve, as long as it takes to be quiet. A signal ends only that wait.
-func (r *refreshing) makeRoom(ctx context.Context, cut *Switch) error {
+func (r *refreshRun) makeRoom(ctx context.Context, cut *Switch) error {
 	places, err := cut.Room(context.WithoutCancel(ctx), nil, r.Restart.Method)
 	if err != nil {
 		return err
 	}
 	var orders []Order
 	for _, place := range places {
-		if place.Room == RoomAfter || place.Room == RoomInstead {
+		if place.Fit == FitsAfterRestart || place.Fit == FitsAfterSwitch {
 			orders = append(orders, place.Order())
 			r.result.Notes = append(r.result.Notes, place.Texts()...)
 		}
@@ -24,7 +24,7 @@ func (r *refreshing) makeRoom(ctx context.Context, cut *Switch) error {
 	if len(r.result.Staying) == 0 {
 		o.Unused, o.Moved = []string{r.From}, map[string]string{r.From: r.To}
 	}
-	r.result.Renewed, err = r.Ledger.Carry(ctx, r.caches, orders, o)
+	r.result.Renewed, err = r.Ledger.Run(ctx, r.caches, orders, o)
 	switch {
 	case err != nil && len(r.result.Renewed.Masters) > 0:
 		return err // it has begun, and failed

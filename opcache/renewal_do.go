@@ -13,8 +13,8 @@ import (
 )
 
 // renewing is one FPM master that may have to follow with new processes.
-type renewing struct {
-	memory        *memory
+type masterRenewal struct {
+	memory        *Cache
 	master        fpm.Master // the zero Master where this machine does not show it
 	configuration php.Configuration
 	preloaded     []string          // scripts, as this machine sees them
@@ -36,7 +36,7 @@ func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) 
 	all, err := s.caches.renewing(ctx, sites)
 	renewals := make([]Renewal, 0, len(all))
 	for _, one := range all {
-		one.forgets = s.addressing == Resolved || one.memory.caches[0].pools[0].inWebServer()
+		one.forgets = s.addressing == Resolved || one.memory.Spaces[0].Pools[0].inWebServer()
 		renewal, err := one.renewal(ctx, s.caches.options.Docroot, sites)
 		if err != nil {
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.name(), err)
@@ -64,13 +64,13 @@ func (c *Caches) Preloads(ctx context.Context, sites []Link) ([]Renewal, error) 
 	return renewals, err
 }
 
-func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*renewing, error) {
+func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*masterRenewal, error) {
 	moved := map[string]string{}
 	for _, l := range sites {
 		moved[links.Place(l.Path)] = l.To
 	}
-	var all []*renewing
-	for _, m := range c.memories() {
+	var all []*masterRenewal
+	for _, m := range c.Distinct() {
 		one, err := newRenewing(ctx, m, moved)
 		if err != nil {
 			return nil, err
@@ -83,9 +83,9 @@ func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*renewing, error
 	return all, nil
 }
 
-func newRenewing(ctx context.Context, m *memory, moved map[string]string) (*renewing, error) {
-	one := &renewing{memory: m, moved: moved}
-	first := m.caches[0]
+func newRenewing(ctx context.Context, m *Cache, moved map[string]string) (*masterRenewal, error) {
+	one := &masterRenewal{memory: m, moved: moved}
+	first := m.Spaces[0]
 	var err error
 	if one.configuration, err = first.agent().Configuration(ctx); err != nil {
 		return nil, err
@@ -103,24 +103,24 @@ func newRenewing(ctx context.Context, m *memory, moved map[string]string) (*rene
 
 // file is opcache.preload as this machine sees it: the master reads it, who may
 // be in another root than its pools.
-func (r *renewing) file() string {
+func (r *masterRenewal) file() string {
 	if r.master.PID == 0 {
-		return r.memory.caches[0].toHost(r.configuration.Preload)
+		return r.memory.Spaces[0].toHost(r.configuration.Preload)
 	}
 	return r.master.PreloadFile(r.configuration.Preload)
 }
 
 // servedBy leaves out the sites for which another master preloads: whoever has a
 // master for each site has them for that.
-func servedBy(all []*renewing, i int, sites []Link) []Link {
+func servedBy(all []*masterRenewal, i int, sites []Link) []Link {
 	return slices.DeleteFunc(slices.Clone(sites), func(l Link) bool {
 		place := links.Place(l.Path)
-		return !slices.Contains(all[i].passed, place) && slices.ContainsFunc(all, func(other *renewing) bool { return slices.Contains(other.passed, place) })
+		return !slices.Contains(all[i].passed, place) && slices.ContainsFunc(all, func(other *masterRenewal) bool { return slices.Contains(other.passed, place) })
 	})
 }
 
 // renewal decides on one master, and tries what its reload would preload.
-func (r *renewing) renewal(ctx context.Context, docroot string, sites []Link) (Renewal, error) {
+func (r *masterRenewal) renewal(ctx context.Context, docroot string, sites []Link) (Renewal, error) {
 	n := Needs{Preload: r.preload, Apache: r.memory.ofApache()}
 	renewal := Renewal{Pools: r.memory.addresses()}
 	var err error

@@ -60,7 +60,7 @@ func TestWhatHasToBeRenewed(t *testing.T) {
 // Who has a master for each site, each with the preload of its own, is not refused.
 func TestEachMasterPreloadsForItsSites(t *testing.T) {
 	sites := []Link{{Name: "club1", Path: "/www/club1"}, {Name: "club2", Path: "/www/club2"}, {Name: "club3", Path: "/www/club3"}}
-	all := []*renewing{{passed: []string{"/www/club1"}}, {passed: []string{"/www/club2"}}, {}}
+	all := []*masterRenewal{{passed: []string{"/www/club1"}}, {passed: []string{"/www/club2"}}, {}}
 	for i, want := range []string{"club1 club3", "club2 club3", "club3"} {
 		var got []string
 		for _, l := range servedBy(all, i, sites) {

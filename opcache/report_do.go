@@ -122,7 +122,7 @@ func (s *session) applications() []report.Application {
 	for _, app := range s.apps() {
 		one := report.Application{Name: app.Name, Releases: links.RealFolder(app.Releases)}
 		for _, site := range app.Sites {
-			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: stand(site).real})
+			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: ReadLink(site).real})
 		}
 		for _, deploy := range s.deployed(app.Name) {
 			one.Deploys = append(one.Deploys, deploy.Time)

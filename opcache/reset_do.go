@@ -78,16 +78,16 @@ func Announce(line func(format string, args ...any)) func(why error) {
 	}
 }
 
-func (s *session) resetApache(ctx context.Context, ledger Ledger, result *ResetResult) error {
+func (s *session) resetApache(ctx context.Context, ledger RestartQueue, result *ResetResult) error {
 	one, err := restartApache(ctx, s.setup.Restart)
 	result.done = append(result.done, one)
-	asked := Pending{Pools: []string{}, Reasons: []Reason{asked}}
+	asked := Pending{Pools: []string{}, Reasons: []Reason{askedFor}}
 	return errors.Join(err, ledger.remember(asked, one, err))
 }
 
-var asked = Reason{Crossed: true, Text: "asked for by opcache reset"}
+var askedFor = Reason{Crossed: true, Text: "asked for by opcache reset"}
 
-func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded bool, result *ResetResult) error {
+func (s *session) resetCaches(ctx context.Context, ledger RestartQueue, whenNeeded bool, result *ResetResult) error {
 	caches, err := s.meant(ctx, whenNeeded)
 	if errors.Is(err, errOnlyApache) {
 		return s.resetApache(ctx, ledger, result)
@@ -101,13 +101,13 @@ func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded boo
 	if !whenNeeded {
 		o.Method, finish.Method = s.setup.Method, s.setup.Method
 	}
-	finished, err := ledger.Finish(ctx, caches, finish)
+	finished, err := ledger.Resume(ctx, caches, finish)
 	result.add(finished)
 	if err != nil {
 		return err
 	}
 	if whenNeeded {
-		kept, err := s.setup.KeepEach(ctx, s.apps(), KeepOptions{Ledger: ledger, Before: s.recorded(), Retire: true})
+		kept, err := s.setup.MaintainEach(ctx, s.apps(), MaintenanceOptions{Queue: ledger, Before: s.recorded(), Retire: true})
 		result.Decisions = append(result.Decisions, kept.Decisions...)
 		result.add(kept.Outcome)
 		if kept.Retired > 0 {
@@ -120,7 +120,7 @@ func (s *session) resetCaches(ctx context.Context, ledger Ledger, whenNeeded boo
 		return err
 	}
 	result.Pending = []Pending{} // what Finish could not do is tried again, with the wait
-	carried, err := ledger.Carry(ctx, caches, orders, o)
+	carried, err := ledger.Run(ctx, caches, orders, o)
 	result.add(carried)
 	return err
 }
@@ -154,7 +154,7 @@ func (s *session) orders(ctx context.Context, caches *Caches, done []MasterResta
 		if slices.ContainsFunc(done, fresh) {
 			continue
 		}
-		orders = append(orders, Order{Pools: u.Pools, Decision: Decision{Action: s.setup.Method.action(u.Preloaded > 0, u.Apache), Reasons: []Reason{asked}}})
+		orders = append(orders, Order{Pools: u.Pools, Decision: Decision{Action: s.setup.Method.action(u.Preloaded > 0, u.Apache), Reasons: []Reason{askedFor}}})
 	}
 	return orders, nil
 }

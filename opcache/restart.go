@@ -75,23 +75,23 @@ type MasterRestart struct {
 }
 
 // errRehearsed ends a rehearsal, right before anything would be done.
-var errRehearsed = errors.New("nothing speaks against it")
+var errChecked = errors.New("nothing speaks against it")
 
 // Rehearse goes through all that has to hold for these restarts, waits for a
 // quiet moment as they would, and does nothing. A restart that nobody may do is
 // better known before something else has been done that needs it.
 func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions) error {
-	for _, m := range c.memories() {
+	for _, m := range c.Distinct() {
 		for _, order := range orders {
 			if !m.wanted(order.Pools) {
 				continue
 			}
-			r := &restarting{caches: c, memory: m, options: o.by(order.Decision), rehearsal: true}
-			way, err := r.way(order.Decision.Action == ReloadFPM || order.Decision.Renews())
+			r := &restartRun{caches: c, memory: m, options: o.by(order.Decision), checkOnly: true}
+			way, err := r.restartFunc(order.Decision.Action == ReloadFPM || order.Decision.Renews())
 			if err == nil {
 				err = way(ctx)
 			}
-			if !errors.Is(err, errRehearsed) {
+			if !errors.Is(err, errChecked) {
 				return fmt.Errorf("restart the OPcache of %s: %w", m.name(), err)
 			}
 		}
@@ -109,7 +109,7 @@ func (c *Caches) Restart(ctx context.Context, o RestartOptions) (RestartResult, 
 	}
 	var result RestartResult
 	var loud error
-	for _, m := range c.memories() {
+	for _, m := range c.Distinct() {
 		if !m.wanted(o.Only) || o.Method == MethodApache && !m.ofApache() {
 			continue
 		}
@@ -131,14 +131,14 @@ func (c *Caches) Restart(ctx context.Context, o RestartOptions) (RestartResult, 
 	return result, loud
 }
 
-func (c *Caches) restart(ctx context.Context, m *memory, o RestartOptions) (MasterRestart, error) {
+func (c *Caches) restart(ctx context.Context, m *Cache, o RestartOptions) (MasterRestart, error) {
 	before, err := m.status(ctx, c.options.CallTimeout)
 	if err != nil {
 		return MasterRestart{}, err
 	}
-	r := &restarting{caches: c, memory: m, options: o, hot: map[*cache][]string{}}
+	r := &restartRun{caches: c, memory: m, options: o, hot: map[*KeySpace][]string{}}
 	r.done = MasterRestart{Pools: m.addresses(), PID: m.master(), Before: figuresOf(before), Notes: []string{}}
-	way, err := r.way(before.Preload.Scripts > 0)
+	way, err := r.restartFunc(before.Preload.Scripts > 0)
 	if err != nil {
 		return MasterRestart{}, err
 	}
@@ -153,20 +153,20 @@ func (c *Caches) restart(ctx context.Context, m *memory, o RestartOptions) (Mast
 }
 
 // restarting is the restart of one cache under way.
-type restarting struct {
+type restartRun struct {
 	caches  *Caches
-	memory  *memory
+	memory  *Cache
 	options RestartOptions
-	hot     map[*cache][]string
+	hot     map[*KeySpace][]string
 	done    MasterRestart // Action is "" until something has been done
 
-	rehearsal bool
+	checkOnly bool
 }
 
 // way gives the function that restarts the cache.
-func (r *restarting) way(preloaded bool) (func(context.Context) error, error) {
+func (r *restartRun) restartFunc(preloaded bool) (func(context.Context) error, error) {
 	if r.memory.ofApache() {
-		return r.wayInApache(preloaded)
+		return r.restartFuncOfApache(preloaded)
 	}
 	explicit := r.options.Method == MethodOPcache
 	switch {
@@ -188,9 +188,9 @@ func (r *restarting) way(preloaded bool) (func(context.Context) error, error) {
 // them (php-src#8739, #14471; measured on 8.2.36: 5 of 348 resets, none of 144
 // reloads). Where a reload would kill requests, or is not permitted, the reset
 // is the lesser evil.
-func (r *restarting) reloadOrReset(ctx context.Context) error {
+func (r *restartRun) reloadOrReset(ctx context.Context) error {
 	err := r.reloadFPM(ctx)
-	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errRehearsed) || ctx.Err() != nil {
+	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errChecked) || ctx.Err() != nil {
 		return err
 	}
 	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a reload of FPM: "+err.Error())
@@ -200,7 +200,7 @@ func (r *restarting) reloadOrReset(ctx context.Context) error {
 // resetLimit is how long OPcache may take to restart itself.
 const resetLimit = 10 * time.Second
 
-func (r *restarting) resetOPcache(ctx context.Context) error {
+func (r *restartRun) resetOPcache(ctx context.Context) error {
 	if err := r.prepare(ctx, Reset); err != nil {
 		return err
 	}
@@ -208,12 +208,12 @@ func (r *restarting) resetOPcache(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.begin(Reset)
-	err := r.memory.caches[0].reset(ctx)
+	err := r.memory.Spaces[0].reset(ctx)
 	r.done.Took = time.Since(r.done.Time)
 	return err
 }
 
-func (r *restarting) reloadFPM(ctx context.Context) error {
+func (r *restartRun) reloadFPM(ctx context.Context) error {
 	var pools []php.Pool
 	for _, p := range r.memory.pools() {
 		pools = append(pools, p.agent.Pool())
@@ -240,9 +240,9 @@ func (r *restarting) reloadFPM(ctx context.Context) error {
 	return err
 }
 
-func (r *restarting) begin(action Action) { r.done.Action, r.done.Time = action, time.Now() }
+func (r *restartRun) begin(action Action) { r.done.Action, r.done.Time = action, time.Now() }
 
-func (r *restarting) command() []string {
+func (r *restartRun) command() []string {
 	for _, address := range r.memory.addresses() {
 		if command := r.options.Commands[address]; len(command) > 0 {
 			return command
@@ -252,7 +252,7 @@ func (r *restarting) command() []string {
 }
 
 // prepare waits for a quiet moment and notes what is hot then.
-func (r *restarting) prepare(ctx context.Context, action Action) error {
+func (r *restartRun) prepare(ctx context.Context, action Action) error {
 	var err error
 	if r.options.Switch == nil {
 		began := time.Now()
@@ -264,8 +264,8 @@ func (r *restarting) prepare(ctx context.Context, action Action) error {
 	switch {
 	case err != nil:
 		return err
-	case r.rehearsal:
-		return errRehearsed
+	case r.checkOnly:
+		return errChecked
 	case !r.options.Warm:
 		return nil
 	}
@@ -273,8 +273,8 @@ func (r *restarting) prepare(ctx context.Context, action Action) error {
 }
 
 // finish warms, and reads what the restart has freed.
-func (r *restarting) finish(ctx context.Context) error {
-	if err := r.memory.renew(ctx, r.caches.options.CallTimeout); err != nil {
+func (r *restartRun) finish(ctx context.Context) error {
+	if err := r.memory.refreshPIDs(ctx, r.caches.options.CallTimeout); err != nil {
 		return err
 	}
 	began := time.Now()

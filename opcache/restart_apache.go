@@ -18,7 +18,7 @@ import (
 // wayInApache gives the function that restarts a cache of Apache. Its graceful
 // restart starts a new cache in the same process; requests in flight go on with
 // the old one, and end. No signal that PHP-FPM knows is ever sent there.
-func (r *restarting) wayInApache(preloaded bool) (func(context.Context) error, error) {
+func (r *restartRun) restartFuncOfApache(preloaded bool) (func(context.Context) error, error) {
 	switch {
 	case r.options.Method == MethodApache, preloaded && r.options.Method != MethodOPcache:
 		return r.reloadApache, nil
@@ -35,9 +35,9 @@ func (r *restarting) wayInApache(preloaded bool) (func(context.Context) error, e
 
 // reloadApacheOrReset: opcache_reset() is there for an Apache that apache.control
 // does not control, or whose configuration is broken, as for PHP-FPM.
-func (r *restarting) reloadApacheOrReset(ctx context.Context) error {
+func (r *restartRun) reloadApacheOrReset(ctx context.Context) error {
 	err := r.reloadApache(ctx)
-	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errRehearsed) || ctx.Err() != nil {
+	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errChecked) || ctx.Err() != nil {
 		return err
 	}
 	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a graceful restart of Apache: "+err.Error())
@@ -46,7 +46,7 @@ func (r *restarting) reloadApacheOrReset(ctx context.Context) error {
 
 var errHiddenApache = errors.New("this machine does not show the Apache that holds the cache")
 
-func (r *restarting) reloadApache(ctx context.Context) error {
+func (r *restartRun) reloadApache(ctx context.Context) error {
 	if r.memory.master() == 0 {
 		return hint.With(errHiddenApache, "restart it where it runs, such as in its container, or use --method opcache")
 	}
@@ -77,7 +77,7 @@ func (r *restarting) reloadApache(ctx context.Context) error {
 
 // awaitNewStart asks the sites until a cache answers that was started after the
 // restart was asked for. OPcache counts in seconds.
-func (r *restarting) awaitNewStart(ctx context.Context) error {
+func (r *restartRun) awaitNewStart(ctx context.Context) error {
 	limit := cmp.Or(r.options.Limit, resetLimit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -94,9 +94,9 @@ func (r *restarting) awaitNewStart(ctx context.Context) error {
 }
 
 // awaitQuietApache is awaitQuiet for a cache of Apache, by its server status.
-func (r *restarting) awaitQuietApache(ctx context.Context) (notes []string, err error) {
+func (r *restartRun) awaitQuietApache(ctx context.Context) (notes []string, err error) {
 	if !r.options.Force {
-		return nil, r.waitFor(ctx, r.loudApache)
+		return nil, r.waitIdle(ctx, r.longestApacheRequest)
 	}
 	if _, err := r.memory.requests(ctx, r.options.ApacheStatus); err != nil {
 		notes = []string{fmt.Sprintf("%v: %v", ErrQuietUnknown, err)}
@@ -105,7 +105,7 @@ func (r *restarting) awaitQuietApache(ctx context.Context) (notes []string, err 
 }
 
 // loudApache names a request that is older than tolerance, as ErrNotQuiet.
-func (r *restarting) loudApache(ctx context.Context, tolerance time.Duration) error {
+func (r *restartRun) longestApacheRequest(ctx context.Context, tolerance time.Duration) error {
 	requests, err := r.memory.requests(ctx, r.options.ApacheStatus)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("%w: all processes of Apache are busy: %w", ErrNotQuiet, err)
@@ -129,7 +129,7 @@ func describeRequest(line string) string {
 	return line
 }
 
-func (m *memory) requests(ctx context.Context, configured string) ([]apache.Request, error) {
+func (m *Cache) requests(ctx context.Context, configured string) ([]apache.Request, error) {
 	_, requests, err := m.statusPage(ctx, configured)
 	return requests, err
 }
@@ -137,13 +137,13 @@ func (m *memory) requests(ctx context.Context, configured string) ([]apache.Requ
 // statusPage finds the server status of this very Apache: the one that is
 // configured, at the address of its sites, or at the usual place. Another Apache's
 // names other processes.
-func (m *memory) statusPage(ctx context.Context, configured string) (page string, requests []apache.Request, err error) {
+func (m *Cache) statusPage(ctx context.Context, configured string) (page string, requests []apache.Request, err error) {
 	if m.master() == 0 {
 		return "", nil, errHiddenApache
 	}
 	pages := []string{configured}
 	if configured == "" {
-		pages = []string{m.caches[0].pools[0].agent.Pool().Origin() + "server-status", apache.UsualStatusPage}
+		pages = []string{m.Spaces[0].Pools[0].agent.Pool().Origin() + "server-status", apache.UsualStatusPage}
 	}
 	var errs []error
 	for _, page := range pages {
@@ -159,12 +159,12 @@ func (m *memory) statusPage(ctx context.Context, configured string) (page string
 	return "", nil, errors.Join(errs...)
 }
 
-func (m *memory) isProcess(ctx context.Context, pid int) bool {
+func (m *Cache) isProcess(ctx context.Context, pid int) bool {
 	parent, err := proc.Parent(ctx, pid)
 	return err == nil && parent == m.master()
 }
 
-func (c *Caches) anyOfApache() bool { return slices.ContainsFunc(c.caches, (*cache).ofApache) }
+func (c *Caches) anyOfApache() bool { return slices.ContainsFunc(c.spaces, (*KeySpace).ofApache) }
 
 // restartApache is for a cache that nobody could be asked about.
 func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {

@@ -15,18 +15,18 @@ import (
 const resetPoll = 20 * time.Millisecond
 
 // memory is one OPcache with all that share it, under whatever paths.
-type memory struct {
-	caches []*cache
+type Cache struct {
+	Spaces []*KeySpace
 }
 
 // memories lists the distinct memories of the caches.
-func (c *Caches) memories() []*memory {
-	var all []*memory
-	for _, first := range c.distinct() {
-		m := &memory{}
-		for _, one := range c.caches {
-			if one == first || first.sameMemory(one.pools[0]) {
-				m.caches = append(m.caches, one)
+func (c *Caches) Distinct() []*Cache {
+	var all []*Cache
+	for _, first := range c.firsts() {
+		m := &Cache{}
+		for _, one := range c.spaces {
+			if one == first || first.sameMemory(one.Pools[0]) {
+				m.Spaces = append(m.Spaces, one)
 			}
 		}
 		all = append(all, m)
@@ -34,39 +34,39 @@ func (c *Caches) memories() []*memory {
 	return all
 }
 
-func (m *memory) name() string { return m.caches[0].name() }
+func (m *Cache) name() string { return m.Spaces[0].name() }
 
 // ofApache tells whether the cache is part of Apache (mod_php).
-func (m *memory) ofApache() bool { return m.caches[0].ofApache() }
+func (m *Cache) ofApache() bool { return m.Spaces[0].ofApache() }
 
 // master is the pid of the FPM master, or of Apache, 0 where this machine does not show it.
-func (m *memory) master() int { return m.caches[0].pools[0].master }
+func (m *Cache) master() int { return m.Spaces[0].Pools[0].master }
 
-func (m *memory) pools() []*pool {
-	var all []*pool
-	for _, one := range m.caches {
-		all = append(all, one.pools...)
+func (m *Cache) pools() []*Pool {
+	var all []*Pool
+	for _, one := range m.Spaces {
+		all = append(all, one.Pools...)
 	}
 	return all
 }
 
-func (m *memory) addresses() []string {
+func (m *Cache) addresses() []string {
 	var all []string
-	for _, one := range m.caches {
+	for _, one := range m.Spaces {
 		all = append(all, one.addresses()...)
 	}
 	return all
 }
 
-func (m *memory) status(ctx context.Context, limit time.Duration) (php.Status, error) {
+func (m *Cache) status(ctx context.Context, limit time.Duration) (php.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return m.caches[0].agent().Status(ctx)
+	return m.Spaces[0].agent().Status(ctx)
 }
 
 // find gives the FPM master as php knows it; the zero Master where it is not shown,
 // or there is none.
-func (m *memory) find(ctx context.Context) (fpm.Master, error) {
+func (m *Cache) find(ctx context.Context) (fpm.Master, error) {
 	if m.master() == 0 || m.ofApache() {
 		return fpm.Master{}, nil
 	}
@@ -82,7 +82,7 @@ func (m *memory) find(ctx context.Context) (fpm.Master, error) {
 }
 
 // renew learns the new start of the cache and the new workers and master.
-func (m *memory) renew(ctx context.Context, limit time.Duration) error {
+func (m *Cache) refreshPIDs(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for _, p := range m.pools() {
@@ -102,7 +102,7 @@ func (m *memory) renew(ctx context.Context, limit time.Duration) error {
 // opcache_reset() itself only schedules (ZendAccelerator.c,
 // zend_accel_schedule_restart), and the counters grow when it happens. One that
 // is pending for another reason is as good.
-func (c *cache) reset(ctx context.Context) error {
+func (c *KeySpace) reset(ctx context.Context) error {
 	before, err := c.agent().Status(ctx)
 	if err != nil {
 		return err
@@ -123,6 +123,6 @@ func (c *cache) reset(ctx context.Context) error {
 }
 
 // wanted tells whether the cache is that of one of the pools; none: of any.
-func (m *memory) wanted(pools []string) bool { return len(pools) == 0 || m.wantedBy(pools) }
+func (m *Cache) wanted(pools []string) bool { return len(pools) == 0 || m.wantedBy(pools) }
 
-func (m *memory) wantedBy(pools []string) bool { return samePools(m.addresses(), pools) }
+func (m *Cache) wantedBy(pools []string) bool { return samePools(m.addresses(), pools) }

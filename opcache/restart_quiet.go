@@ -21,15 +21,15 @@ const (
 )
 
 // watched is a pool whose requests are looked at.
-type watched struct {
+type pollTarget struct {
 	address fcgi.Address
 	status  string // path of its status page
-	list    func(context.Context) ([]process, error)
+	list    func(context.Context) ([]Process, error)
 }
 
 // awaitQuiet ends when no request of any pool of the master is older than
 // Quiet. The notes tell what nobody knows and Force passes over.
-func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
+func (r *restartRun) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
 	if r.memory.ofApache() {
 		return r.awaitQuietApache(ctx)
 	}
@@ -38,7 +38,7 @@ func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []str
 		return nil, err
 	}
 	if len(unknown) > 0 && !r.options.Force {
-		return nil, quietUnknown(unknown)
+		return nil, errIdleUnknown(unknown)
 	}
 	if len(unknown) > 0 {
 		notes = []string{fmt.Sprintf("%v: %s", ErrQuietUnknown, strings.Join(unknown, ", "))}
@@ -46,16 +46,18 @@ func (r *restarting) awaitQuiet(ctx context.Context, action Action) (notes []str
 	if r.options.Force {
 		return notes, nil
 	}
-	return notes, r.waitFor(ctx, func(ctx context.Context, tolerance time.Duration) error { return r.loud(ctx, pools, tolerance, action) })
+	return notes, r.waitIdle(ctx, func(ctx context.Context, tolerance time.Duration) error {
+		return r.longestRequest(ctx, pools, tolerance, action)
+	})
 }
 
-func quietUnknown(pools []string) error {
+func errIdleUnknown(pools []string) error {
 	return hint.With(fmt.Errorf("%w: %w in %s: no status page", ErrNotQuiet, ErrQuietUnknown, strings.Join(pools, ", ")),
 		"add pm.status_path = /fpm-status to the pool, and status_path: /fpm-status where relink's configuration names it; or use --force at a quiet moment")
 }
 
 // waitFor asks until loud is silent. Without WhenQuiet it asks once.
-func (r *restarting) waitFor(ctx context.Context, loud func(ctx context.Context, tolerance time.Duration) error) error {
+func (r *restartRun) waitIdle(ctx context.Context, loud func(ctx context.Context, tolerance time.Duration) error) error {
 	bounded, cancel := context.WithTimeout(ctx, r.options.Wait)
 	defer cancel()
 	since := r.options.Since
@@ -92,14 +94,14 @@ func (o RestartOptions) tolerance(since time.Time) time.Duration {
 
 // watchedPools lists every pool of the master: those that are known, and those
 // that FPM's configuration names beside them.
-func (r *restarting) watchedPools(ctx context.Context) (pools []watched, unknown []string, err error) {
+func (r *restartRun) watchedPools(ctx context.Context) (pools []pollTarget, unknown []string, err error) {
 	known := r.memory.addresses()
 	for _, p := range r.memory.pools() {
 		if p.statusPath() == "" {
 			unknown = append(unknown, p.address())
 			continue
 		}
-		pools = append(pools, watched{p.agent.Pool().Address, p.statusPath(), p.fromScoreboard})
+		pools = append(pools, pollTarget{p.agent.Pool().Address, p.statusPath(), p.fromScoreboard})
 	}
 	siblings, err := r.memory.siblings(ctx)
 	for _, pool := range siblings {
@@ -108,7 +110,7 @@ func (r *restarting) watchedPools(ctx context.Context) (pools []watched, unknown
 		case pool.StatusPath == "":
 			unknown = append(unknown, pool.Address.String())
 		default:
-			pools = append(pools, watched{pool.Address, pool.StatusPath, statusPage(pool.Address, pool.StatusPath)})
+			pools = append(pools, pollTarget{pool.Address, pool.StatusPath, statusPage(pool.Address, pool.StatusPath)})
 		}
 	}
 	return pools, unknown, err
@@ -116,7 +118,7 @@ func (r *restarting) watchedPools(ctx context.Context) (pools []watched, unknown
 
 // siblings lists the pools that the master's configuration names. A caller who
 // may not read it knows only the pools of his own configuration.
-func (m *memory) siblings(ctx context.Context) ([]php.Pool, error) {
+func (m *Cache) siblings(ctx context.Context) ([]php.Pool, error) {
 	master, err := m.find(ctx)
 	if err != nil || master.PID == 0 || master.Problem != nil {
 		return nil, err
@@ -129,13 +131,13 @@ func (m *memory) siblings(ctx context.Context) ([]php.Pool, error) {
 }
 
 // loud names a request that is older than tolerance, as ErrNotQuiet, if there is one.
-func (r *restarting) loud(ctx context.Context, pools []watched, tolerance time.Duration, action Action) error {
+func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tolerance time.Duration, action Action) error {
 	for _, pool := range pools {
 		workers, err := pool.look(ctx)
 		switch {
 		case errors.Is(err, fcgi.ErrNoStatusPage):
 			if !r.options.Force {
-				return quietUnknown([]string{pool.address.String()})
+				return errIdleUnknown([]string{pool.address.String()})
 			}
 		case errors.Is(err, fcgi.ErrTimeout):
 			return fmt.Errorf("%w: pool %s does not answer: all its workers are busy", ErrNotQuiet, pool.address)
@@ -153,7 +155,7 @@ func (r *restarting) loud(ctx context.Context, pools []watched, tolerance time.D
 	return nil
 }
 
-func (w watched) look(ctx context.Context) ([]process, error) {
+func (w pollTarget) look(ctx context.Context) ([]Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, quietCall)
 	defer cancel()
 	return w.list(ctx)
@@ -163,7 +165,7 @@ func (w watched) look(ctx context.Context) ([]process, error) {
 // An idle persistent connection ("Reading headers") is no request, and OPcache
 // resets in spite of it; but an FPM reload waits for it as for a request, and
 // all others wait with it, for process_control_timeout.
-func (p process) disturbs(pool watched, tolerance time.Duration, action Action) error {
+func (p Process) disturbs(pool pollTarget, tolerance time.Duration, action Action) error {
 	if p.state == fcgi.StateIdle || p.busy <= tolerance || strings.HasPrefix(p.request, "GET "+pool.status) {
 		return nil
 	}

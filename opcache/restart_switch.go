@@ -4,7 +4,7 @@ import "context"
 
 // cross gives the function that moves the links in the moment before the reload,
 // or nil where that is not wanted.
-func (r *restarting) cross(action Action) func(context.Context) error {
+func (r *restartRun) cross(action Action) func(context.Context) error {
 	if r.options.Switch == nil {
 		return nil
 	}

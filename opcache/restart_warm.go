@@ -17,10 +17,10 @@ const rewarmSlice = 100 * time.Millisecond
 
 // remember notes what is live in the cache, the hottest first, and for each
 // script one cache under whose paths it can be compiled.
-func (r *restarting) remember(ctx context.Context) error {
+func (r *restartRun) remember(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.caches.options.CallTimeout)
 	defer cancel()
-	scripts, err := r.memory.caches[0].agent().Scripts(ctx, nil)
+	scripts, err := r.memory.Spaces[0].agent().Scripts(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,8 @@ func (r *restarting) remember(ctx context.Context) error {
 
 // home gives the cache whose pools see a script that is in use, or nil, and
 // the path under which it is compiled.
-func (r *restarting) home(path string) (*cache, string) {
-	for _, one := range r.memory.caches {
+func (r *restartRun) home(path string) (*KeySpace, string) {
+	for _, one := range r.memory.Spaces {
 		host := r.follow(one.toHost(path))
 		if slices.ContainsFunc(r.options.Unused, func(folder string) bool { return links.Within(host, folder) }) {
 			return nil, ""
@@ -58,7 +58,7 @@ func (r *restarting) home(path string) (*cache, string) {
 }
 
 // follow is where a script is after the switch.
-func (r *restarting) follow(host string) string {
+func (r *restartRun) follow(host string) string {
 	for from, to := range r.options.Moved {
 		if links.Within(host, from) {
 			return to + strings.TrimPrefix(host, from)
@@ -70,13 +70,13 @@ func (r *restarting) follow(host string) string {
 // warm compiles what was hot, as fast as it goes with half of the workers: each
 // page that a visitor asks for first costs him the compilation, and the other
 // half serves him meanwhile.
-func (r *restarting) warm(ctx context.Context) error {
+func (r *restartRun) warm(ctx context.Context) error {
 	r.done.Warm.Failed = []FailedScript{}
 	for one, files := range r.hot {
 		options := r.caches.options
-		options.WarmWorkers = max(len(one.pools[0].lastListing())/2, 1)
+		options.WarmWorkers = max(len(one.Pools[0].lastListing())/2, 1)
 		options.WarmSlice, options.WarmPause = rewarmSlice, 0
-		fast := &Caches{options: options, caches: r.caches.caches}
+		fast := &Caches{options: options, spaces: r.caches.spaces}
 		failed, err := fast.compile(ctx, one, dealt(files, options.WarmWorkers), func(int) {})
 		if err != nil {
 			return err

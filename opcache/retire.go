@@ -25,7 +25,7 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
 	var result RetireResult
 	var mu sync.Mutex
-	err := c.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
+	err := c.eachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		for _, root := range unused {
 			n, err := c.retire(ctx, one, root)
 			mu.Lock()
@@ -40,7 +40,7 @@ func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, err
 	return result, err
 }
 
-func (c *Caches) retire(ctx context.Context, one *cache, root string) (invalidated int, err error) {
+func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invalidated int, err error) {
 	scripts, err := c.liveScripts(ctx, one, root)
 	if err != nil {
 		return 0, err
@@ -49,7 +49,7 @@ func (c *Caches) retire(ctx context.Context, one *cache, root string) (invalidat
 }
 
 // invalidateAll works through scripts in slices, with rests between.
-func (c *Caches) invalidateAll(ctx context.Context, one *cache, scripts []string) (invalidated int, err error) {
+func (c *Caches) invalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
 	for len(scripts) > 0 {
 		n, next, err := c.invalidateSlice(ctx, one, scripts)
 		invalidated += n
@@ -64,7 +64,7 @@ func (c *Caches) invalidateAll(ctx context.Context, one *cache, scripts []string
 	return invalidated, nil
 }
 
-func (c *Caches) liveScripts(ctx context.Context, one *cache, root string) ([]string, error) {
+func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, root string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 	defer cancel()
 	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(root)})
@@ -77,7 +77,7 @@ func (c *Caches) liveScripts(ctx context.Context, one *cache, root string) ([]st
 	return live, err
 }
 
-func (c *Caches) invalidateSlice(ctx context.Context, one *cache, scripts []string) (invalidated, next int, err error) {
+func (c *Caches) invalidateSlice(ctx context.Context, one *KeySpace, scripts []string) (invalidated, next int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 	defer cancel()
 	answer, err := one.agent().Invalidate(ctx, scripts, c.options.WarmSlice)

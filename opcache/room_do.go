@@ -12,27 +12,27 @@ import (
 )
 
 // Place is how the new releases come by their place in one cache.
-type Place struct {
+type CacheFit struct {
 	Pools []string
-	Room  Room
+	Fit   Fit
 	Decision
 }
 
 // Order is the restart that makes room.
-func (p Place) Order() Order { return Order{Pools: p.Pools, Decision: p.Decision} }
+func (p CacheFit) Order() Order { return Order{Pools: p.Pools, Decision: p.Decision} }
 
 // Room tells for each cache how the hot set of the new releases comes by its
 // place there. unused are folders of releases that nobody uses. Warm leaves out
 // the caches that had no room when this was asked last: ask again after a restart.
-func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Place, error) {
-	memories := s.caches.memories()
-	places := make([]Place, len(memories))
+func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]CacheFit, error) {
+	memories := s.caches.Distinct()
+	places := make([]CacheFit, len(memories))
 	var mu sync.Mutex
-	err := each(ctx, s.caches.distinct(), func(ctx context.Context, i int, _ *cache) error {
+	err := each(ctx, s.caches.firsts(), func(ctx context.Context, i int, _ *KeySpace) error {
 		if memories[i].wantedBy(s.Emptied) {
 			mu.Lock()
 			defer mu.Unlock()
-			places[i] = Place{Pools: memories[i].addresses(), Room: RoomRenewed, Decision: renewed}
+			places[i] = CacheFit{Pools: memories[i].addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
 			return nil
 		}
 		d, err := s.demand(ctx, memories[i], unused)
@@ -43,7 +43,7 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 		room, decision := d.Decide()
 		mu.Lock()
 		defer mu.Unlock()
-		places[i] = Place{Pools: memories[i].addresses(), Room: room, Decision: decision}
+		places[i] = CacheFit{Pools: memories[i].addresses(), Fit: room, Decision: decision}
 		return nil
 	})
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 	}
 	s.Full = nil
 	for _, place := range places {
-		if place.Room != RoomBeside {
+		if place.Fit != FitsNow {
 			s.Full = append(s.Full, FullCache{Pools: place.Pools, Why: strings.Join(place.Texts(), "; ")})
 		}
 	}
@@ -59,34 +59,34 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Pl
 }
 
 // renewed says why nothing is put into a cache before the switch.
-var renewed = Decision{None, []Reason{{Figure: FigureRoom, Text: "the cache starts empty with the switch, and is warmed then"}}}
+var emptiedBySwitch = Decision{None, []Reason{{Figure: FigureFit, Text: "the cache starts empty with the switch, and is warmed then"}}}
 
 // demand is what this switch wants of one memory.
-func (s *Switch) demand(ctx context.Context, m *memory, unused []string) (Demand, error) {
+func (s *Switch) demand(ctx context.Context, m *Cache, unused []string) (Demand, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
 	defer cancel()
 	need, err := s.missing(ctx, m)
 	if err != nil || need.Live == 0 {
 		return Demand{}, err
 	}
-	status, err := m.caches[0].agent().Status(ctx)
+	status, err := m.Spaces[0].agent().Status(ctx)
 	if err != nil {
 		return Demand{}, err
 	}
-	d := Demand{Now: figuresOf(status), Need: Forecast{Bytes: surely * need.LiveBytes, Keys: need.Live}}
-	if room, _ := d.Decide(); room == RoomBeside {
+	d := Demand{Now: figuresOf(status), Need: Forecast{Bytes: maxBytesFactor * need.LiveBytes, Keys: need.Live}}
+	if room, _ := d.Decide(); room == FitsNow {
 		return d, nil
 	}
 	old, idle, weight, err := s.given(ctx, m, unused)
 	d.Need, d.Old, d.Unused = forecastOf(need, weight), forecastOf(old, weight), forecastOf(idle, weight)
-	d.Left = weight.Attached(status.Memory.Wasted)
+	d.Fragmented = weight.Attached(status.Memory.Wasted)
 	return d, err
 }
 
 // surely times its bytes is more than OPcache ever takes for a script: measured
 // were 1.9 times, with the tracing JIT. Where that much is free, nothing else has
 // to be read, which is a list of all scripts.
-const surely = 3
+const maxBytesFactor = 3
 
 func forecastOf(h php.Holding, w report.Weight) Forecast {
 	return Forecast{Bytes: w.Of(h.Live, h.LiveBytes), Keys: h.Live}
@@ -94,15 +94,15 @@ func forecastOf(h php.Holding, w report.Weight) Forecast {
 
 // missing adds up what the hot scripts of the old releases take whose like in
 // the new release is not cached yet.
-func (s *Switch) missing(ctx context.Context, m *memory) (php.Holding, error) {
+func (s *Switch) missing(ctx context.Context, m *Cache) (php.Holding, error) {
 	var sum php.Holding
 	counted := map[string]bool{}
 	for _, v := range s.views {
-		if !m.has(v.cache) {
+		if !m.has(v.space) {
 			continue
 		}
 		for _, way := range s.ways() {
-			there, err := v.cache.agent().Scripts(ctx, []string{v.cache.toPool(way.to)})
+			there, err := v.space.agent().Scripts(ctx, []string{v.space.toPool(way.to)})
 			if err != nil {
 				return sum, err
 			}
@@ -110,8 +110,8 @@ func (s *Switch) missing(ctx context.Context, m *memory) (php.Holding, error) {
 				counted[script.Path] = counted[script.Path] || script.Live
 			}
 			for _, script := range v.hot[way.from] {
-				file := way.file(v.cache, script)
-				path := v.cache.toPool(file)
+				file := way.file(v.space, script)
+				path := v.space.toPool(file)
 				if _, err := os.Stat(file); err != nil || counted[path] {
 					continue
 				}
@@ -126,7 +126,7 @@ func (s *Switch) missing(ctx context.Context, m *memory) (php.Holding, error) {
 
 // given is what a memory holds of old releases that all links leave, and of
 // releases that nobody uses, and what OPcache attaches to its scripts.
-func (s *Switch) given(ctx context.Context, m *memory, unused []string) (old, idle php.Holding, w report.Weight, err error) {
+func (s *Switch) given(ctx context.Context, m *Cache, unused []string) (old, idle php.Holding, w report.Weight, err error) {
 	var folders []string
 	for release, shared := range s.oldReleases() {
 		if !shared {
@@ -135,7 +135,7 @@ func (s *Switch) given(ctx context.Context, m *memory, unused []string) (old, id
 	}
 	leaving := len(folders)
 	folders = append(folders, unused...)
-	for i, one := range m.caches {
+	for i, one := range m.Spaces {
 		held, all, err := s.caches.holdings(ctx, one, folders)
 		if err != nil {
 			return old, idle, w, err
@@ -159,7 +159,7 @@ func plusLive(sum php.Holding, more []php.Holding) php.Holding {
 }
 
 // weigh learns what the cache attaches to scripts, of which it holds all these.
-func (c *cache) weigh(ctx context.Context, all php.Holding) (report.Weight, error) {
+func (c *KeySpace) weigh(ctx context.Context, all php.Holding) (report.Weight, error) {
 	configuration, err := c.agent().Configuration(ctx)
 	if err != nil {
 		return report.Weight{}, err
@@ -168,4 +168,4 @@ func (c *cache) weigh(ctx context.Context, all php.Holding) (report.Weight, erro
 	return report.Weigh(status, configuration, all), err
 }
 
-func (m *memory) has(c *cache) bool { return slices.Contains(m.caches, c) }
+func (m *Cache) has(c *KeySpace) bool { return slices.Contains(m.Spaces, c) }

@@ -27,30 +27,30 @@ func TestRoom(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		demand Demand
-		room   Room
+		room   Fit
 		action Action
 		says   string
 	}{
-		"nothing to compile":          {change(short(mb), func(d *Demand) { d.Need = Forecast{} }), RoomBeside, None, ""},
-		"just enough":                 {demand, RoomBeside, None, ""},
-		"a byte short":                {short(1), RoomInstead, Reset, "in place of the old one (2 MB)"},
-		"a key short":                 {change(demand, func(d *Demand) { d.Now.Keys++ }), RoomInstead, Reset, "89 keys free, the new release needs 2.3 MB and 90 keys"},
-		"waste that is just enough":   {wasted(short(mb), mb), RoomAfter, Reset, "a restart before the switch frees 1 MB"},
-		"waste a byte short":          {wasted(short(mb), mb-1), RoomInstead, Reset, "in place of"},
-		"what stays of waste helps":   {change(wasted(short(mb), mb-1), func(d *Demand) { d.Left = 1 }), RoomAfter, Reset, "frees"},
-		"unused releases help":        {change(short(mb), func(d *Demand) { d.Unused = Forecast{Bytes: mb} }), RoomAfter, Reset, "frees"},
-		"unused keys help":            {change(demand, func(d *Demand) { d.Now.Keys++; d.Unused = Forecast{Keys: 1} }), RoomAfter, Reset, "frees"},
-		"the old one, just enough":    {short(2 * mb), RoomInstead, Reset, "in place of"},
-		"the old one, a byte short":   {short(2*mb + 1), RoomNone, None, "would free only 2 MB: raise opcache.memory_consumption"},
-		"others stay on the old one":  {change(short(mb), func(d *Demand) { d.Old = Forecast{} }), RoomNone, None, "would free only 0 B"},
-		"full":                        {change(demand, func(d *Demand) { d.Now.Full = true }), RoomAfter, Reset, "frees"},
-		"a restart is pending":        {change(short(mb), func(d *Demand) { d.Now.Pending = true }), RoomNone, None, "pending already"},
-		"preloaded":                   {change(short(mb), func(d *Demand) { d.Now.Preloaded = 1 }), RoomInstead, ReloadFPM, "in place of"},
-		"fpm":                         {change(short(mb), func(d *Demand) { d.Method = MethodFPM }), RoomInstead, ReloadFPM, "in place of"},
-		"a cache of Apache":           {change(short(mb), func(d *Demand) { d.Apache = true }), RoomInstead, ReloadApache, "in place of"},
-		"waste in a cache of Apache":  {change(wasted(short(mb), mb), func(d *Demand) { d.Apache = true; d.Method = MethodApache }), RoomAfter, ReloadApache, "frees"},
-		"a cache of Apache, by reset": {change(short(mb), func(d *Demand) { d.Apache = true; d.Method = MethodOPcache }), RoomInstead, Reset, "in place of"},
-		"apache empties no FPM":       {change(short(mb), func(d *Demand) { d.Method = MethodApache }), RoomNone, None, "the new release needs"},
+		"nothing to compile":          {change(short(mb), func(d *Demand) { d.Need = Forecast{} }), FitsNow, None, ""},
+		"just enough":                 {demand, FitsNow, None, ""},
+		"a byte short":                {short(1), FitsAfterSwitch, Reset, "in place of the old one (2 MB)"},
+		"a key short":                 {change(demand, func(d *Demand) { d.Now.Keys++ }), FitsAfterSwitch, Reset, "89 keys free, the new release needs 2.3 MB and 90 keys"},
+		"waste that is just enough":   {wasted(short(mb), mb), FitsAfterRestart, Reset, "a restart before the switch frees 1 MB"},
+		"waste a byte short":          {wasted(short(mb), mb-1), FitsAfterSwitch, Reset, "in place of"},
+		"what stays of waste helps":   {change(wasted(short(mb), mb-1), func(d *Demand) { d.Fragmented = 1 }), FitsAfterRestart, Reset, "frees"},
+		"unused releases help":        {change(short(mb), func(d *Demand) { d.Unused = Forecast{Bytes: mb} }), FitsAfterRestart, Reset, "frees"},
+		"unused keys help":            {change(demand, func(d *Demand) { d.Now.Keys++; d.Unused = Forecast{Keys: 1} }), FitsAfterRestart, Reset, "frees"},
+		"the old one, just enough":    {short(2 * mb), FitsAfterSwitch, Reset, "in place of"},
+		"the old one, a byte short":   {short(2*mb + 1), NoFit, None, "would free only 2 MB: raise opcache.memory_consumption"},
+		"others stay on the old one":  {change(short(mb), func(d *Demand) { d.Old = Forecast{} }), NoFit, None, "would free only 0 B"},
+		"full":                        {change(demand, func(d *Demand) { d.Now.Full = true }), FitsAfterRestart, Reset, "frees"},
+		"a restart is pending":        {change(short(mb), func(d *Demand) { d.Now.Pending = true }), NoFit, None, "pending already"},
+		"preloaded":                   {change(short(mb), func(d *Demand) { d.Now.Preloaded = 1 }), FitsAfterSwitch, ReloadFPM, "in place of"},
+		"fpm":                         {change(short(mb), func(d *Demand) { d.Method = MethodFPM }), FitsAfterSwitch, ReloadFPM, "in place of"},
+		"a cache of Apache":           {change(short(mb), func(d *Demand) { d.Apache = true }), FitsAfterSwitch, ReloadApache, "in place of"},
+		"waste in a cache of Apache":  {change(wasted(short(mb), mb), func(d *Demand) { d.Apache = true; d.Method = MethodApache }), FitsAfterRestart, ReloadApache, "frees"},
+		"a cache of Apache, by reset": {change(short(mb), func(d *Demand) { d.Apache = true; d.Method = MethodOPcache }), FitsAfterSwitch, Reset, "in place of"},
+		"apache empties no FPM":       {change(short(mb), func(d *Demand) { d.Method = MethodApache }), NoFit, None, "the new release needs"},
 	} {
 		room, decision := tt.demand.Decide()
 		text := strings.Join(decision.Texts(), "; ")

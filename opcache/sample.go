@@ -13,7 +13,7 @@ import (
 )
 
 // sampled is one pool as a sample found it.
-type sampled struct {
+type poolProbe struct {
 	pool   php.Pool
 	agent  *php.Agent
 	master int // pid of the FPM master, or of Apache, where this host shows it, else 0
@@ -21,10 +21,10 @@ type sampled struct {
 	err    error
 }
 
-func (p *sampled) address() string { return p.pool.String() }
+func (p *poolProbe) address() string { return p.pool.String() }
 
 // sampling is the reading of all caches at one time.
-type sampling struct {
+type sampler struct {
 	limit   time.Duration // of one call of the agent
 	earlier *report.Totals
 	masters []fpm.Master // those that run here
@@ -34,8 +34,8 @@ type sampling struct {
 // is named in the sample, with the pools that it shared a cache with according
 // to an earlier sample, which may be nil.
 func ReadSample(ctx context.Context, pools []php.Pool, limit time.Duration, earlier *report.Totals) report.Sample {
-	s := &sampling{limit: limit, earlier: earlier}
-	probes := make([]*sampled, len(pools))
+	s := &sampler{limit: limit, earlier: earlier}
+	probes := make([]*poolProbe, len(pools))
 	var all sync.WaitGroup
 	all.Go(func() { s.masters, _ = fpm.Masters(ctx) })
 	for i, pool := range pools {
@@ -58,10 +58,10 @@ func ReadSample(ctx context.Context, pools []php.Pool, limit time.Duration, earl
 	return sample
 }
 
-func (s *sampling) ask(ctx context.Context, pool php.Pool) *sampled {
+func (s *sampler) ask(ctx context.Context, pool php.Pool) *poolProbe {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
-	p := &sampled{pool: pool}
+	p := &poolProbe{pool: pool}
 	if p.agent, p.err = php.NewAgent(pool); p.err != nil {
 		return p
 	}
@@ -72,19 +72,19 @@ func (s *sampling) ask(ctx context.Context, pool php.Pool) *sampled {
 }
 
 // grouped joins the pools that surely share a memory, as groupByMaster does.
-func grouped(probes []*sampled) (groups [][]*sampled, down []*sampled) {
+func grouped(probes []*poolProbe) (groups [][]*poolProbe, down []*poolProbe) {
 	for _, p := range probes {
 		if p.err != nil {
 			down = append(down, p)
 			continue
 		}
-		i := slices.IndexFunc(groups, func(g []*sampled) bool {
+		i := slices.IndexFunc(groups, func(g []*poolProbe) bool {
 			return p.master != 0 && g[0].master == p.master && g[0].status.Statistics.StartTime.Equal(p.status.Statistics.StartTime)
 		})
 		if i >= 0 {
 			groups[i] = append(groups[i], p)
 		} else {
-			groups = append(groups, []*sampled{p})
+			groups = append(groups, []*poolProbe{p})
 		}
 	}
 	return groups, down
@@ -92,7 +92,7 @@ func grouped(probes []*sampled) (groups [][]*sampled, down []*sampled) {
 
 // master reads the scripts before the status, so that the figures are not older
 // than what they are of.
-func (s *sampling) master(ctx context.Context, group []*sampled) report.Master {
+func (s *sampler) master(ctx context.Context, group []*poolProbe) report.Master {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	m := report.Master{Name: group[0].address(), Down: map[string]string{}}
@@ -117,7 +117,7 @@ func (s *sampling) master(ctx context.Context, group []*sampled) report.Master {
 // hostPaths gives the function that turns the cache's paths into those of the
 // host. Pools that see the files in different ways have keys of their own in the
 // same memory: then it is the way in which the file exists.
-func hostPaths(group []*sampled) func(string) string {
+func hostPaths(group []*poolProbe) func(string) string {
 	maps := []php.PathMap{group[0].pool.PathMap}
 	for _, p := range group[1:] {
 		if !slices.ContainsFunc(maps, func(m php.PathMap) bool { return slices.Equal(m, p.pool.PathMap) }) {
@@ -134,7 +134,7 @@ func hostPaths(group []*sampled) func(string) string {
 	}
 }
 
-func (s *sampling) settings(ctx context.Context, pid int) (fpm.Settings, bool) {
+func (s *sampler) settings(ctx context.Context, pid int) (fpm.Settings, bool) {
 	i := slices.IndexFunc(s.masters, func(m fpm.Master) bool { return m.PID == pid })
 	if pid == 0 || i < 0 {
 		return fpm.Settings{}, false
@@ -144,7 +144,7 @@ func (s *sampling) settings(ctx context.Context, pid int) (fpm.Settings, bool) {
 }
 
 // controlTimeout is nil where it cannot be read.
-func (s *sampling) controlTimeout(ctx context.Context, pid int) *time.Duration {
+func (s *sampler) controlTimeout(ctx context.Context, pid int) *time.Duration {
 	settings, known := s.settings(ctx, pid)
 	if !known || settings.ControlTimeout < 0 {
 		return nil
@@ -154,7 +154,7 @@ func (s *sampling) controlTimeout(ctx context.Context, pid int) *time.Duration {
 
 // siblings are the addresses of all pools of a master that runs. Its
 // configuration is read for them only where a pool is missing.
-func (s *sampling) siblings(ctx context.Context, pid int, down []*sampled) []string {
+func (s *sampler) siblings(ctx context.Context, pid int, down []*poolProbe) []string {
 	if len(down) == 0 {
 		return nil
 	}
@@ -167,7 +167,7 @@ func (s *sampling) siblings(ctx context.Context, pid int, down []*sampled) []str
 }
 
 // adopt gives a cache those of the pools that are down that belong to its master.
-func adopt(m *report.Master, siblings []string, down []*sampled) (left []*sampled) {
+func adopt(m *report.Master, siblings []string, down []*poolProbe) (left []*poolProbe) {
 	for _, p := range down {
 		if slices.Contains(siblings, p.address()) {
 			m.Pools = append(m.Pools, p.address())
@@ -182,7 +182,7 @@ func adopt(m *report.Master, siblings []string, down []*sampled) (left []*sample
 var errNoPoolReadable = errors.New("none of its pools can be read")
 
 // lost are caches of which no pool can be read.
-func (s *sampling) lost(down []*sampled) []report.Master {
+func (s *sampler) lost(down []*poolProbe) []report.Master {
 	var all []report.Master
 	for _, p := range down {
 		i := slices.IndexFunc(all, func(m report.Master) bool { return s.shared(m.Name, p.address()) })
@@ -197,7 +197,7 @@ func (s *sampling) lost(down []*sampled) []report.Master {
 }
 
 // shared tells whether two pools shared a cache when both could be read last.
-func (s *sampling) shared(a, b string) bool {
+func (s *sampler) shared(a, b string) bool {
 	if s.earlier == nil {
 		return false
 	}

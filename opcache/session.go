@@ -44,11 +44,11 @@ func (s *session) apps() []App {
 	return s.setup.Apps
 }
 
-func (s *session) ledger() (Ledger, error) {
+func (s *session) ledger() (RestartQueue, error) {
 	if err := os.MkdirAll(s.setup.State, 0o755); err != nil {
-		return Ledger{}, fmt.Errorf("state folder: %w", err)
+		return RestartQueue{}, fmt.Errorf("state folder: %w", err)
 	}
-	return Ledger{Dir: s.setup.State, By: operator()}, nil
+	return RestartQueue{Dir: s.setup.State, By: operator()}, nil
 }
 
 // operator names who runs this without asking the environment.

@@ -11,7 +11,7 @@ import (
 // settings tells whether FPM would read other settings (php_admin_value, env and
 // the like) at a start after the switch than before it, because its configuration
 // includes files through links that move. It tries them then.
-func (r *renewing) settings(ctx context.Context) (changed bool, err error) {
+func (r *masterRenewal) settings(ctx context.Context) (changed bool, err error) {
 	m := r.master
 	if m.PID == 0 || m.Root != "/" { // in another root no link of ours leads
 		return false, nil

@@ -68,7 +68,7 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 	var result SettleResult
 	var mu sync.Mutex
 	reached := newTally(progress)
-	err := s.caches.eachPool(bounded, func(bounded context.Context, p *pool) error {
+	err := s.caches.eachPool(bounded, func(bounded context.Context, p *Pool) error {
 		r := round{pool: p, except: s.pinned[p], progress: reached.of(p)}
 		out, err := r.run(bounded)
 		mu.Lock()
@@ -91,7 +91,7 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 // stale is a worker that was not reached in time. The first page that it serves
 // after its request would bring the old release back, for all workers; so it is
 // told to serve none, where that is wanted and allowed.
-func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
+func (s *Switch) stale(ctx context.Context, p *Pool, w Process) Worker {
 	worker := w.worker(p.address())
 	worker.Hidden = p.master == 0
 	if w.leaves {
@@ -133,15 +133,15 @@ func (s *Switch) lastLook(ctx context.Context, result *SettleResult) error {
 type tally struct {
 	progress Progress
 	mu       sync.Mutex
-	done     map[*pool]int
-	total    map[*pool]int
+	done     map[*Pool]int
+	total    map[*Pool]int
 }
 
 func newTally(progress Progress) *tally {
-	return &tally{progress: progress, done: map[*pool]int{}, total: map[*pool]int{}}
+	return &tally{progress: progress, done: map[*Pool]int{}, total: map[*Pool]int{}}
 }
 
-func (t *tally) of(p *pool) func(done, total int) {
+func (t *tally) of(p *Pool) func(done, total int) {
 	return func(done, total int) {
 		t.mu.Lock()
 		defer t.mu.Unlock()

@@ -22,9 +22,9 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	defer cancel()
 	result := SweepResult{Pools: len(s.caches.pools())}
 	var mu sync.Mutex
-	err := s.caches.eachPool(ctx, func(ctx context.Context, p *pool) error {
+	err := s.caches.eachPool(ctx, func(ctx context.Context, p *Pool) error {
 		r := round{pool: p, except: s.pinned[p]}
-		r.leave = func(w process) bool {
+		r.leave = func(w Process) bool {
 			return w.inRequest() && w.busy > s.caches.options.SweepWait && !(isHeld(w) && r.mayKnock())
 		}
 		out, err := r.run(ctx)

@@ -11,7 +11,7 @@ import (
 
 // Upkeep is what a deploy, "opcache reset" and the service do about the caches'
 // memory: decide for each cache by the same rules, and carry it out.
-type Upkeep struct {
+type Maintenance struct {
 	Thresholds Thresholds
 	Method     Method
 	Release    string   // folder that is live: the next release will need as much
@@ -19,7 +19,7 @@ type Upkeep struct {
 	Moved      bool     // links have moved, so that what is preloaded is of the old release
 	Always     string   // not "": restart whatever the figures say, for this reason
 	Before     []Usage  // an earlier reading, for the hit rate since; may be nil
-	Ledger     Ledger
+	Queue      RestartQueue
 	Restart    RestartOptions
 }
 
@@ -30,14 +30,14 @@ type Decided struct {
 }
 
 // UpkeepResult tells what was decided, and what became of it.
-type UpkeepResult struct {
+type MaintenanceResult struct {
 	Decisions []Decided `json:"decisions"`
 	Retired   int       `json:"retired"` // scripts of unused releases, invalidated
 	Outcome
 }
 
 // Action is the strongest thing that was done, or "pending" if something is.
-func (r UpkeepResult) Action() string {
+func (r MaintenanceResult) Action() string {
 	if len(r.Pending) > 0 {
 		return "pending"
 	}
@@ -53,11 +53,11 @@ func (r UpkeepResult) Action() string {
 // Keep finishes what is pending, decides for each cache whether it has to be
 // restarted and carries that out, one after the other and only while it is quiet; what never is stays
 // pending in the ledger.
-func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
-	var result UpkeepResult
+func (c *Caches) Keep(ctx context.Context, u Maintenance) (MaintenanceResult, error) {
+	var result MaintenanceResult
 	u.Restart.Unused = slices.Concat(u.Restart.Unused, u.Unused)
 	var err error
-	if result.Outcome, err = u.Ledger.Finish(ctx, c, u.Restart); err != nil {
+	if result.Outcome, err = u.Queue.Resume(ctx, c, u.Restart); err != nil {
 		return result, err
 	}
 	decided, err := c.decide(ctx, u)
@@ -82,7 +82,7 @@ func (c *Caches) Keep(ctx context.Context, u Upkeep) (UpkeepResult, error) {
 		return result, nil
 	}
 	u.Restart.Method = u.Method
-	carried, err := u.Ledger.Carry(ctx, c, orders, u.Restart)
+	carried, err := u.Queue.Run(ctx, c, orders, u.Restart)
 	result.Masters = append(result.Masters, carried.Masters...)
 	result.Notes = append(result.Notes, carried.Notes...)
 	result.Pending = carried.Pending // what Finish could not do either is decided anew
@@ -98,21 +98,21 @@ type RestartSetup struct {
 }
 
 // KeepOptions say how KeepEach keeps caches.
-type KeepOptions struct {
-	Ledger Ledger
+type MaintenanceOptions struct {
+	Queue  RestartQueue
 	Before []Usage // an earlier reading, for the hit rate since; may be nil
 	Retire bool    // releases that no link leads to: not while a deploy may be warming one
 }
 
 // KeepEach keeps the caches of each of these applications, since what its next
 // release needs is its own; without any, the caches as they are.
-func (s RestartSetup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (UpkeepResult, error) {
+func (s RestartSetup) MaintainEach(ctx context.Context, apps []App, o MaintenanceOptions) (MaintenanceResult, error) {
 	if len(apps) == 0 {
-		return s.keep(ctx, nil, o)
+		return s.maintain(ctx, nil, o)
 	}
-	var all UpkeepResult
+	var all MaintenanceResult
 	for i := range apps {
-		one, err := s.keep(ctx, &apps[i], o)
+		one, err := s.maintain(ctx, &apps[i], o)
 		all.Decisions = append(all.Decisions, one.Decisions...)
 		all.Retired += one.Retired
 		all.Masters, all.Pending, all.Notes = append(all.Masters, one.Masters...), append(all.Pending, one.Pending...), append(all.Notes, one.Notes...)
@@ -123,12 +123,12 @@ func (s RestartSetup) KeepEach(ctx context.Context, apps []App, o KeepOptions) (
 	return all, nil
 }
 
-func (s RestartSetup) keep(ctx context.Context, app *App, o KeepOptions) (UpkeepResult, error) {
+func (s RestartSetup) maintain(ctx context.Context, app *App, o MaintenanceOptions) (MaintenanceResult, error) {
 	caches, err := s.Reach(ctx, app)
 	if err != nil {
-		return UpkeepResult{}, err
+		return MaintenanceResult{}, err
 	}
-	upkeep := Upkeep{Thresholds: s.Thresholds, Method: s.Method, Before: o.Before, Ledger: o.Ledger, Restart: s.Restart}
+	upkeep := Maintenance{Thresholds: s.Thresholds, Method: s.Method, Before: o.Before, Queue: o.Queue, Restart: s.Restart}
 	if app != nil {
 		upkeep.Release = app.inUse().MostUsed()
 	}
@@ -138,8 +138,8 @@ func (s RestartSetup) keep(ctx context.Context, app *App, o KeepOptions) (Upkeep
 	return caches.Keep(ctx, upkeep)
 }
 
-func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {
-	history, err := ReadHistory(u.Ledger.Dir)
+func (c *Caches) decide(ctx context.Context, u Maintenance) ([]Decided, error) {
+	history, err := ReadHistory(u.Queue.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (c *Caches) decide(ctx context.Context, u Upkeep) ([]Decided, error) {
 	}
 	decided := make([]Decided, len(usages))
 	var mu sync.Mutex
-	err = each(ctx, c.distinct(), func(ctx context.Context, i int, one *cache) error {
+	err = each(ctx, c.firsts(), func(ctx context.Context, i int, one *KeySpace) error {
 		held, all, err := c.holdings(ctx, one, append([]string{u.Release}, u.Unused...))
 		if err != nil {
 			return err

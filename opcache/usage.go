@@ -56,24 +56,24 @@ type Usage struct {
 
 // Usage reads the figures of every cache.
 func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
-	distinct := c.distinct()
+	distinct := c.firsts()
 	usages := make([]Usage, len(distinct))
-	err := each(ctx, distinct, func(ctx context.Context, i int, one *cache) error {
+	err := each(ctx, distinct, func(ctx context.Context, i int, one *KeySpace) error {
 		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 		defer cancel()
 		status, err := one.agent().Status(ctx)
 		if err != nil {
 			return err
 		}
-		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.ofApache(), PID: one.pools[0].master, Figures: figuresOf(status)}
+		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.ofApache(), PID: one.Pools[0].master, Figures: figuresOf(status)}
 		return nil
 	})
 	return usages, err
 }
 
-func (c *cache) addresses() []string {
+func (c *KeySpace) addresses() []string {
 	var all []string
-	for _, p := range c.pools {
+	for _, p := range c.Pools {
 		all = append(all, p.address())
 	}
 	return all

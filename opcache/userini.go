@@ -26,7 +26,7 @@ var errManyEntries = fmt.Errorf("more than %d entries", userINIEntries)
 
 // userINI lists the files of the document roots that change and that a worker
 // remembers. Apache's own PHP reads none.
-func (r *renewing) userINI(ctx context.Context, docroot string, sites []Link) ([]string, error) {
+func (r *masterRenewal) userINI(ctx context.Context, docroot string, sites []Link) ([]string, error) {
 	c := r.configuration
 	if r.forgets || c.UserINI == "" || c.UserINITTL <= 0 {
 		return nil, nil

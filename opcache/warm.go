@@ -28,7 +28,7 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	wanted := make([][]string, len(s.views))
 	sum := 0
 	for i, v := range s.views {
-		if why := s.crowded(v.cache); why != "" {
+		if why := s.crowded(v.space); why != "" {
 			result.Skipped = why
 			continue
 		}
@@ -40,7 +40,7 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
 	var mu sync.Mutex
-	err := s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+	err := s.caches.eachCache(ctx, func(ctx context.Context, i int, one *KeySpace) error {
 		failed, err := s.caches.compile(ctx, one, wanted[i], count)
 		mu.Lock()
 		defer mu.Unlock()
@@ -52,9 +52,9 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 }
 
 // crowded tells why a cache has no room for the new release, or "".
-func (s *Switch) crowded(one *cache) string {
+func (s *Switch) crowded(one *KeySpace) string {
 	for _, full := range s.Full {
-		if slices.Contains(full.Pools, one.pools[0].address()) {
+		if slices.Contains(full.Pools, one.Pools[0].address()) {
 			return full.Why
 		}
 	}
@@ -62,13 +62,13 @@ func (s *Switch) crowded(one *cache) string {
 }
 
 // way is that of links from one release to another.
-type way struct{ from, to string }
+type releasePair struct{ from, to string }
 
 // ways are those that the links go, each once.
-func (s *Switch) ways() []way {
-	var ways []way
+func (s *Switch) ways() []releasePair {
+	var ways []releasePair
 	for _, l := range s.links {
-		if one := (way{l.fromRelease(), l.toRelease()}); l.moves() && !slices.Contains(ways, one) {
+		if one := (releasePair{l.fromRelease(), l.toRelease()}); l.moves() && !slices.Contains(ways, one) {
 			ways = append(ways, one)
 		}
 	}
@@ -76,7 +76,7 @@ func (s *Switch) ways() []way {
 }
 
 // file is, as the host sees it, what a script of the old release is in the new one.
-func (w way) file(one *cache, script php.Script) string {
+func (w releasePair) file(one *KeySpace, script php.Script) string {
 	return filepath.Join(w.to, strings.TrimPrefix(script.Path, one.toPool(w.from)+"/"))
 }
 
@@ -85,12 +85,12 @@ func (w way) file(one *cache, script php.Script) string {
 func (s *Switch) wanted(v *view) (present []string, absent int) {
 	for _, way := range s.ways() {
 		for _, script := range v.hot[way.from] {
-			file := way.file(v.cache, script)
+			file := way.file(v.space, script)
 			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 				absent++
 				continue
 			}
-			present = append(present, v.cache.toPool(file))
+			present = append(present, v.space.toPool(file))
 		}
 	}
 	slices.Sort(present)
@@ -100,7 +100,7 @@ func (s *Switch) wanted(v *view) (present []string, absent int) {
 // compile works through files with as many workers as the options allow, and
 // gives those that failed another try in a request of their own: scripts that
 // were compiled in the same request may have declared the same functions.
-func (c *Caches) compile(ctx context.Context, one *cache, files []string, count func(int)) ([]FailedScript, error) {
+func (c *Caches) compile(ctx context.Context, one *KeySpace, files []string, count func(int)) ([]FailedScript, error) {
 	var mu sync.Mutex
 	var again, young []php.CompiledFile
 	group, gctx := errgroup.WithContext(ctx)
@@ -128,7 +128,7 @@ func (c *Caches) compile(ctx context.Context, one *cache, files []string, count 
 }
 
 // compileShare compiles files one slice after the other.
-func (c *Caches) compileShare(ctx context.Context, one *cache, files []string, result func(php.CompiledFile)) error {
+func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string, result func(php.CompiledFile)) error {
 	for len(files) > 0 {
 		compiled, err := c.compileSlice(ctx, one, files)
 		if err != nil {
@@ -148,14 +148,14 @@ func (c *Caches) compileShare(ctx context.Context, one *cache, files []string, r
 	return nil
 }
 
-func (c *Caches) compileSlice(ctx context.Context, one *cache, files []string) (php.CompileResult, error) {
+func (c *Caches) compileSlice(ctx context.Context, one *KeySpace, files []string) (php.CompileResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 	defer cancel()
 	return one.agent().Compile(ctx, files, c.options.WarmSlice)
 }
 
 // compileAlone gives each file a request of its own.
-func (c *Caches) compileAlone(ctx context.Context, one *cache, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
+func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
 	var failed []FailedScript
 	for _, f := range files {
 		compiled, err := c.compileSlice(ctx, one, []string{f.Path})

@@ -17,12 +17,12 @@ import (
 // WarmLike compiles, in the release to, what is hot of the release from: the
 // first half of a deploy whose links somebody else moves.
 func (c *Caches) WarmLike(ctx context.Context, from, to string, progress Progress) (WarmResult, error) {
-	s := &Switch{caches: c, links: []Link{{From: from, To: to}}, views: make([]*view, len(c.caches))}
-	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
+	s := &Switch{caches: c, links: []Link{{From: from, To: to}}, views: make([]*view, len(c.spaces))}
+	err := c.eachCache(ctx, func(ctx context.Context, i int, one *KeySpace) error {
 		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
 		defer cancel()
 		hot, err := c.hotScripts(ctx, one, from)
-		s.views[i] = &view{cache: one, hot: map[string][]php.Script{from: hot}}
+		s.views[i] = &view{space: one, hot: map[string][]php.Script{from: hot}}
 		return err
 	})
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *session) mayWarm(ctx context.Context, caches *Caches, release string, f
 	if addressing, err := caches.Addressing(ctx); err != nil || addressing.Reuses() {
 		return err
 	}
-	for _, link := range standings(s.setup.sites(), s.setup.known(), filepath.Dir(release)) {
+	for _, link := range ScanLinks(s.setup.sites(), s.setup.known(), filepath.Dir(release)) {
 		if link.within(release) {
 			return nil // what is live is compiled by its visitors as well
 		}

@@ -17,7 +17,7 @@ import (
 var errUnlisted = errors.New("the pool's workers cannot be listed")
 
 // process is a worker at the moment of a listing.
-type process struct {
+type Process struct {
 	pid      int
 	started  time.Time // zero where only the process table told
 	requests int64
@@ -29,23 +29,23 @@ type process struct {
 
 // inRequest tells whether the listing showed the worker inside a request. A
 // worker that only the process table shows may be anywhere.
-func (p process) inRequest() bool {
+func (p Process) inRequest() bool {
 	return p.state != "" && p.state != fcgi.StateIdle
 }
 
 // same tells a worker from a later one with the same pid, as far as the listings
 // know when it was started.
-func (p process) same(later process) bool {
+func (p Process) same(later Process) bool {
 	return p.pid == later.pid && (p.started.IsZero() || later.started.IsZero() || p.started.Equal(later.started))
 }
 
-func (p process) worker(pool string) Worker {
+func (p Process) worker(pool string) Worker {
 	return Worker{Pool: pool, PID: p.pid, Request: p.request, Busy: p.busy}
 }
 
 // look tells which workers the pool has now, from its status page or, where
 // there is none, from this host's process table.
-func (p *pool) look(ctx context.Context) (workers []process, err error) {
+func (p *Pool) look(ctx context.Context) (workers []Process, err error) {
 	if p.inWebServer() {
 		workers, err = p.fromWebServer(ctx)
 		p.remember(workers)
@@ -77,14 +77,14 @@ const (
 
 // fromScoreboard lists the workers by the status page or, where none is free to
 // answer it, by a worker that a door leads to.
-func (p *pool) fromScoreboard(ctx context.Context) ([]process, error) {
+func (p *Pool) fromScoreboard(ctx context.Context) ([]Process, error) {
 	page := statusPage(p.agent.Pool().Address, p.statusPath())
 	if p.doors == nil {
 		return page(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
-	ways := hedge.Pair[[]process]{First: page, Second: p.siblings, Patience: listPatience}
+	ways := hedge.Pair[[]Process]{First: page, Second: p.siblings, Patience: listPatience}
 	if p.agent.Detoured() {
 		ways.First, ways.Second, ways.AfterFailure = p.siblings, page, true
 	}
@@ -92,15 +92,15 @@ func (p *pool) fromScoreboard(ctx context.Context) ([]process, error) {
 	return workers, err
 }
 
-func statusPage(address fcgi.Address, path string) func(context.Context) ([]process, error) {
-	return func(ctx context.Context) ([]process, error) {
+func statusPage(address fcgi.Address, path string) func(context.Context) ([]Process, error) {
+	return func(ctx context.Context) ([]Process, error) {
 		status, err := fcgi.Status(ctx, address, path)
 		return fromStatus(status.Processes), err
 	}
 }
 
 // siblings asks a worker of the pool for the others.
-func (p *pool) siblings(ctx context.Context) ([]process, error) {
+func (p *Pool) siblings(ctx context.Context) ([]Process, error) {
 	door, err := p.Door(ctx)
 	if err != nil {
 		return nil, err
@@ -118,10 +118,10 @@ func (p *pool) siblings(ctx context.Context) ([]process, error) {
 	return fromStatus(workers), err
 }
 
-func fromStatus(listed []fcgi.Process) []process {
-	var workers []process
+func fromStatus(listed []fcgi.Process) []Process {
+	var workers []Process
 	for _, w := range listed {
-		workers = append(workers, process{
+		workers = append(workers, Process{
 			pid:      w.PID,
 			started:  w.StartTime,
 			requests: w.Requests,
@@ -141,7 +141,7 @@ func describe(w fcgi.Process) string {
 }
 
 // fromWebServer lists the processes of the web server that PHP runs in.
-func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
+func (p *Pool) fromWebServer(ctx context.Context) ([]Process, error) {
 	if p.master == 0 || p.agent.Pool().Threads {
 		return nil, errUnlisted
 	}
@@ -157,20 +157,20 @@ func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	workers := make([]process, len(pids), len(pids)+len(leavers))
+	workers := make([]Process, len(pids), len(pids)+len(leavers))
 	for i, pid := range pids {
-		workers[i] = process{pid: pid}
+		workers[i] = Process{pid: pid}
 	}
 	for _, pid := range leavers {
 		// No call reaches it, and nobody knows how long it has been so.
-		workers = append(workers, process{pid: pid, leaves: true, state: fcgi.StateRunning, busy: time.Minute})
+		workers = append(workers, Process{pid: pid, leaves: true, state: fcgi.StateRunning, busy: time.Minute})
 	}
 	return workers, nil
 }
 
 // fromProcessTable finds the pool by one of its workers, because the title of a
 // worker names its pool and nothing else links an address to it.
-func (p *pool) fromProcessTable(ctx context.Context) ([]process, error) {
+func (p *Pool) fromProcessTable(ctx context.Context) ([]Process, error) {
 	if p.master == 0 {
 		return nil, errUnlisted
 	}
@@ -186,16 +186,16 @@ func (p *pool) fromProcessTable(ctx context.Context) ([]process, error) {
 		if !slices.Contains(pids, one.PID) {
 			continue
 		}
-		workers := make([]process, len(pids))
+		workers := make([]Process, len(pids))
 		for i, pid := range pids {
-			workers[i] = process{pid: pid}
+			workers[i] = Process{pid: pid}
 		}
 		return workers, nil
 	}
 	return nil, errUnlisted
 }
 
-func (p *pool) statusPath() string {
+func (p *Pool) statusPath() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.blind {
@@ -204,20 +204,20 @@ func (p *pool) statusPath() string {
 	return p.agent.Pool().StatusPath
 }
 
-func (p *pool) forgetStatusPage() {
+func (p *Pool) forgetStatusPage() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.blind = true
 }
 
-func (p *pool) remember(workers []process) {
+func (p *Pool) remember(workers []Process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last = workers
 }
 
 // lastListing is what was known before the pool stopped answering.
-func (p *pool) lastListing() []process {
+func (p *Pool) lastListing() []Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last

@@ -107,10 +107,10 @@ func (p Program) notify() Notify {
 func keeper(c *config.Config) (Keep, error) {
 	setup, err := opcache.FromConfig(c, deploy.KnownLinks)
 	setup.Restart.Wait = 0
-	o := opcache.KeepOptions{Ledger: opcache.Ledger{Dir: c.StateDir, By: "relink serve"}}
-	return func(ctx context.Context, unused []string) (opcache.UpkeepResult, error) {
+	o := opcache.MaintenanceOptions{Queue: opcache.RestartQueue{Dir: c.StateDir, By: "relink serve"}}
+	return func(ctx context.Context, unused []string) (opcache.MaintenanceResult, error) {
 		setup.Restart.Unused = unused
-		result, err := setup.KeepEach(ctx, setup.Apps, o)
+		result, err := setup.MaintainEach(ctx, setup.Apps, o)
 		if err != nil {
 			return result, err
 		}
@@ -126,7 +126,7 @@ func keeper(c *config.Config) (Keep, error) {
 // for a quiet moment: another one comes.
 func finisher(c *config.Config) (Finish, error) {
 	setup, err := opcache.FromConfig(c, deploy.KnownLinks)
-	ledger := opcache.Ledger{Dir: c.StateDir, By: "relink serve"}
+	ledger := opcache.RestartQueue{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (opcache.Outcome, error) {
 		caches, err := setup.Reach(ctx, nil)
 		if err != nil {
@@ -134,6 +134,6 @@ func finisher(c *config.Config) (Finish, error) {
 		}
 		o := setup.Restart
 		o.Unused, o.Wait = unused, 0
-		return ledger.Finish(ctx, caches, o)
+		return ledger.Resume(ctx, caches, o)
 	}, err
 }

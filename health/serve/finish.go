@@ -15,7 +15,7 @@ type Finish func(ctx context.Context, unused []string) (opcache.Outcome, error)
 
 // Keep decides by the thresholds whether caches have to be restarted, and does it
 // if it is quiet; else that is pending.
-type Keep func(ctx context.Context, unused []string) (opcache.UpkeepResult, error)
+type Keep func(ctx context.Context, unused []string) (opcache.MaintenanceResult, error)
 
 const (
 	// keepEvery is how often it is decided, which reads what the caches hold.

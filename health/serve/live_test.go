@@ -200,7 +200,7 @@ func TestTheServiceRestartsWhatIsNeeded(t *testing.T) {
 	s.must(err)
 	s.must(os.WriteFile(s.file, append(text, "\nserve: {restart: needed}\n"...), 0o644))
 	start(t, s.options()).looked()
-	var done []opcache.Restart
+	var done []opcache.Record
 	await(t, "the restart", func() bool {
 		done, err = opcache.ReadHistory(s.path("state"))
 		return err == nil && len(done) > 0

@@ -54,7 +54,7 @@ func TestRestartThatMakesRoomSurvivesACrash(t *testing.T) {
 	w := newCrowdedTown(t)
 	w.kill("renew", "deploy", "r2", "--all")
 	pending, err := opcache.ReadPending(w.path("state"))
-	if err != nil || len(pending) != 1 || pending[0].Reasons[0].Figure != opcache.FigureRoom {
+	if err != nil || len(pending) != 1 || pending[0].Reasons[0].Figure != opcache.FigureFit {
 		t.Fatalf("%+v %v", pending, err)
 	}
 	w.relink("recover")
@@ -104,7 +104,7 @@ func TestRefreshIntoACacheWithoutRoom(t *testing.T) {
 	report, ended := w.relink("opcache", "refresh", "--from", old, "--to", w.path("src", "r2"))
 	wantLive(t, w, report, ended, "r1")
 	history, err := opcache.ReadHistory(w.path("state"))
-	if err != nil || len(history) != 1 || history[0].Reasons[0].Figure != opcache.FigureRoom || history[0].Warmed < partsOfBig {
+	if err != nil || len(history) != 1 || history[0].Reasons[0].Figure != opcache.FigureFit || history[0].Warmed < partsOfBig {
 		t.Errorf("history %+v %v", history, err)
 	}
 	w.wantNoFault(w.load.Stop())
@@ -238,7 +238,7 @@ func (w *town) wantRoomMade(report deploy.Report, reason string) {
 	w.t.Helper()
 	history, err := opcache.ReadHistory(w.path("state"))
 	w.must(err)
-	if len(history) != 1 || history[0].Reasons[0].Figure != opcache.FigureRoom || !strings.Contains(history[0].Reasons[0].Text, reason) {
+	if len(history) != 1 || history[0].Reasons[0].Figure != opcache.FigureFit || !strings.Contains(history[0].Reasons[0].Text, reason) {
 		w.t.Errorf("history %+v", history)
 	}
 	if report.Restart.Action != string(opcache.ReloadFPM) || !slices.ContainsFunc(report.Restart.Reasons, func(r string) bool { return strings.Contains(r, reason) }) {
