@@ -144,11 +144,11 @@ type observed struct {
 }
 
 func (o observed) Room(ctx context.Context, unused []string) ([]opcache.CacheFit, error) {
-	return o.Switch.Room(ctx, unused, o.method)
+	return opcache.CheckFit(ctx, o.Switch, unused, o.method)
 }
 
 func (c connected) Rehearse(ctx context.Context, orders []opcache.Order) error {
-	return c.Caches.Rehearse(ctx, orders, c.options())
+	return opcache.CheckRestart(ctx, c.Caches, orders, c.options())
 }
 
 func (c connected) Expect(ctx context.Context, l opcache.RestartQueue, orders []opcache.Order) (func() error, error) {
@@ -173,5 +173,17 @@ func (c connected) options() opcache.RestartOptions {
 // Keep adds how this server is configured to be restarted.
 func (c connected) Keep(ctx context.Context, u opcache.Maintenance) (opcache.MaintenanceResult, error) {
 	u.Method, u.Restart = c.method, c.restart
-	return c.Caches.Keep(ctx, u)
+	return opcache.RestartIfNeeded(ctx, c.Caches, u)
+}
+
+func (c connected) Preloads(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error) {
+	return opcache.PreloadRenewals(ctx, c.Caches, sites)
+}
+
+func (c connected) EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error) {
+	return opcache.EndWorkersOf(ctx, c.Caches, pools)
+}
+
+func (o observed) Renewals(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error) {
+	return opcache.Renewals(ctx, o.Switch, sites)
 }

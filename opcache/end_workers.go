@@ -21,11 +21,11 @@ const (
 var errNoMaster = errors.New("this machine does not show its FPM master")
 
 // mayEnd tells why the workers of a cache cannot be ended one by one, if so.
-func (m *Cache) mayEnd(ctx context.Context) error {
+func mayEndWorkers(ctx context.Context, m *Cache) error {
 	if m.master() == 0 {
 		return errNoMaster
 	}
-	workers, err := m.workersNow(ctx)
+	workers, err := workersNow(ctx, m)
 	for _, pid := range workers {
 		err = errors.Join(err, fpm.MayEnd(ctx, m.master(), pid))
 	}
@@ -35,7 +35,7 @@ func (m *Cache) mayEnd(ctx context.Context) error {
 // workersNow lists the workers of the cache's pools by the process table: no call,
 // which would wait where all workers are busy. A pool of which no worker is known
 // there may be any of the master's.
-func (m *Cache) workersNow(ctx context.Context) ([]int, error) {
+func workersNow(ctx context.Context, m *Cache) ([]int, error) {
 	pools, err := fpm.Workers(ctx, m.master())
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func ownOf(pools map[string][]int, listed []Process) []int {
 }
 
 // wereIdle lists the workers that were in no request when they were listed last.
-func (m *Cache) wereIdle() []int {
+func idleWorkers(m *Cache) []int {
 	var idle []int
 	for _, p := range m.pools() {
 		for _, w := range p.lastListing() {
@@ -80,12 +80,12 @@ func (m *Cache) wereIdle() []int {
 // so that what it remembers goes with it, and waits until the idle ones are gone.
 // busy counts those that have still to answer their request, and that take no other. The masters start others in their place, and the caches stay as
 // they are.
-func (c *Caches) EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error) {
+func EndWorkersOf(ctx context.Context, c *Caches, pools []string) (ended, busy int, err error) {
 	for _, m := range c.Distinct() {
 		if !m.wanted(pools) {
 			continue
 		}
-		told, left, err := m.endWorkers(ctx)
+		told, left, err := endWorkersOf(ctx, m)
 		if ended, busy = ended+told-left, busy+left; err != nil {
 			return ended, busy, fmt.Errorf("end the workers of %s: %w", m.name(), err)
 		}
@@ -93,23 +93,23 @@ func (c *Caches) EndWorkers(ctx context.Context, pools []string) (ended, busy in
 	return ended, busy, nil
 }
 
-func (m *Cache) endWorkers(ctx context.Context) (told, left int, err error) {
-	workers, err := m.workersNow(ctx)
+func endWorkersOf(ctx context.Context, m *Cache) (told, left int, err error) {
+	workers, err := workersNow(ctx, m)
 	if err != nil {
 		return 0, 0, err
 	}
-	idle := m.wereIdle()
+	idle := idleWorkers(m)
 	for _, pid := range workers {
 		if err := fpm.EndWorker(ctx, m.master(), pid); err == nil {
 			told++
-		} else if still, lookErr := m.still(ctx, []int{pid}); lookErr != nil || len(still) > 0 { // else it has ended by itself
+		} else if still, lookErr := stillWorkers(ctx, m, []int{pid}); lookErr != nil || len(still) > 0 { // else it has ended by itself
 			return told, told, errors.Join(err, lookErr)
 		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, endLimit)
 	defer cancel()
 	for {
-		still, err := m.still(ctx, workers)
+		still, err := stillWorkers(ctx, m, workers)
 		waits := slices.ContainsFunc(still, func(pid int) bool { return slices.Contains(idle, pid) })
 		if err != nil || !waits || bounded.Err() != nil {
 			return told, len(still), err
@@ -119,7 +119,7 @@ func (m *Cache) endWorkers(ctx context.Context) (told, left int, err error) {
 }
 
 // still lists those of the pids that are workers of the master.
-func (m *Cache) still(ctx context.Context, pids []int) ([]int, error) {
+func stillWorkers(ctx context.Context, m *Cache, pids []int) ([]int, error) {
 	pools, err := fpm.Workers(ctx, m.master())
 	if err != nil {
 		return nil, err

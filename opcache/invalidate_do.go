@@ -29,7 +29,7 @@ type InvalidateReport struct {
 }
 
 // InvalidateFiles invalidates scripts by their real path, in slices.
-func (c *Caches) InvalidateFiles(ctx context.Context, files []string) (invalidated int, err error) {
+func InvalidateFiles(ctx context.Context, c *Caches, files []string) (invalidated int, err error) {
 	var mu sync.Mutex
 	err = c.eachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		paths := make([]string, len(files))
@@ -74,7 +74,7 @@ func (s *session) invalidateInto(ctx context.Context, release string, files []st
 		return err
 	}
 	if release == "" {
-		result.Invalidated, err = caches.InvalidateFiles(ctx, result.Files)
+		result.Invalidated, err = InvalidateFiles(ctx, caches, result.Files)
 		return err
 	}
 	retired, err := caches.Retire(ctx, []string{result.Release})

@@ -146,7 +146,7 @@ func (l RestartQueue) run(ctx context.Context, c *Caches, want Pending, o Restar
 	if o.Method == "" || o.Method == MethodAuto {
 		o.Method = want.method()
 	}
-	result, err := c.Restart(ctx, o)
+	result, err := Now(ctx, c, o)
 	out.Masters = append(out.Masters, result.Masters...)
 	if err == nil {
 		for _, done := range result.Masters {

@@ -143,7 +143,7 @@ func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 	_, err := ledger.Run(f.ctx, c, order(f.server.Pool("").Address), o)
 	f.must(err)
 	slow.end(f)
-	_, err = c.Restart(f.ctx, opcache.RestartOptions{Method: opcache.MethodOPcache, WhenQuiet: true, Quiet: time.Second, Wait: 10 * time.Second}) // somebody else
+	_, err = opcache.Now(f.ctx, c, opcache.RestartOptions{Method: opcache.MethodOPcache, WhenQuiet: true, Quiet: time.Second, Wait: 10 * time.Second}) // somebody else
 	f.must(err)
 	before, workers := f.usage(c), f.workers()
 	out, err := ledger.Resume(f.ctx, c, o)

@@ -71,7 +71,7 @@ type refreshRun struct {
 // Refresh does the cache work of a deploy for links that somebody else has
 // moved: when it returns nil, no page is of the old release any more. An error
 // that is exit.ErrUnverified came after the cut-over had begun.
-func (c *Caches) Refresh(ctx context.Context, o RefreshOptions, progress Progress) (RefreshResult, error) {
+func Refresh(ctx context.Context, c *Caches, o RefreshOptions, progress Progress) (RefreshResult, error) {
 	result := RefreshResult{Links: []string{}, Staying: []string{}, Notes: []string{}, Sweep: RefreshSweep{Stale: []Worker{}, Unproven: []string{}},
 		Warm: WarmResult{Failed: []FailedScript{}}}
 	r := &refreshRun{RefreshOptions: o, caches: c, result: &result}

@@ -42,7 +42,7 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 		return err
 	}
 	update, done := s.progress("settle", "workers")
-	result, err := caches.Refresh(ctx, o, update)
+	result, err := Refresh(ctx, caches, o, update)
 	done()
 	if err == nil {
 		if err = s.keepAfter(ctx, caches, app, before, ledger, &result); err != nil {
@@ -105,7 +105,7 @@ func (s *session) keepAfter(ctx context.Context, caches *Caches, app *App, befor
 	if err != nil {
 		return err
 	}
-	kept, err := caches.Keep(ctx, upkeep)
+	kept, err := RestartIfNeeded(ctx, caches, upkeep)
 	kept.Masters = slices.Concat(result.Renewed.Masters, finished.Masters, kept.Masters)
 	kept.Notes = slices.Concat(result.Renewed.Notes, finished.Notes, kept.Notes)
 	result.Restart = &kept
@@ -124,9 +124,9 @@ func (r RefreshResult) Text(w io.Writer, width int) error {
 	t.Row("cut-over", fmt.Sprintf("%.1f ms after the first look", r.CutoverMS))
 	t.Row("workers", fmt.Sprintf("%s of %s swept, %d proven after it", ui.Plural(r.Sweep.Workers, "worker"), ui.Plural(r.Sweep.Pools, "pool"), r.Sweep.Settled))
 	t.Row("invalidated", fmt.Sprintf("%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired))
-	t.Row("warmed", r.Warm.sentence())
+	t.Row("warmed", warmText(r.Warm))
 	if r.Restart != nil {
-		t.Row("restart", r.Restart.sentence())
+		t.Row("restart", maintenanceText(*r.Restart))
 	}
 	for _, note := range r.Notes {
 		t.Row("note", note)
@@ -135,13 +135,13 @@ func (r RefreshResult) Text(w io.Writer, width int) error {
 }
 
 // sentence is the action with its reasons.
-func (r MaintenanceResult) sentence() string {
+func maintenanceText(r MaintenanceResult) string {
 	var reasons []string
 	for _, one := range r.Decisions {
 		reasons = append(reasons, one.Texts()...)
 	}
 	for _, p := range r.Pending {
-		reasons = append(reasons, p.sentence())
+		reasons = append(reasons, pendingText(p))
 	}
 	text := strings.Join(append(reasons, r.Notes...), "; ")
 	if text == "" {
@@ -151,6 +151,6 @@ func (r MaintenanceResult) sentence() string {
 }
 
 // sentence tells why a restart waits and what does it.
-func (p Pending) sentence() string {
+func pendingText(p Pending) string {
 	return fmt.Sprintf(`%s: it was not quiet (%s); the next deploy, or "relink opcache reset", does it when it is`, some(p.Pools), p.Last)
 }

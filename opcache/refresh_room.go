@@ -6,7 +6,7 @@ import "context"
 // of From warm in To. The links have moved already: until then the keys of From
 // serve, as long as it takes to be quiet. A signal ends only that wait.
 func (r *refreshRun) makeRoom(ctx context.Context, cut *Switch) error {
-	places, err := cut.Room(context.WithoutCancel(ctx), nil, r.Restart.Method)
+	places, err := CheckFit(context.WithoutCancel(ctx), cut, nil, r.Restart.Method)
 	if err != nil {
 		return err
 	}
@@ -34,6 +34,6 @@ func (r *refreshRun) makeRoom(ctx context.Context, cut *Switch) error {
 	case len(r.result.Renewed.Masters) == 0: // pending
 		return nil
 	}
-	_, err = cut.Room(context.WithoutCancel(ctx), nil, r.Restart.Method) // for the warm
+	_, err = CheckFit(context.WithoutCancel(ctx), cut, nil, r.Restart.Method) // for the warm
 	return err
 }

@@ -29,11 +29,11 @@ type masterRenewal struct {
 // nor an invalidation undoes. sites are all that the caches serve, each with where
 // it leads now and then. That a reload would end the master is an error: it is
 // asked before anything moves.
-func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) {
+func Renewals(ctx context.Context, s *Switch, sites []Link) ([]Renewal, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout+fpm.DefaultReloadLimit)
 	defer cancel()
 	s.Emptied = nil
-	all, err := s.caches.renewing(ctx, sites)
+	all, err := renewalsOf(ctx, s.caches, sites)
 	renewals := make([]Renewal, 0, len(all))
 	for _, one := range all {
 		one.forgets = s.addressing == Resolved || one.memory.Spaces[0].Pools[0].inWebServer()
@@ -49,10 +49,10 @@ func (s *Switch) Renewals(ctx context.Context, sites []Link) ([]Renewal, error) 
 	return renewals, err
 }
 
-// Preloads tells the same of what is preloaded alone, where the new release does
+// PreloadRenewals tells the same of what is preloaded alone, where the new release does
 // not exist yet.
-func (c *Caches) Preloads(ctx context.Context, sites []Link) ([]Renewal, error) {
-	all, err := c.renewing(ctx, sites)
+func PreloadRenewals(ctx context.Context, c *Caches, sites []Link) ([]Renewal, error) {
+	all, err := renewalsOf(ctx, c, sites)
 	var renewals []Renewal
 	for _, one := range all {
 		decision, err := Needs{Preload: one.preload, Apache: one.memory.ofApache()}.Decide()
@@ -64,7 +64,7 @@ func (c *Caches) Preloads(ctx context.Context, sites []Link) ([]Renewal, error) 
 	return renewals, err
 }
 
-func (c *Caches) renewing(ctx context.Context, sites []Link) ([]*masterRenewal, error) {
+func renewalsOf(ctx context.Context, c *Caches, sites []Link) ([]*masterRenewal, error) {
 	moved := map[string]string{}
 	for _, l := range sites {
 		moved[links.Place(l.Path)] = l.To
@@ -130,7 +130,7 @@ func (r *masterRenewal) renewal(ctx context.Context, docroot string, sites []Lin
 	case err != nil:
 		renewal.Notes = append(renewal.Notes, "nobody knows what workers remember wrongly: "+err.Error())
 	case len(n.UserINI) > 0:
-		n.MayEnd = r.memory.mayEnd(ctx)
+		n.MayEnd = mayEndWorkers(ctx, r.memory)
 	}
 	n.Settings, err = r.settings(ctx)
 	if errors.Is(err, fpm.ErrUntried) {

@@ -67,17 +67,6 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	return s.show(result, result.Text, err)
 }
 
-// Announce shows each new reason to wait once.
-func Announce(line func(format string, args ...any)) func(why error) {
-	last := ""
-	return func(why error) {
-		if what, _, _ := strings.Cut(why.Error(), " for "); what != last {
-			last = what
-			line("  waiting: %v", why)
-		}
-	}
-}
-
 func (s *session) resetApache(ctx context.Context, ledger RestartQueue, result *ResetResult) error {
 	one, err := restartApache(ctx, s.setup.Restart)
 	result.done = append(result.done, one)
@@ -231,8 +220,8 @@ func (m ResetMaster) table(width int) string {
 		return t.String()
 	}
 	if len(m.Pools) > 0 {
-		t.Row("before", m.Before.sentence())
-		t.Row("after", m.After.sentence())
+		t.Row("before", figuresText(m.Before))
+		t.Row("after", figuresText(m.After))
 		t.Row("warmed", fmt.Sprintf("%s in %s, %d failed, %d no longer in use", ui.Plural(m.Warm.Scripts, "script"), ui.Duration(m.WarmFor), len(m.Warm.Failed), m.Warm.Absent))
 	}
 	t.Row("proof", m.proof())
@@ -262,7 +251,7 @@ func (m ResetMaster) proof() string {
 	return fmt.Sprintf("OPcache counts %s, one more than before; the workers are the same", ui.Plural(m.After.Restarts, "restart"))
 }
 
-func (f Figures) sentence() string {
+func figuresText(f Figures) string {
 	return fmt.Sprintf("%s used, %s wasted, %s free; %s, %s of %s", ui.Bytes(f.UsedBytes), ui.Bytes(f.WastedBytes), ui.Bytes(f.FreeBytes),
 		ui.Plural(f.Scripts, "script"), ui.Plural(f.Keys, "key"), ui.Count(f.MaxKeys))
 }

@@ -80,7 +80,7 @@ var errChecked = errors.New("nothing speaks against it")
 // Rehearse goes through all that has to hold for these restarts, waits for a
 // quiet moment as they would, and does nothing. A restart that nobody may do is
 // better known before something else has been done that needs it.
-func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions) error {
+func CheckRestart(ctx context.Context, c *Caches, orders []Order, o RestartOptions) error {
 	for _, m := range c.Distinct() {
 		for _, order := range orders {
 			if !m.wanted(order.Pools) {
@@ -102,8 +102,8 @@ func (c *Caches) Rehearse(ctx context.Context, orders []Order, o RestartOptions)
 // Restart empties the caches, one after the other, proves it, and compiles at
 // once what was hot. It goes on with the next cache where one is not quiet
 // (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
-func (c *Caches) Restart(ctx context.Context, o RestartOptions) (RestartResult, error) {
-	if o.Method == MethodApache && !c.anyOfApache() {
+func Now(ctx context.Context, c *Caches, o RestartOptions) (RestartResult, error) {
+	if o.Method == MethodApache && !anyOfApache(c) {
 		one, err := restartApache(ctx, o)
 		return RestartResult{Masters: []MasterRestart{one}}, err
 	}
@@ -113,7 +113,7 @@ func (c *Caches) Restart(ctx context.Context, o RestartOptions) (RestartResult, 
 		if !m.wanted(o.Only) || o.Method == MethodApache && !m.ofApache() {
 			continue
 		}
-		one, err := c.restart(ctx, m, o)
+		one, err := restartOne(ctx, c, m, o)
 		if err != nil {
 			err = fmt.Errorf("restart the OPcache of %s: %w", m.name(), err)
 		}
@@ -131,7 +131,7 @@ func (c *Caches) Restart(ctx context.Context, o RestartOptions) (RestartResult, 
 	return result, loud
 }
 
-func (c *Caches) restart(ctx context.Context, m *Cache, o RestartOptions) (MasterRestart, error) {
+func restartOne(ctx context.Context, c *Caches, m *Cache, o RestartOptions) (MasterRestart, error) {
 	before, err := m.status(ctx, c.options.CallTimeout)
 	if err != nil {
 		return MasterRestart{}, err

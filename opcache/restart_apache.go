@@ -50,7 +50,7 @@ func (r *restartRun) reloadApache(ctx context.Context) error {
 	if r.memory.master() == 0 {
 		return hint.With(errHiddenApache, "restart it where it runs, such as in its container, or use --method opcache")
 	}
-	page, _, _ := r.memory.statusPage(ctx, r.options.ApacheStatus)
+	page, _, _ := apacheStatusPage(ctx, r.memory, r.options.ApacheStatus)
 	reloaded, err := apache.Reload(ctx, r.options.Apache, apache.ReloadOptions{
 		Parent: r.memory.master(), StatusURL: page, Limit: r.options.Limit,
 		Before: func(ctx context.Context) error {
@@ -98,7 +98,7 @@ func (r *restartRun) awaitQuietApache(ctx context.Context) (notes []string, err 
 	if !r.options.Force {
 		return nil, r.waitIdle(ctx, r.longestApacheRequest)
 	}
-	if _, err := r.memory.requests(ctx, r.options.ApacheStatus); err != nil {
+	if _, err := apacheRequests(ctx, r.memory, r.options.ApacheStatus); err != nil {
 		notes = []string{fmt.Sprintf("%v: %v", ErrQuietUnknown, err)}
 	}
 	return notes, nil
@@ -106,7 +106,7 @@ func (r *restartRun) awaitQuietApache(ctx context.Context) (notes []string, err 
 
 // loudApache names a request that is older than tolerance, as ErrNotQuiet.
 func (r *restartRun) longestApacheRequest(ctx context.Context, tolerance time.Duration) error {
-	requests, err := r.memory.requests(ctx, r.options.ApacheStatus)
+	requests, err := apacheRequests(ctx, r.memory, r.options.ApacheStatus)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("%w: all processes of Apache are busy: %w", ErrNotQuiet, err)
 	}
@@ -129,15 +129,15 @@ func describeRequest(line string) string {
 	return line
 }
 
-func (m *Cache) requests(ctx context.Context, configured string) ([]apache.Request, error) {
-	_, requests, err := m.statusPage(ctx, configured)
+func apacheRequests(ctx context.Context, m *Cache, configured string) ([]apache.Request, error) {
+	_, requests, err := apacheStatusPage(ctx, m, configured)
 	return requests, err
 }
 
 // statusPage finds the server status of this very Apache: the one that is
 // configured, at the address of its sites, or at the usual place. Another Apache's
 // names other processes.
-func (m *Cache) statusPage(ctx context.Context, configured string) (page string, requests []apache.Request, err error) {
+func apacheStatusPage(ctx context.Context, m *Cache, configured string) (page string, requests []apache.Request, err error) {
 	if m.master() == 0 {
 		return "", nil, errHiddenApache
 	}
@@ -148,7 +148,7 @@ func (m *Cache) statusPage(ctx context.Context, configured string) (page string,
 	var errs []error
 	for _, page := range pages {
 		requests, err := apache.Requests(ctx, page)
-		if err == nil && !slices.ContainsFunc(requests, func(one apache.Request) bool { return m.isProcess(ctx, one.PID) }) {
+		if err == nil && !slices.ContainsFunc(requests, func(one apache.Request) bool { return isApacheProcess(ctx, m, one.PID) }) {
 			err = fmt.Errorf("%s is of another Apache than pid %d", page, m.master())
 		}
 		if err == nil {
@@ -159,12 +159,12 @@ func (m *Cache) statusPage(ctx context.Context, configured string) (page string,
 	return "", nil, errors.Join(errs...)
 }
 
-func (m *Cache) isProcess(ctx context.Context, pid int) bool {
+func isApacheProcess(ctx context.Context, m *Cache, pid int) bool {
 	parent, err := proc.Parent(ctx, pid)
 	return err == nil && parent == m.master()
 }
 
-func (c *Caches) anyOfApache() bool { return slices.ContainsFunc(c.spaces, (*KeySpace).ofApache) }
+func anyOfApache(c *Caches) bool { return slices.ContainsFunc(c.spaces, (*KeySpace).ofApache) }
 
 // restartApache is for a cache that nobody could be asked about.
 func restartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {

@@ -123,7 +123,7 @@ func TestRestartOfAnotherApache(t *testing.T) {
 	before, theirs := f.usage(c), f.usage(other)
 	o := f.now(opcache.MethodApache)
 	o.Apache = g.control
-	_, err := c.Restart(f.ctx, o)
+	_, err := opcache.Now(f.ctx, c, o)
 	f.wantRefused(err, apache.ErrOther, "apache.control", "--method opcache")
 	if f.usage(c).Started != before.Started || f.usage(other).Started != theirs.Started {
 		t.Error("something was restarted")
@@ -151,7 +151,7 @@ func TestRestartOfApacheWaitsForQuiet(t *testing.T) {
 	}()
 	f.awaitAge(time.Second)
 	for _, method := range []opcache.Method{opcache.MethodApache, opcache.MethodOPcache} {
-		_, err := c.Restart(f.ctx, f.now(method))
+		_, err := opcache.Now(f.ctx, c, f.now(method))
 		f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php", "--when-quiet")
 	}
 	waiting := make(chan error, 1)
@@ -165,7 +165,7 @@ func TestRestartOfApacheWaitsForQuiet(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := c.Restart(f.ctx, o)
+		_, err := opcache.Now(f.ctx, c, o)
 		done <- err
 	}()
 	f.wantRefused(<-waiting, opcache.ErrNotQuiet, "slow.php")
@@ -201,7 +201,7 @@ func TestRestartOfApacheWithoutServerStatus(t *testing.T) {
 	for _, page := range []string{"http://127.0.0.1:9/server-status", g.server.URL() + "/server-status", f.server.URL() + "/none"} {
 		o := f.now(opcache.MethodApache)
 		o.ApacheStatus, o.WhenQuiet, o.Wait = page, true, time.Hour // waiting would not help
-		_, err := c.Restart(f.ctx, o)
+		_, err := opcache.Now(f.ctx, c, o)
 		f.wantRefused(err, opcache.ErrQuietUnknown, "a2enmod status", "--force")
 		o.Force = true
 		if got := f.restart(c, o); got.Action != opcache.ReloadApache || len(got.Notes) == 0 {

@@ -103,7 +103,7 @@ func (r *restartRun) watchedPools(ctx context.Context) (pools []pollTarget, unkn
 		}
 		pools = append(pools, pollTarget{p.agent.Pool().Address, p.statusPath(), p.fromScoreboard})
 	}
-	siblings, err := r.memory.siblings(ctx)
+	siblings, err := siblingPools(ctx, r.memory)
 	for _, pool := range siblings {
 		switch {
 		case slices.Contains(known, pool.Address.String()):
@@ -118,7 +118,7 @@ func (r *restartRun) watchedPools(ctx context.Context) (pools []pollTarget, unkn
 
 // siblings lists the pools that the master's configuration names. A caller who
 // may not read it knows only the pools of his own configuration.
-func (m *Cache) siblings(ctx context.Context) ([]php.Pool, error) {
+func siblingPools(ctx context.Context, m *Cache) ([]php.Pool, error) {
 	master, err := m.find(ctx)
 	if err != nil || master.PID == 0 || master.Problem != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tol
 			return fmt.Errorf("pool %s: %w", pool.address, err)
 		}
 		for _, w := range workers {
-			if err := w.disturbs(pool, tolerance, action); err != nil {
+			if err := blocksRestart(w, pool, tolerance, action); err != nil {
 				return err
 			}
 		}
@@ -165,7 +165,7 @@ func (w pollTarget) look(ctx context.Context) ([]Process, error) {
 // An idle persistent connection ("Reading headers") is no request, and OPcache
 // resets in spite of it; but an FPM reload waits for it as for a request, and
 // all others wait with it, for process_control_timeout.
-func (p Process) disturbs(pool pollTarget, tolerance time.Duration, action Action) error {
+func blocksRestart(p Process, pool pollTarget, tolerance time.Duration, action Action) error {
 	if p.state == fcgi.StateIdle || p.busy <= tolerance || strings.HasPrefix(p.request, "GET "+pool.status) {
 		return nil
 	}
@@ -182,4 +182,15 @@ func (p Process) disturbs(pool pollTarget, tolerance time.Duration, action Actio
 		request = "a request"
 	}
 	return fmt.Errorf("%w: worker %d of pool %s has been in %s for %s", ErrNotQuiet, p.pid, pool.address, request, age)
+}
+
+// Announce shows each new reason to wait once.
+func Announce(line func(format string, args ...any)) func(why error) {
+	last := ""
+	return func(why error) {
+		if what, _, _ := strings.Cut(why.Error(), " for "); what != last {
+			last = what
+			line("  waiting: %v", why)
+		}
+	}
 }

@@ -30,7 +30,7 @@ func TestRestartWaitsForQuiet(t *testing.T) {
 			}
 			done := make(chan opcache.MasterRestart, 1)
 			go func() {
-				result, err := c.Restart(f.ctx, o)
+				result, err := opcache.Now(f.ctx, c, o)
 				if err != nil || len(result.Masters) != 1 {
 					t.Error(result, err)
 					close(done)
@@ -62,15 +62,15 @@ func TestRestartRefusedWhileARequestRuns(t *testing.T) {
 	slow := f.beginSlow("club1")
 	o := now(opcache.MethodOPcache)
 	o.Quiet = time.Millisecond
-	_, err := c.Restart(f.ctx, o)
+	_, err := opcache.Now(f.ctx, c, o)
 	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php", "--when-quiet", "--force")
 	o.WhenQuiet, o.Wait = true, 300*time.Millisecond
-	_, err = c.Restart(f.ctx, o)
+	_, err = opcache.Now(f.ctx, c, o)
 	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php")
 	f.wantNoRestart(c, before, workers)
 
 	o.Force, o.Limit = true, time.Second
-	_, err = c.Restart(f.ctx, o) // OPcache itself waits for the request
+	_, err = opcache.Now(f.ctx, c, o) // OPcache itself waits for the request
 	if err == nil || !strings.Contains(err.Error(), "scheduled but has not happened") || len(hint.Of(err)) == 0 {
 		t.Error(err)
 	}
@@ -85,7 +85,7 @@ func TestHeldWorkerIsNotQuietForFPM(t *testing.T) {
 	f.get("club1", "index.php")
 	o := now(opcache.MethodFPM)
 	o.Quiet = time.Millisecond
-	_, err := c.Restart(f.ctx, o)
+	_, err := opcache.Now(f.ctx, c, o)
 	f.wantRefused(err, opcache.ErrNotQuiet, "held by a connection without a request", "enablereuse=on")
 	o.Method = opcache.MethodOPcache
 	f.restart(c, o)
@@ -109,7 +109,7 @@ func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
 			for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
 				o := now(method)
 				o.WhenQuiet, o.Wait = true, time.Hour // waiting would not help
-				_, err = c.Restart(f.ctx, o)
+				_, err = opcache.Now(f.ctx, c, o)
 				f.wantRefused(err, opcache.ErrQuietUnknown, address, "pm.status_path = /fpm-status", "--force")
 				f.wantRefused(err, opcache.ErrNotQuiet)
 			}
@@ -149,7 +149,7 @@ func TestRehearsal(t *testing.T) {
 				defer slow.end(f)
 				o.WhenQuiet, o.Wait, o.Quiet = true, 100*time.Millisecond, time.Millisecond
 			}
-			err := c.Rehearse(f.ctx, order(f.server.Pool("").Address), o)
+			err := opcache.CheckRestart(f.ctx, c, order(f.server.Pool("").Address), o)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}

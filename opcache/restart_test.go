@@ -39,7 +39,7 @@ func now(method opcache.Method) opcache.RestartOptions {
 
 func (f *farm) restart(c *opcache.Caches, o opcache.RestartOptions) opcache.MasterRestart {
 	f.t.Helper()
-	result, err := c.Restart(f.ctx, o)
+	result, err := opcache.Now(f.ctx, c, o)
 	f.must(err)
 	if len(result.Masters) != 1 {
 		f.t.Fatalf("%+v", result)
@@ -150,7 +150,7 @@ func TestReloadIsRefusedAtOnce(t *testing.T) {
 	slow := f.beginSlow("club1")
 	o := now(opcache.MethodFPM)
 	o.WhenQuiet, o.Wait, o.Quiet = true, time.Hour, time.Millisecond
-	_, err := c.Restart(f.ctx, o)
+	_, err := opcache.Now(f.ctx, c, o)
 	f.wantRefused(err, fpm.ErrKillsRequests, "process_control_timeout is 0")
 	f.wantNoRestart(c, before, workers)
 	slow.end(f)
@@ -194,7 +194,7 @@ func TestPreloadNeedsAnFPMReload(t *testing.T) {
 	f = f.again(master)
 	c := f.connect(opcache.Options{})
 	before, workers := f.usage(c), f.workers()
-	_, err := c.Restart(f.ctx, now(opcache.MethodOPcache))
+	_, err := opcache.Now(f.ctx, c, now(opcache.MethodOPcache))
 	f.wantRefused(err, opcache.ErrPreload, "--method fpm")
 	f.wantNoRestart(c, before, workers)
 	got := f.restart(c, now(opcache.MethodAuto))
@@ -226,7 +226,7 @@ func (f *farm) again(masters ...sandbox.Master) *farm {
 func TestMastersAreRestartedOneAfterTheOther(t *testing.T) {
 	f := restartFarm(t, fpmMaster("a"), fpmMaster("b"))
 	c := f.connect(opcache.Options{})
-	result, err := c.Restart(f.ctx, now(opcache.MethodFPM))
+	result, err := opcache.Now(f.ctx, c, now(opcache.MethodFPM))
 	f.must(err)
 	if len(result.Masters) != 2 || result.Masters[1].Time.Before(result.Masters[0].Time.Add(result.Masters[0].Took)) {
 		t.Errorf("%+v", result)
@@ -247,7 +247,7 @@ func TestFailedReloadStopsTheRound(t *testing.T) {
 	o.Commands = map[string][]string{f.server.Pool("a-www").Address: {"/bin/sh", "-c", `echo 'garbage = 1' >> "$0" && kill -USR2 "$1"`, config, itoa(f.server.Pool("a-www").MasterPID)}}
 	before, err := f.server.WorkerPIDs("b-www")
 	f.must(err)
-	result, err := c.Restart(f.ctx, o)
+	result, err := opcache.Now(f.ctx, c, o)
 	f.wantRefused(err, fpm.ErrNotBack, "unknown entry 'garbage'")
 	if len(result.Masters) != 1 || result.Masters[0].Action != opcache.ReloadFPM {
 		t.Errorf("%+v", result)

@@ -24,7 +24,7 @@ func (p CacheFit) Order() Order { return Order{Pools: p.Pools, Decision: p.Decis
 // Room tells for each cache how the hot set of the new releases comes by its
 // place there. unused are folders of releases that nobody uses. Warm leaves out
 // the caches that had no room when this was asked last: ask again after a restart.
-func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]CacheFit, error) {
+func CheckFit(ctx context.Context, s *Switch, unused []string, method Method) ([]CacheFit, error) {
 	memories := s.caches.Distinct()
 	places := make([]CacheFit, len(memories))
 	var mu sync.Mutex
@@ -35,7 +35,7 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Ca
 			places[i] = CacheFit{Pools: memories[i].addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
 			return nil
 		}
-		d, err := s.demand(ctx, memories[i], unused)
+		d, err := demandOf(ctx, s, memories[i], unused)
 		if err != nil {
 			return err
 		}
@@ -62,10 +62,10 @@ func (s *Switch) Room(ctx context.Context, unused []string, method Method) ([]Ca
 var emptiedBySwitch = Decision{None, []Reason{{Figure: FigureFit, Text: "the cache starts empty with the switch, and is warmed then"}}}
 
 // demand is what this switch wants of one memory.
-func (s *Switch) demand(ctx context.Context, m *Cache, unused []string) (Demand, error) {
+func demandOf(ctx context.Context, s *Switch, m *Cache, unused []string) (Demand, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
 	defer cancel()
-	need, err := s.missing(ctx, m)
+	need, err := missingScripts(ctx, s, m)
 	if err != nil || need.Live == 0 {
 		return Demand{}, err
 	}
@@ -77,7 +77,7 @@ func (s *Switch) demand(ctx context.Context, m *Cache, unused []string) (Demand,
 	if room, _ := d.Decide(); room == FitsNow {
 		return d, nil
 	}
-	old, idle, weight, err := s.given(ctx, m, unused)
+	old, idle, weight, err := freeable(ctx, s, m, unused)
 	d.Need, d.Old, d.Unused = forecastOf(need, weight), forecastOf(old, weight), forecastOf(idle, weight)
 	d.Fragmented = weight.Attached(status.Memory.Wasted)
 	return d, err
@@ -94,11 +94,11 @@ func forecastOf(h php.Holding, w report.Weight) Forecast {
 
 // missing adds up what the hot scripts of the old releases take whose like in
 // the new release is not cached yet.
-func (s *Switch) missing(ctx context.Context, m *Cache) (php.Holding, error) {
+func missingScripts(ctx context.Context, s *Switch, m *Cache) (php.Holding, error) {
 	var sum php.Holding
 	counted := map[string]bool{}
 	for _, v := range s.views {
-		if !m.has(v.space) {
+		if !sharesMemory(m, v.space) {
 			continue
 		}
 		for _, way := range s.ways() {
@@ -126,7 +126,7 @@ func (s *Switch) missing(ctx context.Context, m *Cache) (php.Holding, error) {
 
 // given is what a memory holds of old releases that all links leave, and of
 // releases that nobody uses, and what OPcache attaches to its scripts.
-func (s *Switch) given(ctx context.Context, m *Cache, unused []string) (old, idle php.Holding, w report.Weight, err error) {
+func freeable(ctx context.Context, s *Switch, m *Cache, unused []string) (old, idle php.Holding, w report.Weight, err error) {
 	var folders []string
 	for release, shared := range s.oldReleases() {
 		if !shared {
@@ -144,7 +144,7 @@ func (s *Switch) given(ctx context.Context, m *Cache, unused []string) (old, idl
 		if i > 0 {
 			continue
 		}
-		if w, err = one.weigh(ctx, all); err != nil {
+		if w, err = weigh(ctx, one, all); err != nil {
 			return old, idle, w, err
 		}
 	}
@@ -159,7 +159,7 @@ func plusLive(sum php.Holding, more []php.Holding) php.Holding {
 }
 
 // weigh learns what the cache attaches to scripts, of which it holds all these.
-func (c *KeySpace) weigh(ctx context.Context, all php.Holding) (report.Weight, error) {
+func weigh(ctx context.Context, c *KeySpace, all php.Holding) (report.Weight, error) {
 	configuration, err := c.agent().Configuration(ctx)
 	if err != nil {
 		return report.Weight{}, err
@@ -168,4 +168,4 @@ func (c *KeySpace) weigh(ctx context.Context, all php.Holding) (report.Weight, e
 	return report.Weigh(status, configuration, all), err
 }
 
-func (m *Cache) has(c *KeySpace) bool { return slices.Contains(m.Spaces, c) }
+func sharesMemory(m *Cache, c *KeySpace) bool { return slices.Contains(m.Spaces, c) }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"time"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -29,12 +28,6 @@ type session struct {
 	log      zerolog.Logger
 	deploys  func(state, app string) ([]Deployed, error)
 	requests int64 // in a window, for its hit rate to count
-}
-
-// Deployed is a recorded deploy.
-type Deployed struct {
-	Time    time.Time
-	Release string // id
 }
 
 func (s *session) apps() []App {

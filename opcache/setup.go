@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"relink/internal/hint"
 	"relink/php"
@@ -132,4 +133,10 @@ func (s Setup) App(name string) *App {
 		}
 	}
 	return nil
+}
+
+// Deployed is a recorded deploy.
+type Deployed struct {
+	Time    time.Time
+	Release string // id
 }

@@ -53,14 +53,14 @@ func (r MaintenanceResult) Action() string {
 // Keep finishes what is pending, decides for each cache whether it has to be
 // restarted and carries that out, one after the other and only while it is quiet; what never is stays
 // pending in the ledger.
-func (c *Caches) Keep(ctx context.Context, u Maintenance) (MaintenanceResult, error) {
+func RestartIfNeeded(ctx context.Context, c *Caches, u Maintenance) (MaintenanceResult, error) {
 	var result MaintenanceResult
 	u.Restart.Unused = slices.Concat(u.Restart.Unused, u.Unused)
 	var err error
 	if result.Outcome, err = u.Queue.Resume(ctx, c, u.Restart); err != nil {
 		return result, err
 	}
-	decided, err := c.decide(ctx, u)
+	decided, err := decideEach(ctx, c, u)
 	result.Decisions = decided
 	if err != nil {
 		return result, err
@@ -135,10 +135,10 @@ func (s RestartSetup) maintain(ctx context.Context, app *App, o MaintenanceOptio
 	if app != nil && o.Retire {
 		upkeep.Unused = app.inUse().Unused()
 	}
-	return caches.Keep(ctx, upkeep)
+	return RestartIfNeeded(ctx, caches, upkeep)
 }
 
-func (c *Caches) decide(ctx context.Context, u Maintenance) ([]Decided, error) {
+func decideEach(ctx context.Context, c *Caches, u Maintenance) ([]Decided, error) {
 	history, err := ReadHistory(u.Queue.Dir)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (c *Caches) decide(ctx context.Context, u Maintenance) ([]Decided, error) {
 		if err != nil {
 			return err
 		}
-		weight, err := one.weigh(ctx, all)
+		weight, err := weigh(ctx, one, all)
 		if err != nil {
 			return err
 		}

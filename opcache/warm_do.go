@@ -16,7 +16,7 @@ import (
 
 // WarmLike compiles, in the release to, what is hot of the release from: the
 // first half of a deploy whose links somebody else moves.
-func (c *Caches) WarmLike(ctx context.Context, from, to string, progress Progress) (WarmResult, error) {
+func WarmLike(ctx context.Context, c *Caches, from, to string, progress Progress) (WarmResult, error) {
 	s := &Switch{caches: c, links: []Link{{From: from, To: to}}, views: make([]*view, len(c.spaces))}
 	err := c.eachCache(ctx, func(ctx context.Context, i int, one *KeySpace) error {
 		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
@@ -28,7 +28,7 @@ func (c *Caches) WarmLike(ctx context.Context, from, to string, progress Progres
 	if err != nil {
 		return WarmResult{}, err
 	}
-	if _, err := s.Room(ctx, nil, MethodAuto); err != nil {
+	if _, err := CheckFit(ctx, s, nil, MethodAuto); err != nil {
 		return WarmResult{}, err
 	}
 	return s.Warm(ctx, progress)
@@ -78,7 +78,7 @@ func (s *session) warmInto(ctx context.Context, from, to string, force bool, res
 	}
 	update, done := s.progress("warm", "scripts")
 	defer done()
-	warmed, err := caches.WarmLike(ctx, result.From, result.To, update)
+	warmed, err := WarmLike(ctx, caches, result.From, result.To, update)
 	warmed.Failed = append([]FailedScript{}, warmed.Failed...)
 	result.WarmResult = warmed
 	return err
@@ -120,14 +120,14 @@ func (s *session) mayWarm(ctx context.Context, caches *Caches, release string, f
 func (r WarmReport) Text(w io.Writer, width int) error {
 	t := ui.NewTable(width, "warm", r.To)
 	t.Row("like", r.From)
-	t.Row("compiled", r.sentence())
+	t.Row("compiled", warmText(r.WarmResult))
 	for _, failed := range r.Failed {
 		t.Row("failed", failed.Path+": "+failed.Reason)
 	}
 	return t.Render(w)
 }
 
-func (r WarmResult) sentence() string {
+func warmText(r WarmResult) string {
 	switch {
 	case r.Skipped != "":
 		return "nothing: " + r.Skipped
