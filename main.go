@@ -21,6 +21,7 @@ import (
 	"relink/health/serve"
 	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/failpoint"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -49,12 +50,12 @@ func (p *program) run(args []string) int {
 	cmdline.Strict(app)
 	level := cmdline.LevelOf(app)
 	err := app.RunContext(ctx, append(args[:1:1], cmdline.Arrange(args[1:], level)...))
-	if errors.Is(err, cmdline.ErrUsage) && cmdline.Named(args[1:], level) == health.Name {
+	if errors.Is(err, exit.ErrUsage) && cmdline.Named(args[1:], level) == health.Name {
 		err = p.health().Misused(err, p.asked)
 	}
 	p.screen().Close()
 	p.tell(err)
-	return exitCode(err)
+	return exit.Status(err)
 }
 
 // notified is a context that SIGINT, SIGTERM and SIGHUP end. The second signal
@@ -164,7 +165,7 @@ func (p *program) health() health.Program {
 func resultFormat(c *cli.Context) (string, error) {
 	format := c.String("format")
 	if format != "text" && format != "json" {
-		return "", hint.With(fmt.Errorf("%w: --format %q is neither text nor json", deploy.ErrUsage, format), "give --format text or --format json")
+		return "", hint.With(fmt.Errorf("%w: --format %q is neither text nor json", exit.ErrUsage, format), "give --format text or --format json")
 	}
 	return format, nil
 }
@@ -193,9 +194,9 @@ func (p *program) log() zerolog.Logger {
 // has told it already, else on stderr.
 func (p *program) tell(err error) {
 	switch {
-	case err == nil || deploy.Printed(err) || apache.Printed(err) || opcache.Printed(err) || health.Printed(err):
+	case err == nil || exit.IsPrinted(err):
 	case p.asked == "json":
-		failure := map[string]any{"exit": exitCode(err), "error": map[string]any{"message": err.Error(), "hints": append([]string{}, hint.Of(err)...)}}
+		failure := map[string]any{"exit": exit.Status(err), "error": map[string]any{"message": err.Error(), "hints": append([]string{}, hint.Of(err)...)}}
 		if deploy.JSON(p.out, failure) == nil {
 			return
 		}
@@ -203,23 +204,6 @@ func (p *program) tell(err error) {
 	default:
 		p.screen().Error(err)
 	}
-}
-
-func exitCode(err error) int {
-	if code, isHealth := health.ExitCode(err); isHealth {
-		return code
-	}
-	if errors.Is(err, config.ErrInvalid) || errors.Is(err, cmdline.ErrUsage) {
-		return deploy.ExitUsage
-	}
-	code := deploy.ExitCode(err)
-	switch { // what a deploy has not judged itself comes from "relink opcache"
-	case code == deploy.ExitFailed && errors.Is(err, opcache.ErrUnverified):
-		return deploy.ExitUnverified
-	case code == deploy.ExitFailed && errors.Is(err, opcache.ErrRestarting):
-		return deploy.ExitLocked
-	}
-	return code
 }
 
 // formatAsked is the value of the last --format, "" where there is none.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"golang.org/x/sync/errgroup"
@@ -65,7 +66,7 @@ func checkInstance(ctx context.Context, client *http.Client, instance Instance) 
 	if err == nil {
 		return nil
 	}
-	return hint.With(as(ErrCheck, fmt.Errorf("check %s (%s): %w", instance.Name, check.name(), err)),
+	return hint.With(exit.As(ErrCheck, fmt.Errorf("check %s (%s): %w", instance.Name, check.name(), err)),
 		"see the site's error log; the new release answered this check wrong, or its check is wrong in the configuration")
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/webserver"
@@ -31,11 +32,11 @@ type Program struct {
 	Reached func(point string) // Deps.Reached
 }
 
-// Commands are deploy, rollback, status, releases, prune, recover and unlock.
+// Commands are deploy, rollback, status, releases, prune and recover.
 func Commands(p Program) []*cli.Command {
 	return []*cli.Command{
 		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
-		p.pruneCommand(), p.recoverCommand(), p.unlockCommand(),
+		p.pruneCommand(), p.recoverCommand(),
 	}
 }
 
@@ -117,18 +118,6 @@ func (p Program) releasesCommand() *cli.Command {
 	}
 }
 
-func (p Program) unlockCommand() *cli.Command {
-	return &cli.Command{
-		Name: "unlock", Usage: "tell who holds the lock, and tidy up after a holder that has died", Flags: []cli.Flag{appFlag},
-		Action: func(c *cli.Context) error {
-			return p.with(c, func(s *session) error {
-				result, err := Unlock(s.options.App)
-				return s.show(result, result.Text, err)
-			})
-		},
-	}
-}
-
 func (p Program) operate(c *cli.Context, do func(context.Context, Options, Deps) (Report, error), ref string) error {
 	return p.with(c, func(s *session) error {
 		s.options.Ref, s.options.To = ref, c.String("to")
@@ -192,9 +181,9 @@ func (s *session) show(result any, text func(io.Writer) error, err error) error 
 		if printErr := JSON(s.Out, result); printErr != nil || err == nil {
 			return errors.Join(err, printErr)
 		}
-		return printedError{err}
+		return exit.Printed(err)
 	}
-	if err == nil || errors.Is(err, ErrUnverified) {
+	if err == nil || errors.Is(err, exit.ErrUnverified) {
 		return errors.Join(err, text(s.Out))
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/deploy/webmap"
+	"relink/internal/exit"
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -131,7 +132,7 @@ func (r *run) finish(ctx context.Context) error {
 	if problems == nil {
 		return nil
 	}
-	return as(ErrUnverified, fmt.Errorf("%s is live, but: %w", r.release.ID, problems))
+	return exit.As(exit.ErrUnverified, fmt.Errorf("%s is live, but: %w", r.release.ID, problems))
 }
 
 // begin is what surrounds every operation: the report, the lock, and on failure
@@ -181,11 +182,11 @@ func (r *run) conclude(err error) error {
 		return nil
 	}
 	if errors.Is(err, context.Canceled) {
-		err = as(ErrInterrupted, err)
+		err = exit.As(exit.ErrInterrupted, err)
 	}
 	now := serving(r.App.Instances, r.App.realReleases())
 	r.report.failed(err, now)
-	if errors.Is(err, ErrUsage) || errors.Is(err, ErrLocked) {
+	if errors.Is(err, exit.ErrUsage) || errors.Is(err, exit.ErrLocked) {
 		return err
 	}
 	return fmt.Errorf("%w\nnow: %s", err, describeServing(now))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -195,6 +196,6 @@ func (r *run) record(event Event) error {
 
 // interruptedLive ends a run that a signal stopped once the release was live.
 func (r *run) interruptedLive(context.Context) error {
-	err := as(ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(r.release.ID)))
+	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(r.release.ID)))
 	return hint.With(err, `run "relink recover": it finishes what is left`)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"golang.org/x/sync/errgroup"
@@ -86,7 +87,7 @@ func worse(instances []Instance, before, after map[string]outcome) error {
 	if len(names) == 0 {
 		return nil
 	}
-	return hint.With(as(ErrCheck, fmt.Errorf("front page of %s", strings.Join(texts[:min(len(texts), 5)], "; "))),
+	return hint.With(exit.As(ErrCheck, fmt.Errorf("front page of %s", strings.Join(texts[:min(len(texts), 5)], "; "))),
 		"see the site's error log; if a page that answers so is right, say what is right (`check`), or that the site is not asked (check: off)")
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -12,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"github.com/gofrs/flock"
@@ -67,7 +67,7 @@ func (l *lock) release() error {
 }
 
 func lockedBy(path string, holder Holder) error {
-	err := as(ErrLocked, fmt.Errorf("locked by %s (%s)", holder, path))
+	err := exit.As(exit.ErrLocked, fmt.Errorf("locked by %s (%s)", holder, path))
 	if holder.PID == 0 {
 		return hint.With(err, "wait until it has ended")
 	}
@@ -101,31 +101,6 @@ func lockedNow(path string) error {
 	return probe.Close()
 }
 
-// Unlocked is what "relink unlock" found.
-type Unlocked struct {
-	App  string  `json:"app"`
-	Path string  `json:"path"`
-	Left *Holder `json:"left,omitempty"` // who held it last and ended without saying so
-}
-
-// Unlock never breaks a lock: held, it says by whom, as ErrLocked; free, it
-// wipes what a killed process left in the file.
-func Unlock(app App) (Unlocked, error) {
-	result := Unlocked{App: app.Name, Path: app.lockFile()}
-	if err := lockedNow(result.Path); err != nil {
-		return result, err
-	}
-	if left := readHolder(result.Path); left.PID != 0 {
-		result.Left = &left
-		l, err := acquire(result.Path, thisProcess("relink unlock"))
-		if err != nil {
-			return result, err
-		}
-		return result, l.release()
-	}
-	return result, nil
-}
-
 func thisProcess(command string) Holder {
 	host, _ := os.Hostname()
 	return Holder{PID: os.Getpid(), User: userName(), Host: host, Command: command, Since: time.Now().Truncate(time.Second)}
@@ -139,14 +114,4 @@ func userName() string {
 		return "uid " + strconv.Itoa(id)
 	}
 	return current.Username
-}
-
-// Text writes the result for people.
-func (u Unlocked) Text(w io.Writer) error {
-	text := "nobody holds the lock of " + u.App
-	if u.Left != nil {
-		text += "; it was last held by " + u.Left.String() + ", which ended without saying so"
-	}
-	_, err := fmt.Fprintln(w, text)
-	return err
 }

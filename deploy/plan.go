@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -96,7 +97,7 @@ func PlanMoves(instances []Instance, states []links.State, to []Destination, rel
 	for i, instance := range instances {
 		place := states[i].Place()
 		if other, twice := taken[place]; twice {
-			return nil, hint.With(as(ErrUsage, fmt.Errorf("instances %s and %s are the same link %s", other, instance.Name, place)),
+			return nil, hint.With(exit.As(exit.ErrUsage, fmt.Errorf("instances %s and %s are the same link %s", other, instance.Name, place)),
 				"give each instance a link of its own, or list it once")
 		}
 		taken[place] = instance.Name

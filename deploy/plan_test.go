@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"relink/internal/exit"
 	"relink/internal/links"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,7 +72,7 @@ func TestTwoSpellingsOfOneLinkAreRefused(t *testing.T) {
 	instances := []Instance{{Name: "a", Link: "/www/x"}, {Name: "b", Link: "/var/www/x"}}
 	states := []links.State{{Path: "/www/x", Parent: "/var/www", Kind: links.Missing}, {Path: "/var/www/x", Parent: "/var/www", Kind: links.Missing}}
 	_, err := PlanMoves(instances, states, make([]Destination, 2), "/rel")
-	if !errors.Is(err, ErrUsage) || err.Error() != "instances a and b are the same link /var/www/x" {
+	if !errors.Is(err, exit.ErrUsage) || err.Error() != "instances a and b are the same link /var/www/x" {
 		t.Errorf("got %v", err)
 	}
 }

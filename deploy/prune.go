@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"relink/deploy/release"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -33,7 +34,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 	_, err := begin(ctx, o, d, OperationPrune,
 		func(r *run, ctx context.Context) error { return r.pruneAlone(ctx, &result) },
 		func(r *run, _ context.Context) error { return r.dryPrune(&result) })
-	result.Exit = ExitCode(err)
+	result.Exit = exit.Status(err)
 	return result, err
 }
 

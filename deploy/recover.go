@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"relink/deploy/webmap"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -30,7 +31,7 @@ func (r *run) recoverAll(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), problems)
 	}
-	return as(ErrUnverified, errors.Join(problems, r.forget()))
+	return exit.As(exit.ErrUnverified, errors.Join(problems, r.forget()))
 }
 
 // recoverLeft puts right what an interrupted deploy left. It does not wait for
@@ -150,7 +151,7 @@ func (r *run) recoverBack(ctx context.Context, left Journal) error {
 	connectErr := errors.Join(r.connect(ctx), r.expectedRenewals(left))
 	linkErr, cacheErr := r.putBack(ctx)
 	if linkErr != nil {
-		return as(ErrUnverified, linkErr)
+		return exit.As(exit.ErrUnverified, linkErr)
 	}
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
 	undone := left.Undoing
@@ -209,6 +210,6 @@ func (r *run) afterLinks(cacheErr error) error {
 		r.report.warn("recover: " + cacheErr.Error()) // what follows meets the same caches
 		return nil
 	}
-	return hint.With(as(ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
+	return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
 		`run "relink recover" again when the pools answer; a pool that was restarted since holds nothing old`)
 }

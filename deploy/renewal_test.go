@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/opcache"
 )
@@ -55,8 +56,8 @@ func TestASwitchThatPHPCannotFollowChangesNothing(t *testing.T) {
 		app, places := tree(t)
 		caches := &fakeCaches{renewals: preloadMoves(), fails: map[string]error{at: broken}}
 		_, err := runWith(t, app, caches, func(o *Options, _ *Deps) { o.Force = true })
-		if ExitCode(err) != ExitFailed || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: exit %d: %v", at, ExitCode(err), err)
+		if exit.Status(err) != exit.Failed || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: exit %d: %v", at, exit.Status(err), err)
 		}
 		if at == "quiet" && !strings.Contains(strings.Join(hint.Of(err), " "), "--reset never") {
 			t.Errorf("hints %q", hint.Of(err))
@@ -73,8 +74,8 @@ func TestRenewalsAreUndoneWithTheSwitch(t *testing.T) {
 		app, places := tree(t)
 		caches := &fakeCaches{renewals: renewals, fails: map[string]error{at: errors.New("broken")}}
 		report, err := runWith(t, app, caches, nil)
-		if ExitCode(err) != ExitRolledBack {
-			t.Errorf("%s: exit %d: %v", at, ExitCode(err), err)
+		if exit.Status(err) != exit.RolledBack {
+			t.Errorf("%s: exit %d: %v", at, exit.Status(err), err)
 		}
 		wantLinks(t, places, app.Releases+"/v1", "../../rel/v1", "")
 		if n := len(caches.restarts) + len(caches.ended); n != 2 {

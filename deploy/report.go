@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"relink/internal/exit"
 	"time"
 
 	"relink/internal/hint"
@@ -142,7 +143,7 @@ func (r *Report) stepped(name string, took time.Duration) {
 func (r *Report) warn(text string) { r.Warnings = append(r.Warnings, text) }
 
 func (r *Report) failed(err error, now []Serving) {
-	r.Exit = ExitCode(err)
+	r.Exit = exit.Status(err)
 	if err != nil {
 		r.Error = &FailureReport{Message: err.Error(), Hints: append([]string{}, hint.Of(err)...), Serving: now}
 	}

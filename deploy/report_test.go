@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
@@ -77,7 +78,7 @@ func TestReportText(t *testing.T) {
 // The JSON is a contract: docs/deploy-report.md. Fields may come, none may go.
 func TestReportJSON(t *testing.T) {
 	r := exampleReport()
-	err := hint.With(as(ErrUnverified, errors.New("settle: not settled")), `run "relink recover"`)
+	err := hint.With(exit.As(exit.ErrUnverified, errors.New("settle: not settled")), `run "relink recover"`)
 	r.failed(err, []Serving{{Release: r.Release, Instances: []string{"club1", "club2", "club3", "club4"}}})
 	var out bytes.Buffer
 	if err := JSON(&out, r); err != nil {

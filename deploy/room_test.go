@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/exit"
 	"relink/opcache"
 )
 
@@ -63,7 +64,7 @@ func TestUndoneWithoutRoom(t *testing.T) {
 	app, _ := tree(t)
 	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"invalidate": errors.New("broken")}}
 	report, err := runWith(t, app, &caches, nil)
-	if ExitCode(err) != ExitRolledBack || len(caches.restarts) != 2 {
+	if exit.Status(err) != exit.RolledBack || len(caches.restarts) != 2 {
 		t.Fatalf("%v, %d restarts", err, len(caches.restarts))
 	}
 	back := caches.restarts[1].Moved[app.releaseDir(report.Release)]
@@ -76,7 +77,7 @@ func TestUndoneWithoutRoom(t *testing.T) {
 func TestUndoneBeforeTheRestart(t *testing.T) {
 	app, _ := tree(t)
 	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"sweep": errors.New("broken")}}
-	if _, err := runWith(t, app, &caches, nil); ExitCode(err) != ExitRolledBack || len(caches.restarts) != 0 || caches.takenBack != 1 {
+	if _, err := runWith(t, app, &caches, nil); exit.Status(err) != exit.RolledBack || len(caches.restarts) != 0 || caches.takenBack != 1 {
 		t.Errorf("%v, %d restarts, taken back %d times", err, len(caches.restarts), caches.takenBack)
 	}
 }

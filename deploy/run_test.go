@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"relink/deploy/source"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/opcache"
 	"relink/php"
@@ -185,13 +186,13 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app, places := tree(t)
 			report, err := runWith(t, app, &c.caches, c.change)
-			if ExitCode(err) != ExitFailed || !strings.Contains(err.Error(), c.want) {
-				t.Fatalf("exit %d: %v, want 1 with %q", ExitCode(err), err, c.want)
+			if exit.Status(err) != exit.Failed || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("exit %d: %v, want 1 with %q", exit.Status(err), err, c.want)
 			}
 			if !strings.Contains(err.Error(), "now: 2 instances on v1, 1 without a link: new") {
 				t.Errorf("%q does not say what serves", err)
 			}
-			if report.Exit != ExitFailed || report.Error == nil || len(report.Error.Serving) != 2 {
+			if report.Exit != exit.Failed || report.Error == nil || len(report.Error.Serving) != 2 {
 				t.Errorf("the report says %d, %+v", report.Exit, report.Error)
 			}
 			wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
@@ -218,8 +219,8 @@ func TestAFailureInTheSwitchBringsEveryLinkBack(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if ExitCode(err) != ExitRolledBack || !strings.Contains(err.Error(), "rolled back") {
-				t.Fatalf("exit %d: %v", ExitCode(err), err)
+			if exit.Status(err) != exit.RolledBack || !strings.Contains(err.Error(), "rolled back") {
+				t.Fatalf("exit %d: %v", exit.Status(err), err)
 			}
 			wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
 			if _, err := os.Lstat(app.journalFile()); err == nil {
@@ -246,8 +247,8 @@ func TestAFailureAfterTheSwitchIsToldAndChangesNoLink(t *testing.T) {
 	report, err := runWith(t, app, caches, func(o *Options, _ *Deps) {
 		o.App.Hooks.AfterSwitch = []string{"exit 3"}
 	})
-	if ExitCode(err) != ExitUnverified {
-		t.Fatalf("exit %d: %v", ExitCode(err), err)
+	if exit.Status(err) != exit.Unverified {
+		t.Fatalf("exit %d: %v", exit.Status(err), err)
 	}
 	for _, want := range []string{"is live, but", "hook after_switch", "pid 4711", "GET /export.php", "retire is broken"} {
 		if !strings.Contains(err.Error(), want) {
@@ -280,8 +281,8 @@ func TestPinnedWorkersAreNeverCalledSettled(t *testing.T) {
 	app, _ := tree(t)
 	caches := &fakeCaches{pinned: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}}
 	report, err := runWith(t, app, caches, func(o *Options, _ *Deps) { o.Force = true })
-	if !errors.Is(err, ErrPinned) || ExitCode(err) != ExitUnverified || len(report.Sweep.StalePIDs) != 1 {
-		t.Errorf("exit %d: %v, stale %v", ExitCode(err), err, report.Sweep.StalePIDs)
+	if !errors.Is(err, ErrPinned) || exit.Status(err) != exit.Unverified || len(report.Sweep.StalePIDs) != 1 {
+		t.Errorf("exit %d: %v, stale %v", exit.Status(err), err, report.Sweep.StalePIDs)
 	}
 }
 
@@ -321,13 +322,13 @@ func TestASignalBeforeTheSwitchChangesNothing(t *testing.T) {
 			}
 			_, err := Run(ctx, o, d)
 			if point == "prepare" { // the last step before: what follows is finished
-				if ExitCode(err) != ExitInterrupted || !strings.Contains(err.Error(), "is live") {
-					t.Errorf("exit %d: %v", ExitCode(err), err)
+				if exit.Status(err) != exit.Interrupted || !strings.Contains(err.Error(), "is live") {
+					t.Errorf("exit %d: %v", exit.Status(err), err)
 				}
 				return
 			}
-			if ExitCode(err) != ExitInterrupted {
-				t.Errorf("exit %d: %v", ExitCode(err), err)
+			if exit.Status(err) != exit.Interrupted {
+				t.Errorf("exit %d: %v", exit.Status(err), err)
 			}
 			wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
 			wantNoTrace(t, app)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -19,7 +20,7 @@ func (r *run) undo(ctx context.Context, cause error) error {
 	r.journal.Undoing = cause.Error()
 	linkErr, cacheErr := r.putBack(ctx)
 	if linkErr != nil {
-		return hint.With(as(ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
+		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
 	failed := []error{r.markBad(cause), r.record(r.event(cause.Error()))}
 	if cacheErr == nil {
@@ -29,7 +30,7 @@ func (r *run) undo(ctx context.Context, cause error) error {
 		failed = append(failed, hint.With(fmt.Errorf("the caches are not proven to have followed: %w", cacheErr), `run "relink recover" when the pools answer`))
 	}
 	failed = append(failed, r.forget())
-	return as(ErrRolledBack, fmt.Errorf("failed and rolled back: %w", errors.Join(append([]error{cause}, failed...)...)))
+	return exit.As(exit.ErrRolledBack, fmt.Errorf("failed and rolled back: %w", errors.Join(append([]error{cause}, failed...)...)))
 }
 
 func (r *run) markBad(cause error) error {

@@ -61,14 +61,14 @@ func parseHostPort(s string) (Address, error) {
 	if err != nil {
 		return Address{}, fmt.Errorf("neither an absolute path nor host:port")
 	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 {
+	value, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || value == 0 {
 		return Address{}, fmt.Errorf("%q is not a port", port)
 	}
 	if host == "" {
 		return Address{}, fmt.Errorf("the host is missing")
 	}
-	return Address{Network: "tcp", Path: net.JoinHostPort(host, strconv.FormatUint(number, 10))}, nil
+	return Address{Network: "tcp", Path: net.JoinHostPort(host, strconv.FormatUint(value, 10))}, nil
 }
 
 // String gives unix:/run/x.sock or tcp:127.0.0.1:9000, which ParseAddress reads.

@@ -45,22 +45,12 @@ func (s stateError) Error() string {
 
 func (s stateError) Unwrap() error { return s.err }
 
-// ExitCode is the exit status of "relink health" if err came from it. Whatever
-// goes wrong in it is UNKNOWN, as monitoring expects: elsewhere 2 means wrong
-// usage, here it would mean CRITICAL.
-func ExitCode(err error) (code int, isHealth bool) {
-	var s stateError
-	if !errors.As(err, &s) {
-		return 0, false
-	}
-	return int(s.state), true
-}
+// ExitStatus is that of the plugin contract. Whatever goes wrong in it is UNKNOWN,
+// as monitoring expects: elsewhere 2 means wrong usage, here it would mean CRITICAL.
+func (s stateError) ExitStatus() int { return int(s.state) }
 
-// Printed tells whether err was printed as part of the results.
-func Printed(err error) bool {
-	var s stateError
-	return errors.As(err, &s) && s.err == nil
-}
+// Printed tells whether it was printed as part of the results.
+func (s stateError) Printed() bool { return s.err == nil }
 
 // Misused makes a command line that could not be understood, and so never came
 // to the command, a result as the plugin contract wants it. Format is what was

@@ -9,6 +9,7 @@ import (
 
 	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/ui"
 
 	"github.com/urfave/cli/v2"
@@ -39,13 +40,12 @@ func program(file string, args []string) int {
 	if err == nil {
 		return 0
 	}
-	if !Printed(err) {
+	if !exit.IsPrinted(err) {
 		ui.New(os.Stderr, ui.Options{}).Error(err)
 	}
-	code, isHealth := ExitCode(err)
-	if !isHealth {
+	if !errors.As(err, new(stateError)) {
 		fmt.Fprintln(os.Stderr, errors.Join(errors.New("not an error of health"), err))
 		return 99
 	}
-	return code
+	return exit.Status(err)
 }

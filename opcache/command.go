@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"relink/fcgi"
-	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/report"
@@ -175,7 +175,7 @@ func (p Program) with(c *cli.Context, formats []string, arguments int, do func(*
 }
 
 func usage(err error) error {
-	return hint.With(fmt.Errorf("%w: %w", cmdline.ErrUsage, err), `see "relink opcache help"`)
+	return hint.With(fmt.Errorf("%w: %w", exit.ErrUsage, err), `see "relink opcache help"`)
 }
 
 // formatOf is the --format given nearest to the command.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -51,7 +52,7 @@ func (s *session) invalidate(ctx context.Context, release string, files []string
 	}
 	result := InvalidateReport{Files: []string{}}
 	err := s.invalidateInto(ctx, release, files, force, &result)
-	result.Exit, result.Error = exitOf(err), failureOf(err)
+	result.Exit, result.Error = exit.Status(err), failureOf(err)
 	if err != nil && s.format != "json" {
 		return err
 	}

@@ -8,13 +8,14 @@ import (
 	"slices"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"github.com/gofrs/flock"
 )
 
 // ErrRestarting means that another relink restarts caches at this moment.
-var ErrRestarting = errors.New("another relink is restarting a cache")
+var ErrRestarting = exit.As(exit.ErrLocked, errors.New("another relink is restarting a cache"))
 
 // lockFile keeps two relinks from restarting caches at the same time.
 const lockFile = "restart.lock"

@@ -1,7 +1,6 @@
 package opcache
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -94,16 +93,5 @@ func TestLost(t *testing.T) {
 	m := report.Master{Down: map[string]string{}}
 	if left := adopt(&m, []string{"unix:/b"}, []*sampled{down("/a"), down("/b")}); len(left) != 1 || len(m.Down) != 1 {
 		t.Errorf("%+v, left %d", m, len(left))
-	}
-}
-
-func TestExitOf(t *testing.T) {
-	for err, want := range map[error]int{
-		nil: 0, errors.New("x"): 1, unverified(errors.New("x")): 4, context.Canceled: 130,
-		unverified(context.Canceled): 130, ErrRestarting: 5,
-	} {
-		if got := exitOf(err); got != want {
-			t.Errorf("%v is %d, want %d", err, got, want)
-		}
 	}
 }

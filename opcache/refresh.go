@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -69,7 +70,7 @@ type refreshing struct {
 
 // Refresh does the cache work of a deploy for links that somebody else has
 // moved: when it returns nil, no page is of the old release any more. An error
-// that is ErrUnverified came after the cut-over had begun.
+// that is exit.ErrUnverified came after the cut-over had begun.
 func (c *Caches) Refresh(ctx context.Context, o RefreshOptions, progress Progress) (RefreshResult, error) {
 	result := RefreshResult{Links: []string{}, Staying: []string{}, Notes: []string{}, Sweep: RefreshSweep{Stale: []Worker{}, Unproven: []string{}},
 		Warm: WarmResult{Failed: []FailedScript{}}}
@@ -143,7 +144,7 @@ func (r *refreshing) run(ctx context.Context, progress Progress) (err error) {
 	if err == nil {
 		err = r.warm(ctx, cut)
 	}
-	return unverified(errors.Join(err, r.divided()))
+	return exit.As(exit.ErrUnverified, errors.Join(err, r.divided()))
 }
 
 // divided names what a refresh cannot put right where literal paths are looked at:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/exit"
 	"relink/internal/links"
 	"relink/internal/ui"
 )
@@ -45,11 +46,11 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 	done()
 	if err == nil {
 		if err = s.keepAfter(ctx, caches, app, before, ledger, &result); err != nil {
-			err = unverified(fmt.Errorf("no page is of the old release, but: %w", err))
+			err = exit.As(exit.ErrUnverified, fmt.Errorf("no page is of the old release, but: %w", err))
 		}
 	}
-	result.Exit, result.Error = exitOf(err), failureOf(err)
-	if err != nil && !errors.Is(err, ErrUnverified) && s.format != "json" {
+	result.Exit, result.Error = exit.Status(err), failureOf(err)
+	if err != nil && !errors.Is(err, exit.ErrUnverified) && s.format != "json" {
 		return err
 	}
 	return s.show(result, result.Text, err)

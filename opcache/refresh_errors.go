@@ -8,18 +8,6 @@ import (
 	"relink/internal/hint"
 )
 
-// verdict gives an error the kind ErrUnverified without changing its text.
-type verdict struct{ error }
-
-func (v verdict) Unwrap() []error { return []error{v.error, ErrUnverified} }
-
-func unverified(err error) error {
-	if err == nil {
-		return nil
-	}
-	return verdict{err}
-}
-
 // unsettled names all that a refresh could not prove.
 func (r *refreshing) unsettled(s SettleResult) error {
 	const again = "run the same command again"

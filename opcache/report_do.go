@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"relink/internal/durable"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -166,7 +167,7 @@ func (s *session) showReport(r *report.Report, page string) error {
 		return errors.Join(printErr, err)
 	}
 	if err != nil && s.format == "json" {
-		return printedError{err}
+		return exit.Printed(err)
 	}
 	return err
 }
@@ -218,6 +219,6 @@ func incomplete(r *report.Report) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return hint.With(unverified(fmt.Errorf("the report is incomplete: %s", strings.Join(missing, "; "))),
+	return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the report is incomplete: %s", strings.Join(missing, "; "))),
 		"start what is down, or take it out of `pools:`; what is shown is right for the others")
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/report"
@@ -59,7 +60,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	for _, m := range result.done {
 		result.Masters = append(result.Masters, ResetMaster{m, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})
 	}
-	result.Exit, result.Error = exitOf(err), failureOf(err)
+	result.Exit, result.Error = exit.Status(err), failureOf(err)
 	if err != nil && len(result.Masters) == 0 && s.format != "json" {
 		return err
 	}

@@ -1,7 +1,6 @@
 package opcache
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,15 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 
 	"github.com/rs/zerolog"
 )
-
-// ErrUnverified means that what was asked for is done, and that something of it
-// is not proven or could not be seen.
-var ErrUnverified = errors.New("not fully verified")
 
 // session is one command.
 type session struct {
@@ -77,29 +73,6 @@ func failureOf(err error) *failure {
 	return &failure{Message: err.Error(), Hints: append([]string{}, hint.Of(err)...)}
 }
 
-// exitOf is the exit status that a JSON document tells; main decides alike.
-func exitOf(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, context.Canceled):
-		return 130
-	case errors.Is(err, ErrUnverified):
-		return 4
-	case errors.Is(err, ErrRestarting):
-		return 5
-	}
-	return 1
-}
-
-// printedError is an error that its command has printed as part of a result.
-type printedError struct{ error }
-
-func (p printedError) Unwrap() error { return p.error }
-
-// Printed tells whether err was printed already, as part of a JSON document.
-func Printed(err error) bool { return errors.As(err, new(printedError)) }
-
 // show prints a result. In JSON a failure is part of it.
 func (s *session) show(result any, text func(io.Writer, int) error, err error) error {
 	if s.format != "json" {
@@ -112,7 +85,7 @@ func (s *session) show(result any, text func(io.Writer, int) error, err error) e
 		return errors.Join(err, printErr)
 	}
 	if err != nil {
-		return printedError{err}
+		return exit.Printed(err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -47,7 +48,7 @@ var ErrReturns = errors.New("it was in use before and has been left")
 func (s *session) warm(ctx context.Context, from, to string, force bool) error {
 	result := WarmReport{WarmResult: WarmResult{Failed: []FailedScript{}}}
 	err := s.warmInto(ctx, from, to, force, &result)
-	result.Exit, result.Error = exitOf(err), failureOf(err)
+	result.Exit, result.Error = exit.Status(err), failureOf(err)
 	if err != nil && s.format != "json" {
 		return err
 	}

@@ -25,6 +25,23 @@ type Agent struct {
 	detour *detour     // what is tried where FastCGI brings no answer; nil: nothing
 }
 
+// operation is one that the agent's table OPERATIONS lists (agent.php).
+type operation string
+
+const (
+	opPing            operation = "ping"
+	opSweep           operation = "sweep"
+	opSiblings        operation = "siblings"
+	opConfiguration   operation = "configuration"
+	opStatus          operation = "status"
+	opScripts         operation = "scripts"
+	opHoldings        operation = "holdings"
+	opInvalidateBelow operation = "invalidate-below"
+	opInvalidate      operation = "invalidate"
+	opCompile         operation = "compile"
+	opReset           operation = "reset"
+)
+
 // Worker is the PHP process that answered a call.
 type Worker struct {
 	PID        int // in the pool's PID namespace
@@ -66,7 +83,7 @@ func (a *Agent) Pool() Pool { return a.pool }
 
 // Ping proves that the agent runs in the pool. It asks nothing of OPcache.
 func (a *Agent) Ping(ctx context.Context) (Worker, error) {
-	return a.call(ctx, "ping", nil, nil)
+	return a.call(ctx, opPing, nil, nil)
 }
 
 type answer struct {
@@ -93,7 +110,7 @@ func (w wireWorker) worker() Worker {
 // call runs one operation and decodes its result into out. Where the operation
 // was cut short by a fatal error, out holds what was done so far and the error
 // is not nil.
-func (a *Agent) call(ctx context.Context, op string, in, out any) (Worker, error) {
+func (a *Agent) call(ctx context.Context, op operation, in, out any) (Worker, error) {
 	worker, err := a.exchange(ctx, op, in, out)
 	if err != nil {
 		return worker, a.failed(op, err)
@@ -102,14 +119,14 @@ func (a *Agent) call(ctx context.Context, op string, in, out any) (Worker, error
 }
 
 // failed says which operation failed, and where.
-func (a *Agent) failed(op string, err error) error {
+func (a *Agent) failed(op operation, err error) error {
 	if a.door != nil && a.pool.Address != (fcgi.Address{}) {
 		return fmt.Errorf("%s in pool %s through %s: %w", op, a.pool, a.door, err)
 	}
 	return fmt.Errorf("%s in pool %s: %w", op, a.pool, err)
 }
 
-func (a *Agent) exchange(ctx context.Context, op string, in, out any) (Worker, error) {
+func (a *Agent) exchange(ctx context.Context, op operation, in, out any) (Worker, error) {
 	var body []byte
 	if in != nil {
 		var err error
@@ -125,7 +142,7 @@ func (a *Agent) exchange(ctx context.Context, op string, in, out any) (Worker, e
 }
 
 // way is how the agent is called.
-func (a *Agent) way() func(ctx context.Context, op, nonce string, body []byte) ([]byte, error) {
+func (a *Agent) way() func(ctx context.Context, op operation, nonce string, body []byte) ([]byte, error) {
 	switch {
 	case a.door != nil:
 		return a.throughDoor
@@ -135,9 +152,9 @@ func (a *Agent) way() func(ctx context.Context, op, nonce string, body []byte) (
 	return a.byFastCGI
 }
 
-func (a *Agent) byFastCGI(ctx context.Context, op, nonce string, body []byte) ([]byte, error) {
+func (a *Agent) byFastCGI(ctx context.Context, op operation, nonce string, body []byte) ([]byte, error) {
 	response, err := fcgi.Call(ctx, a.pool.Address, fcgi.Request{Script: a.script, Body: body,
-		Params: map[string]string{"RELINK_OP": op, "RELINK_NONCE": nonce}})
+		Params: map[string]string{"RELINK_OP": string(op), "RELINK_NONCE": nonce}})
 	if err != nil {
 		return nil, a.refused(response, err)
 	}
@@ -169,3 +186,9 @@ func newNonce() string {
 	rand.Read(random[:]) // never fails since Go 1.24
 	return hex.EncodeToString(random[:])
 }
+
+// Strings on their way to or from the agent: any bytes, as paths are.
+type (
+	text  = envelope.Text
+	paths = envelope.Texts
+)

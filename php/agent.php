@@ -13,6 +13,21 @@
  */
 final class RelinkAgent
 {
+    /** What can be asked for: [method, it needs OPcache, a fatal error leaves its result]. */
+    private const OPERATIONS = [
+        'ping' => ['ping', false, false],
+        'sweep' => ['sweep', false, false],
+        'siblings' => ['siblings', false, false],
+        'configuration' => ['configuration', true, false],
+        'status' => ['status', true, false],
+        'scripts' => ['scripts', true, false],
+        'holdings' => ['holdings', true, false],
+        'invalidate-below' => ['invalidateBelow', true, false],
+        'invalidate' => ['invalidate', true, false],
+        'compile' => ['compile', true, true],
+        'reset' => ['reset', true, false],
+    ];
+
     private static string $nonce = '';
     private static string $op = '';
     private static array $result = [];
@@ -57,7 +72,7 @@ final class RelinkAgent
         $last = error_get_last();
         $text = $last ? $last['message'] . ' in ' . $last['file'] . ':' . $last['line'] : 'the agent was ended by another script';
         self::$error = ['code' => 'fatal', 'message' => $text];
-        if (self::$op !== 'compile') {
+        if (!(self::OPERATIONS[self::$op][2] ?? false)) {
             self::$result = [];
         }
         self::send();
@@ -92,7 +107,7 @@ final class RelinkAgent
         if (!function_exists('getmypid')) {
             self::fail('function', 'getmypid');
         }
-        // Each is a help, none is a need: a pool may have locked or disabled them.
+        // Optional: a pool may have locked or disabled these functions.
         if (function_exists('ini_set')) {
             ini_set('display_errors', '0');
             ini_set('html_errors', '0');
@@ -107,23 +122,11 @@ final class RelinkAgent
     private static function run(): void
     {
         $in = self::input();
-        switch (self::$op) {
-            case 'ping': return;
-            case 'sweep': self::sweep($in); return;
-            case 'siblings': self::siblings(); return;
-            case 'configuration': self::configuration(); return;
+        if (!isset(self::OPERATIONS[self::$op])) {
+            self::fail('operation', self::$op);
         }
-        $status = self::requireOPcache();
-        switch (self::$op) {
-            case 'status': self::$result = $status; return;
-            case 'scripts': self::scripts($in); return;
-            case 'holdings': self::holdings($in); return;
-            case 'invalidate-below': self::invalidateBelow($in); return;
-            case 'invalidate': self::invalidate($in); return;
-            case 'compile': self::compile($in); return;
-            case 'reset': self::reset(); return;
-        }
-        self::fail('operation', self::$op);
+        [$method, $needsOPcache] = self::OPERATIONS[self::$op];
+        self::$method($in, $needsOPcache ? self::requireOPcache() : []);
     }
 
     private static function input(): array
@@ -177,6 +180,11 @@ final class RelinkAgent
         return $status;
     }
 
+    /** The envelope itself is the answer. */
+    private static function ping(): void
+    {
+    }
+
     private static function sweep(array $in): void
     {
         if (!function_exists('clearstatcache')) {
@@ -205,7 +213,6 @@ final class RelinkAgent
 
     private static function configuration(): void
     {
-        self::requireOPcache();
         if (!function_exists('opcache_get_configuration')) {
             self::fail('function', 'opcache_get_configuration');
         }
@@ -222,6 +229,11 @@ final class RelinkAgent
             'ini' => $ini, 'blacklist' => array_values($all['blacklist']),
             'loaded' => function_exists('php_ini_loaded_file') ? (string) php_ini_loaded_file() : '',
             'scanned' => function_exists('php_ini_scanned_files') ? (string) php_ini_scanned_files() : ''];
+    }
+
+    private static function status(array $in, array $status): void
+    {
+        self::$result = $status;
     }
 
     /** Columns, not rows: half the bytes, and the paths decode as one list. */

@@ -58,7 +58,7 @@ func (a *Agent) Compile(ctx context.Context, files []string, budget time.Duratio
 	var result CompileResult
 	err := sliced(files, budget, func(part []string, left time.Duration) (int, error) {
 		var out wireCompile
-		_, err := a.call(ctx, "compile", filesInput{part, left.Microseconds()}, &out)
+		_, err := a.call(ctx, opCompile, filesInput{part, left.Microseconds()}, &out)
 		done, err := out.files(part, err)
 		result.Files = append(result.Files, done...)
 		result.Next += len(done)

@@ -52,7 +52,7 @@ type INIFiles struct {
 // Configuration reads the pool's settings of OPcache and of the realpath cache.
 func (a *Agent) Configuration(ctx context.Context) (Configuration, error) {
 	var out wireConfiguration
-	worker, err := a.call(ctx, "configuration", nil, &out)
+	worker, err := a.call(ctx, opConfiguration, nil, &out)
 	if err != nil {
 		return Configuration{Worker: worker}, err
 	}

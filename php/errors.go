@@ -72,9 +72,9 @@ func fatal(message string) error {
 // refused names the cause for which FPM answered in the agent's stead, from what
 // it wrote on stderr and in the body (fpm_main.c). With fastcgi.logging=0 only its
 // fixed body is left, and "Access denied." may also mean a file mode.
-func (a *Agent) refused(answer fcgi.Response, err error) error {
-	said := func(text string) bool {
-		return bytes.Contains(answer.Noise, []byte(text)) || bytes.Contains(answer.Body, []byte(text))
+func (a *Agent) refused(response fcgi.Response, err error) error {
+	said := func(phrase string) bool {
+		return bytes.Contains(response.Noise, []byte(phrase)) || bytes.Contains(response.Body, []byte(phrase))
 	}
 	opened := said("Unable to open primary script")
 	switch {

@@ -23,7 +23,7 @@ func (a *Agent) Invalidate(ctx context.Context, files []string, budget time.Dura
 			Failed      paths `json:"failed"`
 			Next        int   `json:"next"`
 		}
-		_, err := a.call(ctx, "invalidate", filesInput{part, left.Microseconds()}, &out)
+		_, err := a.call(ctx, opInvalidate, filesInput{part, left.Microseconds()}, &out)
 		result.Invalidated += out.Invalidated
 		result.Failed = append(result.Failed, out.Failed...)
 		result.Next += out.Next
@@ -54,4 +54,51 @@ func sliced(files []string, budget time.Duration, do func(part []string, left ti
 		}
 	}
 	return nil
+}
+
+// BelowResult tells what InvalidateBelow did.
+type BelowResult struct {
+	Invalidated int       // scripts that were live
+	Failed      []string  // scripts that are still served
+	Last        time.Time // the moment after the last invalidation, by the pool's clock; zero if there was none
+}
+
+// InvalidateBelow invalidates, in one request, every live script below these real
+// folders, whatever keys lead to it: a script in a phar archive there, too.
+func (a *Agent) InvalidateBelow(ctx context.Context, folders []string) (BelowResult, error) {
+	in := struct {
+		Folders paths `json:"folders"`
+	}{folders}
+	var out struct {
+		Invalidated int   `json:"invalidated"`
+		Failed      paths `json:"failed"`
+		Last        int64 `json:"last"` // microseconds
+	}
+	_, err := a.call(ctx, opInvalidateBelow, in, &out)
+	result := BelowResult{Invalidated: out.Invalidated, Failed: out.Failed}
+	if out.Last != 0 {
+		result.Last = time.UnixMicro(out.Last)
+	}
+	return result, err
+}
+
+// maxBody bounds the paths of one request, in bytes, so that no post_max_size in
+// practice swallows it.
+const maxBody = 224 << 10
+
+// chunk cuts list into parts of at most about size bytes and most entries.
+func chunk(list []string, size, most int) [][]string {
+	var parts [][]string
+	from, bytes := 0, 0
+	for i, s := range list {
+		bytes += len(s) + 3
+		if i > from && (bytes > size || i-from >= most) {
+			parts = append(parts, list[from:i])
+			from, bytes = i, len(s)+3
+		}
+	}
+	if from < len(list) {
+		parts = append(parts, list[from:])
+	}
+	return parts
 }

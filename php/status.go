@@ -74,7 +74,7 @@ type Preload struct {
 // Status reads the figures of the pool's OPcache.
 func (a *Agent) Status(ctx context.Context) (Status, error) {
 	var out wireStatus
-	worker, err := a.call(ctx, "status", nil, &out)
+	worker, err := a.call(ctx, opStatus, nil, &out)
 	if err != nil {
 		return Status{Worker: worker}, err
 	}
@@ -84,7 +84,7 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 // Preloaded lists the scripts that opcache.preload has loaded, by real path.
 func (a *Agent) Preloaded(ctx context.Context) ([]string, error) {
 	var out wireStatus
-	_, err := a.call(ctx, "status", nil, &out)
+	_, err := a.call(ctx, opStatus, nil, &out)
 	return slices.DeleteFunc(out.Preload.Scripts, func(path string) bool { return !strings.HasPrefix(path, "/") }), err
 }
 
@@ -167,4 +167,26 @@ func unixTime(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0)
+}
+
+// ResetResult tells what became of a request to restart the cache.
+type ResetResult struct {
+	Accepted bool // false: OPcache refused, for instance because a restart is pending already
+	// Status is right after the call. opcache_reset only schedules: the restart
+	// happens when no worker is inside a request, and is done when RestartPending
+	// is false and Statistics.LastRestart is later than before.
+	Status Status
+}
+
+// Reset asks OPcache to restart: for all pools of the master, all scripts.
+func (a *Agent) Reset(ctx context.Context) (ResetResult, error) {
+	var out struct {
+		Accepted bool       `json:"accepted"`
+		Status   wireStatus `json:"status"`
+	}
+	worker, err := a.call(ctx, opReset, nil, &out)
+	if err != nil {
+		return ResetResult{}, err
+	}
+	return ResetResult{Accepted: out.Accepted, Status: out.Status.status(worker)}, nil
 }

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/realpath"
 	"relink/internal/ui"
@@ -225,20 +225,12 @@ func (s session) show(result Result, err error) error {
 	if printErr := encoder.Encode(result); printErr != nil || err == nil {
 		return errors.Join(err, printErr)
 	}
-	return printedError{err}
+	return exit.Printed(err)
 }
 
 // reportWidth keeps tables readable on very wide terminals.
 const reportWidth = 120
 
-// printedError is an error that its command has printed as part of a result.
-type printedError struct{ error }
-
-func (p printedError) Unwrap() error { return p.error }
-
-// Printed tells whether err was printed already, as part of a JSON document.
-func Printed(err error) bool { return errors.As(err, new(printedError)) }
-
 func usage(err error) error {
-	return hint.With(fmt.Errorf("%w: %w", cmdline.ErrUsage, err), `see "relink apache help"`)
+	return hint.With(fmt.Errorf("%w: %w", exit.ErrUsage, err), `see "relink apache help"`)
 }

@@ -11,8 +11,8 @@ import (
 
 	"relink/deploy/apache"
 	"relink/deploy/webmap"
-	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/php/probe"
 
@@ -90,7 +90,7 @@ func TestConfigAndCheck(t *testing.T) {
 			if err := json.Unmarshal([]byte(out), &result); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			if !errors.Is(err, apache.ErrNotResolved) || !apache.Printed(err) || result.Exit != 1 || result.Sites[0].Serves != "v2" || result.Sites[0].Resolved || !result.Sites[1].Resolved {
+			if !errors.Is(err, apache.ErrNotResolved) || !exit.IsPrinted(err) || result.Exit != 1 || result.Sites[0].Serves != "v2" || result.Sites[0].Resolved || !result.Sites[1].Resolved {
 				t.Errorf("%v\n%s", err, out)
 			}
 			s.release(t, both...)
@@ -109,11 +109,11 @@ func TestCommandRefuses(t *testing.T) {
 		{"config", "--form", "alias", "--prefix", "x"}, {"config", "--form", "alias", "--prefix", "/a/../b"}, {"config", "--form", "alias", "--prefix", "/a b"},
 		{"config", "--allow-override", "All\nX"}, {"config", "--lua", "x.lua"}, {"config", "--lua", "/a\"b"}, {"config", "more"}, {"check", "more"}, {"script", "more"},
 	} {
-		if out, err := relink(t, yaml, "text", args...); !errors.Is(err, cmdline.ErrUsage) || out != "" {
+		if out, err := relink(t, yaml, "text", args...); !errors.Is(err, exit.ErrUsage) || out != "" {
 			t.Errorf("%q: %v %s", args, err, out)
 		}
 	}
-	if _, err := relink(t, strings.Replace(yaml, "map:", "# map:", 1), "text", "config"); !errors.Is(err, cmdline.ErrUsage) {
+	if _, err := relink(t, strings.Replace(yaml, "map:", "# map:", 1), "text", "config"); !errors.Is(err, exit.ErrUsage) {
 		t.Error(err)
 	}
 	if _, err := relink(t, strings.Replace(yaml, "docroot: public", `docroot: "a${b}"`, 1), "text", "config"); !errors.Is(err, apache.ErrInclude) {

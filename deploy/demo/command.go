@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"relink/deploy"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 
@@ -102,10 +102,10 @@ func (p Program) usage(c *cli.Context) error {
 	return nil
 }
 
-// usageError is a deploy.ErrUsage whose text needs no "wrong usage" before it.
+// usageError is a exit.ErrUsage whose text needs no "wrong usage" before it.
 type usageError struct{ error }
 
-func (usageError) Is(target error) bool { return target == deploy.ErrUsage }
+func (usageError) Is(target error) bool { return target == exit.ErrUsage }
 
 func wrongUsage(text, advice string) error {
 	return hint.With(usageError{errors.New("demo: " + text)}, "%s", advice)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -82,5 +82,5 @@ func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return fmt.Errorf("demo: %w: its servers are stopped and its folder is removed", deploy.ErrInterrupted)
+	return fmt.Errorf("demo: %w: its servers are stopped and its folder is removed", exit.ErrInterrupted)
 }

@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"relink/deploy"
 	"relink/internal/config"
 	"relink/internal/durable"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 
@@ -41,7 +41,7 @@ func Command(p Program) *cli.Command {
 
 func (p Program) run(c *cli.Context) error {
 	if c.Args().Present() {
-		return hint.With(fmt.Errorf("%w: config init takes no argument, got %q", deploy.ErrUsage, c.Args().First()), "see relink help config init")
+		return hint.With(fmt.Errorf("%w: config init takes no argument, got %q", exit.ErrUsage, c.Args().First()), "see relink help config init")
 	}
 	output := c.String("output")
 	if output == "" {

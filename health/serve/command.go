@@ -9,8 +9,8 @@ import (
 
 	"relink/deploy"
 	"relink/health"
-	"relink/internal/cmdline"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/opcache"
 
@@ -56,7 +56,7 @@ const gcPercent = 40
 
 func (p Program) options(c *cli.Context) (Options, error) {
 	if c.Args().Present() {
-		return Options{}, hint.With(fmt.Errorf("%w: %q is one argument too many", cmdline.ErrUsage, c.Args().First()), "see relink serve --help")
+		return Options{}, hint.With(fmt.Errorf("%w: %q is one argument too many", exit.ErrUsage, c.Args().First()), "see relink serve --help")
 	}
 	settings, err := p.Config()
 	if err != nil {
@@ -64,12 +64,12 @@ func (p Program) options(c *cli.Context) (Options, error) {
 	}
 	if c.IsSet("listen") {
 		if settings.Serve.Listen, err = config.ListenAddress(c.String("listen")); err != nil {
-			return Options{}, fmt.Errorf("%w: --listen: %w", cmdline.ErrUsage, err)
+			return Options{}, fmt.Errorf("%w: --listen: %w", exit.ErrUsage, err)
 		}
 	}
 	if c.IsSet("interval") {
 		if settings.Serve.Interval = c.Duration("interval"); settings.Serve.Interval < time.Second {
-			return Options{}, fmt.Errorf("%w: --interval %s: must be at least 1s", cmdline.ErrUsage, settings.Serve.Interval)
+			return Options{}, fmt.Errorf("%w: --interval %s: must be at least 1s", exit.ErrUsage, settings.Serve.Interval)
 		}
 	}
 	return p.translate(settings)

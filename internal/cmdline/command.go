@@ -2,23 +2,20 @@ package cmdline
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
 )
 
-// ErrUsage is a command line that cannot be understood.
-var ErrUsage = errors.New("wrong usage")
-
 type usageError struct{ error }
 
-func (usageError) Is(target error) bool { return target == ErrUsage }
+func (usageError) Is(target error) bool { return target == exit.ErrUsage }
 
 // LevelOf describes a program for Arrange.
 func LevelOf(app *cli.App) Level { return levelOf(app.Flags, app.Commands) }
@@ -39,7 +36,7 @@ func levelOf(flags []cli.Flag, commands []*cli.Command) Level {
 	return level
 }
 
-// Strict makes every misspelt command or flag an ErrUsage that names what was
+// Strict makes every misspelt command or flag an exit.ErrUsage that names what was
 // probably meant, and leaves printing and exiting to the caller: left alone,
 // urfave/cli prints the whole help and exits inside Run.
 func Strict(app *cli.App) {

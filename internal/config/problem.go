@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/exit"
+
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -29,7 +31,7 @@ func (p *Problem) Error() string {
 }
 
 // Is makes every Problem an ErrInvalid.
-func (p *Problem) Is(target error) bool { return target == ErrInvalid }
+func (p *Problem) Is(target error) bool { return target == ErrInvalid || target == exit.ErrUsage }
 
 // file remembers where each key stands, so that checks which know only the
 // configuration can still name a line.

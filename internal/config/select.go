@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"relink/internal/exit"
 	"relink/internal/hint"
 )
 
@@ -20,7 +21,7 @@ type invalid struct {
 
 func (e *invalid) Error() string        { return e.text }
 func (e *invalid) Unwrap() error        { return e.cause }
-func (e *invalid) Is(target error) bool { return target == ErrInvalid }
+func (e *invalid) Is(target error) bool { return target == ErrInvalid || target == exit.ErrUsage }
 
 func invalidf(format string, args ...any) error {
 	return &invalid{text: fmt.Sprintf(format, args...)}

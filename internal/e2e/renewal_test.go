@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/internal/exit"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
 	"relink/opcache"
@@ -141,7 +142,7 @@ func (v *village) refused(args []string, texts ...string) {
 	out, _ := v.command(args...).Output()
 	var report deploy.Report
 	v.must(json.Unmarshal(out, &report))
-	if report.Exit != deploy.ExitFailed || report.Error == nil {
+	if report.Exit != exit.Failed || report.Error == nil {
 		v.t.Fatalf("relink %q: %s", args, out)
 	}
 	said := report.Error.Message + "\n" + strings.Join(report.Error.Hints, "\n")
@@ -328,7 +329,7 @@ func TestSettingsFollowTheSwitch(t *testing.T) {
 	v.source("v3", map[string]string{"conf/pool.conf": "no_such_directive = 1\n", "index.php": "<?php echo 'release v3';", "page.php": "<?php echo 'release v3';"})
 	out, _ := v.command("deploy", "v3", "--all").Output()
 	v.must(json.Unmarshal(out, &report))
-	if report.Exit != deploy.ExitFailed || report.Error == nil || !strings.Contains(report.Error.Message, "no_such_directive") || !strings.Contains(report.Error.Message, "nothing was changed") {
+	if report.Exit != exit.Failed || report.Error == nil || !strings.Contains(report.Error.Message, "no_such_directive") || !strings.Contains(report.Error.Message, "nothing was changed") {
 		t.Errorf("a configuration that ends FPM: %s", out)
 	}
 	v.on("v2", v.hosts...)
@@ -377,7 +378,7 @@ func TestPreloadIsUndone(t *testing.T) {
 	out, _ := v.command("deploy", "v2", "--all").Output()
 	var report deploy.Report
 	v.must(json.Unmarshal(out, &report))
-	if report.Exit != deploy.ExitRolledBack {
+	if report.Exit != exit.RolledBack {
 		t.Errorf("%s", out)
 	}
 	v.on("v1", v.hosts...)

@@ -174,7 +174,7 @@ func (m *master) workers(pool string) ([]int, error) {
 	children, err := processes(func(s procStat) bool { return s.parent == m.process.pid })
 	var pids []int
 	for _, child := range children {
-		if strings.HasSuffix(title(child.pid), ": pool "+pool) {
+		if strings.HasSuffix(processTitle(child.pid), ": pool "+pool) {
 			pids = append(pids, child.pid)
 		}
 	}

@@ -78,7 +78,7 @@ func noneLeft(t *testing.T, groups []int) {
 			t.Error(err)
 		}
 		for _, p := range left {
-			t.Errorf("pid %d (%s) of server %d is left", p.pid, title(p.pid), group)
+			t.Errorf("pid %d (%s) of server %d is left", p.pid, processTitle(p.pid), group)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func (nginx) command(w *web) *exec.Cmd {
 // retired: nginx starts the new workers before it asks the old ones to close
 // their sockets, so that for a moment both answer. The old ones say when they do.
 func (nginx) retired(child int) bool {
-	title := title(child)
+	title := processTitle(child)
 	return title == "" || strings.HasSuffix(title, "is shutting down")
 }
 

@@ -72,8 +72,8 @@ func processes(keep func(procStat) bool) ([]procStat, error) {
 	return found, nil
 }
 
-// title is the process's command line; FPM writes the pool's name into it.
-func title(pid int) string {
+// processTitle is the process's command line; FPM writes the pool's name into it.
+func processTitle(pid int) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
 		return ""

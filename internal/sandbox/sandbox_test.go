@@ -200,7 +200,7 @@ func TestFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	if len(hint.Of(err)) == 0 {
 		t.Error("the error has no hint")
 	}
-	left, err := processes(func(p procStat) bool { return strings.Contains(title(p.pid), root) })
+	left, err := processes(func(p procStat) bool { return strings.Contains(processTitle(p.pid), root) })
 	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v (%v)", left, err)
 	}

@@ -42,7 +42,7 @@ func (o *Output) addBar(name, unit string) *mpb.Bar {
 	if o.bars == nil {
 		o.bars = mpb.New(mpb.WithOutput(o.w), mpb.WithAutoRefresh(), mpb.WithWidth(o.options.Width))
 	}
-	state := func(s decor.Statistics) string { return state(int(s.Current), int(s.Total), unit) }
+	state := func(s decor.Statistics) string { return countText(int(s.Current), int(s.Total), unit) }
 	// A bar that is given its total at once would complete at it, and could not
 	// be given a higher one.
 	return o.bars.New(0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
@@ -50,8 +50,8 @@ func (o *Output) addBar(name, unit string) *mpb.Bar {
 		mpb.AppendDecorators(decor.Any(state)))
 }
 
-// state says "120/301 scripts".
-func state(done, total int, unit string) string {
+// countText says "120/301 scripts".
+func countText(done, total int, unit string) string {
 	if total == 0 {
 		return fmt.Sprintf("%d %s", done, unit)
 	}
@@ -86,7 +86,7 @@ func (p *Progress) change(to func()) {
 
 // line shows the state unless it is shown already. The caller holds p.mu.
 func (p *Progress) line() {
-	if now := state(p.done, p.total, p.unit); now != p.shown {
+	if now := countText(p.done, p.total, p.unit); now != p.shown {
 		p.shown, p.shownAt = now, time.Now()
 		p.out.Line("  %s: %s", p.name, now)
 	}

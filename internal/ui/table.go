@@ -49,9 +49,9 @@ func (t *Table) String() string {
 	w := table.NewWriter()
 	w.SetStyle(plainStyle())
 	w.SuppressTrailingSpaces()
-	w.AppendHeader(cells(t.head))
+	w.AppendHeader(tableRow(t.head))
 	for _, row := range t.rows {
-		w.AppendRow(cells(row))
+		w.AppendRow(tableRow(row))
 	}
 	w.SetColumnConfigs(t.columns())
 	return w.Render() + "\n"
@@ -68,7 +68,7 @@ func plainStyle() table.Style {
 	return style
 }
 
-func cells(row []string) table.Row {
+func tableRow(row []string) table.Row {
 	out := make(table.Row, len(row))
 	for i, cell := range row {
 		out[i] = cell

@@ -123,7 +123,7 @@ func mayReload(ctx context.Context, control string, o ReloadOptions) error {
 // controlled are the Apaches that control may be about; with a parent it has to be
 // that one for sure.
 func controlled(ctx context.Context, control string, parent int) ([]int, error) {
-	parents, err := parents(ctx, control)
+	parents, err := parentsBehind(ctx, control)
 	switch {
 	case err != nil:
 		return nil, err
@@ -141,10 +141,10 @@ func controlled(ctx context.Context, control string, parent int) ([]int, error) 
 
 var pidFileLine = regexp.MustCompile(`(?m)^PidFile: "(.+)"\s*$`)
 
-// parents finds the parent of the Apache that control controls, from the
+// parentsBehind finds the parent of the Apache that control controls, from the
 // PidFile that its configuration names. Where that is not told, every Apache of
 // this machine may be the one.
-func parents(ctx context.Context, control string) ([]int, error) {
+func parentsBehind(ctx context.Context, control string) ([]int, error) {
 	printed, _ := proc.Output(ctx, []string{control, "-t", "-D", "DUMP_RUN_CFG"})
 	found := pidFileLine.FindSubmatch(printed)
 	if found == nil {

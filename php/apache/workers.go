@@ -22,7 +22,7 @@ var ErrNotChild = errors.New("not a process of an Apache on this machine")
 // parent of 0 is not known. Each has a realpath cache of its own. The process table
 // decides, not what was answered: in a container the same pids are other processes.
 func Workers(ctx context.Context, pid, parent int) ([]int, error) {
-	workers, err := workers(ctx, pid, parent)
+	workers, err := workersBeside(ctx, pid, parent)
 	if errors.Is(err, os.ErrPermission) {
 		err = hint.With(err, "run relink as root")
 	}
@@ -32,7 +32,7 @@ func Workers(ctx context.Context, pid, parent int) ([]int, error) {
 	return workers, nil
 }
 
-func workers(ctx context.Context, pid, parent int) ([]int, error) {
+func workersBeside(ctx context.Context, pid, parent int) ([]int, error) {
 	real, err := apacheBehind(ctx, pid, parent)
 	if err != nil {
 		return nil, err

@@ -61,13 +61,13 @@ func (d Door) Ask(ctx context.Context) (Answer, error) {
 }
 
 func (d Door) ask(ctx context.Context, nonce string) (Answer, error) {
-	page, err := d.fetch(ctx, request{method: http.MethodGet, nonce: nonce, limit: askLimit})
+	got, err := d.fetch(ctx, request{method: http.MethodGet, nonce: nonce, limit: askLimit})
 	if err != nil {
 		return Answer{}, err
 	}
-	payload, err := envelope.Probe.Open(page.body, nonce)
+	payload, err := envelope.Probe.Open(got.body, nonce)
 	if err != nil {
-		return Answer{}, page.missing(nonce, err)
+		return Answer{}, got.missing(nonce, err)
 	}
 	return parse(payload)
 }
@@ -77,18 +77,18 @@ func (d Door) ask(ctx context.Context, nonce string) (Answer, error) {
 // agent's envelope somewhere in it, or the reason why the agent did not run:
 // ErrHidden or a *Refused. A ctx without a deadline gives it DefaultTimeout.
 func (d Door) Call(ctx context.Context, op, nonce, agentFile string, body []byte) (response []byte, status int, err error) {
-	page, err := d.fetch(ctx, request{http.MethodPost, nonce, op, agentFile, body, callLimit})
+	got, err := d.fetch(ctx, request{http.MethodPost, nonce, op, agentFile, body, callLimit})
 	if err != nil {
-		return nil, page.status, err
+		return nil, got.status, err
 	}
-	if payload, err := envelope.Probe.Open(page.body, nonce); err == nil {
-		return page.body, page.status, refusal(payload)
+	if payload, err := envelope.Probe.Open(got.body, nonce); err == nil {
+		return got.body, got.status, refusal(payload)
 	}
-	_, err = envelope.Agent.Open(page.body, nonce)
-	if err == nil || bytes.Contains(page.body, []byte(string(envelope.Agent)+nonce)) {
-		return page.body, page.status, nil // the caller judges it
+	_, err = envelope.Agent.Open(got.body, nonce)
+	if err == nil || bytes.Contains(got.body, []byte(string(envelope.Agent)+nonce)) {
+		return got.body, got.status, nil // the caller judges it
 	}
-	return page.body, page.status, page.missing(nonce, err)
+	return got.body, got.status, got.missing(nonce, err)
 }
 
 func refusal(payload []byte) error {

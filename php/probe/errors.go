@@ -84,9 +84,9 @@ func broken(ctx context.Context, err error, received int, after time.Duration) e
 // bare drops net/http's `Get "http://...":`, which repeats the address and the
 // script's name.
 func bare(err error) error {
-	var request *url.Error
-	if errors.As(err, &request) {
-		return request.Err
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
 	}
 	return err
 }

@@ -107,7 +107,7 @@ var macroUse = regexp.MustCompile(`^macro '.*' \(.*\) used on line (\d+) of "([^
 // named is the directive of a line at d's place.
 func (d directive) named(line string) directive {
 	name, rest, _ := strings.Cut(line, " ")
-	d.name, d.args = strings.ToLower(name), words(rest)
+	d.name, d.args = strings.ToLower(name), splitWords(rest)
 	return d
 }
 
@@ -129,9 +129,9 @@ func (c *apacheConf) fact(line string) bool {
 	return true
 }
 
-// words splits as ap_getword_conf does: quotes begin and end a word, and in them
+// splitWords splits as ap_getword_conf does: quotes begin and end a word, and in them
 // a backslash counts before the quote and itself only.
-func words(line string) (list []string) {
+func splitWords(line string) (list []string) {
 	for {
 		if line = strings.TrimLeft(line, " \t"); line == "" {
 			return list

@@ -29,7 +29,7 @@ func TestWords(t *testing.T) {
 		`"" x`:            {"", "x"},
 		` `:               nil,
 	} {
-		if diff := cmp.Diff(want, words(line)); diff != "" {
+		if diff := cmp.Diff(want, splitWords(line)); diff != "" {
 			t.Errorf("%s: %s", line, diff)
 		}
 	}

@@ -10,9 +10,9 @@ import (
 // SamePool tells whether two addresses lead to one pool: Debian's /var/run is a
 // link to /run, and its /run/php/php-fpm.sock one to the socket of the PHP that
 // was chosen.
-func SamePool(a, b string) bool { return a == b || socket(a) == socket(b) }
+func SamePool(a, b string) bool { return a == b || canonical(a) == canonical(b) }
 
-func socket(address string) string {
+func canonical(address string) string {
 	path, isUnix := strings.CutPrefix(address, "unix:")
 	if !isUnix {
 		return strings.Replace(address, "localhost", "127.0.0.1", 1)

@@ -41,9 +41,9 @@ func (s server) sites(ctx context.Context) ([]Site, []string, error) {
 	return s.nginxSites(ctx)
 }
 
-// names are those of the programs. The name of the file counts, never the title
+// programs are known by name. The name of the file counts, never the title
 // of the process, which any user can choose.
-var names = map[string]string{"apache2": Apache, "httpd": Apache, "nginx": Nginx}
+var programs = map[string]string{"apache2": Apache, "httpd": Apache, "nginx": Nginx}
 
 const (
 	mostForeign = 8        // notes about other users' processes, who may start any number
@@ -77,7 +77,7 @@ func find(ctx context.Context) (servers []server, notes []string, err error) {
 // inspect is not ok for what is no first process of a web server.
 func inspect(ctx context.Context, p *process.Process) (s server, ok bool, err error) {
 	comm, err := p.NameWithContext(ctx)
-	kind := names[comm]
+	kind := programs[comm]
 	if err != nil || kind == "" {
 		return s, false, nil
 	}
@@ -120,7 +120,7 @@ func (s *server) locate(ctx context.Context, p *process.Process) error {
 		return err
 	}
 	s.exe = strings.TrimSuffix(exe, " (deleted)") // a package upgrade has replaced it
-	if names[filepath.Base(s.exe)] != s.kind {
+	if programs[filepath.Base(s.exe)] != s.kind {
 		return fmt.Errorf("its program is %s, and is not run", s.exe)
 	}
 	if err := trust.Check(s.exe); err != nil {

@@ -28,9 +28,9 @@ func (a *Agent) Siblings(ctx context.Context) ([]fcgi.Process, Worker, error) {
 	var out struct {
 		Workers []wireSibling `json:"workers"`
 	}
-	worker, err := a.call(ctx, "siblings", nil, &out)
+	worker, err := a.call(ctx, opSiblings, nil, &out)
 	if err == nil && len(out.Workers) == 0 {
-		err = a.failed("siblings", ErrNoSiblings)
+		err = a.failed(opSiblings, ErrNoSiblings)
 	}
 	if err != nil {
 		return nil, worker, err
@@ -49,4 +49,19 @@ func (w wireSibling) process() fcgi.Process {
 		p.Method, p.URI = string(w.Method), string(w.URI)
 	}
 	return p
+}
+
+// Sweep has the worker that answers drop its realpath cache.
+func (a *Agent) Sweep(ctx context.Context) (Worker, error) {
+	return a.call(ctx, opSweep, nil, nil)
+}
+
+// SweepAndHold is Sweep by a worker that takes its time to answer, so that calls
+// which are made at the same time reach different ones: a web server that keeps
+// connections to its workers hands a request to the one that was used last.
+func (a *Agent) SweepAndHold(ctx context.Context, hold time.Duration) (Worker, error) {
+	in := struct {
+		Hold int64 `json:"hold"` // microseconds
+	}{hold.Microseconds()}
+	return a.call(ctx, opSweep, in, nil)
 }
