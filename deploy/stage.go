@@ -100,7 +100,7 @@ func (r *run) fetch(ctx context.Context, into string) error {
 	defer cancel()
 	update, end := r.progress("fetch", "KB")
 	defer end()
-	return r.Source.Fetch(ctx, r.resolved, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
+	return r.resolved.Fetch(ctx, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
 }
 
 func (r *run) manifest() release.Manifest {
