@@ -11,8 +11,6 @@ import (
 
 	"relink/deploy/front"
 	"relink/deploy/release"
-	"relink/deploy/source"
-	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -20,136 +18,140 @@ import (
 	"relink/php/probe"
 )
 
-// run is one deploy, rollback or recovery under way.
+// run is one operation under way: what is the same from its first step to its last.
+// All else goes from step to step as a value.
 type run struct {
 	Options
 	Deps
-	id     string // of this run
-	began  time.Time
-	report *Report
-	store  *release.Store
+	id      string
+	began   time.Time
+	report  *Report
+	store   *release.Store
+	journal Journal // as it stands on disk, once its phase is noted
+}
 
-	journal   Journal
-	unsettled Plan // moves of earlier deploys whose old release may still come back
-
-	states   []links.State
-	resolved source.Resolved
-	to       []Destination   // of each instance
-	release  release.Release // where the links go; of a folder that is no release only ID and Path
-	made     []string        // releases that this run has sealed, by id
-	plan     Plan
-	contents map[string]string // what releases hold, by id (original)
-	staying  map[string]bool   // of Instances: those that get a new path for the release that they are on
-
+// server is what serves now, as far as it has been asked.
+type server struct {
+	states     []links.State      // of the chosen instances' links
+	caches     Caches             // nil: none has to follow
 	addressing opcache.Addressing // the weakest of the instances; "" before anybody was asked
-	links      *relinking
-	webmap     *webmap.Staged // the new map of Apache; nil: none
-	moved      time.Time      // when the first link moved; with a map, when it did
-	switched   time.Time      // when all had
-	synced     func() error   // waits until all moves are durable
+	secret     probe.Secret
+	sights     []front.Sight    // of the front doors
+	pinned     []opcache.Worker // that nobody can reach
+}
 
-	secret probe.Secret
-	sights []front.Sight      // of the front doors, before anything moved
-	before map[string]outcome // of the sites' front pages, right before the switch
+// coming is what shall be live.
+type coming struct {
+	release release.Release // of a folder that is no release only ID and Path
+	goals   []goal          // of the instances that move, or could
+	made    []string        // what this run has sealed, by id, but for repeats
+}
 
-	caches Caches
-	pinned []opcache.Worker
-	cut    Switch
-
-	renewals renewals
-	instead  []opcache.Order // restarts for room that come right after the switch
-	unexpect func() error    // takes back that they are pending; nil before that, and once they have begun
-	renewed  bool            // they have begun
+// change is the moves of links, and the caches that have to follow them.
+type change struct {
+	server
+	plan Plan
+	cut  Switch // nil: no cache has to follow
 }
 
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;
-// ExitCode tells what the error means.
+// exit.Status tells what the error means.
 func Run(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationDeploy, (*run).deploy, (*run).dryDeploy)
+	return begin(ctx, o, d, OperationDeploy, work{
+		real: func(ctx context.Context, r *run) error { return r.deploy(ctx, o.Ref) },
+		dry:  func(ctx context.Context, r *run) error { return r.dryDeploy(ctx, o.Ref) },
+	})
 }
 
 // deploy is the whole of it, in order. Until "switch" nothing that serves has
 // changed, and a failure leaves nothing behind. From there to "invalidate" no
 // signal ends it, and a failure puts the links back. After that the release is
 // live, and a failure is told but changes no link.
-func (r *run) deploy(ctx context.Context) error {
-	if err := r.inOrder(ctx,
-		step{"recover", r.recoverLeft},
-		step{"preflight", r.preflight},
-		step{"resolve", r.resolve},
-		step{"stage", r.stage},
-	); err != nil {
-		return r.abandon(ctx, err)
+func (r *run) deploy(ctx context.Context, ref string) error {
+	s := r.inOrder()
+	left := take(ctx, s, "recover", r.recoverLeft)
+	r.journal.Unsettled = left.unsettled
+	found := take(ctx, s, "preflight", r.preflight(left.server))
+	resolved := take(ctx, s, "resolve", r.resolve(ref))
+	staged := take(ctx, s, "stage", r.stage(found, resolved))
+	if s.err != nil {
+		return r.abandon(ctx, s.err, prepared{made: staged.made})
 	}
-	return r.bringLive(ctx)
+	return r.bringLive(ctx, found, staged)
 }
 
 // bringLive is what a deploy and a rollback have in common.
-func (r *run) bringLive(ctx context.Context) error {
-	if err := r.inOrder(ctx,
-		step{"separate", r.separate},
-		step{"observe", r.observe},
-		step{"room", r.room},
-		step{"assets", r.carryAssets},
-		step{"warm", r.warm},
-		step{"before_switch", r.beforeSwitch},
-		step{"ask", r.ask},
-		step{"quiet", r.quiet},
-		step{"prepare", r.prepare},
-	); err != nil {
-		return r.abandon(ctx, err)
+func (r *run) bringLive(ctx context.Context, found server, staged coming) error {
+	s := r.inOrder()
+	to := take(ctx, s, "separate", r.separate(found, staged))
+	seen := take(ctx, s, "observe", r.observe(found, to.goals))
+	need := take(ctx, s, "room", r.room(seen))
+	s.do(ctx, "assets", r.carryAssets(seen.plan))
+	s.do(ctx, "warm", r.warm(seen.cut))
+	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
+	pages := take(ctx, s, "ask", r.ask(to.instances()))
+	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
+	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
+	if s.err != nil {
+		ready.change, ready.made = seen, staged.made
+		return r.abandon(ctx, s.err, ready)
 	}
+
 	steady, cancel := uninterrupted(ctx, steadyTime)
 	defer cancel()
-	if err := r.inOrder(steady,
-		step{"switch", r.cross},
-		step{"sweep", r.sweep},
-		step{"renew", r.renew},
-		step{"invalidate", r.invalidate},
-	); err != nil {
-		return r.undo(steady, err)
+	done := take(steady, s, "switch", r.cross(ready))
+	s.do(steady, "sweep", r.sweep(seen))
+	done.full = take(steady, s, "renew", r.renew(ready))
+	s.do(steady, "invalidate", r.invalidate(seen, done))
+	if s.err != nil {
+		return r.undo(steady, s.err, ready, done)
 	}
-	if err := r.inOrder(ctx, step{"check", r.check}); errors.Is(err, ErrCheck) {
-		return r.undo(steady, err)
+	checked := r.inOrder()
+	checked.do(ctx, "check", r.check(to.instances(), pages))
+	if errors.Is(checked.err, ErrCheck) { // or a signal failed it, not the release
+		return r.undo(steady, checked.err, ready, done)
 	}
-	return r.finish(ctx)
+	return r.finish(ctx, to, seen)
 }
 
 // finish is what remains once the new release is live.
-func (r *run) finish(ctx context.Context) error {
-	problems := r.each(ctx,
-		step{"after_switch", r.afterSwitch},
-		step{"settle", r.settle},
-		step{"front_door", r.proveFront},
-		step{"retire", r.retire},
-		step{"restart", r.restart},
-	)
+func (r *run) finish(ctx context.Context, to coming, seen change) error {
+	s := r.each()
+	s.do(ctx, "after_switch", r.runHook("after_switch", r.App.Hooks.AfterSwitch, to.release))
+	unsettled := take(ctx, s, "settle", r.settle(seen, r.journal.Moves))
+	s.do(ctx, "front_door", r.proveFront(to, seen))
+	s.do(ctx, "retire", r.retire(seen.cut))
+	s.do(ctx, "restart", r.restart(seen.caches, to.release))
 	if ctx.Err() != nil {
-		return r.interruptedLive(ctx)
+		return interruptedLive(to.release)
 	}
-	problems = errors.Join(problems, r.take(ctx, step{"done", r.done}))
-	r.pruneAfter(ctx)
-	if problems == nil {
+	s.do(context.WithoutCancel(ctx), "done", r.done(seen.addressing, unsettled))
+	r.pruneAfter(ctx, unsettled)
+	if s.err == nil {
 		return nil
 	}
-	return exit.As(exit.ErrUnverified, fmt.Errorf("%s is live, but: %w", r.release.ID, problems))
+	return exit.As(exit.ErrUnverified, fmt.Errorf("%s is live, but: %w", to.release.ID, s.err))
 }
 
-// begin is what surrounds every operation: the report, the lock, and on failure
-// the word on what serves now.
-func begin(ctx context.Context, o Options, d Deps, operation Operation, work, dry func(*run, context.Context) error) (Report, error) {
-	r, err := newRun(o, d, operation)
+// work is what a command does: under the lock, or as a dry run without it.
+type work struct {
+	real, dry func(context.Context, *run) error
+}
+
+// begin does it, and completes the report; an error says what serves now.
+func begin(ctx context.Context, o Options, d Deps, name Operation, w work) (Report, error) {
+	r, err := newRun(o, d, name)
 	switch {
 	case err != nil:
 	case o.DryRun:
-		err = dry(r, ctx)
+		err = w.dry(ctx, r)
 	default:
-		err = r.underLock(ctx, work)
+		err = r.underLock(ctx, w.real)
 	}
 	return *r.report, r.conclude(err)
 }
 
-func newRun(o Options, d Deps, operation Operation) (*run, error) {
+func newRun(o Options, d Deps, name Operation) (*run, error) {
 	o.Reset = cmp.Or(o.Reset, ResetSmart)
 	if d.Screen == nil {
 		d.Screen = ui.New(io.Discard, ui.Options{Quiet: true})
@@ -158,20 +160,20 @@ func newRun(o Options, d Deps, operation Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, operation), staying: map[string]bool{}, contents: map[string]string{}}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, name)}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err
 }
 
-func (r *run) underLock(ctx context.Context, work func(*run, context.Context) error) error {
+func (r *run) underLock(ctx context.Context, do func(context.Context, *run) error) error {
 	holder := thisProcess(r.Command)
 	l, err := acquire(r.App.lockFile(), holder)
 	if err != nil {
 		return err
 	}
 	r.journal = Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
-	err = work(r, ctx)
+	err = do(ctx, r)
 	return errors.Join(err, l.release())
 }
 

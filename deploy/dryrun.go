@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,37 +14,70 @@ import (
 // A dry run reads and says; it takes no lock, writes nothing, and calls a pool only
 // where the agent is installed already.
 
-func (r *run) dryDeploy(ctx context.Context) error {
-	if err := r.dryState(); err != nil {
+func (r *run) dryDeploy(ctx context.Context, ref string) error {
+	found, unsettled, err := r.dryPreflight()
+	if err != nil {
 		return err
 	}
-	if _, err := r.resolve(ctx); err != nil {
+	resolved, _, err := r.resolve(ref)(ctx)
+	if err != nil {
 		return err
 	}
-	if same, err := r.sameAlready(); err != nil || same.ID != "" {
-		r.report.Release, r.to = same.ID, r.everywhere(r.App.destination(same.ID))
+	same, err := r.sameAlready(found.states, resolved)
+	if err != nil {
+		return err
+	}
+	if same.ID != "" {
+		r.report.Release = same.ID
 		r.would("take %s, which other instances are on already", same.ID)
-		return errors.Join(err, r.drySwitch(ctx))
+		return r.drySwitch(ctx, found, coming{release: same, goals: r.everywhere(found.states, same.ID)}, unsettled)
 	}
-	id := r.store.NewID(time.Now(), r.resolved.Label)
-	r.report.Release, r.to, r.made = id, r.everywhere(r.App.destination(id)), []string{id}
-	r.would("fetch %s (%s, %s) into %s", r.Ref, r.resolved.Description, ui.Bytes(r.resolved.Bytes), r.store.Path(id))
+	id := r.store.NewID(r.began, resolved.Label)
+	r.report.Release = id
+	r.would("fetch %s (%s, %s) into %s", ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
 	for _, entry := range r.App.Shared {
 		r.would("link %s of the release to %s", entry, r.App.SharedDir)
 	}
 	r.wouldRun("build", r.App.Hooks.Build)
-	return r.drySwitch(ctx)
+	made := release.Release{Manifest: release.Manifest{ID: id}}
+	return r.drySwitch(ctx, found, coming{release: made, goals: r.everywhere(found.states, id), made: []string{id}}, unsettled)
 }
 
-func (r *run) dryRollback(ctx context.Context) error {
-	if err := r.dryState(); err != nil {
+func (r *run) dryRollback(ctx context.Context, id string) error {
+	found, unsettled, err := r.dryPreflight()
+	if err != nil {
 		return err
 	}
-	if err := r.findTargets(); err != nil {
+	goals, err := r.findTargets(found.states, id)
+	if err != nil {
 		return err
 	}
-	r.report.Release = commonest(r.to)
-	return r.drySwitch(ctx)
+	return r.drySwitch(ctx, found, r.goingTo(coming{goals: goals}), unsettled)
+}
+
+// dryPreflight takes the set-up of the last deploy for true: a dry run asks nobody.
+func (r *run) dryPreflight() (found server, unsettled Plan, err error) {
+	if unsettled, err = r.dryLeft(); err != nil {
+		return found, nil, err
+	}
+	if found.states, err = r.linkStates(); err != nil {
+		return found, nil, err
+	}
+	found.addressing, err = r.App.lastSetUp()
+	return found, unsettled, err
+}
+
+// dryLeft is what recover would meet.
+func (r *run) dryLeft() (unsettled Plan, err error) {
+	if err := lockedNow(r.App.lockFile()); err != nil {
+		return nil, err
+	}
+	left, err := readJournal(r.App.journalFile())
+	if err != nil || left == nil {
+		return nil, err
+	}
+	r.would("%s the interrupted %s of %s first (phase %s)", left.Phase.direction(), left.Operation, left.Release, left.Phase)
+	return stillUnsettled(left.Moves, left.Unsettled), nil
 }
 
 // lastSetUp is the set-up of the application at its last deploy, "" where none is
@@ -58,60 +90,20 @@ func (a App) lastSetUp() (opcache.Addressing, error) {
 	return last[0].SetUp, nil
 }
 
-// drySeparate takes the set-up of the last deploy for true: a dry run asks nobody.
-func (r *run) drySeparate() error {
-	var err error
-	if r.addressing, err = r.App.lastSetUp(); err != nil {
-		return err
-	}
-	chosen := len(r.Instances)
-	err = r.apart(func(of string) (Destination, error) {
-		id := r.store.NewID(time.Now(), r.labelOf(of))
+// drySwitch plans as the real run does, with names in place of releases that are
+// not made, and describes the plan.
+func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled Plan) (err error) {
+	to.goals, err = r.apart(found, to, func(of string) (Destination, error) {
+		id := r.store.NewID(r.began, r.labelOf(of))
 		r.would("repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.destination(id), nil
 	})
-	if err == nil && r.report.Operation == OperationRollback {
-		r.report.Release = commonest(r.to[:chosen])
-	}
-	return err
-}
-
-func (r *run) dryRecover(context.Context) error { return r.dryState() }
-
-// dryState is what recover and preflight would meet.
-func (r *run) dryState() error {
-	if err := lockedNow(r.App.lockFile()); err != nil {
-		return err
-	}
-	left, err := readJournal(r.App.journalFile())
 	if err != nil {
 		return err
 	}
-	if left != nil {
-		r.would("%s the interrupted %s of %s first (phase %s)", left.direction(), left.Operation, left.Release, left.Phase)
-		r.unsettled = stillUnsettled(left.Moves, left.Unsettled)
-	}
-	if r.report.Operation == OperationRecover {
-		return nil
-	}
-	return r.readLinks()
-}
-
-func (j Journal) direction() string {
-	switch {
-	case j.Phase.Forward():
-		return "finish"
-	case j.Phase == PhaseSwitching:
-		return "undo"
-	}
-	return "clean up after"
-}
-
-func (r *run) drySwitch(ctx context.Context) error {
-	if err := r.drySeparate(); err != nil {
-		return err
-	}
-	if err := r.planMoves(); err != nil {
+	r.goingTo(to)
+	plan, err := r.planMoves(found, to.goals)
+	if err != nil {
 		return err
 	}
 	if r.Reset == ResetSmart {
@@ -121,19 +113,19 @@ func (r *run) drySwitch(ctx context.Context) error {
 		r.would("give the release the files that only other releases have in %s, and them those of the release", strings.Join(r.App.Assets, ", "))
 	}
 	r.wouldRun("before_switch", r.App.Hooks.BeforeSwitch)
-	for _, move := range r.plan {
+	for _, move := range plan {
 		r.wouldMove(move)
 	}
-	reloads, err := r.wouldRenew(ctx)
+	reloads, err := r.wouldRenew(ctx, plan)
 	if err != nil {
 		return err
 	}
-	r.wouldClear()
+	r.wouldClear(found.addressing)
 	if !reloads && r.Reset == ResetSmart {
 		r.would("restart no process, unless OPcache runs out of room")
 	}
 	r.wouldRun("after_switch", r.App.Hooks.AfterSwitch)
-	return r.wouldPrune()
+	return r.wouldPrune(plan, unsettled)
 }
 
 func (r *run) would(format string, args ...any) {
@@ -159,17 +151,17 @@ func (r *run) wouldMove(move Move) {
 	}
 }
 
-func (r *run) wouldClear() {
+func (r *run) wouldClear(addressing opcache.Addressing) {
 	if r.Reset == ResetNever {
 		r.would("leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", orNone(r.report.Previous))
 		return
 	}
-	if r.addressing == opcache.Resolved {
+	if addressing == opcache.Resolved {
 		r.would("leave the caches as they are: the web server sends real paths")
 	} else {
 		r.would("clear the realpath cache of every worker of %s", r.poolNames())
 	}
-	if !r.addressing.Reuses() {
+	if !addressing.Reuses() {
 		r.would("invalidate all that OPcache holds of %s", orNone(r.report.Previous))
 	}
 	if r.Reset == ResetAlways {
@@ -185,7 +177,7 @@ func (r *run) poolNames() string {
 }
 
 // wouldPrune counts with the releases as they will be.
-func (r *run) wouldPrune() error {
+func (r *run) wouldPrune(plan, unsettled Plan) error {
 	releases, err := r.afterwards()
 	if err != nil {
 		return err
@@ -194,10 +186,10 @@ func (r *run) wouldPrune() error {
 	if err != nil {
 		return err
 	}
-	for _, move := range r.plan {
+	for _, move := range plan {
 		live.Links[move.Place] = move.To.Real
 	}
-	for _, one := range release.Prunable(releases, live.IDs(), r.inUse(), r.App.Keep) {
+	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.App.Keep) {
 		r.would("remove release %s", one.ID)
 	}
 	return nil
@@ -210,12 +202,4 @@ func (r *run) afterwards() ([]release.Release, error) {
 		releases = append([]release.Release{{Manifest: coming, Sealed: true}}, releases...)
 	}
 	return releases, err
-}
-
-func (r *run) dryPrune(result *Pruned) error {
-	removable, err := r.removable()
-	for _, one := range removable {
-		result.Removed = append(result.Removed, PrunedRelease{one.ID, one.Bytes})
-	}
-	return err
 }

@@ -9,28 +9,33 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
 )
 
-func (r *run) check(ctx context.Context) (string, error) {
-	var asked int
-	for _, instance := range r.Instances {
-		if instance.Check != nil {
-			asked++
+// check asks every instance that has a check, and compares the front pages of the
+// others with what they were before the switch.
+func (r *run) check(instances []Instance, before map[string]outcome) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		var asked int
+		for _, instance := range instances {
+			if instance.Check != nil {
+				asked++
+			}
 		}
+		err := checkInstances(ctx, instances)
+		if others := compared(instances); len(others) > 0 && len(before) > 0 {
+			asked += len(others)
+			err = errors.Join(err, worse(others, before, frontPages(ctx, others)))
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err() // the signal failed the check, not the release
+		}
+		return some(asked, "instance"), err
 	}
-	err := checkInstances(ctx, r.Instances)
-	if compared := comparable(r.Instances); len(compared) > 0 && len(r.before) > 0 {
-		asked += len(compared)
-		err = errors.Join(err, worse(compared, r.before, frontPages(ctx, compared)))
-	}
-	if ctx.Err() != nil {
-		return "", ctx.Err() // the signal failed the check, not the release
-	}
-	return some(asked, "instance"), err
 }
 
 // some is ui.Plural, and nothing for none.
@@ -41,40 +46,35 @@ func some(n int, what string) string {
 	return ui.Plural(n, what)
 }
 
-func (r *run) afterSwitch(ctx context.Context) (string, error) {
-	commands := r.App.Hooks.AfterSwitch
-	return some(len(commands), "command"), r.hook(ctx, "after_switch", commands, r.release.Path)
-}
-
 // ErrUnsettled: workers that were busy at the cut-over have not been reached
 // since, and may bring old code back.
 var ErrUnsettled = errors.New("not settled")
 
-func (r *run) settle(ctx context.Context) (string, error) { return r.settleBy(ctx, r.cut) }
+// settle ends when every worker has been swept, or settle_timeout has passed.
+// What it returns are the moves of which that is not proven: they stay in the
+// journal, for the next recovery.
+func (r *run) settle(seen change, moves Plan) step[Plan] {
+	return func(ctx context.Context) (Plan, string, error) { return r.settleBy(ctx, seen, moves) }
+}
 
-// settleBy ends when every worker has been swept, or settle_timeout has passed.
-// Whatever it could not prove stays in the journal, for the next recovery.
-func (r *run) settleBy(ctx context.Context, cut Switch) (string, error) {
-	if cut == nil {
-		r.unsettled = nil
-		return "", nil
+func (r *run) settleBy(ctx context.Context, seen change, moves Plan) (unsettled Plan, summary string, err error) {
+	if seen.cut == nil {
+		return nil, "", nil
 	}
 	update, end := r.progress("settle", "workers")
 	defer end()
-	result, err := cut.Settle(ctx, update)
+	result, err := seen.cut.Settle(ctx, update)
 	r.report.Regained += result.Regained
 	r.report.Sweep.Settled = result.Workers
-	r.report.Sweep.stale(append(slices.Clone(result.Stale), r.pinned...), result.Unproven)
+	r.report.Sweep.stale(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
-		err = errors.Join(staleError(result.Stale), pinnedError(r.pinned), unprovenError(result.Unproven))
+		err = errors.Join(staleError(result.Stale), pinnedError(seen.pinned), unprovenError(result.Unproven))
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
-		r.unsettled = stillUnsettled(r.journal.Moves, r.journal.Unsettled)
-		return "", err
+		return stillUnsettled(moves, r.journal.Unsettled), "", err
 	}
-	r.unsettled = nil
-	return fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
+	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
 }
 
 func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
@@ -118,20 +118,22 @@ func shortened(names []string) string {
 }
 
 // retire invalidates what is left of releases that no link leads to.
-func (r *run) retire(ctx context.Context) (string, error) {
-	if r.cut == nil {
-		return "", nil
+func (r *run) retire(cut Switch) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if cut == nil {
+			return "", nil
+		}
+		unused, err := r.unused()
+		if err != nil {
+			return "", err
+		}
+		result, err := cut.Retire(ctx, unused)
+		r.report.Retired = result.Invalidated
+		if result.Skipped != "" {
+			return "later: " + result.Skipped, err
+		}
+		return fmt.Sprintf("%s of %s", ui.Plural(result.Invalidated, "script"), ui.Plural(len(unused), "release")), err
 	}
-	unused, err := r.unused()
-	if err != nil {
-		return "", err
-	}
-	result, err := r.cut.Retire(ctx, unused)
-	r.report.Retired = result.Invalidated
-	if result.Skipped != "" {
-		return "later: " + result.Skipped, err
-	}
-	return fmt.Sprintf("%s of %s", ui.Plural(result.Invalidated, "script"), ui.Plural(len(unused), "release")), err
 }
 
 // unused lists the folders of releases that no link leads to: those in the
@@ -166,19 +168,21 @@ func (r *run) unusedAfter(plan Plan) ([]string, error) {
 
 // done ends the journal with a line of history. What is not settled stays in
 // the journal.
-func (r *run) done(context.Context) (string, error) {
-	if err := r.record(r.event("")); err != nil {
-		return "", err
+func (r *run) done(setUp opcache.Addressing, unsettled Plan) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		if err := r.record(r.event(setUp, "")); err != nil {
+			return "", err
+		}
+		return "", r.forget(unsettled)
 	}
-	return "", r.forget()
 }
 
-func (r *run) event(undone string) Event {
+func (r *run) event(setUp opcache.Addressing, undone string) Event {
 	return Event{
 		ID: r.journal.ID, Time: time.Now().UTC().Truncate(time.Millisecond), Operation: r.journal.Operation,
 		Release: r.journal.Release, Ref: r.journal.Ref, Moves: r.journal.Moves, Undone: undone,
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
-		Steps: r.report.Steps, CutoverMS: r.report.CutoverMS, Restart: r.report.Restart.Action, SavedBytes: r.report.SavedBytes, SetUp: r.addressing,
+		Steps: r.report.Steps, CutoverMS: r.report.CutoverMS, Restart: r.report.Restart.Action, SavedBytes: r.report.SavedBytes, SetUp: setUp,
 	}
 }
 
@@ -195,7 +199,7 @@ func (r *run) record(event Event) error {
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.
-func (r *run) interruptedLive(context.Context) error {
-	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(r.release.ID)))
+func interruptedLive(rel release.Release) error {
+	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(rel.ID)))
 	return hint.With(err, `run "relink recover": it finishes what is left`)
 }

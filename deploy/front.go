@@ -82,29 +82,30 @@ func (a App) agentDir() string {
 // knock asks every instance, before anything moves, which PHP serves it now. That
 // tells how the web server names scripts, and which PHP no pool leads to. A site
 // that cannot be asked, such as one that has no probe yet, is no failure.
-func (r *run) knock(ctx context.Context) (web opcache.Web, err error) {
-	if r.Reset == ResetNever || !r.App.probed() {
-		return web, nil
+func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err error) {
+	if !r.App.probed() {
+		return found, web, nil
 	}
-	if r.secret, err = probe.EnsureSecret(r.App.State); err != nil {
-		return web, err
+	if found.secret, err = probe.EnsureSecret(r.App.State); err != nil {
+		return found, web, err
 	}
-	linked := r.linked()
-	sites := r.App.sites(r.secret, linked)
-	r.sights = front.Look(ctx, sites)
+	linked := r.App.linked()
+	sites := r.App.sites(found.secret, linked)
+	found.sights = front.Look(ctx, sites)
 	if err := ctx.Err(); err != nil {
-		return web, err
+		return found, web, err
 	}
 	if len(sites) == len(linked) {
-		r.addressing = front.Weakest(r.sights)
+		found.addressing = front.Weakest(found.sights)
 	}
 	inside := 0
-	for _, s := range r.sights {
+	for _, s := range found.sights {
 		if s.InWebServer() {
 			inside++
 		}
 	}
-	return opcache.Web{Pools: webPools(ctx, r.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}, nil
+	web = opcache.Web{Pools: webPools(ctx, found.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}
+	return found, web, nil
 }
 
 // doorsOf are the ways to all that can be asked, also to those that have no probe
@@ -118,8 +119,8 @@ func doorsOf(sites []front.Site) []probe.Door {
 }
 
 // linked are the instances that have a link.
-func (r *run) linked() []Instance {
-	return slices.DeleteFunc(slices.Clone(r.App.Instances), func(i Instance) bool {
+func (a App) linked() []Instance {
+	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool {
 		state, err := links.Read(i.Link)
 		return err == nil && state.Kind == links.Missing
 	})
@@ -141,13 +142,13 @@ func webPools(ctx context.Context, sights []front.Sight, agentDir string) []php.
 
 // refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
 // serve the old release for ever.
-func (r *run) refuseStrangeCaches() error {
-	if r.caches == nil || r.addressing == opcache.Resolved {
+func (r *run) refuseStrangeCaches(found server) error {
+	if found.caches == nil || found.addressing == opcache.Resolved {
 		return nil
 	}
 	var strange []string
-	for _, s := range r.sights {
-		if s.Err == nil && !r.caches.Has(s.Answer) {
+	for _, s := range found.sights {
+		if s.Err == nil && !found.caches.Has(s.Answer) {
 			strange = append(strange, s.Name+" by "+describeAnswer(s.Answer))
 		}
 	}
@@ -174,30 +175,32 @@ func describeAnswer(a probe.Answer) string {
 
 // proveFront asks each instance once more, after everything: what its own web
 // server sends is what visitors get.
-func (r *run) proveFront(ctx context.Context) (string, error) {
-	sites := r.App.sites(r.secret, r.Instances)
-	if r.Reset == ResetNever || len(sites) == 0 {
-		return "", nil
-	}
-	sights := front.Look(ctx, sites)
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	var wrong []error
-	var hidden []front.Sight
-	r.report.FrontDoor = make([]FrontReport, 0, len(sights))
-	for _, s := range sights {
-		seen, err := r.judgeSight(s)
-		r.report.FrontDoor = append(r.report.FrontDoor, seen)
-		if s.Err != nil {
-			hidden = append(hidden, s)
+func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		sites := r.App.sites(seen.secret, to.instances())
+		if r.Reset == ResetNever || len(sites) == 0 {
+			return "", nil
 		}
-		wrong = append(wrong, err)
+		sights := front.Look(ctx, sites)
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		var wrong []error
+		var hidden []front.Sight
+		r.report.FrontDoor = make([]FrontReport, 0, len(sights))
+		for _, s := range sights {
+			one, err := r.judgeSight(s, to, seen)
+			r.report.FrontDoor = append(r.report.FrontDoor, one)
+			if s.Err != nil {
+				hidden = append(hidden, s)
+			}
+			wrong = append(wrong, err)
+		}
+		r.tellHidden(hidden)
+		r.report.SetUp = seen.addressing.Weaker(front.Weakest(sights))
+		proven := len(sights) - len(hidden)
+		return fmt.Sprintf("%d of %s proven", proven, ui.Plural(len(sights), "instance")), errors.Join(wrong...)
 	}
-	r.tellHidden(hidden)
-	r.report.SetUp = r.addressing.Weaker(front.Weakest(sights))
-	proven := len(sights) - len(hidden)
-	return fmt.Sprintf("%d of %s proven", proven, ui.Plural(len(sights), "instance")), errors.Join(wrong...)
 }
 
 // tellHidden says once what cannot be asked, and what to change.
@@ -217,30 +220,30 @@ func (r *run) tellHidden(hidden []front.Sight) {
 }
 
 // judgeSight compares what a site answered with where its link leads.
-func (r *run) judgeSight(s front.Sight) (FrontReport, error) {
-	seen := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
+func (r *run) judgeSight(s front.Sight, to coming, seen change) (FrontReport, error) {
+	one := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
+	move := moveIn(seen.plan, s.Name)
 	if s.Err != nil {
-		seen.Error = s.Err.Error()
-		return seen, r.judgeHidden(s)
+		one.Error = s.Err.Error()
+		return one, r.judgeHidden(s, move, seen.sights)
 	}
-	move := r.moveOf(s.Name)
 	file := s.Answer.File
 	known := false
-	if r.caches != nil {
-		file, known = r.caches.ToHost(s.Answer), r.caches.Has(s.Answer)
+	if seen.caches != nil {
+		file, known = seen.caches.ToHost(s.Answer), seen.caches.Has(s.Answer)
 	}
-	seen.served(s, links.Release(file, r.App.realReleases()))
+	one.served(s, links.Release(file, r.App.realReleases()))
 	want := r.App.releaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
-	case !inside && !r.ours(file):
-		return seen, r.strangePath(s, file)
+	case !inside && !r.ours(file, seen.states):
+		return one, r.strangePath(s, file, seen.states, to.release.ID)
 	case !inside:
-		return seen, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, seen.Release, move.To.Release, describeAnswer(s.Answer)),
+		return one, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, one.Release, move.To.Release, describeAnswer(s.Answer)),
 			"%s", oldPageHint(known))
-	case known || r.addressing == opcache.Resolved || !move.From.Exists():
-		return seen, nil
+	case known || seen.addressing == opcache.Resolved || !move.From.Exists():
+		return one, nil
 	}
-	return seen, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
+	return one, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
 		"%s", oldPageHint(false))
 }
 
@@ -280,9 +283,9 @@ func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
 
 // judgeHidden: a probe that cannot be reached proves nothing, and is no failure
 // unless it could be reached before, or PHP itself fails.
-func (r *run) judgeHidden(s front.Sight) error {
-	answered := slices.ContainsFunc(r.sights, func(before front.Sight) bool { return before.Name == s.Name && before.Err == nil })
-	if !errors.Is(s.Err, probe.ErrServer) && (!answered || !r.holdsProbe(s)) {
+func (r *run) judgeHidden(s front.Sight, move Move, before []front.Sight) error {
+	answered := slices.ContainsFunc(before, func(one front.Sight) bool { return one.Name == s.Name && one.Err == nil })
+	if !errors.Is(s.Err, probe.ErrServer) && (!answered || !r.holdsProbe(s, move)) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %w", ErrFrontDoor, s.Name, s.Err)
@@ -290,8 +293,8 @@ func (r *run) judgeHidden(s front.Sight) error {
 
 // holdsProbe tells whether the release that a site is on now has the probe: one of
 // before the probe has none.
-func (r *run) holdsProbe(s front.Sight) bool {
-	_, err := os.Stat(filepath.Join(r.moveOf(s.Name).To.Real, r.App.Docroot, s.Door.Name))
+func (r *run) holdsProbe(s front.Sight, move Move) bool {
+	_, err := os.Stat(filepath.Join(move.To.Real, r.App.Docroot, s.Door.Name))
 	return err == nil
 }
 
@@ -303,8 +306,9 @@ func oldPageHint(known bool) string {
 	return "restart that PHP at a quiet moment (mod_php: apachectl graceful), and name its pool under `pools` if it is PHP-FPM: the next deploy then reaches it"
 }
 
-func (r *run) moveOf(instance string) Move {
-	for _, move := range r.plan {
+// moveIn is the instance's move, or none.
+func moveIn(plan Plan, instance string) Move {
+	for _, move := range plan {
 		if move.Instance == instance {
 			return move
 		}

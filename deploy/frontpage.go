@@ -29,9 +29,9 @@ func (o outcome) String() string {
 	return fmt.Sprintf("status %d", o.status)
 }
 
-// comparable are the instances whose front page is compared with what it was
+// compared are the instances whose front page is compared with what it was
 // before the switch: those that have no check of their own, and an address.
-func comparable(instances []Instance) []Instance {
+func compared(instances []Instance) []Instance {
 	return slices.DeleteFunc(slices.Clone(instances), func(i Instance) bool {
 		return i.Unchecked || i.Check != nil || i.Address.Off || i.Address.URL == ""
 	})
@@ -91,18 +91,20 @@ func worse(instances []Instance, before, after map[string]outcome) error {
 		"see the site's error log; if a page that answers so is right, say what is right (`check`), or that the site is not asked (check: off)")
 }
 
-// ask notes, right before the switch, how the sites' front pages are answered.
-func (r *run) ask(ctx context.Context) (string, error) {
-	asked := comparable(r.Instances)
-	if len(asked) == 0 {
-		return "", nil
-	}
-	r.before = frontPages(ctx, asked)
-	well := 0
-	for _, one := range r.before {
-		if one.well() {
-			well++
+// ask notes, right before the switch, how the front pages are answered.
+func (r *run) ask(instances []Instance) step[map[string]outcome] {
+	return func(ctx context.Context) (map[string]outcome, string, error) {
+		asked := compared(instances)
+		if len(asked) == 0 {
+			return nil, "", nil
 		}
+		pages := frontPages(ctx, asked)
+		well := 0
+		for _, one := range pages {
+			if one.well() {
+				well++
+			}
+		}
+		return pages, fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
 	}
-	return fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
 }

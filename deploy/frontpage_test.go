@@ -31,7 +31,7 @@ func TestWorse(t *testing.T) {
 
 func TestComparable(t *testing.T) {
 	at := Address{URL: "http://127.0.0.1/"}
-	got := comparable([]Instance{
+	got := compared([]Instance{
 		{Name: "plain", Address: at}, {Name: "checked", Address: at, Check: &Check{}}, {Name: "off", Address: at, Unchecked: true},
 		{Name: "unknown"}, {Name: "unprobed", Address: Address{Off: true}},
 	})

@@ -33,15 +33,26 @@ const (
 	PhaseSettled Phase = "settled"
 )
 
-// Forward tells an interrupted deploy that is to be finished from one that is to be undone.
-func (p Phase) Forward() bool { return p == PhaseMoved || p == PhaseCutOver || p == PhaseSettled }
+// direction is what becomes of an interrupted deploy, in the words of a dry run.
+type direction string
 
-func (p Phase) known() bool {
+const (
+	tidying   direction = "clean up after"
+	undoing   direction = "undo"
+	finishing direction = "finish"
+)
+
+// direction is "" for a phase that is not known.
+func (p Phase) direction() direction {
 	switch p {
-	case PhaseStaging, PhaseStaged, PhaseSwitching, PhaseMoved, PhaseCutOver, PhaseSettled:
-		return true
+	case PhaseStaging, PhaseStaged:
+		return tidying
+	case PhaseSwitching:
+		return undoing
+	case PhaseMoved, PhaseCutOver, PhaseSettled:
+		return finishing
 	}
-	return false
+	return ""
 }
 
 // Journal is the intent of a running deploy, on disk before each phase begins.
@@ -103,7 +114,7 @@ func parseJournal(text []byte) (*Journal, error) {
 	if err := json.Unmarshal(text, &journal); err != nil {
 		return nil, err
 	}
-	if !journal.Phase.known() {
+	if journal.Phase.direction() == "" {
 		return nil, fmt.Errorf("unknown phase %q", journal.Phase)
 	}
 	for _, move := range journal.Moves {
@@ -111,7 +122,7 @@ func parseJournal(text []byte) (*Journal, error) {
 			return nil, fmt.Errorf("instance %q: a move without link or targets", move.Instance)
 		}
 	}
-	if len(journal.Moves) == 0 && journal.Phase != PhaseStaging && journal.Phase != PhaseStaged {
+	if len(journal.Moves) == 0 && journal.Phase.direction() != tidying {
 		return nil, fmt.Errorf("phase %q without a list of moves", journal.Phase)
 	}
 	return &journal, nil

@@ -1,15 +1,12 @@
 package deploy
 
 import (
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"relink/deploy/webmap"
 	"relink/internal/links"
-	"relink/opcache"
 )
 
 // mapEntries is what Apache's map says where the instances are on these releases:
@@ -59,51 +56,27 @@ func (a App) linkedRelease(instance Instance) string {
 }
 
 // prepareMap writes the map as it will be, under a temporary name.
-func (r *run) prepareMap() (err error) {
+func (r *run) prepareMap(plan Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
-		return nil
+		return nil, nil
 	}
-	r.webmap, err = webmap.Prepare(r.App.Map, r.App.mapEntries(func(i Instance) string {
-		if move := r.moveOf(i.Name); move.Instance != "" {
+	return webmap.Prepare(r.App.Map, r.App.mapEntries(func(i Instance) string {
+		if move := moveIn(plan, i.Name); move.Instance != "" {
 			return move.To.Release
 		}
 		return r.App.linkedRelease(i)
 	}))
-	return err
 }
 
 // switchMap puts the new map in place, after the links, which are for shells and
 // cron: where the web server goes by the map this is the cut-over, of all
 // instances at once, and what fails before it has changed nothing that serves.
-func (r *run) switchMap() error {
-	if r.webmap == nil {
-		return nil
-	}
-	if r.addressing == opcache.Resolved {
-		r.moved = time.Now()
-	}
-	if err := r.webmap.Commit(); err != nil {
+func (r *run) switchMap(staged *webmap.Staged) error {
+	if err := staged.Commit(); err != nil {
 		return err
 	}
 	r.Reached("moved the map")
 	return nil
-}
-
-func (r *run) syncMap() error {
-	if r.webmap == nil {
-		return nil
-	}
-	return r.webmap.Sync()
-}
-
-// discardMap removes a map that was not put in place.
-func (r *run) discardMap() error {
-	if r.webmap == nil || !r.switched.IsZero() {
-		return nil
-	}
-	staged := r.webmap
-	r.webmap = nil
-	return staged.Discard()
 }
 
 // mapFromLinks makes the map say what the links say: they are the truth.
@@ -111,10 +84,9 @@ func (r *run) mapFromLinks() error {
 	if r.App.Map == "" {
 		return nil
 	}
-	err := r.discardMap()
 	entries := r.App.mapEntries(r.App.linkedRelease)
 	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(byKey(now), entries) {
-		return err
+		return nil
 	}
-	return errors.Join(err, webmap.Write(r.App.Map, entries))
+	return webmap.Write(r.App.Map, entries)
 }

@@ -19,67 +19,94 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 type goal struct {
 	instance Instance
 	state    links.State
-	now      string // release, or the folder that is none; "" without a link
+	now      Target
 	to       Destination
-	chosen   bool // the run is about it; else it stays where it is
+	chosen   bool // the run is about it; else it stays where it is, or moves along
 }
 
-func (g goal) leaves() bool { return g.now != "" && g.to.Real != g.state.Real }
+func (g goal) leaves() bool { return g.now.Exists() && g.to.Real != g.state.Real }
+
+// moves tells whether there is anything to do.
+func (g goal) moves() bool { return g.to.Real != g.now.Real }
+
+// goals are those of the chosen instances.
+func (r *run) goals(states []links.State, to []Destination) []goal {
+	goals := make([]goal, len(states))
+	for i, state := range states {
+		goals[i] = goal{r.Instances[i], state, targetOf(state, r.App.realReleases()), to[i], true}
+	}
+	return goals
+}
+
+func (c coming) instances() []Instance {
+	all := make([]Instance, len(c.goals))
+	for i, g := range c.goals {
+		all[i] = g.instance
+	}
+	return all
+}
+
+// chosen are the places that the chosen instances go to.
+func (c coming) chosen() []Destination {
+	var to []Destination
+	for _, g := range c.goals {
+		if g.chosen {
+			to = append(to, g.to)
+		}
+	}
+	return to
+}
 
 // apart sees to it that nobody stays on a path that somebody leaves, and that
 // nobody goes back to one that was left. OPcache keeps the literal paths through
 // the links as keys, which cannot be listed, and which live again as soon as
 // anybody compiles the old script: the old path has to die as a whole. So who is
 // to stay on such a release, or to go there, gets it under a new path: a repeat.
-// Where literal paths are not looked at, paths are just paths.
-func (r *run) apart(repeat func(of string) (Destination, error)) error {
-	if r.Reset == ResetNever || r.addressing.Reuses() {
-		return nil
+// Where literal paths are not looked at, paths are just paths. What it returns are
+// the goals of the chosen instances, and of those that have to move along.
+func (r *run) apart(found server, to coming, repeat func(of string) (Destination, error)) ([]goal, error) {
+	if r.Reset == ResetNever || found.addressing.Reuses() {
+		return to.goals, nil
 	}
-	goals, err := r.goals()
+	staying, err := r.staying()
 	if err != nil {
-		return err
+		return to.goals, err
 	}
 	live, err := r.App.InUse()
 	if err != nil {
-		return err
+		return to.goals, err
 	}
-	paths := newPaths(goals, live)
-	if err := r.refuseStrangers(paths); err != nil {
-		return err
+	goals := slices.Concat(to.goals, staying)
+	p := newPaths(goals, live, newContents(r.store))
+	if err := r.refuseStrangers(p); err != nil {
+		return to.goals, err
 	}
 	repeats := map[string]Destination{}
 	for i, g := range goals {
-		if !paths.spent(g.to.Release) || slices.Contains(r.made, g.to.Release) {
+		if !p.spent(g.to.Release) || slices.Contains(to.made, g.to.Release) {
 			continue
 		}
 		if filepath.IsAbs(g.to.Release) {
-			if err := r.mayUseFolder(g, paths); err != nil {
-				return err
+			if err := r.mayUseFolder(g, goals, p); err != nil {
+				return to.goals, err
 			}
 			continue
 		}
 		if _, done := repeats[g.to.Release]; !done {
-			if repeats[g.to.Release], err = r.elsewhere(g.to.Release, paths, repeat); err != nil {
-				return err
+			if repeats[g.to.Release], err = r.elsewhere(g.to.Release, p, repeat); err != nil {
+				return to.goals, err
 			}
 		}
 		goals[i].to = repeats[g.to.Release]
 	}
-	r.adopt(goals)
-	return nil
+	return slices.DeleteFunc(goals, func(g goal) bool { return !g.chosen && !g.leaves() }), nil
 }
 
-// goals lists the chosen instances, and then those that have a link and stay.
-func (r *run) goals() ([]goal, error) {
+// staying are the instances that have a link and are not chosen.
+func (r *run) staying() ([]goal, error) {
 	var goals []goal
-	chosen := map[string]bool{}
-	for i, instance := range r.Instances {
-		chosen[instance.Name] = true
-		goals = append(goals, goal{instance, r.states[i], targetOf(r.states[i], r.App.realReleases()).Release, r.to[i], true})
-	}
 	for _, instance := range r.App.Instances {
-		if chosen[instance.Name] {
+		if slices.ContainsFunc(r.Instances, func(i Instance) bool { return i.Name == instance.Name }) {
 			continue
 		}
 		state, err := links.Read(instance.Link)
@@ -87,7 +114,7 @@ func (r *run) goals() ([]goal, error) {
 			return nil, fmt.Errorf("instance %s: %w", instance.Name, err)
 		}
 		if now := targetOf(state, r.App.realReleases()); now.Exists() {
-			goals = append(goals, goal{instance, state, now.Release, Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
+			goals = append(goals, goal{instance, state, now, Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
 		}
 	}
 	return goals, nil
@@ -96,17 +123,18 @@ func (r *run) goals() ([]goal, error) {
 // paths tells which releases' paths can be used after a switch.
 type paths struct {
 	live    links.InUse
+	content contents
 	named   map[string]bool // places of the instances
 	leaving map[string]bool // releases that an instance leaves
 	used    map[string]bool // those that a link leads to now
 }
 
-func newPaths(goals []goal, live links.InUse) paths {
-	p := paths{live: live, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
+func newPaths(goals []goal, live links.InUse, content contents) paths {
+	p := paths{live: live, content: content, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
 	for _, g := range goals {
 		p.named[g.state.Place()] = true
 		if g.leaves() {
-			p.leaving[g.now] = true
+			p.leaving[g.now.Release] = true
 		}
 	}
 	return p
@@ -118,9 +146,9 @@ func (p paths) spent(release string) bool { return p.leaving[release] || !p.used
 // elsewhere is a release with the content of this one under a path that is not
 // spent: one that is live already, or a new one.
 func (r *run) elsewhere(id string, p paths, repeat func(of string) (Destination, error)) (Destination, error) {
-	content := r.original(id)
+	content := p.content.of(id)
 	for other := range p.used {
-		if !p.spent(other) && other != "" && !filepath.IsAbs(other) && r.original(other) == content {
+		if !p.spent(other) && other != "" && !filepath.IsAbs(other) && p.content.of(other) == content {
 			return r.App.destination(other), nil
 		}
 	}
@@ -156,28 +184,14 @@ func (r *run) refuseStrangers(p paths) error {
 }
 
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
-func (r *run) mayUseFolder(g goal, p paths) error {
+func (r *run) mayUseFolder(g goal, goals []goal, p paths) error {
 	if !p.leaving[g.to.Release] {
 		history, err := readHistory(r.App.historyFile())
 		if err != nil {
 			return err
 		}
-		return r.mayReturn(g.to, history)
+		return r.mayReturn(g.to, goals, history)
 	}
 	return hint.With(fmt.Errorf("%w: %s is no release, so that it cannot be repeated for %s, which would stay there", ErrDivided, g.to.Release, g.instance.Name),
 		wayOut)
-}
-
-// adopt takes what the goals have come to: the chosen ones go where they go, and
-// those that get another path for what they are on move along.
-func (r *run) adopt(goals []goal) {
-	for i, g := range goals {
-		switch {
-		case g.chosen:
-			r.to[i] = g.to
-		case g.leaves():
-			r.Instances, r.states, r.to = append(r.Instances, g.instance), append(r.states, g.state), append(r.to, g.to)
-			r.staying[g.instance.Name] = true
-		}
-	}
 }

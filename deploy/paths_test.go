@@ -31,27 +31,33 @@ func crowd(t *testing.T, on map[string]string) App {
 // apartFrom runs the rule for instances that go to these releases, of which made is
 // made by this very run, and tells where each instance that moves goes then; "v1'"
 // is a repeat of v1.
-func apartFrom(t *testing.T, app App, addressing opcache.Addressing, to map[string]string, made ...string) (map[string]string, *run, error) {
+func apartFrom(t *testing.T, app App, addressing opcache.Addressing, to map[string]string, made ...string) (went map[string]string, stay []string, err error) {
 	t.Helper()
-	r, err := newRun(Options{App: app}, Deps{}, OperationDeploy)
+	o, places := Options{App: app}, []Destination{}
+	for _, instance := range app.Instances {
+		if to[instance.Name] != "" {
+			o.Instances, places = append(o.Instances, instance), append(places, app.destination(to[instance.Name]))
+		}
+	}
+	r, err := newRun(o, Deps{}, OperationDeploy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.addressing, r.made = addressing, made
-	for _, instance := range app.Instances {
-		if to[instance.Name] != "" {
-			r.Instances, r.to = append(r.Instances, instance), append(r.to, app.destination(to[instance.Name]))
-		}
-	}
-	if r.states, err = readLinks(r.Instances); err != nil {
+	states, err := readLinks(o.Instances)
+	if err != nil {
 		t.Fatal(err)
 	}
-	err = r.apart(func(of string) (Destination, error) { return app.destination(of + "'"), nil })
-	went := map[string]string{}
-	for i, instance := range r.Instances {
-		went[instance.Name] = r.to[i].Release
+	goals, err := r.apart(server{states: states, addressing: addressing}, coming{goals: r.goals(states, places), made: made},
+		func(of string) (Destination, error) { return app.destination(of + "'"), nil })
+	went = map[string]string{}
+	for _, g := range goals {
+		went[g.instance.Name] = g.to.Release
+		if !g.chosen {
+			stay = append(stay, g.instance.Name)
+		}
 	}
-	return went, r, err
+	slices.Sort(stay)
+	return went, stay, err
 }
 
 func TestApart(t *testing.T) {
@@ -78,11 +84,11 @@ func TestApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := crowd(t, c.on)
 			mkdir(t, filepath.Join(app.Releases, "v1"), filepath.Join(app.Releases, "v2"), filepath.Join(app.Releases, "v3"))
-			got, r, err := apartFrom(t, app, opcache.Keyed, c.to, c.made...)
+			got, stay, err := apartFrom(t, app, opcache.Keyed, c.to, c.made...)
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Error(err, diff)
 			}
-			if stay := slices.Sorted(maps.Keys(r.staying)); !slices.Equal(c.stay, stay) {
+			if !slices.Equal(c.stay, stay) {
 				t.Errorf("%q stay, want %q", stay, c.stay)
 			}
 		})
@@ -93,8 +99,8 @@ func TestApart(t *testing.T) {
 func TestApartWherePathsAreReused(t *testing.T) {
 	for _, addressing := range []opcache.Addressing{opcache.Resolved, opcache.Revalidated} {
 		app := crowd(t, map[string]string{"a": "v1", "b": "v1"})
-		got, r, err := apartFrom(t, app, addressing, map[string]string{"a": "v0"})
-		if diff := cmp.Diff(map[string]string{"a": "v0"}, got); diff != "" || err != nil || len(r.staying) > 0 {
+		got, stay, err := apartFrom(t, app, addressing, map[string]string{"a": "v0"})
+		if diff := cmp.Diff(map[string]string{"a": "v0"}, got); diff != "" || err != nil || len(stay) > 0 {
 			t.Error(addressing, err, diff)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/front"
 	"relink/deploy/release"
+	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -22,41 +24,40 @@ var ErrPinned = errors.New("workers are pinned by persistent connections")
 // ErrThreads: threads of Apache cannot be made to see the new links.
 var ErrThreads = errors.New("threads cannot be reached")
 
-// preflight finds what is wrong before anything is made or moved.
-func (r *run) preflight(ctx context.Context) (string, error) {
-	if err := r.readLinks(); err != nil {
-		return "", err
+// preflight finds what is wrong before anything is made or moved. A recovery has
+// reached the pools already, if there was one.
+func (r *run) preflight(reached server) step[server] {
+	return func(ctx context.Context) (found server, summary string, err error) {
+		states, err := r.linkStates()
+		if err != nil {
+			return found, "", err
+		}
+		if found = reached; found.caches == nil || r.Reset == ResetNever {
+			if found, err = r.connect(ctx, states); err != nil {
+				return found, "", err
+			}
+		}
+		found.states = states
+		for _, refuse := range []func(server) error{r.refuseThreads, r.refuseStrangeCaches, r.refuseStrangePaths} {
+			if err := refuse(found); err != nil {
+				return found, "", err
+			}
+		}
+		if found.addressing, err = r.addressing(ctx, found); err != nil {
+			return found, "", err
+		}
+		if found.pinned, err = r.findPinned(ctx, found); err != nil {
+			return found, "", err
+		}
+		return found, joinedBy(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
 	}
-	if err := r.connect(ctx); err != nil {
-		return "", err
-	}
-	if err := r.refuseThreads(); err != nil {
-		return "", err
-	}
-	if err := r.refuseStrangeCaches(); err != nil {
-		return "", err
-	}
-	if err := r.refuseStrangePaths(); err != nil {
-		return "", err
-	}
-	if err := r.findAddressing(ctx); err != nil {
-		return "", err
-	}
-	if err := r.refusePinned(ctx); err != nil {
-		return "", err
-	}
-	summary := ui.Plural(len(r.Instances), "instance")
-	if r.addressing != "" {
-		summary += ", " + string(r.addressing)
-	}
-	return summary, nil
 }
 
-// readLinks names every link that cannot be moved, not only the first.
-func (r *run) readLinks() error {
+// linkStates names every link that cannot be moved, not only the first.
+func (r *run) linkStates() ([]links.State, error) {
 	states, err := readLinks(r.Instances)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var refused []error
 	for i, state := range states {
@@ -64,70 +65,69 @@ func (r *run) readLinks() error {
 			refused = append(refused, fmt.Errorf("instance %s: %w", r.Instances[i].Name, err))
 		}
 	}
-	r.states = states
 	// Where the links will go is not known yet; that no two are the same can be.
-	r.plan, err = PlanMoves(r.Instances, states, make([]Destination, len(states)), r.App.realReleases())
-	r.report.Previous = r.plan.Previous()
-	return errors.Join(append(refused, err)...)
+	plan, err := PlanMoves(r.Instances, states, make([]Destination, len(states)), r.App.realReleases())
+	r.report.Previous = plan.Previous()
+	return states, errors.Join(append(refused, err)...)
 }
 
-// connect reaches all pools, once; with ResetNever none is needed.
-func (r *run) connect(ctx context.Context) error {
-	if r.caches != nil || r.Reset == ResetNever {
-		return nil
+// connect reaches all pools; with ResetNever none is needed.
+func (r *run) connect(ctx context.Context, states []links.State) (server, error) {
+	if r.Reset == ResetNever {
+		return server{}, nil
 	}
-	web, err := r.knock(ctx)
+	found, web, err := r.knock(ctx)
 	if err != nil {
-		return err
+		return found, err
 	}
 	caches, err := r.Connect(ctx, web)
-	if errors.Is(err, opcache.ErrNoPool) && r.fresh() {
-		return nil
+	if errors.Is(err, opcache.ErrNoPool) && fresh(states) {
+		return found, nil
 	}
 	if err != nil {
-		return hint.With(err, "start the pool, correct `pools` in the configuration, or move the links alone with --reset never")
+		return found, hint.With(err, "start the pool, correct `pools` in the configuration, or move the links alone with --reset never")
 	}
-	r.caches = caches
-	return nil
+	found.caches = caches
+	return found, nil
 }
 
 // fresh tells whether no instance has a link yet: nothing can be stale of them,
 // and the PHP that will serve them (mod_php) may be none that is known before.
-func (r *run) fresh() bool {
-	return len(r.states) > 0 && !slices.ContainsFunc(r.states, func(s links.State) bool { return s.Kind != links.Missing })
+func fresh(states []links.State) bool {
+	return len(states) > 0 && !slices.ContainsFunc(states, func(s links.State) bool { return s.Kind != links.Missing })
 }
 
-// findAddressing asks the pools what the front door has not told.
-func (r *run) findAddressing(ctx context.Context) (err error) {
-	if r.addressing == "" && r.caches != nil {
-		r.addressing, err = r.caches.Addressing(ctx)
+// addressing asks the pools what the front door has not told.
+func (r *run) addressing(ctx context.Context, found server) (addressing opcache.Addressing, err error) {
+	if addressing = found.addressing; addressing == "" && found.caches != nil {
+		addressing, err = found.caches.Addressing(ctx)
 	}
-	r.report.SetUp = r.addressing
-	return err
+	r.report.SetUp = addressing
+	return addressing, err
 }
 
-func (r *run) refusePinned(ctx context.Context) error {
-	if r.caches == nil || r.addressing == opcache.Resolved { // nobody has to be reached
-		return nil
+// findPinned are the workers that stay old, if that is accepted.
+func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, error) {
+	if found.caches == nil || found.addressing == opcache.Resolved { // nobody has to be reached
+		return nil, nil
 	}
-	pinned, err := r.caches.Pinned(ctx)
+	pinned, err := found.caches.Pinned(ctx)
 	if err != nil || len(pinned) == 0 {
-		return err
+		return nil, err
 	}
-	r.pinned = pinned
-	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(), describeWorkers(pinned))
+	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(found.sights), describeWorkers(pinned))
 	if !r.Force {
-		return hint.With(fmt.Errorf("%w: %s", ErrPinned, text),
+		return nil, hint.With(fmt.Errorf("%w: %s", ErrPinned, text),
 			"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
 	}
 	r.report.warn(text + "; what they serve stays old until they end")
-	return nil
+	return pinned, nil
 }
 
 // frontDoor says which ways through the web server were there to try.
-func (r *run) frontDoor() string {
+func (r *run) frontDoor(sights []front.Sight) string {
 	answered := 0
-	for _, s := range r.sights {
+	for _, s := range sights {
 		if s.Err == nil {
 			answered++
 		}
@@ -161,20 +161,21 @@ func describeWorker(w opcache.Worker) string {
 }
 
 // resolve finds out what the ref means, and whether it fits.
-func (r *run) resolve(ctx context.Context) (string, error) {
-	ctx, cancel := r.fetchTime(ctx)
-	defer cancel()
-	resolved, err := r.Source.Resolve(ctx, r.Ref)
-	if err != nil {
-		return "", err
+func (r *run) resolve(ref string) step[source.Resolved] {
+	return func(ctx context.Context) (source.Resolved, string, error) {
+		ctx, cancel := r.fetchTime(ctx)
+		defer cancel()
+		resolved, err := r.Source.Resolve(ctx, ref)
+		if err != nil {
+			return resolved, "", err
+		}
+		r.report.Commit = resolved.Commit
+		r.report.Warnings = append(r.report.Warnings, resolved.Notes...)
+		if err := release.SpaceFor(r.store.Dir(), resolved.Bytes+r.App.MinFree, resolved.Inodes); err != nil {
+			return resolved, "", err
+		}
+		return resolved, fmt.Sprintf("%s, %s", resolved.Label, ui.Bytes(resolved.Bytes)), nil
 	}
-	r.resolved = resolved
-	r.report.Commit = resolved.Commit
-	r.report.Warnings = append(r.report.Warnings, resolved.Notes...)
-	if err := release.SpaceFor(r.store.Dir(), resolved.Bytes+r.App.MinFree, resolved.Inodes); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s, %s", resolved.Label, ui.Bytes(resolved.Bytes)), nil
 }
 
 func (r *run) fetchTime(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -31,63 +31,83 @@ type PrunedRelease struct {
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
 func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 	result := Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []PrunedRelease{}}
-	_, err := begin(ctx, o, d, OperationPrune,
-		func(r *run, ctx context.Context) error { return r.pruneAlone(ctx, &result) },
-		func(r *run, _ context.Context) error { return r.dryPrune(&result) })
+	_, err := begin(ctx, o, d, OperationPrune, work{
+		real: func(ctx context.Context, r *run) (err error) {
+			result.Removed, err = r.pruneAlone(ctx)
+			return err
+		},
+		dry: func(_ context.Context, r *run) error {
+			removable, err := r.removable(nil)
+			result.Removed = prunedOf(removable)
+			return err
+		},
+	})
 	result.Exit = exit.Status(err)
 	return result, err
 }
 
-func (r *run) pruneAlone(ctx context.Context, result *Pruned) error {
+func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
 	left, err := readJournal(r.App.journalFile())
 	if err != nil {
-		return err
+		return prunedOf(nil), err
 	}
 	if left != nil {
-		return hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
+		return prunedOf(nil), hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
 	}
-	removable, err := r.removable()
+	removable, err := r.removable(nil)
 	if err != nil || len(removable) == 0 {
-		return err
+		return prunedOf(nil), err
 	}
-	if err := r.inOrder(ctx, step{"settle", func(ctx context.Context) (string, error) { return r.emptied(ctx, removable) }}); err != nil {
-		return err
+	s := r.inOrder()
+	if s.do(ctx, "settle", r.emptied(removable)); s.err != nil {
+		return prunedOf(nil), s.err
 	}
-	for _, one := range removable {
+	for i, one := range removable {
 		if err := r.store.Remove(ctx, one.ID); err != nil {
-			return err
+			return prunedOf(removable[:i]), err
 		}
-		result.Removed = append(result.Removed, PrunedRelease{one.ID, one.Bytes})
 	}
-	return nil
+	return prunedOf(removable), nil
+}
+
+func prunedOf(releases []release.Release) []PrunedRelease {
+	all := make([]PrunedRelease, len(releases))
+	for i, one := range releases {
+		all[i] = PrunedRelease{one.ID, one.Bytes}
+	}
+	return all
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
-func (r *run) emptied(ctx context.Context, removable []release.Release) (string, error) {
-	if r.Force {
-		return "not proven: --force", nil
+func (r *run) emptied(removable []release.Release) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if r.Force {
+			return "not proven: --force", nil
+		}
+		found, err := r.connect(ctx, nil)
+		if err != nil {
+			return "", hint.With(err, "or prune with --force: then a request that is still on an old release may fail")
+		}
+		cut, err := r.watch(ctx, found, nil)
+		if err != nil || cut == nil {
+			return "", err
+		}
+		_, summary, err := r.settleBy(ctx, change{server: found, cut: cut}, nil)
+		if err != nil {
+			return "", hint.With(err, "try again later, or prune with --force: then that request may fail")
+		}
+		folders := make([]string, len(removable))
+		for i, one := range removable {
+			folders[i] = one.Path
+		}
+		_, err = cut.Retire(ctx, folders)
+		return summary, err
 	}
-	if err := r.connect(ctx); err != nil {
-		return "", hint.With(err, "or prune with --force: then a request that is still on an old release may fail")
-	}
-	cut, err := r.watchLinks(ctx, nil)
-	if err != nil || cut == nil {
-		return "", err
-	}
-	summary, err := r.settleBy(ctx, cut)
-	if err != nil {
-		return "", hint.With(err, "try again later, or prune with --force: then that request may fail")
-	}
-	folders := make([]string, len(removable))
-	for i, one := range removable {
-		folders[i] = one.Path
-	}
-	_, err = cut.Retire(ctx, folders)
-	return summary, err
 }
 
-// removable is what may go, in the order to remove it.
-func (r *run) removable() ([]release.Release, error) {
+// removable is what may go, in the order to remove it. Not those are that a worker
+// may still be on which has not been reached since the links left them.
+func (r *run) removable(unsettled Plan) ([]release.Release, error) {
 	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
@@ -96,23 +116,23 @@ func (r *run) removable() ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	return release.Prunable(releases, live.IDs(), r.inUse(), r.App.Keep), nil
+	return release.Prunable(releases, live.IDs(), leftBy(unsettled), r.App.Keep), nil
 }
 
-// inUse are the releases that a worker may still be on which has not been
-// reached since the links left them.
-func (r *run) inUse() map[string]bool {
+// leftBy are the releases that the moves lead away from.
+func leftBy(moves Plan) map[string]bool {
 	ids := map[string]bool{}
-	for _, move := range r.unsettled {
+	for _, move := range moves {
 		ids[move.From.Release] = true
 	}
 	return ids
 }
 
 // pruneAfter tidies up after a deploy, and never fails it.
-func (r *run) pruneAfter(ctx context.Context) {
-	err := r.take(ctx, step{"prune", func(ctx context.Context) (string, error) {
-		removable, err := r.removable()
+func (r *run) pruneAfter(ctx context.Context, unsettled Plan) {
+	s := r.inOrder()
+	s.do(ctx, "prune", func(ctx context.Context) (string, error) {
+		removable, err := r.removable(unsettled)
 		for _, one := range removable {
 			if err = errors.Join(err, r.store.Remove(ctx, one.ID)); err != nil {
 				return "", err
@@ -120,9 +140,9 @@ func (r *run) pruneAfter(ctx context.Context) {
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}
 		return some(len(r.report.Pruned), "release"), err
-	}})
-	if err != nil {
-		r.report.warn(err.Error())
+	})
+	if s.err != nil {
+		r.report.warn(s.err.Error())
 	}
 }
 

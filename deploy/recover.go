@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,48 +18,62 @@ import (
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
 func Recover(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationRecover, (*run).recoverAll, (*run).dryRecover)
+	return begin(ctx, o, d, OperationRecover, work{
+		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
+		dry: func(_ context.Context, r *run) error {
+			_, err := r.dryLeft()
+			return err
+		},
+	})
 }
 
 func (r *run) recoverAll(ctx context.Context) error {
-	if err := r.inOrder(ctx, step{"recover", r.recoverLeft}); err != nil {
-		return err
+	s := r.inOrder()
+	left := take(ctx, s, "recover", r.recoverLeft)
+	if s.err != nil || len(left.unsettled) == 0 {
+		return s.err
 	}
-	if len(r.unsettled) == 0 {
-		return nil
-	}
-	problems := r.each(ctx, step{"settle", r.settle}, step{"retire", r.retire})
+	rest := r.each()
+	unsettled := take(ctx, rest, "settle", left.run.settle(left.change, left.unsettled))
+	rest.do(ctx, "retire", left.run.retire(left.cut))
 	if ctx.Err() != nil {
-		return errors.Join(ctx.Err(), problems)
+		return errors.Join(ctx.Err(), rest.err)
 	}
-	return exit.As(exit.ErrUnverified, errors.Join(problems, r.forget()))
+	return exit.As(exit.ErrUnverified, errors.Join(rest.err, left.run.forget(unsettled)))
+}
+
+// recovery is what has become of an interrupted deploy.
+type recovery struct {
+	run *run // the interrupted one, as its journal tells; nil: there was none
+	change
+	unsettled Plan // moves whose old release may still come back
+}
+
+// interrupted is the run of a journal, carried on by this one.
+func (r *run) interrupted(left Journal) *run {
+	o := r.Options
+	o.Reset = left.Reset
+	return &run{Options: o, Deps: r.Deps, id: r.id, began: r.began, report: r.report, store: r.store, journal: left}
 }
 
 // recoverLeft puts right what an interrupted deploy left. It does not wait for
 // busy workers: those moves are carried on as unsettled, and the deploy that
 // follows, or Recover, settles them with its own.
-func (r *run) recoverLeft(ctx context.Context) (string, error) {
+func (r *run) recoverLeft(ctx context.Context) (recovery, string, error) {
 	left, err := readJournal(r.App.journalFile())
 	if err != nil {
-		return "", err
+		return recovery{}, "", err
 	}
 	if err := r.removeLeftovers(ctx); err != nil {
-		return "", err
+		return recovery{}, "", err
 	}
 	if left == nil {
-		return r.recovered(), nil
+		return recovery{}, r.recovered(), nil
 	}
-	own, reset := r.journal, r.Reset
-	r.journal, r.Reset = *left, left.Reset
-	err = r.recoverFrom(ctx, *left)
-	if r.report.Operation == OperationRecover {
-		return r.recovered(), err
-	}
-	r.journal, r.Reset, r.cut, r.renewals = own, reset, nil, renewals{}
-	if r.Reset == ResetNever {
-		r.caches = nil
-	}
-	return r.recovered(), err
+	steady, cancel := uninterrupted(ctx, steadyTime)
+	defer cancel()
+	done, err := r.interrupted(*left).finishOrUndo(steady)
+	return done, r.recovered(), err
 }
 
 func (r *run) recovered() string {
@@ -94,8 +109,8 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 			places = append(places, state.Place())
 		}
 	}
-	links, err := removeTemporary(places)
-	for _, path := range links {
+	removed, err := removeTemporary(places)
+	for _, path := range removed {
 		r.tell("removed the temporary link %s", path)
 	}
 	if err != nil || r.App.Map == "" {
@@ -108,108 +123,111 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	return err
 }
 
-func (r *run) recoverFrom(ctx context.Context, left Journal) error {
-	steady, cancel := uninterrupted(ctx, steadyTime)
-	defer cancel()
-	switch {
-	case left.Phase == PhaseSettled:
-		return r.recoverSettled(steady, left)
-	case left.Phase.Forward():
-		return r.recoverForward(steady, left)
-	case left.Phase == PhaseSwitching:
-		return r.recoverBack(steady, left)
+// finishOrUndo brings the run of a journal to an end.
+func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
+	switch r.journal.Phase.direction() {
+	case finishing:
+		return r.recoverForward(ctx)
+	case undoing:
+		return r.recoverBack(ctx)
 	default:
-		return r.recoverStaging(steady, left)
+		return r.recoverStaging(ctx)
 	}
 }
 
 // recoverStaging removes releases that no link leads to yet.
-func (r *run) recoverStaging(ctx context.Context, left Journal) error {
-	r.unsettled = left.Unsettled
-	made := slices.Clone(left.Repeats)
-	if left.Made {
-		made = append(made, left.Release)
+func (r *run) recoverStaging(ctx context.Context) (recovery, error) {
+	done := recovery{run: r, unsettled: r.journal.Unsettled}
+	made := slices.Clone(r.journal.Repeats)
+	if r.journal.Made {
+		made = append(made, r.journal.Release)
 	}
 	live, err := r.App.InUse()
 	if err != nil {
-		return err
+		return done, err
 	}
 	for _, id := range made {
 		if _, err := r.store.Get(id); err != nil || live.IDs()[id] {
 			continue
 		}
 		if err := r.store.Remove(ctx, id); err != nil {
-			return err
+			return done, err
 		}
 		r.tell("removed release %s, which never went live", id)
 	}
-	return r.forget()
+	return done, r.forget(done.unsettled)
 }
 
-// recoverBack undoes a switch that was interrupted between its renames.
-func (r *run) recoverBack(ctx context.Context, left Journal) error {
-	connectErr := errors.Join(r.connect(ctx), r.expectedRenewals(left))
-	linkErr, cacheErr := r.putBack(ctx)
+// recoverBack undoes a switch that was interrupted between its renames. Nobody
+// knows whether what had to come with it had begun.
+func (r *run) recoverBack(ctx context.Context) (recovery, error) {
+	done, left := recovery{run: r}, r.journal
+	found, connectErr := r.connect(ctx, nil)
+	need, pendingErr := r.expectedRenewals()
+	back, linkErr, cacheErr := r.putBack(ctx, prepared{change: change{server: found}, fit: need}, crossing{begun: true})
 	if linkErr != nil {
-		return exit.As(exit.ErrUnverified, linkErr)
+		return done, exit.As(exit.ErrUnverified, linkErr)
 	}
+	done.change, done.unsettled = back, stillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
-	undone := left.Undoing
-	if undone == "" {
-		undone = "interrupted"
+	if err := r.record(r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
+		return done, err
 	}
-	if err := r.record(r.event(undone)); err != nil {
-		return err
-	}
-	return r.afterLinks(errors.Join(connectErr, cacheErr))
+	return r.afterLinks(done, errors.Join(connectErr, pendingErr, cacheErr))
 }
 
-// recoverForward finishes a switch whose links had all moved.
-func (r *run) recoverForward(ctx context.Context, left Journal) error {
-	r.unsettled = stillUnsettled(left.Moves, left.Unsettled)
-	if err := errors.Join(r.mapFromLinks(), r.record(r.event(""))); err != nil {
-		return err
+// recoverForward finishes a switch whose links had all moved. One that is settled
+// but for some workers has nothing to put right: a deploy that follows reaches
+// these together with its own.
+func (r *run) recoverForward(ctx context.Context) (recovery, error) {
+	left := r.journal
+	done := recovery{run: r, unsettled: stillUnsettled(left.Moves, left.Unsettled)}
+	if left.Phase == PhaseSettled {
+		if r.report.Operation != OperationRecover {
+			return done, nil
+		}
+	} else {
+		if err := errors.Join(r.mapFromLinks(), r.record(r.event("", ""))); err != nil {
+			return done, err
+		}
+		r.tell("%s of %s was interrupted after its links had moved: it is live; its checks and after_switch hooks were not all run", left.Operation, left.Release)
 	}
-	r.tell("%s of %s was interrupted after its links had moved: it is live; its checks and after_switch hooks were not all run", left.Operation, left.Release)
-	return r.recoverCaches(ctx, left)
-}
-
-// recoverSettled has nothing to put right: it has to reach workers that could
-// not be reached before. A deploy that follows does that together with its own.
-func (r *run) recoverSettled(ctx context.Context, left Journal) error {
-	r.unsettled = stillUnsettled(left.Moves, left.Unsettled)
-	if r.report.Operation != OperationRecover {
-		return nil
-	}
-	return r.recoverCaches(ctx, left)
-}
-
-func (r *run) recoverCaches(ctx context.Context, left Journal) error {
-	err := r.connect(ctx)
-	if err == nil && r.caches != nil {
-		if r.cut, err = r.watchLinks(ctx, cacheLinks(nil, r.unsettled)); err == nil {
-			err = errors.Join(r.finishRenewals(ctx, left), r.renewLeft(ctx), r.cutOver(ctx))
+	found, err := r.connect(ctx, nil)
+	done.change = change{server: found, plan: left.Moves}
+	if err == nil && found.caches != nil {
+		if done.cut, err = r.watch(ctx, found, cacheLinks(nil, done.unsettled)); err == nil {
+			err = r.finishCaches(ctx, done.change)
 		}
 	}
-	return r.afterLinks(err)
+	return r.afterLinks(done, err)
+}
+
+// finishCaches does all at once that an interrupted deploy left to be done after
+// its links had moved.
+func (r *run) finishCaches(ctx context.Context, seen change) error {
+	var err error
+	if r.journal.Phase != PhaseSettled {
+		err = r.finishRenewals(ctx, seen)
+	}
+	return errors.Join(err, r.renewLeft(ctx, seen), r.cutOver(ctx, seen.cut))
 }
 
 // afterLinks writes down that the links are right and what is left for the
 // caches. With no cache to care for nothing is.
-func (r *run) afterLinks(cacheErr error) error {
+func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
 	if r.Reset == ResetNever {
-		r.unsettled = nil
+		done.unsettled = nil
 	}
-	if err := r.forget(); err != nil {
-		return err
+	if err := r.forget(done.unsettled); err != nil {
+		return done, err
 	}
 	switch {
 	case cacheErr == nil:
-		return nil
+		return done, nil
 	case r.report.Operation != OperationRecover:
 		r.report.warn("recover: " + cacheErr.Error()) // what follows meets the same caches
-		return nil
+		return done, nil
 	}
-	return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
+	return done, hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
 		`run "relink recover" again when the pools answer; a pool that was restarted since holds nothing old`)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"relink/internal/hint"
@@ -21,7 +22,6 @@ type renewals struct {
 	reloads []opcache.Order // of masters, in the same moment as the links move
 	workers []string        // addresses of the pools whose workers end right after that
 	why     []string        // in words
-	begun   bool
 }
 
 func (n renewals) describe() string {
@@ -36,50 +36,46 @@ func (n renewals) describe() string {
 }
 
 // joined leaves out what is empty.
-func joined(parts ...string) string {
-	var said []string
-	for _, part := range parts {
-		if part != "" {
-			said = append(said, part)
-		}
-	}
-	return strings.Join(said, "; ")
+func joined(parts ...string) string { return joinedBy("; ", parts...) }
+
+func joinedBy(separator string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), separator)
 }
 
-// decideRenewals asks each FPM master, before anything moves, whether it can
+// findRenewals asks each FPM master, before anything moves, whether it can
 // follow the links without new processes, and whether it would survive a reload.
-func (r *run) decideRenewals(ctx context.Context) error {
-	sites, err := r.sites()
+func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err error) {
+	sites, err := r.sites(seen.plan)
 	if err != nil {
-		return err
+		return need, err
 	}
-	all, err := r.cut.Renewals(ctx, sites)
+	all, err := seen.cut.Renewals(ctx, sites)
 	if err != nil {
-		return fmt.Errorf("nothing was changed: %w", err)
+		return need, fmt.Errorf("nothing was changed: %w", err)
 	}
 	for _, one := range all {
 		switch one.Action {
 		case opcache.ReloadFPM, opcache.ReloadApache:
-			r.renewals.reloads = append(r.renewals.reloads, one.Order())
+			need.reloads = append(need.reloads, one.Order())
 		case opcache.EndWorkers:
-			r.renewals.workers = append(r.renewals.workers, one.Pools...)
-			r.renewals.why = append(r.renewals.why, one.Texts()...)
+			need.workers = append(need.workers, one.Pools...)
+			need.why = append(need.why, one.Texts()...)
 		}
 		for _, note := range one.Notes {
 			r.report.warn(note)
 		}
 	}
-	return nil
+	return need, nil
 }
 
 // sites are all instances, those that stay included: what a master preloads is
 // for all of them.
-func (r *run) sites() ([]opcache.Link, error) {
+func (r *run) sites(plan Plan) ([]opcache.Link, error) {
 	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
 	}
-	moving := cacheLinks(r.plan, nil)
+	moving := cacheLinks(plan, nil)
 	all := append([]opcache.Link{}, moving...)
 	named := map[string]bool{}
 	for _, link := range moving {
@@ -97,11 +93,11 @@ func (r *run) sites() ([]opcache.Link, error) {
 // rehearseRenewals makes sure that the reloads may be done, and waits until it is
 // quiet enough for them: once the links have moved each page of the new release
 // fails until the reload, so that nothing is waited for then.
-func (r *run) rehearseRenewals(ctx context.Context) error {
-	if len(r.renewals.reloads) == 0 {
+func rehearseRenewals(ctx context.Context, caches Caches, need renewals) error {
+	if len(need.reloads) == 0 {
 		return nil
 	}
-	err := r.caches.Rehearse(ctx, r.renewals.reloads)
+	err := caches.Rehearse(ctx, need.reloads)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -109,7 +105,7 @@ func (r *run) rehearseRenewals(ctx context.Context) error {
 		return nil
 	}
 	var why []string
-	for _, order := range r.renewals.reloads {
+	for _, order := range need.reloads {
 		why = append(why, order.Decision.Texts()...)
 	}
 	err = fmt.Errorf("nothing was changed: %w: it has to reload with the switch, because %s: %w", ErrRenewal, strings.Join(why, "; "), err)
@@ -121,7 +117,7 @@ func (r *run) rehearseRenewals(ctx context.Context) error {
 
 // wouldRenew names the reloads that will come with the switch, as far as they are
 // known before there is a release, and tells whether there are any.
-func (r *run) wouldRenew(ctx context.Context) (reloads bool, err error) {
+func (r *run) wouldRenew(ctx context.Context, plan Plan) (reloads bool, err error) {
 	if r.Reset == ResetNever || r.Glance == nil {
 		return false, nil
 	}
@@ -132,19 +128,19 @@ func (r *run) wouldRenew(ctx context.Context) (reloads bool, err error) {
 	if err != nil || caches == nil {
 		return false, err
 	}
-	sites, err := r.sites()
+	sites, err := r.sites(plan)
 	if err != nil {
 		return false, err
 	}
 	all, err := caches.Preloads(ctx, sites)
 	for _, one := range all {
 		if one.Reloads() {
-			server := "PHP-FPM"
+			who := "PHP-FPM"
 			if one.Action == opcache.ReloadApache {
-				server = "Apache"
+				who = "Apache"
 			}
 			reloads = true
-			r.would("reload %s (%s) with the switch: %s", server, one.Pools[0], strings.Join(one.Texts(), "; "))
+			r.would("reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
 	return reloads, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"relink/deploy/release"
@@ -13,45 +14,48 @@ import (
 )
 
 // separate is the step in which the rule of paths is kept (apart).
-func (r *run) separate(ctx context.Context) (string, error) {
-	chosen := len(r.Instances)
-	if err := r.apart(func(of string) (Destination, error) { return r.repeatOne(ctx, of) }); err != nil {
-		return "", err
+func (r *run) separate(found server, to coming) step[coming] {
+	return func(ctx context.Context) (coming, string, error) {
+		goals, err := r.apart(found, to, func(of string) (Destination, error) { return r.repeatOne(ctx, of) })
+		if err != nil {
+			return to, "", err
+		}
+		to.goals = goals
+		return r.goingTo(to), r.separated(to), nil
 	}
-	r.goesTo(commonest(r.to[:chosen]))
-	return r.separated(), nil
 }
 
 // separated tells, for the line of the step, who moves along and what was made.
-func (r *run) separated() string {
-	var parts []string
-	if n := len(r.staying); n > 0 {
-		parts = append(parts, ui.Plural(n, "other instance")+" to the same release under a new path")
+func (r *run) separated(to coming) string {
+	var along string
+	if n := len(to.goals) - len(to.chosen()); n > 0 {
+		along = ui.Plural(n, "other instance") + " to the same release under a new path"
 	}
-	return strings.Join(append(parts, r.journal.Repeats...), ", ")
+	return joinedBy(", ", along, strings.Join(r.journal.Repeats, ", "))
 }
 
-// goesTo names the release that the run is about.
-func (r *run) goesTo(id string) {
-	if r.release.ID == id {
-		return
+// goingTo names the release that the run is about: the one that most go to.
+func (r *run) goingTo(to coming) coming {
+	if id := commonest(to.chosen()); id != to.release.ID {
+		r.report.Release = id
+		to.release = release.Release{Manifest: release.Manifest{ID: id, Commit: to.release.Commit}, Path: r.App.releaseDir(id)}
 	}
-	r.report.Release = id
-	r.release = release.Release{Manifest: release.Manifest{ID: id}, Path: r.App.releaseDir(id)}
+	return to
 }
 
+// repeatOne seals a repeat under a name that is in the journal before it is there.
 func (r *run) repeatOne(ctx context.Context, of string) (Destination, error) {
 	id := r.store.NewID(r.began, r.labelOf(of))
-	r.journal.Repeats, r.journal.Unsettled = append(r.journal.Repeats, id), r.unsettled
-	if err := r.note(PhaseStaging); err != nil {
+	r.journal.Repeats = append(r.journal.Repeats, id)
+	err := r.note(PhaseStaging)
+	if err == nil {
+		_, err = r.store.Repeat(ctx, of, id)
+	}
+	if err != nil { // it is not there
+		r.journal.Repeats = slices.DeleteFunc(r.journal.Repeats, func(one string) bool { return one == id })
 		return Destination{}, err
 	}
-	sealed, err := r.store.Repeat(ctx, of, id)
-	if err != nil {
-		return Destination{}, err
-	}
-	r.made = append(r.made, sealed.ID)
-	return r.App.destination(sealed.ID), nil
+	return r.App.destination(id), nil
 }
 
 // labelOf names a repeat by the ref that it was made of.
@@ -66,10 +70,10 @@ func (r *run) labelOf(of string) string {
 // mayReturn allows a way back to a folder that is no release, and whose path
 // cannot be made new, only if every instance that was on it takes it: of the
 // others, OPcache may hold keys that would lead there too.
-func (r *run) mayReturn(to Destination, history []Event) error {
+func (r *run) mayReturn(to Destination, goals []goal, history []Event) error {
 	returns := map[string]bool{}
-	for i, one := range r.to {
-		returns[r.Instances[i].Name] = one == to
+	for _, g := range goals {
+		returns[g.instance.Name] = g.chosen && g.to == to
 	}
 	var staying []string
 	for _, instance := range r.App.Instances {
@@ -95,22 +99,30 @@ func wasOn(history []Event, instance, release string) bool {
 	return false
 }
 
-// original names the content of a release: the one that it repeats, or itself.
-func (r *run) original(id string) string {
-	content, known := r.contents[id]
+// contents names what releases hold, and reads each manifest once.
+type contents struct {
+	store *release.Store
+	known map[string]string
+}
+
+func newContents(store *release.Store) contents { return contents{store, map[string]string{}} }
+
+// of names the content of a release: the one that it repeats, or itself.
+func (c contents) of(id string) string {
+	content, known := c.known[id]
 	if !known {
 		content = id
-		if one, err := r.store.Get(id); err == nil {
+		if one, err := c.store.Get(id); err == nil {
 			content = one.Content()
 		}
-		r.contents[id] = content
+		c.known[id] = content
 	}
 	return content
 }
 
-// nameContent notes what a target repeats: the history is read when it is gone.
-func (r *run) nameContent(t *Target) {
-	if content := r.original(t.Release); content != t.Release {
+// complete notes what a target repeats: the history is read when it is gone.
+func (c contents) complete(t *Target) {
+	if content := c.of(t.Release); content != t.Release {
 		t.Content = content
 	}
 }

@@ -3,46 +3,49 @@ package deploy
 import (
 	"context"
 
+	"relink/deploy/release"
 	"relink/opcache"
 )
 
 // restart decides whether the cache has to be restarted, and does it if it is
 // quiet; with --reset always the decision is made already. What is put off stays
 // in the state folder, for the next command or the service.
-func (r *run) restart(ctx context.Context) (string, error) {
-	if r.caches == nil {
-		return "", nil
+func (r *run) restart(caches Caches, rel release.Release) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if caches == nil {
+			return "", nil
+		}
+		if err := r.countShared(ctx, caches, rel.ID); err != nil {
+			return "", err
+		}
+		unused, err := r.unused()
+		if err != nil {
+			return "", err
+		}
+		// No earlier reading: the hit rate since would be that of the warm. What is
+		// preloaded was renewed with the switch.
+		upkeep := opcache.Upkeep{
+			Thresholds: r.Thresholds, Release: r.App.releaseDir(rel.ID), Unused: unused,
+			Ledger: r.ledger(),
+		}
+		if r.Reset == ResetAlways {
+			upkeep.Always = "--reset always"
+		}
+		result, err := caches.Keep(ctx, upkeep)
+		r.report.restarted(result)
+		if err != nil {
+			return "", err
+		}
+		usage, err := caches.Usage(ctx)
+		r.report.Memory.After = memoryOf(usage)
+		return result.Action(), err
 	}
-	root := r.App.releaseDir(r.release.ID)
-	if err := r.countShared(ctx, root); err != nil {
-		return "", err
-	}
-	unused, err := r.unused()
-	if err != nil {
-		return "", err
-	}
-	// No earlier reading: the hit rate since would be that of the warm. What is
-	// preloaded was renewed with the switch.
-	upkeep := opcache.Upkeep{
-		Thresholds: r.Thresholds, Release: root, Unused: unused,
-		Ledger: r.ledger(),
-	}
-	if r.Reset == ResetAlways {
-		upkeep.Always = "--reset always"
-	}
-	result, err := r.caches.Keep(ctx, upkeep)
-	r.report.restarted(result)
-	if err != nil {
-		return "", err
-	}
-	usage, err := r.caches.Usage(ctx)
-	r.report.Memory.After = memoryOf(usage)
-	return result.Action(), err
 }
 
 // countShared measures what the instances save by sharing the release.
-func (r *run) countShared(ctx context.Context, root string) error {
-	held, err := r.caches.Footprints(ctx, []string{root})
+func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
+	root := r.App.releaseDir(id)
+	held, err := caches.Footprints(ctx, []string{root})
 	if err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (r *run) countShared(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	r.report.SharedBy, r.report.LiveBytes = r.App.on(r.release.ID, live), held[root].Bytes
+	r.report.SharedBy, r.report.LiveBytes = r.App.on(id, live), held[root].Bytes
 	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -18,61 +19,67 @@ var ErrBadRelease = errors.New("marked bad")
 // Rollback brings o.Instances back to o.To, or each to the release that it had
 // before, by the same steps as a deploy.
 func Rollback(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationRollback, (*run).rollback, (*run).dryRollback)
+	return begin(ctx, o, d, OperationRollback, work{
+		real: func(ctx context.Context, r *run) error { return r.rollback(ctx, o.To) },
+		dry:  func(ctx context.Context, r *run) error { return r.dryRollback(ctx, o.To) },
+	})
 }
 
-func (r *run) rollback(ctx context.Context) error {
-	if err := r.inOrder(ctx,
-		step{"recover", r.recoverLeft},
-		step{"preflight", r.preflight},
-		step{"choose", r.choose},
-	); err != nil {
-		return r.abandon(ctx, err)
+func (r *run) rollback(ctx context.Context, id string) error {
+	s := r.inOrder()
+	left := take(ctx, s, "recover", r.recoverLeft)
+	r.journal.Unsettled = left.unsettled
+	found := take(ctx, s, "preflight", r.preflight(left.server))
+	to := take(ctx, s, "choose", r.choose(found, id))
+	if s.err != nil {
+		return r.abandon(ctx, s.err, prepared{})
 	}
-	if len(r.plan.Needed()) == 0 {
+	if !slices.ContainsFunc(to.goals, goal.moves) {
 		r.report.warn("every link leads there already")
 		return nil
 	}
-	return r.bringLive(ctx)
+	return r.bringLive(ctx, found, to)
 }
 
 // choose finds where each instance goes back to.
-func (r *run) choose(context.Context) (string, error) {
-	if err := r.findTargets(); err != nil {
-		return "", err
+func (r *run) choose(found server, id string) step[coming] {
+	return func(context.Context) (to coming, summary string, err error) {
+		if to.goals, err = r.findTargets(found.states, id); err != nil {
+			return to, "", err
+		}
+		if _, err := r.planMoves(found, to.goals); err != nil {
+			return to, "", err
+		}
+		to = r.goingTo(to)
+		return to, to.release.ID, nil
 	}
-	if err := r.planMoves(); err != nil {
-		return "", err
-	}
-	r.goesTo(commonest(r.to))
-	return r.release.ID, nil
 }
 
-func (r *run) findTargets() error {
-	if r.To != "" {
-		r.to = r.everywhere(r.App.destination(r.To))
-		return r.mayServe(r.to[0])
+// findTargets sends all to the release of this id, or each to the one before.
+func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
+	if id != "" {
+		return r.everywhere(states, id), r.mayServe(r.App.destination(id))
 	}
 	history, err := readHistory(r.App.historyFile())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.to = make([]Destination, len(r.Instances))
+	to := make([]Destination, len(states))
 	var failed []error
 	checked := map[Destination]bool{}
 	for i, instance := range r.Instances {
-		if r.to[i], err = r.targetBefore(history, instance, r.states[i]); err == nil && !checked[r.to[i]] {
-			checked[r.to[i]] = true
-			err = r.mayServe(r.to[i])
+		if to[i], err = r.targetBefore(history, instance, states[i]); err == nil && !checked[to[i]] {
+			checked[to[i]] = true
+			err = r.mayServe(to[i])
 		}
 		failed = append(failed, err)
 	}
-	return errors.Join(failed...)
+	return r.goals(states, to), errors.Join(failed...)
 }
 
 func (r *run) targetBefore(history []Event, instance Instance, state links.State) (Destination, error) {
 	current := targetOf(state, r.App.realReleases())
-	r.nameContent(&current)
+	newContents(r.store).complete(&current)
 	target, found := before(history, instance.Name, current)
 	if !found {
 		return Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, orNone(current.Release)),

@@ -17,44 +17,85 @@ import (
 // could not be done.
 var ErrNoRoom = errors.New("OPcache has no room for the new release")
 
-// room sees to it that the new release finds its place in the caches. Where a
-// restart has to make it, that is decided here, before anything moves: in a full
-// cache the new release would run uncached, and PHP restart the cache by itself.
-func (r *run) room(ctx context.Context) (string, error) {
-	if r.cut == nil {
-		return "", nil
+// fit tells what the new release needs beside the sweep and the invalidation.
+type fit struct {
+	renewals
+	instead  []opcache.Order // restarts for room that come right after the switch
+	expected *expectation    // that all these are pending; nil: not yet, or there are none
+}
+
+// orders are all restarts that come with the switch.
+func (f fit) orders() []opcache.Order {
+	return slices.Concat(f.reloads, f.instead)
+}
+
+// expectation is the note that restarts are pending.
+type expectation struct{ takeBack func() error }
+
+// begun: whoever restarts keeps the note from here on.
+func (e *expectation) begun() {
+	if e != nil {
+		e.takeBack = nil
 	}
-	if err := r.decideRenewals(ctx); err != nil || r.Reset == ResetAlways {
-		return r.renewals.describe(), err
+}
+
+// withdraw takes back that restarts are pending, where none has begun.
+func (e *expectation) withdraw() error {
+	if e == nil || e.takeBack == nil {
+		return nil
 	}
-	unused, err := r.unusedBefore()
-	if err != nil {
-		return "", err
+	defer e.begun()
+	return e.takeBack()
+}
+
+// room checks, per cache, whether the new release fits beside the old one. Where it
+// does not, the cache restarts now or with the switch, which is decided here, before
+// anything moves: in a full cache the new release would run uncached, and PHP
+// restart the cache by itself.
+func (r *run) room(seen change) step[fit] {
+	return func(ctx context.Context) (need fit, summary string, err error) {
+		if seen.cut == nil {
+			return need, "", nil
+		}
+		if need.renewals, err = r.findRenewals(ctx, seen); err != nil || r.Reset == ResetAlways {
+			return need, need.renewals.describe(), err
+		}
+		unused, err := r.unusedBefore(seen.plan)
+		if err != nil {
+			return need, "", err
+		}
+		places, err := seen.cut.Room(ctx, unused)
+		if err != nil {
+			return need, "", err
+		}
+		before, instead := r.sortPlaces(places)
+		need.instead = instead
+		if len(before) > 0 {
+			if err := r.makeRoom(ctx, seen.caches, before, Occasion{Unused: unused}); err != nil {
+				return need, "", err
+			}
+			if _, err := seen.cut.Room(ctx, unused); err != nil { // for the warm
+				return need, "", err
+			}
+		}
+		return need, joined(need.renewals.describe(), describeRoom(len(before), len(instead))), nil
 	}
-	places, err := r.cut.Room(ctx, unused)
-	if err != nil {
-		return "", err
-	}
-	var before []opcache.Order
+}
+
+// sortPlaces are the restarts for room: those to be done before the switch, and
+// those that have to come with it.
+func (r *run) sortPlaces(places []opcache.Place) (before, instead []opcache.Order) {
 	for _, place := range places {
 		switch place.Room {
 		case opcache.RoomAfter:
 			before = append(before, place.Order())
 		case opcache.RoomInstead:
-			r.instead = append(r.instead, place.Order())
+			instead = append(instead, place.Order())
 		case opcache.RoomNone:
 			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
-	if len(before) > 0 {
-		if err := r.makeRoom(ctx, before, Occasion{Unused: unused}); err != nil {
-			return "", err
-		}
-		if _, err := r.cut.Room(ctx, unused); err != nil { // for the warm
-			return "", err
-		}
-	}
-	return joined(r.renewals.describe(), describeRoom(len(before), len(r.instead))), nil
+	return before, instead
 }
 
 func describeRoom(before, instead int) string {
@@ -68,8 +109,8 @@ func describeRoom(before, instead int) string {
 }
 
 // makeRoom restarts caches while the old release is live everywhere.
-func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, on Occasion) error {
-	outcome, err := r.restartNow(ctx, orders, on)
+func (r *run) makeRoom(ctx context.Context, caches Caches, orders []opcache.Order, on Occasion) error {
+	outcome, err := r.restartNow(ctx, caches, orders, on)
 	switch {
 	case len(outcome.Pending) > 0:
 		return r.withoutRestart(errors.New(outcome.Pending[0].Last))
@@ -80,8 +121,8 @@ func (r *run) makeRoom(ctx context.Context, orders []opcache.Order, on Occasion)
 }
 
 // restartNow carries out restarts that are part of the deploy.
-func (r *run) restartNow(ctx context.Context, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
-	outcome, err := r.caches.Restart(ctx, r.ledger(), orders, on)
+func (r *run) restartNow(ctx context.Context, caches Caches, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
+	outcome, err := caches.Restart(ctx, r.ledger(), orders, on)
 	result := opcache.UpkeepResult{Outcome: outcome}
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, opcache.Decided{Pools: order.Pools, Decision: order.Decision})
@@ -106,19 +147,21 @@ func (r *run) withoutRestart(why error) error {
 
 // quiet waits, where a cache has to restart with the switch, until nothing speaks
 // against that. Until then the old release serves at its usual speed.
-func (r *run) quiet(ctx context.Context) (string, error) {
-	if err := r.rehearseRenewals(ctx); err != nil || len(r.instead) == 0 {
-		return "", err
+func (r *run) quiet(caches Caches, need fit) step[fit] {
+	return func(ctx context.Context) (fit, string, error) {
+		if err := rehearseRenewals(ctx, caches, need.renewals); err != nil || len(need.instead) == 0 {
+			return need, "", err
+		}
+		err := caches.Rehearse(ctx, need.instead)
+		switch {
+		case ctx.Err() != nil:
+			return need, "", ctx.Err()
+		case err != nil:
+			need.instead = nil
+			return need, "", r.withoutRestart(err)
+		}
+		return need, "", nil
 	}
-	err := r.caches.Rehearse(ctx, r.instead)
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case err != nil:
-		r.instead = nil
-		return "", r.withoutRestart(err)
-	}
-	return "", nil
 }
 
 // renewWait is for a quiet moment once the links have moved. It was quiet right
@@ -127,26 +170,28 @@ const renewWait = 20 * time.Second
 
 // renew restarts, right after the links have moved, the caches that cannot hold
 // both releases, with the new one warm. Until then the keys of the old one serve.
-func (r *run) renew(ctx context.Context) (string, error) {
-	if len(r.instead) == 0 {
-		return "", nil
+func (r *run) renew(ready prepared) step[bool] {
+	return func(ctx context.Context) (begun bool, summary string, err error) {
+		if len(ready.fit.instead) == 0 {
+			return false, "", nil
+		}
+		return r.renewInto(ctx, ready.change, ready.fit)
 	}
-	return r.renewInto(ctx, r.plan)
 }
 
-func (r *run) renewInto(ctx context.Context, plan Plan) (string, error) {
+func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool, summary string, err error) {
 	unused, err := r.unused()
 	if err != nil {
-		return "", err
+		return false, "", err
 	}
-	on := Occasion{Unused: unused, Moved: r.movedTo(plan, unused), Wait: renewWait}
-	r.renewed, r.unexpect = true, nil
-	outcome, err := r.restartNow(ctx, r.instead, on)
+	on := Occasion{Unused: unused, Moved: r.movedTo(seen.plan, unused), Wait: renewWait}
+	need.expected.begun()
+	outcome, err := r.restartNow(ctx, seen.caches, need.instead, on)
 	r.report.warmedBy(outcome)
 	if len(outcome.Pending) > 0 {
-		return "never quiet", err
+		return true, "never quiet", err
 	}
-	return ui.Plural(len(r.instead), "cache") + " restarted", err
+	return true, ui.Plural(len(need.instead), "cache") + " restarted", err
 }
 
 // movedTo tells where the hot scripts of the releases that nobody uses after the
@@ -171,41 +216,32 @@ func (r *Report) warmedBy(outcome opcache.Outcome) {
 
 // renewLeft does the restarts that a deploy died before, while the keys of the
 // old release still serve: once those are gone, the new one runs uncached.
-func (r *run) renewLeft(ctx context.Context) error {
+func (r *run) renewLeft(ctx context.Context, seen change) error {
 	pending, err := opcache.ReadPending(r.App.State)
 	if err != nil || len(pending) == 0 {
 		return err
 	}
-	usages, err := r.caches.Usage(ctx)
+	usages, err := seen.caches.Usage(ctx)
 	if err != nil {
 		return err
 	}
+	var need fit
 	for _, p := range pending {
 		if p.MakesRoom() && p.StillWanted(usages) {
-			r.instead = append(r.instead, p.Order())
+			need.instead = append(need.instead, p.Order())
 		}
 	}
-	if len(r.instead) > 0 {
-		_, err = r.renewInto(ctx, r.journal.Moves)
+	if len(need.instead) > 0 {
+		_, _, err = r.renewInto(ctx, seen, need)
 	}
-	r.instead, r.renewed = nil, false // what follows is about another switch
 	return err
-}
-
-// expectNothing takes back that restarts are pending, where none has begun.
-func (r *run) expectNothing() error {
-	if r.unexpect == nil {
-		return nil
-	}
-	defer func() { r.unexpect = nil }()
-	return r.unexpect()
 }
 
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
-func (r *run) unusedBefore() ([]string, error) {
+func (r *run) unusedBefore(plan Plan) ([]string, error) {
 	unused, err := r.unused()
 	return slices.DeleteFunc(unused, func(folder string) bool {
-		return slices.ContainsFunc(r.to, func(to Destination) bool { return r.App.releaseDir(to.Release) == folder })
+		return slices.ContainsFunc(plan, func(m Move) bool { return r.App.releaseDir(m.To.Release) == folder })
 	}), err
 }

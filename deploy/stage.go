@@ -7,39 +7,42 @@ import (
 	"slices"
 
 	"relink/deploy/release"
+	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
 // stage makes the release beside the others. Nothing that serves sees it.
-func (r *run) stage(ctx context.Context) (string, error) {
-	if same, err := r.sameAlready(); err != nil || same.ID != "" {
-		r.release, r.report.Release, r.to = same, same.ID, r.everywhere(r.App.destination(same.ID))
-		return same.ID + ", which other instances are on already", err
+func (r *run) stage(found server, resolved source.Resolved) step[coming] {
+	return func(ctx context.Context) (to coming, summary string, err error) {
+		same, err := r.sameAlready(found.states, resolved)
+		if err != nil || same.ID != "" {
+			r.report.Release = same.ID
+			return coming{release: same, goals: r.everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
+		}
+		id := r.store.NewID(r.began, resolved.Label)
+		r.report.Release = id
+		r.journal.Release, r.journal.Made = id, true
+		if err := r.note(PhaseStaging); err != nil {
+			return to, "", err
+		}
+		made, err := r.makeRelease(ctx, id, resolved)
+		if err != nil {
+			return to, "", err
+		}
+		// Its real path is known only now.
+		to = coming{release: made, goals: r.everywhere(found.states, id), made: []string{id}}
+		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(PhaseStaged)
 	}
-	id := r.store.NewID(r.began, r.resolved.Label)
-	r.release = release.Release{Manifest: release.Manifest{ID: id}, Path: r.store.Path(id)}
-	r.report.Release = id
-	r.journal.Release, r.journal.Made, r.journal.Unsettled = id, true, r.unsettled
-	if err := r.note(PhaseStaging); err != nil {
-		return "", err
-	}
-	staging, err := r.store.Stage(id)
-	if err != nil {
-		return "", err
-	}
-	if err := r.build(ctx, staging); err != nil {
-		return "", errors.Join(err, staging.Abort())
-	}
-	return fmt.Sprintf("%s, %d files, %s", id, r.release.Files, ui.Bytes(r.release.Bytes)), r.note(PhaseStaged)
 }
 
 // sameAlready finds a release of the very commit on which other instances are:
 // the rest of them are to share it, and OPcache needs no second copy. Where all
 // the chosen ones are on it already, somebody wants it built again.
-func (r *run) sameAlready() (release.Release, error) {
+func (r *run) sameAlready(states []links.State, resolved source.Resolved) (release.Release, error) {
 	none := release.Release{}
-	if r.Rebuild || r.resolved.Commit == "" {
+	if r.Rebuild || resolved.Commit == "" {
 		return none, nil
 	}
 	live, err := r.App.InUse()
@@ -51,88 +54,93 @@ func (r *run) sameAlready() (release.Release, error) {
 		return none, err
 	}
 	for _, one := range releases {
-		same := one.Sealed && one.Bad == nil && one.Commit == r.resolved.Commit && one.Source == r.resolved.Source
-		if same && live.IDs()[one.ID] && !r.allOn(one.ID) {
+		same := one.Sealed && one.Bad == nil && one.Commit == resolved.Commit && one.Source == resolved.Source
+		if same && live.IDs()[one.ID] && !r.allOn(states, one.ID) {
 			return one, nil
 		}
 	}
 	return none, nil
 }
 
-func (r *run) allOn(release string) bool {
-	for _, state := range r.states {
-		if targetOf(state, r.App.realReleases()).Release != release {
+func (r *run) allOn(states []links.State, id string) bool {
+	for _, state := range states {
+		if targetOf(state, r.App.realReleases()).Release != id {
 			return false
 		}
 	}
 	return true
 }
 
-// everywhere sends every instance to the same place.
-func (r *run) everywhere(to Destination) []Destination {
-	return slices.Repeat([]Destination{to}, len(r.Instances))
+// everywhere sends every chosen instance to the same release.
+func (r *run) everywhere(states []links.State, id string) []goal {
+	return r.goals(states, slices.Repeat([]Destination{r.App.destination(id)}, len(states)))
 }
 
-func (r *run) build(ctx context.Context, staging *release.Staging) error {
-	if err := r.fetch(ctx, staging.Path()); err != nil {
-		return err
+func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {
+	staging, err := r.store.Stage(id)
+	if err != nil {
+		return release.Release{}, err
+	}
+	made, err := r.build(ctx, staging, id, resolved)
+	if err != nil {
+		return made, errors.Join(err, staging.Abort())
+	}
+	return made, nil
+}
+
+func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {
+	if err := r.fetch(ctx, resolved, staging.Path()); err != nil {
+		return made, err
 	}
 	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
-		return err
+		return made, err
 	}
-	if err := r.hook(ctx, "build", r.App.Hooks.Build, staging.Path()); err != nil {
-		return err
+	unsealed := release.Release{Manifest: release.Manifest{ID: id, Commit: resolved.Commit}, Path: staging.Path()}
+	if err := r.hook(ctx, "build", r.App.Hooks.Build, unsealed); err != nil {
+		return made, err
 	}
 	if err := r.installProbe(staging.Path()); err != nil {
-		return err
+		return made, err
 	}
-	sealed, err := staging.Seal(ctx, r.manifest(), r.App.required()...)
-	if err != nil {
-		return err
-	}
-	r.release, r.made = sealed, append(r.made, sealed.ID)
-	r.to = r.everywhere(r.App.destination(sealed.ID)) // its real path is known only now
-	return nil
+	return staging.Seal(ctx, release.Manifest{
+		Source: resolved.Source, Ref: resolved.Ref, Commit: resolved.Commit,
+		Description: resolved.Description, SourceTime: resolved.Time,
+	}, r.App.required()...)
 }
 
-func (r *run) fetch(ctx context.Context, into string) error {
+func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) error {
 	ctx, cancel := r.fetchTime(ctx)
 	defer cancel()
 	update, end := r.progress("fetch", "KB")
 	defer end()
-	return r.Source.Fetch(ctx, r.resolved, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
+	return resolved.Fetch(ctx, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
 }
 
-func (r *run) manifest() release.Manifest {
-	return release.Manifest{
-		Source: r.resolved.Source, Ref: r.resolved.Ref, Commit: r.resolved.Commit,
-		Description: r.resolved.Description, SourceTime: r.resolved.Time,
+// runHook is a step of the hooks' commands.
+func (r *run) runHook(name string, commands []string, rel release.Release) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return some(len(commands), "command"), r.hook(ctx, name, commands, rel)
 	}
 }
 
-// hook runs the commands of one hook in dir.
-func (r *run) hook(ctx context.Context, name string, commands []string, dir string) error {
+// hook runs the commands of one hook in the release.
+func (r *run) hook(ctx context.Context, name string, commands []string, rel release.Release) error {
 	return release.RunHooks(ctx, name, commands, release.HookEnv{
-		Dir: dir, App: r.App.Name, Release: r.release.ID, ReleaseDir: dir, Previous: r.plan.Previous(), Ref: r.Ref, Commit: r.resolved.Commit,
+		Dir: rel.Path, App: r.App.Name, Release: rel.ID, ReleaseDir: rel.Path, Previous: r.report.Previous, Ref: r.Ref, Commit: rel.Commit,
 	}, r.App.Hooks.Timeout, func(line string) { r.Screen.Line("  %s: %s", name, line) })
 }
 
 // abandon is how a run ends that has changed nothing that serves: whatever it
 // made is removed.
-func (r *run) abandon(ctx context.Context, cause error) error {
+func (r *run) abandon(ctx context.Context, cause error, ready prepared) error {
 	tidy, cancel := uninterrupted(ctx, tidyTime)
 	defer cancel()
-	var failed []error
-	if r.links != nil {
-		failed = append(failed, r.links.discard())
-	}
-	failed = append(failed, r.discardMap(), r.expectNothing())
-	failed = append(failed, r.unwarm(tidy))
-	for _, id := range r.made {
+	failed := []error{ready.discard(), ready.fit.expected.withdraw(), r.unwarm(tidy, ready)}
+	for _, id := range r.made(ready) {
 		failed = append(failed, r.store.Remove(tidy, id))
 	}
 	if r.journal.Phase != "" {
-		failed = append(failed, r.forget())
+		failed = append(failed, r.forget(r.journal.Unsettled))
 	}
 	if left := errors.Join(failed...); left != nil {
 		cause = errors.Join(cause, hint.With(fmt.Errorf("clean up: %w", left), `run "relink recover"`))
@@ -141,17 +149,21 @@ func (r *run) abandon(ctx context.Context, cause error) error {
 }
 
 // unwarm invalidates what the warm compiled of releases that are removed again.
-func (r *run) unwarm(ctx context.Context) error {
-	if r.cut == nil || len(r.made) == 0 {
+func (r *run) unwarm(ctx context.Context, ready prepared) error {
+	made := r.made(ready)
+	if ready.cut == nil || len(made) == 0 {
 		return nil
 	}
-	folders := make([]string, len(r.made))
-	for i, id := range r.made {
+	folders := make([]string, len(made))
+	for i, id := range made {
 		folders[i] = r.App.releaseDir(id)
 	}
-	_, err := r.caches.Retire(ctx, folders)
+	_, err := ready.caches.Retire(ctx, folders)
 	return err
 }
+
+// made are the releases that this run has sealed.
+func (r *run) made(ready prepared) []string { return slices.Concat(ready.made, r.journal.Repeats) }
 
 // note writes down how far the run has come, durably.
 func (r *run) note(phase Phase) error {
@@ -161,11 +173,11 @@ func (r *run) note(phase Phase) error {
 	return err
 }
 
-// forget ends the journal, but for what earlier deploys left unsettled.
-func (r *run) forget() error {
-	if len(r.unsettled) == 0 {
+// forget ends the journal, but for the moves that are not settled.
+func (r *run) forget(unsettled Plan) error {
+	if len(unsettled) == 0 {
 		return removeJournal(r.App.journalFile())
 	}
-	r.journal.Moves, r.journal.Unsettled, r.journal.Made, r.journal.EndWorkers = r.unsettled, nil, false, nil
+	r.journal.Moves, r.journal.Unsettled, r.journal.Made, r.journal.EndWorkers = unsettled, nil, false, nil
 	return r.note(PhaseSettled)
 }

@@ -11,50 +11,52 @@ import (
 )
 
 // step is one named, timed part of a deploy. It sums up in a few words what it did, or
-// in none where there was nothing to do.
-type step struct {
-	name string
-	do   func(context.Context) (summary string, err error)
+// in none where there was nothing to do. What it has made stands in its value also
+// where it fails.
+type step[T any] func(context.Context) (value T, summary string, err error)
+
+// steps takes one step after the other, and keeps what went wrong.
+type steps struct {
+	run *run
+	all bool // every step is taken, whatever becomes of the others, until ctx ends
+	err error
 }
 
-// inOrder takes the steps until one fails or ctx ends.
-func (r *run) inOrder(ctx context.Context, steps ...step) error {
-	for _, s := range steps {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("before %s: %w", s.name, err)
-		}
-		if err := r.take(ctx, s); err != nil {
-			return err
-		}
+// inOrder takes steps until one fails or ctx ends; those that follow do nothing.
+func (r *run) inOrder() *steps { return &steps{run: r} }
+
+// each takes every step.
+func (r *run) each() *steps { return &steps{run: r, all: true} }
+
+// take gives the value of a step, or none where it is not taken any more.
+func take[T any](ctx context.Context, s *steps, name string, do step[T]) (value T) {
+	s.do(ctx, name, func(ctx context.Context) (summary string, err error) {
+		value, summary, err = do(ctx)
+		return summary, err
+	})
+	return value
+}
+
+func (s *steps) do(ctx context.Context, name string, do func(context.Context) (summary string, err error)) {
+	switch {
+	case s.all && ctx.Err() != nil, !s.all && s.err != nil:
+		return
+	case ctx.Err() != nil:
+		s.err = fmt.Errorf("before %s: %w", name, ctx.Err())
+		return
 	}
-	return nil
-}
-
-// each takes every step, whatever becomes of the others, until ctx ends.
-func (r *run) each(ctx context.Context, steps ...step) error {
-	var failed []error
-	for _, s := range steps {
-		if ctx.Err() != nil {
-			break
-		}
-		failed = append(failed, r.take(ctx, s))
-	}
-	return errors.Join(failed...)
-}
-
-func (r *run) take(ctx context.Context, s step) error {
-	r.Reached(s.name)
+	s.run.Reached(name)
 	began := time.Now()
-	summary, err := s.do(ctx)
+	summary, err := do(ctx)
 	took := time.Since(began)
-	r.report.stepped(s.name, took)
+	s.run.report.stepped(name, took)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		s.err = errors.Join(s.err, fmt.Errorf("%s: %w", name, err))
+		return
 	}
 	if summary != "" {
-		r.Screen.Step(s.name, summary, took)
+		s.run.Screen.Step(name, summary, took)
 	}
-	return nil
 }
 
 const (

@@ -7,154 +7,209 @@ import (
 	"sync"
 	"time"
 
+	"relink/deploy/webmap"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 )
 
 // observe plans the moves and notes what the caches hold of the releases that
 // the links lead to now.
-func (r *run) observe(ctx context.Context) (string, error) {
-	if err := r.planMoves(); err != nil {
-		return "", err
+func (r *run) observe(found server, goals []goal) step[change] {
+	return func(ctx context.Context) (seen change, summary string, err error) {
+		seen.server = found
+		if seen.plan, err = r.planMoves(found, goals); err != nil {
+			return seen, "", err
+		}
+		switch {
+		case r.Reset == ResetNever:
+			r.report.warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
+			return seen, "the caches are left alone", nil
+		case found.caches == nil:
+			return seen, "no pool, and no link yet", nil
+		}
+		usage, err := found.caches.Usage(ctx)
+		if err != nil {
+			return seen, "", err
+		}
+		r.report.Memory.Before = memoryOf(usage)
+		if seen.cut, err = r.watch(ctx, found, cacheLinks(seen.plan, r.journal.Unsettled)); err != nil {
+			return seen, "", err
+		}
+		return seen, fmt.Sprintf("%s in use of OPcache", ui.Bytes(r.report.Memory.Before.Used)), nil
 	}
-	switch {
-	case r.Reset == ResetNever:
-		r.report.warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
-		return "the caches are left alone", nil
-	case r.caches == nil:
-		return "no pool, and no link yet", nil
-	}
-	usage, err := r.caches.Usage(ctx)
-	if err != nil {
-		return "", err
-	}
-	r.report.Memory.Before = memoryOf(usage)
-	if r.cut, err = r.watchLinks(ctx, cacheLinks(r.plan, r.unsettled)); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s in use of OPcache", ui.Bytes(r.report.Memory.Before.Used)), nil
 }
 
-func (r *run) planMoves() error {
-	plan, err := PlanMoves(r.Instances, r.states, r.to, r.App.realReleases())
+// planMoves is what brings the instances to their goals.
+func (r *run) planMoves(found server, goals []goal) (Plan, error) {
+	to := coming{goals: goals}
+	states, destinations := make([]links.State, len(goals)), make([]Destination, len(goals))
+	for i, g := range goals {
+		states[i], destinations[i] = g.state, g.to
+	}
+	plan, err := PlanMoves(to.instances(), states, destinations, r.App.realReleases())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.fitViews(plan); err != nil {
-		return err
+	if err := r.fitViews(plan, found); err != nil {
+		return nil, err
 	}
+	names := newContents(r.store)
 	for i := range plan {
-		plan[i].Stays = r.staying[plan[i].Instance]
-		r.nameContent(&plan[i].From)
-		r.nameContent(&plan[i].To)
+		plan[i].Stays = !goals[i].chosen
+		names.complete(&plan[i].From)
+		names.complete(&plan[i].To)
 	}
-	r.plan = plan
 	r.report.planned(plan)
-	return nil
+	return plan, nil
 }
 
-func (r *run) watchLinks(ctx context.Context, links []opcache.Link) (Switch, error) {
-	if r.caches == nil {
+// watch has the caches look at the links that move.
+func (r *run) watch(ctx context.Context, found server, moving []opcache.Link) (Switch, error) {
+	if found.caches == nil {
 		return nil, nil
 	}
 	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
 	}
-	if err := r.findAddressing(ctx); err != nil { // recovery has not asked the sites
-		return nil, err
-	}
-	cut, err := r.caches.Observe(ctx, inReleases(links, live), r.addressing)
+	addressing, err := r.addressing(ctx, found) // recovery has not asked the sites
 	if err != nil {
 		return nil, err
 	}
-	cut.Except(r.pinned)
+	cut, err := found.caches.Observe(ctx, inReleases(moving, live), addressing)
+	if err != nil {
+		return nil, err
+	}
+	cut.Except(found.pinned)
 	return cut, nil
 }
 
 // warm compiles the hot scripts of the new release. That it could not is worth
 // a word, not a failed deploy: the visitors compile what is missing.
-func (r *run) warm(ctx context.Context) (string, error) {
-	switch {
-	case r.cut == nil:
-		return "", nil
-	case r.Reset == ResetAlways:
-		r.report.Warm.Skipped = "--reset always empties the cache afterwards"
-		return r.report.Warm.Skipped, nil
+func (r *run) warm(cut Switch) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		switch {
+		case cut == nil:
+			return "", nil
+		case r.Reset == ResetAlways:
+			r.report.Warm.Skipped = "--reset always empties the cache afterwards"
+			return r.report.Warm.Skipped, nil
+		}
+		update, end := r.progress("warm", "scripts")
+		defer end()
+		result, err := cut.Warm(ctx, update)
+		r.report.Warm = WarmReport{Scripts: result.Scripts, Failed: append([]opcache.FailedScript{}, result.Failed...), Skipped: result.Skipped}
+		switch {
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case err != nil:
+			r.report.warn("warm: " + err.Error())
+			return "stopped: " + err.Error(), nil
+		}
+		summary := fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
+		if result.Skipped != "" { // room has told why, and what becomes of it
+			summary += "; caches without room left out"
+		}
+		return summary, nil
 	}
-	update, end := r.progress("warm", "scripts")
-	defer end()
-	result, err := r.cut.Warm(ctx, update)
-	r.report.Warm = WarmReport{Scripts: result.Scripts, Failed: append([]opcache.FailedScript{}, result.Failed...), Skipped: result.Skipped}
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case err != nil:
-		r.report.warn("warm: " + err.Error())
-		return "stopped: " + err.Error(), nil
-	}
-	summary := fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
-	if result.Skipped != "" { // room has told why, and what becomes of it
-		summary += "; caches without room left out"
-	}
-	return summary, nil
 }
 
-func (r *run) beforeSwitch(ctx context.Context) (string, error) {
-	commands := r.App.Hooks.BeforeSwitch
-	return some(len(commands), "command"), r.hook(ctx, "before_switch", commands, r.release.Path)
+// prepared is all that the switch needs, and its undoing.
+type prepared struct {
+	change
+	fit    fit
+	made   []string       // what this run has sealed, by id, but for repeats
+	links  *relinking     // nil: none
+	webmap *webmap.Staged // the new map of Apache; nil: none
+}
+
+// discard removes what was not put in place.
+func (p prepared) discard() error {
+	var failed []error
+	if p.links != nil {
+		failed = append(failed, p.links.discard())
+	}
+	if p.webmap != nil {
+		failed = append(failed, p.webmap.Discard())
+	}
+	return errors.Join(failed...)
 }
 
 // prepare does what can fail before the first rename: the new links under
 // temporary names, and the journal, which from here on decides after a crash.
-func (r *run) prepare(ctx context.Context) (summary string, err error) {
-	moves := r.plan.Needed()
-	if r.links, err = prepareLinks(moves, r.id, r.Reached); err != nil {
-		return "", err
-	}
-	if err := r.prepareMap(); err != nil {
-		return "", err
-	}
-	if orders := r.orders(); len(orders) > 0 { // a crash must not leave the new release without them
-		if r.unexpect, err = r.caches.Expect(ctx, r.ledger(), orders); err != nil {
-			return "", err
+func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
+	return func(ctx context.Context) (ready prepared, summary string, err error) {
+		ready = prepared{change: seen, fit: need, made: to.made}
+		moves := seen.plan.Needed()
+		if ready.links, err = prepareLinks(moves, r.id, r.Reached); err != nil {
+			return ready, "", err
 		}
+		if ready.webmap, err = r.prepareMap(seen.plan); err != nil {
+			return ready, "", err
+		}
+		if orders := need.orders(); len(orders) > 0 { // a crash must not leave the new release without them
+			takeBack, err := seen.caches.Expect(ctx, r.ledger(), orders)
+			if err != nil {
+				return ready, "", err
+			}
+			ready.fit.expected = &expectation{takeBack}
+		}
+		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, moves, need.workers
+		return ready, ui.Plural(len(moves), "link"), r.note(PhaseSwitching)
 	}
-	r.journal.Release, r.journal.Moves, r.journal.Unsettled = r.release.ID, moves, r.unsettled
-	r.journal.EndWorkers = r.renewals.workers
-	return ui.Plural(len(moves), "link"), r.note(PhaseSwitching)
+}
+
+// crossing is how far the switch has come.
+type crossing struct {
+	first  time.Time    // when the first link moved; with a map, when it did
+	last   time.Time    // when all had; zero: not yet
+	synced func() error // waits until all moves are durable; nil: not yet
+	begun  bool         // processes that cannot follow the links are being replaced
+	full   bool         // and caches that cannot hold both releases restarted
 }
 
 // move renames the links, and begins to make that durable: neither the sweep
 // nor the invalidation waits for the disk.
-func (r *run) move(context.Context) (string, error) {
-	r.moved = time.Now()
-	if err := r.links.move(); err != nil {
-		return "", err
+func (r *run) move(ready prepared) (done crossing, summary string, err error) {
+	done.first = time.Now()
+	if err := ready.links.move(); err != nil {
+		return done, "", err
 	}
-	if err := r.switchMap(); err != nil {
-		return "", err
+	if ready.webmap != nil {
+		if ready.addressing == opcache.Resolved {
+			done.first = time.Now()
+		}
+		if err := r.switchMap(ready.webmap); err != nil {
+			return done, "", err
+		}
 	}
-	r.switched = time.Now()
+	done.last = time.Now()
 	synced := make(chan error, 1)
-	go func() { synced <- r.makeDurable() }()
-	r.synced = sync.OnceValue(func() error { return <-synced })
-	return ui.Plural(len(r.links.moves), "link"), nil
+	go func() { synced <- r.makeDurable(ready) }()
+	done.synced = sync.OnceValue(func() error { return <-synced })
+	return done, ui.Plural(len(ready.links.moves), "link"), nil
 }
 
-func (r *run) makeDurable() error {
-	if err := errors.Join(r.links.sync(), r.syncMap()); err != nil {
+func (r *run) makeDurable(ready prepared) error {
+	err := ready.links.sync()
+	if ready.webmap != nil {
+		err = errors.Join(err, ready.webmap.Sync())
+	}
+	if err != nil {
 		return err
 	}
 	return r.note(PhaseMoved)
 }
 
 // sweep has every worker drop its realpath cache.
-func (r *run) sweep(ctx context.Context) (string, error) {
-	if r.addressing == opcache.Resolved { // nothing in a worker leads through a link
-		return "", nil
+func (r *run) sweep(seen change) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if seen.addressing == opcache.Resolved { // nothing in a worker leads through a link
+			return "", nil
+		}
+		return r.sweepBy(ctx, seen.cut)
 	}
-	return r.sweepBy(ctx, r.cut)
 }
 
 func (r *run) sweepBy(ctx context.Context, cut Switch) (string, error) {
@@ -167,19 +222,21 @@ func (r *run) sweepBy(ctx context.Context, cut Switch) (string, error) {
 }
 
 // invalidate is the cut-over.
-func (r *run) invalidate(ctx context.Context) (string, error) {
-	summary, last, err := r.invalidateBy(ctx, r.cut)
-	if err != nil {
-		return "", err
+func (r *run) invalidate(seen change, done crossing) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		summary, last, err := r.invalidateBy(ctx, seen.cut)
+		if err != nil {
+			return "", err
+		}
+		if seen.addressing == opcache.Resolved { // nothing is left to be done once they have moved
+			last = done.last
+		}
+		r.report.CutoverMS = milliseconds(last.Sub(done.first))
+		if err := done.synced(); err != nil {
+			return "", err
+		}
+		return summary, r.note(PhaseCutOver)
 	}
-	if r.addressing == opcache.Resolved { // nothing is left to be done once they have moved
-		last = r.switched
-	}
-	r.report.CutoverMS = milliseconds(last.Sub(r.moved))
-	if err := r.synced(); err != nil {
-		return "", err
-	}
-	return summary, r.note(PhaseCutOver)
 }
 
 func (r *run) invalidateBy(ctx context.Context, cut Switch) (summary string, last time.Time, err error) {

@@ -10,11 +10,11 @@ import (
 // refuseThreads: where PHP runs in threads of Apache (a thread-safe build in the
 // event or worker MPM) each thread has a realpath cache of its own, and nobody can
 // tell which of them a call has reached.
-func (r *run) refuseThreads() error {
-	if r.caches == nil || r.addressing == opcache.Resolved { // nobody has to be reached
+func (r *run) refuseThreads(found server) error {
+	if found.caches == nil || found.addressing == opcache.Resolved { // nobody has to be reached
 		return nil
 	}
-	threaded := r.caches.Threaded()
+	threaded := found.caches.Threaded()
 	if len(threaded) == 0 {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -13,66 +12,71 @@ import (
 
 // undo puts the links back after a failure, with the same cache work as the
 // deploy: by then some workers may know the new release.
-func (r *run) undo(ctx context.Context, cause error) error {
-	if r.synced != nil {
-		_ = r.synced() // it writes the journal; its failure is the cause, or undone with the rest
+func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossing) error {
+	if done.synced != nil {
+		_ = done.synced() // it writes the journal; its failure is the cause, or undone with the rest
 	}
 	r.journal.Undoing = cause.Error()
-	linkErr, cacheErr := r.putBack(ctx)
+	back, linkErr, cacheErr := r.putBack(ctx, ready, done)
 	if linkErr != nil {
 		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
-	failed := []error{r.markBad(cause), r.record(r.event(cause.Error()))}
-	if cacheErr == nil {
-		_, cacheErr = r.settleUndone(ctx)
+	failed := []error{r.markBad(ready.made, cause), r.record(r.event(r.report.SetUp, cause.Error()))}
+	unsettled := stillUnsettled(back.plan, r.journal.Unsettled)
+	if cacheErr == nil { // what may come back is the new release
+		unsettled, _, cacheErr = r.settleBy(ctx, back, back.plan)
 	}
 	if cacheErr != nil {
 		failed = append(failed, hint.With(fmt.Errorf("the caches are not proven to have followed: %w", cacheErr), `run "relink recover" when the pools answer`))
 	}
-	failed = append(failed, r.forget())
+	failed = append(failed, r.forget(unsettled))
 	return exit.As(exit.ErrRolledBack, fmt.Errorf("failed and rolled back: %w", errors.Join(append([]error{cause}, failed...)...)))
 }
 
-func (r *run) markBad(cause error) error {
+// markBad spares repeats: what they repeat has served well.
+func (r *run) markBad(made []string, cause error) error {
 	var failed []error
-	for _, id := range r.made {
-		if slices.Contains(r.journal.Repeats, id) {
-			continue // what it repeats has served well
-		}
+	for _, id := range made {
 		failed = append(failed, r.store.MarkBad(id, cause.Error()))
 	}
 	return errors.Join(failed...)
 }
 
 // putBack moves every link of the journal that has moved to where it was. The
-// links come first: they are put back also where no cache can be reached.
-func (r *run) putBack(ctx context.Context) (linkErr, cacheErr error) {
-	back, strangers, err := undoable(r.journal.Moves)
+// links come first: they are put back also where no cache can be reached. What it
+// returns are the moves back, and the caches that have to follow these.
+func (r *run) putBack(ctx context.Context, ready prepared, done crossing) (back change, linkErr, cacheErr error) {
+	moves, strangers, err := undoable(r.journal.Moves)
 	if err != nil {
-		return err, nil
+		return back, err, nil
 	}
 	for _, path := range strangers {
 		r.report.warn(path + " was changed by somebody else meanwhile and is left as it is")
 	}
 	if err := r.note(PhaseSwitching); err != nil {
-		return err, nil
+		return back, err, nil
 	}
 	// All moves are watched, also those that did not come to pass: the sweep has
 	// to reach the same pools.
-	all := r.journal.Moves.Back()
-	r.cut, cacheErr = r.watchLinks(ctx, cacheLinks(all, r.journal.Unsettled))
-	linkErr, renewErr := r.crossBack(ctx, back, all)
+	back = change{server: ready.server, plan: r.journal.Moves.Back()}
+	back.cut, cacheErr = r.watch(ctx, back.server, cacheLinks(back.plan, r.journal.Unsettled))
+	relink := func() error { return r.relinkNow(moves, ready, done) }
+	var renewErr error
+	if done.begun {
+		linkErr, renewErr = r.crossBack(ctx, back, ready.fit, relink)
+	} else {
+		linkErr = relink()
+	}
 	if cacheErr = errors.Join(cacheErr, renewErr); linkErr != nil {
-		return linkErr, cacheErr
+		return back, linkErr, cacheErr
 	}
-	r.unsettled = stillUnsettled(all, r.journal.Unsettled)
 	if cacheErr == nil {
-		cacheErr = r.cutOver(ctx)
+		cacheErr = r.cutOver(ctx, back.cut)
 	}
-	if cacheErr == nil && r.renewed { // the old release has no room beside the new one either
-		_, cacheErr = r.renewInto(ctx, all)
+	if cacheErr == nil && done.full { // the old release has no room beside the new one either
+		_, _, cacheErr = r.renewInto(ctx, back, ready.fit)
 	}
-	return nil, errors.Join(cacheErr, r.expectNothing())
+	return back, nil, errors.Join(cacheErr, ready.fit.expected.withdraw())
 }
 
 // undoable are the moves back of those links that lead to their new target, and
@@ -94,39 +98,35 @@ func undoable(moves Plan) (back Plan, strangers []string, err error) {
 	return back, strangers, nil
 }
 
-func (r *run) relinkNow(moves Plan) error {
-	if r.links != nil {
-		if err := r.links.discard(); err != nil {
+// relinkNow moves links back; what was prepared and not moved is removed.
+func (r *run) relinkNow(moves Plan, ready prepared, done crossing) error {
+	if ready.links != nil {
+		if err := ready.links.discard(); err != nil {
 			return err
 		}
 	}
-	links, err := prepareLinks(moves, r.id+"-back", r.Reached)
+	back, err := prepareLinks(moves, r.id+"-back", r.Reached)
 	if err != nil {
 		return err
 	}
-	if err := links.move(); err != nil {
-		return errors.Join(err, links.discard())
+	if err := back.move(); err != nil {
+		return errors.Join(err, back.discard())
 	}
-	return errors.Join(links.sync(), r.mapFromLinks())
+	err = back.sync()
+	if ready.webmap != nil && done.last.IsZero() {
+		err = errors.Join(err, ready.webmap.Discard())
+	}
+	return errors.Join(err, r.mapFromLinks())
 }
 
 // cutOver is sweep and invalidation outside of a deploy's own steps.
-func (r *run) cutOver(ctx context.Context) error {
-	if _, err := r.sweepBy(ctx, r.cut); err != nil {
+func (r *run) cutOver(ctx context.Context, cut Switch) error {
+	if _, err := r.sweepBy(ctx, cut); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	_, _, err := r.invalidateBy(ctx, r.cut)
+	_, _, err := r.invalidateBy(ctx, cut)
 	if err != nil {
 		return fmt.Errorf("invalidate: %w", err)
 	}
 	return nil
-}
-
-// settleUndone is settle for moves that were undone: what may come back is the
-// new release.
-func (r *run) settleUndone(ctx context.Context) (string, error) {
-	moves := r.journal.Moves
-	r.journal.Moves = moves.Back()
-	defer func() { r.journal.Moves = moves }()
-	return r.settleBy(ctx, r.cut)
 }

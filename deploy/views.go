@@ -22,11 +22,11 @@ var ErrUnseen = errors.New("PHP cannot follow the link")
 // container), texts of the links that hold there too: the pool follows a link by
 // its own folders. An absolute link would lead it to the path of this machine; a
 // relative one holds where link and release keep their way to each other.
-func (r *run) fitViews(plan Plan) error {
-	if r.caches == nil {
+func (r *run) fitViews(plan Plan, found server) error {
+	if found.caches == nil {
 		return nil
 	}
-	views := r.caches.Views()
+	views := found.caches.Views()
 	var unseen []error
 	for i, move := range plan {
 		if !move.Needed() || !move.To.Exists() {
@@ -39,7 +39,7 @@ func (r *run) fitViews(plan Plan) error {
 		}
 		plan[i].To.Literal = literal
 	}
-	return r.refuseUnseen(unseen)
+	return r.refuseUnseen(unseen, found.addressing)
 }
 
 // literalIn is the move's own text or, where one of the pools could not follow
@@ -79,8 +79,8 @@ func cannotFollow(move Move, view php.PathMap) error {
 }
 
 // refuseUnseen: where the web server sends real paths PHP follows no link.
-func (r *run) refuseUnseen(unseen []error) error {
-	if len(unseen) == 0 || r.App.Map != "" || r.addressing == opcache.Resolved {
+func (r *run) refuseUnseen(unseen []error, addressing opcache.Addressing) error {
+	if len(unseen) == 0 || r.App.Map != "" || addressing == opcache.Resolved {
 		return nil
 	}
 	if err := errors.Join(unseen...); !r.Force {
@@ -93,15 +93,15 @@ func (r *run) refuseUnseen(unseen []error) error {
 // refuseStrangePaths: where a pool's path_map is wrong or missing, every path that
 // it is asked about is one that it does not know, and what is invalidated is
 // nothing at all. The live release tells before anything moves.
-func (r *run) refuseStrangePaths() error {
-	if r.caches == nil {
+func (r *run) refuseStrangePaths(found server) error {
+	if found.caches == nil {
 		return nil
 	}
-	for _, s := range r.sights {
-		if s.Err != nil || r.ours(r.caches.ToHost(s.Answer)) {
+	for _, s := range found.sights {
+		if s.Err != nil || r.ours(found.caches.ToHost(s.Answer), found.states) {
 			continue
 		}
-		err := r.strangePath(s, r.caches.ToHost(s.Answer))
+		err := r.strangePath(s, found.caches.ToHost(s.Answer), found.states, "")
 		if !r.Force {
 			return err
 		}
@@ -112,11 +112,11 @@ func (r *run) refuseStrangePaths() error {
 
 // ours tells whether a file may belong to a release, or to a folder that a link
 // leads to now.
-func (r *run) ours(file string) bool {
+func (r *run) ours(file string, states []links.State) bool {
 	if within(file, r.App.realReleases()) {
 		return true
 	}
-	return slices.ContainsFunc(r.states, func(s links.State) bool { return s.Real != "" && within(file, s.Real) })
+	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && within(file, s.Real) })
 }
 
 func within(file, folder string) bool {
@@ -124,20 +124,20 @@ func within(file, folder string) bool {
 }
 
 // strangePath names the script as PHP does, and as the path_map makes it.
-func (r *run) strangePath(s front.Sight, file string) error {
+func (r *run) strangePath(s front.Sight, file string, states []links.State, to string) error {
 	made := ", which is no path of a release here"
 	if file != s.Answer.File {
 		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
 	}
 	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, describeAnswer(s.Answer), s.Answer.File, made),
-		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, r.seenReleases(s.Answer.File))
+		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, r.seenReleases(s.Answer.File, states, to))
 }
 
 // seenReleases is the releases folder as PHP sees it: what lies before the id of
 // one of the releases.
-func (r *run) seenReleases(file string) string {
-	known := map[string]bool{r.release.ID: true}
-	for _, state := range r.states {
+func (r *run) seenReleases(file string, states []links.State, to string) string {
+	known := map[string]bool{to: true}
+	for _, state := range states {
 		known[links.Release(state.Real, r.App.realReleases())] = true
 	}
 	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
