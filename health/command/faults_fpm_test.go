@@ -112,7 +112,7 @@ func TestSlowRequests(t *testing.T) {
 
 func TestLatency(t *testing.T) {
 	s := newScene(t)
-	s.limits.Latency = health.Bounds[time.Duration]{1, time.Hour}
+	s.limits.Latency = health.Bounds[time.Duration]{Warning: 1, Critical: time.Hour}
 	s.fires(s.evaluate(), "pool", health.Warning, "answers in", "more than")
 	s.limits.Latency.Critical = 2
 	s.fires(s.evaluate(), "pool", health.Critical)
