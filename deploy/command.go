@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relink/deploy/source"
+	"relink/deploy/source/registry"
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/ui"
@@ -235,23 +236,23 @@ func instancesOf(configured []config.Instance) []Instance {
 	return instances
 }
 
-// sourceOf gives a dry run a git cache of its own, which goes with it: even a
-// cache is something that it would otherwise have changed.
+// sourceOf gives a dry run a cache of its own, which goes with it: even a cache is
+// something that it would otherwise have changed.
 func sourceOf(a config.App, dryRun bool) (source.Source, func() error, error) {
-	nothing := func() error { return nil }
-	switch {
-	case a.Source.Dir != "":
-		return source.NewDir(a.Source.Dir), nothing, nil
-	case a.Source.Archive != "":
-		return source.NewArchive(a.Source.Archive), nothing, nil
-	case !dryRun:
-		return source.NewGit(a.Source.Git, gitCache(a), a.Source.Submodules), nothing, nil
+	spec := registry.Spec{Kind: a.Source.Kind, Location: a.Source.Location, Submodules: a.Source.Submodules, CacheDir: gitCache(a)}
+	cleanUp := func() error { return nil }
+	if dryRun {
+		temporary, err := os.MkdirTemp("", "relink-dry-run-")
+		if err != nil {
+			return nil, nil, fmt.Errorf("dry run: %w", err)
+		}
+		spec.CacheDir, cleanUp = temporary+"/cache", func() error { return os.RemoveAll(temporary) }
 	}
-	temporary, err := os.MkdirTemp("", "relink-dry-run-")
+	opened, err := registry.Open(spec)
 	if err != nil {
-		return nil, nil, fmt.Errorf("dry run: %w", err)
+		return nil, nil, errors.Join(err, cleanUp())
 	}
-	return source.NewGit(a.Source.Git, temporary+"/cache", a.Source.Submodules), func() error { return os.RemoveAll(temporary) }, nil
+	return opened, cleanUp, nil
 }
 
 // gitCache lies beside the releases folder, on the same file system.

@@ -20,10 +20,10 @@ import (
 type fakeSource struct{ fails error }
 
 func (s fakeSource) Resolve(_ context.Context, ref string) (source.Resolved, error) {
-	return source.Resolved{Ref: ref, Label: ref, Source: "fake", Bytes: 1, Inodes: 1}, nil
+	return source.Resolved{Ref: ref, Label: ref, Source: "fake", Bytes: 1, Inodes: 1, Fetcher: s}, nil
 }
 
-func (s fakeSource) Fetch(_ context.Context, _ source.Resolved, into string, _ source.Progress) error {
+func (s fakeSource) Fetch(_ context.Context, into string, _ source.Progress) error {
 	return errors.Join(os.WriteFile(filepath.Join(into, "index.php"), []byte("<?php"), 0o644), s.fails)
 }
 

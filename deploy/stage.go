@@ -113,7 +113,7 @@ func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) 
 	defer cancel()
 	update, end := r.progress("fetch", "KB")
 	defer end()
-	return r.Source.Fetch(ctx, resolved, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
+	return resolved.Fetch(ctx, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
 }
 
 // runHook is a step of the hooks' commands.

@@ -45,10 +45,8 @@ func (w *warnings) app(a App) {
 	if !exists(a.Releases) {
 		w.addf("%s: the releases folder %s does not exist yet", a.Name, a.Releases)
 	}
-	for _, source := range []string{a.Source.Git, a.Source.Dir, a.Source.Archive} {
-		if filepath.IsAbs(source) && !strings.Contains(source, Placeholder) && !exists(source) {
-			w.addf("%s: the source %s does not exist", a.Name, source)
-		}
+	if source := a.Source.Location; filepath.IsAbs(source) && !strings.Contains(source, Placeholder) && !exists(source) {
+		w.addf("%s: the source %s does not exist", a.Name, source)
 	}
 	if len(a.Shared) > 0 && !exists(a.SharedDir) {
 		w.addf("%s: the folder of shared files %s does not exist yet", a.Name, a.SharedDir)

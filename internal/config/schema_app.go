@@ -1,7 +1,9 @@
 package config
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -18,15 +20,31 @@ func (r *reader) apps(to *[]App) take {
 	}
 }
 
+// sourceKinds are the keys of which a source has one.
+var sourceKinds = map[string]func(r *reader, location *string) take{
+	"git":     (*reader).git,
+	"dir":     (*reader).template,
+	"archive": (*reader).template,
+}
+
+// SourceKinds lists the kinds of source, sorted.
+func SourceKinds() []string { return slices.Sorted(maps.Keys(sourceKinds)) }
+
+func (r *reader) source(to *Source) keys {
+	found := keys{"submodules": r.boolean(&to.Submodules)}
+	for kind, read := range sourceKinds {
+		found[kind] = func(n node) {
+			to.Kind = kind
+			read(r, &to.Location)(n)
+		}
+	}
+	return found
+}
+
 func (r *reader) app(e entry) App {
 	a := App{Name: e.name, Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: "."}
 	r.mapping(e.node, keys{
-		"source": r.section(keys{
-			"git":        r.git(&a.Source.Git),
-			"dir":        r.template(&a.Source.Dir),
-			"archive":    r.template(&a.Source.Archive),
-			"submodules": r.boolean(&a.Source.Submodules),
-		}),
+		"source":         r.section(r.source(&a.Source)),
 		"releases":       r.absolute(&a.Releases),
 		"keep":           r.integer(&a.Keep, 0, 1000),
 		"min_free":       r.size(&a.MinFree),

@@ -58,7 +58,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	want := &config.Config{
 		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: config.ResetSmart, Stale: config.StaleReport,
 		Apps: []config.App{{
-			Name: "booking", Source: config.Source{Git: "/srv/git/booking.git", Submodules: true},
+			Name: "booking", Source: config.Source{Kind: "git", Location: "/srv/git/booking.git", Submodules: true},
 			Releases: "/srv/releases/booking", Keep: 0, MinFree: 1 << 30, LinkTarget: ".", Docroot: "public",
 			Instances: []config.Instance{
 				{Name: "zebra", Link: "/var/www/zebra", Check: check("zebra"), Probe: probe("zebra")},
@@ -77,7 +77,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			},
 			Pools: []string{"unix:/run/php/booking.sock"},
 		}, {
-			Name: "Mobile-App_2.0", Source: config.Source{Archive: "/srv/builds/mobile-{ref}.tar.gz"},
+			Name: "Mobile-App_2.0", Source: config.Source{Kind: "archive", Location: "/srv/builds/mobile-{ref}.tar.gz"},
 			Releases: "/srv/rélease s/mobile", Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: ".",
 			Instances:     []config.Instance{{Name: "naïve", Link: "/var/www/na ïve", Probe: &config.Probe{}}},
 			InstancesFrom: &config.InstancesFrom{Pattern: "/nonexistent/*/current", Except: []string{"html"}},

@@ -58,14 +58,15 @@ type App struct {
 	Pools         []string // addresses of the pools that serve it; none: all
 }
 
-// Source is where releases come from: exactly one of Git, Dir and Archive is
-// set. Dir and Archive may hold Placeholder, which the REF of a deploy replaces.
+// Source is where releases come from. The location of a folder or archive may hold
+// Placeholder, which the REF of a deploy replaces.
 type Source struct {
-	Git, Dir, Archive string
-	Submodules        bool // of a Git source
+	Kind       string // git, dir or archive
+	Location   string
+	Submodules bool // of a git source
 }
 
-// Placeholder stands for the REF of a deploy in Source.Dir and Source.Archive.
+// Placeholder stands for the REF of a deploy in Source.Location.
 const Placeholder = "{ref}"
 
 // InstancePlaceholder stands for an instance's name in App.Check.

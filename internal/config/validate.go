@@ -71,7 +71,7 @@ func (v *validator) app(a *App) {
 
 func (v *validator) source(key string, s Source) {
 	given := 0
-	for _, kind := range []string{"git", "dir", "archive"} {
+	for _, kind := range SourceKinds() {
 		if v.given(key + ".source." + kind) {
 			given++
 		}
@@ -81,7 +81,7 @@ func (v *validator) source(key string, s Source) {
 		v.wrong(key, `needs "source": where releases come from`)
 	case given != 1 && v.given(key+".source") && !v.reportedBelow(key+".source"):
 		v.wrong(key+".source", "needs exactly one of git, dir and archive")
-	case s.Submodules && s.Git == "":
+	case s.Submodules && s.Kind != "git":
 		v.wrong(key+".source.submodules", "belongs to a git source only")
 	}
 }

@@ -27,15 +27,17 @@ func (v *validator) folders() {
 }
 
 func (v *validator) sourceFolder(key string, a *App) {
-	dir, _, _ := strings.Cut(a.Source.Dir, Placeholder)
-	if dir != a.Source.Dir {
+	if a.Source.Kind != "dir" || a.Source.Location == "" {
+		return
+	}
+	dir, _, _ := strings.Cut(a.Source.Location, Placeholder)
+	if dir != a.Source.Location {
 		dir = filepath.Dir(dir + "x")
 	}
 	switch {
-	case a.Source.Dir == "":
 	case within(dir, a.Releases):
-		v.wrong(key+".source.dir", "%s lies in the releases folder", a.Source.Dir)
-	case dir == a.Source.Dir && within(a.Releases, dir):
+		v.wrong(key+".source.dir", "%s lies in the releases folder", a.Source.Location)
+	case dir == a.Source.Location && within(a.Releases, dir):
 		v.wrong(key+".source.dir", "%s holds the releases folder: each release would hold all earlier ones", dir)
 	}
 }

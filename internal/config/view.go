@@ -57,7 +57,7 @@ func viewApps(apps []App) ordered {
 }
 
 func viewApp(a App) ordered {
-	source := pairs("git", a.Source.Git, "dir", a.Source.Dir, "archive", a.Source.Archive)
+	source := pairs(a.Source.Kind, a.Source.Location)
 	if a.Source.Submodules {
 		source.add("submodules", true)
 	}

@@ -1,0 +1,106 @@
+// Package archive unpacks releases from tar, tar.gz, tar.zst and zip files.
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	"relink/deploy/source"
+	"relink/internal/hint"
+)
+
+// mostBytes bounds what an archive may unpack to, so that one made to fill the
+// disk is stopped.
+const mostBytes = 16 << 30
+
+// Source unpacks a tar, tar.gz, tar.zst or zip file, told apart by content. When
+// everything in it lies in one folder, as in what GitHub offers, that folder is
+// left out; an archive that names "./" itself is taken as it is.
+//
+// An entry that would leave the release, go through a link, or is no file,
+// folder or link is refused, before anything is unpacked. Permissions are kept
+// without setuid, setgid and write access for group and others.
+type Source struct {
+	pattern string
+	limit   int64
+}
+
+// New makes a source of the archive that pattern names. A {ref} in it stands for
+// the ref; without one the ref is only a label.
+func New(pattern string) *Source { return &Source{pattern: pattern, limit: mostBytes} }
+
+var _ source.Source = (*Source)(nil)
+
+// checked is an archive that was read from end to end. Fetch relies on its being
+// the same file.
+type checked struct {
+	path     string
+	strip    string // the top folder that is left out, with its slash
+	size     int64
+	modified time.Time
+	bytes    int64 // unpacked
+	limit    int64
+}
+
+var commitComment = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
+
+// Resolve reads the whole archive and checks every entry.
+func (a *Source) Resolve(ctx context.Context, ref string) (source.Resolved, error) {
+	name, info, err := source.Locate(a.pattern, ref)
+	if err != nil {
+		return source.Resolved{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return source.Resolved{}, hint.With(fmt.Errorf("source %s: %w: it is not a file", name, source.ErrFormat), "use dir: for a folder")
+	}
+	c := newChecker(a.limit)
+	comment, err := readArchive(ctx, name, c.check)
+	if err == nil {
+		err = c.finish()
+	}
+	if err != nil {
+		return source.Resolved{}, archiveError(name, err)
+	}
+	r := source.Resolved{Source: name, Ref: ref, Label: ref, Description: "archive " + name, Time: info.ModTime(), Bytes: c.bytes, Inodes: c.inodes()}
+	r.Fetcher = checked{path: name, strip: c.top(), size: info.Size(), modified: info.ModTime(), bytes: c.bytes, limit: a.limit}
+	if commitComment.MatchString(comment) { // git archive leaves the commit's id there
+		r.Commit = comment
+	}
+	return r, nil
+}
+
+// Fetch unpacks the archive.
+func (c checked) Fetch(ctx context.Context, into string, progress source.Progress) error {
+	info, err := os.Stat(c.path)
+	if err != nil {
+		return fmt.Errorf("unpack %s: %w", c.path, err)
+	}
+	if info.Size() != c.size || !info.ModTime().Equal(c.modified) {
+		return hint.With(fmt.Errorf("unpack %s: %w", c.path, source.ErrChanged), "deploy again when the archive is complete")
+	}
+	root, err := os.OpenRoot(into)
+	if err != nil {
+		return fmt.Errorf("unpack %s: %w", c.path, err)
+	}
+	defer root.Close()
+	if err := c.unpack(ctx, root, progress); err != nil {
+		return archiveError(c.path, err)
+	}
+	return nil
+}
+
+func archiveError(name string, err error) error {
+	err = fmt.Errorf("archive %s: %w", name, err)
+	switch {
+	case errors.Is(err, source.ErrDamaged):
+		return hint.With(err, "fetch or make the archive again: it looks cut off or damaged")
+	case errors.Is(err, source.ErrUnsafe):
+		return hint.With(err, "make the archive again without this entry")
+	default:
+		return err
+	}
+}

@@ -1,0 +1,138 @@
+package git
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"relink/deploy/source"
+	"relink/internal/hint"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	lockRetry = 100 * time.Millisecond
+	// originFile holds the digest of the address that a cache was made from.
+	originFile = "relink-origin"
+)
+
+// repoCache is a bare copy of one repository. Everything in it can be fetched
+// again, so that damage is answered by making it anew.
+type repoCache struct {
+	url     string
+	dir     string
+	secrets []string
+}
+
+func newRepoCache(url, dir string) *repoCache {
+	return &repoCache{url: url, dir: dir, secrets: secrets(url)}
+}
+
+// name is the address as messages show it.
+func (c *repoCache) name() string { return mask(c.url) }
+
+func (c *repoCache) git(ctx context.Context, args ...string) ([]byte, error) {
+	return runGit(ctx, command{args: append([]string{"--git-dir=" + c.dir}, args...), secrets: c.secrets})
+}
+
+// use runs work with the cache locked. Nothing that git says of a commit which the
+// cache claims to have may fail, unless an object is missing or cannot be read: the
+// cache, with those of submodules in it, is then made anew, and work runs once more.
+//
+// The lock keeps a second relink, such as a dry run, out of the cache: the locks
+// that git leaves when it is killed can then be told to be stale.
+func (c *repoCache) use(ctx context.Context, work func() error) error {
+	if err := c.makeParent(); err != nil {
+		return err
+	}
+	lock := flock.New(c.dir + ".lock")
+	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+		return hint.With(fmt.Errorf("git cache %s: lock: %w", c.dir, err), "wait for the other relink that uses the cache")
+	}
+	defer lock.Close()
+	err := work()
+	if !errors.Is(err, source.ErrDamaged) || ctx.Err() != nil {
+		return err
+	}
+	if err := c.create(ctx); err != nil {
+		return err
+	}
+	return work()
+}
+
+func (c *repoCache) digest() string {
+	sum := sha256.Sum256([]byte(c.url))
+	return hex.EncodeToString(sum[:])
+}
+
+// usable tells whether the folder is a complete cache of this repository: the
+// origin is written last.
+func (c *repoCache) usable() bool {
+	origin, err := os.ReadFile(filepath.Join(c.dir, originFile))
+	return err == nil && string(origin) == c.digest()
+}
+
+// has tells whether the commit is in the cache.
+func (c *repoCache) has(ctx context.Context, id string) bool {
+	if !c.usable() {
+		return false
+	}
+	_, err := c.git(ctx, "cat-file", "-e", id+"^{commit}")
+	return err == nil
+}
+
+// ensure brings a commit that is known by its full id. One that is there needs no
+// network; one that no branch or tag reaches is asked for by its id.
+func (c *repoCache) ensure(ctx context.Context, id string) error {
+	if c.has(ctx, id) {
+		return nil
+	}
+	if err := c.makeParent(); err != nil {
+		return err
+	}
+	if err := c.update(ctx); err != nil {
+		return err
+	}
+	if c.has(ctx, id) {
+		return nil
+	}
+	if err := c.fetch(ctx, c.dir, id); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		if damage := c.check(ctx, "rev-list", "--objects", "--quiet", "--all"); damage != nil {
+			return damage
+		}
+		return hint.With(fmt.Errorf("commit %s in %s: %w: no branch or tag holds it, and asking for it gave: %w", id, c.name(), source.ErrUnknownRef, err),
+			"push the commit to the repository")
+	}
+	if !c.has(ctx, id) {
+		return fmt.Errorf("%s in %s: %w: it is not a commit", id, c.name(), source.ErrUnknownRef)
+	}
+	return nil
+}
+
+// check runs a git command that reads the cache; if it fails, the cache is damaged.
+func (c *repoCache) check(ctx context.Context, args ...string) error {
+	if _, err := c.git(ctx, args...); err != nil {
+		return c.damaged(err)
+	}
+	return nil
+}
+
+func (c *repoCache) damaged(err error) error {
+	return hint.With(fmt.Errorf("git cache %s: %w: %w", c.dir, source.ErrDamaged, err), "remove %s: it will be made anew", c.dir)
+}
+
+func (c *repoCache) makeParent() error {
+	if err := os.MkdirAll(filepath.Dir(c.dir), 0o755); err != nil {
+		return fmt.Errorf("git cache: %w", err)
+	}
+	return nil
+}

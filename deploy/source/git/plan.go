@@ -1,0 +1,154 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"relink/deploy/source"
+	"relink/internal/hint"
+)
+
+// submoduleDir lies inside the cache and holds a cache for each submodule's address.
+const submoduleDir = "relink-submodules"
+
+// planner lists what must be checked out where, and counts it.
+type planner struct {
+	source    *Source
+	resolved  *source.Resolved
+	checkouts []checkout
+}
+
+// add plans a commit at the path below the staging folder, then its submodules.
+func (p *planner) add(ctx context.Context, cache *repoCache, commit, at string) error {
+	tree, err := cache.tree(ctx, commit)
+	if err != nil {
+		return err
+	}
+	if err := cache.checkLFS(ctx, tree); err != nil {
+		return err
+	}
+	p.checkouts = append(p.checkouts, checkout{cache: cache, commit: commit, at: at, bytes: tree.bytes})
+	p.resolved.Bytes += tree.bytes
+	p.resolved.Inodes += tree.inodes
+	switch {
+	case len(tree.submodules) == 0:
+		return nil
+	case !p.source.submodules:
+		p.resolved.Notes = append(p.resolved.Notes, fmt.Sprintf("%d submodules are not fetched: submodules is off", len(tree.submodules)))
+		return nil
+	}
+	return p.addSubmodules(ctx, cache, commit, at, tree.submodules)
+}
+
+func (p *planner) addSubmodules(ctx context.Context, cache *repoCache, commit, at string, links []treeEntry) error {
+	urls, err := cache.submoduleURLs(ctx, commit)
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		name := path.Join(at, link.path)
+		address, ok := urls[link.path]
+		if !ok {
+			return hint.With(fmt.Errorf("submodule %s of %s: .gitmodules has no address for it", name, cache.name()), "add it to .gitmodules, or remove it with git rm")
+		}
+		if strings.HasPrefix(address, "-") {
+			return fmt.Errorf("submodule %s of %s: %w: its address is %q", name, cache.name(), source.ErrUnsafe, mask(address))
+		}
+		sub := p.subCache(resolveURL(cache.url, address))
+		if err := sub.ensure(ctx, link.id); err != nil {
+			return fmt.Errorf("submodule %s: %w", name, err)
+		}
+		if err := p.add(ctx, sub, link.id, name); err != nil {
+			return fmt.Errorf("submodule %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (p *planner) subCache(url string) *repoCache {
+	sum := sha256.Sum256([]byte(url))
+	return newRepoCache(url, filepath.Join(p.source.cacheDir, submoduleDir, hex.EncodeToString(sum[:])+".git"))
+}
+
+// treeEntry is one line of "git ls-tree".
+type treeEntry struct{ mode, id, path string }
+
+type treeListing struct {
+	bytes, inodes int64
+	attributes    []treeEntry // .gitattributes files
+	submodules    []treeEntry
+}
+
+// tree reads a commit's whole tree, and with it every size, so that a cache with
+// an object missing is noticed before anything is staged.
+func (c *repoCache) tree(ctx context.Context, commit string) (treeListing, error) {
+	out, err := c.git(ctx, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit)
+	if err != nil {
+		return treeListing{}, c.damaged(err)
+	}
+	var t treeListing
+	for _, line := range bytes.Split(bytes.TrimSuffix(out, []byte{0}), []byte{0}) {
+		if len(line) == 0 {
+			continue // an empty tree
+		}
+		if err := t.parse(string(line)); err != nil {
+			return treeListing{}, c.damaged(err)
+		}
+	}
+	return t, nil
+}
+
+// parse takes "mode type id size<TAB>path".
+func (t *treeListing) parse(line string) error {
+	head, name, _ := strings.Cut(line, "\t")
+	fields := strings.Fields(head)
+	if len(fields) != 4 || name == "" {
+		return fmt.Errorf("git ls-tree wrote %q", line)
+	}
+	entry := treeEntry{mode: fields[0], id: fields[2], path: name}
+	t.inodes++
+	switch fields[1] {
+	case "commit":
+		t.submodules = append(t.submodules, entry)
+	case "blob":
+		size, err := strconv.ParseInt(fields[3], 10, 64)
+		if err != nil {
+			return fmt.Errorf("git ls-tree wrote %q: %w", line, err)
+		}
+		t.bytes += size
+		if path.Base(name) == ".gitattributes" {
+			t.attributes = append(t.attributes, entry)
+		}
+	}
+	return nil
+}
+
+var lfsAttribute = regexp.MustCompile(`(?m)^[^#\n]*\sfilter=lfs(\s|$)`)
+
+// checkLFS: without git-lfs a checkout succeeds and delivers pointers, little
+// text files in the place of images.
+func (c *repoCache) checkLFS(ctx context.Context, tree treeListing) error {
+	for _, entry := range tree.attributes {
+		text, err := c.git(ctx, "cat-file", "blob", entry.id)
+		if err != nil {
+			return c.damaged(err)
+		}
+		if !lfsAttribute.Match(text) {
+			continue
+		}
+		if _, err := exec.LookPath("git-lfs"); err != nil {
+			return hint.With(fmt.Errorf("%s: %s: %w: it has filter=lfs and git-lfs is not installed", c.name(), entry.path, source.ErrLFS),
+				"install git-lfs, and run git lfs install as the user that runs relink")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package git
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"relink/deploy/source"
+	"relink/internal/hint"
+)
+
+const (
+	shortestCommit = 4  // characters; git takes no fewer
+	shownCommit    = 12 // characters of a commit id in labels and messages
+)
+
+var (
+	hexID  = regexp.MustCompile(`^[0-9a-fA-F]{4,64}$`)
+	fullID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+)
+
+// foundRef is what a name turned out to be.
+type foundRef struct {
+	commit string // full id
+	kind   string // tag, branch or commit
+	note   string
+}
+
+// lookUp finds ref in the cache as it is. A tag wins over a branch of the same
+// name, as in "git rev-parse"; both win over an abbreviated commit.
+func (c *repoCache) lookUp(ctx context.Context, ref string) (foundRef, error) {
+	tag, err := c.commitOf(ctx, "refs/tags/", ref)
+	if err != nil {
+		return foundRef{}, err
+	}
+	branch, err := c.commitOf(ctx, "refs/heads/", ref)
+	if err != nil {
+		return foundRef{}, err
+	}
+	switch {
+	case tag != "" && branch != "" && tag != branch:
+		return foundRef{tag, "tag", fmt.Sprintf("%s is a tag and a branch; the tag is taken, heads/%s is the branch", ref, ref)}, nil
+	case tag != "":
+		return foundRef{commit: tag, kind: "tag"}, nil
+	case branch != "":
+		return foundRef{commit: branch, kind: "branch"}, nil
+	}
+	if hexID.MatchString(ref) {
+		return c.abbreviated(ctx, ref)
+	}
+	return foundRef{}, c.unknown(ctx, ref)
+}
+
+// commitOf gives the commit of a ref below prefix, whose own name may be written
+// in full, or from "tags/" or "heads/" on; empty when there is none.
+func (c *repoCache) commitOf(ctx context.Context, prefix, ref string) (string, error) {
+	names := []string{prefix + ref}
+	for _, spelled := range []string{prefix, strings.TrimPrefix(prefix, "refs/")} {
+		if rest, ok := strings.CutPrefix(ref, spelled); ok {
+			names = append(names, prefix+rest)
+		}
+	}
+	for _, name := range names {
+		if _, err := c.git(ctx, "show-ref", "--verify", "--quiet", name); err == nil {
+			return c.peel(ctx, name)
+		}
+	}
+	return "", ctx.Err()
+}
+
+// peel follows an existing ref to its commit.
+func (c *repoCache) peel(ctx context.Context, name string) (string, error) {
+	out, err := c.git(ctx, "rev-parse", "--verify", "--quiet", name+"^{commit}")
+	if err == nil {
+		return strings.TrimSpace(string(out)), nil
+	}
+	if err := c.check(ctx, "cat-file", "-e", name+"^{}"); err != nil {
+		return "", err
+	}
+	return "", hint.With(fmt.Errorf("ref %s in %s: %w: it does not name a commit", name, c.name(), source.ErrUnknownRef), "give a tag of a commit")
+}
+
+func (c *repoCache) abbreviated(ctx context.Context, ref string) (foundRef, error) {
+	out, err := c.git(ctx, "rev-parse", "--disambiguate="+strings.ToLower(ref))
+	if err != nil {
+		return foundRef{}, c.unknown(ctx, ref)
+	}
+	var commits []string
+	for _, id := range strings.Fields(string(out)) {
+		if kind, err := c.git(ctx, "cat-file", "-t", id); err == nil && strings.TrimSpace(string(kind)) == "commit" {
+			commits = append(commits, id)
+		}
+	}
+	switch len(commits) {
+	case 0:
+		return foundRef{}, c.unknown(ctx, ref)
+	case 1:
+		return foundRef{commit: commits[0], kind: "commit"}, nil
+	}
+	return foundRef{}, hint.With(fmt.Errorf("ref %s in %s: %w: it may be %s", ref, c.name(), source.ErrAmbiguous, strings.Join(commits, " or ")),
+		"give more characters of the commit id")
+}
+
+func (c *repoCache) unknown(ctx context.Context, ref string) error {
+	err := fmt.Errorf("ref %s in %s: %w", ref, c.name(), source.ErrUnknownRef)
+	names, listErr := c.names(ctx)
+	switch {
+	case listErr != nil:
+		return fmt.Errorf("%w: %w", err, listErr)
+	case len(names) == 0:
+		return hint.With(err, "push a branch or a tag first: the repository has none")
+	}
+	near := source.Nearest(ref, names)
+	if len(near) == 0 {
+		return hint.With(err, "give a tag, a branch or a commit; the newest are %s", strings.Join(names[:min(len(names), source.MostSuggestions)], ", "))
+	}
+	return hint.With(err, "did you mean %s?", strings.Join(near, ", "))
+}
+
+// names lists tags and branches, newest first.
+func (c *repoCache) names(ctx context.Context) ([]string, error) {
+	out, err := c.git(ctx, "for-each-ref", "--sort=-creatordate", "--format=%(refname:lstrip=2)", "refs/tags", "refs/heads")
+	if err != nil {
+		return nil, err
+	}
+	return slices.Compact(strings.Fields(string(out))), nil
+}
+
+// label is for the release's id: a commit by its beginning, others by name.
+func (f foundRef) label(ref string) string {
+	if f.kind == "commit" {
+		return f.commit[:shownCommit]
+	}
+	for _, prefix := range []string{"refs/tags/", "refs/heads/", "tags/", "heads/"} {
+		if rest, ok := strings.CutPrefix(ref, prefix); ok {
+			return rest
+		}
+	}
+	return ref
+}

@@ -1,0 +1,96 @@
+package git
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/deploy/source"
+	"relink/deploy/source/sourcetest"
+)
+
+func TestGitRefusals(t *testing.T) {
+	r, first, _ := history(t)
+	blob := r.Git("rev-parse", "HEAD:public/index.php")
+	r.Git("tag", "a-file", blob)
+	g := newTestGit(t, r)
+	for _, test := range []struct {
+		ref  string
+		want error
+		hint string
+	}{
+		{"", source.ErrBadRef, "tag, a branch or a commit"},
+		{"--upload-pack=touch /tmp/x", source.ErrBadRef, "tag, a branch or a commit"},
+		{"main~1", source.ErrBadRef, "tag, a branch or a commit"},
+		{"../main", source.ErrBadRef, "tag, a branch or a commit"},
+		{"a\nb", source.ErrBadRef, "tag, a branch or a commit"},
+		{"mian", source.ErrUnknownRef, "did you mean main"},
+		{"feature/logon", source.ErrUnknownRef, "did you mean feature/login"},
+		{"zzz", source.ErrUnknownRef, "the newest are"},
+		{"a-file", source.ErrUnknownRef, "a tag of a commit"},
+		{strings.Repeat("ab", 20), source.ErrUnknownRef, "push the commit"},
+		{blob, source.ErrUnknownRef, ""},
+		{blob[:10], source.ErrUnknownRef, ""},
+		{"0000", source.ErrUnknownRef, ""},
+	} {
+		_, err := g.Resolve(t.Context(), test.ref)
+		if !errors.Is(err, test.want) {
+			t.Errorf("%q gives %v, want %v", test.ref, err, test.want)
+			continue
+		}
+		sourcetest.WantHint(t, err, test.hint)
+	}
+	if _, err := g.Resolve(t.Context(), first); err != nil {
+		t.Errorf("after all of these: %v", err)
+	}
+}
+
+func TestGitAmbiguousCommit(t *testing.T) {
+	r := sourcetest.NewRepository(t, t.TempDir())
+	seen := map[string]bool{}
+	for {
+		id := r.Commit("again")
+		if short := id[:4]; seen[short] {
+			_, err := newTestGit(t, r).Resolve(t.Context(), short)
+			if !errors.Is(err, source.ErrAmbiguous) || !strings.Contains(err.Error(), id) {
+				t.Errorf("%s gives %v", short, err)
+			}
+			return
+		}
+		// Commits at four characters meet soon (birthday paradox); a few hundred
+		// git calls are saved by asking git for many at once.
+		for line := range strings.Lines(manyCommits(t, r)) {
+			seen[strings.TrimSpace(line)[:4]] = true
+		}
+	}
+}
+
+func TestGitUnreachable(t *testing.T) {
+	sourcetest.NewRepository(t, t.TempDir())
+	url := "http://deploy:s3cr%40t@127.0.0.1:1/x.git"
+	_, err := New(url, filepath.Join(t.TempDir(), "cache"), true).Resolve(t.Context(), "main")
+	if !errors.Is(err, source.ErrUnreachable) {
+		t.Fatalf("got %v", err)
+	}
+	if strings.Contains(err.Error(), "s3cr") || !strings.Contains(err.Error(), "http://deploy:***@127.0.0.1:1/x.git") {
+		t.Errorf("the password is not masked: %v", err)
+	}
+	sourcetest.WantHint(t, err, "firewall")
+
+	missing := filepath.Join(t.TempDir(), "missing.git")
+	cache := filepath.Join(t.TempDir(), "cache")
+	_, err = New(missing, cache, true).Resolve(t.Context(), "main")
+	if !errors.Is(err, source.ErrUnreachable) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("got %v", err)
+	}
+	sourcetest.WantHint(t, err, "correct source.git")
+	if left, _ := filepath.Glob(cache + "*"); len(left) != 1 || left[0] != cache+".lock" {
+		t.Errorf("left behind: %v", left)
+	}
+	_, err = New("ext::sh -c true", cache, true).Resolve(t.Context(), "main")
+	if !errors.Is(err, source.ErrUnreachable) {
+		t.Errorf("ext:: gives %v", err)
+	}
+	sourcetest.WantHint(t, err, "https or ssh")
+}

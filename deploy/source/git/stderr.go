@@ -1,0 +1,81 @@
+package git
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"relink/internal/ui"
+)
+
+const (
+	stderrLines = 15 // kept for the message
+	stderrLine  = 4096
+)
+
+// stderrLog tells progress from messages, and keeps the last of these.
+type stderrLog struct {
+	progress func(files, of int64) // told of a checkout's; may be nil
+
+	mu      sync.Mutex
+	partial []byte
+	lines   []string
+}
+
+// chatter is what fetch says of its success so far, before it fails.
+var chatter = regexp.MustCompile(`^(?:remote: Total|From |[*+-] |[0-9a-f]{4,}\.\.)`)
+
+var progressLine = regexp.MustCompile(`^(?:remote: )?([A-Z][A-Za-z ]+):\s+\d+%? ?\(?(?:(\d+)/(\d+)\))?`)
+
+func (w *stderrLog) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range p {
+		if b != '\n' && b != '\r' {
+			if len(w.partial) < stderrLine {
+				w.partial = append(w.partial, b)
+			}
+			continue
+		}
+		w.line(string(w.partial))
+		w.partial = w.partial[:0]
+	}
+	return len(p), nil
+}
+
+func (w *stderrLog) line(line string) {
+	line = ui.Printable(strings.TrimSpace(line)) // the servers are others'
+	if line == "" || chatter.MatchString(line) {
+		return
+	}
+	if m := progressLine.FindStringSubmatch(line); m != nil {
+		w.report(m[1], m[2], m[3])
+		return
+	}
+	w.lines = append(w.lines, line)
+	w.lines = w.lines[max(0, len(w.lines)-stderrLines):]
+}
+
+func (w *stderrLog) report(phase, done, total string) {
+	if w.progress == nil || phase != "Updating files" {
+		return
+	}
+	n, err := strconv.ParseInt(done, 10, 64)
+	of, err2 := strconv.ParseInt(total, 10, 64)
+	if errors.Join(err, err2) == nil {
+		w.progress(n, of)
+	}
+}
+
+// text is for one line of an error message.
+func (w *stderrLog) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.partial) > 0 {
+		w.line(string(w.partial))
+		w.partial = nil
+	}
+	return strings.Join(w.lines, "; ")
+}

@@ -1,0 +1,77 @@
+package git
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"relink/internal/hint"
+)
+
+// submoduleURLs reads .gitmodules at the commit. Only paths and addresses are
+// looked at: "update" may name a command.
+func (c *repoCache) submoduleURLs(ctx context.Context, commit string) (map[string]string, error) {
+	out, err := c.git(ctx, "config", "--blob", commit+":.gitmodules", "--null", "--list")
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("%s at %s: read .gitmodules: %w", c.name(), commit[:shownCommit], err), "add the file .gitmodules, or remove the submodules with git rm")
+	}
+	paths, addresses := map[string]string{}, map[string]string{}
+	for _, item := range strings.Split(string(out), "\x00") {
+		key, value, _ := strings.Cut(item, "\n")
+		key, ok := strings.CutPrefix(key, "submodule.")
+		if dot := strings.LastIndexByte(key, '.'); ok && dot >= 0 {
+			switch name := key[:dot]; key[dot+1:] {
+			case "path":
+				paths[name] = strings.TrimSuffix(value, "/")
+			case "url":
+				addresses[name] = value
+			}
+		}
+	}
+	byPath := map[string]string{}
+	for name, at := range paths {
+		if address, ok := addresses[name]; ok {
+			byPath[at] = address
+		}
+	}
+	return byPath, nil
+}
+
+// resolveURL resolves a submodule's address against its parent's, as git does:
+// only one that begins with ./ or ../ is relative, and each .. takes off one
+// element of the parent's address, also behind the colon of host:path.
+func resolveURL(parent, address string) string {
+	if !strings.HasPrefix(address, "./") && !strings.HasPrefix(address, "../") {
+		return address
+	}
+	base := strings.TrimRight(parent, "/")
+	for {
+		switch {
+		case strings.HasPrefix(address, "./"):
+			address = address[len("./"):]
+		case strings.HasPrefix(address, "../"):
+			address = address[len("../"):]
+			base = chopLast(base)
+		default:
+			return joinURL(base, strings.TrimSuffix(address, "/"))
+		}
+	}
+}
+
+// chopLast keeps a colon, so that what is appended stays behind the host.
+func chopLast(base string) string {
+	if slash := strings.LastIndexByte(base, '/'); slash >= 0 {
+		return base[:slash]
+	}
+	if colon := strings.LastIndexByte(base, ':'); colon >= 0 {
+		return base[:colon+1]
+	}
+	return base
+}
+
+func joinURL(base, rest string) string {
+	if strings.HasSuffix(base, ":") && !strings.Contains(base, "/") {
+		return base + rest
+	}
+	return base + "/" + rest
+}

@@ -1,0 +1,111 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"relink/internal/hint"
+)
+
+// update brings all branches and tags.
+func (c *repoCache) update(ctx context.Context) error {
+	if !c.usable() {
+		return c.create(ctx)
+	}
+	if err := c.removeStaleLocks(); err != nil {
+		return fmt.Errorf("git cache %s: %w", c.dir, err)
+	}
+	err := c.fetch(ctx, c.dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	// Is it the repository or the cache? Only a repository that answers can
+	// show that it is the cache.
+	if _, probe := runGit(ctx, command{args: []string{"ls-remote", "--quiet", "--", c.url}, secrets: c.secrets}); probe != nil {
+		return c.unreachable(err)
+	}
+	return c.create(ctx)
+}
+
+func (c *repoCache) fetch(ctx context.Context, dir string, refspecs ...string) error {
+	args := []string{"--git-dir=" + dir, "fetch", "--prune", "--no-tags", "--no-recurse-submodules", "--force", "--", c.url}
+	_, err := runGit(ctx, command{args: append(args, refspecs...), secrets: c.secrets})
+	return err
+}
+
+// create makes the cache in a temporary folder and renames it, so that a cache
+// that exists is a complete one.
+func (c *repoCache) create(ctx context.Context) error {
+	parent, base := filepath.Split(c.dir)
+	temporary, err := os.MkdirTemp(parent, base+".new-")
+	if err != nil {
+		return hint.With(fmt.Errorf("git cache: %w", err), "run relink as the user that owns %s", parent)
+	}
+	err = c.fill(ctx, temporary)
+	if err == nil {
+		err = c.replace(temporary)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(temporary))
+	}
+	return c.removeLeftovers(parent, base)
+}
+
+func (c *repoCache) fill(ctx context.Context, dir string) error {
+	if _, err := runGit(ctx, command{args: []string{"init", "--quiet", "--bare", "--", dir}}); err != nil {
+		return err
+	}
+	if err := c.fetch(ctx, dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return c.unreachable(err)
+	}
+	return os.WriteFile(filepath.Join(dir, originFile), []byte(c.digest()), 0o600)
+}
+
+func (c *repoCache) replace(by string) error {
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fmt.Errorf("git cache: %w", err)
+	}
+	if err := os.Rename(by, c.dir); err != nil {
+		return fmt.Errorf("git cache: %w", err)
+	}
+	return nil
+}
+
+// removeLeftovers removes what a killed relink left while it made a cache.
+func (c *repoCache) removeLeftovers(parent, base string) error {
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return fmt.Errorf("git cache: %w", err)
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), base+".new-") {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(parent, entry.Name())))
+		}
+	}
+	return err
+}
+
+// removeStaleLocks removes the *.lock files of a git that was killed. Nobody
+// else is in the cache: the caller holds its lock.
+func (c *repoCache) removeStaleLocks() error {
+	return filepath.WalkDir(c.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == submoduleDir || len(entry.Name()) == 2 && filepath.Base(filepath.Dir(path)) == "objects") {
+			return fs.SkipDir
+		}
+		if entry.Type().IsRegular() && strings.HasSuffix(path, ".lock") {
+			return os.Remove(path)
+		}
+		return nil
+	})
+}
