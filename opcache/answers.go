@@ -24,7 +24,7 @@ func (c *Caches) ToHost(a probe.Answer) string {
 		if !p.answered(a) {
 			continue
 		}
-		if host = p.agent.Pool().PathMap.ToHost(a.File); exists(host) {
+		if host = p.Agent.Pool().PathMap.ToHost(a.File); Exists(host) {
 			break
 		}
 	}
@@ -34,7 +34,7 @@ func (c *Caches) ToHost(a probe.Answer) string {
 // Views are those of the pools that see paths otherwise than this machine does.
 func (c *Caches) Views() []php.PathMap {
 	var views []php.PathMap
-	for _, one := range c.spaces {
+	for _, one := range c.Spaces {
 		if view := one.paths(); len(view) > 0 {
 			views = append(views, view)
 		}
@@ -60,7 +60,7 @@ func SamePHP(a probe.Answer, s php.Status) bool {
 	return s.Worker.ParentPID == 0 || a.ParentPID == 0 || a.ParentPID == s.Worker.ParentPID
 }
 
-func exists(path string) bool {
+func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }

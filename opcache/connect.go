@@ -24,8 +24,8 @@ var ErrNoPool = errors.New("no PHP-FPM pool")
 
 // Caches are the OPcaches behind a set of pools: one for each FPM master.
 type Caches struct {
-	options Options
-	spaces  []*KeySpace
+	Options Options
+	Spaces  []*KeySpace
 }
 
 // cache is one OPcache with all the pools that share it. Any of them can be
@@ -34,16 +34,16 @@ type KeySpace struct {
 	Pools []*Pool
 }
 
-func (c *KeySpace) name() string           { return c.Pools[0].address() }
-func (c *KeySpace) ofApache() bool         { return c.Pools[0].inWebServer() }
-func (c *KeySpace) agent() *php.Agent      { return c.Pools[0].agent }
-func (c *KeySpace) paths() php.PathMap     { return c.agent().Pool().PathMap }
-func (c *KeySpace) toPool(p string) string { return c.paths().ToPool(p) }
-func (c *KeySpace) toHost(p string) string { return c.paths().ToHost(p) }
+func (c *KeySpace) name() string           { return c.Pools[0].Address() }
+func (c *KeySpace) OfApache() bool         { return c.Pools[0].InWebServer() }
+func (c *KeySpace) Agent() *php.Agent      { return c.Pools[0].Agent }
+func (c *KeySpace) paths() php.PathMap     { return c.Agent().Pool().PathMap }
+func (c *KeySpace) ToPool(p string) string { return c.paths().ToPool(p) }
+func (c *KeySpace) ToHost(p string) string { return c.paths().ToHost(p) }
 
 // pool is one FastCGI address and the workers behind it.
 type Pool struct {
-	agent      *php.Agent // which goes through a door where FastCGI brings no answer
+	Agent      *php.Agent // which goes through a door where FastCGI brings no answer
 	direct     *php.Agent // by FastCGI only
 	doors      *doors     // nil: there are none
 	master     int        // pid of the FPM master, or of Apache, where this host can see it, else 0
@@ -56,10 +56,10 @@ type Pool struct {
 	leads map[int]bool // which of the doors lead to it, as far as they have answered
 }
 
-func (p *Pool) address() string { return p.agent.Pool().String() }
+func (p *Pool) Address() string { return p.Agent.Pool().String() }
 
 // inWebServer tells whether only the web server leads to it (mod_php).
-func (p *Pool) inWebServer() bool { return p.agent.Pool().InWebServer() }
+func (p *Pool) InWebServer() bool { return p.Agent.Pool().InWebServer() }
 
 // Connect calls every pool, checks that the agent runs there and that OPcache
 // is on, and groups the pools by the cache that they share. Through the doors
@@ -68,19 +68,19 @@ func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.
 	if len(pools) == 0 {
 		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
 	}
-	c := &Caches{options: o}
+	c := &Caches{Options: o}
 	reached := make([]*Pool, len(pools))
 	ways := newDoors(through)
 	errs := make([]error, len(pools))
 	var all sync.WaitGroup
 	for i, p := range pools {
-		all.Go(func() { reached[i], errs[i] = reach(ctx, p, ways, c.options) })
+		all.Go(func() { reached[i], errs[i] = reach(ctx, p, ways, c.Options) })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	c.spaces = groupByMaster(reached)
+	c.Spaces = groupByMaster(reached)
 	return c, nil
 }
 
@@ -91,11 +91,11 @@ func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*Pool, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
 	defer cancel()
-	one := &Pool{agent: agent, direct: agent, blind: p.StatusPath == ""}
-	if ways != nil && !one.inWebServer() {
-		one.doors, one.agent = ways, agent.WithDetour(one)
+	one := &Pool{Agent: agent, direct: agent, blind: p.StatusPath == ""}
+	if ways != nil && !one.InWebServer() {
+		one.doors, one.Agent = ways, agent.WithDetour(one)
 	}
-	status, err := one.agent.Status(ctx)
+	status, err := one.Agent.Status(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", p, explainHang(err))
 	}
@@ -106,11 +106,11 @@ func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*Pool, erro
 // learn notes which process and which cache answered.
 func (p *Pool) learn(ctx context.Context, status php.Status) {
 	p.worker, p.cacheStart = status.Worker, status.Statistics.StartTime
-	p.master = masterBehind(ctx, p.agent.Pool(), p.worker)
+	p.master = MasterBehind(ctx, p.Agent.Pool(), p.worker)
 }
 
 // masterBehind is the process whose children the workers of a pool are, or 0.
-func masterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
+func MasterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
 	if pool.InWebServer() {
 		return apache.ParentOf(ctx, w.PID, w.ParentPID)
 	}
@@ -155,7 +155,7 @@ func groupByMaster(pools []*Pool) []*KeySpace {
 	var caches []*KeySpace
 	for _, p := range pools {
 		i := slices.IndexFunc(caches, func(c *KeySpace) bool {
-			return c.sameMemory(p) && c.sameRoot(p) && slices.Equal(c.paths(), p.agent.Pool().PathMap)
+			return c.sameMemory(p) && c.sameRoot(p) && slices.Equal(c.paths(), p.Agent.Pool().PathMap)
 		})
 		if i >= 0 {
 			caches[i].Pools = append(caches[i].Pools, p)
@@ -178,9 +178,9 @@ func (c *KeySpace) sameRoot(p *Pool) bool {
 
 // distinct lists one cache for each memory, for figures that shall not be
 // counted twice.
-func (c *Caches) firsts() []*KeySpace {
+func (c *Caches) Firsts() []*KeySpace {
 	var out []*KeySpace
-	for _, one := range c.spaces {
+	for _, one := range c.Spaces {
 		if !slices.ContainsFunc(out, func(o *KeySpace) bool { return o.sameMemory(one.Pools[0]) }) {
 			out = append(out, one)
 		}
@@ -192,8 +192,8 @@ func (c *Caches) firsts() []*KeySpace {
 func (c *Caches) Threaded() []string {
 	var all []string
 	for _, p := range c.pools() {
-		if p.agent.Pool().Threads {
-			all = append(all, p.address())
+		if p.Agent.Pool().Threads {
+			all = append(all, p.Address())
 		}
 	}
 	return all
@@ -202,7 +202,7 @@ func (c *Caches) Threaded() []string {
 // pools lists every pool of every cache.
 func (c *Caches) pools() []*Pool {
 	var all []*Pool
-	for _, one := range c.spaces {
+	for _, one := range c.Spaces {
 		all = append(all, one.Pools...)
 	}
 	return all
@@ -214,7 +214,7 @@ func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *Pool) er
 	for _, p := range c.pools() {
 		group.Go(func() error {
 			if err := f(ctx, p); err != nil {
-				return fmt.Errorf("pool %s: %w", p.address(), err)
+				return fmt.Errorf("pool %s: %w", p.Address(), err)
 			}
 			return nil
 		})
@@ -223,11 +223,11 @@ func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *Pool) er
 }
 
 // eachCache runs f for all caches at the same time and awaits them.
-func (c *Caches) eachCache(ctx context.Context, f func(ctx context.Context, i int, one *KeySpace) error) error {
-	return each(ctx, c.spaces, f)
+func (c *Caches) EachCache(ctx context.Context, f func(ctx context.Context, i int, one *KeySpace) error) error {
+	return Each(ctx, c.Spaces, f)
 }
 
-func each(ctx context.Context, caches []*KeySpace, f func(ctx context.Context, i int, one *KeySpace) error) error {
+func Each(ctx context.Context, caches []*KeySpace, f func(ctx context.Context, i int, one *KeySpace) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, one := range caches {
 		group.Go(func() error {

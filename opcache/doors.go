@@ -141,10 +141,10 @@ func (p *Pool) Own(ctx context.Context, w php.Worker) bool {
 	if err == nil && w.ParentPID != 0 && w.ParentPID != parent {
 		return false
 	}
-	if takes, err := fpm.Takes(w.PID, p.agent.Pool().Address); err == nil {
+	if takes, err := fpm.Takes(w.PID, p.Agent.Pool().Address); err == nil {
 		return takes
 	}
-	listed := slices.ContainsFunc(p.lastListing(), func(known Process) bool { return known.pid == w.PID })
+	listed := slices.ContainsFunc(p.LastListing(), func(known Process) bool { return known.Pid == w.PID })
 	return listed && p.master != 0 && (w.ParentPID == p.master || parent == p.master)
 }
 

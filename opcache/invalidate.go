@@ -23,7 +23,7 @@ func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 	err := s.endLeft(ctx, func(one *KeySpace, answer php.BelowResult) {
 		result.Invalidated += answer.Invalidated
 		for _, path := range answer.Failed {
-			result.Failed = append(result.Failed, FailedScript{Path: one.toHost(path), Reason: "opcache_invalidate() refused it"})
+			result.Failed = append(result.Failed, FailedScript{Path: one.ToHost(path), Reason: "opcache_invalidate() refused it"})
 		}
 		if answer.Last.After(result.Last) {
 			result.Last = answer.Last
@@ -35,18 +35,18 @@ func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 // endLeft invalidates, in every cache, what is live below the releases that links
 // have left. add is called for one cache at a time.
 func (s *Switch) endLeft(ctx context.Context, add func(*KeySpace, php.BelowResult)) error {
-	if s.addressing.Reuses() {
+	if s.Addressing.Reuses() {
 		return nil
 	}
 	var mu sync.Mutex
-	return s.caches.eachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
+	return s.Caches.EachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		folders := s.left(one)
 		if len(folders) == 0 {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
+		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
 		defer cancel()
-		answer, err := one.agent().InvalidateBelow(ctx, folders)
+		answer, err := one.Agent().InvalidateBelow(ctx, folders)
 		mu.Lock()
 		defer mu.Unlock()
 		add(one, answer)

@@ -27,12 +27,12 @@ const (
 // by FastCGI nor through a door. It is asked before anything moves; where nothing is
 // pinned it costs one call for each worker.
 func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var pinned []Worker
 	err := c.eachPool(ctx, func(ctx context.Context, p *Pool) error {
-		if p.inWebServer() {
+		if p.InWebServer() {
 			return nil // a client's connection holds a process of Apache for MaxKeepAliveRequests or KeepAliveTimeout, never for good
 		}
 		began := time.Now()
@@ -45,7 +45,7 @@ func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 		defer mu.Unlock()
 		for _, w := range out.missing {
 			if !inLongRequest(w) && (r.calledEnough() || isHeld(w)) {
-				pinned = append(pinned, w.worker(p.address()))
+				pinned = append(pinned, w.worker(p.Address()))
 			}
 		}
 		return err
@@ -59,11 +59,11 @@ func (r *round) calledEnough() bool {
 }
 
 func inLongRequest(w Process) bool {
-	return w.state == fcgi.StateRunning && w.busy > longRequest
+	return w.State == fcgi.StateRunning && w.Busy > longRequest
 }
 
 // isHeld tells whether a worker has a connection without a request on it, for longer
 // than it takes to send one.
 func isHeld(w Process) bool {
-	return w.state == fcgi.StateReadingHeaders && w.busy > longRequest
+	return w.State == fcgi.StateReadingHeaders && w.Busy > longRequest
 }

@@ -63,7 +63,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		workers, err := r.pool.look(ctx)
 		listed <- listing{workers, err}
 	}()
-	_, sweepErr := r.burst(ctx, max(len(r.pool.lastListing()), 1), 0)
+	_, sweepErr := r.burst(ctx, max(len(r.pool.LastListing()), 1), 0)
 	first := <-listed
 	r.track(first.workers)
 	switch err := first.err; {
@@ -73,7 +73,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		return outcome{}, err
 	case err != nil:
 		// Every worker is busy, so that nobody answers for the pool.
-		r.track(r.pool.lastListing())
+		r.track(r.pool.LastListing())
 	}
 	if len(r.alive) == 0 && first.err != nil {
 		return outcome{swept: len(r.swept), unproven: true}, nil
@@ -99,7 +99,7 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 				return outcome{}, err
 			}
 		}
-		wait(ctx, pause)
+		Wait(ctx, pause)
 		pause = min(2*pause, lastPause)
 		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
 			return outcome{}, err
@@ -110,8 +110,8 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 func (r *round) track(workers []Process) {
 	r.alive = make(map[int]Process, len(workers))
 	for _, w := range workers {
-		if !r.except[w.pid] {
-			r.alive[w.pid] = w
+		if !r.except[w.Pid] {
+			r.alive[w.Pid] = w
 		}
 	}
 }
@@ -178,13 +178,13 @@ func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err 
 // waiting tells whether answers are to be expected: by FastCGI none, where it has
 // brought none for long.
 func (r *round) waiting() bool {
-	return r.calls.through > 0 || r.calls.direct > 0 && !r.pool.agent.Detoured()
+	return r.calls.through > 0 || r.calls.direct > 0 && !r.pool.Agent.Detoured()
 }
 
 // begin adds calls by FastCGI up to n. Those of before that still wait stand in the
 // queue of a pool that takes none; further ones would only make it longer.
 func (r *round) begin(n int) {
-	if r.pool.agent.Detoured() {
+	if r.pool.Agent.Detoured() {
 		n = min(n, 1)
 	}
 	for range n - r.calls.direct {
@@ -215,7 +215,7 @@ func (r *round) refresh(ctx context.Context) error {
 	}
 	now := make(map[int]Process, len(workers))
 	for _, w := range workers {
-		now[w.pid] = w
+		now[w.Pid] = w
 	}
 	for pid, before := range r.alive {
 		if later, lives := now[pid]; lives && before.same(later) {
@@ -257,7 +257,7 @@ func (r *round) mayLeave(missing []Process) bool {
 func (r *round) worthCalling(missing []Process, again bool) int {
 	n := 0
 	for _, w := range missing {
-		if w.state != fcgi.StateRunning || w.busy < lastPause {
+		if w.State != fcgi.StateRunning || w.Busy < lastPause {
 			n++
 		}
 	}
@@ -274,7 +274,7 @@ func (r *round) report(missing []Process) {
 }
 
 // wait pauses for d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+func Wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

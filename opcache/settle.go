@@ -37,7 +37,7 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 		s.settled = true
 		return SettleResult{}, nil
 	}
-	if s.addressing == Resolved {
+	if s.Addressing == Resolved {
 		swept, err := s.Sweep(ctx)
 		s.settled = err == nil && len(swept.Busy) == 0 && len(swept.Unproven) == 0
 		return SettleResult{Workers: swept.Workers}, err
@@ -63,12 +63,12 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 // sweepAgain reaches every worker of every pool once more.
 func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResult, error) {
 	// Whoever is between two requests is reached in the time of a sweep.
-	bounded, cancel := context.WithTimeout(ctx, s.caches.options.SettleTimeout+sweepRounds*s.caches.options.SweepWait)
+	bounded, cancel := context.WithTimeout(ctx, s.Caches.Options.SettleTimeout+sweepRounds*s.Caches.Options.SweepWait)
 	defer cancel()
 	var result SettleResult
 	var mu sync.Mutex
 	reached := newTally(progress)
-	err := s.caches.eachPool(bounded, func(bounded context.Context, p *Pool) error {
+	err := s.Caches.eachPool(bounded, func(bounded context.Context, p *Pool) error {
 		r := round{pool: p, except: s.pinned[p], progress: reached.of(p)}
 		out, err := r.run(bounded)
 		mu.Lock()
@@ -78,7 +78,7 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 			result.Stale = append(result.Stale, s.stale(ctx, p, w))
 		}
 		if out.unproven {
-			result.Unproven = append(result.Unproven, p.address())
+			result.Unproven = append(result.Unproven, p.Address())
 		}
 		return err
 	})
@@ -92,13 +92,13 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 // after its request would bring the old release back, for all workers; so it is
 // told to serve none, where that is wanted and allowed.
 func (s *Switch) stale(ctx context.Context, p *Pool, w Process) Worker {
-	worker := w.worker(p.address())
+	worker := w.worker(p.Address())
 	worker.Hidden = p.master == 0
 	if w.leaves {
 		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
 	}
-	if !w.leaves && s.caches.options.EndStale && p.master != 0 && w.state == fcgi.StateRunning {
-		worker.Ends = fpm.EndWorker(ctx, p.master, w.pid) == nil
+	if !w.leaves && s.Caches.Options.EndStale && p.master != 0 && w.State == fcgi.StateRunning {
+		worker.Ends = fpm.EndWorker(ctx, p.master, w.Pid) == nil
 	}
 	return worker
 }
@@ -107,7 +107,7 @@ func (s *Switch) stale(ctx context.Context, p *Pool, w Process) Worker {
 // failures are left to the last look, which reports them.
 func (s *Switch) watch(ctx context.Context) (regained int) {
 	for pause := askAgain; ; {
-		wait(ctx, pause)
+		Wait(ctx, pause)
 		if ctx.Err() != nil {
 			return regained
 		}

@@ -43,14 +43,14 @@ type Site struct {
 func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
 	switch {
 	case len(s.Pools) > 0:
-		return s.configured(app), nil
+		return s.Configured(app), nil
 	case s.NoFPM:
 		return nil, nil
 	}
 	return fpm.Pools(ctx)
 }
 
-func (s Setup) configured(app *App) []php.Pool {
+func (s Setup) Configured(app *App) []php.Pool {
 	if app == nil || len(app.Pools) == 0 {
 		return s.Pools
 	}
@@ -108,7 +108,7 @@ func (s Setup) pools(ctx context.Context, app *App, web Web) ([]php.Pool, error)
 }
 
 // sites lists every link that is configured.
-func (s Setup) sites() []Site {
+func (s Setup) Sites() []Site {
 	var all []Site
 	for _, app := range s.Apps {
 		all = append(all, app.Sites...)
@@ -117,7 +117,7 @@ func (s Setup) sites() []Site {
 }
 
 // known lists the links of all applications that were moved once.
-func (s Setup) known() []string {
+func (s Setup) Known() []string {
 	var all []string
 	for _, app := range s.Apps {
 		all = append(all, app.Known...)
