@@ -12,6 +12,7 @@ import (
 	"relink/deploy"
 	"relink/deploy/lock"
 	"relink/health"
+	"relink/health/gather"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/php"
@@ -88,7 +89,7 @@ func TestReleasesWithoutInstanceAreUnused(t *testing.T) {
 // Pools are listed anew now and then, sooner where something does not answer.
 func TestPoolsAreDiscoveredAgain(t *testing.T) {
 	lists := 0
-	d := newDiscovery(health.Deps{Pools: func(context.Context) ([]php.Pool, error) { lists++; return make([]php.Pool, 1), nil }})
+	d := newDiscovery(gather.Deps{Pools: func(context.Context) ([]php.Pool, error) { lists++; return make([]php.Pool, 1), nil }})
 	look := func(age time.Duration, f health.Facts) int {
 		d.note(f)
 		d.at = time.Now().Add(-age)
