@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
 	"relink/deploy/lock"
 	"relink/health"
 	"relink/health/gather"
