@@ -1,11 +1,9 @@
 package deploy
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 func moveOf(instance, from, to string) Move {
@@ -44,26 +42,6 @@ func TestBefore(t *testing.T) {
 				t.Errorf("got %q, %v; want %q", target.Release, found, c.want)
 			}
 		})
-	}
-}
-
-func TestHistoryIsBounded(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "app.history.jsonl")
-	for i := range historyMost + 10 {
-		event := Event{ID: fmt.Sprint(i), Time: time.Unix(int64(i), 0), Operation: OperationDeploy}
-		if err := appendHistory(path, event); err != nil {
-			t.Fatal(err)
-		}
-	}
-	history, err := readHistory(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(history) > historyMost || len(history) < historyKept {
-		t.Errorf("%d lines are kept", len(history))
-	}
-	if last := history[len(history)-1].ID; last != fmt.Sprint(historyMost+9) {
-		t.Errorf("the last line is %s", last)
 	}
 }
 

@@ -4,14 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/state"
 	"relink/opcache"
 )
 
@@ -81,11 +78,7 @@ type Journal struct {
 var ErrJournal = errors.New("unreadable journal")
 
 func writeJournal(path string, journal Journal) error {
-	text, err := json.MarshalIndent(journal, "", "  ")
-	if err == nil {
-		err = durable.WriteFile(path, append(text, '\n'), 0o644)
-	}
-	if err != nil {
+	if err := state.Write(path, journal); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
@@ -94,12 +87,12 @@ func writeJournal(path string, journal Journal) error {
 // readJournal returns nil when no deploy is under way. Fields of newer versions
 // are passed over; a phase of one is not, since it decides what happens.
 func readJournal(path string) (*Journal, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	text, err := state.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if text == nil {
+		return nil, nil
 	}
 	journal, err := parseJournal(text)
 	if err != nil {
@@ -129,8 +122,8 @@ func parseJournal(text []byte) (*Journal, error) {
 }
 
 func removeJournal(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := state.Remove(path); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	return durable.SyncDir(filepath.Dir(path))
+	return nil
 }

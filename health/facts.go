@@ -7,8 +7,10 @@ import (
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/internal/links"
+	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/probe"
 )
 
 // Facts are what was seen at one time. What could not be read is an error
@@ -115,6 +117,17 @@ type Instance struct {
 	Inside  bool            // the folder lies in a release of the application
 	Docroot error           // why the document root below the link cannot be served
 	Err     error           // why the link cannot be read
+}
+
+// Front is what an instance's own web server answered to the probe.
+type Front struct {
+	Instance string
+	SetUp    opcache.Addressing
+	Release  string // that serves; the folder of the probe where it lies in no release
+	Wanted   string // that the link leads to
+	Answer   probe.Answer
+	Strange  bool  // by a PHP that no pool leads to
+	Err      error // why it could not be asked
 }
 
 // OldRelease is a release that no link leads to and a cache still holds.

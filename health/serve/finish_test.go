@@ -11,6 +11,7 @@ import (
 
 	"relink/deploy"
 	"relink/health"
+	"relink/health/gather"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/php"
@@ -87,7 +88,7 @@ func TestReleasesWithoutInstanceAreUnused(t *testing.T) {
 // Pools are listed anew now and then, sooner where something does not answer.
 func TestPoolsAreDiscoveredAgain(t *testing.T) {
 	lists := 0
-	d := newDiscovery(health.Deps{Pools: func(context.Context) ([]php.Pool, error) { lists++; return make([]php.Pool, 1), nil }})
+	d := newDiscovery(gather.Deps{Pools: func(context.Context) ([]php.Pool, error) { lists++; return make([]php.Pool, 1), nil }})
 	look := func(age time.Duration, f health.Facts) int {
 		d.note(f)
 		d.at = time.Now().Add(-age)

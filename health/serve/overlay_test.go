@@ -7,6 +7,7 @@ import (
 
 	"relink/deploy"
 	"relink/health"
+	"relink/health/gather"
 	"relink/opcache/report"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,7 +130,7 @@ func TestNothingButScriptsIsLeftOut(t *testing.T) {
 	if diff := cmp.Diff(&r, lean(&r), cmpopts(report.Report{})); diff != "" {
 		t.Error(diff)
 	}
-	s := health.Sample{Caches: report.Totals{Masters: make([]report.MasterTotals, 1)}}
+	s := gather.Sample{Caches: report.Totals{Masters: make([]report.MasterTotals, 1)}}
 	fill(reflect.ValueOf(&s.Caches.Masters[0]).Elem())
 	if diff := cmp.Diff(s, withoutScripts(s), cmpopts(report.MasterTotals{})); diff != "" {
 		t.Error(diff)
