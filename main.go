@@ -18,6 +18,7 @@ import (
 	"relink/deploy/demo"
 	"relink/deploy/propose"
 	"relink/health"
+	"relink/health/command"
 	"relink/health/serve"
 	"relink/internal/cmdline"
 	"relink/internal/config"
@@ -50,7 +51,7 @@ func (p *program) run(args []string) int {
 	cmdline.Strict(app)
 	level := cmdline.LevelOf(app)
 	err := app.RunContext(ctx, append(args[:1:1], cmdline.Arrange(args[1:], level)...))
-	if errors.Is(err, exit.ErrUsage) && cmdline.Named(args[1:], level) == health.Name {
+	if errors.Is(err, exit.ErrUsage) && cmdline.Named(args[1:], level) == command.Name {
 		err = p.health().Misused(err, p.asked)
 	}
 	p.screen().Close()
@@ -126,7 +127,7 @@ func (p *program) commands() []*cli.Command {
 	}),
 		apache.Command(apache.Program{Config: p.located, Format: resultFormat, Screen: p.screen, Out: p.out}),
 		opcache.Command(opcache.Program{Config: p.located, Screen: p.screen, Log: p.log, Out: p.out, Deploys: deploy.Deployed, Known: deploy.KnownLinks}),
-		health.Command(p.health()),
+		command.Command(p.health()),
 		serve.Command(serve.Program{
 			Config: p.located, Log: p.log, Version: version(),
 			NotifySocket: os.Getenv("NOTIFY_SOCKET"), WatchdogUSec: os.Getenv("WATCHDOG_USEC"),
@@ -158,8 +159,8 @@ func (p *program) howServed(ctx context.Context, c *config.Config, ask bool) ([]
 	return deploy.HowServed(ctx, c, ask)
 }
 
-func (p *program) health() health.Program {
-	return health.Program{Config: p.located, Screen: p.screen, Out: p.out}
+func (p *program) health() command.Program {
+	return command.Program{Config: p.located, Screen: p.screen, Out: p.out}
 }
 
 func resultFormat(c *cli.Context) (string, error) {

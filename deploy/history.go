@@ -1,16 +1,11 @@
 package deploy
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"relink/internal/durable"
+	"relink/deploy/moves"
+	"relink/internal/state"
 	"relink/opcache"
 )
 
@@ -32,7 +27,7 @@ type Event struct {
 	Operation Operation        `json:"operation"`
 	Release   string           `json:"release"`
 	Ref       string           `json:"ref,omitempty"`
-	Moves     Plan             `json:"moves"`
+	Moves     moves.Plan       `json:"moves"`
 	Undone    string           `json:"undone,omitempty"` // why the links were put back
 	Stale     []opcache.Worker `json:"stale,omitempty"`  // workers that still held the old release
 	User      string           `json:"user"`
@@ -48,77 +43,70 @@ type Event struct {
 // Moved tells events that left their links moved from those that were undone.
 func (e Event) Moved() bool { return e.Undone == "" }
 
-const (
-	historyMost = 1000 // lines at which the file is shortened
-	historyKept = 500  // lines that are kept then
-)
+// HistoryFile is where an application's history lies.
+func HistoryFile(stateDir, app string) string { return App{Name: app, State: stateDir}.historyFile() }
 
-func appendHistory(path string, event Event) error {
-	line, err := json.Marshal(event)
-	if err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("history: %w", err)
-	}
-	if bytes.Count(old, []byte("\n")) >= historyMost {
-		return durable.WriteFile(path, append(lastLines(old, historyKept), append(line, '\n')...), 0o644)
-	}
-	return appendLine(path, line, len(old) > 0 && old[len(old)-1] != '\n')
+func historyIn(file string) state.Lines[Event] {
+	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
 }
 
-// appendLine closes a line that a crash cut short, so that it spoils only itself.
-func appendLine(path string, line []byte, cut bool) error {
-	if cut {
-		line = append([]byte("\n"), line...)
-	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+func appendHistory(file string, event Event) error {
+	return ofHistory(historyIn(file).Append(event))
+}
+
+// readHistory is oldest first.
+func readHistory(file string) ([]Event, error) {
+	events, err := historyIn(file).All()
+	return events, ofHistory(err)
+}
+
+// maxTail is room for some dozens of deploys of 100 instances, or for the last few
+// of thousands: one move is 500 bytes.
+const maxTail = 4 << 20
+
+// LastEvents gives at most n events of a history, the newest first, out of the last
+// 4 MB of the file. Before the first deploy there are none.
+func LastEvents(file string, n int) ([]Event, error) {
+	events, err := historyIn(file).Last(n, maxTail)
+	return events, ofHistory(err)
+}
+
+func ofHistory(err error) error {
 	if err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	_, err = file.Write(append(line, '\n'))
-	if err = errors.Join(err, file.Sync(), file.Close(), durable.SyncDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
 	return nil
 }
 
-func lastLines(text []byte, n int) []byte {
-	lines := bytes.SplitAfter(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
-	lines = lines[max(0, len(lines)-n):]
-	return append(bytes.Join(lines, nil), '\n')
-}
-
 // before is where an instance came from when the deploy that brought it to its
 // current release moved it. Rollbacks are passed over, so that the second
 // rollback in a row goes one release further back and not forth again.
-func before(history []Event, instance string, current Target) (Target, bool) {
-	for i := len(history) - 1; i >= 0; i-- {
-		if history[i].Operation != OperationDeploy || !history[i].Moved() {
+func before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
+	for i := len(events) - 1; i >= 0; i-- {
+		if events[i].Operation != OperationDeploy || !events[i].Moved() {
 			continue
 		}
-		for _, move := range history[i].Moves {
-			if move.Instance == instance && move.To.content() == current.content() && move.Needed() && !move.Stays {
+		for _, move := range events[i].Moves {
+			if move.Instance == instance && move.To.Served() == current.Served() && move.Needed() && !move.Stays {
 				return move.From, move.From.Exists()
 			}
 		}
 	}
-	return Target{}, false
+	return moves.Target{}, false
 }
 
 // since is when an instance's link was last moved to where it leads now.
-func since(history []Event, instance string, current Target) time.Time {
-	for i := len(history) - 1; i >= 0; i-- {
-		if !history[i].Moved() {
+func since(events []Event, instance string, current moves.Target) time.Time {
+	for i := len(events) - 1; i >= 0; i-- {
+		if !events[i].Moved() {
 			continue
 		}
-		for _, move := range history[i].Moves {
+		for _, move := range events[i].Moves {
 			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real {
 				continue
 			}
 			if !move.Stays {
-				return history[i].Time
+				return events[i].Time
 			}
 			current = move.From
 		}

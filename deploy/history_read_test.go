@@ -65,24 +65,3 @@ func TestLastEventsOfALargeHistory(t *testing.T) {
 		t.Errorf("%v, %v", ids(events), err)
 	}
 }
-
-// Whatever a history holds, what is made of it are its whole lines, in order.
-func FuzzNewestFirst(f *testing.F) {
-	f.Add([]byte(`{"id":"1","time":"2026-01-31T12:00:00Z","operation":"deploy","release":"v1","moves":[],"user":"u"}` + "\n" + `{"id":"2","oper`))
-	f.Add([]byte("\n\n{}\nnull\n[]\n"))
-	f.Add([]byte(`{"id":"1","operation":"deploy"}` + "\n" + `{"id":"2","operation":"prune"}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var want []string
-		for line := range bytes.Lines(text) {
-			var event Event
-			if json.Unmarshal(line, &event) == nil && event.Operation != "" {
-				want = append(want, event.ID)
-			}
-		}
-		got := ids(slices.Collect(newestFirst(text)))
-		slices.Reverse(got)
-		if !slices.Equal(got, want) {
-			t.Errorf("%q, want %q", got, want)
-		}
-	})
-}

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"relink/internal/durable"
+	"relink/deploy/lock"
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/state"
 	"relink/opcache"
 )
 
@@ -66,13 +65,13 @@ type Journal struct {
 	Ref        string           `json:"ref,omitempty"`
 	Made       bool             `json:"made"`                // this run makes the release, and may remove it while no link leads to it
 	Repeats    []string         `json:"repeats,omitempty"`   // releases that this run makes for those that stay, or go back
-	Moves      Plan             `json:"moves,omitempty"`     // every link's old and new target
-	Unsettled  Plan             `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
+	Moves      moves.Plan       `json:"moves,omitempty"`     // every link's old and new target
+	Unsettled  moves.Plan       `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
 	Reset      Reset            `json:"reset"`
 	Stale      []opcache.Worker `json:"stale,omitempty"`       // workers that were not reached in time
 	EndWorkers []string         `json:"end_workers,omitempty"` // addresses of the pools whose workers have to end with the switch
 	Undoing    string           `json:"undoing,omitempty"`     // why the moves are those of a roll-back
-	Holder     Holder           `json:"by"`
+	Holder     lock.Holder      `json:"by"`
 	Started    time.Time        `json:"started"`
 }
 
@@ -81,11 +80,7 @@ type Journal struct {
 var ErrJournal = errors.New("unreadable journal")
 
 func writeJournal(path string, journal Journal) error {
-	text, err := json.MarshalIndent(journal, "", "  ")
-	if err == nil {
-		err = durable.WriteFile(path, append(text, '\n'), 0o644)
-	}
-	if err != nil {
+	if err := state.Write(path, journal); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
@@ -94,12 +89,12 @@ func writeJournal(path string, journal Journal) error {
 // readJournal returns nil when no deploy is under way. Fields of newer versions
 // are passed over; a phase of one is not, since it decides what happens.
 func readJournal(path string) (*Journal, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	text, err := state.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if text == nil {
+		return nil, nil
 	}
 	journal, err := parseJournal(text)
 	if err != nil {
@@ -118,7 +113,7 @@ func parseJournal(text []byte) (*Journal, error) {
 		return nil, fmt.Errorf("unknown phase %q", journal.Phase)
 	}
 	for _, move := range journal.Moves {
-		if move.Place == "" || move.From == (Target{}) && move.To == (Target{}) {
+		if move.Place == "" || move.From == (moves.Target{}) && move.To == (moves.Target{}) {
 			return nil, fmt.Errorf("instance %q: a move without link or targets", move.Instance)
 		}
 	}
@@ -129,8 +124,8 @@ func parseJournal(text []byte) (*Journal, error) {
 }
 
 func removeJournal(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := state.Remove(path); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	return durable.SyncDir(filepath.Dir(path))
+	return nil
 }

@@ -3,13 +3,16 @@ package health
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/deploy/release"
 	"relink/fcgi"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache/report"
@@ -49,7 +52,28 @@ func facts() Facts {
 	}
 }
 
-func limits(t *testing.T) Thresholds { return thresholds(parsed(t, "")) }
+// limits are those of an empty configuration.
+func limits(t *testing.T) Thresholds {
+	t.Helper()
+	c, err := config.Parse("relink.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := c.Health
+	return Thresholds{
+		Latency: Bounds[time.Duration](h.Latency), ListenQueue: Bounds[int](h.ListenQueue),
+		MaxChildren: Bounds[int](h.MaxChildren), SlowRequests: Bounds[int](h.SlowRequests),
+		Memory: Bounds[float64](h.Memory), Waste: Bounds[float64](h.Waste), Keys: Bounds[float64](h.Keys),
+		Strings: Bounds[float64](h.Strings), JIT: Bounds[float64](h.JIT), Restarts: Bounds[int](h.Restarts),
+		Mixed: Bounds[time.Duration](h.Mixed), Releases: Bounds[int](h.Releases),
+		HitRate: Bounds[float64](h.HitRate), Disk: Bounds[float64](h.Disk), Inodes: Bounds[float64](h.Inodes),
+		FreeBytes: c.Thresholds.FreeBytes, HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: h.Window,
+	}
+}
+
+func made(results []Result, check string) []Result {
+	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return r.Check != check })
+}
 
 func TestFactsInOrderAreOK(t *testing.T) {
 	for _, r := range Evaluate(facts(), limits(t)) {
@@ -162,7 +186,7 @@ func TestBusyStatusPageIsNotAMissingOne(t *testing.T) {
 func TestDeployUnderWayIsNoProblem(t *testing.T) {
 	f := facts()
 	a := &f.Apps[0]
-	a.Locked = &deploy.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
+	a.Locked = &lock.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
 	a.Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved}
 	a.Old = []OldRelease{{Release: "v0", LastUsed: f.Time}}
 	for _, r := range Evaluate(f, limits(t)) {

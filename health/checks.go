@@ -111,7 +111,7 @@ func Evaluate(f Facts, t Thresholds, checks ...Check) []Result {
 	return results
 }
 
-// ok, problem and unknown are results of the check that returns them.
+// ok and problem are results of the check that returns them.
 func ok(subject, format string, args ...any) Result {
 	return Result{Subject: subject, Message: fmt.Sprintf(format, args...)}
 }
@@ -120,8 +120,8 @@ func problem(s State, subject, message, fix string) Result {
 	return Result{Subject: subject, State: s, Message: message, Fix: fix}
 }
 
-// unknown is the result of a check that could not be made.
-func unknown(subject string, err error) Result {
+// NotMade is the result of a check that could not be made.
+func NotMade(subject string, err error) Result {
 	return Result{Subject: subject, State: Unknown, Message: oneLine(err.Error()), Fix: strings.Join(hint.Of(err), "; ")}
 }
 

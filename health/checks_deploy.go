@@ -21,11 +21,11 @@ func checkDeploy(f *Facts, a *App, _ *Thresholds) Result {
 	case a.Locked != nil:
 		return ok("", "under way for %s, by %s", ui.Duration(f.Time.Sub(a.Locked.Since)), a.Locked.User)
 	case errors.Is(a.DeployErr, deploy.ErrJournal):
-		r := unknown("", a.DeployErr)
+		r := NotMade("", a.DeployErr)
 		r.State = Critical
 		return r
 	case a.DeployErr != nil:
-		return unknown("", a.DeployErr)
+		return NotMade("", a.DeployErr)
 	case a.Pending != nil && a.Pending.Phase != deploy.PhaseSettled:
 		return interrupted(a)
 	case a.Last == nil:

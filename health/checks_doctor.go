@@ -62,7 +62,7 @@ func checkControlTimeout(f *Facts, m *Master, _ *Thresholds) Result {
 	case f.Cheap:
 		return notAsked()
 	case m.ControlErr != nil:
-		return unknown("", m.ControlErr)
+		return NotMade("", m.ControlErr)
 	case m.ControlTimeout == nil || *m.ControlTimeout == 0:
 		return problem(Warning, "", "process_control_timeout is 0: a reload of PHP-FPM kills the requests in flight",
 			"set process_control_timeout = 10s in the [global] section of FPM's configuration")
@@ -187,7 +187,7 @@ func checkStatusPage(f *Facts, _ *Thresholds) []Result {
 	return eachFPM(f, func(p *Pool) Result {
 		switch {
 		case p.Err != nil:
-			return unknown(p.Address, errDown)
+			return NotMade(p.Address, errDown)
 		case p.StatusErr == nil:
 			return ok(p.Address, "there")
 		case errors.Is(p.StatusErr, fcgi.ErrStatusBusy):
@@ -259,7 +259,7 @@ func (m *Master) xdebugFix() string {
 func checkXdebug(_ *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case m.XdebugErr != nil:
-		return unknown("", m.XdebugErr)
+		return NotMade("", m.XdebugErr)
 	case m.Xdebug != nil && *m.Xdebug:
 		return problem(Warning, "", "the xdebug extension is loaded", m.xdebugFix())
 	}

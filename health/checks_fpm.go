@@ -26,7 +26,7 @@ var fpmChecks = []Check{{
 func checkQueues(f *Facts, t *Thresholds) []Result {
 	return eachFPM(f, func(p *Pool) Result {
 		if p.Queue == nil {
-			return unknown(p.Address, noQueue(p))
+			return NotMade(p.Address, noQueue(p))
 		}
 		waiting := int(*p.Queue)
 		state := t.ListenQueue.atMost(waiting)
@@ -95,7 +95,7 @@ type growth struct {
 
 func grown(f *Facts, p *Pool, b Bounds[int], g growth) Result {
 	if err := p.noStatus(); err != nil {
-		return unknown(p.Address, err)
+		return NotMade(p.Address, err)
 	}
 	if p.Growth == nil {
 		return notJudged(f, p.Address)
@@ -107,7 +107,7 @@ func grown(f *Facts, p *Pool, b Bounds[int], g growth) Result {
 // notJudged is fine the first time, and not if it stays so.
 func notJudged(f *Facts, subject string) Result {
 	if f.Samples != nil {
-		r := unknown(subject, fmt.Errorf("no sample can be kept to compare with: %w", f.Samples))
+		r := NotMade(subject, fmt.Errorf("no sample can be kept to compare with: %w", f.Samples))
 		r.Fix = "run relink health as a user that may write in state_dir"
 		return r
 	}

@@ -133,8 +133,8 @@ func (a *App) byRelease() (groups map[string][]Instance, newest string) {
 	return groups, newest
 }
 
-// changed is when a link of the application was moved last.
-func (a *App) changed() time.Time {
+// Changed is when a link of the application was moved last.
+func (a *App) Changed() time.Time {
 	var last time.Time
 	for _, i := range a.Instances {
 		if i.Changed.After(last) {

@@ -57,13 +57,13 @@ func checkOPcache(f *Facts, _ *Thresholds) []Result {
 	return eachPool(f, func(p *Pool) Result {
 		switch {
 		case p.Err != nil:
-			return unknown(p.Address, errDown)
+			return NotMade(p.Address, errDown)
 		case errors.Is(p.AgentErr, php.ErrOPcacheOff), errors.Is(p.AgentErr, php.ErrFileCacheOnly):
-			r := unknown(p.Address, p.AgentErr)
+			r := NotMade(p.Address, p.AgentErr)
 			r.State = Critical
 			return r
 		case p.AgentErr != nil:
-			return unknown(p.Address, p.AgentErr)
+			return NotMade(p.Address, p.AgentErr)
 		}
 		return ok(p.Address, "on")
 	})
@@ -107,9 +107,9 @@ func (m *Master) server() string {
 // unreadable has no fix: the checks pool and opcache tell it.
 func unreadable(m *Master) Result {
 	if errors.Is(m.Err, fcgi.ErrTimeout) || errors.Is(m.Err, fcgi.ErrNotListening) {
-		return unknown(m.Name, errDown)
+		return NotMade(m.Name, errDown)
 	}
-	return unknown(m.Name, errUnreadable)
+	return NotMade(m.Name, errUnreadable)
 }
 
 var errUnreadable = errors.New("the pool's OPcache cannot be asked")

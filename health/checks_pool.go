@@ -19,7 +19,7 @@ var poolChecks = []Check{{
 func checkPools(f *Facts, t *Thresholds) []Result {
 	var results []Result
 	if f.Discovery != nil {
-		results = append(results, unknown("pools", f.Discovery))
+		results = append(results, NotMade("pools", f.Discovery))
 	}
 	if len(f.Pools) == 0 && f.Discovery == nil {
 		results = append(results, problem(Critical, "pools", "no PHP-FPM runs here and no pool is configured",

@@ -27,7 +27,7 @@ func checkReleases(f *Facts, a *App, t *Thresholds) Result {
 	case a.Locked != nil:
 		return ok("", "not judged: a deploy is under way")
 	case a.ReleaseErr != nil:
-		return unknown("", a.ReleaseErr)
+		return NotMade("", a.ReleaseErr)
 	}
 	n, bytes := len(a.Prunable), int64(0)
 	for _, one := range a.Prunable {
@@ -49,7 +49,7 @@ func fileSystems(check func(*FileSystem, *Thresholds) Result) func(*Facts, *Thre
 			one := &f.FileSystems[i]
 			r := Result{}
 			if one.Err != nil {
-				r = unknown("", one.Err)
+				r = NotMade("", one.Err)
 			} else {
 				r = check(one, t)
 			}

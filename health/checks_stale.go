@@ -66,6 +66,13 @@ func checkFront(f *Facts, a *App, _ *Thresholds) Result {
 	return r
 }
 
+// wrong lists the fronts that show something else than the links say.
+func (app *App) wrong() []Front {
+	return slices.DeleteFunc(slices.Clone(app.Fronts), func(f Front) bool {
+		return f.Err != nil || f.Wanted == "" || f.Release == f.Wanted
+	})
+}
+
 // inSetUps is the end of a sentence that names the set-ups.
 func inSetUps(setUps map[string]bool) string {
 	if len(setUps) == 0 {
@@ -106,17 +113,17 @@ func checkOld(f *Facts, a *App, t *Thresholds) Result {
 	}
 	var used []string
 	for _, old := range a.Old {
-		if old.usedSince(a.changed().Add(t.Settle), f.Time.Add(-t.Window)) {
+		if old.usedSince(a.Changed().Add(t.Settle), f.Time.Add(-t.Window)) {
 			used = append(used, fmt.Sprintf("%s (last %s ago)", old.Release, ui.Duration(f.Time.Sub(old.LastUsed))))
 		}
 	}
 	switch {
 	case len(used) == 0 && a.CacheErr != nil:
-		return unknown("", a.CacheErr)
+		return NotMade("", a.CacheErr)
 	case len(used) == 0:
 		return ok("", "no release is used that no link leads to")
 	}
-	if request := f.since(a.changed()); request != "" {
+	if request := f.since(a.Changed()); request != "" {
 		return ok("", "%s still in use by a request that began before the switch: %s", list(used), request)
 	}
 	return problem(Critical, "", "used though no link leads there: "+list(used),
@@ -145,7 +152,7 @@ func (f *Facts) since(t time.Time) string {
 
 func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 	if a.DeployErr != nil {
-		return unknown("", a.DeployErr)
+		return NotMade("", a.DeployErr)
 	}
 	if a.Pending == nil || a.Locked != nil || len(a.Pending.Stale) == 0 {
 		return ok("", "none")

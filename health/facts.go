@@ -4,11 +4,14 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/internal/links"
+	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
+	"relink/php/probe"
 )
 
 // Facts are what was seen at one time. What could not be read is an error
@@ -89,7 +92,7 @@ type App struct {
 	InUse     links.InUse // what links lead to, those of no instance too
 
 	Pending   *deploy.PendingStatus // a deploy that is under way, was interrupted or is not settled
-	Locked    *deploy.Holder        // who deploys now
+	Locked    *lock.Holder          // who deploys now
 	Last      *deploy.Event         // the last deploy or rollback that ended
 	DeployErr error
 
@@ -115,6 +118,17 @@ type Instance struct {
 	Inside  bool            // the folder lies in a release of the application
 	Docroot error           // why the document root below the link cannot be served
 	Err     error           // why the link cannot be read
+}
+
+// Front is what an instance's own web server answered to the probe.
+type Front struct {
+	Instance string
+	SetUp    opcache.Addressing
+	Release  string // that serves; the folder of the probe where it lies in no release
+	Wanted   string // that the link leads to
+	Answer   probe.Answer
+	Strange  bool  // by a PHP that no pool leads to
+	Err      error // why it could not be asked
 }
 
 // OldRelease is a release that no link leads to and a cache still holds.

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// problems lists what is not OK, the most urgent first. Results that say the
+// Problems lists what is not OK, the most urgent first. Results that say the
 // same of the same thing are one line: a pool that is down leaves twenty checks
 // unknown.
-func problems(results []Result) []Result {
+func Problems(results []Result) []Result {
 	var list []Result
 	for _, r := range results {
 		if r.State == OK {
@@ -28,9 +28,9 @@ func problems(results []Result) []Result {
 	return list
 }
 
-// counted is how many results there are in each state: "1 critical, 2 warnings,
+// Counted is how many results there are in each state: "1 critical, 2 warnings,
 // 31 ok".
-func counted(results []Result) string {
+func Counted(results []Result) string {
 	var n [len(stateNames)]int
 	for _, r := range results {
 		n[r.State]++

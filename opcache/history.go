@@ -1,16 +1,11 @@
 package opcache
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
-	"relink/internal/durable"
+	"relink/internal/state"
 )
 
 // Restart is one restart of one cache: a line of the history.
@@ -33,70 +28,25 @@ func (r Restart) Done() bool { return r.Failed == "" && r.Action.Empties() }
 // HistoryFile is the history's name in the state folder: JSON lines, oldest first.
 const HistoryFile = "restarts.jsonl"
 
-const (
-	historyMost = 1000 // lines at which the file is shortened
-	historyKept = 500  // lines that are kept then
-)
+func historyIn(dir string) state.Lines[Restart] {
+	return state.Lines[Restart]{Path: filepath.Join(dir, HistoryFile), Whole: func(r Restart) bool { return r.Action != "" }}
+}
 
-// AppendHistory adds a restart to the history in the folder state.
-func AppendHistory(state string, r Restart) error {
-	if err := appendHistory(filepath.Join(state, HistoryFile), r); err != nil {
+// AppendHistory adds a restart to the history in a state folder.
+func AppendHistory(dir string, r Restart) error {
+	if err := historyIn(dir).Append(r); err != nil {
 		return fmt.Errorf("history of restarts: %w", err)
 	}
 	return nil
 }
 
-func appendHistory(path string, r Restart) error {
-	line, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if len(old) > 0 && old[len(old)-1] != '\n' {
-		line = append([]byte("\n"), line...) // a line that a crash cut short spoils only itself
-	}
-	line = append(line, '\n')
-	if lines := bytes.SplitAfter(old, []byte("\n")); len(lines) > historyMost {
-		kept := bytes.Join(lines[len(lines)-historyKept:], nil)
-		return durable.WriteFile(path, append(kept, line...), 0o644)
-	}
-	return appendDurably(path, line)
-}
-
-func appendDurably(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	return errors.Join(err, file.Sync(), file.Close(), durable.SyncDir(filepath.Dir(path)))
-}
-
-// ReadHistory gives the restarts, oldest first. Lines that a crash cut short, or
-// that another version wrote otherwise, are passed over.
-func ReadHistory(state string) ([]Restart, error) {
-	text, err := os.ReadFile(filepath.Join(state, HistoryFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+// ReadHistory gives the restarts, oldest first.
+func ReadHistory(dir string) ([]Restart, error) {
+	all, err := historyIn(dir).All()
 	if err != nil {
 		return nil, fmt.Errorf("history of restarts: %w", err)
 	}
-	return parseHistory(text), nil
-}
-
-func parseHistory(text []byte) []Restart {
-	var all []Restart
-	for line := range bytes.Lines(text) {
-		var r Restart
-		if json.Unmarshal(line, &r) == nil && r.Action != "" {
-			all = append(all, r)
-		}
-	}
-	return all
+	return all, nil
 }
 
 // Of gives the restarts of the cache that these pools share.

@@ -2,15 +2,12 @@ package opcache
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"relink/internal/durable"
+	"relink/internal/state"
 )
 
 // Pending is a restart that was decided and has not been quiet enough to be done.
@@ -69,12 +66,9 @@ func (p Pending) about(pools []string) bool {
 // PendingFile is the name of the pending restarts' file in the state folder.
 const PendingFile = "restart.pending.json"
 
-// ReadPending gives the restarts that are pending in the folder state.
-func ReadPending(state string) ([]Pending, error) {
-	text, err := os.ReadFile(filepath.Join(state, PendingFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+// ReadPending gives the restarts that are pending in a state folder.
+func ReadPending(dir string) ([]Pending, error) {
+	text, err := state.Read(filepath.Join(dir, PendingFile))
 	if err != nil {
 		return nil, fmt.Errorf("pending restarts: %w", err)
 	}
@@ -92,28 +86,12 @@ func parsePending(text []byte) []Pending {
 }
 
 // WritePending replaces what is pending.
-func WritePending(state string, all []Pending) error {
-	path := filepath.Join(state, PendingFile)
+func WritePending(dir string, all []Pending) (err error) {
+	path := filepath.Join(dir, PendingFile)
 	if len(all) == 0 {
-		return removePending(path)
-	}
-	text, err := json.MarshalIndent(all, "", "  ")
-	if err == nil {
-		err = durable.WriteFile(path, append(text, '\n'), 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("pending restarts: %w", err)
-	}
-	return nil
-}
-
-func removePending(path string) error {
-	err := os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = durable.SyncDir(filepath.Dir(path))
+		err = state.Remove(path)
+	} else {
+		err = state.Write(path, all)
 	}
 	if err != nil {
 		return fmt.Errorf("pending restarts: %w", err)
@@ -122,17 +100,17 @@ func removePending(path string) error {
 }
 
 // ClearPending forgets what is pending for the cache of these pools.
-func ClearPending(state string, pools []string) error {
-	all, err := ReadPending(state)
+func ClearPending(dir string, pools []string) error {
+	all, err := ReadPending(dir)
 	if err != nil {
 		return err
 	}
-	return WritePending(state, slices.DeleteFunc(all, func(p Pending) bool { return p.about(pools) }))
+	return WritePending(dir, slices.DeleteFunc(all, func(p Pending) bool { return p.about(pools) }))
 }
 
 // restorePending has what was pending before of the caches that were noted since.
-func restorePending(state string, noted, before []Pending) error {
-	now, err := ReadPending(state)
+func restorePending(dir string, noted, before []Pending) error {
+	now, err := ReadPending(dir)
 	if err != nil {
 		return err
 	}
@@ -145,12 +123,12 @@ func restorePending(state string, noted, before []Pending) error {
 			kept = append(kept, p)
 		}
 	}
-	return WritePending(state, kept)
+	return WritePending(dir, kept)
 }
 
 // addPending notes one more try, and gives what it noted. The first try's time stays.
-func addPending(state string, p Pending) (Pending, error) {
-	all, err := ReadPending(state)
+func addPending(dir string, p Pending) (Pending, error) {
+	all, err := ReadPending(dir)
 	if err != nil {
 		return p, err
 	}
@@ -160,5 +138,5 @@ func addPending(state string, p Pending) (Pending, error) {
 			p.Since, p.Tries = old.Since, old.Tries+1
 		}
 	}
-	return p, WritePending(state, append(slices.DeleteFunc(all, func(old Pending) bool { return old.about(p.Pools) }), p))
+	return p, WritePending(dir, append(slices.DeleteFunc(all, func(old Pending) bool { return old.about(p.Pools) }), p))
 }

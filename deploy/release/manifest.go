@@ -3,14 +3,12 @@ package release
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"relink/internal/durable"
+	"relink/internal/state"
 )
 
 // Manifest says what a release is and where it came from. Seal fills ID,
@@ -53,12 +51,12 @@ func (s *Store) recordPath(id string) string {
 // readRecord gives an empty record when there is none.
 func (s *Store) readRecord(id string) (record, error) {
 	var r record
-	data, err := os.ReadFile(s.recordPath(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
+	data, err := state.Read(s.recordPath(id))
 	if err != nil {
 		return r, fmt.Errorf("manifest of release %s: %w", id, err)
+	}
+	if data == nil {
+		return r, nil
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return record{}, fmt.Errorf("manifest of release %s: %s: %w", id, s.recordPath(id), err)
@@ -70,14 +68,13 @@ func (s *Store) readRecord(id string) (record, error) {
 }
 
 func (s *Store) writeRecord(id string, r record) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("manifest of release %s: %w", id, err)
-	}
 	if err := os.MkdirAll(filepath.Join(s.dir, recordDir), 0o755); err != nil {
 		return fmt.Errorf("manifest of release %s: %w", id, err)
 	}
-	return durable.WriteFile(s.recordPath(id), append(data, '\n'), 0o644)
+	if err := state.Write(s.recordPath(id), r); err != nil {
+		return fmt.Errorf("manifest of release %s: %w", id, err)
+	}
+	return nil
 }
 
 // MarkBad records that the release failed. The mark survives a crash.
@@ -104,7 +101,7 @@ func (s *Store) mark(id string, bad *BadMark) error {
 }
 
 func (s *Store) removeRecord(id string) error {
-	if err := os.Remove(s.recordPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := state.Remove(s.recordPath(id)); err != nil {
 		return fmt.Errorf("remove the manifest of release %s: %w", id, err)
 	}
 	return nil

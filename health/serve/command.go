@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy"
 	"relink/health"
+	"relink/health/command"
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -82,7 +83,7 @@ func (p Program) translate(c *config.Config) (o Options, err error) {
 		Access: Access{Cert: c.Serve.TLS.Cert, Key: c.Serve.TLS.Key, ClientCA: c.Serve.TLS.ClientCA, TokenFile: c.Serve.TokenFile},
 		Notify: p.notify(),
 	}
-	o.Health, o.Thresholds = health.FromConfig(c)
+	o.Health, o.Thresholds = command.FromConfig(c)
 	if o.Checks, err = health.Select(nil, c.Health.Skip); err != nil {
 		return o, fmt.Errorf("health.skip: %w", err)
 	}

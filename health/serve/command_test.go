@@ -37,7 +37,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-func command(t testing.TB, file string, args ...string) *exec.Cmd {
+func serving(t testing.TB, file string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -59,7 +59,7 @@ func (c *child) stopped() {
 
 func startChild(t testing.TB, file, socket string, args ...string) *child {
 	t.Helper()
-	c := &child{cmd: command(t, file, append(args, "--listen", "unix:"+socket)...), output: &output{}}
+	c := &child{cmd: serving(t, file, append(args, "--listen", "unix:"+socket)...), output: &output{}}
 	c.running = overSocket(t, socket)
 	c.cmd.Stderr = c.output
 	if err := c.cmd.Start(); err != nil {
@@ -105,7 +105,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"--listen example.org:80": "not an address to listen on", "--listen 0.0.0.0:9155": "can be reached from other machines",
 		"--interval 1ms": "must be at least 1s", "now": "one argument too many",
 	} {
-		out, err := command(t, file, strings.Fields(args)...).CombinedOutput()
+		out, err := serving(t, file, strings.Fields(args)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%s: %v %s", args, err, out)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"relink/deploy"
-	"relink/health"
+	"relink/health/gather"
 	"relink/health/serve/page"
 )
 
@@ -31,7 +31,7 @@ type historyOf struct {
 	err       error
 }
 
-func newDeploys(d health.Deps) *deploys {
+func newDeploys(d gather.Deps) *deploys {
 	all := &deploys{}
 	for _, a := range d.Apps {
 		all.files = append(all.files, &historyOf{app: a.Name, path: deploy.HistoryFile(a.State, a.Name)})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/health/gather"
 	"relink/php"
 )
 
@@ -31,7 +32,7 @@ type discovery struct {
 	trouble bool // something did not answer at the last look
 }
 
-func newDiscovery(d health.Deps) *discovery {
+func newDiscovery(d gather.Deps) *discovery {
 	return &discovery{list: d.Pools, every: discoverEvery, again: discoverAgain}
 }
 

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/health"
+	"relink/health/gather"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/php"
@@ -32,7 +33,7 @@ func finishing(t *testing.T, facts health.Facts, f Finish) *service {
 
 func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 	for name, facts := range map[string]health.Facts{
-		"a deploy runs": {Time: noon, Apps: []health.App{{Name: "a", Locked: &deploy.Holder{}}}}, "nothing was seen yet": {},
+		"a deploy runs": {Time: noon, Apps: []health.App{{Name: "a", Locked: &lock.Holder{}}}}, "nothing was seen yet": {},
 	} {
 		s := finishing(t, facts, func(context.Context, []string) (opcache.Outcome, error) {
 			t.Errorf("%s: a restart is tried", name)
@@ -87,7 +88,7 @@ func TestReleasesWithoutInstanceAreUnused(t *testing.T) {
 // Pools are listed anew now and then, sooner where something does not answer.
 func TestPoolsAreDiscoveredAgain(t *testing.T) {
 	lists := 0
-	d := newDiscovery(health.Deps{Pools: func(context.Context) ([]php.Pool, error) { lists++; return make([]php.Pool, 1), nil }})
+	d := newDiscovery(gather.Deps{Pools: func(context.Context) ([]php.Pool, error) { lists++; return make([]php.Pool, 1), nil }})
 	look := func(age time.Duration, f health.Facts) int {
 		d.note(f)
 		d.at = time.Now().Add(-age)

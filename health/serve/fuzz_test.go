@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/health"
+	"relink/health/gather"
 )
 
 // Whatever the query, a question about the past is answered or refused.
@@ -40,13 +40,13 @@ func TestParametersAreRefusedByName(t *testing.T) {
 }
 
 func TestASampleWithoutScriptsIsKept(t *testing.T) {
-	w := &window{folder: health.Folder(t.TempDir()), full: true}
+	w := &window{folder: gather.Folder(t.TempDir()), full: true}
 	for i := range 40 {
 		at := noon.Add(time.Duration(i) * time.Minute)
 		if _, err := w.Before(at, 15*time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Add(health.Sample{Time: at, Starts: map[string]time.Time{}}, 15*time.Minute); err != nil {
+		if err := w.Add(gather.Sample{Time: at, Starts: map[string]time.Time{}}, 15*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}

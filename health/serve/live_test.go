@@ -10,6 +10,9 @@ import (
 
 	"relink/fcgi"
 	"relink/health"
+	"relink/health/command"
+	"relink/health/gather"
+	"relink/health/render"
 	"relink/opcache"
 	"relink/php"
 )
@@ -46,7 +49,7 @@ func TestADeployIsNoticed(t *testing.T) {
 		state := r.state()
 		return state.FullTime.After(d.Deploys[0].Time) && state.Caches.Masters[0].Memory.LiveBytes > 0
 	})
-	var checks health.Document
+	var checks render.Document
 	r.json("/api/v1/checks", &checks)
 	for _, one := range checks.Results {
 		if one.State == health.Critical {
@@ -151,9 +154,9 @@ func (s *scene) usage() opcache.Usage {
 	return usages[0]
 }
 
-func (s *scene) caches() (health.Deps, []php.Pool) {
+func (s *scene) caches() (gather.Deps, []php.Pool) {
 	s.t.Helper()
-	d, _ := health.FromConfig(s.load())
+	d, _ := command.FromConfig(s.load())
 	pools, err := d.Pools(s.ctx)
 	s.must(err)
 	return d, pools

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/health"
+	"relink/health/gather"
 	"relink/opcache/report"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,7 +57,7 @@ func TestWhatHasNotChangedIsJudgedByTheFullLook(t *testing.T) {
 func TestWhatHasChangedIsNotJudged(t *testing.T) {
 	for name, change := range map[string]func(*health.Facts){
 		"a link":      func(f *health.Facts) { f.Apps[0].Instances[0].Real = "/r/v2" },
-		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &deploy.Holder{} },
+		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &lock.Holder{} },
 		"its end":     func(f *health.Facts) { f.Apps[0].Last = &deploy.Event{ID: "1"} },
 		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved} },
 		"a restart":   func(f *health.Facts) { f.Masters[0].LastRestart = &f.Time },
@@ -129,7 +131,7 @@ func TestNothingButScriptsIsLeftOut(t *testing.T) {
 	if diff := cmp.Diff(&r, lean(&r), cmpopts(report.Report{})); diff != "" {
 		t.Error(diff)
 	}
-	s := health.Sample{Caches: report.Totals{Masters: make([]report.MasterTotals, 1)}}
+	s := gather.Sample{Caches: report.Totals{Masters: make([]report.MasterTotals, 1)}}
 	fill(reflect.ValueOf(&s.Caches.Masters[0]).Elem())
 	if diff := cmp.Diff(s, withoutScripts(s), cmpopts(report.MasterTotals{})); diff != "" {
 		t.Error(diff)

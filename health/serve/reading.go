@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/health/render"
 	"relink/health/serve/page"
 	"relink/opcache"
 
@@ -38,7 +39,7 @@ func newReading(s *sampler, f health.Facts, results []health.Result, pending []o
 	r.snapshot = sync.OnceValue(func() page.Snapshot { return snapshotOf(r, s.deploys, s.history) })
 	r.families = sync.OnceValues(r.gatherMetrics)
 	r.state = sync.OnceValues(func() ([]byte, error) { return encode(stateOf(r, s)) })
-	r.checks = sync.OnceValues(func() ([]byte, error) { return encode(health.NewDocument(r.results, r.facts.Time, r.facts.Took)) })
+	r.checks = sync.OnceValues(func() ([]byte, error) { return encode(render.NewDocument(r.results, r.facts.Time, r.facts.Took)) })
 	return r
 }
 
@@ -47,7 +48,7 @@ func (r *reading) gatherMetrics() ([]*dto.MetricFamily, error) {
 	if r.facts.Time.IsZero() {
 		return nil, nil
 	}
-	for _, c := range health.Collectors(r.facts, r.results) {
+	for _, c := range render.Collectors(r.facts, r.results) {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/health/gather"
 	"relink/health/serve/page"
 	"relink/opcache"
 )
@@ -37,7 +38,7 @@ type sampler struct {
 
 func newSampler(o Options, h *history, feed *page.Feed) *sampler {
 	s := &sampler{
-		Options: o, window: &window{folder: health.Folder(filepath.Join(o.Health.State, "health"))},
+		Options: o, window: &window{folder: gather.Folder(filepath.Join(o.Health.State, "health"))},
 		discovery: newDiscovery(o.Health), budget: newBudget(o.Share, time.Now(), cpuTime()),
 		deploys: newDeploys(o.Health), history: h, feed: feed,
 		first: make(chan struct{}),
@@ -109,7 +110,7 @@ func (s *sampler) changed() bool {
 func (s *sampler) gather(ctx context.Context) health.Facts {
 	d := s.Health
 	d.Cheap, d.Samples, d.Pools = !s.window.full, s.window, s.discovery.get
-	facts := health.Gather(ctx, d)
+	facts := gather.Facts(ctx, d)
 	facts.Report = lean(facts.Report)
 	kind := kindOf(s.window.full)
 	s.counts[kind].Add(1)

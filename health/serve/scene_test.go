@@ -16,7 +16,7 @@ import (
 
 	"relink/deploy"
 	"relink/fcgi"
-	"relink/health"
+	"relink/health/gather"
 	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/internal/ui"
@@ -48,7 +48,7 @@ func await(t testing.TB, what string, reached func() bool) {
 func idle(t testing.TB) Options {
 	return Options{
 		Listen: "127.0.0.1:0", Interval: 20 * time.Millisecond, Share: 1, Version: "test", Log: zerolog.Nop(),
-		Health: health.Deps{State: t.TempDir(), Pools: func(context.Context) ([]php.Pool, error) { return nil, nil }, Configured: true},
+		Health: gather.Deps{State: t.TempDir(), Pools: func(context.Context) ([]php.Pool, error) { return nil, nil }, Configured: true},
 	}
 }
 

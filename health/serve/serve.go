@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/health/gather"
 	"relink/health/serve/page"
 	"relink/internal/ui"
 
@@ -29,7 +30,7 @@ type Options struct {
 	Share    float64       // of one core that looking may take; looks get rarer where they cost more
 	History  int64         // bytes that the history may take on disk
 
-	Health     health.Deps // Cheap and Samples are set by the service
+	Health     gather.Deps // Cheap and Samples are set by the service
 	Thresholds health.Thresholds
 	Checks     []health.Check // none: all
 
@@ -65,10 +66,10 @@ func (o Options) withDefaults() Options {
 		o.History = DefaultHistory
 	}
 	if o.Health.Timeout <= 0 {
-		o.Health.Timeout = health.DefaultTimeout
+		o.Health.Timeout = gather.DefaultTimeout
 	}
 	if o.Health.Window <= 0 {
-		o.Health.Window = health.DefaultWindow
+		o.Health.Window = gather.DefaultWindow
 	}
 	o.Limits = o.Limits.withDefaults()
 	return o

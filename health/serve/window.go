@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"relink/health"
+	"relink/health/gather"
 	"relink/opcache/report"
 )
 
@@ -15,14 +15,14 @@ const samplesPerWindow = 15
 // cheap one does not count the hits of releases. They are kept in the folder of
 // "relink health" too, so that either knows what the other saw.
 type window struct {
-	folder health.Folder
-	kept   []health.Sample // oldest first
+	folder gather.Folder
+	kept   []gather.Sample // oldest first
 	read   bool
 	full   bool // the look in progress is a full one
 }
 
 // Before gives the newest sample that is at least a window old, else the oldest.
-func (w *window) Before(now time.Time, length time.Duration) (*health.Sample, error) {
+func (w *window) Before(now time.Time, length time.Duration) (*gather.Sample, error) {
 	if !w.read {
 		recorded, err := w.folder.Before(now, length)
 		if err != nil {
@@ -32,7 +32,7 @@ func (w *window) Before(now time.Time, length time.Duration) (*health.Sample, er
 			w.kept = append(w.kept, *recorded)
 		}
 	}
-	w.kept = slices.DeleteFunc(w.kept, func(s health.Sample) bool { return !s.Time.Before(now) }) // the clock was put back
+	w.kept = slices.DeleteFunc(w.kept, func(s gather.Sample) bool { return !s.Time.Before(now) }) // the clock was put back
 	for len(w.kept) > 1 && !w.kept[1].Time.After(now.Add(-length)) {
 		w.kept = w.kept[1:]
 	}
@@ -43,7 +43,7 @@ func (w *window) Before(now time.Time, length time.Duration) (*health.Sample, er
 }
 
 // Add keeps a sample, unless the newest is too young for another one.
-func (w *window) Add(s health.Sample, length time.Duration) error {
+func (w *window) Add(s gather.Sample, length time.Duration) error {
 	if !w.full {
 		return nil
 	}
@@ -55,7 +55,7 @@ func (w *window) Add(s health.Sample, length time.Duration) error {
 }
 
 // withoutScripts drops the hits of each script, which take 5 MB for 50,000.
-func withoutScripts(s health.Sample) health.Sample {
+func withoutScripts(s gather.Sample) gather.Sample {
 	masters := make([]report.MasterTotals, len(s.Caches.Masters))
 	for i, m := range s.Caches.Masters {
 		masters[i] = report.MasterTotals{

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/health/render"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
@@ -186,7 +187,7 @@ func (w *town) read(url string) []byte {
 
 // calm wants no check to raise an alarm.
 func (w *town) calm(who string, out []byte) {
-	var document health.Document
+	var document render.Document
 	if err := json.Unmarshal(out, &document); err != nil {
 		w.t.Errorf("%s: %v: %s", who, err, out)
 		return

@@ -1,0 +1,121 @@
+// Package lock keeps two operations on one application apart.
+package lock
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"relink/internal/exit"
+	"relink/internal/hint"
+
+	"github.com/gofrs/flock"
+)
+
+// Holder is who deploys an application now.
+type Holder struct {
+	PID     int       `json:"pid"`
+	User    string    `json:"user"`
+	Host    string    `json:"host"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "another process"
+	}
+	return fmt.Sprintf("%s on %s, pid %d, since %s: %s", h.User, h.Host, h.PID, h.Since.Format(time.DateTime), h.Command)
+}
+
+// Lock keeps two deploys of one application apart. The kernel drops a flock
+// with the process that holds it, however that ends, so there is no stale lock
+// to break: what the file says is for people only.
+type Lock struct{ flock *flock.Flock }
+
+// Acquire takes the lock, or tells who holds it.
+func Acquire(path string, holder Holder) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	l := &Lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))}
+	held, err := l.flock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if !held {
+		return nil, lockedBy(path, ReadHolder(path))
+	}
+	text, err := json.Marshal(holder)
+	if err == nil {
+		err = os.WriteFile(path, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.flock.Close())
+	}
+	return l, nil
+}
+
+// Release leaves an empty file: removing it would let a third process lock a
+// new file while a second one waits on the removed one.
+func (l *Lock) Release() error {
+	return errors.Join(os.Truncate(l.flock.Path(), 0), l.flock.Close())
+}
+
+func lockedBy(path string, holder Holder) error {
+	err := exit.As(exit.ErrLocked, fmt.Errorf("locked by %s (%s)", holder, path))
+	if holder.PID == 0 {
+		return hint.With(err, "wait until it has ended")
+	}
+	if host, _ := os.Hostname(); holder.Host != host {
+		return hint.With(err, "it runs on %s: wait until it has ended there", holder.Host)
+	}
+	return hint.With(err, `wait until it has ended, or end it with "kill %d"; the next deploy, or "relink recover", then puts right what it left`, holder.PID)
+}
+
+// ReadHolder is zero where it is not known.
+func ReadHolder(path string) Holder {
+	var holder Holder
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &holder) != nil {
+		return Holder{}
+	}
+	return holder
+}
+
+// Held tells who holds the lock without creating or changing anything.
+func Held(path string) error {
+	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	held, err := probe.TryRLock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("lock %s: %w", path, err)
+	case !held:
+		return errors.Join(lockedBy(path, ReadHolder(path)), probe.Close())
+	}
+	return probe.Close()
+}
+
+// ThisProcess is the holder that this process is.
+func ThisProcess(command string) Holder {
+	host, _ := os.Hostname()
+	return Holder{PID: os.Getpid(), User: userName(), Host: host, Command: command, Since: time.Now().Truncate(time.Second)}
+}
+
+// userName needs no environment: main alone reads that.
+func userName() string {
+	id := os.Getuid()
+	current, err := user.LookupId(strconv.Itoa(id))
+	if err != nil {
+		return "uid " + strconv.Itoa(id)
+	}
+	return current.Username
+}

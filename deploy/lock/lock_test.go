@@ -1,0 +1,96 @@
+package lock
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"relink/internal/exit"
+	"relink/internal/hint"
+)
+
+const holdLock = "RELINK_TEST_HOLD_LOCK"
+
+// TestMain lets this binary be the process that holds a lock until its stdin ends.
+func TestMain(m *testing.M) {
+	path := os.Getenv(holdLock)
+	if path == "" {
+		os.Exit(m.Run())
+	}
+	if _, err := Acquire(path, ThisProcess("relink deploy --all v2")); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("held")
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	os.Exit(0)
+}
+
+// holder starts a process that holds the lock; end kills it.
+func holder(t *testing.T, path string) (pid int, end func()) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), holdLock+"="+path)
+	stdin, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end = func() {
+		_ = child.Process.Kill()
+		_ = stdin.Close()
+		_ = child.Wait()
+	}
+	t.Cleanup(end)
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "held\n" {
+		t.Fatalf("the holder says %q, %v", line, err)
+	}
+	return child.Process.Pid, end
+}
+
+func TestALockNamesItsHolderAndEndsWithIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state", "app.lock")
+	pid, end := holder(t, path)
+	_, err := Acquire(path, ThisProcess("relink rollback"))
+	if !errors.Is(err, exit.ErrLocked) || exit.Status(err) != exit.Locked {
+		t.Fatalf("got %v, want exit.ErrLocked", err)
+	}
+	for _, want := range []string{fmt.Sprintf("pid %d", pid), "relink deploy --all v2", "since"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	if hints := strings.Join(hint.Of(err), "\n"); !strings.Contains(hints, fmt.Sprintf("kill %d", pid)) {
+		t.Errorf("the hint is %q", hints)
+	}
+
+	end()
+	l, err := Acquire(path, ThisProcess("relink deploy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLookingAtALockMakesNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.lock")
+	if err := Held(path); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("looking made a lock file")
+	}
+}

@@ -1,0 +1,152 @@
+package moves
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"relink/internal/durable"
+)
+
+// Prepared moves the links of a plan. All the work that can fail is done by
+// Prepare, so that between the first and the last moved link there is
+// nothing but renames: that is the time in which two releases serve at once.
+type Prepared struct {
+	plan    Plan
+	temp    []string // the new link beside the old one; "" where a link is removed
+	reached func(string)
+}
+
+const temporaryMark = ".relink-"
+
+func temporaryName(place, id string) string {
+	return filepath.Join(filepath.Dir(place), "."+filepath.Base(place)+temporaryMark+id)
+}
+
+// Prepare creates the new links under temporary names, or none.
+func Prepare(plan Plan, id string, reached func(string)) (*Prepared, error) {
+	r := &Prepared{plan: plan, temp: make([]string, len(plan)), reached: reached}
+	for i, move := range plan {
+		if !move.To.Exists() {
+			continue
+		}
+		r.temp[i] = temporaryName(move.Place, id)
+		if err := prepareLink(move, r.temp[i]); err != nil {
+			return nil, errors.Join(err, r.Discard())
+		}
+	}
+	return r, nil
+}
+
+func prepareLink(move Move, temp string) error {
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("prepare link %s: %w", move.Link, err)
+	}
+	if err := os.Symlink(move.To.Literal, temp); err != nil {
+		return fmt.Errorf("prepare link %s: %w", move.Link, err)
+	}
+	if move.UID < 0 || os.Geteuid() != 0 {
+		return nil
+	}
+	// Apache's SymLinksIfOwnerMatch compares the link's owner with its target's.
+	if err := os.Lchown(temp, move.UID, move.GID); err != nil {
+		return fmt.Errorf("prepare link %s: keep its owner: %w", move.Link, err)
+	}
+	return nil
+}
+
+// Move renames the prepared links over the old ones.
+func (r *Prepared) Move() error {
+	for i, move := range r.plan {
+		if err := r.moveOne(move, r.temp[i]); err != nil {
+			return fmt.Errorf("move link %s: %w", move.Link, err)
+		}
+		r.reached("moved " + move.Instance)
+	}
+	return nil
+}
+
+func (r *Prepared) moveOne(move Move, temp string) error {
+	if temp != "" {
+		return os.Rename(temp, move.Place)
+	}
+	if err := os.Remove(move.Place); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Sync makes the moves durable. It may run beside the sweep: should the power
+// fail before it is done, the caches are empty too, and the journal, which was
+// synced before the first move, decides what becomes of the links.
+func (r *Prepared) Sync() error {
+	for _, dir := range r.folders() {
+		if err := durable.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Prepared) folders() []string {
+	var dirs []string
+	for _, move := range r.plan {
+		dirs = append(dirs, filepath.Dir(move.Place))
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+// Discard removes the temporary links that were not moved.
+func (r *Prepared) Discard() error {
+	var failed []error
+	for _, temp := range r.temp {
+		if temp == "" {
+			continue
+		}
+		if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, fmt.Errorf("remove temporary link: %w", err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// RemoveTemporary removes what a crash left beside the links in places.
+func RemoveTemporary(places []string) (removed []string, err error) {
+	var failed []error
+	for _, place := range places {
+		left, err := temporaries(place)
+		failed = append(failed, err)
+		for _, path := range left {
+			if err := os.Remove(path); err != nil {
+				failed = append(failed, fmt.Errorf("remove temporary link: %w", err))
+				continue
+			}
+			removed = append(removed, path)
+		}
+	}
+	return removed, errors.Join(failed...)
+}
+
+// temporaries does not use filepath.Glob: an instance's name may hold its
+// special characters.
+func temporaries(place string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(place))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for temporary links: %w", err)
+	}
+	var found []string
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "."+filepath.Base(place)+temporaryMark) && entry.Type()&fs.ModeSymlink != 0 {
+			found = append(found, filepath.Join(filepath.Dir(place), entry.Name()))
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,278 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/deploy"
+	"relink/health"
+	"relink/health/gather"
+	"relink/health/render"
+	"relink/internal/config"
+	"relink/internal/hint"
+	"relink/internal/ui"
+	"relink/opcache"
+	"relink/php"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Program is what the command needs of the program around it. The functions are
+// called when the command line has been read.
+type Program struct {
+	Config func() (*config.Config, error)
+	Screen func() *ui.Output // for its colours and width
+	Out    io.Writer         // for results
+}
+
+// stateError carries the exit status of the plugin contract. What it is about
+// has been printed, unless err is set.
+type stateError struct {
+	state health.State
+	err   error
+}
+
+func (s stateError) Error() string {
+	if s.err != nil {
+		return s.err.Error()
+	}
+	return s.state.String()
+}
+
+func (s stateError) Unwrap() error { return s.err }
+
+// ExitStatus is that of the plugin contract. Whatever goes wrong in it is UNKNOWN,
+// as monitoring expects: elsewhere 2 means wrong usage, here it would mean CRITICAL.
+func (s stateError) ExitStatus() int { return int(s.state) }
+
+// Printed tells whether it was printed as part of the results.
+func (s stateError) Printed() bool { return s.err == nil }
+
+// Misused makes a command line that could not be understood, and so never came
+// to the command, a result as the plugin contract wants it. Format is what was
+// asked for.
+func (p Program) Misused(err error, format string) error {
+	if !slices.Contains(formats, format) {
+		format = "text"
+	}
+	return (&running{Program: p, format: format}).fail(err)
+}
+
+// Formats of the results.
+var formats = []string{"text", "json", "nagios", "prometheus"}
+
+// Name is the command's.
+const Name = "health"
+
+// Command is "relink health".
+func Command(p Program) *cli.Command {
+	return &cli.Command{
+		Name: Name, Usage: "check pools, OPcache, links and releases, for people and for monitoring",
+		Description: "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, also for a wrong configuration.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Usage: "of the results: " + strings.Join(formats, ", ")},
+			&cli.StringSliceFlag{Name: "check", Usage: "only these checks or families, by name, separated by commas"},
+			&cli.BoolFlag{Name: "explain", Usage: "say what the checks mean, all or those named behind it, and make none"},
+			&cli.StringFlag{Name: "textfile", Usage: "write metrics to this `FILE` for node_exporter's textfile collector, and print nothing else"},
+		},
+		ArgsUsage: "[NAME...]",
+		Action:    p.run,
+	}
+}
+
+func (p Program) run(c *cli.Context) error {
+	r := &running{Program: p}
+	if err := r.choose(c); err != nil {
+		return r.fail(err)
+	}
+	if r.explain {
+		return r.fail(render.Explain(p.Out, r.checks, textWidth))
+	}
+	if err := r.check(c.Context); err != nil {
+		return r.fail(err)
+	}
+	if worst := health.Worst(r.results); worst != health.OK {
+		return stateError{state: worst}
+	}
+	return nil
+}
+
+// running is one run of the command.
+type running struct {
+	Program
+	format   string
+	textfile string
+	names    []string
+	explain  bool
+	checks   []health.Check
+	facts    health.Facts
+	results  []health.Result
+}
+
+// choose reads the command line. Only what is checked needs the configuration.
+func (r *running) choose(c *cli.Context) (err error) {
+	r.textfile, r.explain = c.String("textfile"), c.Bool("explain")
+	r.names = append(split(c.StringSlice("check")), split(c.Args().Slice())...)
+	if r.format, err = formatOf(c); err != nil {
+		return err
+	}
+	if c.Args().Present() && !r.explain {
+		return hint.With(fmt.Errorf("%q is one argument too many", c.Args().First()), "name checks with --check %s", c.Args().First())
+	}
+	if r.textfile != "" && !strings.HasSuffix(r.textfile, ".prom") {
+		return hint.With(fmt.Errorf("--textfile %s: node_exporter reads only files whose names end in .prom", r.textfile), "give it such a name")
+	}
+	r.checks, err = health.Select(r.names, nil)
+	return err
+}
+
+func split(values []string) []string {
+	var names []string
+	for _, value := range values {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// formatOf is the --format given nearest to the command.
+func formatOf(c *cli.Context) (string, error) {
+	for _, level := range c.Lineage() {
+		if !level.IsSet("format") {
+			continue
+		}
+		format := level.String("format")
+		if !slices.Contains(formats, format) {
+			return "text", hint.With(fmt.Errorf("no format %q", format), "give --format %s", strings.Join(formats, ", "))
+		}
+		return format, nil
+	}
+	return "text", nil
+}
+
+func (r *running) check(ctx context.Context) error {
+	c, err := r.Config()
+	if err != nil {
+		return err
+	}
+	skip := c.Health.Skip
+	if len(r.names) > 0 {
+		skip = nil // what is asked for by name is made
+	}
+	if r.checks, err = health.Select(r.names, skip); err != nil {
+		return fmt.Errorf("health.skip: %w", err)
+	}
+	r.facts = gather.Facts(ctx, dependencies(c))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.results = health.Evaluate(r.facts, thresholds(c), r.checks...)
+	return r.print()
+}
+
+func (r *running) print() error {
+	if r.textfile != "" {
+		return render.Textfile(r.textfile, r.facts, r.results)
+	}
+	switch r.format {
+	case "json":
+		return render.NewDocument(r.results, r.facts.Time, r.facts.Took).JSON(r.Out)
+	case "nagios":
+		return render.Nagios(r.Out, r.results)
+	case "prometheus":
+		return render.Prometheus(r.Out, r.facts, r.results)
+	}
+	return render.Text(r.Out, r.results, r.facts.Took, r.colors(), textWidth)
+}
+
+// fail makes an error UNKNOWN. Monitoring reads stdout only, so that there it is
+// a result; people and the textfile's cron job get it as any other error.
+func (r *running) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	if r.format == "text" || r.textfile != "" {
+		return stateError{health.Unknown, err}
+	}
+	failed := health.NotMade("relink", err)
+	failed.Check = "health"
+	r.facts.Time, r.results = time.Now(), []health.Result{failed}
+	if printErr := r.print(); printErr != nil {
+		return stateError{health.Unknown, errors.Join(err, printErr)}
+	}
+	return stateError{state: health.Unknown}
+}
+
+// colors are those of the screen, if the results go to a terminal too.
+func (r *running) colors() ui.Colors {
+	file, isFile := r.Out.(*os.File)
+	if !isFile {
+		return false
+	}
+	terminal, _ := ui.Terminal(file)
+	return ui.Colors(terminal && bool(r.Screen().Colors()))
+}
+
+const textWidth = 80
+
+// FromConfig is what the command looks at and what it takes for in order, for
+// others that do the same.
+func FromConfig(c *config.Config) (gather.Deps, health.Thresholds) {
+	return dependencies(c), thresholds(c)
+}
+
+// dependencies translates the configuration into this package's own terms.
+func dependencies(c *config.Config) gather.Deps {
+	d := gather.Deps{
+		Pools: pools(c), Configured: len(c.Pools) > 0, State: c.StateDir,
+		Timeout: c.Health.Timeout, Window: c.Health.Window, Samples: gather.Folder(filepath.Join(c.StateDir, "health")),
+		MinRequests: int64(c.Thresholds.HitRateRequests),
+	}
+	for _, a := range c.Apps {
+		app := gather.Application{Pools: a.Pools, App: deploy.App{
+			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
+			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
+		}}
+		app.Known, _ = deploy.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
+		for _, i := range a.Instances {
+			app.Instances = append(app.Instances, deploy.Instance{Name: i.Name, Link: i.Link,
+				Address: deploy.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
+		}
+		d.Apps = append(d.Apps, app)
+	}
+	return d
+}
+
+func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
+	return func(ctx context.Context) ([]php.Pool, error) {
+		setup, err := opcache.FromConfig(c, deploy.KnownLinks)
+		if err != nil {
+			return nil, err
+		}
+		fpm, err := setup.FPM(ctx, nil)
+		return slices.Concat(fpm, setup.Web(ctx, nil).Pools), err
+	}
+}
+
+func thresholds(c *config.Config) health.Thresholds {
+	h := c.Health
+	return health.Thresholds{
+		Latency: health.Bounds[time.Duration](h.Latency), ListenQueue: health.Bounds[int](h.ListenQueue),
+		MaxChildren: health.Bounds[int](h.MaxChildren), SlowRequests: health.Bounds[int](h.SlowRequests),
+		Memory: health.Bounds[float64](h.Memory), Waste: health.Bounds[float64](h.Waste), Keys: health.Bounds[float64](h.Keys),
+		Strings: health.Bounds[float64](h.Strings), JIT: health.Bounds[float64](h.JIT), Restarts: health.Bounds[int](h.Restarts),
+		Mixed: health.Bounds[time.Duration](h.Mixed), Releases: health.Bounds[int](h.Releases),
+		HitRate: health.Bounds[float64](h.HitRate), Disk: health.Bounds[float64](h.Disk), Inodes: health.Bounds[float64](h.Inodes),
+		FreeBytes: c.Thresholds.FreeBytes, HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: h.Window,
+	}
+}

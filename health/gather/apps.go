@@ -1,0 +1,102 @@
+package gather
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"relink/deploy"
+	"relink/deploy/release"
+	"relink/health"
+	"relink/internal/links"
+)
+
+// readApps looks at links, releases and the state of deploys.
+func (g *gathering) readApps(ctx context.Context) {
+	for _, a := range g.Apps {
+		g.facts.Apps = append(g.facts.Apps, g.readApp(ctx, a))
+	}
+	g.facts.FileSystems = g.fileSystems()
+}
+
+func (g *gathering) readApp(ctx context.Context, a Application) health.App {
+	app := health.App{Name: a.Name, Pools: a.Pools, Releases: a.Releases}
+	store, err := release.Open(a.Releases)
+	if err != nil {
+		app.ReleaseErr = err
+	} else {
+		app.Releases = store.Dir()
+	}
+	known := map[string]release.Release{}
+	for _, instance := range a.Instances {
+		app.Instances = append(app.Instances, readInstance(a, instance, store, known))
+	}
+	app.InUse, _ = a.InUse() // of a link that cannot be read its instance tells
+	readDeploys(ctx, a, &app)
+	if app.ReleaseErr == nil && app.Locked == nil && !g.Cheap { // a deploy that runs has releases of its own in the making
+		app.Prunable, app.ReleaseErr = prunable(ctx, a)
+	}
+	return app
+}
+
+func readInstance(a Application, configured deploy.Instance, store *release.Store, known map[string]release.Release) health.Instance {
+	i := health.Instance{Name: configured.Name, Link: configured.Link}
+	state, err := links.Read(configured.Link)
+	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, err
+	if err != nil || state.Real == "" {
+		return i
+	}
+	if info, err := os.Lstat(state.Place()); err == nil {
+		i.Changed = info.ModTime()
+	}
+	i.Release = i.Real
+	if store != nil {
+		readRelease(&i, store, known)
+	}
+	_, i.Docroot = os.Stat(filepath.Join(state.Place(), a.Docroot))
+	return i
+}
+
+// readRelease reads each release once, however many instances are on it.
+func readRelease(i *health.Instance, store *release.Store, known map[string]release.Release) {
+	below, inside := strings.CutPrefix(i.Real, store.Dir()+string(filepath.Separator))
+	if !inside {
+		return
+	}
+	i.Inside = true
+	i.Release, _, _ = strings.Cut(below, string(filepath.Separator))
+	one, read := known[i.Release]
+	if !read {
+		var err error
+		one, err = store.Get(i.Release)
+		one.Problem = cmp.Or(one.Problem, err)
+		known[i.Release] = one
+	}
+	i.Known = one
+}
+
+var errNotAsked = errors.New("the caches are asked elsewhere")
+
+// readDeploys reads what is under way and what ended last. The instances are
+// left out: one link that cannot be read must not hide the journal.
+func readDeploys(ctx context.Context, a Application, app *health.App) {
+	bare := a.App
+	bare.Instances = nil
+	status, err := deploy.ReadStatus(ctx, bare, func(context.Context) (deploy.Caches, error) { return nil, errNotAsked }, nil)
+	app.Pending, app.Locked = status.Pending, status.Locked
+	last, historyErr := deploy.LastEvents(deploy.HistoryFile(a.State, a.Name), 1)
+	if len(last) > 0 {
+		app.Last = &last[0]
+	}
+	app.DeployErr = cmp.Or(err, historyErr)
+}
+
+// prunable asks the deploy's own rule, which knows every link that keeps a
+// release alive.
+func prunable(ctx context.Context, a Application) ([]deploy.PrunedRelease, error) {
+	result, err := deploy.Prune(ctx, deploy.Options{App: a.App, DryRun: true}, deploy.Deps{})
+	return result.Removed, err
+}

@@ -1,0 +1,69 @@
+package gather
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"relink/deploy/front"
+	"relink/health"
+	"relink/opcache"
+	"relink/php/probe"
+)
+
+// askFronts asks the sites of each application through their web servers.
+func (g *gathering) askFronts(ctx context.Context) {
+	secret, err := probe.ReadSecret(g.State)
+	for i := range g.Apps {
+		app := &g.facts.Apps[i]
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // no deploy has made one yet
+		case err != nil:
+			app.FrontErr = err
+		default:
+			app.Fronts = g.fronts(ctx, secret, g.Apps[i], app)
+		}
+	}
+}
+
+func (g *gathering) fronts(ctx context.Context, secret probe.Secret, a Application, app *health.App) []health.Front {
+	var sites []front.Site
+	for _, instance := range a.Instances {
+		if door, known := a.Door(secret, instance); known {
+			sites = append(sites, front.Site{Name: instance.Name, Door: door})
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
+	var all []health.Front
+	for _, s := range front.Look(ctx, sites) {
+		all = append(all, g.frontOf(s, app))
+	}
+	return all
+}
+
+func (g *gathering) frontOf(s front.Sight, app *health.App) health.Front {
+	f := health.Front{Instance: s.Name, SetUp: s.Addressing(), Answer: s.Answer, Err: s.Err}
+	for _, instance := range app.Instances {
+		if instance.Name == s.Name {
+			f.Wanted = instance.Release
+		}
+	}
+	if s.Err != nil {
+		return f
+	}
+	file, known := s.Answer.File, s.InWebServer() // whose processes a deploy finds by this same answer
+	for _, p := range g.pools {
+		if p.answers() && opcache.SamePHP(s.Answer, p.status) {
+			file, known = p.pool.PathMap.ToHost(file), true
+		}
+	}
+	f.Strange = !known
+	f.Release = filepath.Dir(file)
+	if below, inside := strings.CutPrefix(file, app.Releases+"/"); inside {
+		f.Release, _, _ = strings.Cut(below, "/")
+	}
+	return f
+}

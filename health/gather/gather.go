@@ -1,0 +1,181 @@
+package gather
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"relink/deploy"
+	"relink/health"
+	"relink/internal/links"
+	"relink/opcache/report"
+	"relink/php"
+	"relink/php/fpm"
+)
+
+// Deps say what to look at, and how long.
+type Deps struct {
+	Apps []Application
+	// Pools lists the pools to ask. With an error it may list some all the same.
+	Pools      func(context.Context) ([]php.Pool, error)
+	Configured bool // the pools are named in the configuration
+
+	State   string        // folder of locks, journals and histories
+	Timeout time.Duration // for all that is asked of one pool; 0 means DefaultTimeout
+	Window  time.Duration // counters are judged by their growth in it; 0 means DefaultWindow
+	Samples Samples       // nil: nothing is judged by its growth
+
+	// Cheap leaves out what costs more than a few milliseconds: the list of scripts
+	// (10 ms for each 1,000), FPM's configuration as FPM prints it, and what a prune
+	// would remove. The checks that need it are not judged.
+	Cheap bool
+	// MinRequests is how many look-ups a window must hold for its hit rate.
+	MinRequests int64
+}
+
+// Application is one to look at.
+type Application struct {
+	deploy.App
+	Pools []string // addresses of the pools that serve it; none: all
+}
+
+// The defaults of Deps.
+const (
+	DefaultTimeout = 5 * time.Second
+	DefaultWindow  = 15 * time.Minute
+)
+
+// Facts looks at everything at the same time. It changes nothing but the
+// samples and, where it is missing, the agent's file. As far as pools go it lasts
+// at most four times Deps.Timeout: to find, to ask, to list, to look closer.
+func Facts(ctx context.Context, d Deps) health.Facts {
+	if d.Timeout <= 0 {
+		d.Timeout = DefaultTimeout
+	}
+	if d.Window <= 0 {
+		d.Window = DefaultWindow
+	}
+	g := &gathering{Deps: d, began: time.Now()}
+	g.facts.Time, g.facts.Cheap = g.began, d.Cheap
+	var both sync.WaitGroup
+	both.Go(func() { g.askPools(ctx) })
+	both.Go(func() { g.readApps(ctx) })
+	both.Wait()
+	if !d.Cheap {
+		g.askFronts(ctx)
+		g.readScripts(ctx)
+		g.findStale()
+	}
+	g.compare(ctx)
+	g.facts.Took = time.Since(g.began)
+	return g.facts
+}
+
+// gathering is one run of Facts.
+type gathering struct {
+	Deps
+	began  time.Time
+	facts  health.Facts
+	pools  []*asked
+	caches []*cache
+}
+
+// cache is one OPcache: the pools that share it, the first of which is asked
+// about it.
+type cache struct {
+	pools  []*asked
+	master fpm.Master // the zero one where this machine does not show it
+	sample report.Master
+
+	listErr error // why its scripts could not be listed
+}
+
+// eachCache asks all caches that answer at the same time.
+func (g *gathering) eachCache(ctx context.Context, ask func(context.Context, *cache)) {
+	var all sync.WaitGroup
+	for _, c := range g.caches {
+		if c.sample.Err != nil {
+			continue
+		}
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+			defer cancel()
+			ask(ctx, c)
+		})
+	}
+	all.Wait()
+}
+
+func (c *cache) first() *asked { return c.pools[0] }
+
+// compare adds the figures of the caches and what has changed since an earlier
+// sample, and keeps this one.
+func (g *gathering) compare(ctx context.Context) {
+	now := report.Sample{Time: g.began}
+	for _, c := range g.caches {
+		now.Masters = append(now.Masters, c.sample)
+	}
+	apps := g.reported()
+	before := g.earlier()
+	var totals *report.Totals
+	if before != nil {
+		totals = &before.Caches
+	}
+	g.facts.Report = report.Build(now, totals, apps, report.Options{MinRequests: g.MinRequests})
+	for i, c := range g.caches {
+		g.facts.Masters = append(g.facts.Masters, g.describe(ctx, c, g.facts.Report.Masters[i], before))
+	}
+	for i := range g.facts.Pools {
+		g.facts.Pools[i].Growth = poolGrowth(&g.facts.Pools[i], before)
+	}
+	g.keep(g.sampleOf(now, apps))
+}
+
+func (g *gathering) earlier() *Sample {
+	if g.Samples == nil {
+		return nil
+	}
+	before, err := g.Samples.Before(g.began, g.Window)
+	if err != nil {
+		g.facts.Samples = err
+	}
+	return before
+}
+
+func (g *gathering) keep(s Sample) {
+	if g.Samples == nil || g.facts.Samples != nil {
+		return
+	}
+	g.facts.Samples = g.Samples.Add(s, g.Window)
+}
+
+func (g *gathering) sampleOf(now report.Sample, apps []report.Application) Sample {
+	s := Sample{Time: g.began, Caches: now.Totals(apps), Starts: map[string]time.Time{}, Pools: map[string]PoolCounters{}}
+	for _, m := range now.Masters {
+		if m.Err == nil {
+			s.Starts[m.Name] = m.Status.Statistics.StartTime
+		}
+	}
+	for _, p := range g.facts.Pools {
+		if p.Status != nil {
+			s.Pools[p.Address] = PoolCounters{Started: p.Status.StartTime, MaxChildren: p.Status.MaxChildrenReached, SlowRequests: p.Status.SlowRequests}
+		}
+	}
+	return s
+}
+
+// reported are the applications as the report knows them.
+func (g *gathering) reported() []report.Application {
+	apps := make([]report.Application, len(g.facts.Apps))
+	for i, a := range g.facts.Apps {
+		apps[i] = report.Application{Name: a.Name, Releases: a.Releases}
+		for _, one := range a.Instances {
+			instance := report.Instance{Name: one.Name, Link: one.Link}
+			if one.Kind == links.Good {
+				instance.Target = one.Real
+			}
+			apps[i].Instances = append(apps[i].Instances, instance)
+		}
+	}
+	return apps
+}

@@ -1,0 +1,93 @@
+package gather
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"relink/health"
+	"relink/opcache/report"
+	"relink/php"
+	"relink/php/fpm"
+)
+
+// describe adds to a cache's figures what its configuration and its processes
+// tell.
+func (g *gathering) describe(ctx context.Context, c *cache, figures report.MasterReport, before *Sample) health.Master {
+	m := health.Master{MasterReport: figures, Err: c.sample.Err, Apache: c.first().facts.Apache}
+	if m.Err != nil {
+		return m
+	}
+	m.Configuration = c.sample.Configuration
+	for _, a := range c.pools {
+		m.RealpathCache = max(m.RealpathCache, a.status.Worker.RealpathCache, a.config.Worker.RealpathCache)
+	}
+	m.FileCache = hostPath(c.paths(), m.Configuration.FileCache)
+	m.Preload = hostPath(c.paths(), m.Configuration.Preload)
+	if !g.Cheap && !m.Apache {
+		m.ControlTimeout, m.ControlErr = g.controlTimeout(ctx, c.master)
+	}
+	m.Xdebug, m.XdebugErr = xdebugIn(c)
+	m.Restarted = restartGrowth(c.sample, before)
+	return m
+}
+
+func (g *gathering) controlTimeout(ctx context.Context, m fpm.Master) (*time.Duration, error) {
+	if m.PID == 0 {
+		return nil, errHidden
+	}
+	if m.Problem != nil {
+		return nil, m.Problem
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
+	settings, err := m.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if settings.ControlTimeout < 0 {
+		return nil, errNotPrinted
+	}
+	return &settings.ControlTimeout, nil
+}
+
+var errNotPrinted = errors.New("FPM does not print its process_control_timeout")
+
+func (c *cache) paths() php.PathMap { return c.first().pool.PathMap }
+
+func hostPath(paths php.PathMap, pool string) string {
+	if pool == "" {
+		return ""
+	}
+	host := paths.ToHost(pool)
+	if real, err := filepath.EvalSymlinks(host); err == nil {
+		return real
+	}
+	return host
+}
+
+// readScripts lists the scripts of all caches at the same time.
+func (g *gathering) readScripts(ctx context.Context) {
+	g.eachCache(ctx, func(ctx context.Context, c *cache) {
+		scripts, err := c.first().agent.Scripts(ctx, nil)
+		for i := range scripts {
+			scripts[i].Path = c.paths().ToHost(scripts[i].Path)
+		}
+		c.sample.Scripts, c.listErr = scripts, err
+	})
+}
+
+// xdebugIn looks at the memory of a worker, because the extension is nothing
+// that OPcache tells of. That disturbs nobody.
+func xdebugIn(c *cache) (*bool, error) {
+	if c.master.PID == 0 && c.first().pool.Apache == 0 {
+		return nil, errHidden
+	}
+	loaded, err := mapped(os.ReadFile, c.first().status.Worker.PID, "xdebug.so")
+	if err != nil {
+		return nil, err
+	}
+	return &loaded, nil
+}

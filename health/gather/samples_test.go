@@ -1,0 +1,120 @@
+package gather
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestSamples(t *testing.T) {
+	f := Folder(filepath.Join(t.TempDir(), "health"))
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	before := func() time.Time {
+		t.Helper()
+		s, err := f.Before(now, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s == nil {
+			return time.Time{}
+		}
+		return s.Time
+	}
+	add := func(ago time.Duration) {
+		t.Helper()
+		if err := f.Add(Sample{Time: now.Add(-ago)}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !before().IsZero() {
+		t.Error("there is a sample in no folder")
+	}
+	add(10 * time.Minute)
+	if want := now.Add(-10 * time.Minute); !before().Equal(want) {
+		t.Errorf("the oldest is not taken: %s", before())
+	}
+	os.RemoveAll(string(f))
+	for _, ago := range []time.Duration{3 * time.Hour, 2 * time.Hour, time.Hour, 30 * time.Minute, 28 * time.Minute} {
+		add(ago)
+	}
+	if want := now.Add(-time.Hour); !before().Equal(want) {
+		t.Errorf("not the newest that is an hour old: %s", before())
+	}
+	if names, _ := f.names(); len(names) != 4 {
+		t.Errorf("a sample 2 minutes after another is kept: %s", names)
+	}
+	// A sample that a newer version wrote, or a broken disk cut, is passed over.
+	if err := os.WriteFile(filepath.Join(string(f), now.Add(-time.Hour).Format(sampleName)), []byte(`{"version": 2}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if want := now.Add(-2 * time.Hour); !before().Equal(want) {
+		t.Errorf("the older neighbour is not taken: %s", before())
+	}
+}
+
+func TestSamplesAreBounded(t *testing.T) {
+	f := Folder(t.TempDir())
+	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for i := range 2 * keptSamples {
+		if err := f.Add(Sample{Time: start.Add(time.Duration(i) * time.Hour)}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names, _ := f.names(); len(names) != keptSamples {
+		t.Errorf("%d samples", len(names))
+	}
+}
+
+func TestSampleOfTheFutureDoesNotStopSampling(t *testing.T) {
+	f := Folder(t.TempDir())
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for _, at := range []time.Time{now.Add(48 * time.Hour), now} {
+		if err := f.Add(Sample{Time: at}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := f.Before(now.Add(2*time.Hour), time.Hour); err != nil || s == nil || !s.Time.Equal(now) {
+		t.Errorf("%+v %v", s, err)
+	}
+}
+
+func TestConcurrentRunsKeepSamples(t *testing.T) {
+	f := Folder(t.TempDir())
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			for n := range 20 {
+				at := time.Now().Add(time.Duration(20*n+i) * time.Hour)
+				if err := f.Add(Sample{Time: at}, time.Hour); err != nil {
+					t.Error(err)
+				}
+				if _, err := f.Before(at, time.Hour); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	names, err := f.names()
+	if err != nil || len(names) < keptSamples {
+		t.Errorf("%d samples: %v", len(names), err)
+	}
+	for _, name := range names {
+		if _, err := readSample(filepath.Join(string(f), name)); err != nil {
+			t.Errorf("%s is not whole: %v", name, err)
+		}
+	}
+}
+
+func FuzzSample(f *testing.F) {
+	f.Add([]byte(`{"version":1,"time":"2026-11-23T12:00:00Z","caches":{"version":1,"masters":[{"name":"a","hits":7}]},"pools":{"a":{"max_children":1}}}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Add([]byte(`{`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := parseSample(data); (s == nil) == (err == nil) {
+			t.Error(s, err)
+		}
+	})
+}

@@ -1,0 +1,100 @@
+package render_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"relink/deploy"
+	"relink/health"
+	"relink/health/render"
+	"relink/internal/hint"
+	"relink/internal/links"
+	"relink/opcache/report"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// troubled has a pool that is down, a full cache and links out of order.
+func troubled() health.Facts {
+	f := facts()
+	f.Masters[0].CacheFull, f.Masters[0].Memory.UsedRatio = true, 0.9
+	down := errors.New("call unix:/run/php/shop's | new.sock: nothing listens: connection refused")
+	f.Pools = append(f.Pools, health.Pool{Address: "unix:/run/php/shop's | new.sock", Err: hint.With(down, "start it")})
+	f.Masters = append(f.Masters, health.Master{MasterReport: report.MasterReport{Name: "unix:/run/php/shop's | new.sock"}, Err: down})
+	a := &f.Apps[0]
+	a.Instances[1].Kind, a.Instances[1].Literal = links.Dangling, "/srv/releases/gone"
+	a.Last = &deploy.Event{Operation: deploy.OperationDeploy, Release: "v2", Time: time.Date(2026, 11, 23, 11, 0, 0, 0, time.Local), Undone: "check of club1: status 500\nwant 200"}
+	return f
+}
+
+func TestGolden(t *testing.T) {
+	sets := map[string]health.Facts{"sound": facts(), "troubled": troubled()}
+	for name, f := range sets {
+		results := health.Evaluate(f, limits(t))
+		for format, write := range map[string]func(*bytes.Buffer) error{
+			"text":       func(b *bytes.Buffer) error { return render.Text(b, results, f.Took, false, textWidth) },
+			"nagios":     func(b *bytes.Buffer) error { return render.Nagios(b, results) },
+			"json":       func(b *bytes.Buffer) error { return render.NewDocument(results, f.Time, f.Took).JSON(b) },
+			"prometheus": func(b *bytes.Buffer) error { return render.Prometheus(b, f, results) },
+		} {
+			var out bytes.Buffer
+			if err := write(&out); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+"."+format, out.Bytes())
+		}
+	}
+	var out bytes.Buffer
+	if err := render.Explain(&out, health.All(), textWidth); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "explain.text", out.Bytes())
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s: -want +got\n%s", name, diff)
+	}
+}
+
+func TestTextFitsTheScreen(t *testing.T) {
+	f := troubled()
+	var out bytes.Buffer
+	if err := render.Text(&out, health.Evaluate(f, limits(t)), f.Took, false, textWidth); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len([]rune(strings.TrimSuffix(line, "\n"))) > textWidth || strings.HasSuffix(line, " \n") {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+func TestTextInColours(t *testing.T) {
+	var out bytes.Buffer
+	if err := render.Text(&out, health.Evaluate(troubled(), limits(t)), 0, true, textWidth); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "\x1b[31mCRITICAL\x1b[0m") || !strings.Contains(text, "\x1b[33mWARNING\x1b[0m") {
+		t.Errorf("%q", text)
+	}
+}

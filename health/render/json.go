@@ -1,0 +1,40 @@
+package render
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"relink/health"
+)
+
+// DocumentVersion is that of the JSON contract, docs/health.md. It rises when a
+// field changes its meaning or goes; new fields may come without.
+const DocumentVersion = 1
+
+// Document is the results as JSON.
+type Document struct {
+	Version int             `json:"version"`
+	Time    time.Time       `json:"time"`
+	TookMS  float64         `json:"took_ms"`
+	State   health.State    `json:"state"`
+	Exit    int             `json:"exit"` // the exit status
+	Results []health.Result `json:"results"`
+}
+
+// NewDocument makes the document of results that were found at a time.
+func NewDocument(results []health.Result, at time.Time, took time.Duration) Document {
+	worst := health.Worst(results)
+	return Document{
+		Version: DocumentVersion, Time: at.UTC(), TookMS: float64(took.Microseconds()) / 1e3,
+		State: worst, Exit: int(worst), Results: append([]health.Result{}, results...),
+	}
+}
+
+// JSON writes the document.
+func (d Document) JSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(d)
+}

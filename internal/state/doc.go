@@ -1,0 +1,68 @@
+// Package state keeps files of state: documents, histories of JSON lines, and
+// samples named by their time. A crash leaves each as it was or as it is to be.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"relink/internal/durable"
+)
+
+// mode lets monitoring, which runs as another user, read what is known.
+const mode = 0o644
+
+// maxDoc bounds what is read of a document: the journal of 10,000 instances has 5 MB.
+const maxDoc = 64 << 20
+
+// ErrTooLarge means that a file or a sample is larger than relink makes it.
+var ErrTooLarge = errors.New("too large")
+
+// Read gives the bytes of a document, nil where there is none.
+func Read(path string) ([]byte, error) {
+	text, err := readBounded(path, maxDoc)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// Write replaces a document.
+func Write(path string, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(path, append(text, '\n'), mode)
+}
+
+// Remove removes a document, durably, if there is one.
+func Remove(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(path))
+}
+
+// readBounded gives no nil for an empty file.
+func readBounded(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("read %s: %w: more than %d bytes", path, ErrTooLarge, most)
+	}
+	return text, err
+}

@@ -1,0 +1,123 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"relink/internal/durable"
+)
+
+const (
+	linesMost = 1000 // lines at which the file is shortened
+	linesKept = 500  // lines that are kept then
+)
+
+// Lines is a history: JSON lines, the oldest first, bounded in number. One process
+// appends at a time; any number may read meanwhile.
+type Lines[T any] struct {
+	Path string
+	// Whole tells a line from one that another version wrote otherwise.
+	Whole func(T) bool
+}
+
+// Append adds a line, durably.
+func (l Lines[T]) Append(value T) error {
+	line, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	line = append(line, '\n')
+	old, err := os.ReadFile(l.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(old) > 0 && old[len(old)-1] != '\n' {
+		line = append([]byte("\n"), line...) // a line that a crash cut short spoils only itself
+	}
+	if bytes.Count(old, []byte("\n")) >= linesMost {
+		return durable.WriteFile(l.Path, append(lastLines(old, linesKept), line...), mode)
+	}
+	return appendDurably(l.Path, line)
+}
+
+func appendDurably(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close(), durable.SyncDir(filepath.Dir(path)))
+}
+
+// lastLines counts a line that was cut short as one.
+func lastLines(text []byte, n int) []byte {
+	lines := slices.Collect(bytes.Lines(text))
+	return bytes.Join(lines[max(0, len(lines)-n):], nil)
+}
+
+// All gives the lines, the oldest first; none where there is no file.
+func (l Lines[T]) All() ([]T, error) {
+	all, err := l.Last(linesMost, math.MaxInt64)
+	slices.Reverse(all)
+	return all, err
+}
+
+// Last gives at most n lines, the newest first, out of the file's last bytes.
+func (l Lines[T]) Last(n int, most int64) ([]T, error) {
+	text, err := tail(l.Path, most)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []T
+	for value := range l.newestFirst(text) {
+		if len(all) == n {
+			break
+		}
+		all = append(all, value)
+	}
+	return all, nil
+}
+
+// newestFirst passes over lines that a crash, or the beginning of the tail, cut
+// short, and those that are not whole.
+func (l Lines[T]) newestFirst(text []byte) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for len(text) > 0 {
+			begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+			var value T
+			if json.Unmarshal(text[begin:], &value) == nil && l.Whole(value) && !yield(value) {
+				return
+			}
+			text = text[:begin]
+		}
+	}
+}
+
+func tail(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, min(info.Size(), most))
+	n, err := file.ReadAt(text, info.Size()-int64(len(text)))
+	if errors.Is(err, io.EOF) { // it is replaced, never cut, so that this is its end
+		err = nil
+	}
+	return text[:n], err
+}
