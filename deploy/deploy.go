@@ -57,7 +57,7 @@ type change struct {
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;
 // exit.Status tells what the error means.
 func Run(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationDeploy, work{
+	return operate(ctx, o, d, OperationDeploy, work{
 		real: func(ctx context.Context, r *run) error { return r.deploy(ctx, o.Ref) },
 		dry:  func(ctx context.Context, r *run) error { return r.dryDeploy(ctx, o.Ref) },
 	})
@@ -138,8 +138,8 @@ type work struct {
 	real, dry func(context.Context, *run) error
 }
 
-// begin does it, and completes the report; an error says what serves now.
-func begin(ctx context.Context, o Options, d Deps, name Operation, w work) (Report, error) {
+// operate does it, and completes the report; an error says what serves now.
+func operate(ctx context.Context, o Options, d Deps, name Operation, w work) (Report, error) {
 	r, err := newRun(o, d, name)
 	switch {
 	case err != nil:

@@ -198,8 +198,8 @@ func (r *run) wouldPrune(plan, unsettled Plan) error {
 func (r *run) afterwards() ([]release.Release, error) {
 	releases, err := r.store.List()
 	if r.report.Operation == OperationDeploy {
-		coming := release.Manifest{ID: r.report.Release, Created: time.Now()}
-		releases = append([]release.Release{{Manifest: coming, Sealed: true}}, releases...)
+		made := release.Manifest{ID: r.report.Release, Created: time.Now()}
+		releases = append([]release.Release{{Manifest: made, Sealed: true}}, releases...)
 	}
 	return releases, err
 }

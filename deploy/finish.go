@@ -18,7 +18,7 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []Instance, before map[string]outcome) func(context.Context) (string, error) {
+func (r *run) check(instances []Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var asked int
 		for _, instance := range instances {
@@ -46,10 +46,6 @@ func some(n int, what string) string {
 	return ui.Plural(n, what)
 }
 
-// ErrUnsettled: workers that were busy at the cut-over have not been reached
-// since, and may bring old code back.
-var ErrUnsettled = errors.New("not settled")
-
 // settle ends when every worker has been swept, or settle_timeout has passed.
 // What it returns are the moves of which that is not proven: they stay in the
 // journal, for the next recovery.
@@ -68,7 +64,7 @@ func (r *run) settleBy(ctx context.Context, seen change, moves Plan) (unsettled 
 	r.report.Sweep.Settled = result.Workers
 	r.report.Sweep.stale(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
-		err = errors.Join(staleError(result.Stale), pinnedError(seen.pinned), unprovenError(result.Unproven))
+		err = opcache.Unsettled(result, seen.pinned, `run "relink recover"`)
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
@@ -82,30 +78,6 @@ func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
 	for _, worker := range stale {
 		s.StalePIDs = append(s.StalePIDs, worker.PID)
 	}
-}
-
-func staleError(stale []opcache.Worker) error {
-	if len(stale) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("%w: still in a request that began before the cut-over: %s", ErrUnsettled, describeWorkers(stale))
-	return hint.With(err, "%s", opcache.OfStale(stale, `run "relink recover"`))
-}
-
-func pinnedError(pinned []opcache.Worker) error {
-	if len(pinned) == 0 {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: %w: %s", ErrUnsettled, ErrPinned, describeWorkers(pinned)),
-		`reload PHP-FPM at a quiet moment, then run "relink recover"`)
-}
-
-func unprovenError(pools []string) error {
-	if len(pools) == 0 {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: nobody can tell whether all workers were reached of %v", ErrUnsettled, pools),
-		"set pm.status_path in the pool and status_path in relink's configuration; reload PHP-FPM if old pages show up")
 }
 
 // shortened names the first few.

@@ -13,10 +13,10 @@ import (
 // a line for each instance, and one for its host. What is on no release has none,
 // for the rule of the web server serves only releases.
 func (a App) mapEntries(release func(Instance) string) []webmap.Entry {
-	serving := map[string]string{}
+	lines := map[string]string{}
 	add := func(key, id string) {
-		if _, there := serving[key]; key != "" && !there {
-			serving[key] = id
+		if _, there := lines[key]; key != "" && !there {
+			lines[key] = id
 		}
 	}
 	hosts := map[string]string{}
@@ -30,7 +30,7 @@ func (a App) mapEntries(release func(Instance) string) []webmap.Entry {
 		add(host, id)
 	}
 	var entries []webmap.Entry
-	for key, id := range serving {
+	for key, id := range lines {
 		entries = append(entries, webmap.Entry{Key: key, Release: id})
 	}
 	return byKey(entries)

@@ -31,7 +31,7 @@ type PrunedRelease struct {
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
 func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 	result := Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []PrunedRelease{}}
-	_, err := begin(ctx, o, d, OperationPrune, work{
+	_, err := operate(ctx, o, d, OperationPrune, work{
 		real: func(ctx context.Context, r *run) (err error) {
 			result.Removed, err = r.pruneAlone(ctx)
 			return err

@@ -18,7 +18,7 @@ import (
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
 func Recover(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationRecover, work{
+	return operate(ctx, o, d, OperationRecover, work{
 		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
 		dry: func(_ context.Context, r *run) error {
 			_, err := r.dryLeft()

@@ -19,7 +19,7 @@ var ErrBadRelease = errors.New("marked bad")
 // Rollback brings o.Instances back to o.To, or each to the release that it had
 // before, by the same steps as a deploy.
 func Rollback(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationRollback, work{
+	return operate(ctx, o, d, OperationRollback, work{
 		real: func(ctx context.Context, r *run) error { return r.rollback(ctx, o.To) },
 		dry:  func(ctx context.Context, r *run) error { return r.dryRollback(ctx, o.To) },
 	})

@@ -68,42 +68,42 @@ func (r *run) room(seen change) step[fit] {
 		if err != nil {
 			return need, "", err
 		}
-		before, instead := r.sortPlaces(places)
+		first, instead := r.sortPlaces(places)
 		need.instead = instead
-		if len(before) > 0 {
-			if err := r.makeRoom(ctx, seen.caches, before, Occasion{Unused: unused}); err != nil {
+		if len(first) > 0 {
+			if err := r.makeRoom(ctx, seen.caches, first, Occasion{Unused: unused}); err != nil {
 				return need, "", err
 			}
 			if _, err := seen.cut.Room(ctx, unused); err != nil { // for the warm
 				return need, "", err
 			}
 		}
-		return need, joined(need.renewals.describe(), describeRoom(len(before), len(instead))), nil
+		return need, joined(need.renewals.describe(), describeRoom(len(first), len(instead))), nil
 	}
 }
 
 // sortPlaces are the restarts for room: those to be done before the switch, and
 // those that have to come with it.
-func (r *run) sortPlaces(places []opcache.Place) (before, instead []opcache.Order) {
+func (r *run) sortPlaces(places []opcache.Place) (first, instead []opcache.Order) {
 	for _, place := range places {
 		switch place.Room {
 		case opcache.RoomAfter:
-			before = append(before, place.Order())
+			first = append(first, place.Order())
 		case opcache.RoomInstead:
 			instead = append(instead, place.Order())
 		case opcache.RoomNone:
 			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
-	return before, instead
+	return first, instead
 }
 
-func describeRoom(before, instead int) string {
+func describeRoom(first, instead int) string {
 	switch {
-	case before+instead == 0:
+	case first+instead == 0:
 		return ""
 	case instead == 0:
-		return ui.Plural(before, "cache") + " restarted to make room"
+		return ui.Plural(first, "cache") + " restarted to make room"
 	}
 	return ui.Plural(instead, "cache") + " will restart with the switch"
 }

@@ -216,7 +216,7 @@ func (s Status) remarks() []string {
 func (p PendingStatus) String() string {
 	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
 	if p.Phase == PhaseSettled {
-		return what + "is not settled:\n" + describeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
+		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
 	}
 	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`
 }

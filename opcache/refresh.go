@@ -225,7 +225,7 @@ func (r *refreshing) cutOver(ctx context.Context, cut *Switch, began time.Time, 
 	settled, err := cut.Settle(ctx, progress)
 	r.settled(settled)
 	if err == nil {
-		err = r.unsettled(settled)
+		err = Unsettled(settled, r.pinned, "run the same command again")
 	}
 	if err != nil || len(r.result.Staying) > 0 {
 		return err

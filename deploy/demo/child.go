@@ -33,7 +33,7 @@ type command struct {
 func (c command) run(ctx context.Context, args []string, stepped func(name string)) (deploy.Report, error) {
 	cmd := exec.CommandContext(ctx, c.executable, append([]string{"--config", c.config, "--format", "json"}, args...)...)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &progress{to: c.screen, stepped: stepped}
+	cmd.Stdout, cmd.Stderr = &out, &progressWriter{to: c.screen, stepped: stepped}
 	// Ctrl-C at the terminal goes to its whole foreground group: in a group of
 	// its own, the command gets the signal once, from here.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -65,15 +65,15 @@ func readReport(args []string, out []byte, runErr error) (deploy.Report, error) 
 	return report, err
 }
 
-// progress passes a command's progress on, line by line, and hears the names of
+// progressWriter passes a command's progress on, line by line, and hears the names of
 // its steps.
-type progress struct {
+type progressWriter struct {
 	to      io.Writer
 	stepped func(name string)
 	part    []byte // of a line
 }
 
-func (p *progress) Write(data []byte) (int, error) {
+func (p *progressWriter) Write(data []byte) (int, error) {
 	p.part = append(p.part, data...)
 	for {
 		end := bytes.IndexByte(p.part, '\n')

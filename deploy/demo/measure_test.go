@@ -146,7 +146,7 @@ func TestReadReport(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var out strings.Builder
 	var steps []string
-	p := &progress{to: &out, stepped: func(name string) { steps = append(steps, name) }}
+	p := &progressWriter{to: &out, stepped: func(name string) { steps = append(steps, name) }}
 	for _, piece := range []string{"  observe  8 MB   3 ms\n  wa", "rm: 0/301 scripts\n\n", "left"} {
 		if n, err := p.Write([]byte(piece)); n != len(piece) || err != nil {
 			t.Fatal(n, err)

@@ -13,19 +13,19 @@ import (
 // brings it.
 func missingPackages(setUp SetUp) error {
 	var what, packages []string
-	need := func(found bool, name, pkg string) {
-		if !found {
+	need := func(present bool, name, pkg string) {
+		if !present {
 			what, packages = append(what, name), append(packages, pkg)
 		}
 	}
-	need(found("apache2", "/usr/sbin/apache2"), "Apache", "apache2-bin")
+	need(installed("apache2", "/usr/sbin/apache2"), "Apache", "apache2-bin")
 	_, err := sandbox.FindFPM("/")
 	need(err == nil, "PHP-FPM", "php-fpm")
 	if setUp == ModPHP {
 		need(sandbox.HasModPHP(), "mod_php", "libapache2-mod-php")
 	}
-	need(found("git"), "git", "git")
-	return missingError(what, packages, found("apt-get") && found("dpkg-deb"))
+	need(installed("git"), "git", "git")
+	return missingError(what, packages, installed("apt-get") && installed("dpkg-deb"))
 }
 
 func missingError(what, packages []string, debian bool) error {
@@ -40,7 +40,7 @@ func missingError(what, packages []string, debian bool) error {
 	return hint.With(err, "as root run: apt-get update && apt-get install --no-install-recommends %s", strings.Join(packages, " "))
 }
 
-func found(names ...string) bool {
+func installed(names ...string) bool {
 	for _, name := range names {
 		if _, err := exec.LookPath(name); err == nil {
 			return true

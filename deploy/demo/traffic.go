@@ -41,8 +41,8 @@ func (t traffic) stop() {
 
 func (t traffic) now() seen { return seen{t.first.Result(), t.rest.Result()} }
 
-func (s *scene) load(sites []site, clients int) load.Options {
-	o := load.Options{URL: s.server.URL(), Paths: s.app.Paths, Clients: clients, Release: s.app.Release}
+func (s *scene) load(sites []site, number int) load.Options {
+	o := load.Options{URL: s.server.URL(), Paths: s.app.Paths, Clients: number, Release: s.app.Release}
 	for _, one := range sites {
 		o.Hosts = append(o.Hosts, one.host)
 	}

@@ -74,9 +74,9 @@ func (e *HookError) Error() string {
 	if e.Output == "" {
 		return message
 	}
-	const shown = 20
+	const shownLines = 20
 	lines := strings.Split(e.Output, "\n")
-	return message + "\n  " + strings.Join(lines[max(0, len(lines)-shown):], "\n  ")
+	return message + "\n  " + strings.Join(lines[max(0, len(lines)-shownLines):], "\n  ")
 }
 
 // Unwrap gives the reason.

@@ -57,8 +57,8 @@ func typeOf(name string) string {
 
 func tagOf(parts ...[]byte) string {
 	h := sha256.New()
-	for _, part := range parts {
-		h.Write(part)
+	for _, content := range parts {
+		h.Write(content)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }

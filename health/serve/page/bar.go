@@ -36,10 +36,10 @@ func bar(class string, whole, least float64, segments ...segment) template.HTML 
 
 // stack lays segments end to end.
 func stack(segments []segment) []segment {
-	at := 0.0
+	end := 0.0
 	for i := range segments {
-		segments[i].from = at
-		at += max(segments[i].size, 0)
+		segments[i].from = end
+		end += max(segments[i].size, 0)
 	}
 	return segments
 }

@@ -107,12 +107,12 @@ func execute(name string, data any) (string, error) {
 
 // draw takes over what is as it was before, which may be nil.
 func draw(s Snapshot, before *drawn) (*drawn, error) {
-	known := before.parts()
+	earlier := before.parts()
 	d := &drawn{snapshot: s, rates: ratesOf(s)}
 	for _, view := range []regionView{
 		summaryRegion(s), checksRegion(s), appsRegion(s), memoryRegion(s), ratesRegion(d.rates), poolsRegion(s), deploysRegion(s),
 	} {
-		r, err := view.draw(known)
+		r, err := view.draw(earlier)
 		if err != nil {
 			return nil, err
 		}

@@ -38,8 +38,8 @@ func ratesOf(s Snapshot) ratesView {
 		v.Requests = append(slices.Clone(v.Requests[:mostLines-1]), rest)
 	}
 	for _, d := range s.Deploys {
-		if at := d.cutover(); len(v.Times) > 0 && d.CutoverMS > 0 && at.Unix() >= v.Times[0] {
-			v.Marks = append(v.Marks, mark{at.Unix(), d.App + " " + d.Release})
+		if done := d.cutover(); len(v.Times) > 0 && d.CutoverMS > 0 && done.Unix() >= v.Times[0] {
+			v.Marks = append(v.Marks, mark{done.Unix(), d.App + " " + d.Release})
 		}
 	}
 	return v

@@ -48,9 +48,9 @@ func countStates(results []health.Result) string {
 }
 
 func instanceTile(apps []App) tile {
-	instances, mixed := 0, 0
+	count, mixed := 0, 0
 	for _, app := range apps {
-		instances += len(app.Instances)
+		count += len(app.Instances)
 		if releasesIn(groupsOf(app)) > 1 {
 			mixed++
 		}
@@ -59,7 +59,7 @@ func instanceTile(apps []App) tile {
 	if mixed > 0 {
 		more += ", " + fmt.Sprintf("%d on several releases", mixed)
 	}
-	return tile{ID: "tile-instances", Name: "Instances", Value: ui.Count(instances), More: more, Href: "#apps"}
+	return tile{ID: "tile-instances", Name: "Instances", Value: ui.Count(count), More: more, Href: "#apps"}
 }
 
 func memoryTiles(s Snapshot) []tile {
@@ -81,14 +81,14 @@ func memoryTiles(s Snapshot) []tile {
 
 func rateTiles(s Snapshot) []tile {
 	ratio, requests := newest(lowest(s.Rates.HitRatio)), newest(sum(s.Rates.Requests))
-	waiting, known := int64(0), false
+	waiting, reported := int64(0), false
 	for _, p := range s.Pools {
 		if p.Queue != nil {
-			waiting, known = waiting+*p.Queue, true
+			waiting, reported = waiting+*p.Queue, true
 		}
 	}
 	queue := tile{ID: "tile-queue", Name: "Waiting", Value: "-", More: "connections in listen queues", Href: "#pools"}
-	if known {
+	if reported {
 		queue.Value = ui.Count(waiting)
 	}
 	hits := tile{ID: "tile-hits", Name: "Hit rate", Value: ratioText(ratio), More: "of OPcache, in the last sample", Href: "#rates"}
