@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"relink/deploy/front"
+	"relink/deploy/lock"
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/links"
@@ -50,7 +52,7 @@ type coming struct {
 // change is the moves of links, and the caches that have to follow them.
 type change struct {
 	server
-	plan Plan
+	plan moves.Plan
 	cut  Switch // nil: no cache has to follow
 }
 
@@ -167,14 +169,14 @@ func newRun(o Options, d Deps, name Operation) (*run, error) {
 }
 
 func (r *run) underLock(ctx context.Context, do func(context.Context, *run) error) error {
-	holder := thisProcess(r.Command)
-	l, err := acquire(r.App.lockFile(), holder)
+	holder := lock.ThisProcess(r.Command)
+	l, err := lock.Acquire(r.App.lockFile(), holder)
 	if err != nil {
 		return err
 	}
 	r.journal = Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
 	err = do(ctx, r)
-	return errors.Join(err, l.release())
+	return errors.Join(err, l.Release())
 }
 
 // conclude completes the report. An error's text says what serves now, unless

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -49,11 +50,11 @@ func some(n int, what string) string {
 // settle ends when every worker has been swept, or settle_timeout has passed.
 // What it returns are the moves of which that is not proven: they stay in the
 // journal, for the next recovery.
-func (r *run) settle(seen change, moves Plan) step[Plan] {
-	return func(ctx context.Context) (Plan, string, error) { return r.settleBy(ctx, seen, moves) }
+func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
+	return func(ctx context.Context) (moves.Plan, string, error) { return r.settleBy(ctx, seen, needed) }
 }
 
-func (r *run) settleBy(ctx context.Context, seen change, moves Plan) (unsettled Plan, summary string, err error) {
+func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
 	if seen.cut == nil {
 		return nil, "", nil
 	}
@@ -68,7 +69,7 @@ func (r *run) settleBy(ctx context.Context, seen change, moves Plan) (unsettled 
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
-		return stillUnsettled(moves, r.journal.Unsettled), "", err
+		return stillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
 }
@@ -113,7 +114,7 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
-func (r *run) unusedAfter(plan Plan) ([]string, error) {
+func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
 	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func (r *run) unusedAfter(plan Plan) ([]string, error) {
 
 // done ends the journal with a line of history. What is not settled stays in
 // the journal.
-func (r *run) done(setUp opcache.Addressing, unsettled Plan) func(context.Context) (string, error) {
+func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		if err := r.record(r.event(setUp, "")); err != nil {
 			return "", err

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/moves"
 	"relink/deploy/webmap"
 	"relink/internal/links"
 )
@@ -52,11 +53,11 @@ func (a App) linkedRelease(instance Instance) string {
 	if err != nil || state.Kind != links.Good {
 		return ""
 	}
-	return targetOf(state, a.realReleases()).Release
+	return moves.TargetOf(state, a.realReleases()).Release
 }
 
 // prepareMap writes the map as it will be, under a temporary name.
-func (r *run) prepareMap(plan Plan) (*webmap.Staged, error) {
+func (r *run) prepareMap(plan moves.Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
 		return nil, nil
 	}

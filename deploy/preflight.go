@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"relink/deploy/front"
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/internal/hint"
@@ -60,7 +61,7 @@ func (r *run) linkStates() ([]links.State, error) {
 		}
 	}
 	// Where the links will go is not known yet; that no two are the same can be.
-	plan, err := PlanMoves(r.Instances, states, make([]Destination, len(states)), r.App.realReleases())
+	plan, err := moves.New(linked(r.Instances), states, make([]moves.Destination, len(states)), r.App.realReleases())
 	r.report.Previous = plan.Previous()
 	return states, errors.Join(append(refused, err)...)
 }

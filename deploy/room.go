@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -196,7 +197,7 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 
 // movedTo tells where the hot scripts of the releases that nobody uses after the
 // moves are warm again.
-func (r *run) movedTo(plan Plan, unused []string) map[string]string {
+func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
 	moved := map[string]string{}
 	for _, move := range plan.Needed() {
 		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
@@ -239,9 +240,9 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
-func (r *run) unusedBefore(plan Plan) ([]string, error) {
+func (r *run) unusedBefore(plan moves.Plan) ([]string, error) {
 	unused, err := r.unused()
 	return slices.DeleteFunc(unused, func(folder string) bool {
-		return slices.ContainsFunc(plan, func(m Move) bool { return r.App.releaseDir(m.To.Release) == folder })
+		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.releaseDir(m.To.Release) == folder })
 	}), err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/internal/config"
@@ -183,7 +184,7 @@ func TestBusyStatusPageIsNotAMissingOne(t *testing.T) {
 func TestDeployUnderWayIsNoProblem(t *testing.T) {
 	f := facts()
 	a := &f.Apps[0]
-	a.Locked = &deploy.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
+	a.Locked = &lock.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
 	a.Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved}
 	a.Old = []OldRelease{{Release: "v0", LastUsed: f.Time}}
 	for _, r := range Evaluate(f, limits(t)) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/health"
@@ -168,7 +169,7 @@ func (s *scene) journal(phase deploy.Phase) deploy.Journal {
 	link := s.path("www", "club1")
 	return deploy.Journal{
 		App: "booking", Operation: deploy.OperationDeploy, Phase: phase, ID: "x", Release: "v2", Started: time.Now(),
-		Moves: deploy.Plan{{Instance: "club1", Link: link, Place: link, From: deploy.Target{Release: "v1", Real: s.path("releases", "v1")}, To: deploy.Target{Release: "v2", Real: s.path("releases", "v2")}}},
+		Moves: moves.Plan{{Instance: "club1", Link: link, Place: link, From: moves.Target{Release: "v1", Real: s.path("releases", "v1")}, To: moves.Target{Release: "v2", Real: s.path("releases", "v2")}}},
 	}
 }
 

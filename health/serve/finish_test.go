@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/health"
 	"relink/health/gather"
 	"relink/internal/links"
@@ -33,7 +33,7 @@ func finishing(t *testing.T, facts health.Facts, f Finish) *service {
 
 func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 	for name, facts := range map[string]health.Facts{
-		"a deploy runs": {Time: noon, Apps: []health.App{{Name: "a", Locked: &deploy.Holder{}}}}, "nothing was seen yet": {},
+		"a deploy runs": {Time: noon, Apps: []health.App{{Name: "a", Locked: &lock.Holder{}}}}, "nothing was seen yet": {},
 	} {
 		s := finishing(t, facts, func(context.Context, []string) (opcache.Outcome, error) {
 			t.Errorf("%s: a restart is tried", name)

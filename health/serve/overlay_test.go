@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/health"
 	"relink/health/gather"
 	"relink/opcache/report"
@@ -56,7 +57,7 @@ func TestWhatHasNotChangedIsJudgedByTheFullLook(t *testing.T) {
 func TestWhatHasChangedIsNotJudged(t *testing.T) {
 	for name, change := range map[string]func(*health.Facts){
 		"a link":      func(f *health.Facts) { f.Apps[0].Instances[0].Real = "/r/v2" },
-		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &deploy.Holder{} },
+		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &lock.Holder{} },
 		"its end":     func(f *health.Facts) { f.Apps[0].Last = &deploy.Event{ID: "1"} },
 		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved} },
 		"a restart":   func(f *health.Facts) { f.Masters[0].LastRestart = &f.Time },
