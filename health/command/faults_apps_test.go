@@ -236,8 +236,8 @@ func TestReleasesBeyondKeep(t *testing.T) {
 
 func TestDisk(t *testing.T) {
 	s := withoutPools(t)
-	s.limits.Disk = health.Bounds[float64]{Warning: 1, Critical: 0}
-	s.limits.Inodes = health.Bounds[float64]{Warning: 1, Critical: 0}
+	s.limits.Bounds["disk"] = health.Bounds{Warning: 1, Critical: 0}
+	s.limits.Bounds["inodes"] = health.Bounds{Warning: 1, Critical: 0}
 	results := s.evaluate()
 	s.fires(results, "disk", health.Warning, "less than 100 %")
 	if space, err := release.FreeSpace(s.root); err == nil && space.Inodes >= 0 {

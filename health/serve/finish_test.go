@@ -80,7 +80,7 @@ func TestReleasesWithoutInstanceAreUnused(t *testing.T) {
 	facts := health.Facts{Time: noon, Apps: []health.App{{InUse: links.InUse{Releases: dir, Links: map[string]string{
 		"/a": dir + "/v2/public", "/b": dir + "/v3", "/c": dir + "x/v1",
 	}}}}}
-	if got := unused(&reading{facts: facts}); !slices.Equal(got, []string{dir + "/v1"}) {
+	if got := unusedReleases(&reading{facts: facts}); !slices.Equal(got, []string{dir + "/v1"}) {
 		t.Errorf("%v", got)
 	}
 }

@@ -93,7 +93,7 @@ func TestFiguresFollowTheLinks(t *testing.T) {
 
 func TestChangesAreNoticed(t *testing.T) {
 	before, now := seen(true), seen(true)
-	if got := noticed(before, now); len(got) != 0 {
+	if got := changesBetween(before, now); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
 	now.Apps[0].Instances[0].Real, now.Apps[0].Instances[0].Release = "", ""
@@ -102,7 +102,7 @@ func TestChangesAreNoticed(t *testing.T) {
 	before.Pools = []health.Pool{{Address: "a"}, {Address: "b"}}
 	now.Pools = []health.Pool{{Address: "b", Err: deploy.ErrJournal}, {Address: "d"}}
 	var got []string
-	for _, c := range noticed(before, now) {
+	for _, c := range changesBetween(before, now) {
 		got = append(got, c.Kind+" "+c.Subject+": "+c.Message)
 	}
 	want := []string{
