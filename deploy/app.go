@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/internal/links"
 )
 
@@ -74,8 +75,8 @@ func (a App) releaseDir(release string) string {
 }
 
 // destination is where links lead that serve a release of this application.
-func (a App) destination(release string) Destination {
-	return Destination{
+func (a App) destination(release string) moves.Destination {
+	return moves.Destination{
 		Release: release,
 		Path:    filepath.Join(a.Releases, release, a.LinkTarget),
 		Real:    links.RealFolder(filepath.Join(a.releaseDir(release), a.LinkTarget)),
@@ -85,4 +86,13 @@ func (a App) destination(release string) Destination {
 // required are the folders that a release must have to be served.
 func (a App) required() []string {
 	return []string{filepath.Join(".", a.LinkTarget), filepath.Join(a.LinkTarget, a.Docroot)}
+}
+
+// linked are the instances as a plan of moves needs them.
+func linked(instances []Instance) []moves.Instance {
+	all := make([]moves.Instance, len(instances))
+	for i, instance := range instances {
+		all[i] = moves.Instance{Name: instance.Name, Link: instance.Link}
+	}
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -60,7 +61,7 @@ type Switch interface {
 // cacheLinks is what the caches have to be told of a plan: the links that move,
 // and those moves of earlier deploys that are not settled, because a worker that
 // was busy then may still bring the release of that time back.
-func cacheLinks(plan, unsettled Plan) []opcache.Link {
+func cacheLinks(plan, unsettled moves.Plan) []opcache.Link {
 	var links []opcache.Link
 	now := map[string]string{}
 	for _, move := range plan {
@@ -106,9 +107,9 @@ func releaseFolder(real, releases string) string {
 }
 
 // stillUnsettled is what has to be remembered of two generations of moves.
-func stillUnsettled(plan, unsettled Plan) Plan {
-	moves := plan.Needed()
-	now := map[string]Target{}
+func stillUnsettled(plan, unsettled moves.Plan) moves.Plan {
+	left := plan.Needed()
+	now := map[string]moves.Target{}
 	for _, move := range plan {
 		now[move.Place] = move.To
 	}
@@ -116,11 +117,11 @@ func stillUnsettled(plan, unsettled Plan) Plan {
 		if to, moved := now[move.Place]; moved {
 			move.To = to
 		}
-		if move.Needed() && !slices.Contains(moves, move) {
-			moves = append(moves, move)
+		if move.Needed() && !slices.Contains(left, move) {
+			left = append(left, move)
 		}
 	}
-	return moves
+	return left
 }
 
 // connected is opcache.Caches as this package uses them.

@@ -3,14 +3,15 @@ package deploy
 import (
 	"testing"
 
+	"relink/deploy/moves"
 	"relink/opcache"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatWasNotSettledIsWatchedAgain(t *testing.T) {
-	unsettled := Plan{moveOf("a", "v1", "v2"), moveOf("b", "v1", "v2"), moveOf("c", "v3", "v2")}
-	plan := Plan{moveOf("a", "v2", "v3"), moveOf("b", "v2", "v1"), moveOf("d", "v2", "v2")}
+	unsettled := moves.Plan{moveOf("a", "v1", "v2"), moveOf("b", "v1", "v2"), moveOf("c", "v3", "v2")}
+	plan := moves.Plan{moveOf("a", "v2", "v3"), moveOf("b", "v2", "v1"), moveOf("d", "v2", "v2")}
 	link := func(name, from, to string) opcache.Link {
 		return opcache.Link{Name: name, Path: "/www/" + name, From: "/rel/" + from, To: "/rel/" + to}
 	}
@@ -22,13 +23,13 @@ func TestWhatWasNotSettledIsWatchedAgain(t *testing.T) {
 	if diff := cmp.Diff(want, cacheLinks(plan, unsettled)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(Plan{plan[0], plan[1], moveOf("a", "v1", "v3"), unsettled[2]}, stillUnsettled(plan, unsettled)); diff != "" {
+	if diff := cmp.Diff(moves.Plan{plan[0], plan[1], moveOf("a", "v1", "v3"), unsettled[2]}, stillUnsettled(plan, unsettled)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestAFirstDeployIsWatchedToo(t *testing.T) {
-	got := cacheLinks(Plan{moveOf("a", "", "v1")}, nil)
+	got := cacheLinks(moves.Plan{moveOf("a", "", "v1")}, nil)
 	if diff := cmp.Diff([]opcache.Link{{Name: "a", Path: "/www/a", To: "/rel/v1"}}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"relink/deploy/front"
+	"relink/deploy/lock"
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/links"
@@ -50,14 +52,14 @@ type coming struct {
 // change is the moves of links, and the caches that have to follow them.
 type change struct {
 	server
-	plan Plan
+	plan moves.Plan
 	cut  Switch // nil: no cache has to follow
 }
 
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;
 // exit.Status tells what the error means.
 func Run(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationDeploy, work{
+	return operate(ctx, o, d, OperationDeploy, work{
 		real: func(ctx context.Context, r *run) error { return r.deploy(ctx, o.Ref) },
 		dry:  func(ctx context.Context, r *run) error { return r.dryDeploy(ctx, o.Ref) },
 	})
@@ -138,8 +140,8 @@ type work struct {
 	real, dry func(context.Context, *run) error
 }
 
-// begin does it, and completes the report; an error says what serves now.
-func begin(ctx context.Context, o Options, d Deps, name Operation, w work) (Report, error) {
+// operate does it, and completes the report; an error says what serves now.
+func operate(ctx context.Context, o Options, d Deps, name Operation, w work) (Report, error) {
 	r, err := newRun(o, d, name)
 	switch {
 	case err != nil:
@@ -167,14 +169,14 @@ func newRun(o Options, d Deps, name Operation) (*run, error) {
 }
 
 func (r *run) underLock(ctx context.Context, do func(context.Context, *run) error) error {
-	holder := thisProcess(r.Command)
-	l, err := acquire(r.App.lockFile(), holder)
+	holder := lock.ThisProcess(r.Command)
+	l, err := lock.Acquire(r.App.lockFile(), holder)
 	if err != nil {
 		return err
 	}
 	r.journal = Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
 	err = do(ctx, r)
-	return errors.Join(err, l.release())
+	return errors.Join(err, l.Release())
 }
 
 // conclude completes the report. An error's text says what serves now, unless

@@ -68,7 +68,7 @@ func TestStepsAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
-// stepsTaken finds each step{"name", ...} of this package.
+// stepsTaken finds each take(ctx, s, "name", ...) and s.do(ctx, "name", ...) of this package.
 func stepsTaken(t *testing.T) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -84,15 +84,18 @@ func stepsTaken(t *testing.T) (names []string) {
 			t.Fatal(err)
 		}
 		ast.Inspect(tree, func(node ast.Node) bool {
-			literal, ok := node.(*ast.CompositeLit)
-			if !ok || len(literal.Elts) == 0 {
+			call, ok := node.(*ast.CallExpr)
+			if !ok || len(call.Args) < 3 {
 				return true
 			}
-			if of, ok := literal.Type.(*ast.Ident); !ok || of.Name != "step" {
+			name := call.Args[1]
+			if of, ok := call.Fun.(*ast.Ident); ok && of.Name == "take" {
+				name = call.Args[2]
+			} else if of, ok := call.Fun.(*ast.SelectorExpr); !ok || of.Sel.Name != "do" {
 				return true
 			}
-			if name, ok := literal.Elts[0].(*ast.BasicLit); ok {
-				text, _ := strconv.Unquote(name.Value)
+			if literal, ok := name.(*ast.BasicLit); ok {
+				text, _ := strconv.Unquote(literal.Value)
 				names = append(names, text)
 			}
 			return true

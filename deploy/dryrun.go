@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/lock"
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -56,7 +58,7 @@ func (r *run) dryRollback(ctx context.Context, id string) error {
 }
 
 // dryPreflight takes the set-up of the last deploy for true: a dry run asks nobody.
-func (r *run) dryPreflight() (found server, unsettled Plan, err error) {
+func (r *run) dryPreflight() (found server, unsettled moves.Plan, err error) {
 	if unsettled, err = r.dryLeft(); err != nil {
 		return found, nil, err
 	}
@@ -68,8 +70,8 @@ func (r *run) dryPreflight() (found server, unsettled Plan, err error) {
 }
 
 // dryLeft is what recover would meet.
-func (r *run) dryLeft() (unsettled Plan, err error) {
-	if err := lockedNow(r.App.lockFile()); err != nil {
+func (r *run) dryLeft() (unsettled moves.Plan, err error) {
+	if err := lock.Held(r.App.lockFile()); err != nil {
 		return nil, err
 	}
 	left, err := readJournal(r.App.journalFile())
@@ -92,8 +94,8 @@ func (a App) lastSetUp() (opcache.Addressing, error) {
 
 // drySwitch plans as the real run does, with names in place of releases that are
 // not made, and describes the plan.
-func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled Plan) (err error) {
-	to.goals, err = r.apart(found, to, func(of string) (Destination, error) {
+func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
+	to.goals, err = r.apart(found, to, func(of string) (moves.Destination, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
 		r.would("repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.destination(id), nil
@@ -138,7 +140,7 @@ func (r *run) wouldRun(hook string, commands []string) {
 	}
 }
 
-func (r *run) wouldMove(move Move) {
+func (r *run) wouldMove(move moves.Move) {
 	switch {
 	case !move.Needed():
 		r.would("leave %s as it is: %s -> %s", move.Instance, move.Link, move.From.Literal)
@@ -177,7 +179,7 @@ func (r *run) poolNames() string {
 }
 
 // wouldPrune counts with the releases as they will be.
-func (r *run) wouldPrune(plan, unsettled Plan) error {
+func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 	releases, err := r.afterwards()
 	if err != nil {
 		return err
@@ -198,8 +200,8 @@ func (r *run) wouldPrune(plan, unsettled Plan) error {
 func (r *run) afterwards() ([]release.Release, error) {
 	releases, err := r.store.List()
 	if r.report.Operation == OperationDeploy {
-		coming := release.Manifest{ID: r.report.Release, Created: time.Now()}
-		releases = append([]release.Release{{Manifest: coming, Sealed: true}}, releases...)
+		made := release.Manifest{ID: r.report.Release, Created: time.Now()}
+		releases = append([]release.Release{{Manifest: made, Sealed: true}}, releases...)
 	}
 	return releases, err
 }

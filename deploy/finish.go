@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -18,7 +19,7 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []Instance, before map[string]outcome) func(context.Context) (string, error) {
+func (r *run) check(instances []Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var asked int
 		for _, instance := range instances {
@@ -46,18 +47,14 @@ func some(n int, what string) string {
 	return ui.Plural(n, what)
 }
 
-// ErrUnsettled: workers that were busy at the cut-over have not been reached
-// since, and may bring old code back.
-var ErrUnsettled = errors.New("not settled")
-
 // settle ends when every worker has been swept, or settle_timeout has passed.
 // What it returns are the moves of which that is not proven: they stay in the
 // journal, for the next recovery.
-func (r *run) settle(seen change, moves Plan) step[Plan] {
-	return func(ctx context.Context) (Plan, string, error) { return r.settleBy(ctx, seen, moves) }
+func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
+	return func(ctx context.Context) (moves.Plan, string, error) { return r.settleBy(ctx, seen, needed) }
 }
 
-func (r *run) settleBy(ctx context.Context, seen change, moves Plan) (unsettled Plan, summary string, err error) {
+func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
 	if seen.cut == nil {
 		return nil, "", nil
 	}
@@ -68,11 +65,11 @@ func (r *run) settleBy(ctx context.Context, seen change, moves Plan) (unsettled 
 	r.report.Sweep.Settled = result.Workers
 	r.report.Sweep.stale(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
-		err = errors.Join(staleError(result.Stale), pinnedError(seen.pinned), unprovenError(result.Unproven))
+		err = opcache.Unsettled(result, seen.pinned, `run "relink recover"`)
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
-		return stillUnsettled(moves, r.journal.Unsettled), "", err
+		return stillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
 }
@@ -82,30 +79,6 @@ func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
 	for _, worker := range stale {
 		s.StalePIDs = append(s.StalePIDs, worker.PID)
 	}
-}
-
-func staleError(stale []opcache.Worker) error {
-	if len(stale) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("%w: still in a request that began before the cut-over: %s", ErrUnsettled, describeWorkers(stale))
-	return hint.With(err, "%s", opcache.OfStale(stale, `run "relink recover"`))
-}
-
-func pinnedError(pinned []opcache.Worker) error {
-	if len(pinned) == 0 {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: %w: %s", ErrUnsettled, ErrPinned, describeWorkers(pinned)),
-		`reload PHP-FPM at a quiet moment, then run "relink recover"`)
-}
-
-func unprovenError(pools []string) error {
-	if len(pools) == 0 {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: nobody can tell whether all workers were reached of %v", ErrUnsettled, pools),
-		"set pm.status_path in the pool and status_path in relink's configuration; reload PHP-FPM if old pages show up")
 }
 
 // shortened names the first few.
@@ -141,7 +114,7 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
-func (r *run) unusedAfter(plan Plan) ([]string, error) {
+func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
 	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
@@ -168,7 +141,7 @@ func (r *run) unusedAfter(plan Plan) ([]string, error) {
 
 // done ends the journal with a line of history. What is not settled stays in
 // the journal.
-func (r *run) done(setUp opcache.Addressing, unsettled Plan) func(context.Context) (string, error) {
+func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		if err := r.record(r.event(setUp, "")); err != nil {
 			return "", err

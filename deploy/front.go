@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"relink/deploy/front"
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -283,7 +284,7 @@ func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
 
 // judgeHidden: a probe that cannot be reached proves nothing, and is no failure
 // unless it could be reached before, or PHP itself fails.
-func (r *run) judgeHidden(s front.Sight, move Move, before []front.Sight) error {
+func (r *run) judgeHidden(s front.Sight, move moves.Move, before []front.Sight) error {
 	answered := slices.ContainsFunc(before, func(one front.Sight) bool { return one.Name == s.Name && one.Err == nil })
 	if !errors.Is(s.Err, probe.ErrServer) && (!answered || !r.holdsProbe(s, move)) {
 		return nil
@@ -293,7 +294,7 @@ func (r *run) judgeHidden(s front.Sight, move Move, before []front.Sight) error 
 
 // holdsProbe tells whether the release that a site is on now has the probe: one of
 // before the probe has none.
-func (r *run) holdsProbe(s front.Sight, move Move) bool {
+func (r *run) holdsProbe(s front.Sight, move moves.Move) bool {
 	_, err := os.Stat(filepath.Join(move.To.Real, r.App.Docroot, s.Door.Name))
 	return err == nil
 }
@@ -307,11 +308,11 @@ func oldPageHint(known bool) string {
 }
 
 // moveIn is the instance's move, or none.
-func moveIn(plan Plan, instance string) Move {
+func moveIn(plan moves.Plan, instance string) moves.Move {
 	for _, move := range plan {
 		if move.Instance == instance {
 			return move
 		}
 	}
-	return Move{}
+	return moves.Move{}
 }

@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// outcome is how a site's front page was answered.
-type outcome struct {
+// pageAnswer is how a site's front page was answered.
+type pageAnswer struct {
 	status int // 0: not at all
 	err    error
 }
 
 // well: a redirect to a login is an answer like any other.
-func (o outcome) well() bool { return o.err == nil && o.status < http.StatusBadRequest }
+func (o pageAnswer) well() bool { return o.err == nil && o.status < http.StatusBadRequest }
 
-func (o outcome) String() string {
+func (o pageAnswer) String() string {
 	if o.err != nil {
 		return o.err.Error()
 	}
@@ -38,8 +38,8 @@ func compared(instances []Instance) []Instance {
 }
 
 // frontPages asks the front page of each instance, by name.
-func frontPages(ctx context.Context, instances []Instance) map[string]outcome {
-	outcomes := make([]outcome, len(instances))
+func frontPages(ctx context.Context, instances []Instance) map[string]pageAnswer {
+	outcomes := make([]pageAnswer, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
 	var group errgroup.Group
@@ -52,30 +52,30 @@ func frontPages(ctx context.Context, instances []Instance) map[string]outcome {
 			return nil
 		})
 	}
-	_ = group.Wait() // none fails: what went wrong stands in its outcome
-	all := map[string]outcome{}
+	_ = group.Wait() // none fails: what went wrong stands in its pageAnswer
+	all := map[string]pageAnswer{}
 	for i, instance := range instances {
 		all[instance.Name] = outcomes[i]
 	}
 	return all
 }
 
-func frontPage(ctx context.Context, client *http.Client, address Address) outcome {
+func frontPage(ctx context.Context, client *http.Client, address Address) pageAnswer {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
-		return outcome{err: err}
+		return pageAnswer{err: err}
 	}
 	request.Host = address.Host
 	answer, err := client.Do(request)
 	if err != nil {
-		return outcome{err: err}
+		return pageAnswer{err: err}
 	}
 	defer answer.Body.Close()
-	return outcome{status: answer.StatusCode}
+	return pageAnswer{status: answer.StatusCode}
 }
 
 // worse names each site that answered well before the switch and not after it.
-func worse(instances []Instance, before, after map[string]outcome) error {
+func worse(instances []Instance, before, after map[string]pageAnswer) error {
 	var names, texts []string
 	for _, instance := range instances {
 		was, is := before[instance.Name], after[instance.Name]
@@ -92,8 +92,8 @@ func worse(instances []Instance, before, after map[string]outcome) error {
 }
 
 // ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []Instance) step[map[string]outcome] {
-	return func(ctx context.Context) (map[string]outcome, string, error) {
+func (r *run) ask(instances []Instance) step[map[string]pageAnswer] {
+	return func(ctx context.Context) (map[string]pageAnswer, string, error) {
 		asked := compared(instances)
 		if len(asked) == 0 {
 			return nil, "", nil

@@ -8,11 +8,11 @@ import (
 
 func TestWorse(t *testing.T) {
 	instances := []Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
-	before := map[string]outcome{"a": {status: 200}, "b": {status: 302}, "c": {status: 500}, "d": {status: 404}, "e": {status: 401}}
+	before := map[string]pageAnswer{"a": {status: 200}, "b": {status: 302}, "c": {status: 500}, "d": {status: 404}, "e": {status: 401}}
 	if err := worse(instances, before, before); err != nil {
 		t.Error(err)
 	}
-	after := map[string]outcome{"a": {status: 500}, "b": {err: errors.New("connection refused")}, "c": {status: 503}, "d": {status: 200}, "e": {status: 401}}
+	after := map[string]pageAnswer{"a": {status: 500}, "b": {err: errors.New("connection refused")}, "c": {status: 503}, "d": {status: 200}, "e": {status: 401}}
 	err := worse(instances, before, after)
 	if !errors.Is(err, ErrCheck) {
 		t.Fatal(err)

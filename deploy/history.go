@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/internal/state"
 	"relink/opcache"
 )
@@ -26,7 +27,7 @@ type Event struct {
 	Operation Operation        `json:"operation"`
 	Release   string           `json:"release"`
 	Ref       string           `json:"ref,omitempty"`
-	Moves     Plan             `json:"moves"`
+	Moves     moves.Plan       `json:"moves"`
 	Undone    string           `json:"undone,omitempty"` // why the links were put back
 	Stale     []opcache.Worker `json:"stale,omitempty"`  // workers that still held the old release
 	User      string           `json:"user"`
@@ -80,22 +81,22 @@ func ofHistory(err error) error {
 // before is where an instance came from when the deploy that brought it to its
 // current release moved it. Rollbacks are passed over, so that the second
 // rollback in a row goes one release further back and not forth again.
-func before(events []Event, instance string, current Target) (Target, bool) {
+func before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
 	for i := len(events) - 1; i >= 0; i-- {
 		if events[i].Operation != OperationDeploy || !events[i].Moved() {
 			continue
 		}
 		for _, move := range events[i].Moves {
-			if move.Instance == instance && move.To.content() == current.content() && move.Needed() && !move.Stays {
+			if move.Instance == instance && move.To.Served() == current.Served() && move.Needed() && !move.Stays {
 				return move.From, move.From.Exists()
 			}
 		}
 	}
-	return Target{}, false
+	return moves.Target{}, false
 }
 
 // since is when an instance's link was last moved to where it leads now.
-func since(events []Event, instance string, current Target) time.Time {
+func since(events []Event, instance string, current moves.Target) time.Time {
 	for i := len(events) - 1; i >= 0; i-- {
 		if !events[i].Moved() {
 			continue

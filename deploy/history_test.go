@@ -4,27 +4,29 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"relink/deploy/moves"
 )
 
-func moveOf(instance, from, to string) Move {
-	target := func(release string) Target {
+func moveOf(instance, from, to string) moves.Move {
+	target := func(release string) moves.Target {
 		if release == "" {
-			return Target{}
+			return moves.Target{}
 		}
-		return Target{Release: release, Literal: "/rel/" + release, Real: "/rel/" + release}
+		return moves.Target{Release: release, Literal: "/rel/" + release, Real: "/rel/" + release}
 	}
-	return Move{Instance: instance, Link: "/www/" + instance, Place: "/www/" + instance, From: target(from), To: target(to)}
+	return moves.Move{Instance: instance, Link: "/www/" + instance, Place: "/www/" + instance, From: target(from), To: target(to)}
 }
 
-func at(release string) Target { return moveOf("", "", release).To }
+func at(release string) moves.Target { return moveOf("", "", release).To }
 
 func TestBefore(t *testing.T) {
 	history := []Event{
-		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "", "v1"), moveOf("b", "", "v1")}},
-		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "v1", "v2")}},
-		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "v2", "v3")}},
-		{Operation: OperationDeploy, Moves: Plan{moveOf("a", "v3", "v4")}, Undone: "check failed"},
-		{Operation: OperationRollback, Moves: Plan{moveOf("a", "v3", "v2")}},
+		{Operation: OperationDeploy, Moves: moves.Plan{moveOf("a", "", "v1"), moveOf("b", "", "v1")}},
+		{Operation: OperationDeploy, Moves: moves.Plan{moveOf("a", "v1", "v2")}},
+		{Operation: OperationDeploy, Moves: moves.Plan{moveOf("a", "v2", "v3")}},
+		{Operation: OperationDeploy, Moves: moves.Plan{moveOf("a", "v3", "v4")}, Undone: "check failed"},
+		{Operation: OperationRollback, Moves: moves.Plan{moveOf("a", "v3", "v2")}},
 	}
 	for name, c := range map[string]struct {
 		instance, current, want string

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"relink/deploy/lock"
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/state"
@@ -63,13 +65,13 @@ type Journal struct {
 	Ref        string           `json:"ref,omitempty"`
 	Made       bool             `json:"made"`                // this run makes the release, and may remove it while no link leads to it
 	Repeats    []string         `json:"repeats,omitempty"`   // releases that this run makes for those that stay, or go back
-	Moves      Plan             `json:"moves,omitempty"`     // every link's old and new target
-	Unsettled  Plan             `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
+	Moves      moves.Plan       `json:"moves,omitempty"`     // every link's old and new target
+	Unsettled  moves.Plan       `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
 	Reset      Reset            `json:"reset"`
 	Stale      []opcache.Worker `json:"stale,omitempty"`       // workers that were not reached in time
 	EndWorkers []string         `json:"end_workers,omitempty"` // addresses of the pools whose workers have to end with the switch
 	Undoing    string           `json:"undoing,omitempty"`     // why the moves are those of a roll-back
-	Holder     Holder           `json:"by"`
+	Holder     lock.Holder      `json:"by"`
 	Started    time.Time        `json:"started"`
 }
 
@@ -111,7 +113,7 @@ func parseJournal(text []byte) (*Journal, error) {
 		return nil, fmt.Errorf("unknown phase %q", journal.Phase)
 	}
 	for _, move := range journal.Moves {
-		if move.Place == "" || move.From == (Target{}) && move.To == (Target{}) {
+		if move.Place == "" || move.From == (moves.Target{}) && move.To == (moves.Target{}) {
 			return nil, fmt.Errorf("instance %q: a move without link or targets", move.Instance)
 		}
 	}

@@ -8,16 +8,17 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/internal/hint"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func exampleMoves() Plan {
-	return Plan{{
+func exampleMoves() moves.Plan {
+	return moves.Plan{{
 		Instance: "club1", Link: "/www/club1", Place: "/data/www/club1", UID: 33, GID: 33,
-		From: Target{Release: "v1", Literal: "/rel/v1", Real: "/data/rel/v1"},
-		To:   Target{Release: "v2", Literal: "/rel/v2", Real: "/data/rel/v2"},
+		From: moves.Target{Release: "v1", Literal: "/rel/v1", Real: "/data/rel/v1"},
+		To:   moves.Target{Release: "v2", Literal: "/rel/v2", Real: "/data/rel/v2"},
 	}}
 }
 

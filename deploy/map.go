@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/moves"
 	"relink/deploy/webmap"
 	"relink/internal/links"
 )
@@ -13,10 +14,10 @@ import (
 // a line for each instance, and one for its host. What is on no release has none,
 // for the rule of the web server serves only releases.
 func (a App) mapEntries(release func(Instance) string) []webmap.Entry {
-	serving := map[string]string{}
+	lines := map[string]string{}
 	add := func(key, id string) {
-		if _, there := serving[key]; key != "" && !there {
-			serving[key] = id
+		if _, there := lines[key]; key != "" && !there {
+			lines[key] = id
 		}
 	}
 	hosts := map[string]string{}
@@ -30,7 +31,7 @@ func (a App) mapEntries(release func(Instance) string) []webmap.Entry {
 		add(host, id)
 	}
 	var entries []webmap.Entry
-	for key, id := range serving {
+	for key, id := range lines {
 		entries = append(entries, webmap.Entry{Key: key, Release: id})
 	}
 	return byKey(entries)
@@ -52,11 +53,11 @@ func (a App) linkedRelease(instance Instance) string {
 	if err != nil || state.Kind != links.Good {
 		return ""
 	}
-	return targetOf(state, a.realReleases()).Release
+	return moves.TargetOf(state, a.realReleases()).Release
 }
 
 // prepareMap writes the map as it will be, under a temporary name.
-func (r *run) prepareMap(plan Plan) (*webmap.Staged, error) {
+func (r *run) prepareMap(plan moves.Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
 		return nil, nil
 	}

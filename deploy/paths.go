@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -19,8 +20,8 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 type goal struct {
 	instance Instance
 	state    links.State
-	now      Target
-	to       Destination
+	now      moves.Target
+	to       moves.Destination
 	chosen   bool // the run is about it; else it stays where it is, or moves along
 }
 
@@ -30,10 +31,10 @@ func (g goal) leaves() bool { return g.now.Exists() && g.to.Real != g.state.Real
 func (g goal) moves() bool { return g.to.Real != g.now.Real }
 
 // goals are those of the chosen instances.
-func (r *run) goals(states []links.State, to []Destination) []goal {
+func (r *run) goals(states []links.State, to []moves.Destination) []goal {
 	goals := make([]goal, len(states))
 	for i, state := range states {
-		goals[i] = goal{r.Instances[i], state, targetOf(state, r.App.realReleases()), to[i], true}
+		goals[i] = goal{r.Instances[i], state, moves.TargetOf(state, r.App.realReleases()), to[i], true}
 	}
 	return goals
 }
@@ -47,8 +48,8 @@ func (c coming) instances() []Instance {
 }
 
 // chosen are the places that the chosen instances go to.
-func (c coming) chosen() []Destination {
-	var to []Destination
+func (c coming) chosen() []moves.Destination {
+	var to []moves.Destination
 	for _, g := range c.goals {
 		if g.chosen {
 			to = append(to, g.to)
@@ -64,7 +65,7 @@ func (c coming) chosen() []Destination {
 // to stay on such a release, or to go there, gets it under a new path: a repeat.
 // Where literal paths are not looked at, paths are just paths. What it returns are
 // the goals of the chosen instances, and of those that have to move along.
-func (r *run) apart(found server, to coming, repeat func(of string) (Destination, error)) ([]goal, error) {
+func (r *run) apart(found server, to coming, repeat func(of string) (moves.Destination, error)) ([]goal, error) {
 	if r.Reset == ResetNever || found.addressing.Reuses() {
 		return to.goals, nil
 	}
@@ -81,7 +82,7 @@ func (r *run) apart(found server, to coming, repeat func(of string) (Destination
 	if err := r.refuseStrangers(p); err != nil {
 		return to.goals, err
 	}
-	repeats := map[string]Destination{}
+	repeats := map[string]moves.Destination{}
 	for i, g := range goals {
 		if !p.spent(g.to.Release) || slices.Contains(to.made, g.to.Release) {
 			continue
@@ -113,8 +114,8 @@ func (r *run) staying() ([]goal, error) {
 		if err != nil {
 			return nil, fmt.Errorf("instance %s: %w", instance.Name, err)
 		}
-		if now := targetOf(state, r.App.realReleases()); now.Exists() {
-			goals = append(goals, goal{instance, state, now, Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
+		if now := moves.TargetOf(state, r.App.realReleases()); now.Exists() {
+			goals = append(goals, goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
 		}
 	}
 	return goals, nil
@@ -145,7 +146,7 @@ func (p paths) spent(release string) bool { return p.leaving[release] || !p.used
 
 // elsewhere is a release with the content of this one under a path that is not
 // spent: one that is live already, or a new one.
-func (r *run) elsewhere(id string, p paths, repeat func(of string) (Destination, error)) (Destination, error) {
+func (r *run) elsewhere(id string, p paths, repeat func(of string) (moves.Destination, error)) (moves.Destination, error) {
 	content := p.content.of(id)
 	for other := range p.used {
 		if !p.spent(other) && other != "" && !filepath.IsAbs(other) && p.content.of(other) == content {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"relink/deploy/moves"
 	"relink/opcache"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,7 +34,7 @@ func crowd(t *testing.T, on map[string]string) App {
 // is a repeat of v1.
 func apartFrom(t *testing.T, app App, addressing opcache.Addressing, to map[string]string, made ...string) (went map[string]string, stay []string, err error) {
 	t.Helper()
-	o, places := Options{App: app}, []Destination{}
+	o, places := Options{App: app}, []moves.Destination{}
 	for _, instance := range app.Instances {
 		if to[instance.Name] != "" {
 			o.Instances, places = append(o.Instances, instance), append(places, app.destination(to[instance.Name]))
@@ -48,7 +49,7 @@ func apartFrom(t *testing.T, app App, addressing opcache.Addressing, to map[stri
 		t.Fatal(err)
 	}
 	goals, err := r.apart(server{states: states, addressing: addressing}, coming{goals: r.goals(states, places), made: made},
-		func(of string) (Destination, error) { return app.destination(of + "'"), nil })
+		func(of string) (moves.Destination, error) { return app.destination(of + "'"), nil })
 	went = map[string]string{}
 	for _, g := range goals {
 		went[g.instance.Name] = g.to.Release

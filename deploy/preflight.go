@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"relink/deploy/front"
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/internal/hint"
@@ -16,10 +15,6 @@ import (
 	"relink/internal/ui"
 	"relink/opcache"
 )
-
-// ErrPinned: persistent connections keep workers from everybody but the web server,
-// and no probe leads to them either, so that they cannot be made to see the new links.
-var ErrPinned = errors.New("workers are pinned by persistent connections")
 
 // ErrThreads: threads of Apache cannot be made to see the new links.
 var ErrThreads = errors.New("threads cannot be reached")
@@ -66,7 +61,7 @@ func (r *run) linkStates() ([]links.State, error) {
 		}
 	}
 	// Where the links will go is not known yet; that no two are the same can be.
-	plan, err := PlanMoves(r.Instances, states, make([]Destination, len(states)), r.App.realReleases())
+	plan, err := moves.New(linked(r.Instances), states, make([]moves.Destination, len(states)), r.App.realReleases())
 	r.report.Previous = plan.Previous()
 	return states, errors.Join(append(refused, err)...)
 }
@@ -115,9 +110,9 @@ func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, e
 	if err != nil || len(pinned) == 0 {
 		return nil, err
 	}
-	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(found.sights), describeWorkers(pinned))
+	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(found.sights), opcache.DescribeWorkers(pinned))
 	if !r.Force {
-		return nil, hint.With(fmt.Errorf("%w: %s", ErrPinned, text),
+		return nil, hint.With(fmt.Errorf("%w: %s", opcache.ErrPinned, text),
 			"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
 	}
 	r.report.warn(text + "; what they serve stays old until they end")
@@ -133,31 +128,6 @@ func (r *run) frontDoor(sights []front.Sight) string {
 		}
 	}
 	return fmt.Sprintf("the web server (%d of %s answered through its probe)", answered, ui.Plural(len(r.App.Instances), "instance"))
-}
-
-// describeWorkers names the workers, and what each is doing where that is known.
-func describeWorkers(workers []opcache.Worker) string {
-	const most = 5
-	var parts []string
-	for i, w := range workers {
-		if i == most {
-			parts = append(parts, fmt.Sprintf("and %d more", len(workers)-most))
-			break
-		}
-		parts = append(parts, describeWorker(w))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func describeWorker(w opcache.Worker) string {
-	text := fmt.Sprintf("pid %d of %s", w.PID, w.Pool)
-	switch {
-	case w.Request != "" && w.Busy > 0:
-		text += fmt.Sprintf(" (%s, for %s)", w.Request, w.Busy.Round(100*time.Millisecond))
-	case w.Request != "":
-		text += " (" + w.Request + ")"
-	}
-	return text
 }
 
 // resolve finds out what the ref means, and whether it fits.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -31,7 +32,7 @@ type PrunedRelease struct {
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
 func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 	result := Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []PrunedRelease{}}
-	_, err := begin(ctx, o, d, OperationPrune, work{
+	_, err := operate(ctx, o, d, OperationPrune, work{
 		real: func(ctx context.Context, r *run) (err error) {
 			result.Removed, err = r.pruneAlone(ctx)
 			return err
@@ -107,7 +108,7 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 
 // removable is what may go, in the order to remove it. Not those are that a worker
 // may still be on which has not been reached since the links left them.
-func (r *run) removable(unsettled Plan) ([]release.Release, error) {
+func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
@@ -120,16 +121,16 @@ func (r *run) removable(unsettled Plan) ([]release.Release, error) {
 }
 
 // leftBy are the releases that the moves lead away from.
-func leftBy(moves Plan) map[string]bool {
+func leftBy(plan moves.Plan) map[string]bool {
 	ids := map[string]bool{}
-	for _, move := range moves {
+	for _, move := range plan {
 		ids[move.From.Release] = true
 	}
 	return ids
 }
 
 // pruneAfter tidies up after a deploy, and never fails it.
-func (r *run) pruneAfter(ctx context.Context, unsettled Plan) {
+func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 	s := r.inOrder()
 	s.do(ctx, "prune", func(ctx context.Context) (string, error) {
 		removable, err := r.removable(unsettled)

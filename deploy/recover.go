@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/moves"
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -18,7 +19,7 @@ import (
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
 func Recover(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationRecover, work{
+	return operate(ctx, o, d, OperationRecover, work{
 		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
 		dry: func(_ context.Context, r *run) error {
 			_, err := r.dryLeft()
@@ -46,7 +47,7 @@ func (r *run) recoverAll(ctx context.Context) error {
 type recovery struct {
 	run *run // the interrupted one, as its journal tells; nil: there was none
 	change
-	unsettled Plan // moves whose old release may still come back
+	unsettled moves.Plan // moves whose old release may still come back
 }
 
 // interrupted is the run of a journal, carried on by this one.
@@ -109,7 +110,7 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 			places = append(places, state.Place())
 		}
 	}
-	removed, err := removeTemporary(places)
+	removed, err := moves.RemoveTemporary(places)
 	for _, path := range removed {
 		r.tell("removed the temporary link %s", path)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 const failuresShown = 5 // of the scripts that could not be warmed
@@ -121,7 +122,7 @@ func (r Report) workersText() string {
 	}
 	text := fmt.Sprintf("%s of %s swept", ui.Plural(s.Workers, "worker"), ui.Plural(s.Pools, "pool"))
 	if len(s.Stale) > 0 {
-		text += ", stale: " + describeWorkers(s.Stale)
+		text += ", stale: " + opcache.DescribeWorkers(s.Stale)
 	}
 	if len(s.Unproven) > 0 {
 		text += ", not proven: " + strings.Join(s.Unproven, ", ")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -71,7 +72,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 
 // sites are all instances, those that stay included: what a master preloads is
 // for all of them.
-func (r *run) sites(plan Plan) ([]opcache.Link, error) {
+func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
 	live, err := r.App.InUse()
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func rehearseRenewals(ctx context.Context, caches Caches, need renewals) error {
 
 // wouldRenew names the reloads that will come with the switch, as far as they are
 // known before there is a release, and tells whether there are any.
-func (r *run) wouldRenew(ctx context.Context, plan Plan) (reloads bool, err error) {
+func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, err error) {
 	if r.Reset == ResetNever || r.Glance == nil {
 		return false, nil
 	}

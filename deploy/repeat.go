@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -16,7 +17,7 @@ import (
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.apart(found, to, func(of string) (Destination, error) { return r.repeatOne(ctx, of) })
+		goals, err := r.apart(found, to, func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
 		if err != nil {
 			return to, "", err
 		}
@@ -44,7 +45,7 @@ func (r *run) goingTo(to coming) coming {
 }
 
 // repeatOne seals a repeat under a name that is in the journal before it is there.
-func (r *run) repeatOne(ctx context.Context, of string) (Destination, error) {
+func (r *run) repeatOne(ctx context.Context, of string) (moves.Destination, error) {
 	id := r.store.NewID(r.began, r.labelOf(of))
 	r.journal.Repeats = append(r.journal.Repeats, id)
 	err := r.note(PhaseStaging)
@@ -53,7 +54,7 @@ func (r *run) repeatOne(ctx context.Context, of string) (Destination, error) {
 	}
 	if err != nil { // it is not there
 		r.journal.Repeats = slices.DeleteFunc(r.journal.Repeats, func(one string) bool { return one == id })
-		return Destination{}, err
+		return moves.Destination{}, err
 	}
 	return r.App.destination(id), nil
 }
@@ -70,7 +71,7 @@ func (r *run) labelOf(of string) string {
 // mayReturn allows a way back to a folder that is no release, and whose path
 // cannot be made new, only if every instance that was on it takes it: of the
 // others, OPcache may hold keys that would lead there too.
-func (r *run) mayReturn(to Destination, goals []goal, history []Event) error {
+func (r *run) mayReturn(to moves.Destination, goals []goal, history []Event) error {
 	returns := map[string]bool{}
 	for _, g := range goals {
 		returns[g.instance.Name] = g.chosen && g.to == to
@@ -121,7 +122,7 @@ func (c contents) of(id string) string {
 }
 
 // complete notes what a target repeats: the history is read when it is gone.
-func (c contents) complete(t *Target) {
+func (c contents) complete(t *moves.Target) {
 	if content := c.of(t.Release); content != t.Release {
 		t.Content = content
 	}

@@ -1,11 +1,11 @@
 package deploy
 
 import (
+	"relink/deploy/moves"
 	"relink/internal/exit"
-	"time"
-
 	"relink/internal/hint"
 	"relink/opcache"
+	"time"
 )
 
 // Report is what a deploy, a rollback or a recovery did. As JSON it is the
@@ -128,7 +128,7 @@ func newReport(o Options, operation Operation) *Report {
 	}
 }
 
-func (r *Report) planned(plan Plan) {
+func (r *Report) planned(plan moves.Plan) {
 	r.Previous = plan.Previous()
 	r.Instances = make([]InstanceReport, len(plan))
 	for i, move := range plan {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -47,7 +48,7 @@ func wantGolden(t *testing.T, name, got string) {
 func exampleReport() *Report {
 	r := newReport(Options{App: App{Name: "booking"}, Ref: "v2"}, OperationDeploy)
 	r.Commit, r.Release = "0123456789abcdef0123456789abcdef01234567", "20261123T054127Z-v2"
-	plan := Plan{
+	plan := moves.Plan{
 		moveOf("club1", "20261122T120000Z-v1", r.Release), moveOf("club2", "20261122T120000Z-v1", r.Release),
 		moveOf("club3", "", r.Release), moveOf("club4", r.Release, r.Release),
 	}

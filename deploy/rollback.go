@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -19,7 +20,7 @@ var ErrBadRelease = errors.New("marked bad")
 // Rollback brings o.Instances back to o.To, or each to the release that it had
 // before, by the same steps as a deploy.
 func Rollback(ctx context.Context, o Options, d Deps) (Report, error) {
-	return begin(ctx, o, d, OperationRollback, work{
+	return operate(ctx, o, d, OperationRollback, work{
 		real: func(ctx context.Context, r *run) error { return r.rollback(ctx, o.To) },
 		dry:  func(ctx context.Context, r *run) error { return r.dryRollback(ctx, o.To) },
 	})
@@ -64,9 +65,9 @@ func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := make([]Destination, len(states))
+	to := make([]moves.Destination, len(states))
 	var failed []error
-	checked := map[Destination]bool{}
+	checked := map[moves.Destination]bool{}
 	for i, instance := range r.Instances {
 		if to[i], err = r.targetBefore(history, instance, states[i]); err == nil && !checked[to[i]] {
 			checked[to[i]] = true
@@ -77,19 +78,19 @@ func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	return r.goals(states, to), errors.Join(failed...)
 }
 
-func (r *run) targetBefore(history []Event, instance Instance, state links.State) (Destination, error) {
-	current := targetOf(state, r.App.realReleases())
+func (r *run) targetBefore(history []Event, instance Instance, state links.State) (moves.Destination, error) {
+	current := moves.TargetOf(state, r.App.realReleases())
 	newContents(r.store).complete(&current)
 	target, found := before(history, instance.Name, current)
 	if !found {
-		return Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, orNone(current.Release)),
+		return moves.Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, orNone(current.Release)),
 			`choose a release from "relink releases" and name it with --to`)
 	}
 	if !filepath.IsAbs(target.Release) {
-		id, err := r.present(target.content())
+		id, err := r.present(target.Served())
 		return r.App.destination(id), err
 	}
-	return Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil
+	return moves.Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil
 }
 
 func orNone(release string) string {
@@ -100,7 +101,7 @@ func orNone(release string) string {
 }
 
 // mayServe refuses what is gone, and what has proven bad.
-func (r *run) mayServe(to Destination) error {
+func (r *run) mayServe(to moves.Destination) error {
 	if info, err := os.Stat(to.Real); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return hint.With(fmt.Errorf("release %s: %s does not exist", to.Release, to.Real),
 			`choose a release from "relink releases" and name it with --to`)
@@ -121,7 +122,7 @@ func (r *run) mayServe(to Destination) error {
 	return nil
 }
 
-func commonest(to []Destination) string {
+func commonest(to []moves.Destination) string {
 	count, best := map[string]int{}, ""
 	for _, one := range to {
 		count[one.Release]++

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/restart"
@@ -68,42 +69,42 @@ func (r *run) room(seen change) step[fit] {
 		if err != nil {
 			return need, "", err
 		}
-		before, instead := r.sortPlaces(places)
+		first, instead := r.sortPlaces(places)
 		need.instead = instead
-		if len(before) > 0 {
-			if err := r.makeRoom(ctx, seen.caches, before, Occasion{Unused: unused}); err != nil {
+		if len(first) > 0 {
+			if err := r.makeRoom(ctx, seen.caches, first, Occasion{Unused: unused}); err != nil {
 				return need, "", err
 			}
 			if _, err := seen.cut.Room(ctx, unused); err != nil { // for the warm
 				return need, "", err
 			}
 		}
-		return need, joined(need.renewals.describe(), describeRoom(len(before), len(instead))), nil
+		return need, joined(need.renewals.describe(), describeRoom(len(first), len(instead))), nil
 	}
 }
 
 // sortPlaces are the restarts for room: those to be done before the switch, and
 // those that have to come with it.
-func (r *run) sortPlaces(places []restart.CacheFit) (before, instead []restart.Order) {
+func (r *run) sortPlaces(places []restart.CacheFit) (first, instead []restart.Order) {
 	for _, place := range places {
 		switch place.Fit {
 		case restart.FitsAfterRestart:
-			before = append(before, place.Order())
+			first = append(first, place.Order())
 		case restart.FitsAfterSwitch:
 			instead = append(instead, place.Order())
 		case restart.NoFit:
 			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
-	return before, instead
+	return first, instead
 }
 
-func describeRoom(before, instead int) string {
+func describeRoom(first, instead int) string {
 	switch {
-	case before+instead == 0:
+	case first+instead == 0:
 		return ""
 	case instead == 0:
-		return ui.Plural(before, "cache") + " restarted to make room"
+		return ui.Plural(first, "cache") + " restarted to make room"
 	}
 	return ui.Plural(instead, "cache") + " will restart with the switch"
 }
@@ -196,7 +197,7 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 
 // movedTo tells where the hot scripts of the releases that nobody uses after the
 // moves are warm again.
-func (r *run) movedTo(plan Plan, unused []string) map[string]string {
+func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
 	moved := map[string]string{}
 	for _, move := range plan.Needed() {
 		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
@@ -239,9 +240,9 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
-func (r *run) unusedBefore(plan Plan) ([]string, error) {
+func (r *run) unusedBefore(plan moves.Plan) ([]string, error) {
 	unused, err := r.unused()
 	return slices.DeleteFunc(unused, func(folder string) bool {
-		return slices.ContainsFunc(plan, func(m Move) bool { return r.App.releaseDir(m.To.Release) == folder })
+		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.releaseDir(m.To.Release) == folder })
 	}), err
 }

@@ -88,14 +88,14 @@ func TestRecoveredRoom(t *testing.T) {
 	if err := os.MkdirAll(app.State, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	moves := planTo(t, app, "v2").Needed()
-	for _, move := range moves {
+	plan := planTo(t, app, "v2").Needed()
+	for _, move := range plan {
 		if err := os.Remove(move.Place); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 		symlink(t, move.To.Literal, move.Place)
 	}
-	left := Journal{App: app.Name, Operation: OperationDeploy, Phase: PhaseMoved, ID: "x", Release: "v2", Moves: moves, Started: time.Now()}
+	left := Journal{App: app.Name, Operation: OperationDeploy, Phase: PhaseMoved, ID: "x", Release: "v2", Moves: plan, Started: time.Now()}
 	text, err := json.Marshal(left)
 	if err != nil {
 		t.Fatal(err)

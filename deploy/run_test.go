@@ -282,7 +282,7 @@ func TestPinnedWorkersAreNeverCalledSettled(t *testing.T) {
 	app, _ := tree(t)
 	caches := &fakeCaches{pinned: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}}
 	report, err := runWith(t, app, caches, func(o *Options, _ *Deps) { o.Force = true })
-	if !errors.Is(err, ErrPinned) || exit.Status(err) != exit.Unverified || len(report.Sweep.StalePIDs) != 1 {
+	if !errors.Is(err, opcache.ErrPinned) || exit.Status(err) != exit.Unverified || len(report.Sweep.StalePIDs) != 1 {
 		t.Errorf("exit %d: %v, stale %v", exit.Status(err), err, report.Sweep.StalePIDs)
 	}
 }

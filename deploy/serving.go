@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/moves"
 	"relink/internal/links"
 )
 
@@ -23,7 +24,7 @@ func serving(instances []Instance, releases string) []Serving {
 		if err != nil {
 			state.Kind = links.Missing
 		}
-		release := targetOf(state, releases).Release
+		release := moves.TargetOf(state, releases).Release
 		groups[release] = append(groups[release], instance.Name)
 	}
 	var all []Serving

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/internal/hint"
@@ -64,7 +65,7 @@ func (r *run) sameAlready(states []links.State, resolved source.Resolved) (relea
 
 func (r *run) allOn(states []links.State, id string) bool {
 	for _, state := range states {
-		if targetOf(state, r.App.realReleases()).Release != id {
+		if moves.TargetOf(state, r.App.realReleases()).Release != id {
 			return false
 		}
 	}
@@ -73,7 +74,7 @@ func (r *run) allOn(states []links.State, id string) bool {
 
 // everywhere sends every chosen instance to the same release.
 func (r *run) everywhere(states []links.State, id string) []goal {
-	return r.goals(states, slices.Repeat([]Destination{r.App.destination(id)}, len(states)))
+	return r.goals(states, slices.Repeat([]moves.Destination{r.App.destination(id)}, len(states)))
 }
 
 func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {
@@ -174,7 +175,7 @@ func (r *run) note(phase Phase) error {
 }
 
 // forget ends the journal, but for the moves that are not settled.
-func (r *run) forget(unsettled Plan) error {
+func (r *run) forget(unsettled moves.Plan) error {
 	if len(unsettled) == 0 {
 		return removeJournal(r.App.journalFile())
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/lock"
+	"relink/deploy/moves"
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -22,7 +24,7 @@ type Status struct {
 	Releases  []ReleaseStatus    `json:"releases"`         // those that an instance is on, most used first
 	Pending   *PendingStatus     `json:"pending"`          // nil: no deploy is under way or unfinished
 	Restarts  []restart.Pending  `json:"pending_restarts"` // of caches, put off until it is quiet
-	Locked    *Holder            `json:"locked"`           // nil: nobody deploys now
+	Locked    *lock.Holder       `json:"locked"`           // nil: nobody deploys now
 	Cache     string             `json:"cache"`            // why OPcache's figures are missing; "" when they are there
 	Notes     []string           `json:"notes"`            // what could not be read of the web servers, and why
 	Exit      int                `json:"exit"`
@@ -92,7 +94,7 @@ func instanceStatus(app App, instance Instance, history []Event) (InstanceStatus
 	if err != nil {
 		return InstanceStatus{}, fmt.Errorf("instance %s: %w", instance.Name, err)
 	}
-	target := targetOf(state, app.realReleases())
+	target := moves.TargetOf(state, app.realReleases())
 	return InstanceStatus{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
 		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target), Sites: []SiteStatus{},
@@ -112,8 +114,8 @@ func (s *Status) addUnfinished(app App) error {
 		return err
 	}
 	s.Restarts = append([]restart.Pending{}, pending...)
-	if lockedNow(app.lockFile()) != nil {
-		holder := readHolder(app.lockFile())
+	if lock.Held(app.lockFile()) != nil {
+		holder := lock.ReadHolder(app.lockFile())
 		s.Locked = &holder
 	}
 	return nil
@@ -217,7 +219,7 @@ func (s Status) remarks() []string {
 func (p PendingStatus) String() string {
 	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
 	if p.Phase == PhaseSettled {
-		return what + "is not settled:\n" + describeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
+		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
 	}
 	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/deploy/moves"
 	"relink/deploy/webmap"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -41,13 +42,13 @@ func (r *run) observe(found server, goals []goal) step[change] {
 }
 
 // planMoves is what brings the instances to their goals.
-func (r *run) planMoves(found server, goals []goal) (Plan, error) {
+func (r *run) planMoves(found server, goals []goal) (moves.Plan, error) {
 	to := coming{goals: goals}
-	states, destinations := make([]links.State, len(goals)), make([]Destination, len(goals))
+	states, destinations := make([]links.State, len(goals)), make([]moves.Destination, len(goals))
 	for i, g := range goals {
 		states[i], destinations[i] = g.state, g.to
 	}
-	plan, err := PlanMoves(to.instances(), states, destinations, r.App.realReleases())
+	plan, err := moves.New(linked(to.instances()), states, destinations, r.App.realReleases())
 	if err != nil {
 		return nil, err
 	}
@@ -119,16 +120,16 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 type prepared struct {
 	change
 	fit    fit
-	made   []string       // what this run has sealed, by id, but for repeats
-	links  *relinking     // nil: none
-	webmap *webmap.Staged // the new map of Apache; nil: none
+	made   []string        // what this run has sealed, by id, but for repeats
+	links  *moves.Prepared // nil: none
+	webmap *webmap.Staged  // the new map of Apache; nil: none
 }
 
 // discard removes what was not put in place.
 func (p prepared) discard() error {
 	var failed []error
 	if p.links != nil {
-		failed = append(failed, p.links.discard())
+		failed = append(failed, p.links.Discard())
 	}
 	if p.webmap != nil {
 		failed = append(failed, p.webmap.Discard())
@@ -141,8 +142,8 @@ func (p prepared) discard() error {
 func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 	return func(ctx context.Context) (ready prepared, summary string, err error) {
 		ready = prepared{change: seen, fit: need, made: to.made}
-		moves := seen.plan.Needed()
-		if ready.links, err = prepareLinks(moves, r.id, r.Reached); err != nil {
+		needed := seen.plan.Needed()
+		if ready.links, err = moves.Prepare(needed, r.id, r.Reached); err != nil {
 			return ready, "", err
 		}
 		if ready.webmap, err = r.prepareMap(seen.plan); err != nil {
@@ -155,8 +156,8 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 			}
 			ready.fit.expected = &expectation{takeBack}
 		}
-		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, moves, need.workers
-		return ready, ui.Plural(len(moves), "link"), r.note(PhaseSwitching)
+		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, needed, need.workers
+		return ready, ui.Plural(len(needed), "link"), r.note(PhaseSwitching)
 	}
 }
 
@@ -173,7 +174,7 @@ type crossing struct {
 // nor the invalidation waits for the disk.
 func (r *run) move(ready prepared) (done crossing, summary string, err error) {
 	done.first = time.Now()
-	if err := ready.links.move(); err != nil {
+	if err := ready.links.Move(); err != nil {
 		return done, "", err
 	}
 	if ready.webmap != nil {
@@ -188,11 +189,11 @@ func (r *run) move(ready prepared) (done crossing, summary string, err error) {
 	synced := make(chan error, 1)
 	go func() { synced <- r.makeDurable(ready) }()
 	done.synced = sync.OnceValue(func() error { return <-synced })
-	return done, ui.Plural(len(ready.links.moves), "link"), nil
+	return done, ui.Plural(len(ready.plan.Needed()), "link"), nil
 }
 
 func (r *run) makeDurable(ready prepared) error {
-	err := ready.links.sync()
+	err := ready.links.Sync()
 	if ready.webmap != nil {
 		err = errors.Join(err, ready.webmap.Sync())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -81,8 +82,8 @@ func (r *run) putBack(ctx context.Context, ready prepared, done crossing) (back 
 
 // undoable are the moves back of those links that lead to their new target, and
 // the links that lead to neither of the two.
-func undoable(moves Plan) (back Plan, strangers []string, err error) {
-	for _, move := range moves {
+func undoable(plan moves.Plan) (back moves.Plan, strangers []string, err error) {
+	for _, move := range plan {
 		state, err := links.Read(move.Place)
 		if err != nil {
 			return nil, nil, err
@@ -99,20 +100,20 @@ func undoable(moves Plan) (back Plan, strangers []string, err error) {
 }
 
 // relinkNow moves links back; what was prepared and not moved is removed.
-func (r *run) relinkNow(moves Plan, ready prepared, done crossing) error {
+func (r *run) relinkNow(plan moves.Plan, ready prepared, done crossing) error {
 	if ready.links != nil {
-		if err := ready.links.discard(); err != nil {
+		if err := ready.links.Discard(); err != nil {
 			return err
 		}
 	}
-	back, err := prepareLinks(moves, r.id+"-back", r.Reached)
+	back, err := moves.Prepare(plan, r.id+"-back", r.Reached)
 	if err != nil {
 		return err
 	}
-	if err := back.move(); err != nil {
-		return errors.Join(err, back.discard())
+	if err := back.Move(); err != nil {
+		return errors.Join(err, back.Discard())
 	}
-	err = back.sync()
+	err = back.Sync()
 	if ready.webmap != nil && done.last.IsZero() {
 		err = errors.Join(err, ready.webmap.Discard())
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relink/deploy/front"
+	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
@@ -22,7 +23,7 @@ var ErrUnseen = errors.New("PHP cannot follow the link")
 // container), texts of the links that hold there too: the pool follows a link by
 // its own folders. An absolute link would lead it to the path of this machine; a
 // relative one holds where link and release keep their way to each other.
-func (r *run) fitViews(plan Plan, found server) error {
+func (r *run) fitViews(plan moves.Plan, found server) error {
 	if found.caches == nil {
 		return nil
 	}
@@ -44,7 +45,7 @@ func (r *run) fitViews(plan Plan, found server) error {
 
 // literalIn is the move's own text or, where one of the pools could not follow
 // that, another; view is that of a pool for which there is none.
-func literalIn(views []php.PathMap, move Move) (literal string, view php.PathMap) {
+func literalIn(views []php.PathMap, move moves.Move) (literal string, view php.PathMap) {
 	texts := []string{move.To.Literal}
 	if relative, err := filepath.Rel(filepath.Dir(move.Place), move.To.Real); err == nil {
 		texts = append(texts, relative)
@@ -57,7 +58,7 @@ func literalIn(views []php.PathMap, move Move) (literal string, view php.PathMap
 	return "", view
 }
 
-func whoCannotFollow(views []php.PathMap, move Move, text string) php.PathMap {
+func whoCannotFollow(views []php.PathMap, move moves.Move, text string) php.PathMap {
 	for _, view := range views {
 		if !follows(view, move, text) {
 			return view
@@ -66,14 +67,14 @@ func whoCannotFollow(views []php.PathMap, move Move, text string) php.PathMap {
 	return nil
 }
 
-func follows(view php.PathMap, move Move, text string) bool {
+func follows(view php.PathMap, move moves.Move, text string) bool {
 	if filepath.IsAbs(text) {
 		return text == view.ToPool(text)
 	}
 	return filepath.Join(view.ToPool(filepath.Dir(move.Place)), text) == view.ToPool(move.To.Real)
 }
 
-func cannotFollow(move Move, view php.PathMap) error {
+func cannotFollow(move moves.Move, view php.PathMap) error {
 	return fmt.Errorf("instance %s: %w: %s, which PHP sees as %s, to %s, which it sees as %s",
 		move.Instance, ErrUnseen, move.Place, view.ToPool(move.Place), move.To.Real, view.ToPool(move.To.Real))
 }

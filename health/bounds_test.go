@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/internal/config"
@@ -52,22 +53,20 @@ func facts() Facts {
 }
 
 // limits are those of an empty configuration.
-func limits(t *testing.T) Thresholds {
-	t.Helper()
+func limits(tb testing.TB) Thresholds {
+	tb.Helper()
 	c, err := config.Parse("relink.yaml", nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	h := c.Health
-	return Thresholds{
-		Latency: Bounds[time.Duration](h.Latency), ListenQueue: Bounds[int](h.ListenQueue),
-		MaxChildren: Bounds[int](h.MaxChildren), SlowRequests: Bounds[int](h.SlowRequests),
-		Memory: Bounds[float64](h.Memory), Waste: Bounds[float64](h.Waste), Keys: Bounds[float64](h.Keys),
-		Strings: Bounds[float64](h.Strings), JIT: Bounds[float64](h.JIT), Restarts: Bounds[int](h.Restarts),
-		Mixed: Bounds[time.Duration](h.Mixed), Releases: Bounds[int](h.Releases),
-		HitRate: Bounds[float64](h.HitRate), Disk: Bounds[float64](h.Disk), Inodes: Bounds[float64](h.Inodes),
-		FreeBytes: c.Thresholds.FreeBytes, HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: h.Window,
+	t := Thresholds{
+		Bounds: map[string]Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
+		HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
+	for name, b := range c.Health.Bounds {
+		t.Bounds[name] = Bounds(b)
+	}
+	return t
 }
 
 func made(results []Result, check string) []Result {
@@ -185,7 +184,7 @@ func TestBusyStatusPageIsNotAMissingOne(t *testing.T) {
 func TestDeployUnderWayIsNoProblem(t *testing.T) {
 	f := facts()
 	a := &f.Apps[0]
-	a.Locked = &deploy.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
+	a.Locked = &lock.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
 	a.Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved}
 	a.Old = []OldRelease{{Release: "v0", LastUsed: f.Time}}
 	for _, r := range Evaluate(f, limits(t)) {
@@ -257,6 +256,25 @@ func TestSelect(t *testing.T) {
 	_, err := Select([]string{"hitrate"}, nil)
 	if !errors.Is(err, ErrUnknownCheck) {
 		t.Error(err)
+	}
+}
+
+// The bounds of a check are a key of the configuration, which is named where the
+// check says what it means, and each key has its check.
+func TestBoundsAreThoseOfTheConfiguration(t *testing.T) {
+	unused := limits(t).Bounds
+	for _, c := range All() {
+		_, known := limits(t).Bounds[c.Bounds]
+		if c.Bounds != "" && !known {
+			t.Errorf("%s: the configuration has no health.%s", c.Name, c.Bounds)
+		}
+		if c.Bounds != "" && !strings.Contains(strings.ToLower(c.Means), "judged by health."+c.Bounds) {
+			t.Errorf("%s does not say that it is judged by health.%s", c.Name, c.Bounds)
+		}
+		delete(unused, c.Bounds)
+	}
+	if len(unused) > 0 {
+		t.Errorf("no check takes %v", unused)
 	}
 }
 

@@ -16,6 +16,7 @@ type Check struct {
 	Name   string
 	Family string
 	Means  string // what it looks at, why that matters, and when it is not OK
+	Bounds string // the key below health that has its bounds; "": it has none
 
 	run func(*Facts, *Thresholds) []Result
 }
@@ -103,6 +104,7 @@ func Evaluate(f Facts, t Thresholds, checks ...Check) []Result {
 	}
 	results := []Result{}
 	for _, c := range checks {
+		t.own = t.Bounds[c.Bounds]
 		for _, r := range c.run(&f, &t) {
 			r.Check = c.Name
 			results = append(results, r)

@@ -140,7 +140,7 @@ func checkRealpathCache(_ *Facts, m *Master, _ *Thresholds) Result {
 	}
 	used := share64(m.RealpathCache, size)
 	message := fmt.Sprintf("%s of realpath_cache_size %s in use", ui.Percent(used), ui.Bytes(size))
-	state := Bounds[float64]{realpathFull, 1}.atMost(used)
+	state := Bounds{realpathFull, 1}.atMost(used)
 	return judged(min(state, Warning), "", message, "raise realpath_cache_size and reload "+m.server()).
 		with(Figure{Name: "used", Value: used, Unit: Ratio})
 }

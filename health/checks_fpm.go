@@ -9,16 +9,16 @@ import (
 )
 
 var fpmChecks = []Check{{
-	Name: "listen-queue", Family: "fpm",
+	Name: "listen-queue", Family: "fpm", Bounds: "listen_queue",
 	Means: "Connections that wait for a worker at this moment: visitors who wait. Read from the kernel for unix sockets, for which FPM itself " +
 		"always reports 0, else from the status page. Judged by health.listen_queue.",
 	run: checkQueues,
 }, {
-	Name: "max-children", Family: "fpm",
+	Name: "max-children", Family: "fpm", Bounds: "max_children",
 	Means: "How often within health.window a pool wanted another worker and pm.max_children forbade it (dynamic and ondemand pools). Judged by health.max_children.",
 	run:   checkMaxChildren,
 }, {
-	Name: "slow-requests", Family: "fpm",
+	Name: "slow-requests", Family: "fpm", Bounds: "slow_requests",
 	Means: "Requests within health.window that took longer than the pool's request_slowlog_timeout; always 0 without that directive. Judged by health.slow_requests.",
 	run:   checkSlow,
 }}
@@ -28,14 +28,14 @@ func checkQueues(f *Facts, t *Thresholds) []Result {
 		if p.Queue == nil {
 			return NotMade(p.Address, noQueue(p))
 		}
-		waiting := int(*p.Queue)
-		state := t.ListenQueue.atMost(waiting)
+		waiting := *p.Queue
+		state := t.own.atMost(float64(waiting))
 		message := ui.Plural(waiting, "connection") + " waiting"
 		if state != OK {
-			message += fmt.Sprintf(" for a worker, more than %d", t.ListenQueue.crossed(state))
+			message += fmt.Sprintf(" for a worker, more than %g", t.own.crossed(state))
 		}
 		return judged(state, p.Address, message, "raise pm.max_children if memory allows, or look which requests keep the workers busy").
-			with(figure("waiting", Count, waiting, t.ListenQueue))
+			with(figure("waiting", Count, float64(waiting), t.own))
 	})
 }
 
@@ -48,9 +48,9 @@ func noQueue(p *Pool) error {
 
 func checkMaxChildren(f *Facts, t *Thresholds) []Result {
 	return eachFPM(f, func(p *Pool) Result {
-		return grown(f, p, t.MaxChildren, growth{
+		return grown(f, p, t.own, counter{
 			name: "max_children", of: func(g *PoolGrowth) int64 { return g.MaxChildren },
-			say: func(n int) string { return "pm.max_children reached " + ui.Plural(n, "time") },
+			say: func(n int64) string { return "pm.max_children reached " + ui.Plural(n, "time") },
 			fix: "raise pm.max_children if memory allows: visitors wait while no further worker may be started",
 		})
 	})
@@ -58,9 +58,9 @@ func checkMaxChildren(f *Facts, t *Thresholds) []Result {
 
 func checkSlow(f *Facts, t *Thresholds) []Result {
 	return eachFPM(f, func(p *Pool) Result {
-		return grown(f, p, t.SlowRequests, growth{
+		return grown(f, p, t.own, counter{
 			name: "slow_requests", of: func(g *PoolGrowth) int64 { return g.SlowRequests },
-			say: func(n int) string { return ui.Plural(n, "request") + " slow" },
+			say: func(n int64) string { return ui.Plural(n, "request") + " slow" },
 			fix: "look into the pool's slowlog: it has the PHP stack of each",
 		})
 	})
@@ -85,23 +85,23 @@ func eachFPM(f *Facts, check func(*Pool) Result) []Result {
 	return results
 }
 
-// growth is how a counter of FPM is read and told.
-type growth struct {
+// counter is how one of FPM is read and told.
+type counter struct {
 	name string
 	of   func(*PoolGrowth) int64
-	say  func(n int) string
+	say  func(n int64) string
 	fix  string
 }
 
-func grown(f *Facts, p *Pool, b Bounds[int], g growth) Result {
+func grown(f *Facts, p *Pool, b Bounds, c counter) Result {
 	if err := p.noStatus(); err != nil {
 		return NotMade(p.Address, err)
 	}
 	if p.Growth == nil {
 		return notJudged(f, p.Address)
 	}
-	n := int(g.of(p.Growth))
-	return judged(b.atMost(n), p.Address, g.say(n)+since(f, p.Growth.Since), g.fix).with(figure(g.name, Count, n, b))
+	n := c.of(p.Growth)
+	return judged(b.atMost(float64(n)), p.Address, c.say(n)+ago(f, p.Growth.Since), c.fix).with(figure(c.name, Count, float64(n), b))
 }
 
 // notJudged is fine the first time, and not if it stays so.
@@ -117,5 +117,5 @@ func notJudged(f *Facts, subject string) Result {
 // notAsked is a check of what a cheap look leaves out.
 func notAsked() Result { return ok("", "not judged: left out of a cheap look") }
 
-// since is how long ago the growth began.
-func since(f *Facts, t time.Time) string { return " in " + ui.Duration(f.Time.Sub(t)) }
+// ago is how long ago the growth began.
+func ago(f *Facts, t time.Time) string { return " in " + ui.Duration(f.Time.Sub(t)) }

@@ -15,7 +15,7 @@ var linkChecks = []Check{{
 		"WARNING where it works but the folder is no release of relink's, or one that is marked bad.",
 	run: apps(checkLinks),
 }, {
-	Name: "mixed-releases", Family: "instances",
+	Name: "mixed-releases", Family: "instances", Bounds: "mixed",
 	Means: "Instances of one application are on different releases: a roll-out that somebody forgot. Counted from when the first instance moved to the newest of them. Judged by health.mixed.",
 	run:   apps(checkMixed),
 }}
@@ -106,14 +106,14 @@ func checkMixed(f *Facts, a *App, t *Thresholds) Result {
 		}
 	}
 	age := max(0, f.Time.Sub(began))
-	state := t.Mixed.atMost(age)
+	state := t.own.atMost(age.Seconds())
 	message := fmt.Sprintf("%d releases for %s: %d of %s on the newest, %s", len(groups), ui.Duration(age),
 		len(groups[newest]), ui.Plural(len(a.Instances), "instance"), newest)
 	if state != OK {
-		message += "; more than " + ui.Duration(t.Mixed.crossed(state))
+		message += "; more than " + ui.Duration(seconds(t.own.crossed(state)))
 	}
 	return judged(state, "", message, fmt.Sprintf(`finish the roll-out with "relink deploy --app %[1]s --all REF", or go back with "relink rollback --app %[1]s"`, a.Name)).
-		with(figure("age", Seconds, age, t.Mixed), count)
+		with(figure("age", Seconds, age.Seconds(), t.own), count)
 }
 
 // byRelease groups the instances that are on a release; newest is the one that

@@ -15,31 +15,31 @@ var opcacheChecks = []Check{{
 	Means: "OPcache is on in each pool, and relink's agent can ask it. CRITICAL when it is off: then every request compiles.",
 	run:   checkOPcache,
 }, {
-	Name: "memory", Family: "opcache",
+	Name: "memory", Family: "opcache", Bounds: "memory",
 	Means: "The share of OPcache's memory that is not free: used or wasted. When it is exhausted, new code runs uncached. Judged by health.memory where less than thresholds.free_bytes is free.",
 	run:   masters(checkMemory),
 }, {
-	Name: "waste", Family: "opcache",
+	Name: "waste", Family: "opcache", Bounds: "waste",
 	Means: "The share of OPcache's memory that invalidated scripts hold until the next restart. Judged by health.waste where less than thresholds.free_bytes is free.",
 	run:   masters(checkWaste),
 }, {
-	Name: "keys", Family: "opcache",
+	Name: "keys", Family: "opcache", Bounds: "keys",
 	Means: "The share of max_cached_keys in use. Each script takes one and each link that leads to it another; without a free one, new code runs uncached. Judged by health.keys.",
 	run:   masters(checkKeys),
 }, {
-	Name: "strings", Family: "opcache",
+	Name: "strings", Family: "opcache", Bounds: "strings",
 	Means: "The share of the interned strings buffer in use. When it is full each worker keeps further strings for itself, which costs memory. Judged by health.strings.",
 	run:   masters(checkStrings),
 }, {
-	Name: "jit", Family: "opcache",
+	Name: "jit", Family: "opcache", Bounds: "jit",
 	Means: "The share of the JIT buffer in use; OK where there is no JIT. Judged by health.jit.",
 	run:   masters(checkJIT),
 }, {
-	Name: "hit-rate", Family: "opcache",
+	Name: "hit-rate", Family: "opcache", Bounds: "hit_rate",
 	Means: "The share of look-ups that found a script, within health.window. Not judged below thresholds.hit_rate_requests look-ups, nor across a restart. Judged by health.hit_rate.",
 	run:   masters(checkHitRate),
 }, {
-	Name: "restarts", Family: "opcache",
+	Name: "restarts", Family: "opcache", Bounds: "restarts",
 	Means: "Restarts within health.window. Those that OPcache did by itself, because memory (oom) or keys (hash) ran out, are judged by health.restarts; " +
 		"those that somebody asked for (manual, or of PHP-FPM itself) are only told.",
 	run: masters(checkRestarts),
@@ -117,26 +117,26 @@ var errUnreadable = errors.New("the pool's OPcache cannot be asked")
 func checkMemory(_ *Facts, m *Master, t *Thresholds) Result {
 	used := m.Memory.UsedRatio + m.Memory.WastedRatio
 	fix := fmt.Sprintf(`raise opcache.memory_consumption (%s now); "relink opcache report" tells what holds it`, ui.Bytes(m.Configuration.MemoryConsumption))
-	return share(used, t.short(m, t.Memory), fmt.Sprintf("%%s of %s in use or wasted", ui.Bytes(m.Memory.TotalBytes)), fix, "used")
+	return share(used, t.short(m), "of "+ui.Bytes(m.Memory.TotalBytes)+" in use or wasted", fix, "used")
 }
 
 func checkWaste(_ *Facts, m *Master, t *Thresholds) Result {
-	return share(m.Memory.WastedRatio, t.short(m, t.Waste), fmt.Sprintf("%%s of %s wasted", ui.Bytes(m.Memory.TotalBytes)),
+	return share(m.Memory.WastedRatio, t.short(m), "of "+ui.Bytes(m.Memory.TotalBytes)+" wasted",
 		`restart OPcache at a quiet moment with "relink opcache reset"`, "wasted")
 }
 
 // short gives the bounds where memory is short. Deploys leave as much free as
 // they can use, and waste costs nothing before; then no share is too large.
-func (t *Thresholds) short(m *Master, b Bounds[float64]) Bounds[float64] {
+func (t *Thresholds) short(m *Master) Bounds {
 	if m.Memory.FreeBytes >= t.FreeBytes {
-		return Bounds[float64]{1, 1}
+		return Bounds{1, 1}
 	}
-	return b
+	return t.own
 }
 
 func checkKeys(_ *Facts, m *Master, t *Thresholds) Result {
 	fix := fmt.Sprintf("raise opcache.max_accelerated_files (%d now)", m.Configuration.MaxAcceleratedFiles)
-	return share(m.Keys.Ratio, t.Keys, fmt.Sprintf("%%s of %s keys in use", ui.Count(m.Keys.Max)), fix, "used")
+	return share(m.Keys.Ratio, t.own, "of "+ui.Count(m.Keys.Max)+" keys in use", fix, "used")
 }
 
 func checkStrings(_ *Facts, m *Master, t *Thresholds) Result {
@@ -144,7 +144,7 @@ func checkStrings(_ *Facts, m *Master, t *Thresholds) Result {
 		return ok("", "there is no buffer")
 	}
 	fix := fmt.Sprintf("raise opcache.interned_strings_buffer (%s now)", ui.Bytes(m.Configuration.InternedStringsBuffer))
-	return share(m.Strings.Ratio, t.Strings, fmt.Sprintf("%%s of %s in use", ui.Bytes(m.Strings.SizeBytes)), fix, "used")
+	return share(m.Strings.Ratio, t.own, "of "+ui.Bytes(m.Strings.SizeBytes)+" in use", fix, "used")
 }
 
 func checkJIT(_ *Facts, m *Master, t *Thresholds) Result {
@@ -152,13 +152,13 @@ func checkJIT(_ *Facts, m *Master, t *Thresholds) Result {
 		return ok("", "there is no JIT")
 	}
 	fix := fmt.Sprintf("raise opcache.jit_buffer_size (%s now)", ui.Bytes(m.JIT.SizeBytes))
-	return share(m.JIT.Ratio, t.JIT, fmt.Sprintf("%%s of %s in use", ui.Bytes(m.JIT.SizeBytes)), fix, "used")
+	return share(m.JIT.Ratio, t.own, "of "+ui.Bytes(m.JIT.SizeBytes)+" in use", fix, "used")
 }
 
-// share judges a ratio that must not be too large. The format has one %s.
-func share(value float64, b Bounds[float64], format, fix, name string) Result {
+// share judges a ratio that must not be too large; ofWhat says what it is a share of.
+func share(value float64, b Bounds, ofWhat, fix, name string) Result {
 	state := b.atMost(value)
-	message := fmt.Sprintf(format, ui.Percent(value))
+	message := ui.Percent(value) + " " + ofWhat
 	if state != OK {
 		message += ", more than " + ui.Percent(b.crossed(state))
 	}
@@ -173,18 +173,18 @@ func checkHitRate(f *Facts, m *Master, t *Thresholds) Result {
 		}
 		return ok("", "not judged: %s", w.Unknown)
 	}
-	asked := *w.Hits + *w.Misses
-	if asked == 0 || asked < t.HitRateRequests {
-		return ok("", "not judged: %s%s, %s needed", ui.Plural(asked, "look-up"), since(f, *w.Since), ui.Count(t.HitRateRequests))
+	lookUps := *w.Hits + *w.Misses
+	if lookUps == 0 || lookUps < t.HitRateRequests {
+		return ok("", "not judged: %s%s, %s needed", ui.Plural(lookUps, "look-up"), ago(f, *w.Since), ui.Count(t.HitRateRequests))
 	}
-	rate := float64(*w.Hits) / float64(asked)
-	state := t.HitRate.atLeast(rate)
-	message := fmt.Sprintf("%s of %s found their script%s", ui.Percent(rate), ui.Plural(asked, "look-up"), since(f, *w.Since))
+	rate := float64(*w.Hits) / float64(lookUps)
+	state := t.own.atLeast(rate)
+	message := fmt.Sprintf("%s of %s found their script%s", ui.Percent(rate), ui.Plural(lookUps, "look-up"), ago(f, *w.Since))
 	if state != OK {
-		message += ", less than " + ui.Percent(t.HitRate.crossed(state))
+		message += ", less than " + ui.Percent(t.own.crossed(state))
 	}
 	return judged(state, "", message, `see "relink opcache report" for what is not cached: the cache is full, new, or too small`).
-		with(figure("hits", Ratio, rate, t.HitRate).least())
+		with(figure("hits", Ratio, rate, t.own).least())
 }
 
 func checkRestarts(f *Facts, m *Master, t *Thresholds) Result {
@@ -192,14 +192,14 @@ func checkRestarts(f *Facts, m *Master, t *Thresholds) Result {
 	if g == nil {
 		return notJudged(f, "")
 	}
-	own := int(g.OOM + g.Hash)
-	state := t.Restarts.atMost(own)
-	message := fmt.Sprintf("%s by itself (%d oom, %d hash), %d manual%s", ui.Plural(own, "restart"), g.OOM, g.Hash, g.Manual, since(f, g.Since))
+	byItself := g.OOM + g.Hash
+	state := t.own.atMost(float64(byItself))
+	message := fmt.Sprintf("%s by itself (%d oom, %d hash), %d manual%s", ui.Plural(byItself, "restart"), g.OOM, g.Hash, g.Manual, ago(f, g.Since))
 	if g.Process {
 		message += "; " + m.server() + " was started or reloaded"
 	}
 	return judged(state, "", message, "raise opcache.memory_consumption if oom, opcache.max_accelerated_files if hash").
-		with(figure("restarts", Count, own, t.Restarts), Figure{Name: "manual", Value: float64(g.Manual), Unit: Count})
+		with(figure("restarts", Count, float64(byItself), t.own), Figure{Name: "manual", Value: float64(g.Manual), Unit: Count})
 }
 
 func checkFull(_ *Facts, m *Master, _ *Thresholds) Result {

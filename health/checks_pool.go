@@ -10,7 +10,7 @@ import (
 )
 
 var poolChecks = []Check{{
-	Name: "pool", Family: "pools",
+	Name: "pool", Family: "pools", Bounds: "latency",
 	Means: "Each pool answers, and soon. The time is that of its status page, which waits for a free worker as a visitor does. " +
 		"A pool that does not answer within health.timeout is CRITICAL; a slow one is judged by health.latency.",
 	run: checkPools,
@@ -35,17 +35,17 @@ func checkPool(p *Pool, t *Thresholds) Result {
 	if p.Err != nil {
 		return problem(Critical, p.Address, p.cause(), p.mend())
 	}
-	state := t.Latency.atMost(p.Latency)
+	state := t.own.atMost(p.Latency.Seconds())
 	message := "answers in " + ui.Duration(p.Latency)
 	if state != OK {
-		message += ", more than " + ui.Duration(t.Latency.crossed(state))
+		message += ", more than " + ui.Duration(seconds(t.own.crossed(state)))
 	}
 	fix := "look which requests keep its workers busy (pm.status_path with ?full), and raise pm.max_children if memory allows"
 	if p.Apache {
 		fix = "look which requests keep its processes busy (/server-status), and raise MaxRequestWorkers if memory allows"
 	}
 	return judged(state, p.Address, message, fix).
-		with(figure("latency", Seconds, p.Latency, t.Latency))
+		with(figure("latency", Seconds, p.Latency.Seconds(), t.own))
 }
 
 // cause drops what the subject says already.

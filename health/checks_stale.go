@@ -131,8 +131,8 @@ func checkOld(f *Facts, a *App, t *Thresholds) Result {
 }
 
 // usedSince compares whole seconds, which OPcache counts in.
-func (o OldRelease) usedSince(settled, recent time.Time) bool {
-	return o.LastUsed.After(settled.Truncate(time.Second)) && o.LastUsed.After(recent)
+func (o OldRelease) usedSince(settled, window time.Time) bool {
+	return o.LastUsed.After(settled.Truncate(time.Second)) && o.LastUsed.After(window)
 }
 
 // since finds a request in flight that began before t.
@@ -183,7 +183,7 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 }
 
 // lives tells whether a worker that was not reached is still the same process.
-func (f *Facts) lives(w opcache.Worker, since *deploy.PendingStatus) (lives, known bool) {
+func (f *Facts) lives(w opcache.Worker, pending *deploy.PendingStatus) (lives, known bool) {
 	for _, p := range f.Pools {
 		if p.Address == w.Pool && p.Processes != nil {
 			return slices.Contains(p.Processes, w.PID), true
@@ -193,7 +193,7 @@ func (f *Facts) lives(w opcache.Worker, since *deploy.PendingStatus) (lives, kno
 		}
 		for _, now := range p.Status.Processes {
 			if now.PID == w.PID {
-				return !now.StartTime.After(since.Since), true
+				return !now.StartTime.After(pending.Since), true
 			}
 		}
 		return false, true

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/internal/links"
@@ -91,7 +92,7 @@ type App struct {
 	InUse     links.InUse // what links lead to, those of no instance too
 
 	Pending   *deploy.PendingStatus // a deploy that is under way, was interrupted or is not settled
-	Locked    *deploy.Holder        // who deploys now
+	Locked    *lock.Holder          // who deploys now
 	Last      *deploy.Event         // the last deploy or rollback that ended
 	DeployErr error
 

@@ -34,15 +34,12 @@ type Figure struct {
 	AtLeast  bool     `json:"at_least,omitempty"` // less than a bound is past it, not more
 }
 
-// number is a value that has bounds.
-type number interface{ int | float64 | time.Duration }
-
-// Bounds are where a value begins to be a WARNING and to be CRITICAL. A value
-// that equals a bound is still within it.
-type Bounds[T number] struct{ Warning, Critical T }
+// Bounds are where a value begins to be a WARNING and to be CRITICAL, durations in
+// seconds. A value that equals a bound is still within it.
+type Bounds struct{ Warning, Critical float64 }
 
 // atMost judges a value that must not be more than its bounds.
-func (b Bounds[T]) atMost(value T) State {
+func (b Bounds) atMost(value float64) State {
 	switch {
 	case value > b.Critical:
 		return Critical
@@ -53,7 +50,7 @@ func (b Bounds[T]) atMost(value T) State {
 }
 
 // atLeast judges a value that must not be less than its bounds.
-func (b Bounds[T]) atLeast(value T) State {
+func (b Bounds) atLeast(value float64) State {
 	switch {
 	case value < b.Critical:
 		return Critical
@@ -64,27 +61,34 @@ func (b Bounds[T]) atLeast(value T) State {
 }
 
 // crossed is the bound that a state is about.
-func (b Bounds[T]) crossed(s State) T {
+func (b Bounds) crossed(s State) float64 {
 	if s == Critical {
 		return b.Critical
 	}
 	return b.Warning
 }
 
-// figure is a value with its bounds, durations in seconds.
-func figure[T number](name string, unit Unit, value T, b Bounds[T]) Figure {
-	warning, critical := plain(b.Warning), plain(b.Critical)
-	return Figure{Name: name, Value: plain(value), Unit: unit, Warning: &warning, Critical: &critical}
-}
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
-func plain[T number](value T) float64 {
-	if d, ok := any(value).(time.Duration); ok {
-		return d.Seconds()
-	}
-	return float64(value)
+// figure is a value with its bounds.
+func figure(name string, unit Unit, value float64, b Bounds) Figure {
+	return Figure{Name: name, Value: value, Unit: unit, Warning: &b.Warning, Critical: &b.Critical}
 }
 
 func (f Figure) least() Figure {
 	f.AtLeast = true
 	return f
+}
+
+// Thresholds bound what is in order; docs/configuration.md has their meanings
+// and defaults.
+type Thresholds struct {
+	Bounds map[string]Bounds // by the names that checks give
+
+	FreeBytes       int64         // of OPcache: with as much free nothing is short, whatever the shares
+	HitRateRequests int64         // look-ups in the window, for its hit rate to mean something
+	Settle          time.Duration // how long a worker may be on an old release after a switch
+	Window          time.Duration // how recent the use of an old release must be
+
+	own Bounds // of the check that is made
 }

@@ -10,22 +10,22 @@ import (
 // same of the same thing are one line: a pool that is down leaves twenty checks
 // unknown.
 func Problems(results []Result) []Result {
-	var list []Result
+	var urgent []Result
 	for _, r := range results {
 		if r.State == OK {
 			continue
 		}
-		same := slices.IndexFunc(list, func(o Result) bool {
+		same := slices.IndexFunc(urgent, func(o Result) bool {
 			return r.State == Unknown && o.State == Unknown && o.Subject == r.Subject && o.Message == r.Message
 		})
 		if same >= 0 {
-			list[same].Check += ", " + r.Check
+			urgent[same].Check += ", " + r.Check
 			continue
 		}
-		list = append(list, r)
+		urgent = append(urgent, r)
 	}
-	slices.SortStableFunc(list, func(a, b Result) int { return b.State.rank() - a.State.rank() })
-	return list
+	slices.SortStableFunc(urgent, func(a, b Result) int { return b.State.rank() - a.State.rank() })
+	return urgent
 }
 
 // Counted is how many results there are in each state: "1 critical, 2 warnings,

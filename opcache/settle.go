@@ -2,7 +2,6 @@ package opcache
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -153,17 +152,4 @@ func (t *tally) of(p *Pool) func(done, total int) {
 		}
 		t.progress.report(sumDone, sumTotal)
 	}
-}
-
-// OfStale advises about workers that Settle has not reached.
-func OfStale(stale []Worker, finish string) string {
-	for _, w := range stale {
-		if w.Hidden {
-			return fmt.Sprintf(`when the request has ended, or once worker %d, which is a pid of the container that the pool runs in and not of this machine, has been sent SIGQUIT in there, %s; else the first page that this worker serves then brings old code back, for all workers and for good`, w.PID, finish)
-		}
-		if !w.Ends {
-			return fmt.Sprintf(`when the request has ended, or after "kill -QUIT %d", %s; else the first page that this worker serves then brings old code back, for all workers and for good`, w.PID, finish)
-		}
-	}
-	return "told to end with the request, so that no page follows it; " + finish + " then, or deploy again: it retires what the request runs on"
 }

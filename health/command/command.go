@@ -265,14 +265,12 @@ func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 }
 
 func thresholds(c *config.Config) health.Thresholds {
-	h := c.Health
-	return health.Thresholds{
-		Latency: health.Bounds[time.Duration](h.Latency), ListenQueue: health.Bounds[int](h.ListenQueue),
-		MaxChildren: health.Bounds[int](h.MaxChildren), SlowRequests: health.Bounds[int](h.SlowRequests),
-		Memory: health.Bounds[float64](h.Memory), Waste: health.Bounds[float64](h.Waste), Keys: health.Bounds[float64](h.Keys),
-		Strings: health.Bounds[float64](h.Strings), JIT: health.Bounds[float64](h.JIT), Restarts: health.Bounds[int](h.Restarts),
-		Mixed: health.Bounds[time.Duration](h.Mixed), Releases: health.Bounds[int](h.Releases),
-		HitRate: health.Bounds[float64](h.HitRate), Disk: health.Bounds[float64](h.Disk), Inodes: health.Bounds[float64](h.Inodes),
-		FreeBytes: c.Thresholds.FreeBytes, HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: h.Window,
+	t := health.Thresholds{
+		Bounds: map[string]health.Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
+		HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
+	for name, b := range c.Health.Bounds {
+		t.Bounds[name] = health.Bounds(b)
+	}
+	return t
 }

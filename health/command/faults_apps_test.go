@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/health"
@@ -168,7 +169,7 @@ func (s *scene) journal(phase deploy.Phase) deploy.Journal {
 	link := s.path("www", "club1")
 	return deploy.Journal{
 		App: "booking", Operation: deploy.OperationDeploy, Phase: phase, ID: "x", Release: "v2", Started: time.Now(),
-		Moves: deploy.Plan{{Instance: "club1", Link: link, Place: link, From: deploy.Target{Release: "v1", Real: s.path("releases", "v1")}, To: deploy.Target{Release: "v2", Real: s.path("releases", "v2")}}},
+		Moves: moves.Plan{{Instance: "club1", Link: link, Place: link, From: moves.Target{Release: "v1", Real: s.path("releases", "v1")}, To: moves.Target{Release: "v2", Real: s.path("releases", "v2")}}},
 	}
 }
 
@@ -235,8 +236,8 @@ func TestReleasesBeyondKeep(t *testing.T) {
 
 func TestDisk(t *testing.T) {
 	s := withoutPools(t)
-	s.limits.Disk = health.Bounds[float64]{Warning: 1, Critical: 0}
-	s.limits.Inodes = health.Bounds[float64]{Warning: 1, Critical: 0}
+	s.limits.Bounds["disk"] = health.Bounds{Warning: 1, Critical: 0}
+	s.limits.Bounds["inodes"] = health.Bounds{Warning: 1, Critical: 0}
 	results := s.evaluate()
 	s.fires(results, "disk", health.Warning, "less than 100 %")
 	if space, err := release.FreeSpace(s.root); err == nil && space.Inodes >= 0 {

@@ -23,8 +23,12 @@ const (
 func Nagios(w io.Writer, results []health.Result) error {
 	list := health.Problems(results)
 	line := fmt.Sprintf("RELINK %s - %s", health.Worst(results), health.Counted(results))
-	for i, r := range list[:min(len(list), statusProblems)] {
-		line += [...]string{": ", "; "}[min(i, 1)] + r.Check + " " + r.Subject + ": " + r.Message
+	var named []string
+	for _, r := range list[:min(len(list), statusProblems)] {
+		named = append(named, r.Check+" "+r.Subject+": "+r.Message)
+	}
+	if len(named) > 0 {
+		line += ": " + strings.Join(named, "; ")
 	}
 	data, left := perfData(results)
 	text := clean(strings.ReplaceAll(line, "\n", " "))

@@ -86,7 +86,7 @@ func (p *page) inOrder(results []health.Result) {
 	table := ui.NewTable(p.width, "OK", "", "")
 	rows := 0
 	for _, c := range health.All() {
-		made := made(results, c.Name)
+		made := resultsOf(results, c.Name)
 		if len(made) == 0 || slices.ContainsFunc(made, func(r health.Result) bool { return r.State != health.OK }) {
 			continue
 		}
@@ -102,7 +102,7 @@ func (p *page) inOrder(results []health.Result) {
 	}
 }
 
-func made(results []health.Result, check string) []health.Result {
+func resultsOf(results []health.Result, check string) []health.Result {
 	var list []health.Result
 	for _, r := range results {
 		if r.Check == check {

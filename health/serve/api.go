@@ -40,7 +40,7 @@ func stateOf(r *reading, s *sampler) State {
 	snapshot := r.snapshot()
 	return State{
 		Version: DocumentVersion, Time: r.facts.Time.UTC(), FullTime: r.fullAt.UTC(), TookMS: milliseconds(r.facts.Took),
-		IntervalS: s.Interval.Seconds(), Host: host(), State: health.Worst(r.results),
+		IntervalS: s.Interval.Seconds(), Host: hostname(), State: health.Worst(r.results),
 		Apps: snapshot.Apps, Pools: snapshot.Pools, Caches: r.facts.Report,
 		Pending: append([]restart.Pending{}, r.pending...), Changes: s.changes.newest(),
 	}

@@ -61,8 +61,8 @@ func (c *changes) counted() map[string]int64 {
 	return counted
 }
 
-// noticed tells what is different between two looks.
-func noticed(before, now health.Facts) []Change {
+// changesBetween tells what is different between two looks.
+func changesBetween(before, now health.Facts) []Change {
 	var list []Change
 	add := func(kind, subject, format string, args ...any) {
 		list = append(list, Change{Time: now.Time.UTC(), Kind: kind, Subject: subject, Message: fmt.Sprintf(format, args...)})

@@ -67,7 +67,7 @@ func (s *service) finish(ctx context.Context) error {
 	pending, err := restart.ReadPending(s.Health.State)
 	if err == nil && len(pending) > 0 && s.Finish != nil {
 		var outcome restart.Outcome
-		outcome, err = s.Finish(ctx, unused(now))
+		outcome, err = s.Finish(ctx, unusedReleases(now))
 		s.sayDone(outcome, "the pending restart is done")
 	}
 	if err == nil {
@@ -85,7 +85,7 @@ func (s *service) keep(ctx context.Context, now *reading) error {
 		return nil
 	}
 	s.kept = time.Now()
-	result, err := s.Keep(ctx, unused(now))
+	result, err := s.Keep(ctx, unusedReleases(now))
 	for _, one := range result.Decisions {
 		if one.Action.Empties() {
 			s.Log.Info().Strs("pools", one.Pools).Strs("reasons", one.Texts()).Msg("a restart is needed")
@@ -108,9 +108,9 @@ func (s *service) sayDone(outcome restart.Outcome, done string) {
 	}
 }
 
-// unused lists the releases that no link leads into. Where too many are listed, too
+// unusedReleases lists the releases that no link leads into. Where too many are listed, too
 // little is warmed after a restart, which only takes time.
-func unused(r *reading) []string {
+func unusedReleases(r *reading) []string {
 	var list []string
 	for _, app := range r.facts.Apps {
 		list = append(list, app.InUse.Unused()...)

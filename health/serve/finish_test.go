@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/health"
 	"relink/health/gather"
 	"relink/internal/links"
@@ -33,7 +33,7 @@ func finishing(t *testing.T, facts health.Facts, f Finish) *service {
 
 func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 	for name, facts := range map[string]health.Facts{
-		"a deploy runs": {Time: noon, Apps: []health.App{{Name: "a", Locked: &deploy.Holder{}}}}, "nothing was seen yet": {},
+		"a deploy runs": {Time: noon, Apps: []health.App{{Name: "a", Locked: &lock.Holder{}}}}, "nothing was seen yet": {},
 	} {
 		s := finishing(t, facts, func(context.Context, []string) (restart.Outcome, error) {
 			t.Errorf("%s: a restart is tried", name)
@@ -80,7 +80,7 @@ func TestReleasesWithoutInstanceAreUnused(t *testing.T) {
 	facts := health.Facts{Time: noon, Apps: []health.App{{InUse: links.InUse{Releases: dir, Links: map[string]string{
 		"/a": dir + "/v2/public", "/b": dir + "/v3", "/c": dir + "x/v1",
 	}}}}}
-	if got := unused(&reading{facts: facts}); !slices.Equal(got, []string{dir + "/v1"}) {
+	if got := unusedReleases(&reading{facts: facts}); !slices.Equal(got, []string{dir + "/v1"}) {
 		t.Errorf("%v", got)
 	}
 }

@@ -62,8 +62,8 @@ func (m *metrics) watch(l *limited) {
 
 // handler answers from the last reading; a scrape asks no pool.
 func (m *metrics) handler() http.Handler {
-	reading := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return m.sampler.current().families() })
-	return promhttp.HandlerFor(prometheus.Gatherers{m.registry, reading}, promhttp.HandlerOpts{
+	last := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return m.sampler.current().families() })
+	return promhttp.HandlerFor(prometheus.Gatherers{m.registry, last}, promhttp.HandlerOpts{
 		MaxRequestsInFlight: scrapes, Timeout: scrapeLimit, ErrorHandling: promhttp.HTTPErrorOnError,
 	})
 }
@@ -71,7 +71,7 @@ func (m *metrics) handler() http.Handler {
 // timed counts the requests of one path.
 func (m *metrics) timed(path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, told := time.Now(), &told{ResponseWriter: w, status: http.StatusOK}
+		began, told := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(told, r)
 		m.requests.WithLabelValues(path, strconv.Itoa(told.status)).Inc()
 		if path != "/" { // its events last for as long as somebody looks
@@ -80,23 +80,23 @@ func (m *metrics) timed(path string, next http.Handler) http.Handler {
 	})
 }
 
-// told remembers the status of an answer.
-type told struct {
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
 	http.ResponseWriter
 	status int
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (t *told) WriteHeader(status int) {
+func (t *statusWriter) WriteHeader(status int) {
 	t.status = status
 	t.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap is for http.ResponseController.
-func (t *told) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+func (t *statusWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // Flush implements http.Flusher, for events.
-func (t *told) Flush() {
+func (t *statusWriter) Flush() {
 	if f, ok := t.ResponseWriter.(http.Flusher); ok {
 		f.Flush()
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/lock"
 	"relink/health"
 	"relink/health/gather"
 	"relink/opcache/report"
@@ -56,7 +57,7 @@ func TestWhatHasNotChangedIsJudgedByTheFullLook(t *testing.T) {
 func TestWhatHasChangedIsNotJudged(t *testing.T) {
 	for name, change := range map[string]func(*health.Facts){
 		"a link":      func(f *health.Facts) { f.Apps[0].Instances[0].Real = "/r/v2" },
-		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &deploy.Holder{} },
+		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &lock.Holder{} },
 		"its end":     func(f *health.Facts) { f.Apps[0].Last = &deploy.Event{ID: "1"} },
 		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved} },
 		"a restart":   func(f *health.Facts) { f.Masters[0].LastRestart = &f.Time },
@@ -92,7 +93,7 @@ func TestFiguresFollowTheLinks(t *testing.T) {
 
 func TestChangesAreNoticed(t *testing.T) {
 	before, now := seen(true), seen(true)
-	if got := noticed(before, now); len(got) != 0 {
+	if got := changesBetween(before, now); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
 	now.Apps[0].Instances[0].Real, now.Apps[0].Instances[0].Release = "", ""
@@ -101,7 +102,7 @@ func TestChangesAreNoticed(t *testing.T) {
 	before.Pools = []health.Pool{{Address: "a"}, {Address: "b"}}
 	now.Pools = []health.Pool{{Address: "b", Err: deploy.ErrJournal}, {Address: "d"}}
 	var got []string
-	for _, c := range noticed(before, now) {
+	for _, c := range changesBetween(before, now) {
 		got = append(got, c.Kind+" "+c.Subject+": "+c.Message)
 	}
 	want := []string{

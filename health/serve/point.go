@@ -92,8 +92,8 @@ func grown(before, now int64) *int64 {
 	if now < before {
 		return nil
 	}
-	growth := now - before
-	return &growth
+	more := now - before
+	return &more
 }
 
 // join adds a later point.
@@ -103,7 +103,7 @@ func (p Point) join(later Point) Point {
 	for i := range joined.Caches {
 		c := &joined.Caches[i]
 		if at := slices.IndexFunc(p.Caches, func(o CachePoint) bool { return o.Name == c.Name }); at >= 0 {
-			c.Hits, c.Misses = sum(p.Caches[at].Hits, c.Hits), sum(p.Caches[at].Misses, c.Misses)
+			c.Hits, c.Misses = addKnown(p.Caches[at].Hits, c.Hits), addKnown(p.Caches[at].Misses, c.Misses)
 		}
 	}
 	joined.Pools = append([]PoolPoint{}, later.Pools...)
@@ -112,8 +112,8 @@ func (p Point) join(later Point) Point {
 		if at := slices.IndexFunc(p.Pools, func(o PoolPoint) bool { return o.Address == one.Address }); at >= 0 {
 			old := p.Pools[at]
 			one.Up = one.Up && old.Up
-			one.Requests = sum(old.Requests, one.Requests)
-			one.Active, one.Queue = max(one.Active, old.Active), most(old.Queue, one.Queue)
+			one.Requests = addKnown(old.Requests, one.Requests)
+			one.Active, one.Queue = max(one.Active, old.Active), maxKnown(old.Queue, one.Queue)
 		}
 	}
 	return joined
@@ -123,9 +123,9 @@ func worse(a, b health.State) health.State {
 	return health.Worst([]health.Result{{State: a}, {State: b}})
 }
 
-// sum counts what is known: a stretch that holds a restart tells too little
+// addKnown counts what is known: a stretch that holds a restart tells too little
 // rather than nothing.
-func sum(a, b *int64) *int64 {
+func addKnown(a, b *int64) *int64 {
 	if a == nil || b == nil {
 		return firstKnown(a, b)
 	}
@@ -133,7 +133,7 @@ func sum(a, b *int64) *int64 {
 	return &both
 }
 
-func most(a, b *int64) *int64 {
+func maxKnown(a, b *int64) *int64 {
 	if a == nil || b == nil {
 		return firstKnown(a, b)
 	}

@@ -81,8 +81,8 @@ func (r *reading) locked() bool {
 	return slices.ContainsFunc(r.facts.Apps, func(a health.App) bool { return a.Locked != nil })
 }
 
-// host names the machine on the page; "" where it has no name.
-var host = sync.OnceValue(func() string {
+// hostname names the machine on the page; "" where it has no name.
+var hostname = sync.OnceValue(func() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return ""

@@ -128,7 +128,7 @@ func kindOf(full bool) int {
 func (s *sampler) publish(facts health.Facts) {
 	results := health.Evaluate(facts, s.Thresholds, s.Checks...)
 	if s.last != nil {
-		found := noticed(*s.last, facts)
+		found := changesBetween(*s.last, facts)
 		s.changes.add(found...)
 		for _, c := range found {
 			s.Log.Info().Str("kind", c.Kind).Str("subject", c.Subject).Msg(c.Message)

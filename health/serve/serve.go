@@ -82,21 +82,21 @@ const historyFile = "history.db"
 // history and the samples in the state folder.
 func Run(ctx context.Context, o Options) (err error) {
 	o = o.withDefaults()
-	access, err := o.Access.open()
+	allowed, err := o.Access.open()
 	if err != nil {
 		return err
 	}
-	listener, err := listen(o.Listen, access)
+	listener, err := listen(o.Listen, allowed)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	store, err := openStore(filepath.Join(o.Health.State, historyFile), o.History, o.Log)
+	kept, err := openStore(filepath.Join(o.Health.State, historyFile), o.History, o.Log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.close()) }()
-	return newService(o, access, store).run(ctx, listener)
+	defer func() { err = errors.Join(err, kept.close()) }()
+	return newService(o, allowed, kept).run(ctx, listener)
 }
 
 // service is one run.
@@ -121,14 +121,14 @@ func newService(o Options, a *access, st *store) *service {
 }
 
 func (s *service) run(ctx context.Context, l net.Listener) error {
-	limited := newLimited(l, s.Limits.Connections)
-	s.metrics.watch(limited)
+	bounded := newLimited(l, s.Limits.Connections)
+	s.metrics.watch(bounded)
 	server := s.server()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sampler.loop(ctx) })
 	group.Go(func() error { return s.finishLoop(ctx) })
 	group.Go(func() error { return s.notifyLoop(ctx) })
-	group.Go(func() error { return serveHTTP(server, limited) })
+	group.Go(func() error { return serveHTTP(server, bounded) })
 	group.Go(func() error {
 		<-ctx.Done()
 		return s.stop(server)
@@ -143,8 +143,8 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 // errHangs: a look, or a restart, did not end with the service.
 var errHangs = errors.New("something hangs, perhaps in a file system that does not answer: ended without it")
 
-// await gives up, some time after the end of ctx, on what a dead file system
-// keeps: nothing can interrupt that, and the process ends all the same.
+// await returns errHangs if the goroutines have not ended 2*Limits.Stop after ctx:
+// a read from a hung file system cannot be interrupted.
 func (s *service) await(ctx context.Context, wait func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- wait() }()

@@ -20,7 +20,7 @@ const (
 // snapshotOf is a reading as the page shows it.
 func snapshotOf(r *reading, d *deploys, h *history) page.Snapshot {
 	f := &r.facts
-	s := page.Snapshot{Time: f.Time.UTC(), Host: host(), Checks: r.results, Apps: []page.App{}, Caches: f.Report, Pools: []page.Pool{}}
+	s := page.Snapshot{Time: f.Time.UTC(), Host: hostname(), Checks: r.results, Apps: []page.App{}, Caches: f.Report, Pools: []page.Pool{}}
 	for i := range f.Apps {
 		s.Apps = append(s.Apps, appOf(&f.Apps[i]))
 	}
@@ -96,7 +96,7 @@ func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
 
 func ratesOf(points []Point) page.Rates {
 	r := page.Rates{Times: []int64{}, HitRatio: []page.Line{}, Requests: []page.Line{}}
-	caches, pools := newLines(len(points)), newLines(len(points))
+	caches, pools := newLineSet(len(points)), newLineSet(len(points))
 	for i, p := range points {
 		r.Times = append(r.Times, p.Time.Unix())
 		for _, c := range p.Caches {
@@ -110,15 +110,15 @@ func ratesOf(points []Point) page.Rates {
 	return r
 }
 
-// lines are columns of equal length, in the order in which they are first seen.
-type lines struct {
+// lineSet is columns of equal length, in the order in which they are first seen.
+type lineSet struct {
 	length int
 	list   []page.Line
 }
 
-func newLines(length int) *lines { return &lines{length: length, list: []page.Line{}} }
+func newLineSet(length int) *lineSet { return &lineSet{length: length, list: []page.Line{}} }
 
-func (l *lines) set(name string, at int, value *float64) {
+func (l *lineSet) set(name string, at int, value *float64) {
 	i := slices.IndexFunc(l.list, func(one page.Line) bool { return one.Name == name })
 	if i < 0 {
 		i = len(l.list)

@@ -112,7 +112,7 @@ func (s *store) close() error {
 	return s.db.Close()
 }
 
-func key(t time.Time) []byte {
+func minuteKey(t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(max(t.UnixMilli(), 0)))
 }
 
@@ -122,7 +122,7 @@ func (s *store) put(p Point) error {
 		return fmt.Errorf("%w: %w", ErrHistory, err)
 	}
 	s.mu.RLock()
-	err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(minutes).Put(key(p.Time), value) })
+	err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(minutes).Put(minuteKey(p.Time), value) })
 	s.mu.RUnlock()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHistory, err)
@@ -144,8 +144,8 @@ func (s *store) between(since, until time.Time, step time.Duration) []Point {
 	// A view fails only where the file is closed: then there is nothing to tell.
 	_ = s.db.View(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(minutes).Cursor()
-		last := string(key(until))
-		for k, v := cursor.Seek(key(since)); k != nil && string(k) <= last; k, v = cursor.Next() {
+		last := string(minuteKey(until))
+		for k, v := cursor.Seek(minuteKey(since)); k != nil && string(k) <= last; k, v = cursor.Next() {
 			var p Point
 			if json.Unmarshal(v, &p) != nil {
 				continue // of another version

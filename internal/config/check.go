@@ -12,7 +12,6 @@ import (
 // looks: a first deploy may create some of it, a person the rest.
 func Warnings(c *Config) []string {
 	w := &warnings{}
-	w.configFile(c.Path)
 	if len(c.Apps) == 0 {
 		w.addf("no application is configured: there is nothing to deploy")
 	}
@@ -31,14 +30,6 @@ type warnings struct{ list []string }
 
 func (w *warnings) addf(format string, args ...any) {
 	w.list = append(w.list, fmt.Sprintf(format, args...))
-}
-
-// configFile looks who may write it, because its hooks run as whoever deploys.
-func (w *warnings) configFile(path string) {
-	info, err := os.Stat(path)
-	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0 {
-		w.addf("%s: everybody may write it, and its hooks run as whoever deploys; chmod o-w", path)
-	}
 }
 
 func (w *warnings) app(a App) {

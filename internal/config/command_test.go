@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"relink/internal/config"
+	"relink/internal/hint"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v2"
@@ -79,6 +80,43 @@ func TestCheckOfAGoodConfiguration(t *testing.T) {
 	}
 }
 
+// What root runs by a configuration, whoever may write it would choose.
+func TestRootRefusesWhatOthersMayWrite(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // who is not root runs what he may run anyway
+	}
+	root, text := server(t)
+	state := root + "/state"
+	if err := os.Mkdir(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, root+"/relink.yaml", "state_dir: "+state+"\n"+text)
+	for name, c := range map[string]struct {
+		spoil  func() error
+		mend   func() error
+		advice string
+	}{
+		"writable file":   {func() error { return os.Chmod(file, 0o666) }, func() error { return os.Chmod(file, 0o644) }, "chmod go-w " + file},
+		"another's file":  {func() error { return os.Chown(file, 65534, 0) }, func() error { return os.Chown(file, 0, 0) }, "chown -h root " + file},
+		"writable folder": {func() error { return os.Chmod(root, 0o777) }, func() error { return os.Chmod(root, 0o755) }, "chmod go-w " + root},
+		"another's state": {func() error { return os.Chown(state, 65534, 0) }, func() error { return os.Chown(state, 0, 0) }, "chown -h root " + state},
+	} {
+		if err := c.spoil(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := run(t, file, "config", "check")
+		if !errors.Is(err, config.ErrInvalid) || !strings.Contains(strings.Join(hint.Of(err), "\n"), c.advice) {
+			t.Errorf("%s: %v, %q", name, err, hint.Of(err))
+		}
+		if err := c.mend(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := run(t, file, "config", "check"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCheckWarnsOfTheDiskAndChangesNothing(t *testing.T) {
 	root, text := server(t)
 	for _, name := range []string{"git", "releases", "shared", "fpm.sock"} {
@@ -90,13 +128,9 @@ func TestCheckWarnsOfTheDiskAndChangesNothing(t *testing.T) {
 	text = strings.Replace(text, "club2: "+root+"/www/club2", "a: "+root+"/new/a, b: "+root+"/new/b", 1)
 	text = strings.Replace(text, "shared: [.env]", "shared: [.env]\n    instances_from: "+root+"/none/*/current", 1)
 	file := write(t, root+"/relink.yaml", text)
-	if err := os.Chmod(file, 0o666); err != nil {
-		t.Fatal(err)
-	}
 	before := tree(t, root)
 	out, err := run(t, file, "config", "check")
 	want := strings.ReplaceAll(`ok: 1 application, 3 instances, 1 pool
-warning: ROOT/relink.yaml: everybody may write it, and its hooks run as whoever deploys; chmod o-w
 warning: booking: the releases folder ROOT/releases does not exist yet
 warning: booking: the source ROOT/git does not exist
 warning: booking: the folder of shared files ROOT/shared does not exist yet

@@ -7,103 +7,119 @@ import (
 	"time"
 )
 
+// bound is a key below health with the two bounds of a check, which takes them by
+// that key (health.Check.Bounds).
+type bound struct {
+	key      string
+	unit     boundUnit
+	less     bool // less is worse
+	defaults Bounds
+}
+
+type boundUnit int
+
+const (
+	boundSpan boundUnit = iota // a duration, in seconds
+	boundCount
+	boundRatio
+)
+
+const hours = 3600 // seconds
+
+var bounds = []bound{
+	{"latency", boundSpan, false, Bounds{0.5, 2}},                // of a pool's answer
+	{"listen_queue", boundCount, false, Bounds{5, 50}},           // connections that wait for a worker
+	{"max_children", boundCount, false, Bounds{0, 100}},          // times that pm.max_children was reached in the window
+	{"slow_requests", boundCount, false, Bounds{0, 100}},         // in the window
+	{"memory", boundRatio, false, Bounds{0.9, 0.97}},             // of OPcache's memory that is not free
+	{"waste", boundRatio, false, Bounds{0.25, 0.5}},              // of it that is wasted
+	{"keys", boundRatio, false, Bounds{0.9, 0.97}},               // of max_cached_keys in use
+	{"strings", boundRatio, false, Bounds{0.95, 1}},              // of the interned strings buffer in use
+	{"jit", boundRatio, false, Bounds{0.9, 1}},                   // of the JIT buffer in use
+	{"restarts", boundCount, false, Bounds{0, 2}},                // of OPcache by itself, in the window
+	{"mixed", boundSpan, false, Bounds{24 * hours, 168 * hours}}, // that instances are on different releases
+	{"releases", boundCount, false, Bounds{2, 20}},               // beyond those to be kept
+	{"hit_rate", boundRatio, true, Bounds{0.9, 0.7}},             // of hits in the window
+	{"disk", boundRatio, true, Bounds{0.1, 0.05}},                // of free bytes
+	{"inodes", boundRatio, true, Bounds{0.1, 0.05}},              // of free inodes
+}
+
 func defaultHealth() Health {
-	return Health{
-		Timeout: 5 * time.Second, Window: 15 * time.Minute,
-		Latency:      Bounds[time.Duration]{500 * time.Millisecond, 2 * time.Second},
-		ListenQueue:  Bounds[int]{5, 50},
-		MaxChildren:  Bounds[int]{0, 100},
-		SlowRequests: Bounds[int]{0, 100},
-		Memory:       Bounds[float64]{0.9, 0.97},
-		Waste:        Bounds[float64]{0.25, 0.5},
-		Keys:         Bounds[float64]{0.9, 0.97},
-		Strings:      Bounds[float64]{0.95, 1},
-		JIT:          Bounds[float64]{0.9, 1},
-		Restarts:     Bounds[int]{0, 2},
-		Mixed:        Bounds[time.Duration]{24 * time.Hour, 168 * time.Hour},
-		Releases:     Bounds[int]{2, 20},
-		HitRate:      Bounds[float64]{0.9, 0.7},
-		Disk:         Bounds[float64]{0.1, 0.05},
-		Inodes:       Bounds[float64]{0.1, 0.05},
+	h := Health{Timeout: 5 * time.Second, Window: 15 * time.Minute, Bounds: map[string]Bounds{}}
+	for _, b := range bounds {
+		h.Bounds[b.key] = b.defaults
 	}
+	return h
 }
 
 func (r *reader) health(h *Health) take {
-	return r.section(keys{
-		"timeout":       r.duration(&h.Timeout, moment),
-		"window":        r.duration(&h.Window, time.Second),
-		"skip":          r.list(&h.Skip, r.text),
-		"latency":       bounds(r, &h.Latency, r.span),
-		"listen_queue":  bounds(r, &h.ListenQueue, r.number),
-		"max_children":  bounds(r, &h.MaxChildren, r.number),
-		"slow_requests": bounds(r, &h.SlowRequests, r.number),
-		"memory":        bounds(r, &h.Memory, r.ratio),
-		"waste":         bounds(r, &h.Waste, r.ratio),
-		"keys":          bounds(r, &h.Keys, r.ratio),
-		"strings":       bounds(r, &h.Strings, r.ratio),
-		"jit":           bounds(r, &h.JIT, r.ratio),
-		"restarts":      bounds(r, &h.Restarts, r.number),
-		"mixed":         bounds(r, &h.Mixed, r.span),
-		"releases":      bounds(r, &h.Releases, r.number),
-		"hit_rate":      bounds(r, &h.HitRate, r.ratio),
-		"disk":          bounds(r, &h.Disk, r.ratio),
-		"inodes":        bounds(r, &h.Inodes, r.ratio),
-	})
+	known := keys{
+		"timeout": r.duration(&h.Timeout, moment),
+		"window":  r.duration(&h.Window, time.Second),
+		"skip":    r.list(&h.Skip, r.text),
+	}
+	for _, b := range bounds {
+		known[b.key] = func(n node) {
+			both := h.Bounds[b.key]
+			r.section(keys{"warning": r.bound(b.unit, &both.Warning), "critical": r.bound(b.unit, &both.Critical)})(n)
+			h.Bounds[b.key] = both
+		}
+	}
+	return r.section(known)
 }
 
-func bounds[T int | float64 | time.Duration](r *reader, b *Bounds[T], read func(*T) take) take {
-	return r.section(keys{"warning": read(&b.Warning), "critical": read(&b.Critical)})
+func (r *reader) bound(unit boundUnit, to *float64) take {
+	return func(n node) {
+		switch unit {
+		case boundSpan:
+			span := seconds(*to)
+			r.duration(&span, 0)(n)
+			*to = span.Seconds()
+		case boundCount:
+			count := int(*to)
+			r.integer(&count, 0, 1e9)(n)
+			*to = float64(count)
+		default:
+			r.ratio(to)(n)
+		}
+	}
 }
 
-func (r *reader) span(to *time.Duration) take { return r.duration(to, 0) }
-func (r *reader) number(to *int) take         { return r.integer(to, 0, 1e9) }
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+// written is a bound as the file has it.
+func (b bound) written(value float64) any {
+	switch b.unit {
+	case boundSpan:
+		return plainValue(seconds(value))
+	case boundCount:
+		return int(value)
+	}
+	return value
+}
 
 func viewHealth(h Health) ordered {
-	return pairs(
-		"timeout", h.Timeout,
-		"window", h.Window,
-		"skip", h.Skip,
-		"latency", viewBounds(h.Latency),
-		"listen_queue", viewBounds(h.ListenQueue),
-		"max_children", viewBounds(h.MaxChildren),
-		"slow_requests", viewBounds(h.SlowRequests),
-		"memory", viewBounds(h.Memory),
-		"waste", viewBounds(h.Waste),
-		"keys", viewBounds(h.Keys),
-		"strings", viewBounds(h.Strings),
-		"jit", viewBounds(h.JIT),
-		"restarts", viewBounds(h.Restarts),
-		"mixed", viewBounds(h.Mixed),
-		"releases", viewBounds(h.Releases),
-		"hit_rate", viewBounds(h.HitRate),
-		"disk", viewBounds(h.Disk),
-		"inodes", viewBounds(h.Inodes),
-	)
-}
-
-func viewBounds[T int | float64 | time.Duration](b Bounds[T]) ordered {
-	return pairs("warning", b.Warning, "critical", b.Critical)
+	view := pairs("timeout", h.Timeout, "window", h.Window, "skip", h.Skip)
+	for _, b := range bounds {
+		both := h.Bounds[b.key]
+		view.add(b.key, pairs("warning", b.written(both.Warning), "critical", b.written(both.Critical)))
+	}
+	return view
 }
 
 // health refuses bounds in the wrong order: the milder one would never show.
 func (v *validator) health() {
-	h := v.Health
-	v.skipped(h.Skip)
-	atMost(v, "latency", h.Latency)
-	atMost(v, "listen_queue", h.ListenQueue)
-	atMost(v, "max_children", h.MaxChildren)
-	atMost(v, "slow_requests", h.SlowRequests)
-	atMost(v, "memory", h.Memory)
-	atMost(v, "waste", h.Waste)
-	atMost(v, "keys", h.Keys)
-	atMost(v, "strings", h.Strings)
-	atMost(v, "jit", h.JIT)
-	atMost(v, "restarts", h.Restarts)
-	atMost(v, "mixed", h.Mixed)
-	atMost(v, "releases", h.Releases)
-	atLeast(v, "hit_rate", h.HitRate)
-	atLeast(v, "disk", h.Disk)
-	atLeast(v, "inodes", h.Inodes)
+	v.skipped(v.Health.Skip)
+	for _, b := range bounds {
+		both := v.Health.Bounds[b.key]
+		warning, critical := fmt.Sprint(b.written(both.Warning)), fmt.Sprint(b.written(both.Critical))
+		switch {
+		case !b.less && both.Warning > both.Critical:
+			v.wrong("health."+b.key, "warning (%s) is the milder bound and must not lie above critical (%s)", warning, critical)
+		case b.less && both.Warning < both.Critical:
+			v.wrong("health."+b.key, "warning (%s) is the milder bound and must not lie below critical (%s): less is worse here", warning, critical)
+		}
+	}
 }
 
 func (v *validator) skipped(names []string) {
@@ -114,17 +130,3 @@ func (v *validator) skipped(names []string) {
 		v.wrong(item("health.skip", i), `no check is called %q%s`, name, cmp.Or(didYouMean(name, v.checkNames), `; "relink health --explain" lists them`))
 	}
 }
-
-func atMost[T int | float64 | time.Duration](v *validator, key string, b Bounds[T]) {
-	if b.Warning > b.Critical {
-		v.wrong("health."+key, "warning (%s) is the milder bound and must not lie above critical (%s)", written(b.Warning), written(b.Critical))
-	}
-}
-
-func atLeast[T int | float64 | time.Duration](v *validator, key string, b Bounds[T]) {
-	if b.Warning < b.Critical {
-		v.wrong("health."+key, "warning (%s) is the milder bound and must not lie below critical (%s): less is worse here", written(b.Warning), written(b.Critical))
-	}
-}
-
-func written(value any) string { return fmt.Sprint(plainValue(value)) }

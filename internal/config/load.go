@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"relink/internal/hint"
+	"relink/internal/trust"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -29,7 +30,23 @@ func Load(path string, checks ...string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, data, checks...)
+	c, err := Parse(path, data, checks...)
+	if err != nil {
+		return nil, err
+	}
+	return c, trusted(path, c)
+}
+
+// trusted refuses root a configuration, or a folder of state, that another user
+// could have written: hooks and commands run as root, and relink renames and
+// truncates files where the state lies.
+func trusted(path string, c *Config) error {
+	for what, path := range map[string]string{"configuration": path, "state_dir": c.StateDir} {
+		if err := trust.CheckForRoot(path); err != nil {
+			return hint.With(&invalid{fmt.Sprintf("%s %s is not root's alone: %v", what, path, err), err}, "what root runs by it, others could choose")
+		}
+	}
+	return nil
 }
 
 func read(path string) ([]byte, error) {

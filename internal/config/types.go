@@ -165,29 +165,12 @@ type Health struct {
 	Window  time.Duration // counters are judged by their growth in it
 	Skip    []string      // checks that are not made
 
-	// At most.
-	Latency      Bounds[time.Duration] // of a pool's answer
-	ListenQueue  Bounds[int]           // connections that wait for a worker
-	MaxChildren  Bounds[int]           // times that pm.max_children was reached in the window
-	SlowRequests Bounds[int]           // in the window
-	Memory       Bounds[float64]       // ratio of OPcache's memory that is not free
-	Waste        Bounds[float64]       // ratio of it that is wasted
-	Keys         Bounds[float64]       // ratio of max_cached_keys in use
-	Strings      Bounds[float64]       // ratio of the interned strings buffer in use
-	JIT          Bounds[float64]       // ratio of the JIT buffer in use
-	Restarts     Bounds[int]           // of OPcache by itself, in the window
-	Mixed        Bounds[time.Duration] // that instances of an application are on different releases
-	Releases     Bounds[int]           // beyond those to be kept
-
-	// At least.
-	HitRate Bounds[float64] // ratio of hits in the window
-	Disk    Bounds[float64] // ratio of free bytes
-	Inodes  Bounds[float64] // ratio of free inodes
+	Bounds map[string]Bounds // by the keys of the table bounds
 }
 
 // Bounds are where a figure begins to be a WARNING and to be CRITICAL. A figure
-// that equals a bound is still within it.
-type Bounds[T int | float64 | time.Duration] struct{ Warning, Critical T }
+// that equals a bound is still within it. Durations are in seconds.
+type Bounds struct{ Warning, Critical float64 }
 
 // Serve is how "relink serve" listens and looks. Paths are "" where not given.
 type Serve struct {

@@ -43,11 +43,13 @@ func TestEmptyDocument(t *testing.T) {
 	}
 }
 
-func TestDocumentThatIsTooLarge(t *testing.T) {
+func TestWhatIsTooLargeIsNotRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "doc.json")
-	must(t, os.WriteFile(path, nil, 0o600))
-	must(t, os.Truncate(path, maxDoc+1))
-	if _, err := Read(path); !errors.Is(err, ErrTooLarge) {
+	must(t, os.WriteFile(path, []byte("12345"), 0o600))
+	if text, err := readBounded(path, 5); string(text) != "12345" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := readBounded(path, 4); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
 }

@@ -3,10 +3,16 @@
 package trust
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
+
+	"relink/internal/hint"
 )
 
 // MostLinks is the kernel's own bound on symbolic links in one path.
@@ -56,18 +62,38 @@ func checkWay(path string, depth int) error {
 	return checkWay(target, depth+1)
 }
 
+// CheckForRoot refuses, where the caller is root, a file or folder that others could
+// have made or could replace. What does not exist yet is looked at by the folder
+// that it will lie in.
+func CheckForRoot(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	for {
+		_, err := os.Lstat(path)
+		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			return Check(path)
+		}
+		path = filepath.Dir(path)
+	}
+}
+
 // checkOne lets a sticky folder pass: in one like /tmp nobody can replace what is
 // another user's.
 func checkOne(path string, info os.FileInfo) error {
 	sticky := info.IsDir() && info.Mode()&os.ModeSticky != 0
 	switch {
 	case !Owned(info):
-		return fmt.Errorf("%s belongs to another user", path)
+		return hint.With(fmt.Errorf("%s belongs to another user%s", path, nameOf(info)), "chown -h root %s", path)
 	case info.Mode()&os.ModeSymlink != 0: // its mode says nothing
 	case !info.IsDir() && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is neither a file nor a folder", path)
 	case WritableByOthers(info) && !sticky:
-		return fmt.Errorf("%s can be written by others (mode %04o)", path, info.Mode().Perm())
+		return hint.With(fmt.Errorf("%s can be written by others (mode %04o)", path, info.Mode().Perm()), "chmod go-w %s", path)
 	}
 	return nil
 }
@@ -76,6 +102,19 @@ func checkOne(path string, info os.FileInfo) error {
 func Owned(info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && (stat.Uid == 0 || int(stat.Uid) == os.Geteuid())
+}
+
+// nameOf names the owner of a file, if that can be told.
+func nameOf(info os.FileInfo) string {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	id := strconv.Itoa(int(stat.Uid))
+	if owner, err := user.LookupId(id); err == nil {
+		return ", " + owner.Username
+	}
+	return ", uid " + id
 }
 
 // WritableByOthers tells whether anybody but the owner may write a file.

@@ -62,7 +62,7 @@ func be(names []string) string {
 	if len(names) == 1 {
 		return names[0] + " would be"
 	}
-	return few(names) + " would be"
+	return opcache.FirstFew(names) + " would be"
 }
 
 func orNothing(release string) string {

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // ErrOnePreload: PHP preloads one release only, and the sites would be on several.
@@ -65,7 +65,7 @@ func (n Needs) Decide() (Decision, error) {
 		return d, nil
 	}
 	why := Reason{Figure: FigureUserINI, Value: float64(len(n.UserINI)), Crossed: true,
-		Text: fmt.Sprintf("%s of the document root changes, which workers remember: %s", ui.Plural(len(n.UserINI), "file"), few(n.UserINI))}
+		Text: fmt.Sprintf("%s of the document root changes, which workers remember: %s", ui.Plural(len(n.UserINI), "file"), opcache.FirstFew(n.UserINI))}
 	switch {
 	case d.Action == ReloadFPM:
 	case n.MayEnd == nil:
@@ -75,15 +75,6 @@ func (n Needs) Decide() (Decision, error) {
 	}
 	d.Reasons = append(d.Reasons, why)
 	return d, nil
-}
-
-// few names the first ones.
-func few(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }
 
 // Reloads tells a restart that starts new processes.

@@ -1,4 +1,7 @@
-package deploy
+// Package moves plans where links are to lead, and moves them: prepared beside the
+// old ones, then renamed over them, so that nothing but renames lies between the
+// first and the last.
+package moves
 
 import (
 	"cmp"
@@ -21,8 +24,8 @@ type Target struct {
 // Exists tells a target from "no link".
 func (t Target) Exists() bool { return t.Literal != "" }
 
-// content names what is served there.
-func (t Target) content() string { return cmp.Or(t.Content, t.Release) }
+// Served names what is served there.
+func (t Target) Served() string { return cmp.Or(t.Content, t.Release) }
 
 // Move is what happens to one instance's link.
 type Move struct {
@@ -90,9 +93,12 @@ func (p Plan) Previous() string {
 	return previous
 }
 
-// PlanMoves is what brings the instances, whose links are in these states, to
-// their destinations. releases is the real path of the releases folder.
-func PlanMoves(instances []Instance, states []links.State, to []Destination, releases string) (Plan, error) {
+// Instance is a site's link by its name.
+type Instance struct{ Name, Link string }
+
+// New is what brings the instances, whose links are in these states, to their
+// destinations. releases is the real path of the releases folder.
+func New(instances []Instance, states []links.State, to []Destination, releases string) (Plan, error) {
 	plan, taken := make(Plan, 0, len(instances)), map[string]string{}
 	for i, instance := range instances {
 		place := states[i].Place()
@@ -109,13 +115,14 @@ func PlanMoves(instances []Instance, states []links.State, to []Destination, rel
 func planMove(instance Instance, state links.State, to Destination, releases string) Move {
 	return Move{
 		Instance: instance.Name, Link: instance.Link, Place: state.Place(),
-		From: targetOf(state, releases),
+		From: TargetOf(state, releases),
 		To:   Target{Release: to.Release, Literal: literalFor(state, to), Real: to.Real},
 		UID:  state.UID, GID: state.GID,
 	}
 }
 
-func targetOf(state links.State, releases string) Target {
+// TargetOf is where a link leads now.
+func TargetOf(state links.State, releases string) Target {
 	if state.Kind != links.Good && state.Kind != links.Dangling {
 		return Target{}
 	}

@@ -1,4 +1,4 @@
-package deploy
+package moves
 
 import (
 	"errors"
@@ -12,11 +12,11 @@ import (
 	"relink/internal/durable"
 )
 
-// relinking moves the links of a plan. All the work that can fail is done by
-// prepareLinks, so that between the first and the last moved link there is
+// Prepared moves the links of a plan. All the work that can fail is done by
+// Prepare, so that between the first and the last moved link there is
 // nothing but renames: that is the time in which two releases serve at once.
-type relinking struct {
-	moves   Plan
+type Prepared struct {
+	plan    Plan
 	temp    []string // the new link beside the old one; "" where a link is removed
 	reached func(string)
 }
@@ -27,16 +27,16 @@ func temporaryName(place, id string) string {
 	return filepath.Join(filepath.Dir(place), "."+filepath.Base(place)+temporaryMark+id)
 }
 
-// prepareLinks creates the new links under temporary names, or none.
-func prepareLinks(moves Plan, id string, reached func(string)) (*relinking, error) {
-	r := &relinking{moves: moves, temp: make([]string, len(moves)), reached: reached}
-	for i, move := range moves {
+// Prepare creates the new links under temporary names, or none.
+func Prepare(plan Plan, id string, reached func(string)) (*Prepared, error) {
+	r := &Prepared{plan: plan, temp: make([]string, len(plan)), reached: reached}
+	for i, move := range plan {
 		if !move.To.Exists() {
 			continue
 		}
 		r.temp[i] = temporaryName(move.Place, id)
 		if err := prepareLink(move, r.temp[i]); err != nil {
-			return nil, errors.Join(err, r.discard())
+			return nil, errors.Join(err, r.Discard())
 		}
 	}
 	return r, nil
@@ -59,9 +59,9 @@ func prepareLink(move Move, temp string) error {
 	return nil
 }
 
-// move renames the prepared links over the old ones.
-func (r *relinking) move() error {
-	for i, move := range r.moves {
+// Move renames the prepared links over the old ones.
+func (r *Prepared) Move() error {
+	for i, move := range r.plan {
 		if err := r.moveOne(move, r.temp[i]); err != nil {
 			return fmt.Errorf("move link %s: %w", move.Link, err)
 		}
@@ -70,7 +70,7 @@ func (r *relinking) move() error {
 	return nil
 }
 
-func (r *relinking) moveOne(move Move, temp string) error {
+func (r *Prepared) moveOne(move Move, temp string) error {
 	if temp != "" {
 		return os.Rename(temp, move.Place)
 	}
@@ -80,10 +80,10 @@ func (r *relinking) moveOne(move Move, temp string) error {
 	return nil
 }
 
-// sync makes the moves durable. It may run beside the sweep: should the power
+// Sync makes the moves durable. It may run beside the sweep: should the power
 // fail before it is done, the caches are empty too, and the journal, which was
 // synced before the first move, decides what becomes of the links.
-func (r *relinking) sync() error {
+func (r *Prepared) Sync() error {
 	for _, dir := range r.folders() {
 		if err := durable.SyncDir(dir); err != nil {
 			return err
@@ -92,17 +92,17 @@ func (r *relinking) sync() error {
 	return nil
 }
 
-func (r *relinking) folders() []string {
+func (r *Prepared) folders() []string {
 	var dirs []string
-	for _, move := range r.moves {
+	for _, move := range r.plan {
 		dirs = append(dirs, filepath.Dir(move.Place))
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs)
 }
 
-// discard removes the temporary links that were not moved.
-func (r *relinking) discard() error {
+// Discard removes the temporary links that were not moved.
+func (r *Prepared) Discard() error {
 	var failed []error
 	for _, temp := range r.temp {
 		if temp == "" {
@@ -115,8 +115,8 @@ func (r *relinking) discard() error {
 	return errors.Join(failed...)
 }
 
-// removeTemporary removes what a crash left beside the links in places.
-func removeTemporary(places []string) (removed []string, err error) {
+// RemoveTemporary removes what a crash left beside the links in places.
+func RemoveTemporary(places []string) (removed []string, err error) {
 	var failed []error
 	for _, place := range places {
 		left, err := temporaries(place)

@@ -1,4 +1,4 @@
-package deploy
+package moves
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestPlanMoves(t *testing.T) {
+func TestNew(t *testing.T) {
 	v2 := Destination{Release: "v2", Path: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}
 	for name, c := range map[string]struct {
 		state links.State
@@ -54,7 +54,7 @@ func TestPlanMoves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.want.Instance, c.want.Link = "a", "/www/a"
-			plan, err := PlanMoves([]Instance{{Name: "a", Link: "/www/a"}}, []links.State{c.state}, []Destination{v2}, "/data/rel")
+			plan, err := New([]Instance{{Name: "a", Link: "/www/a"}}, []links.State{c.state}, []Destination{v2}, "/data/rel")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func TestPlanMoves(t *testing.T) {
 func TestTwoSpellingsOfOneLinkAreRefused(t *testing.T) {
 	instances := []Instance{{Name: "a", Link: "/www/x"}, {Name: "b", Link: "/var/www/x"}}
 	states := []links.State{{Path: "/www/x", Parent: "/var/www", Kind: links.Missing}, {Path: "/var/www/x", Parent: "/var/www", Kind: links.Missing}}
-	_, err := PlanMoves(instances, states, make([]Destination, 2), "/rel")
+	_, err := New(instances, states, make([]Destination, 2), "/rel")
 	if !errors.Is(err, exit.ErrUsage) || err.Error() != "instances a and b are the same link /var/www/x" {
 		t.Errorf("got %v", err)
 	}
@@ -89,12 +89,5 @@ func TestPreviousIsWhereMostComeFrom(t *testing.T) {
 	}
 	if got := (Plan{{}}).Previous(); got != "" {
 		t.Errorf("a first deploy comes from %q, want nothing", got)
-	}
-}
-
-func TestDescribeServing(t *testing.T) {
-	got := describeServing([]Serving{{"v1", make([]string, 28)}, {"v2", []string{"club1", "club2"}}, {"", []string{"new"}}})
-	if want := "28 instances on v1, 2 on v2: club1, club2; 1 without a link: new"; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package deploy
+package lock
 
 import (
 	"bufio"
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
-	if _, err := acquire(path, thisProcess("relink deploy --all v2")); err != nil {
+	if _, err := Acquire(path, ThisProcess("relink deploy --all v2")); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -60,9 +60,9 @@ func holder(t *testing.T, path string) (pid int, end func()) {
 }
 
 func TestALockNamesItsHolderAndEndsWithIt(t *testing.T) {
-	app := App{Name: "app", State: filepath.Join(t.TempDir(), "state")}
-	pid, end := holder(t, app.lockFile())
-	_, err := acquire(app.lockFile(), thisProcess("relink rollback"))
+	path := filepath.Join(t.TempDir(), "state", "app.lock")
+	pid, end := holder(t, path)
+	_, err := Acquire(path, ThisProcess("relink rollback"))
 	if !errors.Is(err, exit.ErrLocked) || exit.Status(err) != exit.Locked {
 		t.Fatalf("got %v, want exit.ErrLocked", err)
 	}
@@ -76,21 +76,21 @@ func TestALockNamesItsHolderAndEndsWithIt(t *testing.T) {
 	}
 
 	end()
-	l, err := acquire(app.lockFile(), thisProcess("relink deploy"))
+	l, err := Acquire(path, ThisProcess("relink deploy"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.release(); err != nil {
+	if err := l.Release(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestLookingAtALockMakesNone(t *testing.T) {
-	app := App{Name: "app", State: t.TempDir()}
-	if err := lockedNow(app.lockFile()); err != nil {
+	path := filepath.Join(t.TempDir(), "app.lock")
+	if err := Held(path); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Lstat(app.lockFile()); err == nil {
+	if _, err := os.Lstat(path); err == nil {
 		t.Error("looking made a lock file")
 	}
 }

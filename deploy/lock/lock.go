@@ -1,4 +1,5 @@
-package deploy
+// Package lock keeps two operations on one application apart.
+package lock
 
 import (
 	"encoding/json"
@@ -33,22 +34,23 @@ func (h Holder) String() string {
 	return fmt.Sprintf("%s on %s, pid %d, since %s: %s", h.User, h.Host, h.PID, h.Since.Format(time.DateTime), h.Command)
 }
 
-// lock keeps two deploys of one application apart. The kernel drops a flock
+// Lock keeps two deploys of one application apart. The kernel drops a flock
 // with the process that holds it, however that ends, so there is no stale lock
 // to break: what the file says is for people only.
-type lock struct{ flock *flock.Flock }
+type Lock struct{ flock *flock.Flock }
 
-func acquire(path string, holder Holder) (*lock, error) {
+// Acquire takes the lock, or tells who holds it.
+func Acquire(path string, holder Holder) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	l := &lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))}
+	l := &Lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))}
 	held, err := l.flock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	if !held {
-		return nil, lockedBy(path, readHolder(path))
+		return nil, lockedBy(path, ReadHolder(path))
 	}
 	text, err := json.Marshal(holder)
 	if err == nil {
@@ -60,9 +62,9 @@ func acquire(path string, holder Holder) (*lock, error) {
 	return l, nil
 }
 
-// release leaves an empty file: removing it would let a third process lock a
+// Release leaves an empty file: removing it would let a third process lock a
 // new file while a second one waits on the removed one.
-func (l *lock) release() error {
+func (l *Lock) Release() error {
 	return errors.Join(os.Truncate(l.flock.Path(), 0), l.flock.Close())
 }
 
@@ -77,7 +79,8 @@ func lockedBy(path string, holder Holder) error {
 	return hint.With(err, `wait until it has ended, or end it with "kill %d"; the next deploy, or "relink recover", then puts right what it left`, holder.PID)
 }
 
-func readHolder(path string) Holder {
+// ReadHolder is zero where it is not known.
+func ReadHolder(path string) Holder {
 	var holder Holder
 	text, err := os.ReadFile(path)
 	if err != nil || json.Unmarshal(text, &holder) != nil {
@@ -86,8 +89,8 @@ func readHolder(path string) Holder {
 	return holder
 }
 
-// lockedNow tells who holds the lock without creating or changing anything.
-func lockedNow(path string) error {
+// Held tells who holds the lock without creating or changing anything.
+func Held(path string) error {
 	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	held, err := probe.TryRLock()
 	switch {
@@ -96,12 +99,13 @@ func lockedNow(path string) error {
 	case err != nil:
 		return fmt.Errorf("lock %s: %w", path, err)
 	case !held:
-		return errors.Join(lockedBy(path, readHolder(path)), probe.Close())
+		return errors.Join(lockedBy(path, ReadHolder(path)), probe.Close())
 	}
 	return probe.Close()
 }
 
-func thisProcess(command string) Holder {
+// ThisProcess is the holder that this process is.
+func ThisProcess(command string) Holder {
 	host, _ := os.Hostname()
 	return Holder{PID: os.Getpid(), User: userName(), Host: host, Command: command, Since: time.Now().Truncate(time.Second)}
 }

@@ -1,0 +1,147 @@
+package moves
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"relink/internal/links"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tree is two releases and the places of three links: an absolute one, a relative
+// one, and one that is missing. Their folder is itself reached by a link.
+func tree(t *testing.T) (releases string, places []string) {
+	t.Helper()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	root = filepath.Join(root, "Früh stück [1]")
+	for _, dir := range []string{"rel/v1", "rel/v2", "data/www"} {
+		must(t, os.MkdirAll(filepath.Join(root, dir), 0o755))
+	}
+	must(t, os.Symlink(filepath.Join(root, "data", "www"), filepath.Join(root, "www")))
+	must(t, os.Symlink(filepath.Join(root, "rel", "v1"), filepath.Join(root, "www", "absolute")))
+	must(t, os.Symlink("../../rel/v1", filepath.Join(root, "www", "relative")))
+	for _, name := range []string{"absolute", "relative", "new"} {
+		places = append(places, filepath.Join(root, "data", "www", name))
+	}
+	return filepath.Join(root, "rel"), places
+}
+
+// planTo leads all links to v2. They are configured by the path through the link.
+func planTo(t *testing.T, releases string, places []string) Plan {
+	t.Helper()
+	v2 := filepath.Join(releases, "v2")
+	var instances []Instance
+	var states []links.State
+	var to []Destination
+	for _, place := range places {
+		link := filepath.Join(filepath.Dir(releases), "www", filepath.Base(place))
+		state, err := links.Read(link)
+		must(t, err)
+		instances = append(instances, Instance{filepath.Base(place), link})
+		states = append(states, state)
+		to = append(to, Destination{Release: "v2", Path: v2, Real: v2})
+	}
+	plan, err := New(instances, states, to, releases)
+	must(t, err)
+	return plan
+}
+
+func wantLinks(t *testing.T, places []string, want ...string) {
+	t.Helper()
+	for i, place := range places {
+		got, err := os.Readlink(place)
+		if err != nil {
+			got = ""
+		}
+		if got != want[i] {
+			t.Errorf("%s leads to %q, want %q", filepath.Base(place), got, want[i])
+		}
+		if left, err := temporaries(place); err != nil || len(left) > 0 {
+			t.Errorf("temporary links are left: %v %v", left, err)
+		}
+	}
+}
+
+func TestMoveAndMoveBack(t *testing.T) {
+	releases, places := tree(t)
+	v1, v2 := filepath.Join(releases, "v1"), filepath.Join(releases, "v2")
+	plan := planTo(t, releases, places)
+	for _, step := range []struct {
+		plan Plan
+		want []string
+	}{
+		{plan, []string{v2, "../../rel/v2", v2}},
+		{plan.Back(), []string{v1, "../../rel/v1", ""}},
+	} {
+		prepared, err := Prepare(step.plan, "run", func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := prepared.Move(); err != nil {
+			t.Fatal(err)
+		}
+		if err := prepared.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		wantLinks(t, places, step.want...)
+	}
+}
+
+func TestPreparedLinksAreAllOrNone(t *testing.T) {
+	releases, places := tree(t)
+	plan := planTo(t, releases, places)
+	plan[1].Place = filepath.Join(releases, "no folder", "x")
+	if _, err := Prepare(plan, "run", func(string) {}); err == nil {
+		t.Fatal("a link in a missing folder was prepared")
+	}
+	wantLinks(t, places, filepath.Join(releases, "v1"), "../../rel/v1", "")
+}
+
+func TestWhatACrashLeftBesideTheLinksIsRemoved(t *testing.T) {
+	releases, places := tree(t)
+	if _, err := Prepare(planTo(t, releases, places), "crashed", func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	foreign := filepath.Join(filepath.Dir(places[0]), ".other.relink-crashed")
+	must(t, os.Symlink("x", foreign))
+	removed, err := RemoveTemporary(places)
+	if err != nil || len(removed) != 3 {
+		t.Errorf("removed %q, %v; want three", removed, err)
+	}
+	if _, err := os.Lstat(foreign); err != nil {
+		t.Error("what belongs to another link was removed")
+	}
+}
+
+func TestTheOwnerOfALinkIsKept(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a link to somebody")
+	}
+	releases, places := tree(t)
+	if err := os.Lchown(places[0], 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	prepared, err := Prepare(planTo(t, releases, places), "run", func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prepared.Move(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(places[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 65534 || owner.Gid != 65534 {
+		t.Errorf("the link belongs to %d:%d now", owner.Uid, owner.Gid)
+	}
+}
