@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
@@ -42,11 +43,11 @@ func TestSamples(t *testing.T) {
 	if want := now.Add(-time.Hour); !before().Equal(want) {
 		t.Errorf("not the newest that is an hour old: %s", before())
 	}
-	if names, _ := f.names(); len(names) != 4 {
+	if names, _ := os.ReadDir(string(f)); len(names) != 4 {
 		t.Errorf("a sample 2 minutes after another is kept: %s", names)
 	}
 	// A sample that a newer version wrote, or a broken disk cut, is passed over.
-	if err := os.WriteFile(filepath.Join(string(f), now.Add(-time.Hour).Format(sampleName)), []byte(`{"version": 2}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(string(f), now.Add(-time.Hour).Format("20060102T150405.000000000Z.json")), []byte(`{"version": 2}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if want := now.Add(-2 * time.Hour); !before().Equal(want) {
@@ -62,7 +63,7 @@ func TestSamplesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if names, _ := f.names(); len(names) != keptSamples {
+	if names, _ := os.ReadDir(string(f)); len(names) != keptSamples {
 		t.Errorf("%d samples", len(names))
 	}
 }
@@ -97,13 +98,15 @@ func TestConcurrentRunsKeepSamples(t *testing.T) {
 		})
 	}
 	all.Wait()
-	names, err := f.names()
+	names, err := os.ReadDir(string(f))
 	if err != nil || len(names) < keptSamples {
 		t.Errorf("%d samples: %v", len(names), err)
 	}
 	for _, name := range names {
-		if _, err := readSample(filepath.Join(string(f), name)); err != nil {
-			t.Errorf("%s is not whole: %v", name, err)
+		text, err := os.ReadFile(filepath.Join(string(f), name.Name()))
+		var whole Sample
+		if err != nil || json.Unmarshal(text, &whole) != nil || checkSample(whole) != nil {
+			t.Errorf("%s is not whole: %v %q", name.Name(), err, text)
 		}
 	}
 }
@@ -113,7 +116,13 @@ func FuzzSample(f *testing.F) {
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(`{`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if s, err := parseSample(data); (s == nil) == (err == nil) {
+		f := Folder(t.TempDir())
+		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		if err := os.WriteFile(filepath.Join(string(f), now.Add(-time.Hour).Format("20060102T150405.000000000Z.json")), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := f.Before(now, time.Hour)
+		if err != nil || s != nil && (s.Version != sampleVersion || !s.Time.Before(now)) {
 			t.Error(s, err)
 		}
 	})
