@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
@@ -42,11 +43,11 @@ func TestSamples(t *testing.T) {
 	if want := now.Add(-time.Hour); !before().Equal(want) {
 		t.Errorf("not the newest that is an hour old: %s", before())
 	}
-	if names, _ := f.names(); len(names) != 4 {
+	if names := namesIn(t, f); len(names) != 4 {
 		t.Errorf("a sample 2 minutes after another is kept: %s", names)
 	}
 	// A sample that a newer version wrote, or a broken disk cut, is passed over.
-	if err := os.WriteFile(filepath.Join(string(f), now.Add(-time.Hour).Format(sampleName)), []byte(`{"version": 2}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(string(f), now.Add(-time.Hour).Format("20060102T150405.000000000Z.json")), []byte(`{"version": 2}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if want := now.Add(-2 * time.Hour); !before().Equal(want) {
@@ -62,7 +63,7 @@ func TestSamplesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if names, _ := f.names(); len(names) != keptSamples {
+	if names := namesIn(t, f); len(names) != keptSamples {
 		t.Errorf("%d samples", len(names))
 	}
 }
@@ -97,23 +98,47 @@ func TestConcurrentRunsKeepSamples(t *testing.T) {
 		})
 	}
 	all.Wait()
-	names, err := f.names()
-	if err != nil || len(names) < keptSamples {
-		t.Errorf("%d samples: %v", len(names), err)
+	names := namesIn(t, f)
+	if len(names) < keptSamples {
+		t.Errorf("%d samples", len(names))
 	}
 	for _, name := range names {
-		if _, err := readSample(filepath.Join(string(f), name)); err != nil {
+		var whole Sample
+		text, err := os.ReadFile(filepath.Join(string(f), name))
+		if err == nil {
+			err = json.Unmarshal(text, &whole)
+		}
+		if err != nil {
 			t.Errorf("%s is not whole: %v", name, err)
 		}
 	}
+}
+
+func namesIn(t *testing.T, f Folder) []string {
+	t.Helper()
+	entries, err := os.ReadDir(string(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
 }
 
 func FuzzSample(f *testing.F) {
 	f.Add([]byte(`{"version":1,"time":"2026-11-23T12:00:00Z","caches":{"version":1,"masters":[{"name":"a","hits":7}]},"pools":{"a":{"max_children":1}}}`))
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(`{`))
+	dir := Folder(f.TempDir())
+	at := time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if s, err := parseSample(data); (s == nil) == (err == nil) {
+		if err := os.WriteFile(filepath.Join(string(dir), at.Format("20060102T150405.000000000Z.json")), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := dir.Before(at.Add(time.Hour), time.Minute)
+		if err != nil || s != nil && s.Version != sampleVersion {
 			t.Error(s, err)
 		}
 	})
