@@ -40,28 +40,36 @@ type Samples interface {
 	Add(s Sample, window time.Duration) error
 }
 
-// Folder keeps samples as files. Any number of processes may use it at the same time.
+// Folder keeps samples as files.
 type Folder string
 
-// samples passes over those that another version wrote and those that are not from
-// before now: the clock was wrong.
-func (f Folder) samples(now time.Time) state.Samples[Sample] {
-	return state.Samples[Sample]{Dir: string(f), Kept: keptSamples, Check: func(s Sample) error {
-		if s.Version != sampleVersion || !s.Time.Before(now) {
-			return fmt.Errorf("sample of version %d from %s", s.Version, s.Time)
-		}
-		return nil
-	}}
+func (f Folder) samples() state.Samples[Sample] {
+	return state.Samples[Sample]{Dir: string(f), Kept: keptSamples, Check: checkSample}
+}
+
+func checkSample(s Sample) error {
+	if s.Version != sampleVersion {
+		return fmt.Errorf("sample of version %d, this is version %d", s.Version, sampleVersion)
+	}
+	return nil
 }
 
 // Before reads the sample that a window begins with. One that cannot be read is
 // passed over for its neighbour: it only makes the window longer or shorter.
 func (f Folder) Before(now time.Time, window time.Duration) (*Sample, error) {
-	return f.samples(now).Around(now.Add(-window))
+	s, err := f.samples().Around(now.Add(-window))
+	if s != nil && !s.Time.Before(now) {
+		s = nil
+	}
+	return s, err
 }
 
-// Add keeps a sample, unless the newest is too young for another one.
+// Add keeps a sample, unless the newest is too young for another one, and
+// removes the oldest that are too many.
 func (f Folder) Add(s Sample, window time.Duration) error {
 	s.Version = sampleVersion
-	return f.samples(s.Time).Add(s.Time, s, window/samplesPerWindow)
+	return f.samples().Add(s.Time, s, Spacing(window))
 }
+
+// Spacing is how far samples are apart at least.
+func Spacing(window time.Duration) time.Duration { return window / samplesPerWindow }

@@ -43,7 +43,7 @@ func TestSamples(t *testing.T) {
 	if want := now.Add(-time.Hour); !before().Equal(want) {
 		t.Errorf("not the newest that is an hour old: %s", before())
 	}
-	if names := namesIn(t, f); len(names) != 4 {
+	if names, _ := os.ReadDir(string(f)); len(names) != 4 {
 		t.Errorf("a sample 2 minutes after another is kept: %s", names)
 	}
 	// A sample that a newer version wrote, or a broken disk cut, is passed over.
@@ -63,7 +63,7 @@ func TestSamplesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if names := namesIn(t, f); len(names) != keptSamples {
+	if names, _ := os.ReadDir(string(f)); len(names) != keptSamples {
 		t.Errorf("%d samples", len(names))
 	}
 }
@@ -98,47 +98,31 @@ func TestConcurrentRunsKeepSamples(t *testing.T) {
 		})
 	}
 	all.Wait()
-	names := namesIn(t, f)
-	if len(names) < keptSamples {
-		t.Errorf("%d samples", len(names))
+	names, err := os.ReadDir(string(f))
+	if err != nil || len(names) < keptSamples {
+		t.Errorf("%d samples: %v", len(names), err)
 	}
 	for _, name := range names {
+		text, err := os.ReadFile(filepath.Join(string(f), name.Name()))
 		var whole Sample
-		text, err := os.ReadFile(filepath.Join(string(f), name))
-		if err == nil {
-			err = json.Unmarshal(text, &whole)
-		}
-		if err != nil {
-			t.Errorf("%s is not whole: %v", name, err)
+		if err != nil || json.Unmarshal(text, &whole) != nil || checkSample(whole) != nil {
+			t.Errorf("%s is not whole: %v %q", name.Name(), err, text)
 		}
 	}
-}
-
-func namesIn(t *testing.T, f Folder) []string {
-	t.Helper()
-	entries, err := os.ReadDir(string(f))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	return names
 }
 
 func FuzzSample(f *testing.F) {
 	f.Add([]byte(`{"version":1,"time":"2026-11-23T12:00:00Z","caches":{"version":1,"masters":[{"name":"a","hits":7}]},"pools":{"a":{"max_children":1}}}`))
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(`{`))
-	dir := Folder(f.TempDir())
-	at := time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(filepath.Join(string(dir), at.Format("20060102T150405.000000000Z.json")), data, 0o644); err != nil {
+		f := Folder(t.TempDir())
+		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		if err := os.WriteFile(filepath.Join(string(f), now.Add(-time.Hour).Format("20060102T150405.000000000Z.json")), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := dir.Before(at.Add(time.Hour), time.Minute)
-		if err != nil || s != nil && s.Version != sampleVersion {
+		s, err := f.Before(now, time.Hour)
+		if err != nil || s != nil && (s.Version != sampleVersion || !s.Time.Before(now)) {
 			t.Error(s, err)
 		}
 	})

@@ -8,9 +8,6 @@ import (
 	"relink/opcache/report"
 )
 
-// samplesPerWindow is how fine the window's start is: a fifteenth of it.
-const samplesPerWindow = 15
-
 // window remembers samples for health.Gather: those of full looks only, since a
 // cheap one does not count the hits of releases. They are kept in the folder of
 // "relink health" too, so that either knows what the other saw.
@@ -47,7 +44,7 @@ func (w *window) Add(s gather.Sample, length time.Duration) error {
 	if !w.full {
 		return nil
 	}
-	if n := len(w.kept); n > 0 && s.Time.Sub(w.kept[n-1].Time) < length/samplesPerWindow {
+	if n := len(w.kept); n > 0 && s.Time.Sub(w.kept[n-1].Time) < gather.Spacing(length) {
 		return nil
 	}
 	w.kept = append(slices.Clone(w.kept), withoutScripts(s))

@@ -169,7 +169,7 @@ func (c *treeCopy) run(ctx context.Context) error {
 func (c *treeCopy) entry(ctx context.Context, name string, info fs.FileInfo) error {
 	switch info.Mode().Type() {
 	case fs.ModeDir:
-		c.folders = append(c.folders, source.Folder{Name: name, Mode: info.Mode().Perm(), Time: info.ModTime()})
+		c.folders = append(c.folders, source.Folder{Name: name, Mode: perm(info), Time: info.ModTime()})
 		if name == "." {
 			return nil
 		}
@@ -210,7 +210,7 @@ func (c *treeCopy) file(ctx context.Context, name string, info fs.FileInfo) erro
 		c.done += n
 		c.progress.Report(c.done, c.total)
 	})
-	err = errors.Join(err, out.Chmod(info.Mode().Perm()), out.Close())
+	err = errors.Join(err, out.Chmod(perm(info)), out.Close())
 	if err != nil {
 		return fmt.Errorf("%s: %w", path.Clean(name), err)
 	}
@@ -239,3 +239,7 @@ func copyContext(ctx context.Context, to *os.File, from io.Reader, wrote func(in
 		}
 	}
 }
+
+// perm leaves out that others may write: whoever can write in a release is whoever
+// runs as its sites.
+func perm(info fs.FileInfo) fs.FileMode { return info.Mode().Perm() &^ 0o022 }

@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/trust"
 
 	"github.com/gofrs/flock"
 )
@@ -21,6 +23,8 @@ const (
 	// originFile holds the digest of the address that a cache was made from.
 	originFile = "relink-origin"
 )
+
+var errForeign = errors.New("another user has made it, or may write in it")
 
 // repoCache is a bare copy of one repository. Everything in it can be fetched
 // again, so that damage is answered by making it anew.
@@ -51,6 +55,9 @@ func (c *repoCache) use(ctx context.Context, work func() error) error {
 	if err := c.makeParent(); err != nil {
 		return err
 	}
+	if err := c.ours(); err != nil {
+		return err
+	}
 	lock := flock.New(c.dir + ".lock")
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 		return hint.With(fmt.Errorf("git cache %s: lock: %w", c.dir, err), "wait for the other relink that uses the cache")
@@ -64,6 +71,23 @@ func (c *repoCache) use(ctx context.Context, work func() error) error {
 		return err
 	}
 	return work()
+}
+
+// ours refuses a cache that another user has made, or could write: git runs what
+// its configuration says (filters, commands for transports), as whoever deploys, and
+// --git-dir switches off git's own question of whose a repository is.
+func (c *repoCache) ours() error {
+	info, err := os.Lstat(c.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("git cache: %w", err)
+	}
+	if !info.IsDir() || !trust.Owned(info) || trust.WritableByOthers(info) {
+		return hint.With(fmt.Errorf("git cache %s: %w", c.dir, errForeign), "remove it (rm -rf %s): it will be made anew; and let nobody else write in the folder that it lies in", c.dir)
+	}
+	return nil
 }
 
 func (c *repoCache) digest() string {

@@ -12,6 +12,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/deploy/source/sourcetest"
+	"relink/internal/hint"
 )
 
 // gitOnly is a PATH with git and nothing else that this machine may have.
@@ -175,5 +176,28 @@ func overwriteObjects(t *testing.T, cache string, change func([]byte) []byte) {
 	})
 	if err != nil || changed == 0 {
 		t.Fatalf("changed %d objects, %v", changed, err)
+	}
+}
+
+// The configuration of a repository names programs that git runs.
+func TestCacheOfAnotherUserIsRefused(t *testing.T) {
+	for name, spoil := range map[string]func(dir string) error{
+		"written by others": func(dir string) error { return os.Chmod(dir, 0o777) },
+		"another's":         func(dir string) error { return os.Chown(dir, 65534, 65534) },
+		"a link": func(dir string) error {
+			return errors.Join(os.Remove(dir), os.Symlink(t.TempDir(), dir))
+		},
+	} {
+		if name == "another's" && os.Geteuid() != 0 {
+			continue
+		}
+		dir := filepath.Join(t.TempDir(), "cache")
+		if err := errors.Join(os.Mkdir(dir, 0o755), spoil(dir)); err != nil {
+			t.Fatal(err)
+		}
+		err := newRepoCache("/srv/none.git", dir).use(t.Context(), func() error { t.Error("used"); return nil })
+		if !errors.Is(err, errForeign) || len(hint.Of(err)) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
