@@ -26,7 +26,7 @@ import (
 	"relink/internal/failpoint"
 	"relink/internal/hint"
 	"relink/internal/ui"
-	"relink/opcache"
+	opcache "relink/opcache/command"
 	"relink/php/webserver"
 
 	"github.com/rs/zerolog"

@@ -10,6 +10,7 @@ import (
 	"relink/deploy/moves"
 	"relink/internal/links"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php"
 	"relink/php/probe"
 )
@@ -27,11 +28,11 @@ type Caches interface {
 	Addressing(ctx context.Context) (opcache.Addressing, error)
 	Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
-	Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error)
-	Rehearse(ctx context.Context, orders []opcache.Order) error
-	Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (unexpect func() error, err error)
-	Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error)
-	Preloads(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error)
+	Keep(ctx context.Context, u restart.Maintenance) (restart.MaintenanceResult, error)
+	Rehearse(ctx context.Context, orders []restart.Order) error
+	Expect(ctx context.Context, l restart.RestartQueue, orders []restart.Order) (unexpect func() error, err error)
+	Restart(ctx context.Context, l restart.RestartQueue, orders []restart.Order, on Occasion) (restart.Outcome, error)
+	Preloads(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error)
 	EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error)
 }
 
@@ -48,8 +49,8 @@ type Occasion struct {
 // Switch is the cache work for links that move together, in this order.
 type Switch interface {
 	Except(pinned []opcache.Worker)
-	Renewals(ctx context.Context, sites []opcache.Link) ([]opcache.Renewal, error)
-	Room(ctx context.Context, unused []string) ([]opcache.Place, error)
+	Renewals(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error)
+	Room(ctx context.Context, unused []string) ([]restart.CacheFit, error)
 	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
 	Sweep(ctx context.Context) (opcache.SweepResult, error)
 	Invalidate(ctx context.Context) (opcache.InvalidateResult, error)
@@ -126,8 +127,8 @@ func stillUnsettled(plan, unsettled moves.Plan) moves.Plan {
 // connected is opcache.Caches as this package uses them.
 type connected struct {
 	*opcache.Caches
-	method  opcache.Method
-	restart opcache.RestartOptions
+	method  restart.Method
+	restart restart.RestartOptions
 }
 
 func (c connected) Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error) {
@@ -141,38 +142,50 @@ func (c connected) Observe(ctx context.Context, links []opcache.Link, addressing
 // observed is opcache.Switch as this package uses it.
 type observed struct {
 	*opcache.Switch
-	method opcache.Method
+	method restart.Method
 }
 
-func (o observed) Room(ctx context.Context, unused []string) ([]opcache.Place, error) {
-	return o.Switch.Room(ctx, unused, o.method)
+func (o observed) Room(ctx context.Context, unused []string) ([]restart.CacheFit, error) {
+	return restart.CheckFit(ctx, o.Switch, unused, o.method)
 }
 
-func (c connected) Rehearse(ctx context.Context, orders []opcache.Order) error {
-	return c.Caches.Rehearse(ctx, orders, c.options())
+func (c connected) Rehearse(ctx context.Context, orders []restart.Order) error {
+	return restart.CheckRestart(ctx, c.Caches, orders, c.options())
 }
 
-func (c connected) Expect(ctx context.Context, l opcache.Ledger, orders []opcache.Order) (func() error, error) {
-	return l.Expect(ctx, c.Caches, orders)
+func (c connected) Expect(ctx context.Context, l restart.RestartQueue, orders []restart.Order) (func() error, error) {
+	return l.Add(ctx, c.Caches, orders)
 }
 
-func (c connected) Restart(ctx context.Context, l opcache.Ledger, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
+func (c connected) Restart(ctx context.Context, l restart.RestartQueue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
 	options := c.options()
 	options.Unused, options.Moved, options.Switch = on.Unused, on.Moved, on.Switch
 	if on.Wait > 0 {
 		options.Wait = min(options.Wait, on.Wait)
 	}
-	return l.Carry(ctx, c.Caches, orders, options)
+	return l.Run(ctx, c.Caches, orders, options)
 }
 
-func (c connected) options() opcache.RestartOptions {
+func (c connected) options() restart.RestartOptions {
 	options := c.restart
 	options.Method = c.method
 	return options
 }
 
 // Keep adds how this server is configured to be restarted.
-func (c connected) Keep(ctx context.Context, u opcache.Upkeep) (opcache.UpkeepResult, error) {
+func (c connected) Keep(ctx context.Context, u restart.Maintenance) (restart.MaintenanceResult, error) {
 	u.Method, u.Restart = c.method, c.restart
-	return c.Caches.Keep(ctx, u)
+	return restart.RestartIfNeeded(ctx, c.Caches, u)
+}
+
+func (c connected) Preloads(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error) {
+	return restart.PreloadRenewals(ctx, c.Caches, sites)
+}
+
+func (c connected) EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error) {
+	return restart.EndWorkersOf(ctx, c.Caches, pools)
+}
+
+func (o observed) Renewals(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error) {
+	return restart.Renewals(ctx, o.Switch, sites)
 }

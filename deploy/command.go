@@ -14,6 +14,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php/webserver"
 
 	"github.com/rs/zerolog"
@@ -208,7 +209,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 		},
 		Reset: Reset(s.config.Reset), Rebuild: c.Bool("rebuild"), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
-		Thresholds:   opcache.ThresholdsOf(s.config.Thresholds),
+		Thresholds:   restart.ThresholdsOf(s.config.Thresholds),
 	}
 	s.deps = Deps{Connect: s.connect, Discover: webserver.Discover, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
 	if len(a.Pools) == 0 {
@@ -216,7 +217,7 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
-	s.options.App.AgentDir, s.options.App.AgentAt = opcache.AgentDir(s.config, a.Pools)
+	s.options.App.AgentDir, s.options.App.AgentAt = restart.AgentDir(s.config, a.Pools)
 	if s.options.App.Known, err = KnownLinks(s.config.StateDir, a.Name); err != nil {
 		return nil, err
 	}
@@ -260,7 +261,7 @@ func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") +
 
 // reach finds the PHPs inside of web servers itself.
 func (s *session) reach(ctx context.Context) (Caches, error) {
-	setup, err := opcache.FromConfig(s.config, KnownLinks)
+	setup, err := restart.FromConfig(s.config, KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +270,7 @@ func (s *session) reach(ctx context.Context) (Caches, error) {
 
 // connect reaches the pools that serve the application.
 func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) {
-	setup, err := opcache.FromConfig(s.config, KnownLinks)
+	setup, err := restart.FromConfig(s.config, KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +283,7 @@ func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) 
 
 // glance reaches them where that installs nothing.
 func (s *session) glance(ctx context.Context) (Caches, error) {
-	setup, err := opcache.FromConfig(s.config, KnownLinks)
+	setup, err := restart.FromConfig(s.config, KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -293,8 +294,8 @@ func (s *session) glance(ctx context.Context) (Caches, error) {
 	return s.connected(setup, caches), nil
 }
 
-func (s *session) connected(setup opcache.Setup, caches *opcache.Caches) Caches {
-	setup.Restart.Waiting = opcache.Announce(s.deps.Screen.Line)
+func (s *session) connected(setup restart.RestartSetup, caches *opcache.Caches) Caches {
+	setup.Restart.Waiting = restart.Announce(s.deps.Screen.Line)
 	return connected{caches, setup.Method, setup.Restart}
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // cross moves the links, and has those processes end that cannot follow them.
@@ -71,8 +71,8 @@ func (r *run) endWorkers(ctx context.Context, caches Caches, need renewals) erro
 }
 
 func (r *Report) ended(why []string) {
-	if r.Restart.Action == string(opcache.None) {
-		r.Restart.Action = string(opcache.EndWorkers)
+	if r.Restart.Action == string(restart.None) {
+		r.Restart.Action = string(restart.EndWorkers)
 	}
 	r.Restart.Reasons = append(r.Restart.Reasons, why...)
 }
@@ -99,7 +99,7 @@ func (r *run) crossBack(ctx context.Context, way change, need fit, relink func()
 
 // expectedRenewals are those of the interrupted deploy of the journal.
 func (r *run) expectedRenewals() (fit, error) {
-	pending, err := opcache.ReadPending(r.App.State)
+	pending, err := restart.ReadPending(r.App.State)
 	if err != nil {
 		return fit{}, err
 	}

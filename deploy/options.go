@@ -9,6 +9,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/restart"
 
 	"github.com/rs/zerolog"
 )
@@ -34,7 +35,7 @@ type Options struct {
 	Reset        Reset      // "" means ResetSmart
 	Rebuild      bool       // make a new release also where other instances are on one of the same commit
 	DryRun       bool
-	Thresholds   opcache.Thresholds
+	Thresholds   restart.Thresholds
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
 	Force        bool          // go on in spite of pinned workers (Run) or a bad mark (Rollback)
 	Command      string        // as typed: the lock names it

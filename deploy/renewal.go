@@ -12,6 +12,7 @@ import (
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // ErrRenewal: the switch needs new PHP processes, which cannot be had.
@@ -20,7 +21,7 @@ var ErrRenewal = errors.New("PHP-FPM cannot follow the switch")
 // renewals are what the switch needs beside the sweep and the invalidation: what
 // PHP-FPM remembers until its processes end.
 type renewals struct {
-	reloads []opcache.Order // of masters, in the same moment as the links move
+	reloads []restart.Order // of masters, in the same moment as the links move
 	workers []string        // addresses of the pools whose workers end right after that
 	why     []string        // in words
 }
@@ -56,9 +57,9 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 	}
 	for _, one := range all {
 		switch one.Action {
-		case opcache.ReloadFPM, opcache.ReloadApache:
+		case restart.ReloadFPM, restart.ReloadApache:
 			need.reloads = append(need.reloads, one.Order())
-		case opcache.EndWorkers:
+		case restart.EndWorkers:
 			need.workers = append(need.workers, one.Pools...)
 			need.why = append(need.why, one.Texts()...)
 		}
@@ -110,7 +111,7 @@ func rehearseRenewals(ctx context.Context, caches Caches, need renewals) error {
 		why = append(why, order.Decision.Texts()...)
 	}
 	err = fmt.Errorf("nothing was changed: %w: it has to reload with the switch, because %s: %w", ErrRenewal, strings.Join(why, "; "), err)
-	if errors.Is(err, opcache.ErrNotQuiet) {
+	if errors.Is(err, restart.ErrNotQuiet) {
 		return hint.With(err, "deploy again when nothing speaks against the reload")
 	}
 	return hint.With(err, "to do it by hand, move the links alone with --reset never, and restart PHP-FPM right after that")
@@ -137,7 +138,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 	for _, one := range all {
 		if one.Reloads() {
 			who := "PHP-FPM"
-			if one.Action == opcache.ReloadApache {
+			if one.Action == restart.ReloadApache {
 				who = "Apache"
 			}
 			reloads = true

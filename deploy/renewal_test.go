@@ -8,20 +8,20 @@ import (
 
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
-func renewal(action opcache.Action, figure string) opcache.Renewal {
-	return opcache.Renewal{Pools: []string{"unix:/run/a.sock"}, Decision: opcache.Decision{
-		Action: action, Reasons: []opcache.Reason{{Figure: figure, Crossed: true, Text: "it is remembered"}}}}
+func renewal(action restart.Action, figure string) restart.Renewal {
+	return restart.Renewal{Pools: []string{"unix:/run/a.sock"}, Decision: restart.Decision{
+		Action: action, Reasons: []restart.Reason{{Figure: figure, Crossed: true, Text: "it is remembered"}}}}
 }
 
-func preloadMoves() []opcache.Renewal {
-	return []opcache.Renewal{renewal(opcache.ReloadFPM, opcache.FigurePreloadMoves)}
+func preloadMoves() []restart.Renewal {
+	return []restart.Renewal{renewal(restart.ReloadFPM, restart.FigurePreloadMoves)}
 }
 
-func userINI() []opcache.Renewal {
-	return []opcache.Renewal{renewal(opcache.EndWorkers, opcache.FigureUserINI)}
+func userINI() []restart.Renewal {
+	return []restart.Renewal{renewal(restart.EndWorkers, restart.FigureUserINI)}
 }
 
 // The links move in the reload, which knows where the hot scripts will be.
@@ -70,7 +70,7 @@ func TestASwitchThatPHPCannotFollowChangesNothing(t *testing.T) {
 // What has begun with the switch is undone with it; the links go back also where
 // that fails.
 func TestRenewalsAreUndoneWithTheSwitch(t *testing.T) {
-	for at, renewals := range map[string][]opcache.Renewal{"restart": preloadMoves(), "sweep": preloadMoves(), "end": userINI(), "refused": preloadMoves()} {
+	for at, renewals := range map[string][]restart.Renewal{"restart": preloadMoves(), "sweep": preloadMoves(), "end": userINI(), "refused": preloadMoves()} {
 		app, places := tree(t)
 		caches := &fakeCaches{renewals: renewals, fails: map[string]error{at: errors.New("broken")}}
 		report, err := runWith(t, app, caches, nil)

@@ -5,6 +5,7 @@ import (
 
 	"relink/deploy/release"
 	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // restart decides whether the cache has to be restarted, and does it if it is
@@ -24,9 +25,9 @@ func (r *run) restart(caches Caches, rel release.Release) func(context.Context) 
 		}
 		// No earlier reading: the hit rate since would be that of the warm. What is
 		// preloaded was renewed with the switch.
-		upkeep := opcache.Upkeep{
+		upkeep := restart.Maintenance{
 			Thresholds: r.Thresholds, Release: r.App.releaseDir(rel.ID), Unused: unused,
-			Ledger: r.ledger(),
+			Queue: r.ledger(),
 		}
 		if r.Reset == ResetAlways {
 			upkeep.Always = "--reset always"
@@ -58,8 +59,8 @@ func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
 	return nil
 }
 
-func (r *Report) restarted(result opcache.UpkeepResult) {
-	if action := result.Action(); action != string(opcache.None) { // a restart that made room counts
+func (r *Report) restarted(result restart.MaintenanceResult) {
+	if action := result.Action(); action != string(restart.None) { // a restart that made room counts
 		r.Restart.Action = action
 	}
 	for _, one := range result.Decisions {

@@ -11,7 +11,7 @@ import (
 	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/ui"
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // ErrNoRoom: the caches would hold the new release only after a restart, which
@@ -21,12 +21,12 @@ var ErrNoRoom = errors.New("OPcache has no room for the new release")
 // fit tells what the new release needs beside the sweep and the invalidation.
 type fit struct {
 	renewals
-	instead  []opcache.Order // restarts for room that come right after the switch
+	instead  []restart.Order // restarts for room that come right after the switch
 	expected *expectation    // that all these are pending; nil: not yet, or there are none
 }
 
 // orders are all restarts that come with the switch.
-func (f fit) orders() []opcache.Order {
+func (f fit) orders() []restart.Order {
 	return slices.Concat(f.reloads, f.instead)
 }
 
@@ -85,14 +85,14 @@ func (r *run) room(seen change) step[fit] {
 
 // sortPlaces are the restarts for room: those to be done before the switch, and
 // those that have to come with it.
-func (r *run) sortPlaces(places []opcache.Place) (first, instead []opcache.Order) {
+func (r *run) sortPlaces(places []restart.CacheFit) (first, instead []restart.Order) {
 	for _, place := range places {
-		switch place.Room {
-		case opcache.RoomAfter:
+		switch place.Fit {
+		case restart.FitsAfterRestart:
 			first = append(first, place.Order())
-		case opcache.RoomInstead:
+		case restart.FitsAfterSwitch:
 			instead = append(instead, place.Order())
-		case opcache.RoomNone:
+		case restart.NoFit:
 			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
@@ -110,7 +110,7 @@ func describeRoom(first, instead int) string {
 }
 
 // makeRoom restarts caches while the old release is live everywhere.
-func (r *run) makeRoom(ctx context.Context, caches Caches, orders []opcache.Order, on Occasion) error {
+func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Order, on Occasion) error {
 	outcome, err := r.restartNow(ctx, caches, orders, on)
 	switch {
 	case len(outcome.Pending) > 0:
@@ -122,18 +122,18 @@ func (r *run) makeRoom(ctx context.Context, caches Caches, orders []opcache.Orde
 }
 
 // restartNow carries out restarts that are part of the deploy.
-func (r *run) restartNow(ctx context.Context, caches Caches, orders []opcache.Order, on Occasion) (opcache.Outcome, error) {
+func (r *run) restartNow(ctx context.Context, caches Caches, orders []restart.Order, on Occasion) (restart.Outcome, error) {
 	outcome, err := caches.Restart(ctx, r.ledger(), orders, on)
-	result := opcache.UpkeepResult{Outcome: outcome}
+	result := restart.MaintenanceResult{Outcome: outcome}
 	for _, order := range orders {
-		result.Decisions = append(result.Decisions, opcache.Decided{Pools: order.Pools, Decision: order.Decision})
+		result.Decisions = append(result.Decisions, restart.Decided{Pools: order.Pools, Decision: order.Decision})
 	}
 	r.report.restarted(result)
 	return outcome, err
 }
 
-func (r *run) ledger() opcache.Ledger {
-	return opcache.Ledger{Dir: r.App.State, By: r.journal.Holder.User}
+func (r *run) ledger() restart.RestartQueue {
+	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User}
 }
 
 // withoutRestart is an error unless the deploy is forced.
@@ -207,7 +207,7 @@ func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
 	return moved
 }
 
-func (r *Report) warmedBy(outcome opcache.Outcome) {
+func (r *Report) warmedBy(outcome restart.Outcome) {
 	for _, m := range outcome.Masters {
 		r.Warm.Scripts += m.Warm.Scripts
 		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
@@ -218,7 +218,7 @@ func (r *Report) warmedBy(outcome opcache.Outcome) {
 // renewLeft does the restarts that a deploy died before, while the keys of the
 // old release still serve: once those are gone, the new one runs uncached.
 func (r *run) renewLeft(ctx context.Context, seen change) error {
-	pending, err := opcache.ReadPending(r.App.State)
+	pending, err := restart.ReadPending(r.App.State)
 	if err != nil || len(pending) == 0 {
 		return err
 	}

@@ -10,19 +10,19 @@ import (
 	"time"
 
 	"relink/internal/exit"
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 func TestRoomIsMadeByARestart(t *testing.T) {
-	for room, want := range map[opcache.Room]struct {
+	for room, want := range map[restart.Fit]struct {
 		restarts int
 		moved    bool // the new release is warm after the restart
 		action   string
 	}{
-		opcache.RoomBeside:  {0, false, "none"},
-		opcache.RoomAfter:   {1, false, "fpm"},
-		opcache.RoomInstead: {1, true, "fpm"},
-		opcache.RoomNone:    {0, false, "none"},
+		restart.FitsNow:          {0, false, "none"},
+		restart.FitsAfterRestart: {1, false, "fpm"},
+		restart.FitsAfterSwitch:  {1, true, "fpm"},
+		restart.NoFit:            {0, false, "none"},
 	} {
 		app, _ := tree(t)
 		caches := fakeCaches{room: room}
@@ -39,7 +39,7 @@ func TestRoomIsMadeByARestart(t *testing.T) {
 				t.Errorf("%s: moved %v", room, on.Moved)
 			}
 		}
-		if warned := strings.Contains(strings.Join(report.Warnings, " "), "no room"); warned != (room == opcache.RoomNone) {
+		if warned := strings.Contains(strings.Join(report.Warnings, " "), "no room"); warned != (room == restart.NoFit) {
 			t.Errorf("%s: %q", room, report.Warnings)
 		}
 	}
@@ -47,9 +47,9 @@ func TestRoomIsMadeByARestart(t *testing.T) {
 
 func TestForcedWithoutRoom(t *testing.T) {
 	for _, caches := range []fakeCaches{
-		{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}},
-		{room: opcache.RoomAfter, fails: map[string]error{"refused": errors.New("not permitted")}},
-		{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}},
+		{room: restart.FitsAfterSwitch, fails: map[string]error{"quiet": restart.ErrNotQuiet}},
+		{room: restart.FitsAfterRestart, fails: map[string]error{"refused": errors.New("not permitted")}},
+		{room: restart.FitsAfterRestart, pending: []restart.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}},
 	} {
 		app, _ := tree(t)
 		report, err := runWith(t, app, &caches, func(o *Options, _ *Deps) { o.Force = true })
@@ -62,7 +62,7 @@ func TestForcedWithoutRoom(t *testing.T) {
 // The old release has no room beside what the restart has made warm.
 func TestUndoneWithoutRoom(t *testing.T) {
 	app, _ := tree(t)
-	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"invalidate": errors.New("broken")}}
+	caches := fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"invalidate": errors.New("broken")}}
 	report, err := runWith(t, app, &caches, nil)
 	if exit.Status(err) != exit.RolledBack || len(caches.restarts) != 2 {
 		t.Fatalf("%v, %d restarts", err, len(caches.restarts))
@@ -76,7 +76,7 @@ func TestUndoneWithoutRoom(t *testing.T) {
 // A restart that was noted as pending and never began is not done by others.
 func TestUndoneBeforeTheRestart(t *testing.T) {
 	app, _ := tree(t)
-	caches := fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"sweep": errors.New("broken")}}
+	caches := fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"sweep": errors.New("broken")}}
 	if _, err := runWith(t, app, &caches, nil); exit.Status(err) != exit.RolledBack || len(caches.restarts) != 0 || caches.takenBack != 1 {
 		t.Errorf("%v, %d restarts, taken back %d times", err, len(caches.restarts), caches.takenBack)
 	}
@@ -104,9 +104,9 @@ func TestRecoveredRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	pool := []string{"unix:/run/a.sock"}
-	if err := opcache.WritePending(app.State, []opcache.Pending{
-		{Pools: pool, Action: opcache.Reset, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true}}},
-		{Pools: []string{"unix:/elsewhere"}, Action: opcache.Reset, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true}}},
+	if err := restart.WritePending(app.State, []restart.Pending{
+		{Pools: pool, Action: restart.Reset, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true}}},
+		{Pools: []string{"unix:/elsewhere"}, Action: restart.Reset, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true}}},
 	}); err != nil {
 		t.Fatal(err)
 	}

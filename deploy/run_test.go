@@ -12,6 +12,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php"
 	"relink/php/probe"
 )
@@ -37,11 +38,11 @@ type fakeCaches struct {
 	watched [][]opcache.Link
 	retired []string
 
-	room      opcache.Room // of their one cache, where it is not beside
-	pending   []opcache.Pending
+	room      restart.Fit // of their one cache, where it is not beside
+	pending   []restart.Pending
 	restarts  []Occasion
 	takenBack int // of Expect
-	renewals  []opcache.Renewal
+	renewals  []restart.Renewal
 	ended     [][]string // pools whose workers were
 }
 
@@ -59,35 +60,35 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link, _ opcache.
 	c.watched = append(c.watched, links)
 	return c, c.fails["observe"]
 }
-func (c *fakeCaches) Keep(context.Context, opcache.Upkeep) (opcache.UpkeepResult, error) {
-	return opcache.UpkeepResult{}, c.fails["keep"]
+func (c *fakeCaches) Keep(context.Context, restart.Maintenance) (restart.MaintenanceResult, error) {
+	return restart.MaintenanceResult{}, c.fails["keep"]
 }
-func (c *fakeCaches) Expect(context.Context, opcache.Ledger, []opcache.Order) (func() error, error) {
+func (c *fakeCaches) Expect(context.Context, restart.RestartQueue, []restart.Order) (func() error, error) {
 	if err := c.fails["expect"]; err != nil {
 		return nil, err
 	}
 	return func() error { c.takenBack++; return nil }, nil
 }
-func (c *fakeCaches) Rehearse(context.Context, []opcache.Order) error { return c.fails["quiet"] }
-func (c *fakeCaches) Restart(ctx context.Context, _ opcache.Ledger, _ []opcache.Order, on Occasion) (opcache.Outcome, error) {
+func (c *fakeCaches) Rehearse(context.Context, []restart.Order) error { return c.fails["quiet"] }
+func (c *fakeCaches) Restart(ctx context.Context, _ restart.RestartQueue, _ []restart.Order, on Occasion) (restart.Outcome, error) {
 	c.restarts = append(c.restarts, on)
 	if on.Switch != nil {
 		if err := on.Switch(ctx); err != nil {
-			return opcache.Outcome{}, err
+			return restart.Outcome{}, err
 		}
 	}
-	done := opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}
+	done := restart.RestartResult{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}
 	if err := c.fails["refused"]; err != nil {
-		return opcache.Outcome{}, err
+		return restart.Outcome{}, err
 	}
-	return opcache.Outcome{RestartResult: done, Pending: c.pending}, c.once("restart")
+	return restart.Outcome{RestartResult: done, Pending: c.pending}, c.once("restart")
 }
-func (c *fakeCaches) Room(context.Context, []string) ([]opcache.Place, error) {
+func (c *fakeCaches) Room(context.Context, []string) ([]restart.CacheFit, error) {
 	if c.room == "" {
 		return nil, c.fails["room"]
 	}
-	return []opcache.Place{{Pools: []string{"unix:/run/a.sock"}, Room: c.room, Decision: opcache.Decision{
-		Action: opcache.ReloadFPM, Reasons: []opcache.Reason{{Figure: opcache.FigureRoom, Crossed: true, Text: "too small"}},
+	return []restart.CacheFit{{Pools: []string{"unix:/run/a.sock"}, Fit: c.room, Decision: restart.Decision{
+		Action: restart.ReloadFPM, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true, Text: "too small"}},
 	}}}, c.fails["room"]
 }
 func (c *fakeCaches) Except([]opcache.Worker)      {}
@@ -98,10 +99,10 @@ func (c *fakeCaches) Views() []php.PathMap { return nil }
 func (c *fakeCaches) Addressing(context.Context) (opcache.Addressing, error) {
 	return opcache.Keyed, c.fails["addressing"]
 }
-func (c *fakeCaches) Renewals(context.Context, []opcache.Link) ([]opcache.Renewal, error) {
+func (c *fakeCaches) Renewals(context.Context, []opcache.Link) ([]restart.Renewal, error) {
 	return c.renewals, c.fails["renewals"]
 }
-func (c *fakeCaches) Preloads(context.Context, []opcache.Link) ([]opcache.Renewal, error) {
+func (c *fakeCaches) Preloads(context.Context, []opcache.Link) ([]restart.Renewal, error) {
 	return c.renewals, c.fails["renewals"]
 }
 func (c *fakeCaches) EndWorkers(_ context.Context, pools []string) (ended, busy int, err error) {
@@ -168,12 +169,12 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"fetch":   {change: func(_ *Options, d *Deps) { d.Source = fakeSource{fails: broken} }, want: "stage: broken"},
 		"observe": {caches: fakeCaches{fails: map[string]error{"observe": broken}}, want: "observe: broken"},
 		"room":    {caches: fakeCaches{fails: map[string]error{"room": broken}}, want: "room: broken"},
-		"no room and never quiet": {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"quiet": opcache.ErrNotQuiet}},
+		"no room and never quiet": {caches: fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"quiet": restart.ErrNotQuiet}},
 			want: "quiet: OPcache has no room for the new release without a restart: not quiet"},
-		"no room and no restart":                {caches: fakeCaches{room: opcache.RoomAfter, pending: []opcache.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
-		"no room and a restart that is refused": {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
-		"no room and a restart that fails":      {caches: fakeCaches{room: opcache.RoomAfter, fails: map[string]error{"restart": broken}}, want: "room: "},
-		"no room and no state folder":           {caches: fakeCaches{room: opcache.RoomInstead, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
+		"no room and no restart":                {caches: fakeCaches{room: restart.FitsAfterRestart, pending: []restart.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
+		"no room and a restart that is refused": {caches: fakeCaches{room: restart.FitsAfterRestart, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
+		"no room and a restart that fails":      {caches: fakeCaches{room: restart.FitsAfterRestart, fails: map[string]error{"restart": broken}}, want: "room: "},
+		"no room and no state folder":           {caches: fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
 		"pools": {change: func(_ *Options, d *Deps) {
 			d.Connect = func(context.Context, opcache.Web) (Caches, error) { return nil, broken }
 		}, want: "preflight: broken"},

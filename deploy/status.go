@@ -12,6 +12,7 @@ import (
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // Status is where an application stands, as "relink status" shows it.
@@ -22,7 +23,7 @@ type Status struct {
 	Instances []InstanceStatus   `json:"instances"`
 	Releases  []ReleaseStatus    `json:"releases"`         // those that an instance is on, most used first
 	Pending   *PendingStatus     `json:"pending"`          // nil: no deploy is under way or unfinished
-	Restarts  []opcache.Pending  `json:"pending_restarts"` // of caches, put off until it is quiet
+	Restarts  []restart.Pending  `json:"pending_restarts"` // of caches, put off until it is quiet
 	Locked    *lock.Holder       `json:"locked"`           // nil: nobody deploys now
 	Cache     string             `json:"cache"`            // why OPcache's figures are missing; "" when they are there
 	Notes     []string           `json:"notes"`            // what could not be read of the web servers, and why
@@ -108,11 +109,11 @@ func (s *Status) addUnfinished(app App) error {
 	if left != nil {
 		s.Pending = &PendingStatus{Operation: left.Operation, Release: left.Release, Phase: left.Phase, Since: left.Started, Stale: left.Stale}
 	}
-	pending, err := opcache.ReadPending(app.State)
+	pending, err := restart.ReadPending(app.State)
 	if err != nil {
 		return err
 	}
-	s.Restarts = append([]opcache.Pending{}, pending...)
+	s.Restarts = append([]restart.Pending{}, pending...)
 	if lock.Held(app.lockFile()) != nil {
 		holder := lock.ReadHolder(app.lockFile())
 		s.Locked = &holder

@@ -38,12 +38,12 @@ func (a Addressing) Reuses() bool { return a == Resolved || a == Revalidated }
 // Addressing is what the pools' settings tell of how scripts are named to them:
 // Revalidated or Keyed. That it is Resolved only the web server can prove.
 func (c *Caches) Addressing(ctx context.Context) (Addressing, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	found := Revalidated
-	err := c.eachPool(ctx, func(ctx context.Context, p *pool) error {
-		configuration, err := p.agent.Configuration(ctx)
+	err := c.eachPool(ctx, func(ctx context.Context, p *Pool) error {
+		configuration, err := p.Agent.Configuration(ctx)
 		if err == nil && !configuration.RevalidatePath {
 			mu.Lock()
 			defer mu.Unlock()

@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"os"
 	"slices"
 
 	"relink/php"
@@ -11,7 +12,7 @@ import (
 // of server, the same start of its OPcache, and the same parent, each as far as it
 // is known.
 func (c *Caches) Has(a probe.Answer) bool {
-	return slices.ContainsFunc(c.pools(), func(p *pool) bool { return p.answered(a) })
+	return slices.ContainsFunc(c.pools(), func(p *Pool) bool { return p.answered(a) })
 }
 
 // ToHost is the script that answered a probe, as the host sees it. The pools of
@@ -23,7 +24,7 @@ func (c *Caches) ToHost(a probe.Answer) string {
 		if !p.answered(a) {
 			continue
 		}
-		if host = p.agent.Pool().PathMap.ToHost(a.File); exists(host) {
+		if host = p.Agent.Pool().PathMap.ToHost(a.File); Exists(host) {
 			break
 		}
 	}
@@ -33,7 +34,7 @@ func (c *Caches) ToHost(a probe.Answer) string {
 // Views are those of the pools that see paths otherwise than this machine does.
 func (c *Caches) Views() []php.PathMap {
 	var views []php.PathMap
-	for _, one := range c.caches {
+	for _, one := range c.Spaces {
 		if view := one.paths(); len(view) > 0 {
 			views = append(views, view)
 		}
@@ -41,7 +42,7 @@ func (c *Caches) Views() []php.PathMap {
 	return views
 }
 
-func (p *pool) answered(a probe.Answer) bool {
+func (p *Pool) answered(a probe.Answer) bool {
 	return SamePHP(a, php.Status{Worker: p.worker, Statistics: php.Statistics{StartTime: p.cacheStart}})
 }
 
@@ -57,4 +58,9 @@ func SamePHP(a probe.Answer, s php.Status) bool {
 		return false
 	}
 	return s.Worker.ParentPID == 0 || a.ParentPID == 0 || a.ParentPID == s.Worker.ParentPID
+}
+
+func Exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

@@ -24,26 +24,26 @@ var ErrNoPool = errors.New("no PHP-FPM pool")
 
 // Caches are the OPcaches behind a set of pools: one for each FPM master.
 type Caches struct {
-	options Options
-	caches  []*cache
+	Options Options
+	Spaces  []*KeySpace
 }
 
 // cache is one OPcache with all the pools that share it. Any of them can be
 // asked about the cache; each has workers of its own.
-type cache struct {
-	pools []*pool
+type KeySpace struct {
+	Pools []*Pool
 }
 
-func (c *cache) name() string           { return c.pools[0].address() }
-func (c *cache) ofApache() bool         { return c.pools[0].inWebServer() }
-func (c *cache) agent() *php.Agent      { return c.pools[0].agent }
-func (c *cache) paths() php.PathMap     { return c.agent().Pool().PathMap }
-func (c *cache) toPool(p string) string { return c.paths().ToPool(p) }
-func (c *cache) toHost(p string) string { return c.paths().ToHost(p) }
+func (c *KeySpace) name() string           { return c.Pools[0].Address() }
+func (c *KeySpace) OfApache() bool         { return c.Pools[0].InWebServer() }
+func (c *KeySpace) Agent() *php.Agent      { return c.Pools[0].Agent }
+func (c *KeySpace) paths() php.PathMap     { return c.Agent().Pool().PathMap }
+func (c *KeySpace) ToPool(p string) string { return c.paths().ToPool(p) }
+func (c *KeySpace) ToHost(p string) string { return c.paths().ToHost(p) }
 
 // pool is one FastCGI address and the workers behind it.
-type pool struct {
-	agent      *php.Agent // which goes through a door where FastCGI brings no answer
+type Pool struct {
+	Agent      *php.Agent // which goes through a door where FastCGI brings no answer
 	direct     *php.Agent // by FastCGI only
 	doors      *doors     // nil: there are none
 	master     int        // pid of the FPM master, or of Apache, where this host can see it, else 0
@@ -51,15 +51,15 @@ type pool struct {
 	worker     php.Worker // that answered first
 
 	mu    sync.Mutex
-	last  []process    // the last listing of its workers
+	last  []Process    // the last listing of its workers
 	blind bool         // the pool has no status page
 	leads map[int]bool // which of the doors lead to it, as far as they have answered
 }
 
-func (p *pool) address() string { return p.agent.Pool().String() }
+func (p *Pool) Address() string { return p.Agent.Pool().String() }
 
 // inWebServer tells whether only the web server leads to it (mod_php).
-func (p *pool) inWebServer() bool { return p.agent.Pool().InWebServer() }
+func (p *Pool) InWebServer() bool { return p.Agent.Pool().InWebServer() }
 
 // Connect calls every pool, checks that the agent runs there and that OPcache
 // is on, and groups the pools by the cache that they share. Through the doors
@@ -68,34 +68,34 @@ func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.
 	if len(pools) == 0 {
 		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
 	}
-	c := &Caches{options: o}
-	reached := make([]*pool, len(pools))
+	c := &Caches{Options: o}
+	reached := make([]*Pool, len(pools))
 	ways := newDoors(through)
 	errs := make([]error, len(pools))
 	var all sync.WaitGroup
 	for i, p := range pools {
-		all.Go(func() { reached[i], errs[i] = reach(ctx, p, ways, c.options) })
+		all.Go(func() { reached[i], errs[i] = reach(ctx, p, ways, c.Options) })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	c.caches = groupByMaster(reached)
+	c.Spaces = groupByMaster(reached)
 	return c, nil
 }
 
-func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*pool, error) {
+func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*Pool, error) {
 	agent, err := php.NewAgent(p)
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", p, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
 	defer cancel()
-	one := &pool{agent: agent, direct: agent, blind: p.StatusPath == ""}
-	if ways != nil && !one.inWebServer() {
-		one.doors, one.agent = ways, agent.WithDetour(one)
+	one := &Pool{Agent: agent, direct: agent, blind: p.StatusPath == ""}
+	if ways != nil && !one.InWebServer() {
+		one.doors, one.Agent = ways, agent.WithDetour(one)
 	}
-	status, err := one.agent.Status(ctx)
+	status, err := one.Agent.Status(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", p, explainHang(err))
 	}
@@ -104,13 +104,13 @@ func reach(ctx context.Context, p php.Pool, ways *doors, o Options) (*pool, erro
 }
 
 // learn notes which process and which cache answered.
-func (p *pool) learn(ctx context.Context, status php.Status) {
+func (p *Pool) learn(ctx context.Context, status php.Status) {
 	p.worker, p.cacheStart = status.Worker, status.Statistics.StartTime
-	p.master = masterBehind(ctx, p.agent.Pool(), p.worker)
+	p.master = MasterBehind(ctx, p.Agent.Pool(), p.worker)
 }
 
 // masterBehind is the process whose children the workers of a pool are, or 0.
-func masterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
+func MasterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
 	if pool.InWebServer() {
 		return apache.ParentOf(ctx, w.PID, w.ParentPID)
 	}
@@ -151,37 +151,37 @@ func masterOf(ctx context.Context, w php.Worker) int {
 // other. Pools that see the files under other paths have keys of their own, and
 // so have those in another root where opcache.validate_root tells roots apart
 // (zend_accel_hash.c: each key's hash is mixed with the root's inode).
-func groupByMaster(pools []*pool) []*cache {
-	var caches []*cache
+func groupByMaster(pools []*Pool) []*KeySpace {
+	var caches []*KeySpace
 	for _, p := range pools {
-		i := slices.IndexFunc(caches, func(c *cache) bool {
-			return c.sameMemory(p) && c.sameRoot(p) && slices.Equal(c.paths(), p.agent.Pool().PathMap)
+		i := slices.IndexFunc(caches, func(c *KeySpace) bool {
+			return c.sameMemory(p) && c.sameRoot(p) && slices.Equal(c.paths(), p.Agent.Pool().PathMap)
 		})
 		if i >= 0 {
-			caches[i].pools = append(caches[i].pools, p)
+			caches[i].Pools = append(caches[i].Pools, p)
 		} else {
-			caches = append(caches, &cache{pools: []*pool{p}})
+			caches = append(caches, &KeySpace{Pools: []*Pool{p}})
 		}
 	}
 	return caches
 }
 
 // sameMemory tells whether a pool surely has the memory of this cache.
-func (c *cache) sameMemory(p *pool) bool {
-	first := c.pools[0]
+func (c *KeySpace) sameMemory(p *Pool) bool {
+	first := c.Pools[0]
 	return p.master != 0 && p.master == first.master && p.cacheStart.Equal(first.cacheStart)
 }
 
-func (c *cache) sameRoot(p *pool) bool {
-	return c.pools[0].worker.Root == p.worker.Root && p.worker.Root != php.UnknownRoot
+func (c *KeySpace) sameRoot(p *Pool) bool {
+	return c.Pools[0].worker.Root == p.worker.Root && p.worker.Root != php.UnknownRoot
 }
 
 // distinct lists one cache for each memory, for figures that shall not be
 // counted twice.
-func (c *Caches) distinct() []*cache {
-	var out []*cache
-	for _, one := range c.caches {
-		if !slices.ContainsFunc(out, func(o *cache) bool { return o.sameMemory(one.pools[0]) }) {
+func (c *Caches) Firsts() []*KeySpace {
+	var out []*KeySpace
+	for _, one := range c.Spaces {
+		if !slices.ContainsFunc(out, func(o *KeySpace) bool { return o.sameMemory(one.Pools[0]) }) {
 			out = append(out, one)
 		}
 	}
@@ -192,29 +192,29 @@ func (c *Caches) distinct() []*cache {
 func (c *Caches) Threaded() []string {
 	var all []string
 	for _, p := range c.pools() {
-		if p.agent.Pool().Threads {
-			all = append(all, p.address())
+		if p.Agent.Pool().Threads {
+			all = append(all, p.Address())
 		}
 	}
 	return all
 }
 
 // pools lists every pool of every cache.
-func (c *Caches) pools() []*pool {
-	var all []*pool
-	for _, one := range c.caches {
-		all = append(all, one.pools...)
+func (c *Caches) pools() []*Pool {
+	var all []*Pool
+	for _, one := range c.Spaces {
+		all = append(all, one.Pools...)
 	}
 	return all
 }
 
 // eachPool runs f for all pools at the same time and awaits them.
-func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *pool) error) error {
+func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *Pool) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range c.pools() {
 		group.Go(func() error {
 			if err := f(ctx, p); err != nil {
-				return fmt.Errorf("pool %s: %w", p.address(), err)
+				return fmt.Errorf("pool %s: %w", p.Address(), err)
 			}
 			return nil
 		})
@@ -223,11 +223,11 @@ func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *pool) er
 }
 
 // eachCache runs f for all caches at the same time and awaits them.
-func (c *Caches) eachCache(ctx context.Context, f func(ctx context.Context, i int, one *cache) error) error {
-	return each(ctx, c.caches, f)
+func (c *Caches) EachCache(ctx context.Context, f func(ctx context.Context, i int, one *KeySpace) error) error {
+	return Each(ctx, c.Spaces, f)
 }
 
-func each(ctx context.Context, caches []*cache, f func(ctx context.Context, i int, one *cache) error) error {
+func Each(ctx context.Context, caches []*KeySpace, f func(ctx context.Context, i int, one *KeySpace) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, one := range caches {
 		group.Go(func() error {

@@ -82,7 +82,7 @@ func (d *doors) forget(i int) {
 
 // leading lists the doors that lead to the pool. Where some are known, those that
 // have not answered are asked again only for more.
-func (p *pool) leading(ctx context.Context, more bool) []probe.Door {
+func (p *Pool) leading(ctx context.Context, more bool) []probe.Door {
 	if p.doors == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (p *pool) leading(ctx context.Context, more bool) []probe.Door {
 }
 
 // follow finds out where the doors lead of which that is not known yet.
-func (p *pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
+func (p *Pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
 	leads := map[int]bool{}
 	maps.Copy(leads, known)
 	for i, answer := range p.doors.ask(ctx) {
@@ -123,7 +123,7 @@ func (p *pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
 }
 
 // Door is one that leads to the pool, for the pool's agent.
-func (p *pool) Door(ctx context.Context) (probe.Door, error) {
+func (p *Pool) Door(ctx context.Context) (probe.Door, error) {
 	if ways := p.leading(ctx, false); len(ways) > 0 {
 		return ways[0], nil
 	}
@@ -133,7 +133,7 @@ func (p *pool) Door(ctx context.Context) (probe.Door, error) {
 // Own tells whether who answered through a door is a worker of the pool. The socket
 // that it holds proves it. A caller who may not see that has to know the worker from
 // a listing. A pool in a container has pids that mean nothing here, and no door.
-func (p *pool) Own(ctx context.Context, w php.Worker) bool {
+func (p *Pool) Own(ctx context.Context, w php.Worker) bool {
 	if w.SAPI != fpmSAPI {
 		return false
 	}
@@ -141,10 +141,10 @@ func (p *pool) Own(ctx context.Context, w php.Worker) bool {
 	if err == nil && w.ParentPID != 0 && w.ParentPID != parent {
 		return false
 	}
-	if takes, err := fpm.Takes(w.PID, p.agent.Pool().Address); err == nil {
+	if takes, err := fpm.Takes(w.PID, p.Agent.Pool().Address); err == nil {
 		return takes
 	}
-	listed := slices.ContainsFunc(p.lastListing(), func(known process) bool { return known.pid == w.PID })
+	listed := slices.ContainsFunc(p.LastListing(), func(known Process) bool { return known.Pid == w.PID })
 	return listed && p.master != 0 && (w.ParentPID == p.master || parent == p.master)
 }
 

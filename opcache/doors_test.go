@@ -14,6 +14,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/sandbox"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php/probe"
 )
 
@@ -185,7 +186,7 @@ func TestRestartThroughConfiguredDoors(t *testing.T) {
 	caches, err := setup.Connect(p.ctx, nil, opcache.Web{})
 	p.must(err)
 	before := p.usage(caches)
-	p.restart(caches, now(opcache.MethodOPcache))
+	p.restart(caches, now(restart.MethodOPcache))
 	if after := p.usage(caches); after.Restarts != before.Restarts+1 {
 		t.Errorf("%d restarts, then %d", before.Restarts, after.Restarts)
 	}

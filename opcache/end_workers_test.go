@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // What workers remember goes with them; a request in flight ends as it would, and
@@ -18,7 +19,7 @@ func TestWorkersEndWithTheirRequest(t *testing.T) {
 	usage, err := caches.Usage(f.ctx)
 	f.must(err)
 	slow := f.beginSlow("club1")
-	ended, busy, err := caches.EndWorkers(f.ctx, usage[0].Pools)
+	ended, busy, err := restart.EndWorkersOf(f.ctx, caches, usage[0].Pools)
 	f.must(err)
 	if ended+busy != len(before) || busy == 0 {
 		t.Errorf("%d of %d ended, %d busy", ended, len(before), busy)

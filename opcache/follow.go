@@ -12,7 +12,7 @@ const linksMost = 40
 // follow resolves an absolute path as it will be once the links at the places in
 // moved lead elsewhere, and tells which of them it passes. What does not exist is
 // left as it is spelled.
-func follow(path string, moved map[string]string) (real string, passed []string) {
+func Follow(path string, moved map[string]string) (real string, passed []string) {
 	at, rest := "/", strings.Split(filepath.Clean(path), "/")
 	for links := 0; len(rest) > 0; {
 		name := rest[0]

@@ -11,8 +11,8 @@ import (
 func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]Footprint, error) {
 	out := make(map[string]Footprint, len(folders))
 	var mu sync.Mutex
-	err := each(ctx, c.distinct(), func(ctx context.Context, _ int, one *cache) error {
-		held, _, err := c.holdings(ctx, one, folders)
+	err := Each(ctx, c.Firsts(), func(ctx context.Context, _ int, one *KeySpace) error {
+		held, _, err := c.Holdings(ctx, one, folders)
 		if err != nil {
 			return err
 		}
@@ -27,14 +27,14 @@ func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]F
 }
 
 // holdings adds up what one cache holds of folders, as the host sees them, and of all.
-func (c *Caches) holdings(ctx context.Context, one *cache, folders []string) (each []php.Holding, all php.Holding, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+func (c *Caches) Holdings(ctx context.Context, one *KeySpace, folders []string) (each []php.Holding, all php.Holding, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
 	seen := make([]string, len(folders))
 	for i, folder := range folders {
-		seen[i] = one.toPool(folder)
+		seen[i] = one.ToPool(folder)
 	}
-	return one.agent().Holdings(ctx, seen)
+	return one.Agent().Holdings(ctx, seen)
 }
 
 func footprintOf(h php.Holding) Footprint {

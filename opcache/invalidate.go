@@ -20,10 +20,10 @@ import (
 // and it must not be used again: the caller sees to that.
 func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 	result := InvalidateResult{Last: time.Now()}
-	err := s.endLeft(ctx, func(one *cache, answer php.BelowResult) {
+	err := s.endLeft(ctx, func(one *KeySpace, answer php.BelowResult) {
 		result.Invalidated += answer.Invalidated
 		for _, path := range answer.Failed {
-			result.Failed = append(result.Failed, FailedScript{Path: one.toHost(path), Reason: "opcache_invalidate() refused it"})
+			result.Failed = append(result.Failed, FailedScript{Path: one.ToHost(path), Reason: "opcache_invalidate() refused it"})
 		}
 		if answer.Last.After(result.Last) {
 			result.Last = answer.Last
@@ -34,19 +34,19 @@ func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 
 // endLeft invalidates, in every cache, what is live below the releases that links
 // have left. add is called for one cache at a time.
-func (s *Switch) endLeft(ctx context.Context, add func(*cache, php.BelowResult)) error {
-	if s.addressing.Reuses() {
+func (s *Switch) endLeft(ctx context.Context, add func(*KeySpace, php.BelowResult)) error {
+	if s.Addressing.Reuses() {
 		return nil
 	}
 	var mu sync.Mutex
-	return s.caches.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
+	return s.Caches.EachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		folders := s.left(one)
 		if len(folders) == 0 {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
+		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
 		defer cancel()
-		answer, err := one.agent().InvalidateBelow(ctx, folders)
+		answer, err := one.Agent().InvalidateBelow(ctx, folders)
 		mu.Lock()
 		defer mu.Unlock()
 		add(one, answer)
@@ -57,6 +57,6 @@ func (s *Switch) endLeft(ctx context.Context, add func(*cache, php.BelowResult))
 // regained takes back what the releases that were left have got again: a worker
 // that was busy at the sweep, or a request from before, compiles it.
 func (s *Switch) regained(ctx context.Context) (n int, err error) {
-	err = s.endLeft(ctx, func(_ *cache, answer php.BelowResult) { n += answer.Invalidated })
+	err = s.endLeft(ctx, func(_ *KeySpace, answer php.BelowResult) { n += answer.Invalidated })
 	return n, err
 }

@@ -40,8 +40,8 @@ func (r *round) mayKnock() bool { return r.pool.doors != nil && r.knock.fruitles
 
 // worthKnocking is how many calls through doors may reach missing workers now: none
 // as long as FastCGI reaches them.
-func (r *round) worthKnocking(ctx context.Context, missing []process, again bool) int {
-	held := slices.ContainsFunc(missing, func(w process) bool { return w.state == fcgi.StateReadingHeaders })
+func (r *round) worthKnocking(ctx context.Context, missing []Process, again bool) int {
+	held := slices.ContainsFunc(missing, func(w Process) bool { return w.State == fcgi.StateReadingHeaders })
 	if r.pool.doors == nil || !again && !held {
 		return 0
 	}
@@ -78,7 +78,7 @@ func (r *round) knockAt(n int) {
 
 // knockAt has the worker that a door leads to drop its realpath cache. One of another
 // pool is not taken for it.
-func (p *pool) knockAt(ctx context.Context, door probe.Door, hold time.Duration) (php.Worker, error) {
+func (p *Pool) knockAt(ctx context.Context, door probe.Door, hold time.Duration) (php.Worker, error) {
 	worker, err := p.direct.ThroughDoor(door).SweepAndHold(ctx, hold)
 	if err == nil && !p.Own(ctx, worker) {
 		err = errElsewhere

@@ -11,59 +11,65 @@ import (
 // are called in the order Observe, Room, Warm, (the links move), Sweep,
 // Invalidate, Settle, Retire.
 type Switch struct {
-	caches     *Caches
-	links      []Link
-	addressing Addressing // the weakest that serves one of the links
-	pinned     map[*pool]map[int]bool
-	views      []*view  // one for each cache
-	places     []Place  // nil before Room
-	emptied    []string // addresses of the pools whose cache starts empty with the switch
+	Caches     *Caches
+	Links      []Link
+	Addressing Addressing // the weakest that serves one of the links
+	pinned     map[*Pool]map[int]bool
+	Views      []*View     // one for each cache
+	Full       []FullCache // caches that Warm leaves out
+	Emptied    []string    // addresses of the pools whose cache starts empty with the switch
 	settled    bool
 }
 
+// FullCache is a cache that does not take the new release beside the old one.
+type FullCache struct {
+	Pools []string
+	Why   string
+}
+
 // view is what one cache holds of the old targets.
-type view struct {
-	cache *cache
-	hot   map[string][]php.Script // live scripts by old release, as the host sees it
+type View struct {
+	Space *KeySpace
+	Hot   map[string][]php.Script // live scripts by old release, as the host sees it
 }
 
 // Observe notes what is live of the old targets before anything moves: the hot set.
 func (c *Caches) Observe(ctx context.Context, links []Link, addressing Addressing) (*Switch, error) {
-	s := &Switch{caches: c, links: links, addressing: addressing, pinned: map[*pool]map[int]bool{}, views: make([]*view, len(c.caches))}
-	err := c.eachCache(ctx, func(ctx context.Context, i int, one *cache) (err error) {
-		s.views[i], err = s.view(ctx, one)
+	s := &Switch{Caches: c, Links: links, Addressing: addressing, pinned: map[*Pool]map[int]bool{}, Views: make([]*View, len(c.Spaces))}
+	err := c.EachCache(ctx, func(ctx context.Context, i int, one *KeySpace) (err error) {
+		s.Views[i], err = s.view(ctx, one)
 		return err
 	})
 	return s, err
 }
 
-func (s *Switch) view(ctx context.Context, one *cache) (*view, error) {
-	v := &view{cache: one, hot: map[string][]php.Script{}}
-	ctx, cancel := context.WithTimeout(ctx, s.caches.options.CallTimeout)
+func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
+	v := &View{Space: one, Hot: map[string][]php.Script{}}
+	ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
 	defer cancel()
-	for release := range s.oldReleases() {
-		scripts, err := s.caches.hotScripts(ctx, one, release)
+	for release := range s.OldReleases() {
+		scripts, err := s.Caches.HotScripts(ctx, one, release)
 		if err != nil {
 			return nil, err
 		}
-		v.hot[release] = scripts
+		v.Hot[release] = scripts
 	}
 	return v, nil
 }
 
 // hotScripts lists the live scripts of a release.
-func (c *Caches) hotScripts(ctx context.Context, one *cache, release string) ([]php.Script, error) {
-	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(release)})
+func (c *Caches) HotScripts(ctx context.Context, one *KeySpace, release string) ([]php.Script, error) {
+	scripts, err := one.Agent().Scripts(ctx, []string{one.ToPool(release)})
 	return slices.DeleteFunc(scripts, func(sc php.Script) bool { return !sc.Live }), err
 }
 
 // oldReleases lists the releases that links move away from, and whether others
 // still use them.
-func (s *Switch) oldReleases() map[string]bool {
+func (s *Switch) OldReleases() map[string]bool {
 	releases := map[string]bool{}
-	for _, l := range s.links {
-		if l.moves() {
-			releases[l.fromRelease()] = releases[l.fromRelease()] || l.Shared
+	for _, l := range s.Links {
+		if l.Moves() {
+			releases[l.OldRelease()] = releases[l.OldRelease()] || l.Shared
 		}
 	}
 	return releases
@@ -71,13 +77,13 @@ func (s *Switch) oldReleases() map[string]bool {
 
 // idle tells that there are links, and that none of them comes from anywhere: of
 // new links no worker and no cache knows anything.
-func (s *Switch) idle() bool { return len(s.links) > 0 && len(s.oldReleases()) == 0 }
+func (s *Switch) idle() bool { return len(s.Links) > 0 && len(s.OldReleases()) == 0 }
 
 // left lists the releases that links move away from, as a cache's pools see them.
-func (s *Switch) left(one *cache) []string {
+func (s *Switch) left(one *KeySpace) []string {
 	var folders []string
-	for release := range s.oldReleases() {
-		folders = append(folders, one.toPool(release))
+	for release := range s.OldReleases() {
+		folders = append(folders, one.ToPool(release))
 	}
 	return folders
 }

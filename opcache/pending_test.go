@@ -10,50 +10,51 @@ import (
 	"time"
 
 	"relink/opcache"
+	"relink/opcache/restart"
 
 	"github.com/gofrs/flock"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-func order(pool string) []opcache.Order {
-	return []opcache.Order{{Pools: []string{pool}, Decision: opcache.Decision{Action: opcache.Reset,
-		Reasons: []opcache.Reason{{Figure: opcache.FigureFree, Crossed: true, Text: "1.0 MB free"}}}}}
+func order(pool string) []restart.Order {
+	return []restart.Order{{Pools: []string{pool}, Decision: restart.Decision{Action: restart.Reset,
+		Reasons: []restart.Reason{{Figure: restart.FigureFree, Crossed: true, Text: "1.0 MB free"}}}}}
 }
 
 func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir(), By: "alice"}
+	ledger := restart.RestartQueue{Dir: t.TempDir(), By: "alice"}
 	c := f.connect(opcache.Options{})
 	orders := order(f.server.Pool("").Address)
 	slow := f.beginSlow("club1")
-	o := now(opcache.MethodAuto)
+	o := now(restart.MethodAuto)
 	o.Quiet = time.Millisecond
 	for try := 1; try <= 2; try++ {
-		out, err := ledger.Carry(f.ctx, c, orders, o)
+		out, err := ledger.Run(f.ctx, c, orders, o)
 		f.must(err)
 		if len(out.Pending) != 1 || out.Pending[0].Tries != try || len(out.Masters) != 0 || !strings.Contains(out.Pending[0].Last, "slow.php") {
 			t.Errorf("try %d: %+v", try, out)
 		}
 	}
-	out, err := ledger.Finish(f.ctx, c, o)
+	out, err := ledger.Resume(f.ctx, c, o)
 	f.must(err)
-	pending, err := opcache.ReadPending(ledger.Dir)
+	pending, err := restart.ReadPending(ledger.Dir)
 	f.must(err)
 	if len(pending) != 1 || pending[0].Tries != 3 || pending[0].Reasons[0].Text != "1.0 MB free" || len(out.Pending) != 1 {
 		t.Errorf("%+v, file %+v", out, pending)
 	}
 	slow.end(f)
 	o.Quiet = time.Second
-	out, err = ledger.Finish(f.ctx, f.connect(opcache.Options{}), o) // another process
+	out, err = ledger.Resume(f.ctx, f.connect(opcache.Options{}), o) // another process
 	f.must(err)
-	history, err := opcache.ReadHistory(ledger.Dir)
+	history, err := restart.ReadHistory(ledger.Dir)
 	f.must(err)
-	if len(out.Masters) != 1 || len(history) != 1 || !history[0].Done() || history[0].By != "alice" || history[0].Reasons[0].Figure != opcache.FigureFree {
+	if len(out.Masters) != 1 || len(history) != 1 || !history[0].Done() || history[0].By != "alice" || history[0].Reasons[0].Figure != restart.FigureFree {
 		t.Errorf("%+v, history %+v", out, history)
 	}
 	f.wantNothingPending(ledger)
-	if len(opcache.Of(history, orders[0].Pools)) != 1 || len(opcache.Of(history, []string{"unix:/other"})) != 0 {
+	if len(restart.Of(history, orders[0].Pools)) != 1 || len(restart.Of(history, []string{"unix:/other"})) != 0 {
 		t.Errorf("%+v", history)
 	}
 }
@@ -61,32 +62,32 @@ func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 // A command that fails has restarted nothing: the restart is still wanted.
 func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := restart.RestartQueue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	pool := f.server.Pool("").Address
-	o := now(opcache.MethodFPM)
+	o := now(restart.MethodFPM)
 	o.Commands = map[string][]string{pool: {"/bin/false"}}
-	out, err := ledger.Carry(f.ctx, c, order(pool), o)
+	out, err := ledger.Run(f.ctx, c, order(pool), o)
 	if err == nil || len(out.Masters) != 1 || out.Masters[0].Proven {
 		t.Errorf("%v: %+v", err, out)
 	}
 	for try := 2; try <= 3; try++ {
-		if _, err = ledger.Finish(f.ctx, c, o); err == nil {
+		if _, err = ledger.Resume(f.ctx, c, o); err == nil {
 			t.Error("the command did not fail")
 		}
-		pending, err := opcache.ReadPending(ledger.Dir)
+		pending, err := restart.ReadPending(ledger.Dir)
 		f.must(err)
 		if len(pending) != 1 || pending[0].Tries != try || !strings.Contains(pending[0].Last, "/bin/false") {
 			t.Errorf("%+v", pending)
 		}
 	}
-	history, err := opcache.ReadHistory(ledger.Dir)
+	history, err := restart.ReadHistory(ledger.Dir)
 	f.must(err)
 	if len(history) != 1 || history[0].Done() {
 		t.Errorf("one failure is told once: %+v", history)
 	}
 	o.Commands = nil
-	out, err = ledger.Finish(f.ctx, f.connect(opcache.Options{}), o)
+	out, err = ledger.Resume(f.ctx, f.connect(opcache.Options{}), o)
 	if err != nil || len(out.Masters) != 1 || !out.Masters[0].Proven {
 		t.Errorf("%v: %+v", err, out)
 	}
@@ -95,22 +96,22 @@ func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 
 func TestExpectedRestartsAreTakenBack(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := restart.RestartQueue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	usage := f.usage(c)
-	other := opcache.Pending{Pools: []string{"unix:/other"}, Action: opcache.Reset}
-	earlier := opcache.Pending{Pools: usage.Pools, Action: opcache.Reset, Last: "earlier", Started: usage.Started, Restarts: usage.Restarts}
-	for name, before := range map[string][]opcache.Pending{"nothing": {other}, "an earlier one": {other, earlier}} {
-		f.must(opcache.WritePending(ledger.Dir, before))
-		unexpect, err := ledger.Expect(f.ctx, c, order(usage.Pools[0]))
+	other := restart.Pending{Pools: []string{"unix:/other"}, Action: restart.Reset}
+	earlier := restart.Pending{Pools: usage.Pools, Action: restart.Reset, Last: "earlier", Started: usage.Started, Restarts: usage.Restarts}
+	for name, before := range map[string][]restart.Pending{"nothing": {other}, "an earlier one": {other, earlier}} {
+		f.must(restart.WritePending(ledger.Dir, before))
+		unexpect, err := ledger.Add(f.ctx, c, order(usage.Pools[0]))
 		f.must(err)
-		noted, err := opcache.ReadPending(ledger.Dir)
+		noted, err := restart.ReadPending(ledger.Dir)
 		f.must(err)
 		if len(noted) != 2 || noted[1].Reasons[0].Text != "1.0 MB free" || !noted[1].StillWanted([]opcache.Usage{usage}) || noted[0].StillWanted([]opcache.Usage{usage}) {
 			t.Errorf("%s: %+v", name, noted)
 		}
 		f.must(unexpect())
-		after, err := opcache.ReadPending(ledger.Dir)
+		after, err := restart.ReadPending(ledger.Dir)
 		f.must(err)
 		if len(after) != len(before) || after[len(after)-1].Last != before[len(before)-1].Last {
 			t.Errorf("%s: %+v", name, after)
@@ -122,31 +123,31 @@ func TestExpectedRestartsAreTakenBack(t *testing.T) {
 	}
 }
 
-func (f *farm) wantNothingPending(l opcache.Ledger) {
+func (f *farm) wantNothingPending(l restart.RestartQueue) {
 	f.t.Helper()
-	pending, err := opcache.ReadPending(l.Dir)
+	pending, err := restart.ReadPending(l.Dir)
 	if err != nil || len(pending) != 0 {
 		f.t.Errorf("%+v %v", pending, err)
 	}
-	if _, err := os.Stat(filepath.Join(l.Dir, opcache.PendingFile)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(l.Dir, restart.PendingFile)); !errors.Is(err, os.ErrNotExist) {
 		f.t.Error("the file is left: ", err)
 	}
 }
 
 func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := restart.RestartQueue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	slow := f.beginSlow("club1")
-	o := now(opcache.MethodAuto)
+	o := now(restart.MethodAuto)
 	o.Quiet = time.Millisecond
-	_, err := ledger.Carry(f.ctx, c, order(f.server.Pool("").Address), o)
+	_, err := ledger.Run(f.ctx, c, order(f.server.Pool("").Address), o)
 	f.must(err)
 	slow.end(f)
-	_, err = c.Restart(f.ctx, opcache.RestartOptions{Method: opcache.MethodOPcache, WhenQuiet: true, Quiet: time.Second, Wait: 10 * time.Second}) // somebody else
+	_, err = restart.Now(f.ctx, c, restart.RestartOptions{Method: restart.MethodOPcache, WhenQuiet: true, Quiet: time.Second, Wait: 10 * time.Second}) // somebody else
 	f.must(err)
 	before, workers := f.usage(c), f.workers()
-	out, err := ledger.Finish(f.ctx, c, o)
+	out, err := ledger.Resume(f.ctx, c, o)
 	f.must(err)
 	if len(out.Notes) != 1 || !strings.Contains(out.Notes[0], "not needed any more") {
 		t.Errorf("%+v", out)
@@ -157,29 +158,29 @@ func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 
 func TestOnlyOneRestartsAtATime(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
+	ledger := restart.RestartQueue{Dir: t.TempDir()}
 	other := flock.New(filepath.Join(ledger.Dir, "restart.lock"))
 	if got, err := other.TryLock(); !got || err != nil {
 		t.Fatal(got, err)
 	}
 	defer other.Unlock()
-	_, err := ledger.Carry(f.ctx, f.connect(opcache.Options{}), order(f.server.Pool("").Address), now(opcache.MethodAuto))
-	if !errors.Is(err, opcache.ErrRestarting) {
+	_, err := ledger.Run(f.ctx, f.connect(opcache.Options{}), order(f.server.Pool("").Address), now(restart.MethodAuto))
+	if !errors.Is(err, restart.ErrRestarting) {
 		t.Error(err)
 	}
 }
 
 func TestPendingOfOtherPoolsStays(t *testing.T) {
 	f := restartFarm(t)
-	ledger := opcache.Ledger{Dir: t.TempDir()}
-	f.must(opcache.WritePending(ledger.Dir, []opcache.Pending{{Pools: []string{"unix:/other.sock"}, Action: opcache.Reset}}))
-	out, err := ledger.Finish(f.ctx, f.connect(opcache.Options{}), now(opcache.MethodAuto))
+	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	f.must(restart.WritePending(ledger.Dir, []restart.Pending{{Pools: []string{"unix:/other.sock"}, Action: restart.Reset}}))
+	out, err := ledger.Resume(f.ctx, f.connect(opcache.Options{}), now(restart.MethodAuto))
 	f.must(err)
-	pending, err := opcache.ReadPending(ledger.Dir)
+	pending, err := restart.ReadPending(ledger.Dir)
 	f.must(err)
 	if len(pending) != 1 || len(out.Masters)+len(out.Notes) != 0 {
 		t.Errorf("%+v, file %+v", out, pending)
 	}
-	f.must(opcache.ClearPending(ledger.Dir, []string{"unix:/other.sock"}))
+	f.must(restart.ClearPending(ledger.Dir, []string{"unix:/other.sock"}))
 	f.wantNothingPending(ledger)
 }

@@ -27,17 +27,17 @@ const (
 // by FastCGI nor through a door. It is asked before anything moves; where nothing is
 // pinned it costs one call for each worker.
 func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var pinned []Worker
-	err := c.eachPool(ctx, func(ctx context.Context, p *pool) error {
-		if p.inWebServer() {
+	err := c.eachPool(ctx, func(ctx context.Context, p *Pool) error {
+		if p.InWebServer() {
 			return nil // a client's connection holds a process of Apache for MaxKeepAliveRequests or KeepAliveTimeout, never for good
 		}
 		began := time.Now()
 		r := round{pool: p}
-		r.leave = func(w process) bool {
+		r.leave = func(w Process) bool {
 			return inLongRequest(w) || time.Since(began) > pinnedWait && r.calledEnough()
 		}
 		out, err := r.run(ctx)
@@ -45,7 +45,7 @@ func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 		defer mu.Unlock()
 		for _, w := range out.missing {
 			if !inLongRequest(w) && (r.calledEnough() || isHeld(w)) {
-				pinned = append(pinned, w.worker(p.address()))
+				pinned = append(pinned, w.worker(p.Address()))
 			}
 		}
 		return err
@@ -58,12 +58,12 @@ func (r *round) calledEnough() bool {
 	return r.answered >= pinnedCalls*len(r.alive) || r.knock.fruitless >= pinnedCalls
 }
 
-func inLongRequest(w process) bool {
-	return w.state == fcgi.StateRunning && w.busy > longRequest
+func inLongRequest(w Process) bool {
+	return w.State == fcgi.StateRunning && w.Busy > longRequest
 }
 
 // isHeld tells whether a worker has a connection without a request on it, for longer
 // than it takes to send one.
-func isHeld(w process) bool {
-	return w.state == fcgi.StateReadingHeaders && w.busy > longRequest
+func isHeld(w Process) bool {
+	return w.State == fcgi.StateReadingHeaders && w.Busy > longRequest
 }

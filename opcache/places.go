@@ -8,31 +8,31 @@ import (
 )
 
 // standing is where a link leads at this moment.
-type standing struct {
+type LinkState struct {
 	Site
-	place string // where the link really lies
-	real  string // real folder that it leads to; "" where there is no link, or nothing behind it
+	Place string // where the link really lies
+	Real  string // real folder that it leads to; "" where there is no link, or nothing behind it
 }
 
 // within tells whether the link leads to the folder, or to one inside it.
-func (s standing) within(folder string) bool { return links.Within(s.real, folder) }
+func (s LinkState) Within(folder string) bool { return links.Within(s.Real, folder) }
 
-func stand(site Site) standing {
-	s := standing{Site: site, place: links.Place(site.Path)}
-	if state, err := links.Read(s.place); err == nil && state.Kind == links.Good {
-		s.real = state.Real
+func ReadLink(site Site) LinkState {
+	s := LinkState{Site: site, Place: links.Place(site.Path)}
+	if state, err := links.Read(s.Place); err == nil && state.Kind == links.Good {
+		s.Real = state.Real
 	}
 	return s
 }
 
 // standings looks at the sites, and at all other links that may keep a release of
 // these folders in use, which are named by their paths.
-func standings(sites []Site, known []string, releases ...string) []standing {
-	var all []standing
+func ScanLinks(sites []Site, known []string, releases ...string) []LinkState {
+	var all []LinkState
 	seen := map[string]bool{}
 	add := func(site Site) {
-		if s := stand(site); !seen[s.place] {
-			seen[s.place] = true
+		if s := ReadLink(site); !seen[s.Place] {
+			seen[s.Place] = true
 			all = append(all, s)
 		}
 	}
@@ -57,9 +57,9 @@ func inUse(sites []Site, known []string, releases string) links.InUse {
 	return use
 }
 
-func (a App) inUse() links.InUse { return inUse(a.Sites, a.Known, a.Releases) }
+func (a App) InUse() links.InUse { return inUse(a.Sites, a.Known, a.Releases) }
 
-func names(all []standing) []string {
+func Names(all []LinkState) []string {
 	out := make([]string, len(all))
 	for i, s := range all {
 		out[i] = s.Name

@@ -29,12 +29,12 @@ const (
 // ones; but only the pids that come back count. A worker that a connection of
 // the web server pins is reached through that web server, if at all.
 type round struct {
-	pool     *pool
+	pool     *Pool
 	except   map[int]bool       // never waited for: workers that are out of reach
-	leave    func(process) bool // a missing worker that is not waited for; nil: none
+	leave    func(Process) bool // a missing worker that is not waited for; nil: none
 	progress func(done, total int)
 
-	alive map[int]process // the workers of the first listing that still live
+	alive map[int]Process // the workers of the first listing that still live
 	swept map[int]bool
 	calls *calls
 	knock knocking
@@ -45,7 +45,7 @@ type round struct {
 // outcome is what a round came to.
 type outcome struct {
 	swept    int
-	missing  []process
+	missing  []Process
 	unproven bool
 }
 
@@ -55,7 +55,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 	r.swept, r.calls = map[int]bool{}, newCalls(ctx)
 	defer r.calls.end()
 	type listing struct {
-		workers []process
+		workers []Process
 		err     error
 	}
 	listed := make(chan listing, 1)
@@ -63,7 +63,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		workers, err := r.pool.look(ctx)
 		listed <- listing{workers, err}
 	}()
-	_, sweepErr := r.burst(ctx, max(len(r.pool.lastListing()), 1), 0)
+	_, sweepErr := r.burst(ctx, max(len(r.pool.LastListing()), 1), 0)
 	first := <-listed
 	r.track(first.workers)
 	switch err := first.err; {
@@ -73,7 +73,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		return outcome{}, err
 	case err != nil:
 		// Every worker is busy, so that nobody answers for the pool.
-		r.track(r.pool.lastListing())
+		r.track(r.pool.LastListing())
 	}
 	if len(r.alive) == 0 && first.err != nil {
 		return outcome{swept: len(r.swept), unproven: true}, nil
@@ -99,7 +99,7 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 				return outcome{}, err
 			}
 		}
-		wait(ctx, pause)
+		Wait(ctx, pause)
 		pause = min(2*pause, lastPause)
 		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
 			return outcome{}, err
@@ -107,11 +107,11 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 	}
 }
 
-func (r *round) track(workers []process) {
-	r.alive = make(map[int]process, len(workers))
+func (r *round) track(workers []Process) {
+	r.alive = make(map[int]Process, len(workers))
 	for _, w := range workers {
-		if !r.except[w.pid] {
-			r.alive[w.pid] = w
+		if !r.except[w.Pid] {
+			r.alive[w.Pid] = w
 		}
 	}
 }
@@ -178,13 +178,13 @@ func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err 
 // waiting tells whether answers are to be expected: by FastCGI none, where it has
 // brought none for long.
 func (r *round) waiting() bool {
-	return r.calls.through > 0 || r.calls.direct > 0 && !r.pool.agent.Detoured()
+	return r.calls.through > 0 || r.calls.direct > 0 && !r.pool.Agent.Detoured()
 }
 
 // begin adds calls by FastCGI up to n. Those of before that still wait stand in the
 // queue of a pool that takes none; further ones would only make it longer.
 func (r *round) begin(n int) {
-	if r.pool.agent.Detoured() {
+	if r.pool.Agent.Detoured() {
 		n = min(n, 1)
 	}
 	for range n - r.calls.direct {
@@ -213,9 +213,9 @@ func (r *round) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := make(map[int]process, len(workers))
+	now := make(map[int]Process, len(workers))
 	for _, w := range workers {
-		now[w.pid] = w
+		now[w.Pid] = w
 	}
 	for pid, before := range r.alive {
 		if later, lives := now[pid]; lives && before.same(later) {
@@ -227,8 +227,8 @@ func (r *round) refresh(ctx context.Context) error {
 	return nil
 }
 
-func (r *round) missing() []process {
-	var missing []process
+func (r *round) missing() []Process {
+	var missing []Process
 	for pid, w := range r.alive {
 		if !r.swept[pid] {
 			missing = append(missing, w)
@@ -237,7 +237,7 @@ func (r *round) missing() []process {
 	return missing
 }
 
-func (r *round) mayLeave(missing []process) bool {
+func (r *round) mayLeave(missing []Process) bool {
 	if r.leave == nil {
 		return false
 	}
@@ -254,10 +254,10 @@ func (r *round) mayLeave(missing []process) bool {
 // ago is, for most requests are short. After a burst that brought nothing a call
 // for every worker goes once around all that are idle: with fewer, the calls
 // and the listing between them could go past the same worker again and again.
-func (r *round) worthCalling(missing []process, again bool) int {
+func (r *round) worthCalling(missing []Process, again bool) int {
 	n := 0
 	for _, w := range missing {
-		if w.state != fcgi.StateRunning || w.busy < lastPause {
+		if w.State != fcgi.StateRunning || w.Busy < lastPause {
 			n++
 		}
 	}
@@ -267,14 +267,14 @@ func (r *round) worthCalling(missing []process, again bool) int {
 	return n
 }
 
-func (r *round) report(missing []process) {
+func (r *round) report(missing []Process) {
 	if r.progress != nil {
 		r.progress(len(r.alive)-len(missing), len(r.alive))
 	}
 }
 
 // wait pauses for d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+func Wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -11,6 +11,7 @@ import (
 
 	"relink/internal/sandbox"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php/apache"
 	"relink/php/probe"
 )
@@ -61,7 +62,7 @@ func (f apacheFarm) reach() *opcache.Caches {
 	return caches
 }
 
-func (f apacheFarm) now(method opcache.Method) opcache.RestartOptions {
+func (f apacheFarm) now(method restart.Method) restart.RestartOptions {
 	o := now(method)
 	o.Apache = f.control
 	return o
@@ -103,15 +104,15 @@ func TestRestartOfCacheInApache(t *testing.T) {
 	f.heat("index.php", "page.php")
 	c := f.reach()
 	before := f.usage(c)
-	got := f.restart(c, f.now(opcache.MethodAuto))
-	if got.Action != opcache.ReloadApache || !got.Proven || got.Warm.Scripts < 3 || got.PID == 0 {
+	got := f.restart(c, f.now(restart.MethodAuto))
+	if got.Action != restart.ReloadApache || !got.Proven || got.Warm.Scripts < 3 || got.PID == 0 {
 		t.Errorf("%+v", got)
 	}
 	if after := f.usage(c); after.Started.Before(before.Started) || !after.Apache || after.Restarts != 0 {
 		t.Errorf("%+v became %+v", before, after)
 	}
 	f.expect("club1", "index.php", "v1")
-	if got := f.restart(c, f.now(opcache.MethodOPcache)); got.Action != opcache.Reset || got.After.Restarts != 1 {
+	if got := f.restart(c, f.now(restart.MethodOPcache)); got.Action != restart.Reset || got.After.Restarts != 1 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -121,15 +122,15 @@ func TestRestartOfAnotherApache(t *testing.T) {
 	f, g := newApacheFarm(t), newApacheFarm(t)
 	c, other := f.reach(), g.reach()
 	before, theirs := f.usage(c), f.usage(other)
-	o := f.now(opcache.MethodApache)
+	o := f.now(restart.MethodApache)
 	o.Apache = g.control
-	_, err := c.Restart(f.ctx, o)
+	_, err := restart.Now(f.ctx, c, o)
 	f.wantRefused(err, apache.ErrOther, "apache.control", "--method opcache")
 	if f.usage(c).Started != before.Started || f.usage(other).Started != theirs.Started {
 		t.Error("something was restarted")
 	}
-	o.Method = opcache.MethodAuto
-	if got := f.restart(c, o); got.Action != opcache.Reset || !strings.Contains(strings.Join(got.Notes, ""), "another Apache") {
+	o.Method = restart.MethodAuto
+	if got := f.restart(c, o); got.Action != restart.Reset || !strings.Contains(strings.Join(got.Notes, ""), "another Apache") {
 		t.Errorf("%+v", got)
 	}
 	if f.usage(other).Started != theirs.Started {
@@ -150,12 +151,12 @@ func TestRestartOfApacheWaitsForQuiet(t *testing.T) {
 		body <- text
 	}()
 	f.awaitAge(time.Second)
-	for _, method := range []opcache.Method{opcache.MethodApache, opcache.MethodOPcache} {
-		_, err := c.Restart(f.ctx, f.now(method))
-		f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php", "--when-quiet")
+	for _, method := range []restart.Method{restart.MethodApache, restart.MethodOPcache} {
+		_, err := restart.Now(f.ctx, c, f.now(method))
+		f.wantRefused(err, restart.ErrNotQuiet, "GET /slow.php", "--when-quiet")
 	}
 	waiting := make(chan error, 1)
-	o := f.now(opcache.MethodAuto)
+	o := f.now(restart.MethodAuto)
 	o.WhenQuiet, o.Wait = true, time.Minute
 	o.Waiting = func(why error) {
 		select {
@@ -165,10 +166,10 @@ func TestRestartOfApacheWaitsForQuiet(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := c.Restart(f.ctx, o)
+		_, err := restart.Now(f.ctx, c, o)
 		done <- err
 	}()
-	f.wantRefused(<-waiting, opcache.ErrNotQuiet, "slow.php")
+	f.wantRefused(<-waiting, restart.ErrNotQuiet, "slow.php")
 	f.must(os.WriteFile(until, nil, 0o644))
 	if text := <-body; !strings.Contains(text, "slow v1") {
 		t.Errorf("the request in flight got %q", text)
@@ -199,12 +200,12 @@ func TestRestartOfApacheWithoutServerStatus(t *testing.T) {
 	f, g := newApacheFarm(t), newApacheFarm(t)
 	c := f.reach()
 	for _, page := range []string{"http://127.0.0.1:9/server-status", g.server.URL() + "/server-status", f.server.URL() + "/none"} {
-		o := f.now(opcache.MethodApache)
+		o := f.now(restart.MethodApache)
 		o.ApacheStatus, o.WhenQuiet, o.Wait = page, true, time.Hour // waiting would not help
-		_, err := c.Restart(f.ctx, o)
-		f.wantRefused(err, opcache.ErrQuietUnknown, "a2enmod status", "--force")
+		_, err := restart.Now(f.ctx, c, o)
+		f.wantRefused(err, restart.ErrQuietUnknown, "a2enmod status", "--force")
 		o.Force = true
-		if got := f.restart(c, o); got.Action != opcache.ReloadApache || len(got.Notes) == 0 {
+		if got := f.restart(c, o); got.Action != restart.ReloadApache || len(got.Notes) == 0 {
 			t.Errorf("%+v", got)
 		}
 	}

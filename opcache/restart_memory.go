@@ -12,21 +12,21 @@ import (
 )
 
 // resetPoll is how often a scheduled reset is looked after.
-const resetPoll = 20 * time.Millisecond
+const ResetPoll = 20 * time.Millisecond
 
 // memory is one OPcache with all that share it, under whatever paths.
-type memory struct {
-	caches []*cache
+type Cache struct {
+	Spaces []*KeySpace
 }
 
 // memories lists the distinct memories of the caches.
-func (c *Caches) memories() []*memory {
-	var all []*memory
-	for _, first := range c.distinct() {
-		m := &memory{}
-		for _, one := range c.caches {
-			if one == first || first.sameMemory(one.pools[0]) {
-				m.caches = append(m.caches, one)
+func (c *Caches) Distinct() []*Cache {
+	var all []*Cache
+	for _, first := range c.Firsts() {
+		m := &Cache{}
+		for _, one := range c.Spaces {
+			if one == first || first.sameMemory(one.Pools[0]) {
+				m.Spaces = append(m.Spaces, one)
 			}
 		}
 		all = append(all, m)
@@ -34,61 +34,61 @@ func (c *Caches) memories() []*memory {
 	return all
 }
 
-func (m *memory) name() string { return m.caches[0].name() }
+func (m *Cache) Name() string { return m.Spaces[0].name() }
 
 // ofApache tells whether the cache is part of Apache (mod_php).
-func (m *memory) ofApache() bool { return m.caches[0].ofApache() }
+func (m *Cache) OfApache() bool { return m.Spaces[0].OfApache() }
 
 // master is the pid of the FPM master, or of Apache, 0 where this machine does not show it.
-func (m *memory) master() int { return m.caches[0].pools[0].master }
+func (m *Cache) Master() int { return m.Spaces[0].Pools[0].master }
 
-func (m *memory) pools() []*pool {
-	var all []*pool
-	for _, one := range m.caches {
-		all = append(all, one.pools...)
+func (m *Cache) Pools() []*Pool {
+	var all []*Pool
+	for _, one := range m.Spaces {
+		all = append(all, one.Pools...)
 	}
 	return all
 }
 
-func (m *memory) addresses() []string {
+func (m *Cache) Addresses() []string {
 	var all []string
-	for _, one := range m.caches {
+	for _, one := range m.Spaces {
 		all = append(all, one.addresses()...)
 	}
 	return all
 }
 
-func (m *memory) status(ctx context.Context, limit time.Duration) (php.Status, error) {
+func (m *Cache) Status(ctx context.Context, limit time.Duration) (php.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return m.caches[0].agent().Status(ctx)
+	return m.Spaces[0].Agent().Status(ctx)
 }
 
 // find gives the FPM master as php knows it; the zero Master where it is not shown,
 // or there is none.
-func (m *memory) find(ctx context.Context) (fpm.Master, error) {
-	if m.master() == 0 || m.ofApache() {
+func (m *Cache) Find(ctx context.Context) (fpm.Master, error) {
+	if m.Master() == 0 || m.OfApache() {
 		return fpm.Master{}, nil
 	}
 	masters, err := fpm.Masters(ctx)
 	if err != nil {
 		return fpm.Master{}, err
 	}
-	i := slices.IndexFunc(masters, func(one fpm.Master) bool { return one.PID == m.master() })
+	i := slices.IndexFunc(masters, func(one fpm.Master) bool { return one.PID == m.Master() })
 	if i < 0 {
-		return fpm.Master{}, fmt.Errorf("FPM master %d has ended since its pools were asked", m.master())
+		return fpm.Master{}, fmt.Errorf("FPM master %d has ended since its pools were asked", m.Master())
 	}
 	return masters[i], nil
 }
 
 // renew learns the new start of the cache and the new workers and master.
-func (m *memory) renew(ctx context.Context, limit time.Duration) error {
+func (m *Cache) RefreshPIDs(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for _, p := range m.pools() {
-		status, err := p.agent.Status(ctx)
+	for _, p := range m.Pools() {
+		status, err := p.Agent.Status(ctx)
 		if err != nil {
-			return fmt.Errorf("pool %s: %w", p.address(), err)
+			return fmt.Errorf("pool %s: %w", p.Address(), err)
 		}
 		p.learn(ctx, status)
 		if _, err := p.look(ctx); err != nil {
@@ -102,22 +102,27 @@ func (m *memory) renew(ctx context.Context, limit time.Duration) error {
 // opcache_reset() itself only schedules (ZendAccelerator.c,
 // zend_accel_schedule_restart), and the counters grow when it happens. One that
 // is pending for another reason is as good.
-func (c *cache) reset(ctx context.Context) error {
-	before, err := c.agent().Status(ctx)
+func (c *KeySpace) Reset(ctx context.Context) error {
+	before, err := c.Agent().Status(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := c.agent().Reset(ctx); err != nil {
+	if _, err := c.Agent().Reset(ctx); err != nil {
 		return err
 	}
 	for {
-		now, err := c.agent().Status(ctx)
+		now, err := c.Agent().Status(ctx)
 		if err == nil && !now.RestartPending && !now.RestartInProgress && restarts(now.Statistics) > restarts(before.Statistics) {
 			return nil
 		}
-		if wait(ctx, resetPoll); ctx.Err() != nil {
+		if Wait(ctx, ResetPoll); ctx.Err() != nil {
 			return hint.With(fmt.Errorf("the reset is scheduled but has not happened: %w", ctx.Err()),
 				"wait for the requests in flight to end: OPcache restarts when no worker is inside a request, and caches nothing new until then")
 		}
 	}
 }
+
+// wanted tells whether the cache is that of one of the pools; none: of any.
+func (m *Cache) Wanted(pools []string) bool { return len(pools) == 0 || m.WantedBy(pools) }
+
+func (m *Cache) WantedBy(pools []string) bool { return SamePools(m.Addresses(), pools) }

@@ -9,11 +9,12 @@ import (
 	"relink/internal/hint"
 	"relink/internal/sandbox"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php/fpm"
 )
 
 func TestRestartWaitsForQuiet(t *testing.T) {
-	for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+	for _, method := range []restart.Method{restart.MethodOPcache, restart.MethodFPM} {
 		t.Run(string(method), func(t *testing.T) {
 			f := restartFarm(t)
 			c := f.connect(opcache.Options{})
@@ -28,9 +29,9 @@ func TestRestartWaitsForQuiet(t *testing.T) {
 				default:
 				}
 			}
-			done := make(chan opcache.MasterRestart, 1)
+			done := make(chan restart.MasterRestart, 1)
 			go func() {
-				result, err := c.Restart(f.ctx, o)
+				result, err := restart.Now(f.ctx, c, o)
 				if err != nil || len(result.Masters) != 1 {
 					t.Error(result, err)
 					close(done)
@@ -40,7 +41,7 @@ func TestRestartWaitsForQuiet(t *testing.T) {
 			}()
 			select {
 			case why := <-waiting:
-				f.wantRefused(why, opcache.ErrNotQuiet, "GET /slow.php")
+				f.wantRefused(why, restart.ErrNotQuiet, "GET /slow.php")
 			case <-f.ctx.Done():
 				t.Fatal("nothing was waited for")
 			}
@@ -60,17 +61,17 @@ func TestRestartRefusedWhileARequestRuns(t *testing.T) {
 	c := f.connect(opcache.Options{})
 	before, workers := f.usage(c), f.workers()
 	slow := f.beginSlow("club1")
-	o := now(opcache.MethodOPcache)
+	o := now(restart.MethodOPcache)
 	o.Quiet = time.Millisecond
-	_, err := c.Restart(f.ctx, o)
-	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php", "--when-quiet", "--force")
+	_, err := restart.Now(f.ctx, c, o)
+	f.wantRefused(err, restart.ErrNotQuiet, "GET /slow.php", "--when-quiet", "--force")
 	o.WhenQuiet, o.Wait = true, 300*time.Millisecond
-	_, err = c.Restart(f.ctx, o)
-	f.wantRefused(err, opcache.ErrNotQuiet, "GET /slow.php")
+	_, err = restart.Now(f.ctx, c, o)
+	f.wantRefused(err, restart.ErrNotQuiet, "GET /slow.php")
 	f.wantNoRestart(c, before, workers)
 
 	o.Force, o.Limit = true, time.Second
-	_, err = c.Restart(f.ctx, o) // OPcache itself waits for the request
+	_, err = restart.Now(f.ctx, c, o) // OPcache itself waits for the request
 	if err == nil || !strings.Contains(err.Error(), "scheduled but has not happened") || len(hint.Of(err)) == 0 {
 		t.Error(err)
 	}
@@ -83,11 +84,11 @@ func TestHeldWorkerIsNotQuietForFPM(t *testing.T) {
 	f := newFarm(t, farmOptions{Options: sandbox.Options{EnableReuse: true, Masters: []sandbox.Master{fpmMaster("php")}}})
 	c := f.connect(opcache.Options{})
 	f.get("club1", "index.php")
-	o := now(opcache.MethodFPM)
+	o := now(restart.MethodFPM)
 	o.Quiet = time.Millisecond
-	_, err := c.Restart(f.ctx, o)
-	f.wantRefused(err, opcache.ErrNotQuiet, "held by a connection without a request", "enablereuse=on")
-	o.Method = opcache.MethodOPcache
+	_, err := restart.Now(f.ctx, c, o)
+	f.wantRefused(err, restart.ErrNotQuiet, "held by a connection without a request", "enablereuse=on")
+	o.Method = restart.MethodOPcache
 	f.restart(c, o)
 }
 
@@ -106,15 +107,15 @@ func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
 			f.must(err)
 			before, workers := f.usage(c), f.workers()
 			address := f.server.Pool(blind.Name).Address
-			for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+			for _, method := range []restart.Method{restart.MethodOPcache, restart.MethodFPM} {
 				o := now(method)
 				o.WhenQuiet, o.Wait = true, time.Hour // waiting would not help
-				_, err = c.Restart(f.ctx, o)
-				f.wantRefused(err, opcache.ErrQuietUnknown, address, "pm.status_path = /fpm-status", "--force")
-				f.wantRefused(err, opcache.ErrNotQuiet)
+				_, err = restart.Now(f.ctx, c, o)
+				f.wantRefused(err, restart.ErrQuietUnknown, address, "pm.status_path = /fpm-status", "--force")
+				f.wantRefused(err, restart.ErrNotQuiet)
 			}
 			f.wantNoRestart(c, before, workers)
-			o := now(opcache.MethodAuto)
+			o := now(restart.MethodAuto)
 			o.Force = true
 			if got := f.restart(c, o); len(got.Notes) != 1 || !strings.Contains(got.Notes[0], address) {
 				t.Errorf("%+v", got)
@@ -128,28 +129,28 @@ func TestRehearsal(t *testing.T) {
 	kills := sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}
 	for name, tt := range map[string]struct {
 		master sandbox.Master
-		method opcache.Method
+		method restart.Method
 		want   error
 	}{
-		"nothing speaks against a reload":    {fpmMaster("php"), opcache.MethodFPM, nil},
-		"nor against a reset":                {fpmMaster("php"), opcache.MethodOPcache, nil},
-		"a reload kills requests":            {kills, opcache.MethodFPM, fpm.ErrKillsRequests},
-		"a reset in place of such a reload":  {kills, opcache.MethodAuto, nil},
-		"a request runs, and is waited for":  {fpmMaster("php"), opcache.MethodAuto, opcache.ErrNotQuiet},
-		"also before a reset in its place":   {kills, opcache.MethodAuto, opcache.ErrNotQuiet},
-		"a refused reload waits for nothing": {kills, opcache.MethodFPM, fpm.ErrKillsRequests},
+		"nothing speaks against a reload":    {fpmMaster("php"), restart.MethodFPM, nil},
+		"nor against a reset":                {fpmMaster("php"), restart.MethodOPcache, nil},
+		"a reload kills requests":            {kills, restart.MethodFPM, fpm.ErrKillsRequests},
+		"a reset in place of such a reload":  {kills, restart.MethodAuto, nil},
+		"a request runs, and is waited for":  {fpmMaster("php"), restart.MethodAuto, restart.ErrNotQuiet},
+		"also before a reset in its place":   {kills, restart.MethodAuto, restart.ErrNotQuiet},
+		"a refused reload waits for nothing": {kills, restart.MethodFPM, fpm.ErrKillsRequests},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := restartFarm(t, tt.master)
 			c := f.connect(opcache.Options{})
 			before, workers := f.usage(c), f.workers()
 			o := now(tt.method)
-			if tt.want == opcache.ErrNotQuiet {
+			if tt.want == restart.ErrNotQuiet {
 				slow := f.beginSlow("club1")
 				defer slow.end(f)
 				o.WhenQuiet, o.Wait, o.Quiet = true, 100*time.Millisecond, time.Millisecond
 			}
-			err := c.Rehearse(f.ctx, order(f.server.Pool("").Address), o)
+			err := restart.CheckRestart(f.ctx, c, order(f.server.Pool("").Address), o)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}

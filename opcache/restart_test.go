@@ -13,6 +13,7 @@ import (
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php/fpm"
 )
 
@@ -33,13 +34,13 @@ func restartFarm(t *testing.T, masters ...sandbox.Master) *farm {
 }
 
 // now asks for a restart that does not wait, unless the request says otherwise.
-func now(method opcache.Method) opcache.RestartOptions {
-	return opcache.RestartOptions{Method: method, Quiet: 200 * time.Millisecond, Limit: 20 * time.Second, Warm: true}
+func now(method restart.Method) restart.RestartOptions {
+	return restart.RestartOptions{Method: method, Quiet: 200 * time.Millisecond, Limit: 20 * time.Second, Warm: true}
 }
 
-func (f *farm) restart(c *opcache.Caches, o opcache.RestartOptions) opcache.MasterRestart {
+func (f *farm) restart(c *opcache.Caches, o restart.RestartOptions) restart.MasterRestart {
 	f.t.Helper()
-	result, err := c.Restart(f.ctx, o)
+	result, err := restart.Now(f.ctx, c, o)
 	f.must(err)
 	if len(result.Masters) != 1 {
 		f.t.Fatalf("%+v", result)
@@ -96,8 +97,8 @@ func (f *farm) wantWarm(c *opcache.Caches, pages ...string) {
 }
 
 func TestRestart(t *testing.T) {
-	for method, action := range map[opcache.Method]opcache.Action{
-		opcache.MethodAuto: opcache.ReloadFPM, opcache.MethodOPcache: opcache.Reset, opcache.MethodFPM: opcache.ReloadFPM,
+	for method, action := range map[restart.Method]restart.Action{
+		restart.MethodAuto: restart.ReloadFPM, restart.MethodOPcache: restart.Reset, restart.MethodFPM: restart.ReloadFPM,
 	} {
 		t.Run(string(method), func(t *testing.T) {
 			f := restartFarm(t)
@@ -108,10 +109,10 @@ func TestRestart(t *testing.T) {
 			if got.Action != action || got.PID != f.server.Pool("").MasterPID || len(got.Notes) != 0 {
 				t.Errorf("%+v", got)
 			}
-			if fresh := !slices.Equal(workers, f.workers()); fresh != (action == opcache.ReloadFPM) {
+			if fresh := !slices.Equal(workers, f.workers()); fresh != (action == restart.ReloadFPM) {
 				t.Errorf("workers %v, now %v", workers, f.workers())
 			}
-			if action == opcache.Reset && got.After.Restarts != got.Before.Restarts+1 {
+			if action == restart.Reset && got.After.Restarts != got.Before.Restarts+1 {
 				t.Errorf("%d restarts, then %d", got.Before.Restarts, got.After.Restarts)
 			}
 			if got.Warm.Scripts < 3 || len(got.Warm.Failed) != 0 {
@@ -126,7 +127,7 @@ func TestRestart(t *testing.T) {
 func TestCachesWorkOnAfterAReload(t *testing.T) {
 	f := restartFarm(t, fpmMaster("php", sandbox.Pool{Name: "www", Workers: 2}, sandbox.Pool{Name: "other", Workers: 1}))
 	c := f.connect(opcache.Options{})
-	f.restart(c, now(opcache.MethodFPM))
+	f.restart(c, now(restart.MethodFPM))
 	f.heat("index.php")
 	links := f.links("v1", "v2")
 	s, err := c.Observe(f.ctx, links, opcache.Keyed)
@@ -148,9 +149,9 @@ func TestReloadIsRefusedAtOnce(t *testing.T) {
 	c := f.connect(opcache.Options{})
 	before, workers := f.usage(c), f.workers()
 	slow := f.beginSlow("club1")
-	o := now(opcache.MethodFPM)
+	o := now(restart.MethodFPM)
 	o.WhenQuiet, o.Wait, o.Quiet = true, time.Hour, time.Millisecond
-	_, err := c.Restart(f.ctx, o)
+	_, err := restart.Now(f.ctx, c, o)
 	f.wantRefused(err, fpm.ErrKillsRequests, "process_control_timeout is 0")
 	f.wantNoRestart(c, before, workers)
 	slow.end(f)
@@ -161,8 +162,8 @@ func TestAutoResetsWhereAReloadWouldKillRequests(t *testing.T) {
 	f := restartFarm(t, sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}})
 	c := f.connect(opcache.Options{})
 	workers := f.workers()
-	got := f.restart(c, now(opcache.MethodAuto))
-	if got.Action != opcache.Reset || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "process_control_timeout is 0") {
+	got := f.restart(c, now(restart.MethodAuto))
+	if got.Action != restart.Reset || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "process_control_timeout is 0") {
 		t.Errorf("%+v", got)
 	}
 	if !slices.Equal(workers, f.workers()) {
@@ -174,7 +175,7 @@ func TestRestartByCommand(t *testing.T) {
 	f := restartFarm(t)
 	c := f.connect(opcache.Options{})
 	marker := filepath.Join(t.TempDir(), "done")
-	o := now(opcache.MethodFPM)
+	o := now(restart.MethodFPM)
 	o.Commands = map[string][]string{f.server.Pool("").Address: {"/bin/sh", "-c", `touch "$0" && kill -USR2 "$1"`, marker, itoa(f.server.Pool("").MasterPID)}}
 	f.restart(c, o)
 	if _, err := os.Stat(marker); err != nil {
@@ -194,16 +195,16 @@ func TestPreloadNeedsAnFPMReload(t *testing.T) {
 	f = f.again(master)
 	c := f.connect(opcache.Options{})
 	before, workers := f.usage(c), f.workers()
-	_, err := c.Restart(f.ctx, now(opcache.MethodOPcache))
-	f.wantRefused(err, opcache.ErrPreload, "--method fpm")
+	_, err := restart.Now(f.ctx, c, now(restart.MethodOPcache))
+	f.wantRefused(err, restart.ErrPreload, "--method fpm")
 	f.wantNoRestart(c, before, workers)
-	got := f.restart(c, now(opcache.MethodAuto))
-	if got.Action != opcache.ReloadFPM || got.Before.Preloaded == 0 || got.After.Preloaded == 0 {
+	got := f.restart(c, now(restart.MethodAuto))
+	if got.Action != restart.ReloadFPM || got.Before.Preloaded == 0 || got.After.Preloaded == 0 {
 		t.Errorf("%+v", got)
 	}
-	forced := now(opcache.MethodOPcache)
+	forced := now(restart.MethodOPcache)
 	forced.Force = true
-	if got := f.restart(c, forced); got.Action != opcache.Reset || len(got.Notes) == 0 {
+	if got := f.restart(c, forced); got.Action != restart.Reset || len(got.Notes) == 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -226,12 +227,12 @@ func (f *farm) again(masters ...sandbox.Master) *farm {
 func TestMastersAreRestartedOneAfterTheOther(t *testing.T) {
 	f := restartFarm(t, fpmMaster("a"), fpmMaster("b"))
 	c := f.connect(opcache.Options{})
-	result, err := c.Restart(f.ctx, now(opcache.MethodFPM))
+	result, err := restart.Now(f.ctx, c, now(restart.MethodFPM))
 	f.must(err)
 	if len(result.Masters) != 2 || result.Masters[1].Time.Before(result.Masters[0].Time.Add(result.Masters[0].Took)) {
 		t.Errorf("%+v", result)
 	}
-	only := now(opcache.MethodOPcache)
+	only := now(restart.MethodOPcache)
 	only.Only = []string{f.server.Pool("b-www").Address}
 	if got := f.restart(c, only); !slices.Equal(got.Pools, only.Only) {
 		t.Errorf("%+v", got)
@@ -243,13 +244,13 @@ func TestFailedReloadStopsTheRound(t *testing.T) {
 	f := restartFarm(t, fpmMaster("a"), fpmMaster("b"))
 	c := f.connect(opcache.Options{})
 	config := filepath.Join(f.server.Root(), "conf", "a.conf")
-	o := now(opcache.MethodFPM)
+	o := now(restart.MethodFPM)
 	o.Commands = map[string][]string{f.server.Pool("a-www").Address: {"/bin/sh", "-c", `echo 'garbage = 1' >> "$0" && kill -USR2 "$1"`, config, itoa(f.server.Pool("a-www").MasterPID)}}
 	before, err := f.server.WorkerPIDs("b-www")
 	f.must(err)
-	result, err := c.Restart(f.ctx, o)
+	result, err := restart.Now(f.ctx, c, o)
 	f.wantRefused(err, fpm.ErrNotBack, "unknown entry 'garbage'")
-	if len(result.Masters) != 1 || result.Masters[0].Action != opcache.ReloadFPM {
+	if len(result.Masters) != 1 || result.Masters[0].Action != restart.ReloadFPM {
 		t.Errorf("%+v", result)
 	}
 	if after, err := f.server.WorkerPIDs("b-www"); err != nil || !slices.Equal(before, after) {
@@ -258,7 +259,7 @@ func TestFailedReloadStopsTheRound(t *testing.T) {
 }
 
 func TestRestartUnderLoad(t *testing.T) {
-	for _, method := range []opcache.Method{opcache.MethodOPcache, opcache.MethodFPM} {
+	for _, method := range []restart.Method{restart.MethodOPcache, restart.MethodFPM} {
 		t.Run(string(method), func(t *testing.T) {
 			f := restartFarm(t)
 			f.heat("index.php", "page.php")
@@ -282,9 +283,9 @@ func TestRestartOfApache(t *testing.T) {
 	apache := "exec /usr/sbin/apache2 -d '" + f.server.Root() + "' -f '" + f.server.Root() + "/conf/apache.conf'"
 	control := filepath.Join(t.TempDir(), "apachectl")
 	f.must(os.WriteFile(control, []byte("#!/bin/sh\ncase $1 in\nconfigtest) "+apache+" -t ;;\ngraceful) "+apache+" -k graceful ;;\n*) "+apache+" \"$@\" ;;\nesac\n"), 0o755))
-	o := now(opcache.MethodApache)
+	o := now(restart.MethodApache)
 	o.Apache, o.ApacheStatus = control, f.server.URL()+"/server-status"
-	if got := f.restart(c, o); got.Action != opcache.ReloadApache || got.PID == 0 || len(got.Notes) == 0 {
+	if got := f.restart(c, o); got.Action != restart.ReloadApache || got.PID == 0 || len(got.Notes) == 0 {
 		t.Errorf("%+v", got)
 	}
 	f.get("club1", "index.php")

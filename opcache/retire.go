@@ -17,7 +17,7 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 	if !s.settled {
 		return RetireResult{Skipped: "a request that began before the cut-over may still run on it"}, nil
 	}
-	return s.caches.Retire(ctx, unused)
+	return s.Caches.Retire(ctx, unused)
 }
 
 // Retire invalidates, in slices, all that the caches hold of folders that no
@@ -25,7 +25,7 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
 	var result RetireResult
 	var mu sync.Mutex
-	err := c.eachCache(ctx, func(ctx context.Context, _ int, one *cache) error {
+	err := c.EachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		for _, root := range unused {
 			n, err := c.retire(ctx, one, root)
 			mu.Lock()
@@ -40,16 +40,16 @@ func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, err
 	return result, err
 }
 
-func (c *Caches) retire(ctx context.Context, one *cache, root string) (invalidated int, err error) {
+func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invalidated int, err error) {
 	scripts, err := c.liveScripts(ctx, one, root)
 	if err != nil {
 		return 0, err
 	}
-	return c.invalidateAll(ctx, one, scripts)
+	return c.InvalidateAll(ctx, one, scripts)
 }
 
 // invalidateAll works through scripts in slices, with rests between.
-func (c *Caches) invalidateAll(ctx context.Context, one *cache, scripts []string) (invalidated int, err error) {
+func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
 	for len(scripts) > 0 {
 		n, next, err := c.invalidateSlice(ctx, one, scripts)
 		invalidated += n
@@ -57,17 +57,17 @@ func (c *Caches) invalidateAll(ctx context.Context, one *cache, scripts []string
 			return invalidated, err
 		}
 		scripts = scripts[next:]
-		if wait(ctx, c.options.WarmPause); ctx.Err() != nil {
+		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
 			return invalidated, ctx.Err()
 		}
 	}
 	return invalidated, nil
 }
 
-func (c *Caches) liveScripts(ctx context.Context, one *cache, root string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, root string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
-	scripts, err := one.agent().Scripts(ctx, []string{one.toPool(root)})
+	scripts, err := one.Agent().Scripts(ctx, []string{one.ToPool(root)})
 	var live []string
 	for _, script := range scripts {
 		if script.Live {
@@ -77,9 +77,9 @@ func (c *Caches) liveScripts(ctx context.Context, one *cache, root string) ([]st
 	return live, err
 }
 
-func (c *Caches) invalidateSlice(ctx context.Context, one *cache, scripts []string) (invalidated, next int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+func (c *Caches) invalidateSlice(ctx context.Context, one *KeySpace, scripts []string) (invalidated, next int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
-	answer, err := one.agent().Invalidate(ctx, scripts, c.options.WarmSlice)
+	answer, err := one.Agent().Invalidate(ctx, scripts, c.Options.WarmSlice)
 	return answer.Invalidated, answer.Next, err
 }

@@ -36,7 +36,7 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 		s.settled = true
 		return SettleResult{}, nil
 	}
-	if s.addressing == Resolved {
+	if s.Addressing == Resolved {
 		swept, err := s.Sweep(ctx)
 		s.settled = err == nil && len(swept.Busy) == 0 && len(swept.Unproven) == 0
 		return SettleResult{Workers: swept.Workers}, err
@@ -62,12 +62,12 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 // sweepAgain reaches every worker of every pool once more.
 func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResult, error) {
 	// Whoever is between two requests is reached in the time of a sweep.
-	bounded, cancel := context.WithTimeout(ctx, s.caches.options.SettleTimeout+sweepRounds*s.caches.options.SweepWait)
+	bounded, cancel := context.WithTimeout(ctx, s.Caches.Options.SettleTimeout+sweepRounds*s.Caches.Options.SweepWait)
 	defer cancel()
 	var result SettleResult
 	var mu sync.Mutex
 	reached := newTally(progress)
-	err := s.caches.eachPool(bounded, func(bounded context.Context, p *pool) error {
+	err := s.Caches.eachPool(bounded, func(bounded context.Context, p *Pool) error {
 		r := round{pool: p, except: s.pinned[p], progress: reached.of(p)}
 		out, err := r.run(bounded)
 		mu.Lock()
@@ -77,7 +77,7 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 			result.Stale = append(result.Stale, s.stale(ctx, p, w))
 		}
 		if out.unproven {
-			result.Unproven = append(result.Unproven, p.address())
+			result.Unproven = append(result.Unproven, p.Address())
 		}
 		return err
 	})
@@ -90,14 +90,14 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 // stale is a worker that was not reached in time. The first page that it serves
 // after its request would bring the old release back, for all workers; so it is
 // told to serve none, where that is wanted and allowed.
-func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
-	worker := w.worker(p.address())
+func (s *Switch) stale(ctx context.Context, p *Pool, w Process) Worker {
+	worker := w.worker(p.Address())
 	worker.Hidden = p.master == 0
 	if w.leaves {
 		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
 	}
-	if !w.leaves && s.caches.options.EndStale && p.master != 0 && w.state == fcgi.StateRunning {
-		worker.Ends = fpm.EndWorker(ctx, p.master, w.pid) == nil
+	if !w.leaves && s.Caches.Options.EndStale && p.master != 0 && w.State == fcgi.StateRunning {
+		worker.Ends = fpm.EndWorker(ctx, p.master, w.Pid) == nil
 	}
 	return worker
 }
@@ -106,7 +106,7 @@ func (s *Switch) stale(ctx context.Context, p *pool, w process) Worker {
 // failures are left to the last look, which reports them.
 func (s *Switch) watch(ctx context.Context) (regained int) {
 	for pause := askAgain; ; {
-		wait(ctx, pause)
+		Wait(ctx, pause)
 		if ctx.Err() != nil {
 			return regained
 		}
@@ -132,15 +132,15 @@ func (s *Switch) lastLook(ctx context.Context, result *SettleResult) error {
 type tally struct {
 	progress Progress
 	mu       sync.Mutex
-	done     map[*pool]int
-	total    map[*pool]int
+	done     map[*Pool]int
+	total    map[*Pool]int
 }
 
 func newTally(progress Progress) *tally {
-	return &tally{progress: progress, done: map[*pool]int{}, total: map[*pool]int{}}
+	return &tally{progress: progress, done: map[*Pool]int{}, total: map[*Pool]int{}}
 }
 
-func (t *tally) of(p *pool) func(done, total int) {
+func (t *tally) of(p *Pool) func(done, total int) {
 	return func(done, total int) {
 		t.mu.Lock()
 		defer t.mu.Unlock()

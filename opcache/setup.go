@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"relink/internal/hint"
 	"relink/php"
@@ -12,14 +13,11 @@ import (
 
 // Setup is what the configuration says of a server that concerns its caches.
 type Setup struct {
-	State      string // folder for what has to be remembered
-	Apps       []App
-	Pools      []php.Pool // none: those of the FPM masters that run
-	NoFPM      bool       // those that run are nobody's concern
-	Options    Options
-	Thresholds Thresholds
-	Method     Method
-	Restart    RestartOptions // how this server is restarted
+	State   string // folder for what has to be remembered
+	Apps    []App
+	Pools   []php.Pool // none: those of the FPM masters that run
+	NoFPM   bool       // those that run are nobody's concern
+	Options Options
 }
 
 // App is an application as its caches see it. Paths are absolute.
@@ -45,14 +43,14 @@ type Site struct {
 func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
 	switch {
 	case len(s.Pools) > 0:
-		return s.configured(app), nil
+		return s.Configured(app), nil
 	case s.NoFPM:
 		return nil, nil
 	}
 	return fpm.Pools(ctx)
 }
 
-func (s Setup) configured(app *App) []php.Pool {
+func (s Setup) Configured(app *App) []php.Pool {
 	if app == nil || len(app.Pools) == 0 {
 		return s.Pools
 	}
@@ -110,7 +108,7 @@ func (s Setup) pools(ctx context.Context, app *App, web Web) ([]php.Pool, error)
 }
 
 // sites lists every link that is configured.
-func (s Setup) sites() []Site {
+func (s Setup) Sites() []Site {
 	var all []Site
 	for _, app := range s.Apps {
 		all = append(all, app.Sites...)
@@ -119,7 +117,7 @@ func (s Setup) sites() []Site {
 }
 
 // known lists the links of all applications that were moved once.
-func (s Setup) known() []string {
+func (s Setup) Known() []string {
 	var all []string
 	for _, app := range s.Apps {
 		all = append(all, app.Known...)
@@ -135,4 +133,10 @@ func (s Setup) App(name string) *App {
 		}
 	}
 	return nil
+}
+
+// Deployed is a recorded deploy.
+type Deployed struct {
+	Time    time.Time
+	Release string // id
 }

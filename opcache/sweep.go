@@ -16,26 +16,26 @@ const sweepRounds = 5
 // deploy does not call it: no worker has anything to forget.
 func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	if s.idle() {
-		return SweepResult{Pools: len(s.caches.pools())}, nil
+		return SweepResult{Pools: len(s.Caches.pools())}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.caches.options.SweepWait)
+	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.Caches.Options.SweepWait)
 	defer cancel()
-	result := SweepResult{Pools: len(s.caches.pools())}
+	result := SweepResult{Pools: len(s.Caches.pools())}
 	var mu sync.Mutex
-	err := s.caches.eachPool(ctx, func(ctx context.Context, p *pool) error {
+	err := s.Caches.eachPool(ctx, func(ctx context.Context, p *Pool) error {
 		r := round{pool: p, except: s.pinned[p]}
-		r.leave = func(w process) bool {
-			return w.inRequest() && w.busy > s.caches.options.SweepWait && !(isHeld(w) && r.mayKnock())
+		r.leave = func(w Process) bool {
+			return w.InRequest() && w.Busy > s.Caches.Options.SweepWait && !(isHeld(w) && r.mayKnock())
 		}
 		out, err := r.run(ctx)
 		mu.Lock()
 		defer mu.Unlock()
 		result.Workers += out.swept
 		for _, w := range out.missing {
-			result.Busy = append(result.Busy, w.worker(p.address()))
+			result.Busy = append(result.Busy, w.worker(p.Address()))
 		}
 		if out.unproven {
-			result.Unproven = append(result.Unproven, p.address())
+			result.Unproven = append(result.Unproven, p.Address())
 		}
 		return err
 	})
@@ -44,9 +44,9 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 
 // Except names workers that cannot be reached and that nobody shall wait for.
 func (s *Switch) Except(pinned []Worker) {
-	for _, p := range s.caches.pools() {
+	for _, p := range s.Caches.pools() {
 		for _, w := range pinned {
-			if w.Pool != p.address() {
+			if w.Pool != p.Address() {
 				continue
 			}
 			if s.pinned[p] == nil {

@@ -26,10 +26,10 @@ type Link struct {
 	Shared bool
 }
 
-func (l Link) moves() bool { return l.From != "" && l.From != l.To }
+func (l Link) Moves() bool { return l.From != "" && l.From != l.To }
 
-func (l Link) fromRelease() string { return cmp.Or(l.FromRelease, l.From) }
-func (l Link) toRelease() string   { return cmp.Or(l.ToRelease, l.To) }
+func (l Link) OldRelease() string { return cmp.Or(l.FromRelease, l.From) }
+func (l Link) NewRelease() string { return cmp.Or(l.ToRelease, l.To) }
 
 // Options bound and pace the work. The defaults are those of the configuration: a
 // zero here is a zero.

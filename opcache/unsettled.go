@@ -55,7 +55,7 @@ func DescribeWorkers(workers []Worker) string {
 	for i, w := range workers {
 		texts[i] = w.describe()
 	}
-	return some(texts)
+	return FirstFew(texts)
 }
 
 func (w Worker) describe() string {
@@ -69,8 +69,8 @@ func (w Worker) describe() string {
 	return text
 }
 
-// some names the first few.
-func some(names []string) string {
+// FirstFew names the first few.
+func FirstFew(names []string) string {
 	const most = 5
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)

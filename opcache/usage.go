@@ -42,7 +42,7 @@ func (f Figures) Since(before Figures) Window {
 	if f.Restarts != before.Restarts || hits < 0 || misses < 0 {
 		hits, misses = f.Hits, f.Misses
 	}
-	return Window{HitRate: ratio(hits, hits+misses), Requests: hits + misses}
+	return Window{HitRate: Ratio(hits, hits+misses), Requests: hits + misses}
 }
 
 // Usage is one OPcache with the pools that share it.
@@ -56,25 +56,25 @@ type Usage struct {
 
 // Usage reads the figures of every cache.
 func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
-	distinct := c.distinct()
+	distinct := c.Firsts()
 	usages := make([]Usage, len(distinct))
-	err := each(ctx, distinct, func(ctx context.Context, i int, one *cache) error {
-		ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+	err := Each(ctx, distinct, func(ctx context.Context, i int, one *KeySpace) error {
+		ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 		defer cancel()
-		status, err := one.agent().Status(ctx)
+		status, err := one.Agent().Status(ctx)
 		if err != nil {
 			return err
 		}
-		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.ofApache(), PID: one.pools[0].master, Figures: figuresOf(status)}
+		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.OfApache(), PID: one.Pools[0].master, Figures: FiguresOf(status)}
 		return nil
 	})
 	return usages, err
 }
 
-func (c *cache) addresses() []string {
+func (c *KeySpace) addresses() []string {
 	var all []string
-	for _, p := range c.pools {
-		all = append(all, p.address())
+	for _, p := range c.Pools {
+		all = append(all, p.Address())
 	}
 	return all
 }
@@ -86,7 +86,7 @@ func lastStart(s php.Status) time.Time {
 	return s.Statistics.StartTime
 }
 
-func figuresOf(s php.Status) Figures {
+func FiguresOf(s php.Status) Figures {
 	return Figures{
 		UsedBytes: s.Memory.Used, FreeBytes: s.Memory.Free, WastedBytes: s.Memory.Wasted, Wasted: s.Memory.WastedRatio(),
 		Scripts: s.Statistics.CachedScripts, Keys: s.Statistics.CachedKeys, MaxKeys: s.Statistics.MaxCachedKeys,
@@ -99,9 +99,9 @@ func figuresOf(s php.Status) Figures {
 // restarts counts those that have happened; one that is pending does not count.
 func restarts(s php.Statistics) int64 { return s.ManualRestarts + s.OOMRestarts + s.HashRestarts }
 
-func (f Figures) size() int64 { return f.UsedBytes + f.FreeBytes + f.WastedBytes }
+func (f Figures) Size() int64 { return f.UsedBytes + f.FreeBytes + f.WastedBytes }
 
-func ratio(part, whole int64) float64 {
+func Ratio(part, whole int64) float64 {
 	if whole <= 0 {
 		return 0
 	}
@@ -129,13 +129,13 @@ func Sum(usages []Usage) Figures {
 		sum.Full = sum.Full || u.Full
 		sum.Pending = sum.Pending || u.Pending
 	}
-	sum.Wasted = ratio(sum.WastedBytes, sum.size())
+	sum.Wasted = Ratio(sum.WastedBytes, sum.Size())
 	return sum
 }
 
 // returned tells whether a folder was in use before in the life of these caches
 // and was left: dead scripts of it are still listed.
-func (c *Caches) returned(ctx context.Context, folder string) (bool, error) {
+func (c *Caches) Returned(ctx context.Context, folder string) (bool, error) {
 	held, err := c.Footprints(ctx, []string{folder})
 	return held[folder].DeadScripts > 0, err
 }

@@ -25,15 +25,10 @@ const maxProtectionWait = 10 * time.Second
 // requests with rests between, so that the site keeps its workers.
 func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error) {
 	var result WarmResult
-	if s.places == nil {
-		if _, err := s.Room(ctx, nil, MethodAuto); err != nil {
-			return result, err
-		}
-	}
-	wanted := make([][]string, len(s.views))
+	wanted := make([][]string, len(s.Views))
 	sum := 0
-	for i, v := range s.views {
-		if why := crowded(s.places, v.cache); why != "" {
+	for i, v := range s.Views {
+		if why := s.crowded(v.Space); why != "" {
 			result.Skipped = why
 			continue
 		}
@@ -45,8 +40,8 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
 	var mu sync.Mutex
-	err := s.caches.eachCache(ctx, func(ctx context.Context, i int, one *cache) error {
-		failed, err := s.caches.compile(ctx, one, wanted[i], count)
+	err := s.Caches.EachCache(ctx, func(ctx context.Context, i int, one *KeySpace) error {
+		failed, err := s.Caches.Compile(ctx, one, wanted[i], count)
 		mu.Lock()
 		defer mu.Unlock()
 		result.Scripts += len(wanted[i]) - len(failed)
@@ -57,23 +52,23 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 }
 
 // crowded tells why a cache has no room for the new release, or "".
-func crowded(places []Place, one *cache) string {
-	for _, place := range places {
-		if place.Room != RoomBeside && slices.Contains(place.Pools, one.pools[0].address()) {
-			return strings.Join(place.Texts(), "; ")
+func (s *Switch) crowded(one *KeySpace) string {
+	for _, full := range s.Full {
+		if slices.Contains(full.Pools, one.Pools[0].Address()) {
+			return full.Why
 		}
 	}
 	return ""
 }
 
 // way is that of links from one release to another.
-type way struct{ from, to string }
+type releasePair struct{ From, To string }
 
 // ways are those that the links go, each once.
-func (s *Switch) ways() []way {
-	var ways []way
-	for _, l := range s.links {
-		if one := (way{l.fromRelease(), l.toRelease()}); l.moves() && !slices.Contains(ways, one) {
+func (s *Switch) Ways() []releasePair {
+	var ways []releasePair
+	for _, l := range s.Links {
+		if one := (releasePair{l.OldRelease(), l.NewRelease()}); l.Moves() && !slices.Contains(ways, one) {
 			ways = append(ways, one)
 		}
 	}
@@ -81,21 +76,21 @@ func (s *Switch) ways() []way {
 }
 
 // file is, as the host sees it, what a script of the old release is in the new one.
-func (w way) file(one *cache, script php.Script) string {
-	return filepath.Join(w.to, strings.TrimPrefix(script.Path, one.toPool(w.from)+"/"))
+func (w releasePair) File(one *KeySpace, script php.Script) string {
+	return filepath.Join(w.To, strings.TrimPrefix(script.Path, one.ToPool(w.From)+"/"))
 }
 
 // wanted lists, as the pool sees them, the files of the new releases that
 // correspond to the hot scripts of the old ones.
-func (s *Switch) wanted(v *view) (present []string, absent int) {
-	for _, way := range s.ways() {
-		for _, script := range v.hot[way.from] {
-			file := way.file(v.cache, script)
+func (s *Switch) wanted(v *View) (present []string, absent int) {
+	for _, way := range s.Ways() {
+		for _, script := range v.Hot[way.From] {
+			file := way.File(v.Space, script)
 			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 				absent++
 				continue
 			}
-			present = append(present, v.cache.toPool(file))
+			present = append(present, v.Space.ToPool(file))
 		}
 	}
 	slices.Sort(present)
@@ -105,11 +100,11 @@ func (s *Switch) wanted(v *view) (present []string, absent int) {
 // compile works through files with as many workers as the options allow, and
 // gives those that failed another try in a request of their own: scripts that
 // were compiled in the same request may have declared the same functions.
-func (c *Caches) compile(ctx context.Context, one *cache, files []string, count func(int)) ([]FailedScript, error) {
+func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, count func(int)) ([]FailedScript, error) {
 	var mu sync.Mutex
 	var again, young []php.CompiledFile
 	group, gctx := errgroup.WithContext(ctx)
-	for _, share := range shares(files, c.options.WarmWorkers) {
+	for _, share := range shares(files, c.Options.WarmWorkers) {
 		group.Go(func() error {
 			return c.compileShare(gctx, one, share, func(f php.CompiledFile) {
 				mu.Lock()
@@ -133,7 +128,7 @@ func (c *Caches) compile(ctx context.Context, one *cache, files []string, count 
 }
 
 // compileShare compiles files one slice after the other.
-func (c *Caches) compileShare(ctx context.Context, one *cache, files []string, result func(php.CompiledFile)) error {
+func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string, result func(php.CompiledFile)) error {
 	for len(files) > 0 {
 		compiled, err := c.compileSlice(ctx, one, files)
 		if err != nil {
@@ -146,21 +141,21 @@ func (c *Caches) compileShare(ctx context.Context, one *cache, files []string, r
 			return nil
 		}
 		files = files[compiled.Next:]
-		if wait(ctx, c.options.WarmPause); ctx.Err() != nil {
+		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	return nil
 }
 
-func (c *Caches) compileSlice(ctx context.Context, one *cache, files []string) (php.CompileResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.CallTimeout)
+func (c *Caches) compileSlice(ctx context.Context, one *KeySpace, files []string) (php.CompileResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
-	return one.agent().Compile(ctx, files, c.options.WarmSlice)
+	return one.Agent().Compile(ctx, files, c.Options.WarmSlice)
 }
 
 // compileAlone gives each file a request of its own.
-func (c *Caches) compileAlone(ctx context.Context, one *cache, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
+func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
 	var failed []FailedScript
 	for _, f := range files {
 		compiled, err := c.compileSlice(ctx, one, []string{f.Path})
@@ -179,10 +174,10 @@ func (c *Caches) compileAlone(ctx context.Context, one *cache, files []php.Compi
 			reason = compiled.Files[0].Reason
 		}
 		if reason != "" {
-			failed = append(failed, FailedScript{Path: one.toHost(f.Path), Reason: reason})
+			failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason})
 		}
 		count(1)
-		if wait(ctx, c.options.WarmPause); ctx.Err() != nil {
+		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}
@@ -196,7 +191,7 @@ func waitOut(ctx context.Context, young []php.CompiledFile) {
 		longest = max(longest, f.Wait)
 	}
 	if longest > 0 {
-		wait(ctx, min(longest, maxProtectionWait))
+		Wait(ctx, min(longest, maxProtectionWait))
 	}
 }
 

@@ -108,7 +108,7 @@ func (s Setup) alone(doors []door, heard []probe.Heard, app *App) bool {
 
 // samePools tells whether two lists of pools name one of them in common. One
 // Apache may be named by the addresses of different sites.
-func samePools(a, b []string) bool {
+func SamePools(a, b []string) bool {
 	return slices.ContainsFunc(a, func(one string) bool {
 		return slices.ContainsFunc(b, func(other string) bool { return one == other || php.SameApache(one, other) })
 	})

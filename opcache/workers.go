@@ -17,49 +17,49 @@ import (
 var errUnlisted = errors.New("the pool's workers cannot be listed")
 
 // process is a worker at the moment of a listing.
-type process struct {
-	pid      int
+type Process struct {
+	Pid      int
 	started  time.Time // zero where only the process table told
 	requests int64
-	state    fcgi.State
-	busy     time.Duration // inside its current request
-	request  string
+	State    fcgi.State
+	Busy     time.Duration // inside its current request
+	Request  string
 	leaves   bool // a process of Apache that has been replaced, and ends with its connection
 }
 
 // inRequest tells whether the listing showed the worker inside a request. A
 // worker that only the process table shows may be anywhere.
-func (p process) inRequest() bool {
-	return p.state != "" && p.state != fcgi.StateIdle
+func (p Process) InRequest() bool {
+	return p.State != "" && p.State != fcgi.StateIdle
 }
 
 // same tells a worker from a later one with the same pid, as far as the listings
 // know when it was started.
-func (p process) same(later process) bool {
-	return p.pid == later.pid && (p.started.IsZero() || later.started.IsZero() || p.started.Equal(later.started))
+func (p Process) same(later Process) bool {
+	return p.Pid == later.Pid && (p.started.IsZero() || later.started.IsZero() || p.started.Equal(later.started))
 }
 
-func (p process) worker(pool string) Worker {
-	return Worker{Pool: pool, PID: p.pid, Request: p.request, Busy: p.busy}
+func (p Process) worker(pool string) Worker {
+	return Worker{Pool: pool, PID: p.Pid, Request: p.Request, Busy: p.Busy}
 }
 
 // look tells which workers the pool has now, from its status page or, where
 // there is none, from this host's process table.
-func (p *pool) look(ctx context.Context) (workers []process, err error) {
-	if p.inWebServer() {
+func (p *Pool) look(ctx context.Context) (workers []Process, err error) {
+	if p.InWebServer() {
 		workers, err = p.fromWebServer(ctx)
 		p.remember(workers)
 		return workers, err
 	}
-	if p.statusPath() != "" {
-		workers, err = p.fromScoreboard(ctx)
+	if p.StatusPath() != "" {
+		workers, err = p.FromScoreboard(ctx)
 		switch {
 		case err == nil:
 			p.remember(workers)
 			return workers, nil
 		case errors.Is(err, fcgi.ErrNoStatusPage):
 			p.forgetStatusPage()
-		case !p.agent.Detoured() || ctx.Err() != nil:
+		case !p.Agent.Detoured() || ctx.Err() != nil:
 			return nil, fmt.Errorf("list the workers: %w", err)
 		}
 	}
@@ -77,30 +77,30 @@ const (
 
 // fromScoreboard lists the workers by the status page or, where none is free to
 // answer it, by a worker that a door leads to.
-func (p *pool) fromScoreboard(ctx context.Context) ([]process, error) {
-	page := statusPage(p.agent.Pool().Address, p.statusPath())
+func (p *Pool) FromScoreboard(ctx context.Context) ([]Process, error) {
+	page := StatusPage(p.Agent.Pool().Address, p.StatusPath())
 	if p.doors == nil {
 		return page(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
-	ways := hedge.Pair[[]process]{First: page, Second: p.siblings, Patience: listPatience}
-	if p.agent.Detoured() {
+	ways := hedge.Pair[[]Process]{First: page, Second: p.siblings, Patience: listPatience}
+	if p.Agent.Detoured() {
 		ways.First, ways.Second, ways.AfterFailure = p.siblings, page, true
 	}
 	workers, _, err := ways.Ask(ctx)
 	return workers, err
 }
 
-func statusPage(address fcgi.Address, path string) func(context.Context) ([]process, error) {
-	return func(ctx context.Context) ([]process, error) {
+func StatusPage(address fcgi.Address, path string) func(context.Context) ([]Process, error) {
+	return func(ctx context.Context) ([]Process, error) {
 		status, err := fcgi.Status(ctx, address, path)
 		return fromStatus(status.Processes), err
 	}
 }
 
 // siblings asks a worker of the pool for the others.
-func (p *pool) siblings(ctx context.Context) ([]process, error) {
+func (p *Pool) siblings(ctx context.Context) ([]Process, error) {
 	door, err := p.Door(ctx)
 	if err != nil {
 		return nil, err
@@ -118,16 +118,16 @@ func (p *pool) siblings(ctx context.Context) ([]process, error) {
 	return fromStatus(workers), err
 }
 
-func fromStatus(listed []fcgi.Process) []process {
-	var workers []process
+func fromStatus(listed []fcgi.Process) []Process {
+	var workers []Process
 	for _, w := range listed {
-		workers = append(workers, process{
-			pid:      w.PID,
+		workers = append(workers, Process{
+			Pid:      w.PID,
 			started:  w.StartTime,
 			requests: w.Requests,
-			state:    w.State,
-			busy:     w.RequestDuration,
-			request:  describe(w),
+			State:    w.State,
+			Busy:     w.RequestDuration,
+			Request:  describe(w),
 		})
 	}
 	return workers
@@ -141,11 +141,11 @@ func describe(w fcgi.Process) string {
 }
 
 // fromWebServer lists the processes of the web server that PHP runs in.
-func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
-	if p.master == 0 || p.agent.Pool().Threads {
+func (p *Pool) fromWebServer(ctx context.Context) ([]Process, error) {
+	if p.master == 0 || p.Agent.Pool().Threads {
 		return nil, errUnlisted
 	}
-	one, err := p.agent.Ping(ctx)
+	one, err := p.Agent.Ping(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -157,24 +157,24 @@ func (p *pool) fromWebServer(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	workers := make([]process, len(pids), len(pids)+len(leavers))
+	workers := make([]Process, len(pids), len(pids)+len(leavers))
 	for i, pid := range pids {
-		workers[i] = process{pid: pid}
+		workers[i] = Process{Pid: pid}
 	}
 	for _, pid := range leavers {
 		// No call reaches it, and nobody knows how long it has been so.
-		workers = append(workers, process{pid: pid, leaves: true, state: fcgi.StateRunning, busy: time.Minute})
+		workers = append(workers, Process{Pid: pid, leaves: true, State: fcgi.StateRunning, Busy: time.Minute})
 	}
 	return workers, nil
 }
 
 // fromProcessTable finds the pool by one of its workers, because the title of a
 // worker names its pool and nothing else links an address to it.
-func (p *pool) fromProcessTable(ctx context.Context) ([]process, error) {
+func (p *Pool) fromProcessTable(ctx context.Context) ([]Process, error) {
 	if p.master == 0 {
 		return nil, errUnlisted
 	}
-	one, err := p.agent.Ping(ctx)
+	one, err := p.Agent.Ping(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -186,38 +186,38 @@ func (p *pool) fromProcessTable(ctx context.Context) ([]process, error) {
 		if !slices.Contains(pids, one.PID) {
 			continue
 		}
-		workers := make([]process, len(pids))
+		workers := make([]Process, len(pids))
 		for i, pid := range pids {
-			workers[i] = process{pid: pid}
+			workers[i] = Process{Pid: pid}
 		}
 		return workers, nil
 	}
 	return nil, errUnlisted
 }
 
-func (p *pool) statusPath() string {
+func (p *Pool) StatusPath() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.blind {
 		return ""
 	}
-	return p.agent.Pool().StatusPath
+	return p.Agent.Pool().StatusPath
 }
 
-func (p *pool) forgetStatusPage() {
+func (p *Pool) forgetStatusPage() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.blind = true
 }
 
-func (p *pool) remember(workers []process) {
+func (p *Pool) remember(workers []Process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last = workers
 }
 
 // lastListing is what was known before the pool stopped answering.
-func (p *pool) lastListing() []process {
+func (p *Pool) LastListing() []Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last

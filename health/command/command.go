@@ -18,7 +18,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
-	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php"
 
 	"github.com/urfave/cli/v2"
@@ -255,7 +255,7 @@ func dependencies(c *config.Config) gather.Deps {
 
 func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 	return func(ctx context.Context) ([]php.Pool, error) {
-		setup, err := opcache.FromConfig(c, deploy.KnownLinks)
+		setup, err := restart.FromConfig(c, deploy.KnownLinks)
 		if err != nil {
 			return nil, err
 		}

@@ -12,8 +12,8 @@ import (
 
 	"relink/health"
 	"relink/health/serve/page"
-	"relink/opcache"
 	"relink/opcache/report"
+	"relink/opcache/restart"
 )
 
 // DocumentVersion is that of the JSON contract, docs/serve.md. It rises when a
@@ -32,7 +32,7 @@ type State struct {
 	Apps      []page.App        `json:"apps"`
 	Pools     []page.Pool       `json:"pools"`
 	Caches    *report.Report    `json:"caches"`
-	Pending   []opcache.Pending `json:"pending_restarts"`
+	Pending   []restart.Pending `json:"pending_restarts"`
 	Changes   []Change          `json:"changes"` // the last that were noticed, newest first
 }
 
@@ -42,7 +42,7 @@ func stateOf(r *reading, s *sampler) State {
 		Version: DocumentVersion, Time: r.facts.Time.UTC(), FullTime: r.fullAt.UTC(), TookMS: milliseconds(r.facts.Took),
 		IntervalS: s.Interval.Seconds(), Host: hostname(), State: health.Worst(r.results),
 		Apps: snapshot.Apps, Pools: snapshot.Pools, Caches: r.facts.Report,
-		Pending: append([]opcache.Pending{}, r.pending...), Changes: s.changes.newest(),
+		Pending: append([]restart.Pending{}, r.pending...), Changes: s.changes.newest(),
 	}
 }
 

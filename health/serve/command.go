@@ -13,7 +13,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/opcache"
+	"relink/opcache/restart"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -106,12 +106,12 @@ func (p Program) notify() Notify {
 // keeper decides as "opcache reset --when-needed" does. The hit rate is that since
 // it was asked last.
 func keeper(c *config.Config) (Keep, error) {
-	setup, err := opcache.FromConfig(c, deploy.KnownLinks)
+	setup, err := restart.FromConfig(c, deploy.KnownLinks)
 	setup.Restart.Wait = 0
-	o := opcache.KeepOptions{Ledger: opcache.Ledger{Dir: c.StateDir, By: "relink serve"}}
-	return func(ctx context.Context, unused []string) (opcache.UpkeepResult, error) {
+	o := restart.MaintenanceOptions{Queue: restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}}
+	return func(ctx context.Context, unused []string) (restart.MaintenanceResult, error) {
 		setup.Restart.Unused = unused
-		result, err := setup.KeepEach(ctx, setup.Apps, o)
+		result, err := setup.MaintainEach(ctx, setup.Apps, o)
 		if err != nil {
 			return result, err
 		}
@@ -126,15 +126,15 @@ func keeper(c *config.Config) (Keep, error) {
 // finisher connects anew at each try: pools and masters come and go. No try waits
 // for a quiet moment: another one comes.
 func finisher(c *config.Config) (Finish, error) {
-	setup, err := opcache.FromConfig(c, deploy.KnownLinks)
-	ledger := opcache.Ledger{Dir: c.StateDir, By: "relink serve"}
-	return func(ctx context.Context, unused []string) (opcache.Outcome, error) {
+	setup, err := restart.FromConfig(c, deploy.KnownLinks)
+	ledger := restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}
+	return func(ctx context.Context, unused []string) (restart.Outcome, error) {
 		caches, err := setup.Reach(ctx, nil)
 		if err != nil {
-			return opcache.Outcome{}, err
+			return restart.Outcome{}, err
 		}
 		o := setup.Restart
 		o.Unused, o.Wait = unused, 0
-		return ledger.Finish(ctx, caches, o)
+		return ledger.Resume(ctx, caches, o)
 	}, err
 }

@@ -6,16 +6,16 @@ import (
 	"time"
 
 	"relink/internal/ui"
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // Finish does the pending restarts whose moment is quiet. Of the folders unused
 // nothing has to be warmed again.
-type Finish func(ctx context.Context, unused []string) (opcache.Outcome, error)
+type Finish func(ctx context.Context, unused []string) (restart.Outcome, error)
 
 // Keep decides by the thresholds whether caches have to be restarted, and does it
 // if it is quiet; else that is pending.
-type Keep func(ctx context.Context, unused []string) (opcache.UpkeepResult, error)
+type Keep func(ctx context.Context, unused []string) (restart.MaintenanceResult, error)
 
 const (
 	// keepEvery is how often it is decided, which reads what the caches hold.
@@ -49,7 +49,7 @@ func (s *service) finishLoop(ctx context.Context) error {
 
 // retry lets twice as much time pass after each failure in a row.
 func (s *service) retry(err error) time.Duration {
-	if errors.Is(err, opcache.ErrRestarting) {
+	if errors.Is(err, restart.ErrRestarting) {
 		s.failures = 0
 		return s.Interval
 	}
@@ -64,9 +64,9 @@ func (s *service) finish(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishLimit)
 	defer cancel()
-	pending, err := opcache.ReadPending(s.Health.State)
+	pending, err := restart.ReadPending(s.Health.State)
 	if err == nil && len(pending) > 0 && s.Finish != nil {
-		var outcome opcache.Outcome
+		var outcome restart.Outcome
 		outcome, err = s.Finish(ctx, unusedReleases(now))
 		s.sayDone(outcome, "the pending restart is done")
 	}
@@ -95,7 +95,7 @@ func (s *service) keep(ctx context.Context, now *reading) error {
 	return err
 }
 
-func (s *service) sayDone(outcome opcache.Outcome, done string) {
+func (s *service) sayDone(outcome restart.Outcome, done string) {
 	for _, m := range outcome.Masters {
 		if !m.Proven {
 			continue // err tells

@@ -13,7 +13,7 @@ import (
 	"relink/health"
 	"relink/health/gather"
 	"relink/internal/links"
-	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php"
 )
 
@@ -25,7 +25,7 @@ func finishing(t *testing.T, facts health.Facts, f Finish) *service {
 	o = o.withDefaults()
 	s := newService(o, &access{}, memoryStore(t))
 	s.sampler.reading.Store(newReading(s.sampler, facts, nil, nil))
-	if err := opcache.WritePending(o.Health.State, []opcache.Pending{{Pools: []string{"p"}, Action: opcache.Reset}}); err != nil {
+	if err := restart.WritePending(o.Health.State, []restart.Pending{{Pools: []string{"p"}, Action: restart.Reset}}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -35,9 +35,9 @@ func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 	for name, facts := range map[string]health.Facts{
 		"a deploy runs": {Time: noon, Apps: []health.App{{Name: "a", Locked: &lock.Holder{}}}}, "nothing was seen yet": {},
 	} {
-		s := finishing(t, facts, func(context.Context, []string) (opcache.Outcome, error) {
+		s := finishing(t, facts, func(context.Context, []string) (restart.Outcome, error) {
 			t.Errorf("%s: a restart is tried", name)
-			return opcache.Outcome{}, nil
+			return restart.Outcome{}, nil
 		})
 		if err := s.finish(t.Context()); err != nil {
 			t.Error(err)
@@ -47,8 +47,8 @@ func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 
 func TestAFailingRestartIsTriedMoreRarely(t *testing.T) {
 	failed := errors.New("no")
-	begun := opcache.Outcome{RestartResult: opcache.RestartResult{Masters: []opcache.MasterRestart{{Action: opcache.ReloadFPM}}}}
-	s := finishing(t, health.Facts{Time: noon}, func(context.Context, []string) (opcache.Outcome, error) { return begun, failed })
+	begun := restart.Outcome{RestartResult: restart.RestartResult{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}}
+	s := finishing(t, health.Facts{Time: noon}, func(context.Context, []string) (restart.Outcome, error) { return begun, failed })
 	var pauses []time.Duration
 	for range 20 {
 		err := s.finish(t.Context())
@@ -64,7 +64,7 @@ func TestAFailingRestartIsTriedMoreRarely(t *testing.T) {
 	if err := s.finish(t.Context()); err != nil || s.failures != 0 {
 		t.Errorf("%v, %d failures", err, s.failures)
 	}
-	if s.retry(opcache.ErrRestarting) != s.Interval {
+	if s.retry(restart.ErrRestarting) != s.Interval {
 		t.Error("another relink's restart is taken for a failure")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"relink/health/gather"
 	"relink/health/render"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php"
 )
 
@@ -91,8 +92,8 @@ func TestAPendingRestartIsFinishedWhenQuiet(t *testing.T) {
 		return err == nil && list > time.Second
 	})
 	usage := s.usage()
-	s.must(opcache.WritePending(s.path("state"), []opcache.Pending{{
-		Pools: usage.Pools, Action: opcache.Reset, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
+	s.must(restart.WritePending(s.path("state"), []restart.Pending{{
+		Pools: usage.Pools, Action: restart.Reset, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
 	}}))
 	r := start(t, s.options()).looked()
 	await(t, "a try", func() bool {
@@ -102,7 +103,7 @@ func TestAPendingRestartIsFinishedWhenQuiet(t *testing.T) {
 	end()
 	await(t, "the restart", func() bool { return len(r.state().Pending) == 0 })
 	r.notices("master", "the FPM master was started or reloaded")
-	done, err := opcache.ReadHistory(s.path("state"))
+	done, err := restart.ReadHistory(s.path("state"))
 	s.must(err)
 	if len(done) != 1 || !done[0].Done() || done[0].By != "relink serve" {
 		t.Errorf("%+v", done)
@@ -203,9 +204,9 @@ func TestTheServiceRestartsWhatIsNeeded(t *testing.T) {
 	s.must(err)
 	s.must(os.WriteFile(s.file, append(text, "\nserve: {restart: needed}\n"...), 0o644))
 	start(t, s.options()).looked()
-	var done []opcache.Restart
+	var done []restart.Record
 	await(t, "the restart", func() bool {
-		done, err = opcache.ReadHistory(s.path("state"))
+		done, err = restart.ReadHistory(s.path("state"))
 		return err == nil && len(done) > 0
 	})
 	if len(done) != 1 || !done[0].Done() || done[0].By != "relink serve" || !done[0].Reasons[0].Crossed || done[0].After.WastedBytes != 0 {

@@ -11,7 +11,7 @@ import (
 	"relink/health"
 	"relink/health/render"
 	"relink/health/serve/page"
-	"relink/opcache"
+	"relink/opcache/restart"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -22,7 +22,7 @@ import (
 type reading struct {
 	facts   health.Facts
 	results []health.Result
-	pending []opcache.Pending
+	pending []restart.Pending
 	fullAt  time.Time
 
 	snapshot func() page.Snapshot
@@ -31,7 +31,7 @@ type reading struct {
 	checks   func() ([]byte, error)
 }
 
-func newReading(s *sampler, f health.Facts, results []health.Result, pending []opcache.Pending) *reading {
+func newReading(s *sampler, f health.Facts, results []health.Result, pending []restart.Pending) *reading {
 	r := &reading{facts: f, results: results, pending: pending}
 	if s.full != nil {
 		r.fullAt = s.full.Time

@@ -10,7 +10,7 @@ import (
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/serve/page"
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // sampler looks at everything again and again. Only its loop writes its fields;
@@ -137,7 +137,7 @@ func (s *sampler) publish(facts health.Facts) {
 			s.Log.Error().Err(err).Msg("the history could not be written")
 		}
 	}
-	pending, err := opcache.ReadPending(s.Health.State)
+	pending, err := restart.ReadPending(s.Health.State)
 	if err != nil {
 		s.Log.Error().Err(err).Send()
 	}

@@ -12,7 +12,7 @@ import (
 	"relink/fcgi"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
-	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php"
 )
 
@@ -59,18 +59,18 @@ func (w *town) wantExplained(agent *php.Agent) {
 	w.t.Helper()
 	status, err := agent.Status(w.ctx)
 	w.must(err)
-	history, err := opcache.ReadHistory(w.path("state"))
+	history, err := restart.ReadHistory(w.path("state"))
 	w.must(err)
 	if n := len(history); n == 0 || n > manyDeploys/2 || status.Statistics.ManualRestarts != 0 {
 		w.t.Errorf("%d restarts, and PHP counts %d by itself", n, status.Statistics.ManualRestarts)
 	}
-	for _, restart := range history {
+	for _, done := range history {
 		crossed := false
-		for _, reason := range restart.Reasons {
+		for _, reason := range done.Reasons {
 			crossed = crossed || reason.Crossed && reason.Text != ""
 		}
-		if !restart.Done() || !crossed || restart.Action != opcache.ReloadFPM || restart.After.FreeBytes <= restart.Before.FreeBytes {
-			w.t.Errorf("not explained: %+v", restart)
+		if !done.Done() || !crossed || done.Action != restart.ReloadFPM || done.After.FreeBytes <= done.Before.FreeBytes {
+			w.t.Errorf("not explained: %+v", done)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // partsOfLarge files, of 32 KB each in OPcache, make a release of which 8 MB hold
@@ -41,15 +41,15 @@ func TestModPHPFitsOnlyInPlaceOfTheOld(t *testing.T) {
 	f.relink(all("v1"), "deploy", "v1", "--all")
 	f.beginLoad()
 	report, ended := f.run("deploy", "v2", "--all")
-	if report.Exit != 0 || report.Restart.Action != string(opcache.ReloadApache) {
+	if report.Exit != 0 || report.Restart.Action != string(restart.ReloadApache) {
 		t.Errorf("exit %d, restart %+v, warnings %q, %+v", report.Exit, report.Restart, report.Warnings, report.Error)
 	}
 	f.on = all("v2")
 	f.wantPages("after the restart")
 	f.wantLoad(ended, []string{"deploy v2"})
-	history, err := opcache.ReadHistory(f.path("state"))
+	history, err := restart.ReadHistory(f.path("state"))
 	f.must(err)
-	if len(history) != 1 || history[0].Action != opcache.ReloadApache || !history[0].Done() || history[0].Warmed < partsOfLarge {
+	if len(history) != 1 || history[0].Action != restart.ReloadApache || !history[0].Done() || history[0].Warmed < partsOfLarge {
 		t.Errorf("%+v", history)
 	}
 }

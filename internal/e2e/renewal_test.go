@@ -17,7 +17,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
-	"relink/opcache"
+	"relink/opcache/restart"
 	"relink/php/fpm"
 )
 
@@ -345,7 +345,7 @@ func TestPreloadSurvivesACrash(t *testing.T) {
 			v.kill(point, "deploy", "v2", "--all")
 			v.relink("recover")
 			v.on(version, v.hosts...)
-			if pending, err := opcache.ReadPending(v.path("state")); err != nil || len(pending) != 0 {
+			if pending, err := restart.ReadPending(v.path("state")); err != nil || len(pending) != 0 {
 				t.Errorf("%+v %v", pending, err)
 			}
 			v.relink("deploy", "v2", "--all", "--rebuild")

@@ -16,7 +16,7 @@ import (
 	"relink/deploy"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
-	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // partsOfBig files make a release of which the small cache holds one, not two.
@@ -44,7 +44,7 @@ func TestReleaseThatFitsOnlyInPlaceOfTheOld(t *testing.T) {
 	if report.Warm.Scripts < partsOfBig || report.Warm.Skipped != "" || len(report.Warnings) != 0 {
 		t.Errorf("warm %+v, warnings %q", report.Warm, report.Warnings)
 	}
-	if history, err := opcache.ReadHistory(w.path("state")); err != nil || history[0].Time.Before(began.Add(slowSeconds*time.Second)) {
+	if history, err := restart.ReadHistory(w.path("state")); err != nil || history[0].Time.Before(began.Add(slowSeconds*time.Second)) {
 		t.Errorf("restarted %v after the slow request had begun (%v)", history[0].Time.Sub(began), err)
 	}
 }
@@ -53,17 +53,17 @@ func TestReleaseThatFitsOnlyInPlaceOfTheOld(t *testing.T) {
 func TestRestartThatMakesRoomSurvivesACrash(t *testing.T) {
 	w := newCrowdedTown(t)
 	w.kill("renew", "deploy", "r2", "--all")
-	pending, err := opcache.ReadPending(w.path("state"))
-	if err != nil || len(pending) != 1 || pending[0].Reasons[0].Figure != opcache.FigureRoom {
+	pending, err := restart.ReadPending(w.path("state"))
+	if err != nil || len(pending) != 1 || pending[0].Reasons[0].Figure != restart.FigureFit {
 		t.Fatalf("%+v %v", pending, err)
 	}
 	w.relink("recover")
 	w.relink("opcache", "reset", "--when-needed", "--when-quiet")
-	history, err := opcache.ReadHistory(w.path("state"))
+	history, err := restart.ReadHistory(w.path("state"))
 	if err != nil || len(history) != 1 || !history[0].Done() {
 		t.Errorf("%+v %v", history, err)
 	}
-	if pending, err = opcache.ReadPending(w.path("state")); err != nil || len(pending) != 0 {
+	if pending, err = restart.ReadPending(w.path("state")); err != nil || len(pending) != 0 {
 		t.Errorf("%+v %v", pending, err)
 	}
 	w.wantNoFault(w.load.Stop())
@@ -104,8 +104,8 @@ func TestRefreshIntoACacheWithoutRoom(t *testing.T) {
 	old := w.moveByHand("r2")
 	report, ended := w.relink("opcache", "refresh", "--from", old, "--to", w.path("src", "r2"))
 	wantLive(t, w, report, ended, "r1")
-	history, err := opcache.ReadHistory(w.path("state"))
-	if err != nil || len(history) != 1 || history[0].Reasons[0].Figure != opcache.FigureRoom || history[0].Warmed < partsOfBig {
+	history, err := restart.ReadHistory(w.path("state"))
+	if err != nil || len(history) != 1 || history[0].Reasons[0].Figure != restart.FigureFit || history[0].Warmed < partsOfBig {
 		t.Errorf("history %+v %v", history, err)
 	}
 	w.wantNoFault(w.load.Stop())
@@ -237,12 +237,12 @@ func (w *town) waste(name string, parts int) {
 // wantRoomMade wants one restart, to make room, and none of PHP's own.
 func (w *town) wantRoomMade(report deploy.Report, reason string) {
 	w.t.Helper()
-	history, err := opcache.ReadHistory(w.path("state"))
+	history, err := restart.ReadHistory(w.path("state"))
 	w.must(err)
-	if len(history) != 1 || history[0].Reasons[0].Figure != opcache.FigureRoom || !strings.Contains(history[0].Reasons[0].Text, reason) {
+	if len(history) != 1 || history[0].Reasons[0].Figure != restart.FigureFit || !strings.Contains(history[0].Reasons[0].Text, reason) {
 		w.t.Errorf("history %+v", history)
 	}
-	if report.Restart.Action != string(opcache.ReloadFPM) || !slices.ContainsFunc(report.Restart.Reasons, func(r string) bool { return strings.Contains(r, reason) }) {
+	if report.Restart.Action != string(restart.ReloadFPM) || !slices.ContainsFunc(report.Restart.Reasons, func(r string) bool { return strings.Contains(r, reason) }) {
 		w.t.Errorf("restart %+v", report.Restart)
 	}
 	status, err := w.agent().Status(w.ctx)

@@ -84,7 +84,7 @@ func (c *repoCache) ours() error {
 	if err != nil {
 		return fmt.Errorf("git cache: %w", err)
 	}
-	if !info.IsDir() || !trust.Owned(info) || trust.WritableByOthers(info) {
+	if info.Mode()&fs.ModeSymlink != 0 || !trust.Owned(info) || trust.WritableByOthers(info) {
 		return hint.With(fmt.Errorf("git cache %s: %w", c.dir, errForeign), "remove it (rm -rf %s): it will be made anew; and let nobody else write in the folder that it lies in", c.dir)
 	}
 	return nil

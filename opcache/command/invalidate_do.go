@@ -1,0 +1,125 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"relink/internal/exit"
+	"relink/internal/hint"
+	"relink/internal/links"
+	"relink/internal/ui"
+	"relink/opcache"
+)
+
+// ErrLive means that a release is in use.
+var ErrLive = errors.New("it is live")
+
+// InvalidateReport tells what "opcache invalidate" did. As JSON it is the
+// contract of docs/opcache.md.
+type InvalidateReport struct {
+	Release     string   `json:"release"` // "" where files were named
+	Files       []string `json:"files"`   // their real paths
+	Invalidated int      `json:"invalidated"`
+	Exit        int      `json:"exit"`
+	Error       *failure `json:"error,omitempty"`
+}
+
+// InvalidateFiles invalidates scripts by their real path, in slices.
+func InvalidateFiles(ctx context.Context, c *opcache.Caches, files []string) (invalidated int, err error) {
+	var mu sync.Mutex
+	err = c.EachCache(ctx, func(ctx context.Context, _ int, one *opcache.KeySpace) error {
+		paths := make([]string, len(files))
+		for i, file := range files {
+			paths[i] = one.ToPool(file)
+		}
+		n, err := c.InvalidateAll(ctx, one, paths)
+		mu.Lock()
+		defer mu.Unlock()
+		invalidated += n
+		return err
+	})
+	return invalidated, err
+}
+
+// invalidate is "relink opcache invalidate".
+func (s *session) invalidate(ctx context.Context, release string, files []string, force bool) error {
+	if (release == "") == (len(files) == 0) {
+		return usage(errors.New("opcache invalidate: give either --release DIR or files"))
+	}
+	result := InvalidateReport{Files: []string{}}
+	err := s.invalidateInto(ctx, release, files, force, &result)
+	result.Exit, result.Error = exit.Status(err), failureOf(err)
+	if err != nil && s.format != "json" {
+		return err
+	}
+	return s.show(result, result.Text, err)
+}
+
+func (s *session) invalidateInto(ctx context.Context, release string, files []string, force bool, result *InvalidateReport) error {
+	var err error
+	if release != "" {
+		result.Release, err = s.unusedRelease(release, force)
+	} else {
+		result.Files, err = realFiles(files)
+	}
+	if err != nil {
+		return err
+	}
+	caches, err := s.setup.Reach(ctx, s.chosen)
+	if err != nil {
+		return err
+	}
+	if release == "" {
+		result.Invalidated, err = InvalidateFiles(ctx, caches, result.Files)
+		return err
+	}
+	retired, err := caches.Retire(ctx, []string{result.Release})
+	result.Invalidated = retired.Invalidated
+	return err
+}
+
+func (s *session) unusedRelease(release string, force bool) (string, error) {
+	abs, err := filepath.Abs(release)
+	if err != nil {
+		return "", err
+	}
+	folder := links.RealFolder(abs)
+	for _, link := range opcache.ScanLinks(s.setup.Sites(), s.setup.Known(), filepath.Dir(folder)) {
+		if link.Within(folder) && !force {
+			return "", hint.With(fmt.Errorf("invalidate %s: %w: %s leads to it", folder, ErrLive, link.Name),
+				"its visitors would have to compile all of it again; use --force if that is what you want")
+		}
+	}
+	return folder, nil
+}
+
+// realFiles resolves what exists: OPcache knows scripts by their real path.
+func realFiles(files []string) ([]string, error) {
+	real := make([]string, len(files))
+	for i, file := range files {
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			return nil, err
+		}
+		real[i] = links.RealFolder(abs)
+		if info, err := os.Stat(real[i]); err == nil && info.IsDir() {
+			return nil, hint.With(fmt.Errorf("%s is a folder", file), "use --release for all that is below it")
+		}
+	}
+	return real, nil
+}
+
+// Text writes the result for people.
+func (r InvalidateReport) Text(w io.Writer, _ int) error {
+	of := r.Release
+	if of == "" {
+		of = ui.Plural(len(r.Files), "file")
+	}
+	_, err := fmt.Fprintf(w, "%s of %s invalidated\n", ui.Plural(r.Invalidated, "script"), of)
+	return err
+}

@@ -1,0 +1,76 @@
+package restart
+
+import (
+	"slices"
+
+	"relink/fcgi"
+	"relink/internal/config"
+	"relink/opcache"
+	"relink/php"
+)
+
+// Known tells the links of an application that were moved once.
+type Known func(state, app string) ([]string, error)
+
+// FromConfig translates the configuration.
+func FromConfig(c *config.Config, known Known) (RestartSetup, error) {
+	s := RestartSetup{Thresholds: ThresholdsOf(c.Thresholds), Method: Method(c.Restart.Method),
+		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
+			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd}},
+		Restart: RestartOptions{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
+			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
+	}
+	for _, a := range c.Apps {
+		app := opcache.App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools}
+		app.AgentDir, _ = AgentDir(c, a.Pools)
+		var err error
+		if app.Known, err = known(c.StateDir, a.Name); err != nil {
+			return s, err
+		}
+		for _, i := range a.Instances {
+			site := opcache.Site{Name: i.Name, Path: i.Link}
+			if i.Probe != nil && !i.Probe.Off {
+				site.URL, site.Host = i.Probe.URL, i.Probe.Host
+			}
+			app.Sites = append(app.Sites, site)
+		}
+		s.Apps = append(s.Apps, app)
+	}
+	for _, one := range c.Pools {
+		address, err := fcgi.ParseAddress(one.Address)
+		if err != nil {
+			return s, err
+		}
+		pool := php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir}
+		for _, m := range one.PathMap {
+			pool.PathMap = append(pool.PathMap, php.Mapping{Host: m.Host, Pool: m.Pool})
+		}
+		pool.PathMap = pool.PathMap.Real()
+		s.Pools = append(s.Pools, pool)
+		if len(one.Command) > 0 {
+			s.Restart.Commands[address.String()] = one.Command
+		}
+	}
+	return s, nil
+}
+
+// AgentDir is where the agent of an application that these pools serve lies, here
+// and as the first of them sees it; without a pool, where that of Apache does.
+func AgentDir(c *config.Config, addresses []string) (dir, at string) {
+	for _, pool := range c.Pools {
+		if len(addresses) > 0 && !slices.Contains(addresses, pool.Address) {
+			continue
+		}
+		var mapped php.PathMap
+		for _, m := range pool.PathMap {
+			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
+		}
+		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
+	}
+	return c.Apache.AgentDir, c.Apache.AgentDir
+}
+
+// ThresholdsOf translates the configuration's thresholds.
+func ThresholdsOf(t config.Thresholds) Thresholds {
+	return Thresholds{FreeBytes: t.FreeBytes, Keys: t.Keys, Waste: t.Waste, Strings: t.Strings, JIT: t.JIT, HitRate: t.HitRate, HitRateRequests: int64(t.HitRateRequests)}
+}

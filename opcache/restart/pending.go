@@ -1,0 +1,143 @@
+package restart
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"relink/internal/state"
+	"relink/opcache"
+)
+
+// Pending is a restart that was decided and has not been quiet enough to be done.
+type Pending struct {
+	Pools   []string  `json:"pools"` // addresses of those that share the cache
+	Action  Action    `json:"action"`
+	Reasons []Reason  `json:"reasons"`
+	Since   time.Time `json:"since"`
+	Tries   int       `json:"tries"`
+	Last    string    `json:"last"`             // why it was not done at the last try
+	Failed  bool      `json:"failed,omitempty"` // a try has begun, and failed
+	// Started and Restarts are of the cache that it is about: others settle it.
+	// Started alone has a grain of a second.
+	Started  time.Time `json:"started"`
+	Restarts int64     `json:"restarts"`
+}
+
+// StillWanted tells whether nobody has restarted its cache since, as far as these
+// caches know.
+func (p Pending) StillWanted(usages []opcache.Usage) bool {
+	return slices.ContainsFunc(usages, func(u opcache.Usage) bool { return p.About(u.Pools) && !p.settledBy(u) })
+}
+
+// settledBy tells whether somebody has restarted the cache since.
+func (p Pending) settledBy(u opcache.Usage) bool {
+	return !u.Started.Equal(p.Started) || u.Restarts != p.Restarts
+}
+
+// Order is what was decided.
+func (p Pending) Order() Order {
+	return Order{Pools: p.Pools, Decision: Decision{Action: p.Action, Reasons: p.Reasons}}
+}
+
+// MakesRoom tells whether it is one that a release needs to find its place.
+func (p Pending) MakesRoom() bool {
+	return slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Figure == FigureFit })
+}
+
+// Renews tells whether it is one that has to come with the links' move.
+func (p Pending) Renews() bool { return p.Order().Decision.Renews() }
+
+// method is how the pending restart has to be done.
+func (p Pending) method() Method {
+	switch p.Action {
+	case ReloadFPM:
+		return MethodFPM
+	}
+	return MethodAuto // which reloads Apache where that holds the cache
+}
+
+// about tells whether it is about the cache of one of these pools.
+func (p Pending) About(pools []string) bool {
+	return opcache.SamePools(p.Pools, pools)
+}
+
+// PendingFile is the name of the pending restarts' file in the state folder.
+const PendingFile = "restart.pending.json"
+
+// ReadPending gives the restarts that are pending in a state folder.
+func ReadPending(dir string) ([]Pending, error) {
+	text, err := state.Read(filepath.Join(dir, PendingFile))
+	if err != nil {
+		return nil, fmt.Errorf("pending restarts: %w", err)
+	}
+	return parsePending(text), nil
+}
+
+// parsePending takes a file that cannot be read for an empty one: the next
+// decision finds the same reasons again.
+func parsePending(text []byte) []Pending {
+	var all []Pending
+	if json.Unmarshal(text, &all) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(all, func(p Pending) bool { return len(p.Pools) == 0 || !p.Action.Empties() })
+}
+
+// WritePending replaces what is pending.
+func WritePending(dir string, all []Pending) (err error) {
+	path := filepath.Join(dir, PendingFile)
+	if len(all) == 0 {
+		err = state.Remove(path)
+	} else {
+		err = state.Write(path, all)
+	}
+	if err != nil {
+		return fmt.Errorf("pending restarts: %w", err)
+	}
+	return nil
+}
+
+// ClearPending forgets what is pending for the cache of these pools.
+func ClearPending(dir string, pools []string) error {
+	all, err := ReadPending(dir)
+	if err != nil {
+		return err
+	}
+	return WritePending(dir, slices.DeleteFunc(all, func(p Pending) bool { return p.About(pools) }))
+}
+
+// restorePending has what was pending before of the caches that were noted since.
+func restorePending(dir string, noted, before []Pending) error {
+	now, err := ReadPending(dir)
+	if err != nil {
+		return err
+	}
+	isNoted := func(p Pending) bool {
+		return slices.ContainsFunc(noted, func(n Pending) bool { return n.About(p.Pools) })
+	}
+	kept := slices.DeleteFunc(now, isNoted)
+	for _, p := range before {
+		if isNoted(p) {
+			kept = append(kept, p)
+		}
+	}
+	return WritePending(dir, kept)
+}
+
+// addPending notes one more try, and gives what it noted. The first try's time stays.
+func addPending(dir string, p Pending) (Pending, error) {
+	all, err := ReadPending(dir)
+	if err != nil {
+		return p, err
+	}
+	p.Tries = 1
+	for _, old := range all {
+		if old.About(p.Pools) && old.Started.Equal(p.Started) && old.Restarts == p.Restarts {
+			p.Since, p.Tries = old.Since, old.Tries+1
+		}
+	}
+	return p, WritePending(dir, append(slices.DeleteFunc(all, func(old Pending) bool { return old.About(p.Pools) }), p))
+}

@@ -1,0 +1,193 @@
+package restart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"relink/internal/exit"
+	"relink/internal/hint"
+	"relink/opcache"
+
+	"github.com/gofrs/flock"
+)
+
+// ErrRestarting means that another relink restarts caches at this moment.
+var ErrRestarting = exit.As(exit.ErrLocked, errors.New("another relink is restarting a cache"))
+
+// lockFile keeps two relinks from restarting caches at the same time.
+const lockFile = "restart.lock"
+
+// Ledger is where restarts are remembered.
+type RestartQueue struct {
+	Dir string // the state folder
+	By  string // user who restarts
+}
+
+// Order is a restart that was decided for the cache of these pools.
+type Order struct {
+	Pools    []string
+	Decision Decision
+}
+
+// Outcome tells what became of orders and of pending restarts.
+type Outcome struct {
+	RestartResult
+	Pending []Pending `json:"pending"` // put off until it is quiet
+	Notes   []string  `json:"notes"`
+}
+
+// Carry carries orders out, one cache after the other, and remembers them: what
+// was done in the history, what could not be done for want of a quiet moment as
+// pending, which is no error.
+func (l RestartQueue) Run(ctx context.Context, c *opcache.Caches, orders []Order, o RestartOptions) (Outcome, error) {
+	var out Outcome
+	err := l.locked(func() error {
+		usages, err := c.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, want := range pendingFor(orders, usages) {
+			if err := l.run(ctx, c, want, o, &out); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Expect notes orders that are about to be carried out as pending, so that somebody
+// else does it should this process die before. What it returns takes that back, and
+// leaves what was pending before.
+func (l RestartQueue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unexpect func() error, err error) {
+	usages, err := c.Usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var before []Pending
+	noted := pendingFor(orders, usages)
+	err = l.locked(func() error {
+		if before, err = ReadPending(l.Dir); err != nil {
+			return err
+		}
+		for _, want := range noted {
+			want.Last = "the command that was to do it has ended before"
+			if _, err := addPending(l.Dir, want); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return l.locked(func() error { return restorePending(l.Dir, noted, before) }) }, nil
+}
+
+// ordered are the restarts that orders ask for, of caches as they are now.
+func pendingFor(orders []Order, usages []opcache.Usage) []Pending {
+	var all []Pending
+	for _, order := range orders {
+		i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return Pending{Pools: order.Pools}.About(u.Pools) })
+		if i < 0 || !order.Decision.Action.Empties() {
+			continue
+		}
+		all = append(all, Pending{Pools: usages[i].Pools, Action: order.Decision.Action, Reasons: order.Decision.Reasons,
+			Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts})
+	}
+	return all
+}
+
+// Finish does the pending restarts of these caches whose moment is quiet now,
+// and drops those of caches that somebody else has restarted since.
+func (l RestartQueue) Resume(ctx context.Context, c *opcache.Caches, o RestartOptions) (Outcome, error) {
+	var out Outcome
+	if all, err := ReadPending(l.Dir); err != nil || len(all) == 0 {
+		return out, err
+	}
+	err := l.locked(func() error {
+		all, err := ReadPending(l.Dir)
+		if err != nil {
+			return err
+		}
+		usages, err := c.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		o.WhenQuiet = false
+		for _, p := range all {
+			i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return p.About(u.Pools) })
+			switch {
+			case i < 0: // a cache of somebody else's
+			case p.settledBy(usages[i]):
+				out.Notes = append(out.Notes, fmt.Sprintf("the restart of %s that was pending since %s is not needed any more: the cache was started at %s",
+					p.Pools[0], p.Since.Format("2006-01-02 15:04"), usages[i].Started.Format("15:04:05")))
+				err = ClearPending(l.Dir, p.Pools)
+			default:
+				o.Since = p.Since
+				err = l.run(ctx, c, p, o, &out)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// carry does one restart and remembers what became of it.
+func (l RestartQueue) run(ctx context.Context, c *opcache.Caches, want Pending, o RestartOptions, out *Outcome) error {
+	o = o.by(want.Order().Decision)
+	o.Only = want.Pools
+	if o.Method == "" || o.Method == MethodAuto {
+		o.Method = want.method()
+	}
+	result, err := Now(ctx, c, o)
+	out.Masters = append(out.Masters, result.Masters...)
+	if err == nil {
+		for _, done := range result.Masters {
+			err = errors.Join(l.Remember(want, done, nil), ClearPending(l.Dir, want.Pools))
+		}
+		return err
+	}
+	// One that has begun and failed stays pending too: its command may have done
+	// nothing. If it did restart the cache, the next look finds it settled.
+	told := want.Failed
+	want.Last, want.Failed = err.Error(), told || len(result.Masters) > 0
+	noted, addErr := addPending(l.Dir, want)
+	if addErr == nil && want.Failed && !told {
+		addErr = l.Remember(want, result.Masters[0], err)
+	}
+	if addErr != nil || !errors.Is(err, ErrNotQuiet) {
+		return errors.Join(err, addErr)
+	}
+	out.Pending = append(out.Pending, noted)
+	return nil
+}
+
+// remember writes a line of history.
+func (l RestartQueue) Remember(want Pending, done MasterRestart, failed error) error {
+	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
+		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}
+	if failed != nil {
+		line.Failed = failed.Error()
+	}
+	return AppendHistory(l.Dir, line)
+}
+
+func (l RestartQueue) locked(do func() error) error {
+	lock := flock.New(filepath.Join(l.Dir, lockFile), flock.SetPermissions(0o644))
+	got, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock restarts: %w", err)
+	}
+	if !got {
+		return hint.With(fmt.Errorf("%w (%s is locked)", ErrRestarting, lock.Path()), "run the command again in a moment")
+	}
+	return errors.Join(do(), lock.Unlock())
+}

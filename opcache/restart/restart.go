@@ -1,0 +1,290 @@
+package restart
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"relink/internal/hint"
+	"relink/opcache"
+	"relink/php"
+	"relink/php/fpm"
+)
+
+// Why a restart was not done.
+var (
+	// ErrNotQuiet means that a restart was put off because requests are running.
+	ErrNotQuiet = errors.New("not quiet")
+	// ErrQuietUnknown comes with ErrNotQuiet where nobody can tell. Waiting does not help.
+	ErrQuietUnknown = errors.New("nobody knows whether a request is running")
+	// ErrPreload means that opcache_reset would keep the preloaded classes.
+	ErrPreload = errors.New("opcache_reset keeps preloaded classes")
+)
+
+// RestartOptions say which caches are restarted, how and when.
+type RestartOptions struct {
+	Method Method   // "" means MethodAuto
+	Only   []string // addresses of pools whose cache is meant; none: every cache
+
+	WhenQuiet bool          // wait for a quiet moment; else it has to be quiet now
+	Quiet     time.Duration // age of the oldest request in flight, at most
+	Since     time.Time     // when a quiet moment was looked for first; zero: now
+	Wait      time.Duration // for a quiet moment, at most
+	Limit     time.Duration // for one restart and its proof; 0: resetLimit, fpm.DefaultReloadLimit
+	Force     bool          // restart in spite of running requests, of what is unknown, and of what it does not cure
+
+	Commands     map[string][]string // reload the master of the pool with this address, instead of a signal
+	Apache       string              // control program, for a cache of Apache
+	ApacheStatus string              // address of its server status; "": the usual ones
+
+	Warm   bool     // compile the hot set at once
+	Unused []string // folders, as the host sees them, of which nothing is hot
+	// Moved are releases, as the host sees them, that links have left, each with
+	// the one in which its hot scripts are compiled.
+	Moved map[string]string
+
+	Waiting func(why error) // told what a quiet moment is waited for; may be nil
+
+	// Switch moves links right before the cache restarts, when nothing speaks
+	// against that any more; its error prevents the restart. No quiet moment is
+	// looked for then, since each page of the new code would fail meanwhile: that
+	// is what Rehearse is for. May be nil.
+	Switch func(context.Context) error
+}
+
+// RestartResult tells what was done to each cache, in the order in which it was.
+type RestartResult struct {
+	Masters []MasterRestart `json:"masters"`
+}
+
+// MasterRestart is the restart of one cache.
+type MasterRestart struct {
+	Pools   []string           `json:"pools"` // addresses; none for Apache
+	PID     int                `json:"pid"`   // of the FPM master or of Apache; 0 where this machine does not show it
+	Action  Action             `json:"action"`
+	Time    time.Time          `json:"time"`
+	Before  opcache.Figures    `json:"before"`
+	After   opcache.Figures    `json:"after"`  // with the hot set warm
+	Proven  bool               `json:"proven"` // false: it has begun, and failed
+	Waited  time.Duration      `json:"-"`      // for a quiet moment
+	Took    time.Duration      `json:"-"`      // from then to the proof
+	Warm    opcache.WarmResult `json:"warm"`
+	WarmFor time.Duration      `json:"-"`
+	Notes   []string           `json:"notes"`
+}
+
+// errRehearsed ends a rehearsal, right before anything would be done.
+var errChecked = errors.New("nothing speaks against it")
+
+// Rehearse goes through all that has to hold for these restarts, waits for a
+// quiet moment as they would, and does nothing. A restart that nobody may do is
+// better known before something else has been done that needs it.
+func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o RestartOptions) error {
+	for _, m := range c.Distinct() {
+		for _, order := range orders {
+			if !m.Wanted(order.Pools) {
+				continue
+			}
+			r := &restartRun{caches: c, memory: m, options: o.by(order.Decision), checkOnly: true}
+			way, err := r.restartFunc(order.Decision.Action == ReloadFPM || order.Decision.Renews())
+			if err == nil {
+				err = way(ctx)
+			}
+			if !errors.Is(err, errChecked) {
+				return fmt.Errorf("restart the OPcache of %s: %w", m.Name(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// Restart empties the caches, one after the other, proves it, and compiles at
+// once what was hot. It goes on with the next cache where one is not quiet
+// (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
+func Now(ctx context.Context, c *opcache.Caches, o RestartOptions) (RestartResult, error) {
+	if o.Method == MethodApache && !anyOfApache(c) {
+		one, err := RestartApache(ctx, o)
+		return RestartResult{Masters: []MasterRestart{one}}, err
+	}
+	var result RestartResult
+	var loud error
+	for _, m := range c.Distinct() {
+		if !m.Wanted(o.Only) || o.Method == MethodApache && !m.OfApache() {
+			continue
+		}
+		one, err := restartOne(ctx, c, m, o)
+		if err != nil {
+			err = fmt.Errorf("restart the OPcache of %s: %w", m.Name(), err)
+		}
+		if errors.Is(err, ErrNotQuiet) {
+			loud = errors.Join(loud, err)
+			continue
+		}
+		if one.Action != "" {
+			result.Masters = append(result.Masters, one)
+		}
+		if err != nil {
+			return result, errors.Join(err, loud)
+		}
+	}
+	return result, loud
+}
+
+func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o RestartOptions) (MasterRestart, error) {
+	before, err := m.Status(ctx, c.Options.CallTimeout)
+	if err != nil {
+		return MasterRestart{}, err
+	}
+	r := &restartRun{caches: c, memory: m, options: o, hot: map[*opcache.KeySpace][]string{}}
+	r.done = MasterRestart{Pools: m.Addresses(), PID: m.Master(), Before: opcache.FiguresOf(before), Notes: []string{}}
+	way, err := r.restartFunc(before.Preload.Scripts > 0)
+	if err != nil {
+		return MasterRestart{}, err
+	}
+	if err := way(ctx); err != nil {
+		return r.done, err
+	}
+	if err := r.finish(ctx); err != nil {
+		return r.done, fmt.Errorf("it has been restarted (%s), but: %w", r.done.Action, err)
+	}
+	r.done.Proven = true
+	return r.done, nil
+}
+
+// restarting is the restart of one cache under way.
+type restartRun struct {
+	caches  *opcache.Caches
+	memory  *opcache.Cache
+	options RestartOptions
+	hot     map[*opcache.KeySpace][]string
+	done    MasterRestart // Action is "" until something has been done
+
+	checkOnly bool
+}
+
+// way gives the function that restarts the cache.
+func (r *restartRun) restartFunc(preloaded bool) (func(context.Context) error, error) {
+	if r.memory.OfApache() {
+		return r.restartFuncOfApache(preloaded)
+	}
+	explicit := r.options.Method == MethodOPcache
+	switch {
+	case r.options.Method == MethodFPM, preloaded && !explicit:
+		return r.reloadFPM, nil
+	case preloaded && !r.options.Force:
+		return nil, hint.With(fmt.Errorf("%w: they stay those of the old code, whatever is compiled anew", ErrPreload),
+			"restart with --method fpm: only an FPM reload runs opcache.preload again")
+	case preloaded:
+		r.done.Notes = append(r.done.Notes, "the preloaded classes are still the old ones: only an FPM reload replaces them")
+	case !explicit:
+		return r.reloadOrReset, nil
+	}
+	return r.resetOPcache, nil
+}
+
+// reloadOrReset prefers the reload. Under load opcache_reset() crashes workers
+// now and then, quiet or not, and once in a while corrupts the memory for all of
+// them (php-src#8739, #14471; measured on 8.2.36: 5 of 348 resets, none of 144
+// reloads). Where a reload would kill requests, or is not permitted, the reset
+// is the lesser evil.
+func (r *restartRun) reloadOrReset(ctx context.Context) error {
+	err := r.reloadFPM(ctx)
+	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errChecked) || ctx.Err() != nil {
+		return err
+	}
+	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a reload of FPM: "+err.Error())
+	return r.resetOPcache(ctx)
+}
+
+// resetLimit is how long OPcache may take to restart itself.
+const resetLimit = 10 * time.Second
+
+func (r *restartRun) resetOPcache(ctx context.Context) error {
+	if err := r.prepare(ctx, Reset); err != nil {
+		return err
+	}
+	limit := cmp.Or(r.options.Limit, resetLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	r.begin(Reset)
+	err := r.memory.Spaces[0].Reset(ctx)
+	r.done.Took = time.Since(r.done.Time)
+	return err
+}
+
+func (r *restartRun) reloadFPM(ctx context.Context) error {
+	var pools []php.Pool
+	for _, p := range r.memory.Pools() {
+		pools = append(pools, p.Agent.Pool())
+	}
+	master, err := r.memory.Find(ctx)
+	if err != nil {
+		return err
+	}
+	reloaded, err := fpm.Reload(ctx, master, fpm.ReloadOptions{
+		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
+		Before: func(ctx context.Context) error {
+			err := r.prepare(ctx, ReloadFPM)
+			if err == nil && r.options.Switch == nil {
+				r.begin(ReloadFPM)
+			}
+			return err
+		},
+		Last: r.cross(ReloadFPM),
+	})
+	r.done.PID = reloaded.PID
+	if r.done.Action != "" {
+		r.done.Took = time.Since(r.done.Time)
+	}
+	return err
+}
+
+func (r *restartRun) begin(action Action) { r.done.Action, r.done.Time = action, time.Now() }
+
+func (r *restartRun) command() []string {
+	for _, address := range r.memory.Addresses() {
+		if command := r.options.Commands[address]; len(command) > 0 {
+			return command
+		}
+	}
+	return nil
+}
+
+// prepare waits for a quiet moment and notes what is hot then.
+func (r *restartRun) prepare(ctx context.Context, action Action) error {
+	var err error
+	if r.options.Switch == nil {
+		began := time.Now()
+		var notes []string
+		notes, err = r.awaitQuiet(ctx, action)
+		r.done.Waited = time.Since(began)
+		r.done.Notes = append(r.done.Notes, notes...)
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.checkOnly:
+		return errChecked
+	case !r.options.Warm:
+		return nil
+	}
+	return r.remember(ctx)
+}
+
+// finish warms, and reads what the restart has freed.
+func (r *restartRun) finish(ctx context.Context) error {
+	if err := r.memory.RefreshPIDs(ctx, r.caches.Options.CallTimeout); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := r.warm(ctx)
+	r.done.WarmFor = time.Since(began)
+	if err != nil {
+		return err
+	}
+	after, err := r.memory.Status(ctx, r.caches.Options.CallTimeout)
+	r.done.After = opcache.FiguresOf(after)
+	return err
+}

@@ -1,0 +1,30 @@
+package restart
+
+import "context"
+
+// cross gives the function that moves the links in the moment before the reload,
+// or nil where that is not wanted.
+func (r *restartRun) cross(action Action) func(context.Context) error {
+	if r.options.Switch == nil {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		err := r.options.Switch(ctx)
+		if err == nil {
+			r.begin(action)
+		}
+		return err
+	}
+}
+
+// by is how what was decided is done: where processes have to be renewed, another
+// method that is configured for want of memory does not do that.
+func (o RestartOptions) by(d Decision) RestartOptions {
+	switch {
+	case d.Renews() && d.Action == ReloadApache:
+		o.Method = MethodApache
+	case d.Renews():
+		o.Method = MethodFPM
+	}
+	return o
+}

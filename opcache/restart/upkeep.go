@@ -1,0 +1,194 @@
+package restart
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"relink/opcache"
+	"relink/php"
+)
+
+// Upkeep is what a deploy, "opcache reset" and the service do about the caches'
+// memory: decide for each cache by the same rules, and carry it out.
+type Maintenance struct {
+	Thresholds Thresholds
+	Method     Method
+	Release    string          // folder that is live: the next release will need as much
+	Unused     []string        // folders of releases that nobody uses
+	Moved      bool            // links have moved, so that what is preloaded is of the old release
+	Always     string          // not "": restart whatever the figures say, for this reason
+	Before     []opcache.Usage // an earlier reading, for the hit rate since; may be nil
+	Queue      RestartQueue
+	Restart    RestartOptions
+}
+
+// Decided is the decision on one cache.
+type Decided struct {
+	Pools []string `json:"pools"`
+	Decision
+}
+
+// UpkeepResult tells what was decided, and what became of it.
+type MaintenanceResult struct {
+	Decisions []Decided `json:"decisions"`
+	Retired   int       `json:"retired"` // scripts of unused releases, invalidated
+	Outcome
+}
+
+// Action is the strongest thing that was done, or "pending" if something is.
+func (r MaintenanceResult) Action() string {
+	if len(r.Pending) > 0 {
+		return "pending"
+	}
+	for _, m := range r.Masters {
+		return string(m.Action)
+	}
+	if r.Retired > 0 {
+		return string(Invalidate)
+	}
+	return string(None)
+}
+
+// Keep finishes what is pending, decides for each cache whether it has to be
+// restarted and carries that out, one after the other and only while it is quiet; what never is stays
+// pending in the ledger.
+func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (MaintenanceResult, error) {
+	var result MaintenanceResult
+	u.Restart.Unused = slices.Concat(u.Restart.Unused, u.Unused)
+	var err error
+	if result.Outcome, err = u.Queue.Resume(ctx, c, u.Restart); err != nil {
+		return result, err
+	}
+	decided, err := decideEach(ctx, c, u)
+	result.Decisions = decided
+	if err != nil {
+		return result, err
+	}
+	var orders []Order
+	for _, one := range decided {
+		switch {
+		case one.Action == Invalidate:
+			retired, err := c.Retire(ctx, u.Unused)
+			result.Retired += retired.Invalidated
+			if err != nil {
+				return result, err
+			}
+		case one.Action.Empties():
+			orders = append(orders, Order{Pools: one.Pools, Decision: one.Decision})
+		}
+	}
+	if len(orders) == 0 {
+		return result, nil
+	}
+	u.Restart.Method = u.Method
+	carried, err := u.Queue.Run(ctx, c, orders, u.Restart)
+	result.Masters = append(result.Masters, carried.Masters...)
+	result.Notes = append(result.Notes, carried.Notes...)
+	result.Pending = carried.Pending // what Finish could not do either is decided anew
+	return result, err
+}
+
+// RestartSetup adds what the configuration says of restarts.
+type RestartSetup struct {
+	opcache.Setup
+	Thresholds Thresholds
+	Method     Method
+	Restart    RestartOptions // how this server is restarted
+}
+
+// KeepOptions say how KeepEach keeps caches.
+type MaintenanceOptions struct {
+	Queue  RestartQueue
+	Before []opcache.Usage // an earlier reading, for the hit rate since; may be nil
+	Retire bool            // releases that no link leads to: not while a deploy may be warming one
+}
+
+// KeepEach keeps the caches of each of these applications, since what its next
+// release needs is its own; without any, the caches as they are.
+func (s RestartSetup) MaintainEach(ctx context.Context, apps []opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+	if len(apps) == 0 {
+		return s.maintain(ctx, nil, o)
+	}
+	var all MaintenanceResult
+	for i := range apps {
+		one, err := s.maintain(ctx, &apps[i], o)
+		all.Decisions = append(all.Decisions, one.Decisions...)
+		all.Retired += one.Retired
+		all.Masters, all.Pending, all.Notes = append(all.Masters, one.Masters...), append(all.Pending, one.Pending...), append(all.Notes, one.Notes...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func (s RestartSetup) maintain(ctx context.Context, app *opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+	caches, err := s.Reach(ctx, app)
+	if err != nil {
+		return MaintenanceResult{}, err
+	}
+	upkeep := Maintenance{Thresholds: s.Thresholds, Method: s.Method, Before: o.Before, Queue: o.Queue, Restart: s.Restart}
+	if app != nil {
+		upkeep.Release = app.InUse().MostUsed()
+	}
+	if app != nil && o.Retire {
+		upkeep.Unused = app.InUse().Unused()
+	}
+	return RestartIfNeeded(ctx, caches, upkeep)
+}
+
+func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decided, error) {
+	history, err := ReadHistory(u.Queue.Dir)
+	if err != nil {
+		return nil, err
+	}
+	usages, err := c.Usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	decided := make([]Decided, len(usages))
+	var mu sync.Mutex
+	err = opcache.Each(ctx, c.Firsts(), func(ctx context.Context, i int, one *opcache.KeySpace) error {
+		held, all, err := c.Holdings(ctx, one, append([]string{u.Release}, u.Unused...))
+		if err != nil {
+			return err
+		}
+		weight, err := weigh(ctx, one, all)
+		if err != nil {
+			return err
+		}
+		next := forecastOf(held[0], weight)
+		if u.Release == "" { // "" would be all
+			next = Forecast{}
+		}
+		now := usages[i]
+		decision := Case{
+			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
+			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
+			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method, Apache: now.Apache,
+		}.Decide()
+		if u.Always != "" {
+			decision = Decision{u.Method.Action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		decided[i] = Decided{Pools: now.Pools, Decision: decision}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("decide on a restart: %w", err)
+	}
+	return decided, nil
+}
+
+// windowOf is the hit rate since an earlier reading of the same cache.
+func windowOf(before []opcache.Usage, now opcache.Usage) opcache.Window {
+	for _, earlier := range before {
+		if len(earlier.Pools) > 0 && len(now.Pools) > 0 && earlier.Pools[0] == now.Pools[0] {
+			return now.Since(earlier.Figures)
+		}
+	}
+	return opcache.Window{}
+}
