@@ -84,6 +84,10 @@ func TestFactsInOrderAreOK(t *testing.T) {
 // Each bound is met below, at and above: only what is past it changes the state.
 func TestBounds(t *testing.T) {
 	within := []State{OK, OK, Warning, Warning, Critical}
+	unmet := map[string]bool{}
+	for _, c := range All() {
+		unmet[c.Name] = c.Bounds != ""
+	}
 	for _, c := range []struct {
 		check  string
 		set    func(*Facts, float64)
@@ -111,6 +115,7 @@ func TestBounds(t *testing.T) {
 		{"disk", func(f *Facts, v float64) { f.FileSystems[0].FreeBytes = int64(v) << 20 }, []float64{101, 100, 99, 50, 49}},
 		{"inodes", func(f *Facts, v float64) { f.FileSystems[0].Free = int64(v) }, []float64{101, 100, 99, 50, 49}},
 	} {
+		delete(unmet, c.check)
 		for n, value := range c.values {
 			f := facts()
 			c.set(&f, value)
@@ -118,6 +123,11 @@ func TestBounds(t *testing.T) {
 			if len(results) != 1 || results[0].State != within[n] {
 				t.Errorf("%s at %g: %+v, want %s", c.check, value, results, within[n])
 			}
+		}
+	}
+	for name, bounded := range unmet {
+		if bounded {
+			t.Errorf("no case for %s", name)
 		}
 	}
 }

@@ -15,14 +15,14 @@ import (
 )
 
 // readApps looks at links, releases and the state of deploys.
-func (g *gathering) readApps(ctx context.Context) {
+func (g *gatherer) readApps(ctx context.Context) {
 	for _, a := range g.Apps {
 		g.facts.Apps = append(g.facts.Apps, g.readApp(ctx, a))
 	}
 	g.facts.FileSystems = g.fileSystems()
 }
 
-func (g *gathering) readApp(ctx context.Context, a Application) health.App {
+func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
 	app := health.App{Name: a.Name, Pools: a.Pools, Releases: a.Releases}
 	store, err := release.Open(a.Releases)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // fileSystems measures those of the releases and of the state, each once.
-func (g *gathering) fileSystems() []health.FileSystem {
+func (g *gatherer) fileSystems() []health.FileSystem {
 	var all []health.FileSystem
 	seen := map[uint64]int{}
 	add := func(folder string, minFree int64) {

@@ -14,7 +14,7 @@ import (
 )
 
 // askFronts asks the sites of each application through their web servers.
-func (g *gathering) askFronts(ctx context.Context) {
+func (g *gatherer) askFronts(ctx context.Context) {
 	secret, err := probe.ReadSecret(g.State)
 	for i := range g.Apps {
 		app := &g.facts.Apps[i]
@@ -28,7 +28,7 @@ func (g *gathering) askFronts(ctx context.Context) {
 	}
 }
 
-func (g *gathering) fronts(ctx context.Context, secret probe.Secret, a Application, app *health.App) []health.Front {
+func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a Application, app *health.App) []health.Front {
 	var sites []front.Site
 	for _, instance := range a.Instances {
 		if door, known := a.Door(secret, instance); known {
@@ -44,7 +44,7 @@ func (g *gathering) fronts(ctx context.Context, secret probe.Secret, a Applicati
 	return all
 }
 
-func (g *gathering) frontOf(s front.Sight, app *health.App) health.Front {
+func (g *gatherer) frontOf(s front.Sight, app *health.App) health.Front {
 	f := health.Front{Instance: s.Name, SetUp: s.Addressing(), Answer: s.Answer, Err: s.Err}
 	for _, instance := range app.Instances {
 		if instance.Name == s.Name {

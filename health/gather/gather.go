@@ -55,7 +55,7 @@ func Facts(ctx context.Context, d Deps) health.Facts {
 	if d.Window <= 0 {
 		d.Window = DefaultWindow
 	}
-	g := &gathering{Deps: d, began: time.Now()}
+	g := &gatherer{Deps: d, began: time.Now()}
 	g.facts.Time, g.facts.Cheap = g.began, d.Cheap
 	var both sync.WaitGroup
 	both.Go(func() { g.askPools(ctx) })
@@ -71,19 +71,19 @@ func Facts(ctx context.Context, d Deps) health.Facts {
 	return g.facts
 }
 
-// gathering is one run of Facts.
-type gathering struct {
+// gatherer is one run of Facts.
+type gatherer struct {
 	Deps
 	began  time.Time
 	facts  health.Facts
-	pools  []*asked
+	pools  []*poolProbe
 	caches []*cache
 }
 
 // cache is one OPcache: the pools that share it, the first of which is asked
 // about it.
 type cache struct {
-	pools  []*asked
+	pools  []*poolProbe
 	master fpm.Master // the zero one where this machine does not show it
 	sample report.Master
 
@@ -91,7 +91,7 @@ type cache struct {
 }
 
 // eachCache asks all caches that answer at the same time.
-func (g *gathering) eachCache(ctx context.Context, ask func(context.Context, *cache)) {
+func (g *gatherer) eachCache(ctx context.Context, ask func(context.Context, *cache)) {
 	var all sync.WaitGroup
 	for _, c := range g.caches {
 		if c.sample.Err != nil {
@@ -106,11 +106,11 @@ func (g *gathering) eachCache(ctx context.Context, ask func(context.Context, *ca
 	all.Wait()
 }
 
-func (c *cache) first() *asked { return c.pools[0] }
+func (c *cache) first() *poolProbe { return c.pools[0] }
 
 // compare adds the figures of the caches and what has changed since an earlier
 // sample, and keeps this one.
-func (g *gathering) compare(ctx context.Context) {
+func (g *gatherer) compare(ctx context.Context) {
 	now := report.Sample{Time: g.began}
 	for _, c := range g.caches {
 		now.Masters = append(now.Masters, c.sample)
@@ -131,7 +131,7 @@ func (g *gathering) compare(ctx context.Context) {
 	g.keep(g.sampleOf(now, apps))
 }
 
-func (g *gathering) earlier() *Sample {
+func (g *gatherer) earlier() *Sample {
 	if g.Samples == nil {
 		return nil
 	}
@@ -142,14 +142,14 @@ func (g *gathering) earlier() *Sample {
 	return before
 }
 
-func (g *gathering) keep(s Sample) {
+func (g *gatherer) keep(s Sample) {
 	if g.Samples == nil || g.facts.Samples != nil {
 		return
 	}
 	g.facts.Samples = g.Samples.Add(s, g.Window)
 }
 
-func (g *gathering) sampleOf(now report.Sample, apps []report.Application) Sample {
+func (g *gatherer) sampleOf(now report.Sample, apps []report.Application) Sample {
 	s := Sample{Time: g.began, Caches: now.Totals(apps), Starts: map[string]time.Time{}, Pools: map[string]PoolCounters{}}
 	for _, m := range now.Masters {
 		if m.Err == nil {
@@ -165,7 +165,7 @@ func (g *gathering) sampleOf(now report.Sample, apps []report.Application) Sampl
 }
 
 // reported are the applications as the report knows them.
-func (g *gathering) reported() []report.Application {
+func (g *gatherer) reported() []report.Application {
 	apps := make([]report.Application, len(g.facts.Apps))
 	for i, a := range g.facts.Apps {
 		apps[i] = report.Application{Name: a.Name, Releases: a.Releases}

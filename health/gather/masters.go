@@ -3,11 +3,12 @@ package gather
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"time"
 
 	"relink/health"
+	"relink/internal/hint"
+	"relink/internal/proc"
 	"relink/opcache/report"
 	"relink/php"
 	"relink/php/fpm"
@@ -15,7 +16,7 @@ import (
 
 // describe adds to a cache's figures what its configuration and its processes
 // tell.
-func (g *gathering) describe(ctx context.Context, c *cache, figures report.MasterReport, before *Sample) health.Master {
+func (g *gatherer) describe(ctx context.Context, c *cache, figures report.MasterReport, before *Sample) health.Master {
 	m := health.Master{MasterReport: figures, Err: c.sample.Err, Apache: c.first().facts.Apache}
 	if m.Err != nil {
 		return m
@@ -34,7 +35,7 @@ func (g *gathering) describe(ctx context.Context, c *cache, figures report.Maste
 	return m
 }
 
-func (g *gathering) controlTimeout(ctx context.Context, m fpm.Master) (*time.Duration, error) {
+func (g *gatherer) controlTimeout(ctx context.Context, m fpm.Master) (*time.Duration, error) {
 	if m.PID == 0 {
 		return nil, errHidden
 	}
@@ -69,7 +70,7 @@ func hostPath(paths php.PathMap, pool string) string {
 }
 
 // readScripts lists the scripts of all caches at the same time.
-func (g *gathering) readScripts(ctx context.Context) {
+func (g *gatherer) readScripts(ctx context.Context) {
 	g.eachCache(ctx, func(ctx context.Context, c *cache) {
 		scripts, err := c.first().agent.Scripts(ctx, nil)
 		for i := range scripts {
@@ -79,13 +80,17 @@ func (g *gathering) readScripts(ctx context.Context) {
 	})
 }
 
+// errHidden: what /proc would tell of a process in a container or elsewhere.
+var errHidden = hint.With(errors.New("its FPM master (mod_php: its Apache) is no process that this machine shows"),
+	"look inside its container, and name the check under health.skip")
+
 // xdebugIn looks at the memory of a worker, because the extension is nothing
 // that OPcache tells of. That disturbs nobody.
 func xdebugIn(c *cache) (*bool, error) {
 	if c.master.PID == 0 && c.first().pool.Apache == 0 {
 		return nil, errHidden
 	}
-	loaded, err := mapped(os.ReadFile, c.first().status.Worker.PID, "xdebug.so")
+	loaded, err := proc.Maps(c.first().status.Worker.PID, "xdebug.so")
 	if err != nil {
 		return nil, err
 	}

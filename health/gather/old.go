@@ -11,7 +11,7 @@ import (
 )
 
 // findStale looks in each cache for code that no link leads to any more.
-func (g *gathering) findStale() {
+func (g *gatherer) findStale() {
 	for _, c := range g.caches {
 		if c.sample.Err != nil {
 			continue
@@ -30,7 +30,7 @@ func (g *gathering) findStale() {
 }
 
 // unasked tells which of an application's caches could not be asked.
-func (g *gathering) unasked(a Application) error {
+func (g *gatherer) unasked(a Application) error {
 	var problems []error
 	for _, c := range g.caches {
 		if c.sample.Err != nil && g.serves(c, a) {
@@ -40,7 +40,7 @@ func (g *gathering) unasked(a Application) error {
 	return errors.Join(problems...)
 }
 
-func (g *gathering) serves(c *cache, a Application) bool {
+func (g *gatherer) serves(c *cache, a Application) bool {
 	return len(a.Pools) == 0 || c.first().facts.Apache || slices.ContainsFunc(c.sample.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 

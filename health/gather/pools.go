@@ -16,8 +16,8 @@ import (
 	"relink/php/fpm"
 )
 
-// asked is one pool and what it answered.
-type asked struct {
+// poolProbe is one pool and what it answered.
+type poolProbe struct {
 	pool   php.Pool
 	agent  *php.Agent
 	facts  health.Pool
@@ -25,18 +25,18 @@ type asked struct {
 	config php.Configuration
 }
 
-func (a *asked) answers() bool { return a.facts.Err == nil && a.facts.AgentErr == nil }
+func (a *poolProbe) answers() bool { return a.facts.Err == nil && a.facts.AgentErr == nil }
 
 // askPools asks all pools at the same time, each with a bound of its own, so
 // that one that hangs delays no other.
-func (g *gathering) askPools(ctx context.Context) {
+func (g *gatherer) askPools(ctx context.Context) {
 	pools, err := g.listPools(ctx)
 	g.facts.Discovery = err
-	queues := listenQueues()
-	g.pools = make([]*asked, len(pools))
+	queues := proc.UnixQueues()
+	g.pools = make([]*poolProbe, len(pools))
 	var all sync.WaitGroup
 	for i, p := range pools {
-		g.pools[i] = &asked{pool: p, facts: health.Pool{Address: p.String(), Configured: g.Configured && !p.InWebServer(), Apache: p.InWebServer()}}
+		g.pools[i] = &poolProbe{pool: p, facts: health.Pool{Address: p.String(), Configured: g.Configured && !p.InWebServer(), Apache: p.InWebServer()}}
 		all.Go(func() { g.pools[i].ask(ctx, g.Timeout) })
 	}
 	all.Wait()
@@ -47,13 +47,13 @@ func (g *gathering) askPools(ctx context.Context) {
 	g.group(ctx)
 }
 
-func (g *gathering) listPools(ctx context.Context) ([]php.Pool, error) {
+func (g *gatherer) listPools(ctx context.Context) ([]php.Pool, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	return g.Pools(ctx)
 }
 
-func (a *asked) ask(ctx context.Context, timeout time.Duration) {
+func (a *poolProbe) ask(ctx context.Context, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	a.agent, a.facts.AgentErr = php.NewAgent(a.pool)
@@ -74,7 +74,7 @@ func (a *asked) ask(ctx context.Context, timeout time.Duration) {
 
 // reach asks for the status page, and so measures how long a visitor waits for
 // a worker; where there is none, for the agent.
-func (a *asked) reach(ctx context.Context) {
+func (a *poolProbe) reach(ctx context.Context) {
 	if a.facts.Apache {
 		a.reachApache(ctx)
 		return
@@ -99,7 +99,7 @@ func (a *asked) reach(ctx context.Context) {
 }
 
 // reachApache asks as a visitor does, by HTTP.
-func (a *asked) reachApache(ctx context.Context) {
+func (a *poolProbe) reachApache(ctx context.Context) {
 	if a.agent == nil {
 		return
 	}
@@ -114,7 +114,7 @@ func (a *asked) reachApache(ctx context.Context) {
 	}
 }
 
-func (a *asked) listProcesses(ctx context.Context) {
+func (a *poolProbe) listProcesses(ctx context.Context) {
 	w := a.status.Worker
 	if pids, err := apache.Workers(ctx, w.PID, w.ParentPID); err == nil {
 		a.facts.Processes = pids
@@ -135,7 +135,7 @@ func isDown(err error) bool {
 
 // group joins the pools that surely share an OPcache: those of one FPM master
 // of this machine with the same start. Any other pool stands for itself.
-func (g *gathering) group(ctx context.Context) {
+func (g *gatherer) group(ctx context.Context) {
 	masters := mastersByPID(ctx)
 	for _, a := range g.pools {
 		master := masterOf(ctx, a, masters)
@@ -162,7 +162,7 @@ func mastersByPID(ctx context.Context) map[int]fpm.Master {
 
 // masterOf believes a worker's pid only if the process of that pid is a child of
 // an FPM master here: a container has pids of its own.
-func masterOf(ctx context.Context, a *asked, masters map[int]fpm.Master) fpm.Master {
+func masterOf(ctx context.Context, a *poolProbe, masters map[int]fpm.Master) fpm.Master {
 	if !a.answers() {
 		return fpm.Master{}
 	}
@@ -174,7 +174,7 @@ func masterOf(ctx context.Context, a *asked, masters map[int]fpm.Master) fpm.Mas
 	return masters[parent]
 }
 
-func (g *gathering) sharing(a *asked, master fpm.Master) *cache {
+func (g *gatherer) sharing(a *poolProbe, master fpm.Master) *cache {
 	for _, c := range g.caches {
 		if master.PID != 0 && c.master.PID == master.PID &&
 			c.first().status.Statistics.StartTime.Equal(a.status.Statistics.StartTime) {
@@ -184,8 +184,8 @@ func (g *gathering) sharing(a *asked, master fpm.Master) *cache {
 	return nil
 }
 
-func newCache(a *asked, master fpm.Master) *cache {
-	c := &cache{pools: []*asked{a}, master: master, sample: report.Master{
+func newCache(a *poolProbe, master fpm.Master) *cache {
+	c := &cache{pools: []*poolProbe{a}, master: master, sample: report.Master{
 		Name: a.facts.Address, Pools: []string{a.facts.Address}, Status: a.status, Configuration: a.config,
 	}}
 	c.sample.Err = a.facts.Err
@@ -197,7 +197,7 @@ func newCache(a *asked, master fpm.Master) *cache {
 
 // queueOf prefers what the kernel says: FPM counts the queue of TCP sockets only
 // (fpm_process_ctl.c) and reports 0 for others.
-func queueOf(a *asked, kernel map[string]int64) *int64 {
+func queueOf(a *poolProbe, kernel map[string]int64) *int64 {
 	if path, isSocket := strings.CutPrefix(a.facts.Address, "unix:"); isSocket {
 		if n, known := kernel[path]; known {
 			return &n

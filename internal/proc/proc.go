@@ -4,9 +4,11 @@
 package proc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 
@@ -18,6 +20,20 @@ func Path(pid int, name string) string { return fmt.Sprintf("/proc/%d/%s", pid, 
 
 // Alive tells whether a process has this pid.
 func Alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+
+// Maps tells whether a file of that name is mapped into the memory of a process.
+func Maps(pid int, name string) (bool, error) {
+	text, err := os.ReadFile(Path(pid, "maps"))
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", name, err)
+	}
+	for line := range bytes.Lines(text) {
+		if bytes.HasSuffix(bytes.TrimSpace(line), []byte("/"+name)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
 
 // Parent gives the pid of a process's parent.
 func Parent(ctx context.Context, pid int) (int, error) {

@@ -1,4 +1,4 @@
-package gather
+package proc
 
 import (
 	"encoding/binary"
@@ -19,10 +19,10 @@ const (
 	headerSize       = 16 // of nlmsghdr, and of unix_diag_msg
 )
 
-// listenQueues tells how many connections wait at each listening unix socket,
+// UnixQueues tells how many connections wait at each listening unix socket,
 // by the path that it was bound to. It is empty where the kernel does not tell:
 // then nobody knows.
-func listenQueues() map[string]int64 {
+func UnixQueues() map[string]int64 {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return nil
