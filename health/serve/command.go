@@ -79,7 +79,7 @@ func (p Program) options(c *cli.Context) (Options, error) {
 // translate turns the configuration into this package's own terms.
 func (p Program) translate(c *config.Config) (o Options, err error) {
 	o = Options{
-		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Version: p.Version, Log: p.Log(),
+		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: p.Log(),
 		Access: Access{Cert: c.Serve.TLS.Cert, Key: c.Serve.TLS.Key, ClientCA: c.Serve.TLS.ClientCA, TokenFile: c.Serve.TokenFile},
 		Notify: p.notify(),
 	}

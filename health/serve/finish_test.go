@@ -22,7 +22,6 @@ func finishing(t *testing.T, facts health.Facts, f Finish) *service {
 	t.Helper()
 	o := idle(t)
 	o.Finish = f
-	o = o.withDefaults()
 	s := newService(o, &access{}, memoryStore(t))
 	s.sampler.reading.Store(newReading(s.sampler, facts, nil, nil))
 	if err := restart.WritePending(o.Health.State, []restart.Pending{{Pools: []string{"p"}, Action: restart.Reset}}); err != nil {

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Options say what to look at, how often, and who may ask. The zero value of a
-// field means its default; Health.State has to be set.
+// Options say what to look at, how often, and who may ask. All that says no other
+// has to be set.
 type Options struct {
 	Listen  string // 127.0.0.1:9155, [::1]:9155 or unix:/path
 	Access  Access
@@ -44,36 +44,8 @@ type Options struct {
 	Listening func(net.Addr)
 }
 
-// Defaults of Options.
-const (
-	DefaultListen   = "127.0.0.1:9155"
-	DefaultInterval = 5 * time.Second
-	DefaultShare    = 0.01
-	DefaultHistory  = 16 << 20
-)
-
-func (o Options) withDefaults() Options {
-	if o.Listen == "" {
-		o.Listen = DefaultListen
-	}
-	if o.Interval <= 0 {
-		o.Interval = DefaultInterval
-	}
-	if o.Share <= 0 {
-		o.Share = DefaultShare
-	}
-	if o.History <= 0 {
-		o.History = DefaultHistory
-	}
-	if o.Health.Timeout <= 0 {
-		o.Health.Timeout = gather.DefaultTimeout
-	}
-	if o.Health.Window <= 0 {
-		o.Health.Window = gather.DefaultWindow
-	}
-	o.Limits = o.Limits.withDefaults()
-	return o
-}
+// usualShare is how much of one core looking may take.
+const usualShare = 0.01
 
 // historyFile is the history's name in the state folder.
 const historyFile = "history.db"
@@ -81,7 +53,6 @@ const historyFile = "history.db"
 // Run serves until ctx ends, which is no error. It leaves nothing behind but the
 // history and the samples in the state folder.
 func Run(ctx context.Context, o Options) (err error) {
-	o = o.withDefaults()
 	allowed, err := o.Access.open()
 	if err != nil {
 		return err
