@@ -28,8 +28,8 @@ type Caches struct {
 	Spaces  []*KeySpace
 }
 
-// cache is one OPcache with all the pools that share it. Any of them can be
-// asked about the cache; each has workers of its own.
+// KeySpace is the pools that share an OPcache and the keys in it. Any of them can
+// be asked about the cache; each has workers of its own.
 type KeySpace struct {
 	Pools []*Pool
 }
@@ -41,7 +41,7 @@ func (c *KeySpace) paths() php.PathMap     { return c.Agent().Pool().PathMap }
 func (c *KeySpace) ToPool(p string) string { return c.paths().ToPool(p) }
 func (c *KeySpace) ToHost(p string) string { return c.paths().ToHost(p) }
 
-// pool is one FastCGI address and the workers behind it.
+// Pool is one FastCGI address and the workers behind it.
 type Pool struct {
 	Agent      *php.Agent // which goes through a door where FastCGI brings no answer
 	direct     *php.Agent // by FastCGI only
@@ -176,7 +176,7 @@ func (c *KeySpace) sameRoot(p *Pool) bool {
 	return c.Pools[0].worker.Root == p.worker.Root && p.worker.Root != php.UnknownRoot
 }
 
-// distinct lists one cache for each memory, for figures that shall not be
+// firsts lists one cache for each memory, for figures that shall not be
 // counted twice.
 func (c *Caches) Firsts() []*KeySpace {
 	var out []*KeySpace

@@ -1,3 +1,4 @@
+// Package command has the commands of "relink opcache".
 package command
 
 import (

@@ -1,3 +1,5 @@
+// Package restart decides whether, when and how a cache is restarted, does it at
+// an idle moment, proves it, and remembers it.
 package restart
 
 import (

@@ -21,7 +21,7 @@ const (
 
 var errNoMaster = errors.New("this machine does not show its FPM master")
 
-// mayEnd tells why the workers of a cache cannot be ended one by one, if so.
+// mayEndWorkers tells why the workers of a cache cannot be ended one by one, if so.
 func mayEndWorkers(ctx context.Context, m *opcache.Cache) error {
 	if m.Master() == 0 {
 		return errNoMaster
@@ -64,7 +64,7 @@ func ownOf(pools map[string][]int, listed []opcache.Process) []int {
 	return nil
 }
 
-// wereIdle lists the workers that were in no request when they were listed last.
+// idleWorkers lists the workers that were in no request when they were listed last.
 func idleWorkers(m *opcache.Cache) []int {
 	var idle []int
 	for _, p := range m.Pools() {
@@ -77,7 +77,7 @@ func idleWorkers(m *opcache.Cache) []int {
 	return idle
 }
 
-// EndWorkers has every worker of these pools end with the request that it is in,
+// EndWorkersOf has every worker of these pools end with the request that it is in,
 // so that what it remembers goes with it, and waits until the idle ones are gone.
 // busy counts those that have still to answer their request, and that take no other. The masters start others in their place, and the caches stay as
 // they are.
@@ -119,7 +119,7 @@ func endWorkersOf(ctx context.Context, m *opcache.Cache) (told, left int, err er
 	}
 }
 
-// still lists those of the pids that are workers of the master.
+// stillWorkers lists those of the pids that are workers of the master.
 func stillWorkers(ctx context.Context, m *opcache.Cache, pids []int) ([]int, error) {
 	pools, err := fpm.Workers(ctx, m.Master())
 	if err != nil {

@@ -50,7 +50,7 @@ type RestartOptions struct {
 	// Switch moves links right before the cache restarts, when nothing speaks
 	// against that any more; its error prevents the restart. No quiet moment is
 	// looked for then, since each page of the new code would fail meanwhile: that
-	// is what Rehearse is for. May be nil.
+	// is what CheckRestart is for. May be nil.
 	Switch func(context.Context) error
 }
 
@@ -75,10 +75,10 @@ type MasterRestart struct {
 	Notes   []string           `json:"notes"`
 }
 
-// errRehearsed ends a rehearsal, right before anything would be done.
+// errChecked ends a check, right before anything would be done.
 var errChecked = errors.New("nothing speaks against it")
 
-// Rehearse goes through all that has to hold for these restarts, waits for a
+// CheckRestart goes through all that has to hold for these restarts, waits for a
 // quiet moment as they would, and does nothing. A restart that nobody may do is
 // better known before something else has been done that needs it.
 func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o RestartOptions) error {
@@ -100,7 +100,7 @@ func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o Rest
 	return nil
 }
 
-// Restart empties the caches, one after the other, proves it, and compiles at
+// Now empties the caches, one after the other, proves it, and compiles at
 // once what was hot. It goes on with the next cache where one is not quiet
 // (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
 func Now(ctx context.Context, c *opcache.Caches, o RestartOptions) (RestartResult, error) {
@@ -153,7 +153,7 @@ func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o Rest
 	return r.done, nil
 }
 
-// restarting is the restart of one cache under way.
+// restartRun is the restart of one cache under way.
 type restartRun struct {
 	caches  *opcache.Caches
 	memory  *opcache.Cache
@@ -164,7 +164,7 @@ type restartRun struct {
 	checkOnly bool
 }
 
-// way gives the function that restarts the cache.
+// restartFunc gives the function that restarts the cache.
 func (r *restartRun) restartFunc(preloaded bool) (func(context.Context) error, error) {
 	if r.memory.OfApache() {
 		return r.restartFuncOfApache(preloaded)

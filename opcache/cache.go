@@ -14,12 +14,12 @@ import (
 // resetPoll is how often a scheduled reset is looked after.
 const ResetPoll = 20 * time.Millisecond
 
-// memory is one OPcache with all that share it, under whatever paths.
+// Cache is one OPcache with all that share it, under whatever paths.
 type Cache struct {
 	Spaces []*KeySpace
 }
 
-// memories lists the distinct memories of the caches.
+// Distinct lists the distinct memories of the caches.
 func (c *Caches) Distinct() []*Cache {
 	var all []*Cache
 	for _, first := range c.Firsts() {
@@ -81,7 +81,7 @@ func (m *Cache) Find(ctx context.Context) (fpm.Master, error) {
 	return masters[i], nil
 }
 
-// renew learns the new start of the cache and the new workers and master.
+// RefreshPIDs learns the new start of the cache and the new workers and master.
 func (m *Cache) RefreshPIDs(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -21,7 +21,7 @@ const (
 	quietCall = 2 * time.Second
 )
 
-// watched is a pool whose requests are looked at.
+// pollTarget is a pool whose requests are looked at.
 type pollTarget struct {
 	address fcgi.Address
 	status  string // path of its status page
@@ -57,8 +57,9 @@ func errIdleUnknown(pools []string) error {
 		"add pm.status_path = /fpm-status to the pool, and status_path: /fpm-status where relink's configuration names it; or use --force at a quiet moment")
 }
 
-// waitFor asks until loud is silent. Without WhenQuiet it asks once.
-func (r *restartRun) waitIdle(ctx context.Context, loud func(ctx context.Context, tolerance time.Duration) error) error {
+// waitIdle polls check until it returns nil, ctx ends or Wait has passed. Without
+// WhenQuiet it asks once.
+func (r *restartRun) waitIdle(ctx context.Context, check func(ctx context.Context, tolerance time.Duration) error) error {
 	bounded, cancel := context.WithTimeout(ctx, r.options.Wait)
 	defer cancel()
 	since := r.options.Since
@@ -66,7 +67,7 @@ func (r *restartRun) waitIdle(ctx context.Context, loud func(ctx context.Context
 		since = time.Now()
 	}
 	for {
-		err := loud(ctx, r.options.tolerance(since))
+		err := check(ctx, r.options.tolerance(since))
 		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrNotQuiet) || errors.Is(err, ErrQuietUnknown) {
 			return errors.Join(err, ctx.Err())
 		}
@@ -117,7 +118,7 @@ func (r *restartRun) watchedPools(ctx context.Context) (pools []pollTarget, unkn
 	return pools, unknown, err
 }
 
-// siblings lists the pools that the master's configuration names. A caller who
+// siblingPools lists the pools that the master's configuration names. A caller who
 // may not read it knows only the pools of his own configuration.
 func siblingPools(ctx context.Context, m *opcache.Cache) ([]php.Pool, error) {
 	master, err := m.Find(ctx)
@@ -131,7 +132,7 @@ func siblingPools(ctx context.Context, m *opcache.Cache) ([]php.Pool, error) {
 	return settings.Pools, nil
 }
 
-// loud names a request that is older than tolerance, as ErrNotQuiet, if there is one.
+// longestRequest names a request that is older than tolerance, as ErrNotQuiet, if there is one.
 func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tolerance time.Duration, action Action) error {
 	for _, pool := range pools {
 		workers, err := pool.look(ctx)
@@ -162,7 +163,8 @@ func (w pollTarget) look(ctx context.Context) ([]opcache.Process, error) {
 	return w.list(ctx)
 }
 
-// disturbs tells what a worker is in that must not be disturbed, as ErrNotQuiet.
+// blocksRestart returns ErrNotQuiet if the worker has been in a request for longer
+// than tolerance.
 // An idle persistent connection ("Reading headers") is no request, and OPcache
 // resets in spite of it; but an FPM reload waits for it as for a request, and
 // all others wait with it, for process_control_timeout.

@@ -9,26 +9,27 @@ import (
 	"relink/opcache/report"
 )
 
-// Room says how a release that is not cached yet comes by its place.
+// Fit tells whether a release fits into a cache: now, after a restart, or only in
+// place of the old release.
 type Fit string
 
 const (
-	// RoomBeside: it fits beside what is cached.
+	// FitsNow: it fits beside what is cached.
 	FitsNow Fit = "beside"
-	// RoomAfter: it fits beside the old release once a restart has freed what is
+	// FitsAfterRestart: it fits beside the old release once a restart has freed what is
 	// wasted. The restart comes before the switch.
 	FitsAfterRestart Fit = "after"
-	// RoomInstead: it fits only in place of the old release. The cache restarts
+	// FitsAfterSwitch: it fits only in place of the old release. The cache restarts
 	// with the switch, so that it never has to hold both.
 	FitsAfterSwitch Fit = "instead"
-	// RoomRenewed: the cache starts empty with the switch, for another reason than
+	// FitsEmptied: the cache starts empty with the switch, for another reason than
 	// room.
 	FitsEmptied Fit = "renewed"
-	// RoomNone: no restart makes enough room.
+	// NoFit: no restart makes enough room.
 	NoFit Fit = "none"
 )
 
-// FigureRoom names the reason of a restart that makes room.
+// FigureFit names the reason of a restart that makes room.
 const FigureFit = "room"
 
 // Demand is what a switch wants of one cache. Bytes count with what OPcache
@@ -43,7 +44,7 @@ type Demand struct {
 	Apache     bool // the cache is part of Apache (mod_php)
 }
 
-// growth is how much larger than the old release's hot set the new one's may
+// headroom is how much larger than the old release's hot set the new one's may
 // be: visitors ask for further pages while the cache is warmed and after it.
 const headroom = 1.125
 

@@ -10,7 +10,7 @@ import (
 	"relink/php"
 )
 
-// Upkeep is what a deploy, "opcache reset" and the service do about the caches'
+// Maintenance is what a deploy, "opcache reset" and the service do about the caches'
 // memory: decide for each cache by the same rules, and carry it out.
 type Maintenance struct {
 	Thresholds Thresholds
@@ -30,7 +30,7 @@ type Decided struct {
 	Decision
 }
 
-// UpkeepResult tells what was decided, and what became of it.
+// MaintenanceResult tells what was decided, and what became of it.
 type MaintenanceResult struct {
 	Decisions []Decided `json:"decisions"`
 	Retired   int       `json:"retired"` // scripts of unused releases, invalidated
@@ -51,7 +51,7 @@ func (r MaintenanceResult) Action() string {
 	return string(None)
 }
 
-// Keep finishes what is pending, decides for each cache whether it has to be
+// RestartIfNeeded finishes what is pending, decides for each cache whether it has to be
 // restarted and carries that out, one after the other and only while it is quiet; what never is stays
 // pending in the ledger.
 func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (MaintenanceResult, error) {
@@ -98,14 +98,14 @@ type RestartSetup struct {
 	Restart    RestartOptions // how this server is restarted
 }
 
-// KeepOptions say how KeepEach keeps caches.
+// MaintenanceOptions say how MaintainEach keeps caches.
 type MaintenanceOptions struct {
 	Queue  RestartQueue
 	Before []opcache.Usage // an earlier reading, for the hit rate since; may be nil
 	Retire bool            // releases that no link leads to: not while a deploy may be warming one
 }
 
-// KeepEach keeps the caches of each of these applications, since what its next
+// MaintainEach maintains the caches of each of these applications, since what its next
 // release needs is its own; without any, the caches as they are.
 func (s RestartSetup) MaintainEach(ctx context.Context, apps []opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
 	if len(apps) == 0 {

@@ -21,7 +21,7 @@ var ErrRestarting = exit.As(exit.ErrLocked, errors.New("another relink is restar
 // lockFile keeps two relinks from restarting caches at the same time.
 const lockFile = "restart.lock"
 
-// Ledger is where restarts are remembered.
+// RestartQueue is where restarts are remembered.
 type RestartQueue struct {
 	Dir string // the state folder
 	By  string // user who restarts
@@ -40,7 +40,7 @@ type Outcome struct {
 	Notes   []string  `json:"notes"`
 }
 
-// Carry carries orders out, one cache after the other, and remembers them: what
+// Run executes restarts one after the other, and remembers them: what
 // was done in the history, what could not be done for want of a quiet moment as
 // pending, which is no error.
 func (l RestartQueue) Run(ctx context.Context, c *opcache.Caches, orders []Order, o RestartOptions) (Outcome, error) {
@@ -60,7 +60,7 @@ func (l RestartQueue) Run(ctx context.Context, c *opcache.Caches, orders []Order
 	return out, err
 }
 
-// Expect notes orders that are about to be carried out as pending, so that somebody
+// Add notes orders that are about to be carried out as pending, so that somebody
 // else does it should this process die before. What it returns takes that back, and
 // leaves what was pending before.
 func (l RestartQueue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unexpect func() error, err error) {
@@ -88,7 +88,7 @@ func (l RestartQueue) Add(ctx context.Context, c *opcache.Caches, orders []Order
 	return func() error { return l.locked(func() error { return restorePending(l.Dir, noted, before) }) }, nil
 }
 
-// ordered are the restarts that orders ask for, of caches as they are now.
+// pendingFor builds a Pending for each order whose cache is among usages.
 func pendingFor(orders []Order, usages []opcache.Usage) []Pending {
 	var all []Pending
 	for _, order := range orders {
@@ -102,7 +102,7 @@ func pendingFor(orders []Order, usages []opcache.Usage) []Pending {
 	return all
 }
 
-// Finish does the pending restarts of these caches whose moment is quiet now,
+// Resume does the pending restarts of these caches whose moment is quiet now,
 // and drops those of caches that somebody else has restarted since.
 func (l RestartQueue) Resume(ctx context.Context, c *opcache.Caches, o RestartOptions) (Outcome, error) {
 	var out Outcome
@@ -140,7 +140,7 @@ func (l RestartQueue) Resume(ctx context.Context, c *opcache.Caches, o RestartOp
 	return out, err
 }
 
-// carry does one restart and remembers what became of it.
+// run does one restart and remembers what became of it.
 func (l RestartQueue) run(ctx context.Context, c *opcache.Caches, want Pending, o RestartOptions, out *Outcome) error {
 	o = o.by(want.Order().Decision)
 	o.Only = want.Pools

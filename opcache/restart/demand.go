@@ -12,7 +12,7 @@ import (
 	"relink/php"
 )
 
-// Place is how the new releases come by their place in one cache.
+// CacheFit is how the new releases come by their place in one cache.
 type CacheFit struct {
 	Pools []string
 	Fit   Fit
@@ -22,7 +22,7 @@ type CacheFit struct {
 // Order is the restart that makes room.
 func (p CacheFit) Order() Order { return Order{Pools: p.Pools, Decision: p.Decision} }
 
-// Room tells for each cache how the hot set of the new releases comes by its
+// CheckFit tells for each cache how the hot set of the new releases comes by its
 // place there. unused are folders of releases that nobody uses. Warm leaves out
 // the caches that had no room when this was asked last: ask again after a restart.
 func CheckFit(ctx context.Context, s *opcache.Switch, unused []string, method Method) ([]CacheFit, error) {
@@ -59,10 +59,10 @@ func CheckFit(ctx context.Context, s *opcache.Switch, unused []string, method Me
 	return places, nil
 }
 
-// renewed says why nothing is put into a cache before the switch.
+// emptiedBySwitch says why nothing is put into a cache before the switch.
 var emptiedBySwitch = Decision{None, []Reason{{Figure: FigureFit, Text: "the cache starts empty with the switch, and is warmed then"}}}
 
-// demand is what this switch wants of one memory.
+// demandOf is what this switch wants of one memory.
 func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused []string) (Demand, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
 	defer cancel()
@@ -84,7 +84,7 @@ func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused [
 	return d, err
 }
 
-// surely times its bytes is more than OPcache ever takes for a script: measured
+// maxBytesFactor times its bytes is more than OPcache ever takes for a script: measured
 // were 1.9 times, with the tracing JIT. Where that much is free, nothing else has
 // to be read, which is a list of all scripts.
 const maxBytesFactor = 3
@@ -93,7 +93,7 @@ func forecastOf(h php.Holding, w report.Weight) Forecast {
 	return Forecast{Bytes: w.Of(h.Live, h.LiveBytes), Keys: h.Live}
 }
 
-// missing adds up what the hot scripts of the old releases take whose like in
+// missingScripts adds up what the hot scripts of the old releases take whose like in
 // the new release is not cached yet.
 func missingScripts(ctx context.Context, s *opcache.Switch, m *opcache.Cache) (php.Holding, error) {
 	var sum php.Holding
@@ -125,7 +125,7 @@ func missingScripts(ctx context.Context, s *opcache.Switch, m *opcache.Cache) (p
 	return sum, nil
 }
 
-// given is what a memory holds of old releases that all links leave, and of
+// freeable is what a memory holds of old releases that all links leave, and of
 // releases that nobody uses, and what OPcache attaches to its scripts.
 func freeable(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused []string) (old, idle php.Holding, w report.Weight, err error) {
 	var folders []string

@@ -16,7 +16,7 @@ import (
 	"relink/php/apache"
 )
 
-// wayInApache gives the function that restarts a cache of Apache. Its graceful
+// restartFuncOfApache gives the function that restarts a cache of Apache. Its graceful
 // restart starts a new cache in the same process; requests in flight go on with
 // the old one, and end. No signal that PHP-FPM knows is ever sent there.
 func (r *restartRun) restartFuncOfApache(preloaded bool) (func(context.Context) error, error) {
@@ -105,7 +105,7 @@ func (r *restartRun) awaitQuietApache(ctx context.Context) (notes []string, err 
 	return notes, nil
 }
 
-// loudApache names a request that is older than tolerance, as ErrNotQuiet.
+// longestApacheRequest names a request that is older than tolerance, as ErrNotQuiet.
 func (r *restartRun) longestApacheRequest(ctx context.Context, tolerance time.Duration) error {
 	requests, err := apacheRequests(ctx, r.memory, r.options.ApacheStatus)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -135,7 +135,7 @@ func apacheRequests(ctx context.Context, m *opcache.Cache, configured string) ([
 	return requests, err
 }
 
-// statusPage finds the server status of this very Apache: the one that is
+// apacheStatusPage finds the server status of this very Apache: the one that is
 // configured, at the address of its sites, or at the usual place. Another Apache's
 // names other processes.
 func apacheStatusPage(ctx context.Context, m *opcache.Cache, configured string) (page string, requests []apache.Request, err error) {

@@ -13,7 +13,7 @@ import (
 	"relink/php/fpm"
 )
 
-// renewing is one FPM master that may have to follow with new processes.
+// masterRenewal is one FPM master that may have to follow with new processes.
 type masterRenewal struct {
 	memory        *opcache.Cache
 	master        fpm.Master // the zero Master where this machine does not show it
