@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Options say what to look at, how often, and who may ask. All that says no other
-// has to be set.
+// Options say what to look at, how often, and who may ask. A field has to be set
+// unless it says what it means to leave it.
 type Options struct {
 	Listen  string // 127.0.0.1:9155, [::1]:9155 or unix:/path
 	Access  Access
@@ -34,11 +34,11 @@ type Options struct {
 	Thresholds health.Thresholds
 	Checks     []health.Check // none: all
 
-	// Finish does the pending restarts whose moment is quiet; nil: they stay.
-	Finish Finish
-	Keep   Keep // nil: nothing is decided
-	Notify Notify
-	Log    zerolog.Logger
+	// Resume does the pending restarts whose moment is quiet; nil: they stay.
+	Resume   Resume
+	Maintain Maintain // nil: nothing is decided
+	Notify   Notify
+	Log      zerolog.Logger
 
 	// Listening is told the address once the service listens; may be nil.
 	Listening func(net.Addr)
@@ -80,8 +80,8 @@ type service struct {
 	sampler *sampler
 	feed    *page.Feed
 
-	failures int       // of finish, in a row
-	kept     time.Time // when Keep was called last
+	failures   int       // of restart, in a row
+	maintained time.Time // when Maintain was called last
 }
 
 func newService(o Options, a *access, st *store) *service {
@@ -97,7 +97,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	server := s.server()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sampler.loop(ctx) })
-	group.Go(func() error { return s.finishLoop(ctx) })
+	group.Go(func() error { return s.restartLoop(ctx) })
 	group.Go(func() error { return s.notifyLoop(ctx) })
 	group.Go(func() error { return serveHTTP(server, bounded) })
 	group.Go(func() error {
