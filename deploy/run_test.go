@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"relink/deploy/source"
 	"relink/internal/exit"
@@ -43,7 +44,8 @@ type fakeCaches struct {
 	restarts  []Occasion
 	takenBack int // of Expect
 	renewals  []restart.Renewal
-	ended     [][]string // pools whose workers were
+	ended     [][]string  // pools whose workers were
+	sweepsEnd []time.Time // the latest, of each sweep
 }
 
 func (c *fakeCaches) Threaded() []string { return c.threads }
@@ -112,7 +114,9 @@ func (c *fakeCaches) EndWorkers(_ context.Context, pools []string) (ended, busy 
 func (c *fakeCaches) Warm(context.Context, opcache.Progress) (opcache.WarmResult, error) {
 	return opcache.WarmResult{}, c.fails["warm"]
 }
-func (c *fakeCaches) Sweep(context.Context) (opcache.SweepResult, error) {
+func (c *fakeCaches) Sweep(ctx context.Context) (opcache.SweepResult, error) {
+	until, _ := ctx.Deadline()
+	c.sweepsEnd = append(c.sweepsEnd, until)
 	return opcache.SweepResult{Pools: 1, Workers: 1}, c.once("sweep")
 }
 func (c *fakeCaches) Invalidate(context.Context) (opcache.InvalidateResult, error) {
@@ -230,6 +234,9 @@ func TestAFailureInTheSwitchBringsEveryLinkBack(t *testing.T) {
 			releases, err := ReadReleases(app)
 			if err != nil || releases.Releases[0].ID != report.Release || releases.Releases[0].Bad == "" {
 				t.Errorf("the failed release is not marked bad: %+v, %v", releases, err)
+			}
+			if ends := caches.sweepsEnd; len(ends) > 1 && !ends[1].After(ends[0]) {
+				t.Errorf("the way back has no time of its own: %v", ends)
 			}
 			back := caches.watched[len(caches.watched)-1]
 			if len(back) != 3 || back[0].To != filepath.Join(app.Releases, "v1") {

@@ -14,6 +14,10 @@ import (
 // undo puts the links back after a failure, with the same cache work as the
 // deploy: by then some workers may know the new release.
 func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossing) error {
+	// It has its own time: checks may have used up that of the switch, and links that
+	// go back without the caches serve the failed release for good.
+	ctx, cancel := uninterrupted(ctx, steadyTime)
+	defer cancel()
 	if done.synced != nil {
 		_ = done.synced() // it writes the journal; its failure is the cause, or undone with the rest
 	}
