@@ -38,7 +38,7 @@ func TestPoolThatHangsIsBounded(t *testing.T) {
 	s.fires(results, "pool", health.OK, "shop.sock")
 	s.fires(results, "keys", health.OK, "shop.sock")
 	wake()
-	s.deps.Timeout = gather.DefaultTimeout
+	s.deps.Timeout = timeout
 	s.quiet(s.evaluate(), "pool")
 }
 
@@ -80,7 +80,7 @@ func TestMaxChildren(t *testing.T) {
 	s.deps.Samples = gather.Folder(s.path("state", "earlier"))
 	s.must(s.deps.Samples.Add(gather.Sample{ // FPM tells of the first time only, which may have been before now
 		Time: now.Time.Add(-time.Minute), Pools: map[string]gather.PoolCounters{now.Pools[0].Address: {Started: now.Pools[0].Status.StartTime}},
-	}, gather.DefaultWindow))
+	}, window))
 	end := s.slow("www")
 	waiting := make(chan error, 1)
 	go func() {

@@ -23,6 +23,9 @@ import (
 
 const patience = 30 * time.Second
 
+// As without a configuration.
+const timeout, window = 5 * time.Second, 15 * time.Minute
+
 // scene is a private PHP-FPM with an application of two instances, both on
 // release v1, in which nothing is wrong.
 type scene struct {
@@ -99,7 +102,7 @@ func (s *scene) application() {
 	for _, name := range []string{"club1", "club2"} {
 		app.Instances = append(app.Instances, deploy.Instance{Name: name, Link: filepath.Join(s.root, "www", name)})
 	}
-	s.deps = gather.Deps{Apps: []gather.Application{{App: app}}, State: app.State, Samples: gather.Folder(filepath.Join(app.State, "health"))}
+	s.deps = gather.Deps{Timeout: timeout, Window: window, Apps: []gather.Application{{App: app}}, State: app.State, Samples: gather.Folder(filepath.Join(app.State, "health"))}
 	var err error
 	s.store, err = release.Open(app.Releases)
 	s.must(err)

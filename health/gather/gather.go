@@ -21,8 +21,8 @@ type Deps struct {
 	Configured bool // the pools are named in the configuration
 
 	State   string        // folder of locks, journals and histories
-	Timeout time.Duration // for all that is asked of one pool; 0 means DefaultTimeout
-	Window  time.Duration // counters are judged by their growth in it; 0 means DefaultWindow
+	Timeout time.Duration // for all that is asked of one pool
+	Window  time.Duration // counters are judged by their growth in it
 	Samples Samples       // nil: nothing is judged by its growth
 
 	// Cheap leaves out what costs more than a few milliseconds: the list of scripts
@@ -39,22 +39,10 @@ type Application struct {
 	Pools []string // addresses of the pools that serve it; none: all
 }
 
-// The defaults of Deps.
-const (
-	DefaultTimeout = 5 * time.Second
-	DefaultWindow  = 15 * time.Minute
-)
-
 // Facts looks at everything at the same time. It changes nothing but the
 // samples and, where it is missing, the agent's file. As far as pools go it lasts
 // at most four times Deps.Timeout: to find, to ask, to list, to look closer.
 func Facts(ctx context.Context, d Deps) health.Facts {
-	if d.Timeout <= 0 {
-		d.Timeout = DefaultTimeout
-	}
-	if d.Window <= 0 {
-		d.Window = DefaultWindow
-	}
 	g := &gatherer{Deps: d, began: time.Now()}
 	g.facts.Time, g.facts.Cheap = g.began, d.Cheap
 	var both sync.WaitGroup

@@ -46,7 +46,7 @@ func manyFacts() health.Facts {
 func BenchmarkScrape(b *testing.B) {
 	for _, path := range []string{"/metrics", "/api/v1/state"} {
 		b.Run(path, func(b *testing.B) {
-			o := idle(b).withDefaults()
+			o := idle(b)
 			s := newService(o, &access{}, memoryStore(b))
 			facts := manyFacts()
 			results := health.Evaluate(facts, health.Thresholds{})

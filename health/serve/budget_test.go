@@ -11,7 +11,7 @@ func TestFullLooksStayWithinTheirShare(t *testing.T) {
 		for _, always := range []bool{false, true} { // does something change all the time?
 			used, looks := time.Duration(0), 0
 			now := noon
-			b := newBudget(DefaultShare, now, 0)
+			b := newBudget(usualShare, now, 0)
 			for ; now.Before(noon.Add(24 * time.Hour)); now = now.Add(5 * time.Second) {
 				used += 10 * time.Millisecond // the cheap look
 				b.count(now, used)
@@ -32,7 +32,7 @@ func TestFullLooksStayWithinTheirShare(t *testing.T) {
 }
 
 func TestAChangeIsLookedAtAtOnce(t *testing.T) {
-	b := newBudget(DefaultShare, noon, 0)
+	b := newBudget(usualShare, noon, 0)
 	if !b.fullNow(noon, false) {
 		t.Error("the first look is not full")
 	}
@@ -55,7 +55,7 @@ func TestAChangeIsLookedAtAtOnce(t *testing.T) {
 }
 
 func TestDearLooksAreSpread(t *testing.T) {
-	b := newBudget(DefaultShare, noon, 0)
+	b := newBudget(usualShare, noon, 0)
 	for cost, want := range map[time.Duration]time.Duration{
 		0: 5 * time.Second, 10 * time.Millisecond: 5 * time.Second, 100 * time.Millisecond: 10 * time.Second, time.Minute: time.Minute,
 	} {

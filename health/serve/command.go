@@ -79,7 +79,7 @@ func (p Program) options(c *cli.Context) (Options, error) {
 // translate turns the configuration into this package's own terms.
 func (p Program) translate(c *config.Config) (o Options, err error) {
 	o = Options{
-		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Version: p.Version, Log: p.Log(),
+		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: p.Log(),
 		Access: Access{Cert: c.Serve.TLS.Cert, Key: c.Serve.TLS.Key, ClientCA: c.Serve.TLS.ClientCA, TokenFile: c.Serve.TokenFile},
 		Notify: p.notify(),
 	}
@@ -87,9 +87,9 @@ func (p Program) translate(c *config.Config) (o Options, err error) {
 	if o.Checks, err = health.Select(nil, c.Health.Skip); err != nil {
 		return o, fmt.Errorf("health.skip: %w", err)
 	}
-	o.Finish, err = finisher(c)
+	o.Resume, err = resumer(c)
 	if c.Serve.Restart == config.ServeNeeded && err == nil {
-		o.Keep, err = keeper(c)
+		o.Maintain, err = maintainer(c)
 	}
 	return o, err
 }
@@ -103,9 +103,9 @@ func (p Program) notify() Notify {
 	return Notify{Socket: p.NotifySocket, Watchdog: time.Duration(microseconds) * time.Microsecond}
 }
 
-// keeper decides as "opcache reset --when-needed" does. The hit rate is that since
+// maintainer decides as "opcache reset --when-needed" does. The hit rate is that since
 // it was asked last.
-func keeper(c *config.Config) (Keep, error) {
+func maintainer(c *config.Config) (Maintain, error) {
 	setup, err := restart.FromConfig(c, deploy.KnownLinks)
 	setup.Restart.Wait = 0
 	o := restart.MaintenanceOptions{Queue: restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}}
@@ -123,11 +123,11 @@ func keeper(c *config.Config) (Keep, error) {
 	}, err
 }
 
-// finisher connects anew at each try: pools and masters come and go. No try waits
+// resumer connects anew at each try: pools and masters come and go. No try waits
 // for a quiet moment: another one comes.
-func finisher(c *config.Config) (Finish, error) {
+func resumer(c *config.Config) (Resume, error) {
 	setup, err := restart.FromConfig(c, deploy.KnownLinks)
-	ledger := restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}
+	queue := restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (restart.Outcome, error) {
 		caches, err := setup.Reach(ctx, nil)
 		if err != nil {
@@ -135,6 +135,6 @@ func finisher(c *config.Config) (Finish, error) {
 		}
 		o := setup.Restart
 		o.Unused, o.Wait = unused, 0
-		return ledger.Resume(ctx, caches, o)
+		return queue.Resume(ctx, caches, o)
 	}, err
 }

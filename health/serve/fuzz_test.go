@@ -14,7 +14,7 @@ func FuzzHistoryQuestion(f *testing.F) {
 	for _, query := range []string{"", "since=0", "since=2026-01-31T12:00:00Z&until=2026-01-31T13:00:00%2B02:00", "points=2000", "points=-1", "since=99999999999", "until=0", "since=&points="} {
 		f.Add(query)
 	}
-	o := idle(f).withDefaults()
+	o := idle(f)
 	s := newService(o, &access{}, memoryStore(f))
 	for i := range 30 {
 		if err := s.history.add(point(time.Now().Add(time.Duration(i-30)*time.Minute), 1)); err != nil {

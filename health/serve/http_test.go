@@ -90,7 +90,7 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 // places are free again.
 func TestSlowClientsAreDropped(t *testing.T) {
 	o := idle(t)
-	o.Limits = Limits{Connections: 8, Header: 150 * time.Millisecond, Write: 150 * time.Millisecond, Idle: 150 * time.Millisecond}
+	o.Limits = Limits{Connections: 8, HeaderBytes: 4 << 10, Header: 150 * time.Millisecond, Write: 150 * time.Millisecond, Idle: 150 * time.Millisecond, Stop: 5 * time.Second}
 	r := start(t, o).looked()
 	var all sync.WaitGroup
 	for i := range 8 {
@@ -139,7 +139,7 @@ func drip(conn net.Conn, byByte bool) {
 
 func TestConnectionsAreBounded(t *testing.T) {
 	o := idle(t)
-	o.Limits = Limits{Connections: 100}
+	o.Limits.Connections = 100
 	r := start(t, o).looked()
 	var conns []net.Conn
 	for range 500 {

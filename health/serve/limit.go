@@ -17,22 +17,10 @@ type Limits struct {
 	HeaderBytes int           // of a request; net/http adds 4096
 }
 
-func (l Limits) withDefaults() Limits {
-	if l.Connections <= 0 {
-		l.Connections = 256
-	}
-	if l.HeaderBytes <= 0 {
-		l.HeaderBytes = 4 << 10
-	}
-	for _, one := range []struct {
-		bound *time.Duration
-		value time.Duration
-	}{{&l.Header, 5 * time.Second}, {&l.Write, 20 * time.Second}, {&l.Idle, 30 * time.Second}, {&l.Stop, 5 * time.Second}} {
-		if *one.bound <= 0 {
-			*one.bound = one.value
-		}
-	}
-	return l
+// usualLimits are those of the service.
+var usualLimits = Limits{
+	Connections: 256, HeaderBytes: 4 << 10,
+	Header: 5 * time.Second, Write: 20 * time.Second, Idle: 30 * time.Second, Stop: 5 * time.Second,
 }
 
 // limited closes connections that are too many at once. It does not let them

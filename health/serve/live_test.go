@@ -197,7 +197,7 @@ func TestTheServiceRestartsWhatIsNeeded(t *testing.T) {
 	s.must(err)
 	_, err = agent.Invalidate(s.ctx, files, 0)
 	s.must(err)
-	if o := s.options(); o.Keep != nil {
+	if o := s.options(); o.Maintain != nil {
 		t.Error("it decides though nobody wants it to")
 	}
 	text, err := os.ReadFile(s.file)

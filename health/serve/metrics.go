@@ -48,8 +48,8 @@ func newMetrics(version string, s *sampler, st *store) *metrics {
 	return m
 }
 
-func (m *metrics) finished()     { m.restarts.Inc() }
-func (m *metrics) finishFailed() { m.failures.Inc() }
+func (m *metrics) restarted()     { m.restarts.Inc() }
+func (m *metrics) restartFailed() { m.failures.Inc() }
 
 // watch adds the connections of the listener.
 func (m *metrics) watch(l *limited) {

@@ -78,7 +78,7 @@ func TestTheWatchdogIsNotFedByAStuckService(t *testing.T) {
 	o.Notify.Watchdog = 20 * time.Millisecond
 	r := start(t, o)
 	expect(t, messages, "READY=1")
-	s := newSampler(o.withDefaults(), newHistory(memoryStore(t)), nil)
+	s := newSampler(o, newHistory(memoryStore(t)), nil)
 	if !s.alive(time.Now()) || s.alive(time.Now().Add(2*time.Minute)) {
 		t.Error("alive is wrong")
 	}

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Options say what to look at, how often, and who may ask. The zero value of a
-// field means its default; Health.State has to be set.
+// Options say what to look at, how often, and who may ask. A field has to be set
+// unless it says what it means to leave it.
 type Options struct {
 	Listen  string // 127.0.0.1:9155, [::1]:9155 or unix:/path
 	Access  Access
@@ -34,46 +34,18 @@ type Options struct {
 	Thresholds health.Thresholds
 	Checks     []health.Check // none: all
 
-	// Finish does the pending restarts whose moment is quiet; nil: they stay.
-	Finish Finish
-	Keep   Keep // nil: nothing is decided
-	Notify Notify
-	Log    zerolog.Logger
+	// Resume does the pending restarts whose moment is quiet; nil: they stay.
+	Resume   Resume
+	Maintain Maintain // nil: nothing is decided
+	Notify   Notify
+	Log      zerolog.Logger
 
 	// Listening is told the address once the service listens; may be nil.
 	Listening func(net.Addr)
 }
 
-// Defaults of Options.
-const (
-	DefaultListen   = "127.0.0.1:9155"
-	DefaultInterval = 5 * time.Second
-	DefaultShare    = 0.01
-	DefaultHistory  = 16 << 20
-)
-
-func (o Options) withDefaults() Options {
-	if o.Listen == "" {
-		o.Listen = DefaultListen
-	}
-	if o.Interval <= 0 {
-		o.Interval = DefaultInterval
-	}
-	if o.Share <= 0 {
-		o.Share = DefaultShare
-	}
-	if o.History <= 0 {
-		o.History = DefaultHistory
-	}
-	if o.Health.Timeout <= 0 {
-		o.Health.Timeout = gather.DefaultTimeout
-	}
-	if o.Health.Window <= 0 {
-		o.Health.Window = gather.DefaultWindow
-	}
-	o.Limits = o.Limits.withDefaults()
-	return o
-}
+// usualShare is how much of one core looking may take.
+const usualShare = 0.01
 
 // historyFile is the history's name in the state folder.
 const historyFile = "history.db"
@@ -81,7 +53,6 @@ const historyFile = "history.db"
 // Run serves until ctx ends, which is no error. It leaves nothing behind but the
 // history and the samples in the state folder.
 func Run(ctx context.Context, o Options) (err error) {
-	o = o.withDefaults()
 	allowed, err := o.Access.open()
 	if err != nil {
 		return err
@@ -109,8 +80,8 @@ type service struct {
 	sampler *sampler
 	feed    *page.Feed
 
-	failures int       // of finish, in a row
-	kept     time.Time // when Keep was called last
+	failures   int       // of restart, in a row
+	maintained time.Time // when Maintain was called last
 }
 
 func newService(o Options, a *access, st *store) *service {
@@ -126,7 +97,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	server := s.server()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sampler.loop(ctx) })
-	group.Go(func() error { return s.finishLoop(ctx) })
+	group.Go(func() error { return s.restartLoop(ctx) })
 	group.Go(func() error { return s.notifyLoop(ctx) })
 	group.Go(func() error { return serveHTTP(server, bounded) })
 	group.Go(func() error {

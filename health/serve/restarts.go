@@ -9,26 +9,26 @@ import (
 	"relink/opcache/restart"
 )
 
-// Finish does the pending restarts whose moment is quiet. Of the folders unused
+// Resume does the pending restarts whose moment is quiet. Of the folders unused
 // nothing has to be warmed again.
-type Finish func(ctx context.Context, unused []string) (restart.Outcome, error)
+type Resume func(ctx context.Context, unused []string) (restart.Outcome, error)
 
-// Keep decides by the thresholds whether caches have to be restarted, and does it
+// Maintain decides by the thresholds whether caches have to be restarted, and does it
 // if it is quiet; else that is pending.
-type Keep func(ctx context.Context, unused []string) (restart.MaintenanceResult, error)
+type Maintain func(ctx context.Context, unused []string) (restart.MaintenanceResult, error)
 
 const (
-	// keepEvery is how often it is decided, which reads what the caches hold.
-	keepEvery = time.Minute
-	// finishLimit bounds one try, with the warming of what was hot.
-	finishLimit = 10 * time.Minute
+	// maintainEvery is how often it is decided, which reads what the caches hold.
+	maintainEvery = time.Minute
+	// restartLimit bounds one try, with the warming of what was hot.
+	restartLimit = 10 * time.Minute
 	// slowestRetry is how rarely a restart is tried that fails again and again.
 	slowestRetry = 5 * time.Minute
 )
 
-// finishLoop tries at each interval, and more and more rarely where a try fails.
+// restartLoop tries at each interval, and more and more rarely where a try fails.
 // While a deploy runs it tries nothing: the deploy does its own.
-func (s *service) finishLoop(ctx context.Context) error {
+func (s *service) restartLoop(ctx context.Context) error {
 	pause := s.Interval
 	for {
 		timer := time.NewTimer(pause)
@@ -39,8 +39,8 @@ func (s *service) finishLoop(ctx context.Context) error {
 			return nil
 		}
 		pause = s.Interval
-		if err := s.finish(ctx); err != nil && ctx.Err() == nil {
-			s.metrics.finishFailed()
+		if err := s.restart(ctx); err != nil && ctx.Err() == nil {
+			s.metrics.restartFailed()
 			s.Log.Error().Err(err).Msg("a restart could not be done")
 			pause = min(s.retry(err), slowestRetry)
 		}
@@ -57,21 +57,21 @@ func (s *service) retry(err error) time.Duration {
 	return s.Interval << s.failures
 }
 
-func (s *service) finish(ctx context.Context) error {
+func (s *service) restart(ctx context.Context) error {
 	now := s.sampler.current()
 	if now.facts.Time.IsZero() || now.locked() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, finishLimit)
+	ctx, cancel := context.WithTimeout(ctx, restartLimit)
 	defer cancel()
 	pending, err := restart.ReadPending(s.Health.State)
-	if err == nil && len(pending) > 0 && s.Finish != nil {
+	if err == nil && len(pending) > 0 && s.Resume != nil {
 		var outcome restart.Outcome
-		outcome, err = s.Finish(ctx, unusedReleases(now))
+		outcome, err = s.Resume(ctx, unusedReleases(now))
 		s.sayDone(outcome, "the pending restart is done")
 	}
 	if err == nil {
-		err = s.keep(ctx, now)
+		err = s.maintain(ctx, now)
 	}
 	if err == nil {
 		s.failures = 0
@@ -79,13 +79,13 @@ func (s *service) finish(ctx context.Context) error {
 	return err
 }
 
-// keep decides now and then.
-func (s *service) keep(ctx context.Context, now *reading) error {
-	if s.Keep == nil || time.Since(s.kept) < keepEvery {
+// maintain asks now and then.
+func (s *service) maintain(ctx context.Context, now *reading) error {
+	if s.Maintain == nil || time.Since(s.maintained) < maintainEvery {
 		return nil
 	}
-	s.kept = time.Now()
-	result, err := s.Keep(ctx, unusedReleases(now))
+	s.maintained = time.Now()
+	result, err := s.Maintain(ctx, unusedReleases(now))
 	for _, one := range result.Decisions {
 		if one.Action.Empties() {
 			s.Log.Info().Strs("pools", one.Pools).Strs("reasons", one.Texts()).Msg("a restart is needed")
@@ -100,7 +100,7 @@ func (s *service) sayDone(outcome restart.Outcome, done string) {
 		if !m.Proven {
 			continue // err tells
 		}
-		s.metrics.finished()
+		s.metrics.restarted()
 		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Str("took", ui.Duration(m.Took)).Msg(done)
 	}
 	for _, note := range outcome.Notes {

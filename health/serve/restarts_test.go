@@ -18,11 +18,10 @@ import (
 )
 
 // finishing is a service that has seen something, with a restart pending.
-func finishing(t *testing.T, facts health.Facts, f Finish) *service {
+func finishing(t *testing.T, facts health.Facts, f Resume) *service {
 	t.Helper()
 	o := idle(t)
-	o.Finish = f
-	o = o.withDefaults()
+	o.Resume = f
 	s := newService(o, &access{}, memoryStore(t))
 	s.sampler.reading.Store(newReading(s.sampler, facts, nil, nil))
 	if err := restart.WritePending(o.Health.State, []restart.Pending{{Pools: []string{"p"}, Action: restart.Reset}}); err != nil {
@@ -39,7 +38,7 @@ func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 			t.Errorf("%s: a restart is tried", name)
 			return restart.Outcome{}, nil
 		})
-		if err := s.finish(t.Context()); err != nil {
+		if err := s.restart(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -51,7 +50,7 @@ func TestAFailingRestartIsTriedMoreRarely(t *testing.T) {
 	s := finishing(t, health.Facts{Time: noon}, func(context.Context, []string) (restart.Outcome, error) { return begun, failed })
 	var pauses []time.Duration
 	for range 20 {
-		err := s.finish(t.Context())
+		err := s.restart(t.Context())
 		if !errors.Is(err, failed) {
 			t.Fatal(err)
 		}
@@ -61,7 +60,7 @@ func TestAFailingRestartIsTriedMoreRarely(t *testing.T) {
 		t.Errorf("%v", pauses)
 	}
 	failed = nil
-	if err := s.finish(t.Context()); err != nil || s.failures != 0 {
+	if err := s.restart(t.Context()); err != nil || s.failures != 0 {
 		t.Errorf("%v, %d failures", err, s.failures)
 	}
 	if s.retry(restart.ErrRestarting) != s.Interval {
