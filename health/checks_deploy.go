@@ -38,7 +38,7 @@ func checkDeploy(f *Facts, a *App, _ *Thresholds) Result {
 		with(Figure{Name: "age", Value: f.Time.Sub(a.Last.Time).Seconds(), Unit: Seconds})
 }
 
-// interrupted is a journal that nobody works on.
+// interrupted judges the journal of an operation that no process runs any more.
 func interrupted(a *App) Result {
 	state := Critical
 	if a.Pending.Phase == deploy.PhaseStaging || a.Pending.Phase == deploy.PhaseStaged {

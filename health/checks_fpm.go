@@ -104,7 +104,7 @@ func grown(f *Facts, p *Pool, b Bounds, c counter) Result {
 	return judged(b.atMost(float64(n)), p.Address, c.say(n)+ago(f, p.Growth.Since), c.fix).with(figure(c.name, Count, float64(n), b))
 }
 
-// notJudged is fine the first time, and not if it stays so.
+// notJudged is OK without an earlier sample, UNKNOWN where samples cannot be kept.
 func notJudged(f *Facts, subject string) Result {
 	if f.Samples != nil {
 		r := NotMade(subject, fmt.Errorf("no sample can be kept to compare with: %w", f.Samples))

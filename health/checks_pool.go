@@ -48,7 +48,7 @@ func checkPool(p *Pool, t *Thresholds) Result {
 		with(figure("latency", Seconds, p.Latency.Seconds(), t.own))
 }
 
-// cause drops what the subject says already.
+// cause is the error without the address, which is the subject of the result.
 func (p *Pool) cause() string {
 	text := oneLine(p.Err.Error())
 	if _, after, found := strings.Cut(text, "call "+p.Address+": "); found {
@@ -72,7 +72,7 @@ func (p *Pool) mend() string {
 	return "look in PHP-FPM's error log"
 }
 
-// errDown is why nothing else is known of a pool.
+// errDown is what all other checks say of a pool that does not answer.
 var errDown = errors.New("the pool does not answer")
 
 // noStatus is why FPM's figures are not known.

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"relink/internal/hint"
 )
@@ -79,7 +81,7 @@ func (a *access) remote() bool {
 	return a.tls != nil && (a.token != nil || a.tls.ClientAuth == tls.RequireAndVerifyClientCert)
 }
 
-// unguarded tells whether whoever reaches the listener is answered.
+// unguarded tells whether neither a token nor a client certificate is asked for.
 func (a *access) unguarded() bool {
 	return a.token == nil && (a.tls == nil || a.tls.ClientAuth == tls.NoClientCert)
 }
@@ -121,4 +123,41 @@ func (a *access) shown(r *http.Request) bool {
 	}
 	sum := sha256.Sum256([]byte(token))
 	return ok && subtle.ConstantTimeCompare(sum[:], a.token[:]) == 1
+}
+
+// keyPair is a certificate with its key, read again when one of the files has
+// changed, so that a renewal needs no restart.
+type keyPair struct {
+	cert, key string
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	changed [2]time.Time
+}
+
+// get keeps the old pair where the new one cannot be read: it may be half
+// renewed.
+func (p *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := [2]time.Time{modified(p.cert), modified(p.key)}
+	if p.current != nil && changed == p.changed {
+		return p.current, nil
+	}
+	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
+	switch {
+	case err == nil:
+		p.current, p.changed = &pair, changed
+	case p.current == nil:
+		return nil, fmt.Errorf("certificate %s: %w", p.cert, err)
+	}
+	return p.current, nil
+}
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }

@@ -52,7 +52,7 @@ func newSampler(o Options, h *history, feed *page.Feed) *sampler {
 func (s *sampler) current() *reading { return s.reading.Load() }
 
 // alive tells whether the loop goes on: a look lasts at most four times the
-// timeout of a pool (health.Gather).
+// timeout of a pool (gather.Facts).
 func (s *sampler) alive(now time.Time) bool {
 	return now.Sub(time.Unix(0, s.beat.Load())) < 4*s.Health.Timeout+s.Interval+mostWait
 }

@@ -8,7 +8,7 @@ import (
 	"relink/opcache/report"
 )
 
-// window remembers samples for health.Gather: those of full looks only, since a
+// window remembers samples for gather.Facts: those of full looks only, since a
 // cheap one does not count the hits of releases. They are kept in the folder of
 // "relink health" too, so that either knows what the other saw.
 type window struct {
