@@ -36,10 +36,10 @@ func (c *Caches) Distinct() []*Cache {
 
 func (m *Cache) Name() string { return m.Spaces[0].name() }
 
-// ofApache tells whether the cache is part of Apache (mod_php).
+// OfApache tells whether the cache is part of Apache (mod_php).
 func (m *Cache) OfApache() bool { return m.Spaces[0].OfApache() }
 
-// master is the pid of the FPM master, or of Apache, 0 where this machine does not show it.
+// Master is the pid of the FPM master, or of Apache, 0 where this machine does not show it.
 func (m *Cache) Master() int { return m.Spaces[0].Pools[0].master }
 
 func (m *Cache) Pools() []*Pool {
@@ -64,7 +64,7 @@ func (m *Cache) Status(ctx context.Context, limit time.Duration) (php.Status, er
 	return m.Spaces[0].Agent().Status(ctx)
 }
 
-// find gives the FPM master as php knows it; the zero Master where it is not shown,
+// Find gives the FPM master as php knows it; the zero Master where it is not shown,
 // or there is none.
 func (m *Cache) Find(ctx context.Context) (fpm.Master, error) {
 	if m.Master() == 0 || m.OfApache() {
@@ -73,6 +73,14 @@ func (m *Cache) Find(ctx context.Context) (fpm.Master, error) {
 	masters, err := fpm.Masters(ctx)
 	if err != nil {
 		return fpm.Master{}, err
+	}
+	return m.FindIn(masters)
+}
+
+// FindIn is Find among masters that were listed before.
+func (m *Cache) FindIn(masters []fpm.Master) (fpm.Master, error) {
+	if m.Master() == 0 || m.OfApache() {
+		return fpm.Master{}, nil
 	}
 	i := slices.IndexFunc(masters, func(one fpm.Master) bool { return one.PID == m.Master() })
 	if i < 0 {
@@ -98,7 +106,7 @@ func (m *Cache) RefreshPIDs(ctx context.Context, limit time.Duration) error {
 	return nil
 }
 
-// reset schedules the restart and waits until OPcache says that it happened:
+// Reset schedules the restart and waits until OPcache says that it happened:
 // opcache_reset() itself only schedules (ZendAccelerator.c,
 // zend_accel_schedule_restart), and the counters grow when it happens. One that
 // is pending for another reason is as good.
@@ -122,7 +130,7 @@ func (c *KeySpace) Reset(ctx context.Context) error {
 	}
 }
 
-// wanted tells whether the cache is that of one of the pools; none: of any.
+// Wanted tells whether the cache is that of one of the pools; none: of any.
 func (m *Cache) Wanted(pools []string) bool { return len(pools) == 0 || m.WantedBy(pools) }
 
 func (m *Cache) WantedBy(pools []string) bool { return SamePools(m.Addresses(), pools) }

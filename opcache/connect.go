@@ -58,7 +58,7 @@ type Pool struct {
 
 func (p *Pool) Address() string { return p.Agent.Pool().String() }
 
-// inWebServer tells whether only the web server leads to it (mod_php).
+// InWebServer tells whether only the web server leads to it (mod_php).
 func (p *Pool) InWebServer() bool { return p.Agent.Pool().InWebServer() }
 
 // Connect calls every pool, checks that the agent runs there and that OPcache
@@ -109,7 +109,7 @@ func (p *Pool) learn(ctx context.Context, status php.Status) {
 	p.master = MasterBehind(ctx, p.Agent.Pool(), p.worker)
 }
 
-// masterBehind is the process whose children the workers of a pool are, or 0.
+// MasterBehind is the process whose children the workers of a pool are, or 0.
 func MasterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
 	if pool.InWebServer() {
 		return apache.ParentOf(ctx, w.PID, w.ParentPID)
@@ -176,7 +176,7 @@ func (c *KeySpace) sameRoot(p *Pool) bool {
 	return c.Pools[0].worker.Root == p.worker.Root && p.worker.Root != php.UnknownRoot
 }
 
-// firsts lists one cache for each memory, for figures that shall not be
+// Firsts lists one cache for each memory, for figures that shall not be
 // counted twice.
 func (c *Caches) Firsts() []*KeySpace {
 	var out []*KeySpace
@@ -222,7 +222,7 @@ func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *Pool) er
 	return group.Wait()
 }
 
-// eachCache runs f for all caches at the same time and awaits them.
+// EachCache runs f for all caches at the same time and awaits them.
 func (c *Caches) EachCache(ctx context.Context, f func(ctx context.Context, i int, one *KeySpace) error) error {
 	return Each(ctx, c.Spaces, f)
 }

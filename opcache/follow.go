@@ -9,7 +9,7 @@ import (
 // linksMost is the kernel's own bound on symbolic links in one path.
 const linksMost = 40
 
-// follow resolves an absolute path as it will be once the links at the places in
+// Follow resolves an absolute path as it will be once the links at the places in
 // moved lead elsewhere, and tells which of them it passes. What does not exist is
 // left as it is spelled.
 func Follow(path string, moved map[string]string) (real string, passed []string) {

@@ -26,7 +26,7 @@ func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]F
 	return out, err
 }
 
-// holdings adds up what one cache holds of folders, as the host sees them, and of all.
+// Holdings adds up what one cache holds of folders, as the host sees them, and of all.
 func (c *Caches) Holdings(ctx context.Context, one *KeySpace, folders []string) (each []php.Holding, all php.Holding, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()

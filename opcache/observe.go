@@ -27,7 +27,7 @@ type FullCache struct {
 	Why   string
 }
 
-// view is what one cache holds of the old targets.
+// View is what one cache holds of the old targets.
 type View struct {
 	Space *KeySpace
 	Hot   map[string][]php.Script // live scripts by old release, as the host sees it
@@ -57,13 +57,13 @@ func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
 	return v, nil
 }
 
-// hotScripts lists the live scripts of a release.
+// HotScripts lists the live scripts of a release.
 func (c *Caches) HotScripts(ctx context.Context, one *KeySpace, release string) ([]php.Script, error) {
 	scripts, err := one.Agent().Scripts(ctx, []string{one.ToPool(release)})
 	return slices.DeleteFunc(scripts, func(sc php.Script) bool { return !sc.Live }), err
 }
 
-// oldReleases lists the releases that links move away from, and whether others
+// OldReleases lists the releases that links move away from, and whether others
 // still use them.
 func (s *Switch) OldReleases() map[string]bool {
 	releases := map[string]bool{}

@@ -7,14 +7,14 @@ import (
 	"relink/internal/links"
 )
 
-// standing is where a link leads at this moment.
+// LinkState is where a link leads at this moment.
 type LinkState struct {
 	Site
 	Place string // where the link really lies
 	Real  string // real folder that it leads to; "" where there is no link, or nothing behind it
 }
 
-// within tells whether the link leads to the folder, or to one inside it.
+// Within tells whether the link leads to the folder, or to one inside it.
 func (s LinkState) Within(folder string) bool { return links.Within(s.Real, folder) }
 
 func ReadLink(site Site) LinkState {
@@ -25,7 +25,7 @@ func ReadLink(site Site) LinkState {
 	return s
 }
 
-// standings looks at the sites, and at all other links that may keep a release of
+// ScanLinks looks at the sites, and at all other links that may keep a release of
 // these folders in use, which are named by their paths.
 func ScanLinks(sites []Site, known []string, releases ...string) []LinkState {
 	var all []LinkState
@@ -57,7 +57,19 @@ func inUse(sites []Site, known []string, releases string) links.InUse {
 	return use
 }
 
-func (a App) InUse() links.InUse { return inUse(a.Sites, a.Known, a.Releases) }
+// InUse is what the application's links lead to.
+func (a App) InUse() links.InUse {
+	known, _ := a.known()
+	return inUse(a.Sites, known, a.Releases)
+}
+
+// known reads what was moved once, which may be long: only who needs it does.
+func (a App) known() ([]string, error) {
+	if a.Known == nil {
+		return nil, nil
+	}
+	return a.Known()
+}
 
 func Names(all []LinkState) []string {
 	out := make([]string, len(all))

@@ -273,7 +273,7 @@ func (r *round) report(missing []Process) {
 	}
 }
 
-// wait pauses for d or until ctx ends.
+// Wait pauses for d or until ctx ends.
 func Wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -48,7 +48,7 @@ func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invali
 	return c.InvalidateAll(ctx, one, scripts)
 }
 
-// invalidateAll works through scripts in slices, with rests between.
+// InvalidateAll works through scripts in slices, with rests between.
 func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
 	for len(scripts) > 0 {
 		n, next, err := c.invalidateSlice(ctx, one, scripts)

@@ -26,8 +26,8 @@ type App struct {
 	Releases string // folder of the releases
 	Docroot  string // what the web server serves, relative to a link
 	Sites    []Site
-	Known    []string // links that were moved once, whoever they belong to now
-	Pools    []string // addresses of those that serve it; none: all
+	Known    func() ([]string, error) // links that were moved once, whoever they belong to now; nil: none
+	Pools    []string                 // addresses of those that serve it; none: all
 
 	AgentDir string // where the PHP inside of its sites' web servers finds the agent; "" is the default
 }
@@ -107,7 +107,7 @@ func (s Setup) pools(ctx context.Context, app *App, web Web) ([]php.Pool, error)
 	return slices.Concat(fpm, web.Pools), nil
 }
 
-// sites lists every link that is configured.
+// Sites lists every link that is configured.
 func (s Setup) Sites() []Site {
 	var all []Site
 	for _, app := range s.Apps {
@@ -116,13 +116,17 @@ func (s Setup) Sites() []Site {
 	return all
 }
 
-// known lists the links of all applications that were moved once.
-func (s Setup) Known() []string {
+// Known lists the links of all applications that were moved once.
+func (s Setup) Known() ([]string, error) {
 	var all []string
 	for _, app := range s.Apps {
-		all = append(all, app.Known...)
+		known, err := app.known()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, known...)
 	}
-	return all
+	return all, nil
 }
 
 // App gives the application of that name; nil if there is none.

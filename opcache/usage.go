@@ -133,7 +133,7 @@ func Sum(usages []Usage) Figures {
 	return sum
 }
 
-// returned tells whether a folder was in use before in the life of these caches
+// Returned tells whether a folder was in use before in the life of these caches
 // and was left: dead scripts of it are still listed.
 func (c *Caches) Returned(ctx context.Context, folder string) (bool, error) {
 	held, err := c.Footprints(ctx, []string{folder})

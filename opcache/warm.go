@@ -61,10 +61,10 @@ func (s *Switch) crowded(one *KeySpace) string {
 	return ""
 }
 
-// way is that of links from one release to another.
+// releasePair is that of links from one release to another.
 type releasePair struct{ From, To string }
 
-// ways are those that the links go, each once.
+// Ways are those that the links go, each once.
 func (s *Switch) Ways() []releasePair {
 	var ways []releasePair
 	for _, l := range s.Links {
@@ -75,7 +75,7 @@ func (s *Switch) Ways() []releasePair {
 	return ways
 }
 
-// file is, as the host sees it, what a script of the old release is in the new one.
+// File is, as the host sees it, what a script of the old release is in the new one.
 func (w releasePair) File(one *KeySpace, script php.Script) string {
 	return filepath.Join(w.To, strings.TrimPrefix(script.Path, one.ToPool(w.From)+"/"))
 }
@@ -97,7 +97,7 @@ func (s *Switch) wanted(v *View) (present []string, absent int) {
 	return slices.Compact(present), absent
 }
 
-// compile works through files with as many workers as the options allow, and
+// Compile works through files with as many workers as the options allow, and
 // gives those that failed another try in a request of their own: scripts that
 // were compiled in the same request may have declared the same functions.
 func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, count func(int)) ([]FailedScript, error) {

@@ -106,7 +106,7 @@ func (s Setup) alone(doors []door, heard []probe.Heard, app *App) bool {
 	return sites == 0 && len(doors) > 0
 }
 
-// samePools tells whether two lists of pools name one of them in common. One
+// SamePools tells whether two lists of pools name one of them in common. One
 // Apache may be named by the addresses of different sites.
 func SamePools(a, b []string) bool {
 	return slices.ContainsFunc(a, func(one string) bool {

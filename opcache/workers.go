@@ -16,7 +16,7 @@ import (
 // errUnlisted means that a pool's workers cannot be listed at all.
 var errUnlisted = errors.New("the pool's workers cannot be listed")
 
-// process is a worker at the moment of a listing.
+// Process is a worker at the moment of a listing.
 type Process struct {
 	Pid      int
 	started  time.Time // zero where only the process table told
@@ -27,7 +27,7 @@ type Process struct {
 	leaves   bool // a process of Apache that has been replaced, and ends with its connection
 }
 
-// inRequest tells whether the listing showed the worker inside a request. A
+// InRequest tells whether the listing showed the worker inside a request. A
 // worker that only the process table shows may be anywhere.
 func (p Process) InRequest() bool {
 	return p.State != "" && p.State != fcgi.StateIdle
@@ -75,7 +75,7 @@ const (
 	listLimit    = 3 * time.Second // for both, before the process table is read
 )
 
-// fromScoreboard lists the workers by the status page or, where none is free to
+// FromScoreboard lists the workers by the status page or, where none is free to
 // answer it, by a worker that a door leads to.
 func (p *Pool) FromScoreboard(ctx context.Context) ([]Process, error) {
 	page := StatusPage(p.Agent.Pool().Address, p.StatusPath())
@@ -216,7 +216,7 @@ func (p *Pool) remember(workers []Process) {
 	p.last = workers
 }
 
-// lastListing is what was known before the pool stopped answering.
+// LastListing is what was known before the pool stopped answering.
 func (p *Pool) LastListing() []Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()

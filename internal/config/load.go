@@ -41,9 +41,9 @@ func Load(path string, checks ...string) (*Config, error) {
 // could have written: hooks and commands run as root, and relink renames and
 // truncates files where the state lies.
 func trusted(path string, c *Config) error {
-	for what, path := range map[string]string{"configuration": path, "state_dir": c.StateDir} {
-		if err := trust.CheckForRoot(path); err != nil {
-			return hint.With(&invalid{fmt.Sprintf("%s %s is not root's alone: %v", what, path, err), err}, "what root runs by it, others could choose")
+	for _, one := range []struct{ what, path string }{{"configuration", path}, {"state_dir", c.StateDir}} {
+		if err := trust.CheckForRoot(one.path); err != nil {
+			return hint.With(&invalid{fmt.Sprintf("%s %s is not root's alone: %v", one.what, one.path, err), err}, "what root runs by it, others could choose")
 		}
 	}
 	return nil

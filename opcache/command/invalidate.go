@@ -89,7 +89,11 @@ func (s *session) unusedRelease(release string, force bool) (string, error) {
 		return "", err
 	}
 	folder := links.RealFolder(abs)
-	for _, link := range opcache.ScanLinks(s.setup.Sites(), s.setup.Known(), filepath.Dir(folder)) {
+	known, err := s.setup.Known()
+	if err != nil {
+		return "", err
+	}
+	for _, link := range opcache.ScanLinks(s.setup.Sites(), known, filepath.Dir(folder)) {
 		if link.Within(folder) && !force {
 			return "", hint.With(fmt.Errorf("invalidate %s: %w: %s leads to it", folder, ErrLive, link.Name),
 				"its visitors would have to compile all of it again; use --force if that is what you want")

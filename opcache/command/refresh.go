@@ -60,7 +60,7 @@ type RefreshSweep struct {
 // ErrNotMoved means that links do not lead where they are said to.
 var ErrNotMoved = errors.New("not moved")
 
-// refreshing is one refresh under way.
+// refreshRun is one refresh under way.
 type refreshRun struct {
 	RefreshOptions
 	caches *opcache.Caches

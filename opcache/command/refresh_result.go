@@ -25,7 +25,11 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 	if err != nil {
 		return err
 	}
-	o := RefreshOptions{From: from, To: to, Known: s.sites(), Others: s.setup.Known(), Ledger: ledger, Restart: s.setup.Restart}
+	known, err := s.setup.Known()
+	if err != nil {
+		return err
+	}
+	o := RefreshOptions{From: from, To: to, Known: s.sites(), Others: known, Ledger: ledger, Restart: s.setup.Restart}
 	o.Restart.Method = s.setup.Method
 	for _, link := range links {
 		path, err := filepath.Abs(link)
@@ -136,7 +140,7 @@ func (r RefreshResult) Text(w io.Writer, width int) error {
 	return t.Render(w)
 }
 
-// sentence is the action with its reasons.
+// maintenanceText is the action with its reasons.
 func maintenanceText(r restart.MaintenanceResult) string {
 	var reasons []string
 	for _, one := range r.Decisions {
@@ -152,7 +156,7 @@ func maintenanceText(r restart.MaintenanceResult) string {
 	return r.Action() + ": " + text
 }
 
-// sentence tells why a restart waits and what does it.
+// pendingText tells why a restart waits and what does it.
 func pendingText(p restart.Pending) string {
 	return fmt.Sprintf(`%s: it was not quiet (%s); the next deploy, or "relink opcache reset", does it when it is`, opcache.FirstFew(p.Pools), p.Last)
 }

@@ -46,7 +46,7 @@ func (o ReportOptions) validate() error {
 	return nil
 }
 
-// samples is the folder of the recorded samples.
+// samplesFolder is the folder of the recorded samples.
 func samplesFolder(s opcache.Setup) string { return filepath.Join(s.State, "samples") }
 
 // recordEvery keeps a report that is asked for each second from pushing the

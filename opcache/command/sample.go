@@ -13,7 +13,7 @@ import (
 	"relink/php/fpm"
 )
 
-// sampled is one pool as a sample found it.
+// poolProbe is one pool as a sample found it.
 type poolProbe struct {
 	pool   php.Pool
 	agent  *php.Agent
@@ -24,7 +24,7 @@ type poolProbe struct {
 
 func (p *poolProbe) address() string { return p.pool.String() }
 
-// sampling is the reading of all caches at one time.
+// sampler is the reading of all caches at one time.
 type sampler struct {
 	limit   time.Duration // of one call of the agent
 	earlier *report.Totals

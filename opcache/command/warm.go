@@ -109,7 +109,11 @@ func (s *session) mayWarm(ctx context.Context, caches *opcache.Caches, release s
 	if addressing, err := caches.Addressing(ctx); err != nil || addressing.Reuses() {
 		return err
 	}
-	for _, link := range opcache.ScanLinks(s.setup.Sites(), s.setup.Known(), filepath.Dir(release)) {
+	known, err := s.setup.Known()
+	if err != nil {
+		return err
+	}
+	for _, link := range opcache.ScanLinks(s.setup.Sites(), known, filepath.Dir(release)) {
 		if link.Within(release) {
 			return nil // what is live is compiled by its visitors as well
 		}

@@ -169,7 +169,7 @@ func anyOfApache(c *opcache.Caches) bool {
 	return slices.ContainsFunc(c.Spaces, (*opcache.KeySpace).OfApache)
 }
 
-// restartApache is for a cache that nobody could be asked about.
+// RestartApache is for a cache that nobody could be asked about.
 func RestartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {
 	done := MasterRestart{Pools: []string{}, Action: ReloadApache, Time: time.Now(),
 		Notes: []string{"only the cache that Apache itself holds (mod_php) is empty: PHP-FPM has its own"}}

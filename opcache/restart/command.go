@@ -23,10 +23,7 @@ func FromConfig(c *config.Config, known Known) (RestartSetup, error) {
 	for _, a := range c.Apps {
 		app := opcache.App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools}
 		app.AgentDir, _ = AgentDir(c, a.Pools)
-		var err error
-		if app.Known, err = known(c.StateDir, a.Name); err != nil {
-			return s, err
-		}
+		app.Known = func() ([]string, error) { return known(c.StateDir, a.Name) }
 		for _, i := range a.Instances {
 			site := opcache.Site{Name: i.Name, Path: i.Link}
 			if i.Probe != nil && !i.Probe.Off {

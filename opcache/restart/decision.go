@@ -36,7 +36,7 @@ const (
 	MethodApache  Method = "apache"
 )
 
-// action is how the method restarts a cache: of Apache (mod_php), or of PHP-FPM.
+// Action is how the method restarts a cache: of Apache (mod_php), or of PHP-FPM.
 // opcache_reset keeps the preloaded classes of the old code for good, which only a
 // new master replaces, or a graceful restart of Apache.
 func (m Method) Action(preloaded, ofApache bool) Action {

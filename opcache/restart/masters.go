@@ -70,9 +70,13 @@ func renewalsOf(ctx context.Context, c *opcache.Caches, sites []opcache.Link) ([
 	for _, l := range sites {
 		moved[links.Place(l.Path)] = l.To
 	}
+	masters, err := fpm.Masters(ctx) // once: a server may have one for each site
+	if err != nil {
+		return nil, err
+	}
 	var all []*masterRenewal
 	for _, m := range c.Distinct() {
-		one, err := newRenewing(ctx, m, moved)
+		one, err := newRenewing(ctx, m, masters, moved)
 		if err != nil {
 			return nil, err
 		}
@@ -84,14 +88,14 @@ func renewalsOf(ctx context.Context, c *opcache.Caches, sites []opcache.Link) ([
 	return all, nil
 }
 
-func newRenewing(ctx context.Context, m *opcache.Cache, moved map[string]string) (*masterRenewal, error) {
+func newRenewing(ctx context.Context, m *opcache.Cache, masters []fpm.Master, moved map[string]string) (*masterRenewal, error) {
 	one := &masterRenewal{memory: m, moved: moved}
 	first := m.Spaces[0]
 	var err error
 	if one.configuration, err = first.Agent().Configuration(ctx); err != nil {
 		return nil, err
 	}
-	if one.master, err = m.Find(ctx); err != nil || one.configuration.Preload == "" {
+	if one.master, err = m.FindIn(masters); err != nil || one.configuration.Preload == "" {
 		return one, err
 	}
 	_, one.passed = opcache.Follow(one.file(), moved)
@@ -134,7 +138,7 @@ func (r *masterRenewal) renewal(ctx context.Context, docroot string, sites []opc
 		n.MayEnd = mayEndWorkers(ctx, r.memory)
 	}
 	n.Settings, err = r.settings(ctx)
-	if errors.Is(err, fpm.ErrUntried) {
+	if errors.Is(err, errSettings) {
 		renewal.Notes, err = append(renewal.Notes, err.Error()), nil
 	}
 	if err != nil {

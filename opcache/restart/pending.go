@@ -59,7 +59,7 @@ func (p Pending) method() Method {
 	return MethodAuto // which reloads Apache where that holds the cache
 }
 
-// about tells whether it is about the cache of one of these pools.
+// About tells whether it is about the cache of one of these pools.
 func (p Pending) About(pools []string) bool {
 	return opcache.SamePools(p.Pools, pools)
 }

@@ -170,7 +170,7 @@ func (l RestartQueue) run(ctx context.Context, c *opcache.Caches, want Pending, 
 	return nil
 }
 
-// remember writes a line of history.
+// Remember writes a line of history.
 func (l RestartQueue) Remember(want Pending, done MasterRestart, failed error) error {
 	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
 		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}

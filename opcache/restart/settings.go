@@ -2,12 +2,16 @@ package restart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"relink/internal/hint"
 	"relink/opcache"
 	"relink/php/fpm"
 )
+
+// errSettings: nobody can tell whether FPM reads settings out of a release.
+var errSettings = errors.New("what FPM's configuration includes is not known")
 
 // settings tells whether FPM would read other settings (php_admin_value, env and
 // the like) at a start after the switch than before it, because its configuration
@@ -19,7 +23,7 @@ func (r *masterRenewal) settings(ctx context.Context) (changed bool, err error) 
 	}
 	now, err := m.FlatConfig(func(path string) string { real, _ := opcache.Follow(path, nil); return real })
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", fpm.ErrUntried, err)
+		return false, fmt.Errorf("%w: %w", errSettings, err)
 	}
 	then, err := m.FlatConfig(func(path string) string { real, _ := opcache.Follow(path, r.moved); return real })
 	switch {

@@ -82,7 +82,7 @@ func Staging(t *testing.T) string {
 	return dir
 }
 
-// fetch resolves and fetches, and gives the staging folder.
+// Fetch resolves and fetches, and gives the staging folder.
 func Fetch(t *testing.T, s source.Source, ref string) (source.Resolved, string) {
 	t.Helper()
 	r, err := s.Resolve(t.Context(), ref)
