@@ -10,7 +10,6 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
-	"relink/internal/proc"
 	"relink/php"
 	"relink/php/apache"
 	"relink/php/fpm"
@@ -114,7 +113,7 @@ func MasterBehind(ctx context.Context, pool php.Pool, w php.Worker) int {
 	if pool.InWebServer() {
 		return apache.ParentOf(ctx, w.PID, w.ParentPID)
 	}
-	return masterOf(ctx, w)
+	return fpm.MasterOf(ctx, w.PID, w.ParentPID)
 }
 
 func explainHang(err error) error {
@@ -123,26 +122,6 @@ func explainHang(err error) error {
 	}
 	return hint.With(err, "if the site works meanwhile, its workers are pinned by persistent connections, and the probe of no site leads to them: "+
 		"set `probe`, take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or run with --reset=never and know that old code stays until FPM is reloaded")
-}
-
-// masterOf finds the FPM master of a worker in this host's process table, or 0.
-// A pool in a container has pids of its own, which mean other processes here:
-// only a process that is a worker of an FPM master here too is believed.
-func masterOf(ctx context.Context, w php.Worker) int {
-	parent, err := proc.Parent(ctx, w.PID)
-	if err != nil || (w.ParentPID != 0 && w.ParentPID != parent) {
-		return 0
-	}
-	pools, err := fpm.Workers(ctx, parent)
-	if err != nil {
-		return 0
-	}
-	for _, pids := range pools {
-		if slices.Contains(pids, w.PID) {
-			return parent
-		}
-	}
-	return 0
 }
 
 // groupByMaster joins pools only where it is sure that they share a cache: the

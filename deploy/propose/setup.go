@@ -38,6 +38,11 @@ func Look(ctx context.Context) (Found, error) {
 	if err != nil {
 		found.Notes = append(found.Notes, fmt.Sprintf("PHP-FPM: %v", err))
 	}
+	foreign, err := fpm.Foreign(ctx)
+	if err != nil {
+		return Found{}, err
+	}
+	found.Notes = append(found.Notes, foreign...)
 	for _, p := range pools {
 		found.Pools = append(found.Pools, Pool{Name: p.Name, Address: p.Address.String(), StatusPath: p.StatusPath})
 	}

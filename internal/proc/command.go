@@ -3,6 +3,7 @@ package proc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -53,13 +54,44 @@ func OwnGroup(cmd *exec.Cmd) {
 // tailBytes bounds what is shown of a command that failed.
 const tailBytes = 4 << 10
 
-// Tail keeps the last bytes that were written.
-type Tail struct{ bytes.Buffer }
+// Tail keeps the last bytes that were written. Its buffer is not embedded: that has a
+// ReadFrom, by which a command's output would pass every bound.
+type Tail struct{ kept bytes.Buffer }
 
 func (t *Tail) Write(data []byte) (int, error) {
-	n, err := t.Buffer.Write(data)
-	if over := t.Len() - tailBytes; over > 0 {
-		t.Next(over)
+	n, err := t.kept.Write(data)
+	if over := t.kept.Len() - tailBytes; over > 0 {
+		t.kept.Next(over)
 	}
 	return n, err
 }
+
+func (t *Tail) Bytes() []byte { return t.kept.Bytes() }
+
+// Head keeps the first Most bytes that are written. At the rest it calls Full, which
+// is to end whoever writes them; without it they are dropped.
+type Head struct {
+	Most int
+	Full func()
+	Cut  bool // more was written
+
+	kept bytes.Buffer
+}
+
+func (h *Head) Write(data []byte) (int, error) {
+	kept := data[:min(len(data), h.Most-h.kept.Len())]
+	h.kept.Write(kept)
+	if len(kept) == len(data) {
+		return len(data), nil
+	}
+	h.Cut = true
+	if h.Full == nil {
+		return len(data), nil
+	}
+	h.Full()
+	return len(kept), errOutput
+}
+
+func (h *Head) Bytes() []byte { return h.kept.Bytes() }
+
+var errOutput = errors.New("too much output")

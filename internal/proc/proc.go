@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -20,6 +21,21 @@ func Path(pid int, name string) string { return fmt.Sprintf("/proc/%d/%s", pid, 
 
 // Alive tells whether a process has this pid.
 func Alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+
+// Stranger names a user who is neither root nor the caller and as whom a process
+// runs or was started: what it says of itself, its title too, may be anything. All
+// of its users count, for a program that is setuid was started by somebody else.
+func Stranger(ctx context.Context, p *process.Process) (uid int, is bool, err error) {
+	uids, err := p.UidsWithContext(ctx)
+	if err != nil {
+		return 0, false, fmt.Errorf("users of process %d: %w", p.Pid, err)
+	}
+	i := slices.IndexFunc(uids, func(uid int32) bool { return uid != 0 && int(uid) != os.Geteuid() })
+	if i < 0 {
+		return 0, false, nil
+	}
+	return int(uids[i]), true, nil
+}
 
 // Maps tells whether a file of that name is mapped into the memory of a process.
 func Maps(pid int, name string) (bool, error) {

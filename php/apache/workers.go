@@ -72,16 +72,11 @@ func checkApache(ctx context.Context, pid int) error {
 	if !isApache(name) {
 		return fmt.Errorf("%w: its parent %d is %q", ErrNotChild, pid, name)
 	}
-	uids, err := p.UidsWithContext(ctx)
-	if err != nil {
-		return err
+	uid, foreign, err := proc.Stranger(ctx, p)
+	if err == nil && foreign {
+		err = fmt.Errorf("%w: its parent %d belongs to user %d", ErrNotChild, pid, uid)
 	}
-	for _, uid := range uids {
-		if uid != 0 && int(uid) != os.Geteuid() {
-			return fmt.Errorf("%w: its parent %d belongs to user %d", ErrNotChild, pid, uid)
-		}
-	}
-	return nil
+	return err
 }
 
 // listeningChildren leaves out what cannot answer: another program, the daemon of

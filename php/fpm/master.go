@@ -42,31 +42,54 @@ var (
 )
 
 // Masters lists the running FPM masters, in the order of their pids. What the
-// caller may not read of another user's process is that master's Problem.
+// caller may not read of root's process is that master's Problem. Those that another
+// user could have made are left out, for anybody may give his process the title of a
+// master: relink would run what it names, and signal what it calls its workers.
 func Masters(ctx context.Context) ([]Master, error) {
+	masters, _, err := find(ctx)
+	return masters, err
+}
+
+// Foreign tells of the masters that Masters leaves out.
+func Foreign(ctx context.Context) ([]string, error) {
+	_, notes, err := find(ctx)
+	return notes, err
+}
+
+// mostForeign bounds the notes about other users' processes, who may start any number.
+const mostForeign = 8
+
+func find(ctx context.Context) (masters []Master, notes []string, err error) {
 	all, err := proc.All(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	titles := map[int32]string{}
 	for _, p := range all {
 		titles[p.Pid] = proc.Title(ctx, p)
 	}
-	var masters []Master
 	for _, p := range all {
 		found := masterTitle.FindStringSubmatch(titles[p.Pid])
 		if found == nil {
+			continue
+		}
+		uid, foreign, err := proc.Stranger(ctx, p)
+		if err != nil {
+			continue // it has ended
+		}
+		if foreign {
+			notes = append(notes, fmt.Sprintf("FPM master %d belongs to %s, and is left out: name its pools under `pools:` to have them served", p.Pid, userName(uid)))
 			continue
 		}
 		// A worker that has just been forked still has its master's title.
 		if parent, err := p.PpidWithContext(ctx); err != nil || masterTitle.MatchString(titles[parent]) {
 			continue
 		}
-		if m, ok := inspect(ctx, p, found[1]); ok {
+		if m, ok := inspect(ctx, p, found[1]); ok && m.runsFPM() {
 			masters = append(masters, m)
 		}
 	}
-	return masters, ctx.Err()
+	return masters, notes[:min(len(notes), mostForeign)], ctx.Err()
 }
 
 // inspect reads what /proc tells of a master; not ok if it has ended meanwhile.
@@ -85,6 +108,13 @@ func inspect(ctx context.Context, p *process.Process, config string) (m Master, 
 			"run relink as root, or name the pools in the configuration")
 	}
 	return m, true
+}
+
+// runsFPM goes by the name of the program, "php-fpm8.2" or alike, where that can be
+// read: sudo and its like are root's in full, and bear the title that their caller gave.
+func (m *Master) runsFPM() bool {
+	name := filepath.Base(m.Exe)
+	return m.Exe == "" || strings.Contains(name, "php") && strings.Contains(name, "fpm")
 }
 
 func (m *Master) locate(config string) error {

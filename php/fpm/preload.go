@@ -72,7 +72,7 @@ func (m Master) tryPreload(ctx context.Context, script string, settings preloadS
 	case errors.As(err, &exit) && exit.ExitCode() == exitConfig:
 		return nil
 	case errors.As(err, &exit):
-		return hint.With(fmt.Errorf("%w: %s: %w: %s", ErrPreload, script, err, preloadWhy(said.String())),
+		return hint.With(fmt.Errorf("%w: %s: %w: %s", ErrPreload, script, err, preloadWhy(string(said.Bytes()))),
 			"mend the release; PHP-FPM would have ended at its reload")
 	}
 	return fmt.Errorf("%w: %w", ErrUntried, err)

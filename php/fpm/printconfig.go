@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"slices"
 	"syscall"
-	"time"
 
 	"relink/internal/hint"
+	"relink/internal/proc"
 )
+
+// mostPrinted bounds what -tt prints: a kilobyte or two for each pool.
+const mostPrinted = 16 << 20
 
 // printConfig has the master's own binary test and print its configuration, with
 // the rights of the master's user: a title like that of a master is no reason to
@@ -52,23 +55,27 @@ func (m Master) test(ctx context.Context, config string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, confTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, m.Exe, "-R", "-d", "opcache.preload=", "-y", config, "-tt")
-	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if os.Geteuid() == 0 { // nobody else may become the master's user
 		cmd.SysProcAttr = m.attributes()
 	}
-	cmd.WaitDelay = time.Second
-	printed, err := cmd.CombinedOutput()
+	printed := &proc.Head{Most: mostPrinted, Full: cancel}
+	cmd.Stdout, cmd.Stderr = printed, printed
+	proc.OwnGroup(cmd)
+	err := cmd.Run()
 	switch {
+	case printed.Cut:
+		return nil, fmt.Errorf("%s -tt of %s prints more than %d MiB", m.Exe, m.Config, mostPrinted>>20)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s -tt of %s: %w", m.Exe, m.Config, ctx.Err())
 	case err != nil && !errors.As(err, new(*exec.ExitError)): // it says nothing of the configuration
 		return nil, hint.With(fmt.Errorf("test %s: %w", m.Config, err), "run relink as root, or as the user of FPM master %d", m.PID)
 	case err != nil:
-		return nil, hint.With(fmt.Errorf("%w and would end at a reload: %s: %w: %s", ErrBadConfig, m.Config, err, complaints(printed)),
+		return nil, hint.With(fmt.Errorf("%w and would end at a reload: %s: %w: %s", ErrBadConfig, m.Config, err, complaints(printed.Bytes())),
 			"correct the configuration")
 	}
-	return printed, nil
+	return printed.Bytes(), nil
 }
 
 // complaints drops what -tt prints of a configuration that it then refuses.

@@ -41,7 +41,7 @@ func (m Master) target(ctx context.Context) (*signalTarget, error) {
 }
 
 // identity gives the start time of the process that has the master's pid and
-// its title. The title names the configuration file.
+// its title, which names the configuration file, and that no other user has made.
 func (m Master) identity(ctx context.Context) (start int64, err error) {
 	p, err := process.NewProcessWithContext(ctx, int32(m.PID))
 	if err != nil {
@@ -49,6 +49,11 @@ func (m Master) identity(ctx context.Context) (start int64, err error) {
 	}
 	if start, err = p.CreateTimeWithContext(ctx); err != nil {
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
+	}
+	if uid, foreign, err := proc.Stranger(ctx, p); err != nil {
+		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
+	} else if foreign {
+		return 0, fmt.Errorf("%w: process %d belongs to %s", ErrNotMaster, m.PID, userName(uid))
 	}
 	if now := proc.Title(ctx, p); !masterTitle.MatchString(now) {
 		return 0, fmt.Errorf("%w: process %d is %q", ErrNotMaster, m.PID, now)

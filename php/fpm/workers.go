@@ -3,10 +3,13 @@ package fpm
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 	"syscall"
 
 	"relink/internal/proc"
+
+	"github.com/shirou/gopsutil/v3/process"
 )
 
 // workerTitle is what FPM sets once a worker is ready for requests.
@@ -30,6 +33,36 @@ func Workers(ctx context.Context, masterPID int) (map[string][]int, error) {
 	return workers, ctx.Err()
 }
 
+// MasterOf gives the FPM master of a worker that has answered with this pid and
+// parent, or 0; a parent of 0 is not known. The process table decides, not what was
+// answered: a pool in a container has pids of its own, which mean other processes
+// here, and a pool of another user may name any.
+func MasterOf(ctx context.Context, pid, parent int) int {
+	real, err := proc.Parent(ctx, pid)
+	if err != nil || (parent != 0 && parent != real) || isWorker(ctx, pid, real) != nil {
+		return 0
+	}
+	return real
+}
+
+// isWorker tells why a process is no worker of the master: it has to be a child with a
+// worker's title, and its parent a master that only root or the caller can have started.
+func isWorker(ctx context.Context, pid, masterPID int) error {
+	worker, err := process.NewProcessWithContext(ctx, int32(pid))
+	if err != nil {
+		return err
+	}
+	parent, err := worker.PpidWithContext(ctx)
+	if err != nil {
+		return err
+	}
+	if int(parent) != masterPID || !workerTitle.MatchString(proc.Title(ctx, worker)) {
+		return fmt.Errorf("process %d is no worker of FPM master %d", pid, masterPID)
+	}
+	_, err = Master{PID: masterPID}.identity(ctx)
+	return err
+}
+
 // EndWorker has a worker of the master end when it has answered the request that it
 // is in, as a reload of FPM does to all of them (SIGQUIT, fpm_signals.c). It takes
 // no further one, and the master starts another in its place.
@@ -42,13 +75,16 @@ func MayEnd(ctx context.Context, masterPID, pid int) error {
 	return signalWorker(ctx, masterPID, pid, 0)
 }
 
+// signalWorker takes hold of the process before it looks what that is, so that the
+// signal cannot reach one that has taken over the pid (os.FindProcess: a pidfd).
 func signalWorker(ctx context.Context, masterPID, pid int, signal syscall.Signal) error {
-	parent, err := proc.Parent(ctx, pid)
-	if err == nil && parent != masterPID {
-		err = fmt.Errorf("process %d is no worker of FPM master %d", pid, masterPID)
+	worker, err := os.FindProcess(pid)
+	if err == nil {
+		defer worker.Release()
+		err = isWorker(ctx, pid, masterPID)
 	}
 	if err == nil {
-		err = syscall.Kill(pid, signal)
+		err = worker.Signal(signal)
 	}
 	if err != nil {
 		return fmt.Errorf("end worker %d: %w", pid, err)

@@ -3,7 +3,6 @@ package webserver
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"time"
@@ -22,12 +21,12 @@ func (s server) run(ctx context.Context, args, env []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.exe, args...)
-	out, complaints := &bounded{most: mostOutput, full: cancel}, &bounded{most: mostErrors}
+	out, complaints := &proc.Head{Most: mostOutput, Full: cancel}, &proc.Head{Most: mostErrors}
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, complaints
 	proc.OwnGroup(cmd)
 	err := cmd.Run()
 	switch {
-	case out.cut:
+	case out.Cut:
 		return nil, fmt.Errorf("its configuration is longer than %d MB", mostOutput>>20)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s does not print its configuration: %w", s.exe, ctx.Err())
@@ -35,27 +34,6 @@ func (s server) run(ctx context.Context, args, env []string) ([]byte, error) {
 		return nil, fmt.Errorf("%s refuses its configuration: %w: %s", s.exe, err, oneLine(complaints.Bytes()))
 	}
 	return out.Bytes(), nil
-}
-
-// bounded keeps the first bytes of what is written and calls full at the rest.
-type bounded struct {
-	bytes.Buffer
-	most int
-	cut  bool
-	full func()
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	kept := p[:min(len(p), b.most-b.Len())]
-	b.Buffer.Write(kept)
-	if len(kept) < len(p) && !b.cut {
-		b.cut = true
-		if b.full != nil {
-			b.full()
-			return 0, errors.New("too much output")
-		}
-	}
-	return len(p), nil
 }
 
 // oneLine is the last line that is not empty: what went wrong.
