@@ -13,6 +13,7 @@ import (
 
 	"relink/internal/cli"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"github.com/google/go-cmp/cmp"
@@ -193,7 +194,9 @@ func TestFormatIsTakenBeforeAndBehindTheCommand(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err := run(t, file, "config", "show", "--format", "josn")
-	refusal(t, err, `no format "josn"`, "give --format text, json, yaml")
+	if diff := cmp.Diff([]string{"give --format text, json, yaml"}, hint.Of(err)); diff != "" || !errors.Is(err, exit.ErrUsage) || err.Error() != `no format "josn"` {
+		t.Errorf("%v\n%s", err, diff)
+	}
 	if out != "" {
 		t.Errorf("a refused command printed %q", out)
 	}
