@@ -60,7 +60,7 @@ type Process struct {
 	Requests          int64
 	RequestDuration   time.Duration // of the current request, or of the last one if idle
 	Method            string
-	URI               string // with its query
+	URI               string // without its query, which is the visitor's, and with no byte that RFC 3986 forbids
 	ContentLength     int64
 	User              string
 	Script            string  // SCRIPT_FILENAME, spelt as the web server sent it, cut at 255 bytes

@@ -8,6 +8,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -157,7 +158,7 @@ func (p processJSON) typed() Process {
 		Requests:          int64(p.Requests),
 		RequestDuration:   p.duration(),
 		Method:            known(p.Method),
-		URI:               known(p.URI),
+		URI:               PublicURI(known(p.URI)),
 		ContentLength:     int64(p.ContentLength),
 		User:              known(p.User),
 		Script:            known(p.Script),
@@ -184,6 +185,22 @@ func state(text string) State {
 		return StateInfo
 	}
 	return State(text)
+}
+
+// PublicURI is what may be shown and kept of a visitor's URI: without its query, which
+// may hold passwords, and with bytes encoded that would drive a terminal. A visitor
+// may send any.
+func PublicURI(uri string) string {
+	path, _, _ := strings.Cut(uri, "?")
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func known(text string) string {

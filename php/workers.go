@@ -46,7 +46,7 @@ func (w wireSibling) process() fcgi.Process {
 	p := fcgi.Process{PID: w.PID, State: fcgi.State(w.State), StartTime: time.Unix(w.Start, 0), Requests: w.Requests,
 		RequestDuration: max(0, time.Duration(w.Busy)*time.Microsecond)}
 	if w.Method != "-" {
-		p.Method, p.URI = string(w.Method), string(w.URI)
+		p.Method, p.URI = string(w.Method), fcgi.PublicURI(string(w.URI))
 	}
 	return p
 }

@@ -16,6 +16,7 @@ import (
 	"relink/internal/hint"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 // Holder is who deploys an application now.
@@ -44,7 +45,7 @@ func Acquire(path string, holder Holder) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	l := &Lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))}
+	l := &Lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW), flock.SetPermissions(0o640))}
 	held, err := l.flock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -52,14 +53,24 @@ func Acquire(path string, holder Holder) (*Lock, error) {
 	if !held {
 		return nil, lockedBy(path, ReadHolder(path))
 	}
-	text, err := json.Marshal(holder)
-	if err == nil {
-		err = os.WriteFile(path, append(text, '\n'), 0o644)
-	}
-	if err != nil {
+	if err := note(path, holder); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.flock.Close())
 	}
 	return l, nil
+}
+
+// note writes who holds the lock.
+func note(path string, holder Holder) error {
+	text, err := json.Marshal(holder)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(text, '\n'))
+	return errors.Join(err, file.Close())
 }
 
 // Release leaves an empty file: removing it would let a third process lock a

@@ -85,6 +85,21 @@ func TestALockNamesItsHolderAndEndsWithIt(t *testing.T) {
 	}
 }
 
+// A link in place of the lock would have its target emptied.
+func TestALockIsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	victim, path := filepath.Join(dir, "passwd"), filepath.Join(dir, "app.lock")
+	if err := errors.Join(os.WriteFile(victim, []byte("content"), 0o600), os.Symlink(victim, path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Acquire(path, ThisProcess("relink deploy")); err == nil {
+		t.Error("a link was taken for a lock")
+	}
+	if text, err := os.ReadFile(victim); string(text) != "content" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 func TestLookingAtALockMakesNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.lock")
 	if err := Held(path); err != nil {

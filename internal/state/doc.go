@@ -14,8 +14,9 @@ import (
 	"relink/internal/durable"
 )
 
-// mode lets monitoring, which runs as another user, read what is known.
-const mode = 0o644
+// mode lets monitoring read what is known, by the group of the folder where that is
+// setgid. Others need not know who deploys what.
+const mode = 0o640
 
 // maxDoc bounds what is read of a document: the journal of 10,000 instances has 5 MB.
 const maxDoc = 64 << 20

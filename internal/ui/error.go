@@ -32,6 +32,7 @@ func wrap(s string, width int) string {
 	const indent = "  "
 	var lines []string
 	for _, line := range strings.Split(strings.TrimSpace(s), "\n") {
+		line = printableLine(line)
 		if strings.HasPrefix(line, " ") {
 			lines = append(lines, line)
 			continue

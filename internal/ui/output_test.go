@@ -242,6 +242,13 @@ hint: wait until it ends, then run "relink opcache invalidate --release
 `)
 }
 
+// Text of others, such as of a release's own PHP, cannot drive the terminal.
+func TestErrorsAreSafeToShow(t *testing.T) {
+	var shown screen
+	ui.New(&shown, ui.Options{Width: 80}).Error(hint.With(errors.New("GET /\x1b]0;owned\ax:\n\tline two"), "see \x9b31m"))
+	golden(t, shown.String(), "\nrelink: GET /\\x1b]0;owned\\x07x:\n  line two\nhint: see \\x9b31m\n")
+}
+
 func TestColors(t *testing.T) {
 	var shown screen
 	out := ui.New(&shown, ui.Options{Color: true})

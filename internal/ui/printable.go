@@ -30,3 +30,12 @@ func Printable(name string) string {
 }
 
 func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+
+// printableLine is Printable that leaves tabs.
+func printableLine(line string) string {
+	parts := strings.Split(line, "\t")
+	for i, part := range parts {
+		parts[i] = Printable(part)
+	}
+	return strings.Join(parts, "\t")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"relink/opcache"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 // ErrRestarting means that another relink restarts caches at this moment.
@@ -181,7 +183,7 @@ func (l RestartQueue) Remember(want Pending, done MasterRestart, failed error) e
 }
 
 func (l RestartQueue) locked(do func() error) error {
-	lock := flock.New(filepath.Join(l.Dir, lockFile), flock.SetPermissions(0o644))
+	lock := flock.New(filepath.Join(l.Dir, lockFile), flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW), flock.SetPermissions(0o640))
 	got, err := lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("lock restarts: %w", err)
