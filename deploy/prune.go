@@ -177,7 +177,7 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 }
 
 // Text writes the result for people.
-func (p Pruned) Text(w io.Writer) error {
+func (p Pruned) Text(w io.Writer, _ int) error {
 	verb := "removed"
 	if p.DryRun {
 		verb = "would remove"
