@@ -170,7 +170,7 @@ func newRun(o Options, d Deps, name Operation) (*run, error) {
 
 func (r *run) underLock(ctx context.Context, do func(context.Context, *run) error) error {
 	holder := lock.ThisProcess(r.Command)
-	l, err := lock.Acquire(r.App.lockFile(), holder)
+	l, err := lock.Acquire(ctx, r.App.lockFile(), holder)
 	if err != nil {
 		return err
 	}
