@@ -48,7 +48,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 }
 
 func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
-	left, err := readJournal(r.App.journalFile())
+	left, err := readJournal(r.App.JournalFile())
 	if err != nil {
 		return prunedOf(nil), err
 	}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -111,9 +112,9 @@ type Memory struct {
 
 // FailureReport is why the exit status is not 0, and what serves now.
 type FailureReport struct {
-	Message string    `json:"message"`
-	Hints   []string  `json:"hints"`
-	Serving []Serving `json:"serving"`
+	Message string         `json:"message"`
+	Hints   []string       `json:"hints"`
+	Serving []apps.Serving `json:"serving"`
 }
 
 func newReport(o Options, operation Operation) *Report {
@@ -142,7 +143,7 @@ func (r *Report) stepped(name string, took time.Duration) {
 
 func (r *Report) warn(text string) { r.Warnings = append(r.Warnings, text) }
 
-func (r *Report) failed(err error, now []Serving) {
+func (r *Report) failed(err error, now []apps.Serving) {
 	r.Exit = exit.Status(err)
 	if err != nil {
 		r.Error = &FailureReport{Message: err.Error(), Hints: append([]string{}, hint.Of(err)...), Serving: now}

@@ -1,9 +1,11 @@
-package deploy
+package apps
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"relink/deploy/moves"
 	"relink/internal/links"
 )
 
@@ -17,25 +19,8 @@ func (a App) InUse() (links.InUse, error) {
 	return links.Find(a.Releases, named, a.Known)
 }
 
-// KnownLinks are the links that deploys of an application have moved, as far as
-// its history reaches back.
-func KnownLinks(state, app string) ([]string, error) {
-	events, err := readHistory(HistoryFile(state, app))
-	seen := map[string]bool{}
-	var known []string
-	for _, event := range events {
-		for _, move := range event.Moves {
-			if !seen[move.Link] {
-				seen[move.Link] = true
-				known = append(known, move.Link)
-			}
-		}
-	}
-	return known, err
-}
-
-// on is the number of instances on a release.
-func (a App) on(release string, use links.InUse) int {
+// On is the number of instances on a release.
+func (a App) On(release string, use links.InUse) int {
 	n := 0
 	for _, instance := range a.Instances {
 		if real := use.Links[links.Place(instance.Link)]; real != "" && links.Release(real, use.Releases) == release {
@@ -45,8 +30,8 @@ func (a App) on(release string, use links.InUse) int {
 	return n
 }
 
-// readLinks looks at the link of each instance, in their order.
-func readLinks(instances []Instance) ([]links.State, error) {
+// ReadLinks looks at the link of each instance, in their order.
+func ReadLinks(instances []Instance) ([]links.State, error) {
 	states := make([]links.State, len(instances))
 	var failed []error
 	for i, instance := range instances {
@@ -56,4 +41,21 @@ func readLinks(instances []Instance) ([]links.State, error) {
 		}
 	}
 	return states, errors.Join(failed...)
+}
+
+// LinkedRelease is the release that an instance's link leads to, "" for none.
+func (a App) LinkedRelease(instance Instance) string {
+	state, err := links.Read(instance.Link)
+	if err != nil || state.Kind != links.Good {
+		return ""
+	}
+	return moves.TargetOf(state, a.RealReleases()).Release
+}
+
+// Linked are the instances that have a link.
+func (a App) Linked() []Instance {
+	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool {
+		state, err := links.Read(i.Link)
+		return err == nil && state.Kind == links.Missing
+	})
 }
