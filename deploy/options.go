@@ -3,11 +3,11 @@ package deploy
 import (
 	"cmp"
 	"context"
-	"strings"
 	"time"
 
 	"relink/deploy/apps"
 	"relink/deploy/source"
+	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -62,7 +62,7 @@ func chooseReset(configured, given string, smart bool) (Reset, error) {
 	reset := Reset(cmp.Or(given, configured))
 	if smart {
 		if given != "" && reset != ResetSmart {
-			return "", usagef("--smart-reset and --reset %s exclude each other", reset)
+			return "", exit.Usagef("--smart-reset and --reset %s exclude each other", reset)
 		}
 		reset = ResetSmart
 	}
@@ -70,17 +70,5 @@ func chooseReset(configured, given string, smart bool) (Reset, error) {
 	case ResetSmart, ResetAlways, ResetNever:
 		return reset, nil
 	}
-	return "", usagef("--reset %q is none of smart, always, never", reset)
-}
-
-func splitNames(values []string) []string {
-	var names []string
-	for _, value := range values {
-		for name := range strings.SplitSeq(value, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
+	return "", exit.Usagef("--reset %q is none of smart, always, never", reset)
 }

@@ -13,7 +13,6 @@ import (
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -101,13 +100,9 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	states, err := apps.ReadLinks(r.App.Instances)
-	if err != nil {
-		return err
-	}
 	var places []string
-	for _, state := range states {
-		if state.Kind != links.NoParent {
+	for _, state := range apps.ReadLinks(r.App.Instances) {
+		if state.Parent != "" {
 			places = append(places, state.Place())
 		}
 	}
@@ -144,10 +139,7 @@ func (r *run) recoverStaging(ctx context.Context) (recovery, error) {
 	if r.journal.Made {
 		made = append(made, r.journal.Release)
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return done, err
-	}
+	live := r.App.InUse()
 	for _, id := range made {
 		if _, err := r.store.Get(id); err != nil || live.IDs()[id] {
 			continue

@@ -41,10 +41,7 @@ func ReadReleases(app apps.App) (Releases, error) {
 	if err != nil {
 		return result, err
 	}
-	live, err := app.InUse()
-	if err != nil {
-		return result, err
-	}
+	live := app.InUse()
 	for _, one := range releases {
 		result.Releases = append(result.Releases, recordOf(one, app.On(one.ID, live)))
 	}

@@ -68,11 +68,7 @@ func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context)
 		return status, err
 	}
 	for _, instance := range app.Instances {
-		one, err := instanceStatus(app, instance, history)
-		if err != nil {
-			return status, err
-		}
-		status.Instances = append(status.Instances, one)
+		status.Instances = append(status.Instances, instanceStatus(app, instance, history))
 	}
 	for _, group := range apps.ReadServing(app.Instances, app.RealReleases()) {
 		if group.Release != "" {
@@ -90,16 +86,13 @@ func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context)
 	return status, nil
 }
 
-func instanceStatus(app apps.App, instance apps.Instance, history []Event) (InstanceStatus, error) {
-	state, err := links.Read(instance.Link)
-	if err != nil {
-		return InstanceStatus{}, fmt.Errorf("instance %s: %w", instance.Name, err)
-	}
+func instanceStatus(app apps.App, instance apps.Instance, history []Event) InstanceStatus {
+	state := links.Read(instance.Link)
 	target := moves.TargetOf(state, app.RealReleases())
 	return InstanceStatus{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
 		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target), Sites: []SiteStatus{},
-	}, nil
+	}
 }
 
 func (s *Status) addUnfinished(app apps.App) error {
@@ -185,6 +178,8 @@ func (i InstanceStatus) shown() string {
 		return "no link yet"
 	case links.NoParent:
 		return "the link's folder is missing"
+	case links.Unreadable:
+		return "cannot be read"
 	}
 	return "not a link"
 }

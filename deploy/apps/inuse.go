@@ -1,17 +1,14 @@
 package apps
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-
 	"relink/deploy/moves"
 	"relink/internal/links"
+	"slices"
 )
 
 // InUse is what the links of the application lead to now: those of its instances,
 // those beside them, and those that it has moved once.
-func (a App) InUse() (links.InUse, error) {
+func (a App) InUse() links.InUse {
 	named := make([]string, len(a.Instances))
 	for i, instance := range a.Instances {
 		named[i] = instance.Link
@@ -31,22 +28,18 @@ func (a App) On(release string, use links.InUse) int {
 }
 
 // ReadLinks looks at the link of each instance, in their order.
-func ReadLinks(instances []Instance) ([]links.State, error) {
+func ReadLinks(instances []Instance) []links.State {
 	states := make([]links.State, len(instances))
-	var failed []error
 	for i, instance := range instances {
-		var err error
-		if states[i], err = links.Read(instance.Link); err != nil {
-			failed = append(failed, fmt.Errorf("instance %s: %w", instance.Name, err))
-		}
+		states[i] = links.Read(instance.Link)
 	}
-	return states, errors.Join(failed...)
+	return states
 }
 
 // LinkedRelease is the release that an instance's link leads to, "" for none.
 func (a App) LinkedRelease(instance Instance) string {
-	state, err := links.Read(instance.Link)
-	if err != nil || state.Kind != links.Good {
+	state := links.Read(instance.Link)
+	if state.Kind != links.Good {
 		return ""
 	}
 	return moves.TargetOf(state, a.RealReleases()).Release
@@ -55,7 +48,6 @@ func (a App) LinkedRelease(instance Instance) string {
 // Linked are the instances that have a link.
 func (a App) Linked() []Instance {
 	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool {
-		state, err := links.Read(i.Link)
-		return err == nil && state.Kind == links.Missing
+		return links.Read(i.Link).Kind == links.Missing
 	})
 }

@@ -3,17 +3,29 @@ package app
 import (
 	"context"
 	"crypto/sha256"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
+
+	"relink/internal/hint"
+	"relink/internal/proc"
 
 	"github.com/gofrs/flock"
 )
+
+//go:embed dokuwiki.sh
+var dokuwiki string
+
+// overlay holds what is added to the application: v1 for both releases, v2 over
+// it for the second, pages for the data of an instance.
+//
+//go:embed overlay
+var overlay embed.FS
 
 // layoutVersion changes whenever this package builds something else of the same
 // packages and the same overlay.
@@ -62,64 +74,17 @@ func build(ctx context.Context, cache, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	root, tree, done := filepath.Join(temp, "root"), filepath.Join(temp, "tree"), filepath.Join(temp, "done")
-	if err := errors.Join(os.Mkdir(root, 0o755), os.Mkdir(tree, 0o755), os.Mkdir(done, 0o755)); err != nil {
+	if err := os.CopyFS(temp, overlay); err != nil {
 		return err
 	}
-	if err := unpackDebian(ctx, root); err != nil {
-		return err
+	if printed, err := proc.Output(ctx, []string{"sh", "-c", dokuwiki, "sh", temp}); err != nil {
+		return hint.With(fmt.Errorf("%w: %s", err, printed), `run "apt-get update" as root and try again`)
 	}
-	if err := buildTree(root, tree); err != nil {
-		return err
-	}
-	if err := commitReleases(ctx, tree, filepath.Join(done, "dokuwiki.git")); err != nil {
-		return err
-	}
-	if err := buildPages(root, filepath.Join(done, "pages")); err != nil {
+	done := filepath.Join(temp, "done")
+	if err := commitReleases(ctx, temp, filepath.Join(done, "dokuwiki.git")); err != nil {
 		return err
 	}
 	return os.Rename(done, dir)
-}
-
-func commitReleases(ctx context.Context, tree, dir string) error {
-	repo, err := newRepository(ctx, dir)
-	if err != nil {
-		return err
-	}
-	for _, tag := range []string{"v1", "v2"} {
-		if err := markRelease(tree, tag); err != nil {
-			return err
-		}
-		if err := repo.commit(ctx, tree, tag); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func buildPages(root, pages string) error {
-	if err := copyTree(root, filepath.Join(root, "var/lib/dokuwiki/data/pages"), pages); err != nil {
-		return err
-	}
-	start, err := overlay.ReadFile("overlay/pages/start.txt")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(pages, "start.txt"), start, 0o644); err != nil {
-		return err
-	}
-	return withoutFeeds(filepath.Join(pages, "wiki/syntax.txt"))
-}
-
-// feed is an embedded RSS feed; rendering it calls a server in the internet.
-var feed = regexp.MustCompile(`(?m)^\{\{rss>.*$`)
-
-func withoutFeeds(page string) error {
-	data, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(page, feed.ReplaceAll(data, nil), 0o644)
 }
 
 func cacheKey() (string, error) {

@@ -5,37 +5,34 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 
 	"relink/internal/hint"
 )
 
-// repository is a bare Git repository that is filled from work trees.
-type repository struct {
-	dir string
-}
+// tags are those of the two releases.
+var tags = []string{"v1", "v2"}
 
-func newRepository(ctx context.Context, dir string) (repository, error) {
-	r := repository{dir}
-	return r, r.git(ctx, "", "init", "--quiet", "--bare", "--initial-branch=main", dir)
-}
-
-// commit makes tree the next commit on main and tags it.
-func (r repository) commit(ctx context.Context, tree, tag string) error {
-	if err := r.git(ctx, tree, "add", "--all", "--force", "."); err != nil {
+// commitReleases makes a bare Git repository in dir: each release, a folder of trees
+// that is named like its tag, is a commit on main.
+func commitReleases(ctx context.Context, trees, dir string) error {
+	if err := git(ctx, "init", "--quiet", "--bare", "--initial-branch=main", dir); err != nil {
 		return err
 	}
-	if err := r.git(ctx, tree, "commit", "--quiet", "--message", "Release "+tag); err != nil {
-		return err
+	for _, tag := range tags {
+		tree := filepath.Join(trees, tag)
+		for _, args := range [][]string{{"add", "--all", "--force", "."}, {"commit", "--quiet", "--message", "Release " + tag}, {"tag", tag}} {
+			if err := git(ctx, slices.Concat([]string{"-C", tree, "--git-dir", dir, "--work-tree", tree}, args)...); err != nil {
+				return err
+			}
+		}
 	}
-	return r.git(ctx, tree, "tag", tag)
+	return nil
 }
 
-func (r repository) git(ctx context.Context, tree string, args ...string) error {
-	if tree != "" {
-		args = append([]string{"--git-dir", r.dir, "--work-tree", tree}, args...)
-	}
+func git(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Dir = tree
 	// The caller's configuration (signing, hooks, line ends) must not get into
 	// it, and fixed dates give the same commits on every machine.
 	cmd.Env = append(os.Environ(),

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,46 +23,41 @@ func Synthetic(ctx context.Context, dir string, files int) (App, error) {
 	for page := range 8 {
 		a.Paths = append(a.Paths, fmt.Sprintf("/index.php?p=%d", page*(files-1)/8))
 	}
-	repo, err := newRepository(ctx, a.Repository)
+	trees, err := os.MkdirTemp(dir, "trees-")
 	if err != nil {
 		return App{}, err
 	}
-	tree, err := os.MkdirTemp(dir, "tree-")
-	if err != nil {
-		return App{}, err
-	}
-	defer os.RemoveAll(tree)
-	for _, tag := range []string{"v1", "v2"} {
-		if err := writeSynthetic(tree, tag, files); err != nil {
-			return App{}, err
-		}
-		if err := repo.commit(ctx, tree, tag); err != nil {
+	defer os.RemoveAll(trees)
+	for _, tag := range tags {
+		if err := writeSynthetic(filepath.Join(trees, tag), tag, files); err != nil {
 			return App{}, err
 		}
 	}
-	return a, nil
+	return a, commitReleases(ctx, trees, a.Repository)
 }
 
+// releaseMark stands for the tag in the overlay's files.
+const releaseMark = "@RELEASE@"
+
 func writeSynthetic(tree, tag string, files int) error {
-	lib := filepath.Join(tree, "lib")
-	public := filepath.Join(tree, "public")
-	for _, dir := range []string{lib, public} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
+	contents := map[string]string{"public/index.php": syntheticIndex(tag)}
 	for i := range files - 1 {
-		if err := os.WriteFile(filepath.Join(lib, fmt.Sprintf("part%d.php", i)), []byte(syntheticPart(tag, i)), 0o644); err != nil {
+		contents[fmt.Sprintf("lib/part%d.php", i)] = syntheticPart(tag, i)
+	}
+	for _, name := range []string{"public/release.php", "public/slow.php", "public/slow-part.php"} {
+		data, err := overlay.ReadFile("overlay/v1/" + name)
+		if err != nil {
+			return err
+		}
+		contents[name] = strings.ReplaceAll(string(data), releaseMark, tag)
+	}
+	for name, content := range contents {
+		path := filepath.Join(tree, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(public, "index.php"), []byte(syntheticIndex(tag)), 0o644); err != nil {
-		return err
-	}
-	return applyOverlay(tree, tag, func(path string) bool {
-		name := filepath.Base(path)
-		return filepath.Dir(path) == "public" && (name == "release.php" || strings.HasPrefix(name, "slow"))
-	})
+	return nil
 }
 
 func syntheticIndex(tag string) string {
