@@ -184,14 +184,16 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 	if err != nil {
 		return err
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return err
-	}
+	live := r.App.InUse()
 	for _, move := range plan {
 		live.Links[move.Place] = move.To.Real
 	}
-	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.App.Keep) {
+	history, err := readHistory(r.App.historyFile())
+	if err != nil {
+		return err
+	}
+	history = append(history, Event{Operation: r.report.Operation, Moves: plan})
+	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
 		r.would("remove release %s", one.ID)
 	}
 	return nil

@@ -115,10 +115,7 @@ func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
 func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
-	live, err := r.App.InUse()
-	if err != nil {
-		return nil, err
-	}
+	live := r.App.InUse()
 	for _, move := range plan.Needed() {
 		live.Links[move.Place] = move.To.Real
 	}

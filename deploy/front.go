@@ -122,8 +122,7 @@ func doorsOf(sites []front.Site) []probe.Door {
 // linked are the instances that have a link.
 func (a App) linked() []Instance {
 	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool {
-		state, err := links.Read(i.Link)
-		return err == nil && state.Kind == links.Missing
+		return links.Read(i.Link).Kind == links.Missing
 	})
 }
 

@@ -1,15 +1,12 @@
 package deploy
 
 import (
-	"errors"
-	"fmt"
-
 	"relink/internal/links"
 )
 
 // InUse is what the links of the application lead to now: those of its instances,
 // those beside them, and those that it has moved once.
-func (a App) InUse() (links.InUse, error) {
+func (a App) InUse() links.InUse {
 	named := make([]string, len(a.Instances))
 	for i, instance := range a.Instances {
 		named[i] = instance.Link
@@ -46,14 +43,10 @@ func (a App) on(release string, use links.InUse) int {
 }
 
 // readLinks looks at the link of each instance, in their order.
-func readLinks(instances []Instance) ([]links.State, error) {
+func readLinks(instances []Instance) []links.State {
 	states := make([]links.State, len(instances))
-	var failed []error
 	for i, instance := range instances {
-		var err error
-		if states[i], err = links.Read(instance.Link); err != nil {
-			failed = append(failed, fmt.Errorf("instance %s: %w", instance.Name, err))
-		}
+		states[i] = links.Read(instance.Link)
 	}
-	return states, errors.Join(failed...)
+	return states
 }

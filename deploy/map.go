@@ -49,8 +49,8 @@ func hostKey(host string) string {
 
 // linkedRelease is the release that an instance's link leads to, "" for none.
 func (a App) linkedRelease(instance Instance) string {
-	state, err := links.Read(instance.Link)
-	if err != nil || state.Kind != links.Good {
+	state := links.Read(instance.Link)
+	if state.Kind != links.Good {
 		return ""
 	}
 	return moves.TargetOf(state, a.realReleases()).Release

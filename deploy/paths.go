@@ -69,16 +69,8 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 	if r.Reset == ResetNever || found.addressing.Reuses() {
 		return to.goals, nil
 	}
-	staying, err := r.staying()
-	if err != nil {
-		return to.goals, err
-	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return to.goals, err
-	}
-	goals := slices.Concat(to.goals, staying)
-	p := newPaths(goals, live, newContents(r.store))
+	goals := slices.Concat(to.goals, r.staying())
+	p := newPaths(goals, r.App.InUse(), newContents(r.store))
 	if err := r.refuseStrangers(p); err != nil {
 		return to.goals, err
 	}
@@ -94,9 +86,11 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 			continue
 		}
 		if _, done := repeats[g.to.Release]; !done {
-			if repeats[g.to.Release], err = r.elsewhere(g.to.Release, p, repeat); err != nil {
+			other, err := r.elsewhere(g.to.Release, p, repeat)
+			if err != nil {
 				return to.goals, err
 			}
+			repeats[g.to.Release] = other
 		}
 		goals[i].to = repeats[g.to.Release]
 	}
@@ -104,21 +98,18 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 }
 
 // staying are the instances that have a link and are not chosen.
-func (r *run) staying() ([]goal, error) {
+func (r *run) staying() []goal {
 	var goals []goal
 	for _, instance := range r.App.Instances {
 		if slices.ContainsFunc(r.Instances, func(i Instance) bool { return i.Name == instance.Name }) {
 			continue
 		}
-		state, err := links.Read(instance.Link)
-		if err != nil {
-			return nil, fmt.Errorf("instance %s: %w", instance.Name, err)
-		}
+		state := links.Read(instance.Link)
 		if now := moves.TargetOf(state, r.App.realReleases()); now.Exists() {
 			goals = append(goals, goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
 		}
 	}
-	return goals, nil
+	return goals
 }
 
 // paths tells which releases' paths can be used after a switch.

@@ -50,10 +50,7 @@ func (r *run) preflight(reached server) step[server] {
 
 // linkStates names every link that cannot be moved, not only the first.
 func (r *run) linkStates() ([]links.State, error) {
-	states, err := readLinks(r.Instances)
-	if err != nil {
-		return nil, err
-	}
+	states := readLinks(r.Instances)
 	var refused []error
 	for i, state := range states {
 		if err := state.Usable(); err != nil {

@@ -12,7 +12,6 @@ import (
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -100,13 +99,9 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	states, err := readLinks(r.App.Instances)
-	if err != nil {
-		return err
-	}
 	var places []string
-	for _, state := range states {
-		if state.Kind != links.NoParent {
+	for _, state := range readLinks(r.App.Instances) {
+		if state.Parent != "" {
 			places = append(places, state.Place())
 		}
 	}
@@ -143,10 +138,7 @@ func (r *run) recoverStaging(ctx context.Context) (recovery, error) {
 	if r.journal.Made {
 		made = append(made, r.journal.Release)
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return done, err
-	}
+	live := r.App.InUse()
 	for _, id := range made {
 		if _, err := r.store.Get(id); err != nil || live.IDs()[id] {
 			continue

@@ -40,10 +40,7 @@ func ReadReleases(app App) (Releases, error) {
 	if err != nil {
 		return result, err
 	}
-	live, err := app.InUse()
-	if err != nil {
-		return result, err
-	}
+	live := app.InUse()
 	for _, one := range releases {
 		result.Releases = append(result.Releases, recordOf(one, app.on(one.ID, live)))
 	}

@@ -50,10 +50,7 @@ func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
 	if err != nil {
 		return err
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return err
-	}
+	live := r.App.InUse()
 	r.report.SharedBy, r.report.LiveBytes = r.App.on(id, live), held[root].Bytes
 	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
 	return nil

@@ -20,11 +20,7 @@ type Serving struct {
 func serving(instances []Instance, releases string) []Serving {
 	groups := map[string][]string{}
 	for _, instance := range instances {
-		state, err := links.Read(instance.Link)
-		if err != nil {
-			state.Kind = links.Missing
-		}
-		release := moves.TargetOf(state, releases).Release
+		release := moves.TargetOf(links.Read(instance.Link), releases).Release
 		groups[release] = append(groups[release], instance.Name)
 	}
 	var all []Serving

@@ -46,10 +46,7 @@ func (r *run) sameAlready(states []links.State, resolved source.Resolved) (relea
 	if r.Rebuild || resolved.Commit == "" {
 		return none, nil
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return none, err
-	}
+	live := r.App.InUse()
 	releases, err := r.store.List()
 	if err != nil {
 		return none, err

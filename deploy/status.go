@@ -67,11 +67,7 @@ func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Cac
 		return status, err
 	}
 	for _, instance := range app.Instances {
-		one, err := instanceStatus(app, instance, history)
-		if err != nil {
-			return status, err
-		}
-		status.Instances = append(status.Instances, one)
+		status.Instances = append(status.Instances, instanceStatus(app, instance, history))
 	}
 	for _, group := range serving(app.Instances, app.realReleases()) {
 		if group.Release != "" {
@@ -89,16 +85,13 @@ func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Cac
 	return status, nil
 }
 
-func instanceStatus(app App, instance Instance, history []Event) (InstanceStatus, error) {
-	state, err := links.Read(instance.Link)
-	if err != nil {
-		return InstanceStatus{}, fmt.Errorf("instance %s: %w", instance.Name, err)
-	}
+func instanceStatus(app App, instance Instance, history []Event) InstanceStatus {
+	state := links.Read(instance.Link)
 	target := moves.TargetOf(state, app.realReleases())
 	return InstanceStatus{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
 		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target), Sites: []SiteStatus{},
-	}, nil
+	}
 }
 
 func (s *Status) addUnfinished(app App) error {
@@ -184,6 +177,8 @@ func (i InstanceStatus) shown() string {
 		return "no link yet"
 	case links.NoParent:
 		return "the link's folder is missing"
+	case links.Unreadable:
+		return "cannot be read"
 	}
 	return "not a link"
 }

@@ -70,10 +70,7 @@ func (r *run) watch(ctx context.Context, found server, moving []opcache.Link) (S
 	if found.caches == nil {
 		return nil, nil
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return nil, err
-	}
+	live := r.App.InUse()
 	addressing, err := r.addressing(ctx, found) // recovery has not asked the sites
 	if err != nil {
 		return nil, err

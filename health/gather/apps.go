@@ -34,7 +34,7 @@ func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
 	for _, instance := range a.Instances {
 		app.Instances = append(app.Instances, readInstance(a, instance, store, known))
 	}
-	app.InUse, _ = a.InUse() // of a link that cannot be read its instance tells
+	app.InUse = a.InUse() // of a link that cannot be read its instance tells
 	readDeploys(ctx, a, &app)
 	if app.ReleaseErr == nil && app.Locked == nil && !g.Cheap { // a deploy that runs has releases of its own in the making
 		app.Prunable, app.ReleaseErr = prunable(ctx, a)
@@ -44,9 +44,9 @@ func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
 
 func readInstance(a Application, configured deploy.Instance, store *release.Store, known map[string]release.Release) health.Instance {
 	i := health.Instance{Name: configured.Name, Link: configured.Link}
-	state, err := links.Read(configured.Link)
-	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, err
-	if err != nil || state.Real == "" {
+	state := links.Read(configured.Link)
+	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, state.Err
+	if state.Real == "" {
 		return i
 	}
 	if info, err := os.Lstat(state.Place()); err == nil {
