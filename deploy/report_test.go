@@ -15,6 +15,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/webserver"
 
@@ -83,7 +84,7 @@ func TestReportJSON(t *testing.T) {
 	err := hint.With(exit.As(exit.ErrUnverified, errors.New("settle: not settled")), `run "relink recover"`)
 	r.failed(err, []apps.Serving{{Release: r.Release, Instances: []string{"club1", "club2", "club3", "club4"}}})
 	var out bytes.Buffer
-	if err := JSON(&out, r); err != nil {
+	if err := ui.JSON(&out, r); err != nil {
 		t.Fatal(err)
 	}
 	wantGolden(t, "report.json", out.String())
@@ -91,7 +92,7 @@ func TestReportJSON(t *testing.T) {
 
 func TestAnEmptyReportHasEmptyListsNotNulls(t *testing.T) {
 	var out bytes.Buffer
-	if err := JSON(&out, newReport(Options{}, OperationDeploy)); err != nil {
+	if err := ui.JSON(&out, newReport(Options{}, OperationDeploy)); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(out.String(), "\n") {

@@ -230,7 +230,7 @@ func (r *run) invalidate(seen change, done crossing) func(context.Context) (stri
 		if seen.addressing == opcache.Resolved { // nothing is left to be done once they have moved
 			last = done.last
 		}
-		r.report.CutoverMS = milliseconds(last.Sub(done.first))
+		r.report.CutoverMS = ui.Milliseconds(last.Sub(done.first))
 		if err := done.synced(); err != nil {
 			return "", err
 		}

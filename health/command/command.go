@@ -148,7 +148,7 @@ func (r *running) print() error {
 	}
 	switch r.format {
 	case "json":
-		return render.NewDocument(r.results, r.facts.Time, r.facts.Took).JSON(r.Out)
+		return ui.JSON(r.Out, render.NewDocument(r.results, r.facts.Time, r.facts.Took))
 	case "nagios":
 		return render.Nagios(r.Out, r.results)
 	case "prometheus":
