@@ -207,8 +207,8 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
 	moved := map[string]string{}
 	for _, move := range plan.Needed() {
-		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
-			moved[from] = r.App.releaseDir(move.To.Release)
+		if from := r.App.ReleaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
+			moved[from] = r.App.ReleaseDir(move.To.Release)
 		}
 	}
 	return moved
@@ -250,6 +250,6 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 func (r *run) unusedBefore(plan moves.Plan) ([]string, error) {
 	unused, err := r.unused()
 	return slices.DeleteFunc(unused, func(folder string) bool {
-		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.releaseDir(m.To.Release) == folder })
+		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.ReleaseDir(m.To.Release) == folder })
 	}), err
 }

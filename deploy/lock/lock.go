@@ -8,13 +8,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/trust"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
@@ -142,15 +141,5 @@ func Held(path string) error {
 // ThisProcess is the holder that this process is.
 func ThisProcess(command string) Holder {
 	host, _ := os.Hostname()
-	return Holder{PID: os.Getpid(), User: userName(), Host: host, Command: command, Since: time.Now().Truncate(time.Second)}
-}
-
-// userName needs no environment: main alone reads that.
-func userName() string {
-	id := os.Getuid()
-	current, err := user.LookupId(strconv.Itoa(id))
-	if err != nil {
-		return "uid " + strconv.Itoa(id)
-	}
-	return current.Username
+	return Holder{PID: os.Getpid(), User: trust.UserName(os.Getuid()), Host: host, Command: command, Since: time.Now().Truncate(time.Second)}
 }

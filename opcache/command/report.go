@@ -14,6 +14,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/report"
 	"relink/opcache/restart"
@@ -183,7 +184,7 @@ func writePage(r *report.Report, path string) error {
 func (s *session) printReport(r *report.Report) error {
 	switch s.Format {
 	case "json":
-		return r.JSON(s.Out)
+		return ui.JSON(s.Out, r)
 	case "prometheus":
 		return r.Prometheus(s.Out)
 	case "csv":
