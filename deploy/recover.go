@@ -158,7 +158,8 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	done, left := recovery{run: r}, r.journal
 	found, connectErr := r.connect(ctx, nil)
 	need, pendingErr := r.expectedRenewals()
-	back, linkErr, cacheErr := r.putBack(ctx, prepared{change: change{server: found}, fit: need}, crossing{begun: true})
+	plan, _ := r.movesBack()
+	back, linkErr, cacheErr := r.putBack(ctx, plan, prepared{change: change{server: found}, fit: need}, crossing{begun: true})
 	if linkErr != nil {
 		return done, exit.As(exit.ErrUnverified, linkErr)
 	}
