@@ -33,16 +33,3 @@ func quoteAll(list []string) string {
 	}
 	return strings.Join(quoted, ", ")
 }
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
-
-// shell writes a file's name for a shell.
-func shell(word string) string {
-	if strings.HasPrefix(word, "-") {
-		word = "./" + word // no option
-	}
-	if plainWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}

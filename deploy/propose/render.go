@@ -145,7 +145,7 @@ func (p *page) plain(d Draft) {
 		before := s.Folder + ".before"
 		p.line("#")
 		p.remark("", "%s, %s", hostOr(s.Host), s.From)
-		p.remark("", "  mv -T %s %s && ln -s %s %s", shell(s.Folder), shell(before), shell(filepath.Base(before)), shell(s.Folder))
+		p.remark("", "  mv -T %s %s && ln -s %s %s", ui.Shell(s.Folder), ui.Shell(before), ui.Shell(filepath.Base(before)), ui.Shell(s.Folder))
 		p.remark("", "  %s: %s", quote(s.Name), quote(s.Folder))
 	}
 	if more := len(d.Plain) - mostPlain; more > 0 {
