@@ -4,38 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
+	"relink/deploy/apps"
+	"relink/deploy/front"
 	"relink/deploy/source"
 	"relink/deploy/source/registry"
+	"relink/internal/cli"
 	"relink/internal/config"
-	"relink/internal/exit"
-	"relink/internal/ui"
+	"relink/internal/failpoint"
 	"relink/opcache"
 	"relink/opcache/restart"
 	"relink/php/webserver"
-
-	"github.com/rs/zerolog"
-	"github.com/urfave/cli/v2"
 )
 
-// Program is what the commands need of the program around them. The functions
-// are called when the command line has been read.
-type Program struct {
-	Config func() (*config.Config, error)
-	Format func(*cli.Context) (string, error) // "text" or "json"
-	Screen func() *ui.Output                  // for progress
-	Log    func() zerolog.Logger
-	Out    io.Writer // for results
-	Typed  string    // the command line
-
-	Reached func(point string) // Deps.Reached
+// program is what the commands get.
+type program struct {
+	*cli.Env
+	load func() (*config.Config, error)
 }
 
-// Commands are deploy, rollback, status, releases, prune and recover.
-func Commands(p Program) []*cli.Command {
+// Commands are deploy, rollback, status, releases, prune and recover. load is called
+// when the command line has been read.
+func Commands(env *cli.Env, load func() (*config.Config, error)) []*cli.Command {
+	p := program{env, load}
 	return []*cli.Command{
 		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
 		p.pruneCommand(), p.recoverCommand(),
@@ -54,164 +47,126 @@ var (
 
 func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usage: usage} }
 
-func (p Program) deployCommand() *cli.Command {
+func (p program) deployCommand() *cli.Command {
 	return &cli.Command{
 		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
-		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
-		Action: func(c *cli.Context) error {
-			if c.Args().Len() != 1 {
-				return usagef("deploy: give one REF, a tag, branch or commit; got %d", c.Args().Len())
-			}
-			return p.operate(c, Run, c.Args().First())
-		},
+		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
+		Action: p.operate(Run),
 	}
 }
 
-func (p Program) rollbackCommand() *cli.Command {
+func (p program) rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name: "rollback", Usage: "bring instances back to the release before",
 		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
 			smartFlag, resetFlag, dryRunFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
-		Action: func(c *cli.Context) error { return p.operate(c, Rollback, "") },
+		Action: p.operate(Rollback),
 	}
 }
 
-func (p Program) recoverCommand() *cli.Command {
+func (p program) recoverCommand() *cli.Command {
 	return &cli.Command{
 		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
-		Action: func(c *cli.Context) error { return p.operate(c, Recover, "") },
+		Action: p.operate(Recover),
 	}
 }
 
-func (p Program) pruneCommand() *cli.Command {
+func (p program) pruneCommand() *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "remove releases that are neither live nor kept",
 		Flags: []cli.Flag{appFlag, dryRunFlag, forceFlag("do not ask the pools whether a request still uses them")},
-		Action: func(c *cli.Context) error {
-			return p.with(c, func(s *session) error {
-				result, err := Prune(c.Context, s.options, s.deps)
-				return s.show(result, result.Text, err)
-			})
-		},
+		Action: p.with(func(ctx context.Context, s *session) error {
+			result, err := Prune(ctx, s.options, s.deps)
+			return s.Show(result, err)
+		}),
 	}
 }
 
-func (p Program) statusCommand() *cli.Command {
+func (p program) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
-		Action: func(c *cli.Context) error {
-			return p.with(c, func(s *session) error {
-				result, err := ReadStatus(c.Context, s.options.App, s.reach, s.deps.Discover)
-				return s.show(result, s.wide(result.Text), err)
-			})
-		},
+		Action: p.with(func(ctx context.Context, s *session) error {
+			result, err := ReadStatus(ctx, s.options.App, s.reach, s.deps.Discover)
+			return s.Show(result, err)
+		}),
 	}
 }
 
-func (p Program) releasesCommand() *cli.Command {
+func (p program) releasesCommand() *cli.Command {
 	return &cli.Command{
 		Name: "releases", Usage: "list the releases", Flags: []cli.Flag{appFlag},
-		Action: func(c *cli.Context) error {
-			return p.with(c, func(s *session) error {
-				result, err := ReadReleases(s.options.App)
-				return s.show(result, s.wide(result.Text), err)
-			})
-		},
+		Action: p.with(func(_ context.Context, s *session) error {
+			result, err := ReadReleases(s.options.App)
+			return s.Show(result, err)
+		}),
 	}
 }
 
-func (p Program) operate(c *cli.Context, do func(context.Context, Options, Deps) (Report, error), ref string) error {
-	return p.with(c, func(s *session) error {
-		s.options.Ref, s.options.To = ref, c.String("to")
-		if err := s.choose(c); err != nil {
+func (p program) operate(do func(context.Context, Options, Deps) (Report, error)) cli.ActionFunc {
+	return p.with(func(ctx context.Context, s *session) error {
+		s.options.Ref, s.options.To = s.Args().First(), s.String("to")
+		if err := s.choose(); err != nil {
 			return err
 		}
-		report, err := do(c.Context, s.options, s.deps)
-		return s.show(report, s.wide(report.Text), err)
+		report, err := do(ctx, s.options, s.deps)
+		return s.Show(report, err)
 	})
 }
 
 // session is one command with its application.
 type session struct {
-	Program
-	format  string
+	*cli.Call
 	config  *config.Config
 	app     *config.App
 	options Options
 	deps    Deps
 }
 
-func (p Program) with(c *cli.Context, do func(*session) error) (err error) {
-	if c.Command.ArgsUsage == "" && c.Args().Present() {
-		return usagef("%s: takes no argument, got %q", c.Command.Name, c.Args().First())
-	}
-	s := &session{Program: p}
-	if s.format, err = p.Format(c); err != nil {
-		return err
-	}
-	if s.config, err = p.Config(); err != nil {
-		return err
-	}
-	if s.app, err = s.config.App(c.String("app")); err != nil {
-		return err
-	}
-	cleanUp, err := s.translate(c)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(s), cleanUp())
+func (p program) with(do func(context.Context, *session) error) cli.ActionFunc {
+	return p.Action(func(ctx context.Context, c *cli.Call) (err error) {
+		s := &session{Call: c}
+		if s.config, err = p.load(); err != nil {
+			return err
+		}
+		if s.app, err = s.config.App(c.String("app")); err != nil {
+			return err
+		}
+		cleanUp, err := s.translate()
+		if err != nil {
+			return err
+		}
+		return errors.Join(do(ctx, s), cleanUp())
+	})
 }
 
 // choose takes the instances and the policy from the command line.
-func (s *session) choose(c *cli.Context) error {
-	if c.Command.Name == "recover" {
+func (s *session) choose() error {
+	if s.Command.Name == "recover" {
 		return nil
 	}
-	chosen, err := s.app.Select(c.Bool("all"), splitNames(c.StringSlice("instance")))
+	chosen, err := s.app.Select(s.Bool("all"), cli.List(s.StringSlice("instance")))
 	if err != nil {
 		return err
 	}
 	s.options.Instances = instancesOf(chosen)
-	s.options.Reset, err = chooseReset(s.config.Reset, c.String("reset"), c.Bool("smart-reset"))
+	s.options.Reset, err = chooseReset(s.config.Reset, s.String("reset"), s.Bool("smart-reset"))
 	return err
 }
-
-// show prints a result. In JSON a failure is part of it; as text a result is
-// shown only where something has become of it.
-func (s *session) show(result any, text func(io.Writer) error, err error) error {
-	if s.format == "json" {
-		if printErr := JSON(s.Out, result); printErr != nil || err == nil {
-			return errors.Join(err, printErr)
-		}
-		return exit.Printed(err)
-	}
-	if err == nil || errors.Is(err, exit.ErrUnverified) {
-		return errors.Join(err, text(s.Out))
-	}
-	return err
-}
-
-func (s *session) wide(text func(io.Writer, int) error) func(io.Writer) error {
-	return func(w io.Writer) error { return text(w, min(s.deps.Screen.Width(), reportWidth)) }
-}
-
-// reportWidth keeps tables readable on very wide terminals.
-const reportWidth = 120
 
 // translate turns the configuration into this package's own terms.
-func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
+func (s *session) translate() (cleanUp func() error, err error) {
 	a := s.app
 	s.options = Options{
-		App: App{
+		App: apps.App{
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, Assets: a.Assets, State: s.config.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Map: a.Map, Instances: instancesOf(a.Instances),
-			Hooks: Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
+			Hooks: apps.Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
 		},
-		Reset: Reset(s.config.Reset), Rebuild: c.Bool("rebuild"), DryRun: c.Bool("dry-run"), Force: c.Bool("force"), Command: s.Typed,
+		Reset: Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   restart.ThresholdsOf(s.config.Thresholds),
 	}
-	s.deps = Deps{Connect: s.connect, Discover: webserver.Discover, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: s.Log(), Reached: s.Reached}
+	s.deps = Deps{Connect: s.connect, Discover: webserver.Discover, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
 	if len(a.Pools) == 0 {
 		for _, pool := range s.config.Pools {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
@@ -225,13 +180,13 @@ func (s *session) translate(c *cli.Context) (cleanUp func() error, err error) {
 	return cleanUp, err
 }
 
-func instancesOf(configured []config.Instance) []Instance {
-	instances := make([]Instance, len(configured))
+func instancesOf(configured []config.Instance) []apps.Instance {
+	instances := make([]apps.Instance, len(configured))
 	for i, one := range configured {
-		instances[i] = Instance{Name: one.Name, Link: one.Link, Unchecked: one.Check != nil && one.Check.Off}
-		instances[i].Address = Address{URL: one.Probe.URL, Host: one.Probe.Host, Off: one.Probe.Off}
+		instances[i] = apps.Instance{Name: one.Name, Link: one.Link, Unchecked: one.Check != nil && one.Check.Off}
+		instances[i].Address = apps.Address{URL: one.Probe.URL, Host: one.Probe.Host, Off: one.Probe.Off}
 		if check := one.Check; check != nil && !check.Off {
-			instances[i].Check = &Check{URL: check.URL, Host: check.Host, Status: check.Status, Contains: check.Contains, Timeout: check.Timeout}
+			instances[i].Check = &apps.Check{URL: check.URL, Host: check.Host, Status: check.Status, Contains: check.Contains, Timeout: check.Timeout}
 		}
 	}
 	return instances
@@ -304,9 +259,9 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 	var all []config.Served
 	for i := range c.Apps {
 		a := &c.Apps[i]
-		app := App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
+		app := apps.App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
 		if !ask {
-			setUp, err := app.lastSetUp()
+			setUp, err := lastSetUp(app)
 			if err != nil {
 				return all, err
 			}
@@ -315,12 +270,18 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 			}
 			continue
 		}
-		served, err := app.askAll(ctx)
+		sights, err := front.AskAll(ctx, app)
 		if err != nil {
 			return all, err
 		}
-		for _, one := range served {
-			all = append(all, config.Served{App: a.Name, Instance: one.Instance, SetUp: string(one.SetUp), Release: one.Release, By: one.By, Error: one.Error})
+		for _, s := range sights {
+			one := config.Served{App: a.Name, Instance: s.Name, SetUp: string(s.Addressing())}
+			if s.Err != nil {
+				one.Error = s.Err.Error()
+			} else {
+				one.Release, one.By = front.ReleaseOf(s.Answer.File, app.RealReleases()), s.By()
+			}
+			all = append(all, one)
 		}
 	}
 	return all, nil

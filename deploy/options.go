@@ -3,10 +3,11 @@ package deploy
 import (
 	"cmp"
 	"context"
-	"strings"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/source"
+	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -28,12 +29,12 @@ const (
 
 // Options is what one run is asked to do.
 type Options struct {
-	App          App
-	Instances    []Instance // those to move, of App.Instances
-	Ref          string     // Run: what to deploy
-	To           string     // Rollback: the release; "" means the one before, of each instance
-	Reset        Reset      // "" means ResetSmart
-	Rebuild      bool       // make a new release also where other instances are on one of the same commit
+	App          apps.App
+	Instances    []apps.Instance // those to move, of App.Instances
+	Ref          string          // Run: what to deploy
+	To           string          // Rollback: the release; "" means the one before, of each instance
+	Reset        Reset           // "" means ResetSmart
+	Rebuild      bool            // make a new release also where other instances are on one of the same commit
 	DryRun       bool
 	Thresholds   restart.Thresholds
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
@@ -61,7 +62,7 @@ func chooseReset(configured, given string, smart bool) (Reset, error) {
 	reset := Reset(cmp.Or(given, configured))
 	if smart {
 		if given != "" && reset != ResetSmart {
-			return "", usagef("--smart-reset and --reset %s exclude each other", reset)
+			return "", exit.Usagef("--smart-reset and --reset %s exclude each other", reset)
 		}
 		reset = ResetSmart
 	}
@@ -69,17 +70,5 @@ func chooseReset(configured, given string, smart bool) (Reset, error) {
 	case ResetSmart, ResetAlways, ResetNever:
 		return reset, nil
 	}
-	return "", usagef("--reset %q is none of smart, always, never", reset)
-}
-
-func splitNames(values []string) []string {
-	var names []string
-	for _, value := range values {
-		for name := range strings.SplitSeq(value, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
+	return "", exit.Usagef("--reset %q is none of smart, always, never", reset)
 }

@@ -28,7 +28,8 @@ var reserved = []struct {
 	allowed func(file string) bool
 	reason  string
 }{
-	{"github.com/urfave/cli/v2", isCommand, "only main.go and command.go know the command line"},
+	{"github.com/urfave/cli/v2", isCLI, "only internal/cli knows urfave/cli"},
+	{module + "/internal/cli", isCommand, "only main.go and command.go know the command line"},
 	{module + "/internal/config", isCommandOrConfig, "only main.go and command.go know the configuration"},
 	{"github.com/tomasen/fcgi_client", isFCGI, "only fcgi speaks FastCGI"},
 }
@@ -41,6 +42,7 @@ func isCommand(file string) bool { return file == "main.go" || path.Base(file) =
 func isCommandOrConfig(file string) bool {
 	return isCommand(file) || path.Dir(file) == "internal/config"
 }
+func isCLI(file string) bool  { return path.Dir(file) == "internal/cli" }
 func isFCGI(file string) bool { return path.Dir(file) == "fcgi" }
 
 // source is what the rules look at in one file, by its path below the module.
@@ -160,12 +162,12 @@ func inspect(name string, tree *ast.File) source {
 func TestViolations(t *testing.T) {
 	const cli, config, client = "github.com/urfave/cli/v2", "relink/internal/config", "github.com/tomasen/fcgi_client"
 	good := []source{
-		{"main.go", []string{"os", cli, config, "relink/health", "relink/internal/ui"}, []string{"os.Getenv", "os.Exit"}},
-		{"health/command.go", []string{cli, config, "relink/deploy"}, nil},
+		{"main.go", []string{"os", config, "relink/health", "relink/internal/ui"}, []string{"os.Getenv", "os.Exit"}},
+		{"health/command.go", []string{"relink/internal/cli", config, "relink/deploy"}, nil},
 		{"deploy/deploy.go", []string{"relink/deploy/release", "relink/opcache", "relink/fcgi"}, []string{"os.Environ"}},
 		{"deploy/demo/demo.go", []string{"relink/deploy", "relink/internal/sandbox"}, nil},
 		{"internal/sandbox/load/load.go", []string{"relink/internal/sandbox"}, nil},
-		{"internal/config/command.go", []string{cli}, nil},
+		{"internal/cli/env.go", []string{cli}, nil},
 		{"internal/ui/error.go", []string{"relink/internal/hint"}, nil},
 		{"fcgi/dial.go", []string{client}, nil},
 	}
@@ -181,6 +183,8 @@ func TestViolations(t *testing.T) {
 		{"extra/extra.go", []string{"relink/fcgi"}, nil},
 		{"health/checks.go", []string{"relink/extra"}, nil},
 		{"deploy/deploy.go", []string{cli}, nil},
+		{"deploy/command.go", []string{cli}, nil},
+		{"deploy/deploy.go", []string{"relink/internal/cli"}, nil},
 		{"opcache/connect.go", []string{config}, nil},
 		{"php/agent.go", []string{client}, nil},
 		{"deploy/command.go", []string{"os"}, []string{"os.Getenv"}},

@@ -3,7 +3,6 @@ package apache
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,27 +11,23 @@ import (
 	"path/filepath"
 	"strings"
 
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/realpath"
-	"relink/internal/ui"
 	"relink/php/probe"
-
-	"github.com/urfave/cli/v2"
 )
 
-// Program is what the commands need of the program around them. The functions
-// are called when the command line has been read.
-type Program struct {
-	Config func() (*config.Config, error)
-	Format func(*cli.Context) (string, error) // "text" or "json"
-	Screen func() *ui.Output
-	Out    io.Writer
+// program is what the commands get.
+type program struct {
+	*cli.Env
+	load func() (*config.Config, error)
 }
 
-// Command is "relink apache".
-func Command(p Program) *cli.Command {
+// Command is "relink apache". load is called when the command line has been read.
+func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
+	p := program{env, load}
 	return &cli.Command{
 		Name: "apache", Usage: "have Apache send real paths, and prove that it does",
 		Subcommands: []*cli.Command{p.configCommand(), p.scriptCommand(), p.checkCommand()},
@@ -43,7 +38,7 @@ func appFlag() cli.Flag {
 	return &cli.StringFlag{Name: "app", Usage: "the application; not needed where there is only one"}
 }
 
-func (p Program) configCommand() *cli.Command {
+func (p program) configCommand() *cli.Command {
 	return &cli.Command{
 		Name: "config", Usage: "print the configuration to include in the virtual hosts of an application",
 		Flags: []cli.Flag{appFlag(),
@@ -52,79 +47,70 @@ func (p Program) configCommand() *cli.Command {
 			&cli.StringFlag{Name: "allow-override", Value: "All", Usage: "what .htaccess files may set"},
 			&cli.StringFlag{Name: "lua", Usage: `for mod_php: the absolute path of the FILE that "relink apache script" prints`},
 		},
-		Action: func(c *cli.Context) error {
-			return p.with(c, func(s session) error {
-				text, err := s.include(c).Text()
-				if err != nil {
-					return usage(err)
-				}
-				_, err = io.WriteString(p.Out, text)
-				return err
-			})
-		},
+		Action: p.with(func(_ context.Context, s session) error {
+			text, err := s.include().Text()
+			if err != nil {
+				return usage(err)
+			}
+			_, err = io.WriteString(s.Out, text)
+			return err
+		}),
 	}
 }
 
-func (p Program) scriptCommand() *cli.Command {
+func (p program) scriptCommand() *cli.Command {
 	return &cli.Command{
 		Name: "script", Usage: "print the script for mod_lua that mod_php needs besides",
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return usage(fmt.Errorf("apache script: takes no argument, got %q", c.Args().First()))
-			}
-			_, err := io.WriteString(p.Out, Script)
+		Action: p.Action(func(_ context.Context, c *cli.Call) error {
+			_, err := io.WriteString(c.Out, Script)
 			return err
-		},
+		}),
 	}
 }
 
-func (p Program) checkCommand() *cli.Command {
+func (p program) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "ask each site, and compare with the map and the links", Flags: []cli.Flag{appFlag()},
-		Action: func(c *cli.Context) error {
-			return p.with(c, func(s session) error {
-				doors, err := DoorsOf(s.config, s.app)
-				if err != nil {
-					return err
-				}
-				result, err := s.setup().Check(c.Context, doors)
-				return s.show(result, err)
-			})
-		},
+		Action: p.with(func(ctx context.Context, s session) error {
+			doors, err := DoorsOf(s.config, s.app)
+			if err != nil {
+				return err
+			}
+			result, err := s.setup().Check(ctx, doors)
+			if err != nil && !errors.Is(err, ErrNotResolved) {
+				return err
+			}
+			return s.ShowFailed(result, err)
+		}),
 	}
 }
 
 // session is one command with its application.
 type session struct {
-	Program
-	format   string
+	*cli.Call
 	config   *config.Config
 	app      *config.App
 	releases string // real path
 }
 
-func (p Program) with(c *cli.Context, do func(session) error) (err error) {
-	if c.Args().Present() {
-		return usage(fmt.Errorf("apache %s: takes no argument, got %q", c.Command.Name, c.Args().First()))
-	}
-	s := session{Program: p}
-	if s.format, err = p.Format(c); err != nil {
-		return err
-	}
-	if s.config, err = p.Config(); err != nil {
-		return err
-	}
-	if s.app, err = s.config.App(c.String("app")); err != nil {
-		return err
-	}
-	if s.app.Map == "" {
-		return hint.With(usage(fmt.Errorf("application %s has no map", s.app.Name)),
-			`name a file for it in %s, such as "map: %s"`, s.config.Path, filepath.Join(s.config.StateDir, s.app.Name+".map"))
-	}
-	if s.releases, err = realFolder(s.app.Releases); err != nil {
-		return fmt.Errorf("releases of %s: %w", s.app.Name, err)
-	}
-	return do(s)
+func (p program) with(do func(context.Context, session) error) cli.ActionFunc {
+	return p.Action(func(ctx context.Context, c *cli.Call) (err error) {
+		s := session{Call: c}
+		if s.config, err = p.load(); err != nil {
+			return err
+		}
+		if s.app, err = s.config.App(c.String("app")); err != nil {
+			return err
+		}
+		if s.app.Map == "" {
+			return hint.With(usage(fmt.Errorf("application %s has no map", s.app.Name)),
+				`name a file for it in %s, such as "map: %s"`, s.config.Path, filepath.Join(s.config.StateDir, s.app.Name+".map"))
+		}
+		if s.releases, err = realFolder(s.app.Releases); err != nil {
+			return fmt.Errorf("releases of %s: %w", s.app.Name, err)
+		}
+		return do(ctx, s)
+	})
 }
 
 // realFolder is the real path of a folder that the first deploy may have to make.
@@ -138,11 +124,11 @@ func realFolder(path string) (string, error) {
 	return real, err
 }
 
-func (s session) include(c *cli.Context) Include {
+func (s session) include() Include {
 	return Include{
-		App: s.app.Name, Form: Form(c.String("form")), Prefix: c.String("prefix"),
+		App: s.app.Name, Form: Form(s.String("form")), Prefix: s.String("prefix"),
 		Releases: s.releases, Docroot: filepath.Join(s.app.LinkTarget, s.app.Docroot), Map: s.app.Map,
-		AllowOverride: c.String("allow-override"), Lua: c.String("lua"),
+		AllowOverride: s.String("allow-override"), Lua: s.String("lua"),
 	}
 }
 
@@ -211,26 +197,6 @@ func (d Doors) Ask(ctx context.Context, instance string) (probe.Answer, error) {
 	return door.Ask(ctx)
 }
 
-// show prints a result. In JSON a failure is part of it.
-func (s session) show(result Result, err error) error {
-	if err != nil && !errors.Is(err, ErrNotResolved) {
-		return err
-	}
-	if s.format != "json" {
-		return errors.Join(err, result.Text(s.Out, min(cmp.Or(s.Screen().Width(), reportWidth), reportWidth)))
-	}
-	encoder := json.NewEncoder(s.Out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if printErr := encoder.Encode(result); printErr != nil || err == nil {
-		return errors.Join(err, printErr)
-	}
-	return exit.Printed(err)
-}
-
-// reportWidth keeps tables readable on very wide terminals.
-const reportWidth = 120
-
 func usage(err error) error {
-	return hint.With(fmt.Errorf("%w: %w", exit.ErrUsage, err), `see "relink apache help"`)
+	return hint.With(exit.As(exit.ErrUsage, err), "see relink apache --help")
 }

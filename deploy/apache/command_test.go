@@ -11,26 +11,19 @@ import (
 
 	"relink/deploy/apache"
 	"relink/deploy/webmap"
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
-	"relink/internal/ui"
 	"relink/php/probe"
-
-	"github.com/urfave/cli/v2"
 )
 
 // relink runs "relink apache ..." on a configuration.
 func relink(t *testing.T, text, format string, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	command := apache.Command(apache.Program{
-		Config: func() (*config.Config, error) { return config.Parse("relink.yaml", []byte(text)) },
-		Format: func(*cli.Context) (string, error) { return format, nil },
-		Screen: func() *ui.Output { return ui.New(&out, ui.Options{Quiet: true, Width: 200}) },
-		Out:    &out,
-	})
-	app := &cli.App{Name: "relink", Commands: []*cli.Command{command}, ExitErrHandler: func(*cli.Context, error) {}, Writer: &out, ErrWriter: &out}
-	err := app.RunContext(t.Context(), append([]string{"relink", "apache"}, args...))
+	env := &cli.Env{Out: &out, Stderr: &out}
+	command := apache.Command(env, func() (*config.Config, error) { return config.Parse("relink.yaml", []byte(text)) })
+	err := env.Run(t.Context(), append([]string{"relink", "--format", format, "apache"}, args...), command)
 	return out.String(), err
 }
 

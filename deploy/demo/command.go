@@ -1,35 +1,24 @@
 package demo
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
+	"os"
 	"path/filepath"
 	"syscall"
 
+	"relink/internal/cli"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/ui"
-
-	"github.com/urfave/cli/v2"
 )
-
-// Program is what the command needs of the program around it.
-type Program struct {
-	Format     func(*cli.Context) (string, error) // "text" or "json"
-	Screen     func() *ui.Output                  // for progress
-	Out        io.Writer                          // for the story
-	Executable func() (string, error)             // relink itself: os.Executable
-	Cache      func() (string, error)             // the user's folder for caches: os.UserCacheDir
-}
 
 const (
 	fewest = 2
 	most   = 500
 )
 
-// Command is "relink demo".
-func Command(p Program) *cli.Command {
+// Command is "relink demo". caches gives the user's folder for caches.
+func Command(env *cli.Env, caches func() (string, error)) *cli.Command {
 	return &cli.Command{
 		Name: "demo", Usage: "watch four deploys under load, on a private Apache and PHP",
 		Description: "Starts servers on 127.0.0.1 below a folder of its own, and removes both at its end or on Ctrl-C.\n" +
@@ -42,56 +31,50 @@ func Command(p Program) *cli.Command {
 			&cli.StringFlag{Name: "cache", Usage: "the `FOLDER` where DokuWiki is kept for the next demo (default: relink in the user's folder for caches)"},
 			&cli.StringFlag{Name: "stop", Usage: "end what --keep left in `FOLDER`, and remove it"},
 		},
-		Action: p.run,
+		// The story is told as text only.
+		Action: env.Action(func(ctx context.Context, c *cli.Call) error { return run(ctx, c, caches) }, "text"),
 	}
 }
 
-func (p Program) run(c *cli.Context) error {
-	if err := p.usage(c); err != nil {
+func run(ctx context.Context, c *cli.Call, caches func() (string, error)) error {
+	if err := usage(c); err != nil {
 		return err
 	}
 	if dir := c.String("stop"); dir != "" {
 		if err := Stop(dir); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.Out, "The demo in %s is stopped and removed.\n", dir)
+		_, err := fmt.Fprintf(c.Out, "The demo in %s is stopped and removed.\n", dir)
 		return err
 	}
-	executable, err := p.Executable()
+	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("demo: find relink itself: %w", err)
 	}
 	// PHP-FPM's user must be able to read what this process and its children write.
 	syscall.Umask(0o022)
-	return Run(c.Context, Options{
+	return Run(ctx, Options{
 		SetUp: SetUp(c.String("setup")), Instances: c.Int("instances"), Dir: c.String("dir"), Keep: c.Bool("keep"),
-		Cache: p.cache(c.String("cache")), Executable: executable, Out: p.Out, Screen: p.Screen(),
+		Cache: cacheOf(c.String("cache"), caches), Executable: executable, Out: c.Out, Screen: c.Screen(),
 	})
 }
 
-// cache is "" for a user without a home.
-func (p Program) cache(chosen string) string {
+// cacheOf is "" for a user without a home.
+func cacheOf(chosen string, caches func() (string, error)) string {
 	if chosen != "" {
 		return chosen
 	}
-	user, err := p.Cache()
+	user, err := caches()
 	if err != nil {
 		return ""
 	}
 	return filepath.Join(user, "relink")
 }
 
-func (p Program) usage(c *cli.Context) error {
-	format, err := p.Format(c)
+func usage(c *cli.Call) error {
 	n := c.Int("instances")
 	_, setUpErr := ParseSetUp(c.String("setup"))
 	switch {
-	case err != nil:
-		return err
-	case format != "text":
-		return wrongUsage("the story is told as text only", "leave --format out")
-	case c.Args().Present():
-		return wrongUsage(fmt.Sprintf("takes no argument, got %q", c.Args().First()), "see relink help demo")
 	case setUpErr != nil:
 		return wrongUsage("--setup: "+setUpErr.Error(), "there are "+setUpNames())
 	case n < fewest || n > most:
@@ -102,11 +85,6 @@ func (p Program) usage(c *cli.Context) error {
 	return nil
 }
 
-// usageError is a exit.ErrUsage whose text needs no "wrong usage" before it.
-type usageError struct{ error }
-
-func (usageError) Is(target error) bool { return target == exit.ErrUsage }
-
 func wrongUsage(text, advice string) error {
-	return hint.With(usageError{errors.New("demo: " + text)}, "%s", advice)
+	return hint.With(exit.Usagef("demo: %s", text), "%s", advice)
 }

@@ -9,24 +9,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/durable"
-	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/ui"
-
-	"github.com/urfave/cli/v2"
 )
 
-// Program is what the command needs of the program around it.
-type Program struct {
-	Path   func() string     // of the configuration that the global flags name
-	Screen func() *ui.Output // for what is found, where the configuration goes to Out
-	Out    io.Writer
-}
-
 // Command is "relink config init".
-func Command(p Program) *cli.Command {
+func Command(env *cli.Env) *cli.Command {
 	return &cli.Command{
 		Name: "init", Usage: "write a first configuration from what the running web servers and PHP-FPM serve",
 		Description: "Asks Apache and nginx for their configuration, by their own binaries, and changes nothing but the file it writes.\n" +
@@ -35,34 +25,31 @@ func Command(p Program) *cli.Command {
 			&cli.StringFlag{Name: "output", Usage: "the `FILE` to write, or - for the standard output (default: the configuration file)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace a file that exists"},
 		},
-		Action: p.run,
+		Action: env.Action(run),
 	}
 }
 
-func (p Program) run(c *cli.Context) error {
-	if c.Args().Present() {
-		return hint.With(fmt.Errorf("%w: config init takes no argument, got %q", exit.ErrUsage, c.Args().First()), "see relink help config init")
-	}
+func run(ctx context.Context, c *cli.Call) error {
 	output := c.String("output")
 	if output == "" {
-		output = p.Path()
+		output = c.ConfigFile
 	}
 	if err := free(output, c.Bool("force")); err != nil {
 		return err
 	}
-	draft, text, err := draw(c.Context)
+	draft, text, err := draw(ctx)
 	if err != nil {
 		return err
 	}
 	if output == "-" {
-		p.Screen().Line("%s", draft.Summary())
-		_, err := io.WriteString(p.Out, text)
+		c.Screen().Line("%s", draft.Summary())
+		_, err := io.WriteString(c.Out, text)
 		return err
 	}
 	if err := write(output, text, c.Bool("force")); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.Out, "%s\nWritten: %s\nNext: edit its names, then\n   relink config check\n   relink deploy TAG --all\n", draft.Summary(), output)
+	_, err = fmt.Fprintf(c.Out, "%s\nWritten: %s\nNext: edit its names, then\n   relink config check\n   relink deploy TAG --all\n", draft.Summary(), output)
 	return err
 }
 

@@ -4,33 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/apps"
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/render"
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache/restart"
 	"relink/php"
-
-	"github.com/urfave/cli/v2"
 )
-
-// Program is what the command needs of the program around it. The functions are
-// called when the command line has been read.
-type Program struct {
-	Config func() (*config.Config, error)
-	Screen func() *ui.Output // for its colours and width
-	Out    io.Writer         // for results
-}
 
 // stateError carries the exit status of the plugin contract. What it is about
 // has been printed, unless err is set.
@@ -56,13 +46,13 @@ func (s stateError) ExitStatus() int { return int(s.state) }
 func (s stateError) Printed() bool { return s.err == nil }
 
 // Misused makes a command line that could not be understood, and so never came
-// to the command, a result as the plugin contract wants it. Format is what was
-// asked for.
-func (p Program) Misused(err error, format string) error {
+// to the command, a result as the plugin contract wants it.
+func Misused(env *cli.Env, err error) error {
+	format := env.Asked
 	if !slices.Contains(formats, format) {
 		format = "text"
 	}
-	return (&running{Program: p, format: format}).fail(err)
+	return (&running{Env: env, format: format}).fail(err)
 }
 
 // Formats of the results.
@@ -71,8 +61,8 @@ var formats = []string{"text", "json", "nagios", "prometheus"}
 // Name is the command's.
 const Name = "health"
 
-// Command is "relink health".
-func Command(p Program) *cli.Command {
+// Command is "relink health". load is called when the command line has been read.
+func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 	return &cli.Command{
 		Name: Name, Usage: "check pools, OPcache, links and releases, for people and for monitoring",
 		Description: "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, also for a wrong configuration.",
@@ -83,19 +73,20 @@ func Command(p Program) *cli.Command {
 			&cli.StringFlag{Name: "textfile", Usage: "write metrics to this `FILE` for node_exporter's textfile collector, and print nothing else"},
 		},
 		ArgsUsage: "[NAME...]",
-		Action:    p.run,
+		Action: env.Action(func(ctx context.Context, c *cli.Call) error {
+			return (&running{Env: env, load: load, format: c.Format}).run(ctx, c)
+		}, formats...),
 	}
 }
 
-func (p Program) run(c *cli.Context) error {
-	r := &running{Program: p}
+func (r *running) run(ctx context.Context, c *cli.Call) error {
 	if err := r.choose(c); err != nil {
 		return r.fail(err)
 	}
 	if r.explain {
-		return r.fail(render.Explain(p.Out, r.checks, textWidth))
+		return r.fail(render.Explain(r.Out, r.checks, textWidth))
 	}
-	if err := r.check(c.Context); err != nil {
+	if err := r.check(ctx); err != nil {
 		return r.fail(err)
 	}
 	if worst := health.Worst(r.results); worst != health.OK {
@@ -106,7 +97,8 @@ func (p Program) run(c *cli.Context) error {
 
 // running is one run of the command.
 type running struct {
-	Program
+	*cli.Env
+	load     func() (*config.Config, error)
 	format   string
 	textfile string
 	names    []string
@@ -117,12 +109,9 @@ type running struct {
 }
 
 // choose reads the command line. Only what is checked needs the configuration.
-func (r *running) choose(c *cli.Context) (err error) {
+func (r *running) choose(c *cli.Call) (err error) {
 	r.textfile, r.explain = c.String("textfile"), c.Bool("explain")
-	r.names = append(split(c.StringSlice("check")), split(c.Args().Slice())...)
-	if r.format, err = formatOf(c); err != nil {
-		return err
-	}
+	r.names = append(cli.List(c.StringSlice("check")), cli.List(c.Args().Slice())...)
 	if c.Args().Present() && !r.explain {
 		return hint.With(fmt.Errorf("%q is one argument too many", c.Args().First()), "name checks with --check %s", c.Args().First())
 	}
@@ -133,35 +122,8 @@ func (r *running) choose(c *cli.Context) (err error) {
 	return err
 }
 
-func split(values []string) []string {
-	var names []string
-	for _, value := range values {
-		for name := range strings.SplitSeq(value, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-// formatOf is the --format given nearest to the command.
-func formatOf(c *cli.Context) (string, error) {
-	for _, level := range c.Lineage() {
-		if !level.IsSet("format") {
-			continue
-		}
-		format := level.String("format")
-		if !slices.Contains(formats, format) {
-			return "text", hint.With(fmt.Errorf("no format %q", format), "give --format %s", strings.Join(formats, ", "))
-		}
-		return format, nil
-	}
-	return "text", nil
-}
-
 func (r *running) check(ctx context.Context) error {
-	c, err := r.Config()
+	c, err := r.load()
 	if err != nil {
 		return err
 	}
@@ -186,7 +148,7 @@ func (r *running) print() error {
 	}
 	switch r.format {
 	case "json":
-		return render.NewDocument(r.results, r.facts.Time, r.facts.Took).JSON(r.Out)
+		return ui.JSON(r.Out, render.NewDocument(r.results, r.facts.Time, r.facts.Took))
 	case "nagios":
 		return render.Nagios(r.Out, r.results)
 	case "prometheus":
@@ -215,11 +177,7 @@ func (r *running) fail(err error) error {
 
 // colors are those of the screen, if the results go to a terminal too.
 func (r *running) colors() ui.Colors {
-	file, isFile := r.Out.(*os.File)
-	if !isFile {
-		return false
-	}
-	terminal, _ := ui.Terminal(file)
+	terminal, _ := r.Terminal()
 	return ui.Colors(terminal && bool(r.Screen().Colors()))
 }
 
@@ -239,14 +197,14 @@ func dependencies(c *config.Config) gather.Deps {
 		MinRequests: int64(c.Thresholds.HitRateRequests),
 	}
 	for _, a := range c.Apps {
-		app := gather.Application{Pools: a.Pools, App: deploy.App{
+		app := gather.Application{Pools: a.Pools, App: apps.App{
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
 		}}
 		app.Known, _ = deploy.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
 		for _, i := range a.Instances {
-			app.Instances = append(app.Instances, deploy.Instance{Name: i.Name, Link: i.Link,
-				Address: deploy.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
+			app.Instances = append(app.Instances, apps.Instance{Name: i.Name, Link: i.Link,
+				Address: apps.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
 		}
 		d.Apps = append(d.Apps, app)
 	}

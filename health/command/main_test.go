@@ -7,12 +7,9 @@ import (
 	"os"
 	"testing"
 
-	"relink/internal/cmdline"
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
-	"relink/internal/ui"
-
-	"github.com/urfave/cli/v2"
 )
 
 // The test binary is also the program, as monitoring runs it.
@@ -26,26 +23,14 @@ func TestMain(m *testing.M) {
 }
 
 func program(file string, args []string) int {
-	app := &cli.App{
-		Name: "relink", Writer: os.Stdout, ErrWriter: os.Stderr,
-		Flags: []cli.Flag{&cli.StringFlag{Name: "format", Value: "text"}},
-		Commands: []*cli.Command{Command(Program{
-			Config: func() (*config.Config, error) { return config.Load(file) },
-			Screen: func() *ui.Output { return ui.New(os.Stderr, ui.Options{}) },
-			Out:    os.Stdout,
-		})},
+	env := &cli.Env{Out: os.Stdout, Stderr: os.Stderr}
+	err := env.Run(context.Background(), args, Command(env, func() (*config.Config, error) { return config.Load(file) }))
+	if errors.Is(err, exit.ErrUsage) {
+		err = Misused(env, err)
 	}
-	cmdline.Strict(app)
-	err := app.RunContext(context.Background(), append(args[:1:1], cmdline.Arrange(args[1:], cmdline.LevelOf(app))...))
-	if err == nil {
-		return 0
-	}
-	if !exit.IsPrinted(err) {
-		ui.New(os.Stderr, ui.Options{}).Error(err)
-	}
-	if !errors.As(err, new(stateError)) {
+	if err != nil && !errors.As(err, new(stateError)) {
 		fmt.Fprintln(os.Stderr, errors.Join(errors.New("not an error of health"), err))
 		return 99
 	}
-	return exit.Status(err)
+	return env.Finish(err)
 }

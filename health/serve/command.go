@@ -10,28 +10,21 @@ import (
 	"relink/deploy"
 	"relink/health"
 	"relink/health/command"
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
-	"relink/internal/hint"
 	"relink/opcache/restart"
-
-	"github.com/rs/zerolog"
-	"github.com/urfave/cli/v2"
 )
 
-// Program is what the command needs of the program around it. The functions are
-// called when the command line has been read.
-type Program struct {
-	Config  func() (*config.Config, error)
-	Log     func() zerolog.Logger
-	Version string
-
-	NotifySocket string // $NOTIFY_SOCKET
-	WatchdogUSec string // $WATCHDOG_USEC
+// program is what the command gets.
+type program struct {
+	*cli.Env
+	load func() (*config.Config, error)
 }
 
-// Command is "relink serve".
-func Command(p Program) *cli.Command {
+// Command is "relink serve". load is called when the command line has been read.
+func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
+	p := program{env, load}
 	return &cli.Command{
 		Name: "serve", Usage: "look at everything again and again, and tell it over HTTP: metrics, JSON and a page",
 		Description: "Read only. Where other machines can reach it, it needs TLS and a token or client certificates. Ends at SIGTERM.",
@@ -39,7 +32,7 @@ func Command(p Program) *cli.Command {
 			&cli.StringFlag{Name: "listen", Usage: "at this `ADDRESS` instead of the configured one: 127.0.0.1:9155, [::1]:9155 or unix:/path"},
 			&cli.DurationFlag{Name: "interval", Usage: "look this often instead"},
 		},
-		Action: func(c *cli.Context) error {
+		Action: env.Action(func(ctx context.Context, c *cli.Call) error {
 			o, err := p.options(c)
 			if err != nil {
 				return err
@@ -47,39 +40,36 @@ func Command(p Program) *cli.Command {
 			// A full look of 50,000 scripts leaves much garbage in little time: its peak
 			// is to stay below 60 MB.
 			debug.SetGCPercent(gcPercent)
-			return Run(c.Context, o)
-		},
+			return Run(ctx, o)
+		}),
 	}
 }
 
 // gcPercent trades a little CPU time for memory, which lasts between looks.
 const gcPercent = 40
 
-func (p Program) options(c *cli.Context) (Options, error) {
-	if c.Args().Present() {
-		return Options{}, hint.With(fmt.Errorf("%w: %q is one argument too many", exit.ErrUsage, c.Args().First()), "see relink serve --help")
-	}
-	settings, err := p.Config()
+func (p program) options(c *cli.Call) (Options, error) {
+	settings, err := p.load()
 	if err != nil {
 		return Options{}, err
 	}
 	if c.IsSet("listen") {
 		if settings.Serve.Listen, err = config.ListenAddress(c.String("listen")); err != nil {
-			return Options{}, fmt.Errorf("%w: --listen: %w", exit.ErrUsage, err)
+			return Options{}, exit.Usagef("--listen: %w", err)
 		}
 	}
 	if c.IsSet("interval") {
 		if settings.Serve.Interval = c.Duration("interval"); settings.Serve.Interval < time.Second {
-			return Options{}, fmt.Errorf("%w: --interval %s: must be at least 1s", exit.ErrUsage, settings.Serve.Interval)
+			return Options{}, exit.Usagef("--interval %s: must be at least 1s", settings.Serve.Interval)
 		}
 	}
 	return p.translate(settings)
 }
 
 // translate turns the configuration into this package's own terms.
-func (p Program) translate(c *config.Config) (o Options, err error) {
+func (p program) translate(c *config.Config) (o Options, err error) {
 	o = Options{
-		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: p.Log(),
+		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: *p.Log(),
 		Access: Access{Cert: c.Serve.TLS.Cert, Key: c.Serve.TLS.Key, ClientCA: c.Serve.TLS.ClientCA, TokenFile: c.Serve.TokenFile},
 		Notify: p.notify(),
 	}
@@ -95,12 +85,12 @@ func (p Program) translate(c *config.Config) (o Options, err error) {
 }
 
 // notify keeps no watchdog where its interval cannot be read.
-func (p Program) notify() Notify {
-	microseconds, err := strconv.ParseInt(p.WatchdogUSec, 10, 64)
+func (p program) notify() Notify {
+	microseconds, err := strconv.ParseInt(p.Variable("WATCHDOG_USEC"), 10, 64)
 	if err != nil || microseconds < 0 {
 		microseconds = 0
 	}
-	return Notify{Socket: p.NotifySocket, Watchdog: time.Duration(microseconds) * time.Microsecond}
+	return Notify{Socket: p.Variable("NOTIFY_SOCKET"), Watchdog: time.Duration(microseconds) * time.Microsecond}
 }
 
 // maintainer decides as "opcache reset --when-needed" does. The hit rate is that since

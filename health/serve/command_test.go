@@ -103,7 +103,7 @@ func TestWrongCommandLines(t *testing.T) {
 	write(t, file, "state_dir: "+t.TempDir()+"\n", 0o644)
 	for args, want := range map[string]string{
 		"--listen example.org:80": "not an address to listen on", "--listen 0.0.0.0:9155": "can be reached from other machines",
-		"--interval 1ms": "must be at least 1s", "now": "one argument too many",
+		"--interval 1ms": "must be at least 1s", "now": "takes no argument",
 	} {
 		out, err := serving(t, file, strings.Fields(args)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/cli"
+
 	"relink/php"
 )
 
@@ -120,7 +122,7 @@ func TestNobodyToTell(t *testing.T) {
 
 func TestTheWatchdogsIntervalIsRead(t *testing.T) {
 	for text, want := range map[string]time.Duration{"": 0, "x": 0, "-1": 0, "30000000": 30 * time.Second} {
-		if got := (Program{WatchdogUSec: text}).notify().Watchdog; got != want {
+		if got := (program{Env: &cli.Env{Getenv: func(string) string { return text }}}).notify().Watchdog; got != want {
 			t.Errorf("%q: %s", text, got)
 		}
 	}

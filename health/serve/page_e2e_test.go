@@ -7,24 +7,17 @@ import (
 
 	"relink/deploy"
 	"relink/internal/browsertest"
+	"relink/internal/cli"
 	"relink/internal/config"
-	"relink/internal/ui"
-
-	"github.com/rs/zerolog"
-	"github.com/urfave/cli/v2"
 )
 
 // relink runs one of the deploy commands as the program composes it.
 func (s *scene) relink(args ...string) {
 	s.t.Helper()
 	var out bytes.Buffer
-	app := &cli.App{Name: "relink", Writer: &out, ExitErrHandler: func(*cli.Context, error) {}, Commands: deploy.Commands(deploy.Program{
-		Config: func() (*config.Config, error) { return config.Load(s.file) },
-		Format: func(*cli.Context) (string, error) { return "text", nil },
-		Screen: func() *ui.Output { return ui.New(io.Discard, ui.Options{Quiet: true}) },
-		Log:    zerolog.Nop, Out: &out,
-	})}
-	if err := app.RunContext(s.ctx, append([]string{"relink"}, args...)); err != nil {
+	env := &cli.Env{Out: &out, Stderr: io.Discard}
+	load := func() (*config.Config, error) { return config.Load(s.file) }
+	if err := env.Run(s.ctx, append([]string{"relink"}, args...), deploy.Commands(env, load)...); err != nil {
 		s.t.Fatalf("%v: %v\n%s", args, err, out.String())
 	}
 }

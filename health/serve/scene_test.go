@@ -17,13 +17,12 @@ import (
 	"relink/deploy"
 	"relink/fcgi"
 	"relink/health/gather"
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/sandbox"
-	"relink/internal/ui"
 	"relink/php"
 
 	"github.com/rs/zerolog"
-	"github.com/urfave/cli/v2"
 )
 
 const patience = 60 * time.Second
@@ -226,7 +225,7 @@ func (s *scene) load() *config.Config {
 // options are those that the command makes of the configuration.
 func (s *scene) options() Options {
 	s.t.Helper()
-	o, err := Program{Log: zerolog.Nop, Version: "test"}.translate(s.load())
+	o, err := program{Env: &cli.Env{Stderr: io.Discard, Version: "test"}}.translate(s.load())
 	s.must(err)
 	o.Listen, o.Interval, o.Share = "127.0.0.1:0", 50*time.Millisecond, 1
 	return o
@@ -240,13 +239,9 @@ func (s *scene) deploy(ref string) {
 	s.must(os.WriteFile(filepath.Join(dir, "index.php"), []byte("<?php echo '"+ref+"';"), 0o644))
 	s.must(os.WriteFile(filepath.Join(dir, "slow.php"), []byte("<?php touch($_GET['began']); while (!file_exists($_GET['end'])) { usleep(5000); clearstatcache(); } echo 'done';"), 0o644))
 	var out bytes.Buffer
-	app := &cli.App{Name: "relink", Writer: &out, ExitErrHandler: func(*cli.Context, error) {}, Commands: deploy.Commands(deploy.Program{
-		Config: func() (*config.Config, error) { return config.Load(s.file) },
-		Format: func(*cli.Context) (string, error) { return "text", nil },
-		Screen: func() *ui.Output { return ui.New(io.Discard, ui.Options{Quiet: true}) },
-		Log:    zerolog.Nop, Out: &out,
-	})}
-	if err := app.RunContext(s.ctx, []string{"relink", "deploy", "--all", ref}); err != nil {
+	env := &cli.Env{Out: &out, Stderr: io.Discard}
+	load := func() (*config.Config, error) { return config.Load(s.file) }
+	if err := env.Run(s.ctx, []string{"relink", "deploy", "--all", ref}, deploy.Commands(env, load)...); err != nil {
 		s.t.Fatalf("deploy %s: %v\n%s", ref, err, out.String())
 	}
 }

@@ -2,15 +2,11 @@ package config
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
-	"relink/internal/hint"
-
-	"github.com/urfave/cli/v2"
+	"relink/internal/cli"
 )
 
 // Served is how an instance is served: its set-up, and where it was asked what
@@ -28,62 +24,35 @@ type Served struct {
 // server, or else what is known from their last deploy.
 type Serving func(ctx context.Context, c *Config, ask bool) ([]Served, error)
 
-// Command is "relink config". load reads the file that the global flags name;
-// results go to out; more are further subcommands.
-func Command(load func() (*Config, error), out io.Writer, serving Serving, more ...*cli.Command) *cli.Command {
-	// The global --format has the same name, and cli.v2 would otherwise refuse
-	// it behind the command.
-	format := func(values string) []cli.Flag {
-		return []cli.Flag{&cli.StringFlag{Name: "format", Usage: values}}
-	}
-	run := func(do func(io.Writer, *Config, string) error, formats ...string) cli.ActionFunc {
-		return func(ctx *cli.Context) error {
-			chosen, err := formatOf(ctx, formats)
-			if err != nil {
-				return err
-			}
+// Command is "relink config". load reads the file that the global flags name; more
+// are further subcommands.
+func Command(env *cli.Env, load func() (*Config, error), serving Serving, more ...*cli.Command) *cli.Command {
+	with := func(do func(context.Context, *cli.Call, *Config) error, formats ...string) cli.ActionFunc {
+		return env.Action(func(ctx context.Context, call *cli.Call) error {
 			c, err := load()
 			if err != nil {
 				return err
 			}
-			return do(out, c, chosen)
-		}
+			return do(ctx, call, c)
+		}, formats...)
 	}
 	return &cli.Command{
-		Name:  "config",
-		Usage: "write, check or show the configuration",
+		Name: "config", Usage: "write, check or show the configuration",
 		Subcommands: append([]*cli.Command{{
-			Name:  "check",
-			Usage: "check the configuration file, and look whether the folders that it names exist",
-			Flags: append(format("text or json"), &cli.BoolFlag{Name: "probe", Usage: "ask each instance through its web server who serves it"}),
-			Action: func(ctx *cli.Context) error {
-				return run(func(out io.Writer, c *Config, format string) error {
-					served, err := serving(ctx.Context, c, ctx.Bool("probe"))
-					return errors.Join(check(out, c, format, served), err)
-				}, "text", "json")(ctx)
-			},
+			Name: "check", Usage: "check the configuration file, and look whether the folders that it names exist",
+			Flags: []cli.Flag{&cli.BoolFlag{Name: "probe", Usage: "ask each instance through its web server who serves it"}},
+			Action: with(func(ctx context.Context, call *cli.Call, c *Config) error {
+				served, err := serving(ctx, c, call.Bool("probe"))
+				return errors.Join(call.Show(summarize(c, served), nil), err)
+			}),
 		}, {
-			Name:   "show",
-			Usage:  "show the configuration with all defaults filled in",
-			Flags:  format("text (YAML) or json"),
-			Action: run(Show, "text", "json", "yaml"),
+			Name: "show", Usage: "show the configuration with all defaults filled in",
+			Flags: []cli.Flag{&cli.StringFlag{Name: "format", Usage: "text (YAML) or json"}},
+			Action: with(func(_ context.Context, call *cli.Call, c *Config) error {
+				return Show(call.Out, c, call.Format)
+			}, "text", "json", "yaml"),
 		}}, more...),
 	}
-}
-
-// formatOf is the --format given nearest to the command.
-func formatOf(ctx *cli.Context, known []string) (string, error) {
-	for _, level := range ctx.Lineage() {
-		if !level.IsSet("format") {
-			continue
-		}
-		format := level.String("format")
-		if !slices.Contains(known, format) {
-			return "", hint.With(invalidf("no format %q%s", format, didYouMean(format, known)), "give --format text or --format json")
-		}
-		return format, nil
-	}
-	return "text", nil
 }
 
 // summary is the answer of "config check --format json".
@@ -97,19 +66,16 @@ type summary struct {
 	Warnings     []string `json:"warnings"`
 }
 
-func check(out io.Writer, c *Config, format string, served []Served) error {
-	s := summary{Served: append([]Served{}, served...), Valid: true, File: c.Path, Applications: len(c.Apps), Pools: len(c.Pools), Warnings: Warnings(c)}
+func summarize(c *Config, served []Served) summary {
+	s := summary{Served: append([]Served{}, served...), Valid: true, File: c.Path, Applications: len(c.Apps), Pools: len(c.Pools), Warnings: append([]string{}, Warnings(c)...)}
 	for _, a := range c.Apps {
 		s.Instances += len(a.Instances)
 	}
-	if format == "json" {
-		s.Warnings = append([]string{}, s.Warnings...)
-		return json.NewEncoder(out).Encode(s)
-	}
-	return s.print(out)
+	return s
 }
 
-func (s summary) print(out io.Writer) error {
+// Text is the answer for people.
+func (s summary) Text(out io.Writer, _ int) error {
 	pools := "pools of the running FPM masters"
 	if s.Pools > 0 {
 		pools = count(s.Pools, "pool")

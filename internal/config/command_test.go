@@ -3,6 +3,7 @@ package config_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,23 +11,20 @@ import (
 	"strings"
 	"testing"
 
+	"relink/internal/cli"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/urfave/cli/v2"
 )
 
 func run(t *testing.T, file string, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	load := func() (*config.Config, error) { return config.Load(file) }
-	program := &cli.App{
-		Name: "relink", Writer: &out, ErrWriter: &out, ExitErrHandler: func(*cli.Context, error) {},
-		Flags:    []cli.Flag{&cli.StringFlag{Name: "format", Value: "text"}},
-		Commands: []*cli.Command{config.Command(load, &out, serving)},
-	}
-	err := program.Run(append([]string{"relink"}, args...))
+	env := &cli.Env{Out: &out, Stderr: &out}
+	err := env.Run(t.Context(), append([]string{"relink"}, args...), config.Command(env, load, serving))
 	return out.String(), err
 }
 
@@ -162,14 +160,23 @@ func TestCheckWithoutApplications(t *testing.T) {
 	file := write(t, filepath.Join(t.TempDir(), "relink.yaml"), "")
 	out, err := run(t, file, "config", "check", "--format", "json")
 	want := `{"valid":true,"file":"` + file + `","applications":0,"instances":0,"pools":0,"served":[],` +
-		`"warnings":["no application is configured: there is nothing to deploy"]}` + "\n"
-	if diff := cmp.Diff(want, out); diff != "" || err != nil {
+		`"warnings":["no application is configured: there is nothing to deploy"]}`
+	if diff := cmp.Diff(want, compact(t, out)); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	out, _ = run(t, file, "config", "check")
 	if !strings.HasPrefix(out, "ok: 0 applications, 0 instances, pools of the running FPM masters\n") {
 		t.Error(out)
 	}
+}
+
+func compact(t *testing.T, document string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Compact(&out, []byte(document)); err != nil {
+		t.Fatalf("%v: %s", err, document)
+	}
+	return strings.TrimSpace(out.String())
 }
 
 func TestFormatIsTakenBeforeAndBehindTheCommand(t *testing.T) {
@@ -187,7 +194,9 @@ func TestFormatIsTakenBeforeAndBehindTheCommand(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err := run(t, file, "config", "show", "--format", "josn")
-	refusal(t, err, `no format "josn"; did you mean "json"?`, "give --format text or --format json")
+	if diff := cmp.Diff([]string{"give --format text, json, yaml"}, hint.Of(err)); diff != "" || !errors.Is(err, exit.ErrUsage) || err.Error() != `no format "josn"` {
+		t.Errorf("%v\n%s", err, diff)
+	}
 	if out != "" {
 		t.Errorf("a refused command printed %q", out)
 	}
@@ -221,7 +230,7 @@ apps:
 		}
 	}
 	out, err := run(t, file, "config", "check", "--probe", "--format", "json")
-	if err != nil || !strings.Contains(out, `"instance":"club2","error":"status 404"`) {
+	if err != nil || !strings.Contains(compact(t, out), `"instance":"club2","error":"status 404"`) {
 		t.Errorf("%v: %s", err, out)
 	}
 }

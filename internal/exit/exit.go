@@ -5,6 +5,9 @@ package exit
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"relink/internal/hint"
 )
 
 // The exit statuses. They are an interface: scripts decide on them.
@@ -91,4 +94,21 @@ func Printed(err error) error {
 func IsPrinted(err error) bool {
 	var told interface{ Printed() bool }
 	return errors.As(err, &told) && told.Printed()
+}
+
+// Usagef is an ErrUsage.
+func Usagef(format string, args ...any) error { return As(ErrUsage, fmt.Errorf(format, args...)) }
+
+// Failure is how a JSON document tells an error.
+type Failure struct {
+	Message string   `json:"message"`
+	Hints   []string `json:"hints"`
+}
+
+// FailureOf is nil where nothing failed.
+func FailureOf(err error) *Failure {
+	if err == nil {
+		return nil
+	}
+	return &Failure{Message: err.Error(), Hints: append([]string{}, hint.Of(err)...)}
 }

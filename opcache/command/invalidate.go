@@ -22,11 +22,11 @@ var ErrLive = errors.New("it is live")
 // InvalidateReport tells what "opcache invalidate" did. As JSON it is the
 // contract of docs/opcache.md.
 type InvalidateReport struct {
-	Release     string   `json:"release"` // "" where files were named
-	Files       []string `json:"files"`   // their real paths
-	Invalidated int      `json:"invalidated"`
-	Exit        int      `json:"exit"`
-	Error       *failure `json:"error,omitempty"`
+	Release     string        `json:"release"` // "" where files were named
+	Files       []string      `json:"files"`   // their real paths
+	Invalidated int           `json:"invalidated"`
+	Exit        int           `json:"exit"`
+	Error       *exit.Failure `json:"error,omitempty"`
 }
 
 // InvalidateFiles invalidates scripts by their real path, in slices.
@@ -53,11 +53,8 @@ func (s *session) invalidate(ctx context.Context, release string, files []string
 	}
 	result := InvalidateReport{Files: []string{}}
 	err := s.invalidateInto(ctx, release, files, force, &result)
-	result.Exit, result.Error = exit.Status(err), failureOf(err)
-	if err != nil && s.format != "json" {
-		return err
-	}
-	return s.show(result, result.Text, err)
+	result.Exit, result.Error = exit.Status(err), exit.FailureOf(err)
+	return s.Show(result, err)
 }
 
 func (s *session) invalidateInto(ctx context.Context, release string, files []string, force bool, result *InvalidateReport) error {

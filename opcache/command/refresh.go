@@ -12,6 +12,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/restart"
 )
@@ -44,7 +45,7 @@ type RefreshResult struct {
 	Restart     *restart.MaintenanceResult `json:"restart"`     // nil: it did not come to that
 	Notes       []string                   `json:"notes"`
 	Exit        int                        `json:"exit"`
-	Error       *failure                   `json:"error,omitempty"`
+	Error       *exit.Failure              `json:"error,omitempty"`
 	Renewed     restart.Outcome            `json:"-"` // restarts that made room for To
 }
 
@@ -217,7 +218,7 @@ func (r *refreshRun) cutOver(ctx context.Context, cut *opcache.Switch, began tim
 	}
 	invalidated, err := cut.Invalidate(whole)
 	r.result.Invalidated = invalidated.Invalidated
-	r.result.CutoverMS = milliseconds(invalidated.Last.Sub(began))
+	r.result.CutoverMS = ui.Milliseconds(invalidated.Last.Sub(began))
 	for _, failed := range invalidated.Failed {
 		r.result.Notes = append(r.result.Notes, fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
 	}

@@ -55,11 +55,8 @@ func (s *session) refresh(ctx context.Context, from, to string, links []string) 
 			err = exit.As(exit.ErrUnverified, fmt.Errorf("no page is of the old release, but: %w", err))
 		}
 	}
-	result.Exit, result.Error = exit.Status(err), failureOf(err)
-	if err != nil && !errors.Is(err, exit.ErrUnverified) && s.format != "json" {
-		return err
-	}
-	return s.show(result, result.Text, err)
+	result.Exit, result.Error = exit.Status(err), exit.FailureOf(err)
+	return s.Show(result, err)
 }
 
 func (s *session) sites() []opcache.Site {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	}
 	recorded, err := report.LoadTotals(samplesFolder(s.setup.Setup), time.Now())
 	if err != nil {
-		s.log.Debug().Err(err).Msg("no earlier sample")
+		s.Log().Debug().Err(err).Msg("no earlier sample")
 	}
 	apps := s.applications()
 	before, fresh := recorded, recorded
@@ -82,7 +81,7 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	s.addChanged(&sample, apps)
 	if fresh == nil || sample.Time.Sub(fresh.Time) >= recordEvery {
 		if err := report.SaveTotals(samplesFolder(s.setup.Setup), sample.Totals(apps)); err != nil {
-			s.log.Debug().Err(err).Msg("the sample is not recorded")
+			s.Log().Debug().Err(err).Msg("the sample is not recorded")
 		}
 	}
 	return s.showReport(report.Build(sample, before, apps, o.Build), o.HTML)
@@ -137,7 +136,7 @@ func (s *session) applications() []report.Application {
 func (s *session) deployed(app string) []opcache.Deployed {
 	all, err := s.deploys(s.setup.State, app)
 	if err != nil {
-		s.log.Debug().Err(err).Str("app", app).Msg("no recorded deploys")
+		s.Log().Debug().Err(err).Str("app", app).Msg("no recorded deploys")
 	}
 	return all
 }
@@ -146,7 +145,7 @@ func (s *session) deployed(app string) []opcache.Deployed {
 func (s *session) addAwaited(sample *report.Sample) {
 	pending, err := restart.ReadPending(s.setup.State)
 	if err != nil {
-		s.log.Debug().Err(err).Msg("pending restarts")
+		s.Log().Debug().Err(err).Msg("pending restarts")
 	}
 	for _, p := range pending {
 		for i := range sample.Masters {
@@ -163,12 +162,12 @@ func (s *session) showReport(r *report.Report, page string) error {
 		if writeErr := writePage(r, page); writeErr != nil {
 			return errors.Join(writeErr, err)
 		}
-		s.screen.Line("  page        %s", page)
+		s.Screen().Line("  page        %s", page)
 	}
 	if printErr := s.printReport(r); printErr != nil {
 		return errors.Join(printErr, err)
 	}
-	if err != nil && s.format == "json" {
+	if err != nil && s.Format == "json" {
 		return exit.Printed(err)
 	}
 	return err
@@ -183,29 +182,30 @@ func writePage(r *report.Report, path string) error {
 }
 
 func (s *session) printReport(r *report.Report) error {
-	switch s.format {
+	switch s.Format {
 	case "json":
-		return r.JSON(s.out)
+		return ui.JSON(s.Out, r)
 	case "prometheus":
-		return r.Prometheus(s.out)
+		return r.Prometheus(s.Out)
 	case "csv":
-		return r.CSV(s.out)
+		return r.CSV(s.Out)
 	}
-	return r.Text(s.out, s.textOptions())
+	return r.Text(s.Out, s.textOptions())
 }
 
 // textOptions draws bars and colours if the results go to a terminal.
 func (s *session) textOptions() report.TextOptions {
 	o := report.TextOptions{Width: reportTextWidth}
-	if file, isFile := s.out.(*os.File); isFile {
-		if terminal, width := ui.Terminal(file); terminal {
-			o.Terminal, o.Width, o.Color = true, min(max(width, reportTextWidth), reportWidth), bool(s.screen.Colors())
-		}
+	if terminal, width := s.Terminal(); terminal {
+		o.Terminal, o.Width, o.Color = true, min(max(width, reportTextWidth), widestReport), bool(s.Screen().Colors())
 	}
 	return o
 }
 
-const reportTextWidth = 80
+const (
+	reportTextWidth = 80
+	widestReport    = 100
+)
 
 // incomplete names what could not be read.
 func incomplete(r *report.Report) error {

@@ -26,7 +26,7 @@ type ResetResult struct {
 	Pending   []restart.Pending       `json:"pending"`   // put off until it is quiet
 	Notes     []string                `json:"notes"`
 	Exit      int                     `json:"exit"`
-	Error     *failure                `json:"error,omitempty"`
+	Error     *exit.Failure           `json:"error,omitempty"`
 	done      []restart.MasterRestart // what Masters is made of
 }
 
@@ -53,20 +53,20 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	result := ResetResult{Decisions: []restart.Decided{}, Masters: []ResetMaster{}, Pending: []restart.Pending{}, Notes: []string{}}
 	ledger, err := s.ledger()
 	if err == nil {
-		s.setup.Restart.Waiting = restart.Announce(s.screen.Line)
+		s.setup.Restart.Waiting = restart.Announce(s.Screen().Line)
 		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 	}
 	if errors.Is(err, fpm.ErrKillsRequests) {
 		err = hint.With(err, "or use --force at a quiet moment")
 	}
 	for _, m := range result.done {
-		result.Masters = append(result.Masters, ResetMaster{m, milliseconds(m.Waited), milliseconds(m.Took), milliseconds(m.WarmFor)})
+		result.Masters = append(result.Masters, ResetMaster{m, ui.Milliseconds(m.Waited), ui.Milliseconds(m.Took), ui.Milliseconds(m.WarmFor)})
 	}
-	result.Exit, result.Error = exit.Status(err), failureOf(err)
-	if err != nil && len(result.Masters) == 0 && s.format != "json" {
+	result.Exit, result.Error = exit.Status(err), exit.FailureOf(err)
+	if err != nil && len(result.Masters) == 0 && s.Format != "json" {
 		return err
 	}
-	return s.show(result, result.Text, err)
+	return s.ShowFailed(result, err)
 }
 
 func (s *session) resetApache(ctx context.Context, ledger restart.RestartQueue, result *ResetResult) error {

@@ -42,8 +42,8 @@ type WarmReport struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	opcache.WarmResult
-	Exit  int      `json:"exit"`
-	Error *failure `json:"error,omitempty"`
+	Exit  int           `json:"exit"`
+	Error *exit.Failure `json:"error,omitempty"`
 }
 
 // ErrReturns means that compiling a release would bring old keys back to life.
@@ -53,11 +53,8 @@ var ErrReturns = errors.New("it was in use before and has been left")
 func (s *session) warm(ctx context.Context, from, to string, force bool) error {
 	result := WarmReport{WarmResult: opcache.WarmResult{Failed: []opcache.FailedScript{}}}
 	err := s.warmInto(ctx, from, to, force, &result)
-	result.Exit, result.Error = exit.Status(err), failureOf(err)
-	if err != nil && s.format != "json" {
-		return err
-	}
-	return s.show(result, result.Text, err)
+	result.Exit, result.Error = exit.Status(err), exit.FailureOf(err)
+	return s.Show(result, err)
 }
 
 func (s *session) warmInto(ctx context.Context, from, to string, force bool, result *WarmReport) (err error) {

@@ -1,10 +1,10 @@
-// Package cmdline lets a command line be written as people write it: flags
-// anywhere, and a named guess where a word is misspelt.
-package cmdline
+package cli
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/urfave/cli/v2"
 )
 
 // Level is a program or command: its flags, and the commands below it.
@@ -75,4 +75,21 @@ func owner(levels []Level, arg string) (at int, takesValue bool) {
 		}
 	}
 	return len(levels) - 1, false
+}
+
+// levelOf describes a program or command.
+func levelOf(flags []cli.Flag, commands []*cli.Command) Level {
+	level := Level{Flags: map[string]bool{}, Commands: map[string]Level{}}
+	for _, flag := range flags {
+		_, isBool := flag.(*cli.BoolFlag)
+		for _, name := range flag.Names() {
+			level.Flags[name] = !isBool
+		}
+	}
+	for _, command := range commands {
+		for _, name := range command.Names() {
+			level.Commands[name] = levelOf(command.Flags, command.Subcommands)
+		}
+	}
+	return level
 }

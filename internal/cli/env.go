@@ -1,0 +1,140 @@
+// Package cli is the harness of the command line: what every command gets of the
+// program around it, how its line is read, how it shows its result, and how it fails.
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+
+	"relink/internal/exit"
+	"relink/internal/ui"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+)
+
+// Env is what every command gets of the program around it.
+type Env struct {
+	Out     io.Writer           // for results
+	Stderr  io.Writer           // for progress, errors and the log
+	Getenv  func(string) string // nil: an empty environment
+	Version string
+
+	// What Run reads of the command line.
+	Typed      string // all of it
+	Named      string // the command, also where the line could not be understood; "" if none
+	Asked      string // the last --format, also where the line could not be understood; "" if none
+	ConfigFile string
+
+	noColor, quiet      bool
+	logLevel, logFormat string
+	screen              *ui.Output
+}
+
+const defaultConfig = "/etc/relink/relink.yaml"
+
+// Run runs the command that args name.
+func (e *Env) Run(ctx context.Context, args []string, commands ...*Command) error {
+	app := &cli.App{
+		Name: "relink", Usage: "one PHP release for many sites, moved without a restart", Version: e.Version,
+		EnableBashCompletion: true, Writer: e.Out, ErrWriter: e.Stderr, Flags: e.flags(), Commands: commands,
+	}
+	refuse(app)
+	level := levelOf(app.Flags, app.Commands)
+	e.Typed, e.Named, e.Asked = strings.Join(args, " "), Named(args[1:], level), formatAsked(args)
+	return app.RunContext(ctx, append(args[:1:1], Arrange(args[1:], level)...))
+}
+
+func (e *Env) flags() []Flag {
+	return []Flag{
+		&StringFlag{Name: "config", Usage: "the configuration `FILE`", Value: defaultConfig, EnvVars: []string{"RELINK_CONFIG"}, Destination: &e.ConfigFile},
+		&StringFlag{Name: "format", Usage: "of results: text or json", Value: "text"},
+		&StringFlag{Name: "log-level", Usage: "debug, info, warn, error or none", Value: "warn", Destination: &e.logLevel},
+		&StringFlag{Name: "log-format", Usage: "text or json", Value: "text", Destination: &e.logFormat},
+		&BoolFlag{Name: "no-color", Usage: "no colours", EnvVars: []string{"NO_COLOR"}, Destination: &e.noColor},
+		&BoolFlag{Name: "quiet", Usage: "no progress", Destination: &e.quiet},
+	}
+}
+
+// formatAsked is the value of the last --format.
+func formatAsked(args []string) (format string) {
+	for i, arg := range args {
+		name, value, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch {
+		case !strings.HasPrefix(arg, "-") || name != "format":
+		case inline:
+			format = value
+		case i+1 < len(args):
+			format = args[i+1]
+		}
+	}
+	return format
+}
+
+// Finish tells how a command ended, and gives the exit status: an error is shown as
+// JSON on stdout where that was asked for and no result has told it already, else on
+// stderr.
+func (e *Env) Finish(err error) int {
+	e.Screen().Close()
+	status := exit.Status(err)
+	if err == nil || exit.IsPrinted(err) {
+		return status
+	}
+	failure := struct {
+		Exit  int           `json:"exit"`
+		Error *exit.Failure `json:"error"`
+	}{status, exit.FailureOf(err)}
+	if e.Asked != "json" || ui.JSON(e.Out, failure) != nil {
+		e.Screen().Error(err)
+	}
+	return status
+}
+
+// Screen is what people see while something runs.
+func (e *Env) Screen() *ui.Output {
+	if e.screen == nil {
+		terminal, width := terminalOf(e.Stderr)
+		e.screen = ui.New(e.Stderr, ui.Options{Color: terminal && !e.noColor, Terminal: terminal, Quiet: e.quiet, Width: width})
+	}
+	return e.screen
+}
+
+// Variable is one of the environment.
+func (e *Env) Variable(name string) string {
+	if e.Getenv == nil {
+		return ""
+	}
+	return e.Getenv(name)
+}
+
+// Terminal tells whether results go to a terminal, and its width in columns.
+func (e *Env) Terminal() (is bool, width int) { return terminalOf(e.Out) }
+
+func terminalOf(w io.Writer) (is bool, width int) {
+	if file, isFile := w.(*os.File); isFile {
+		return ui.Terminal(file)
+	}
+	return false, 0
+}
+
+// widest keeps tables readable on very wide terminals.
+const widest = 120
+
+// Width is that of results, in columns.
+func (e *Env) Width() int { return min(e.Screen().Width(), widest) }
+
+// Log writes above what the screen shows.
+func (e *Env) Log() *zerolog.Logger {
+	level, err := zerolog.ParseLevel(e.logLevel)
+	if err != nil || e.logLevel == "none" {
+		level = zerolog.Disabled
+	}
+	var to io.Writer = e.Screen()
+	if e.logFormat != "json" {
+		to = zerolog.ConsoleWriter{Out: to, NoColor: !bool(e.Screen().Colors())}
+	}
+	log := zerolog.New(to).Level(level).With().Timestamp().Logger()
+	return &log
+}
