@@ -11,9 +11,9 @@ import (
 // modulesDir is where Debian's apache2-bin keeps the modules.
 const modulesDir = "/usr/lib/apache2/modules"
 
-func apacheModules(web Web) []string {
+func apacheModules(of Web) []string {
 	mpm := "mpm_event"
-	if web == WebApachePrefork {
+	if of == WebApachePrefork {
 		mpm = "mpm_prefork"
 	}
 	return []string{mpm, "authz_core", "dir", "mime", "alias", "vhost_alias", "env", "setenvif", "rewrite", "status", "proxy", "proxy_fcgi"}

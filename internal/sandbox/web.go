@@ -93,8 +93,8 @@ func (w *web) ready(ctx context.Context) (bool, error) {
 	if w.server.options.Web != WebApachePrefork {
 		return true, nil
 	}
-	children, err := w.server.WebChildren()
-	return len(children) >= w.server.options.Children, err
+	running, err := w.server.WebChildren()
+	return len(running) >= w.server.options.Children, err
 }
 
 // WebPID is the first process of the web server, which starts the others; 0 if

@@ -64,11 +64,11 @@ func (w *web) webConf() webConf {
 // Backends are the pools as Apache's SetHandler names them.
 func (c webConf) Backends() (all []string) {
 	for _, pool := range c.Pools {
-		backend := backend(pool)
+		name := backend(pool)
 		if c.Handler == HandlerSetSlash {
-			backend += "/"
+			name += "/"
 		}
-		all = append(all, backend)
+		all = append(all, name)
 	}
 	return all
 }
