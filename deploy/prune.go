@@ -49,7 +49,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 }
 
 func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
-	left, err := readJournal(r.App.journalFile())
+	left, err := readJournal(r.App.JournalFile())
 	if err != nil {
 		return prunedOf(nil), err
 	}
@@ -118,7 +118,7 @@ func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	history, err := readHistory(r.App.historyFile())
+	history, err := readHistory(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (r *run) wayBack(history []Event, plan moves.Plan) map[string]bool {
 	}
 	contents := newContents(r.store)
 	for _, instance := range r.App.Instances {
-		now := moves.TargetOf(links.Read(instance.Link), r.App.realReleases())
+		now := moves.TargetOf(links.Read(instance.Link), r.App.RealReleases())
 		for _, move := range plan {
 			if move.Instance == instance.Name {
 				now = move.To

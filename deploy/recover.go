@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
 	"relink/internal/exit"
@@ -60,7 +61,7 @@ func (r *run) interrupted(left Journal) *run {
 // busy workers: those moves are carried on as unsettled, and the deploy that
 // follows, or Recover, settles them with its own.
 func (r *run) recoverLeft(ctx context.Context) (recovery, string, error) {
-	left, err := readJournal(r.App.journalFile())
+	left, err := readJournal(r.App.JournalFile())
 	if err != nil {
 		return recovery{}, "", err
 	}
@@ -100,7 +101,7 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 		return err
 	}
 	var places []string
-	for _, state := range readLinks(r.App.Instances) {
+	for _, state := range apps.ReadLinks(r.App.Instances) {
 		if state.Parent != "" {
 			places = append(places, state.Place())
 		}

@@ -15,6 +15,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/report"
 	"relink/opcache/restart"
@@ -184,7 +185,7 @@ func writePage(r *report.Report, path string) error {
 func (s *session) printReport(r *report.Report) error {
 	switch s.Format {
 	case "json":
-		return r.JSON(s.Out)
+		return ui.JSON(s.Out, r)
 	case "prometheus":
 		return r.Prometheus(s.Out)
 	case "csv":

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relink/deploy"
+	"relink/deploy/apps"
 	"relink/deploy/release"
 	"relink/health"
 	"relink/internal/links"
@@ -42,7 +43,7 @@ func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
 	return app
 }
 
-func readInstance(a Application, configured deploy.Instance, store *release.Store, known map[string]release.Release) health.Instance {
+func readInstance(a Application, configured apps.Instance, store *release.Store, known map[string]release.Release) health.Instance {
 	i := health.Instance{Name: configured.Name, Link: configured.Link}
 	state := links.Read(configured.Link)
 	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, state.Err
