@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/webserver"
@@ -39,7 +40,7 @@ type CacheOfSite struct {
 }
 
 // addSites finds who serves the instances. What cannot be found out is a note.
-func (s *Status) addSites(ctx context.Context, app App, discover Discover) {
+func (s *Status) addSites(ctx context.Context, app apps.App, discover Discover) {
 	if discover == nil {
 		return
 	}

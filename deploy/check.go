@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/internal/exit"
 	"relink/internal/hint"
 
@@ -27,7 +28,7 @@ var ErrCheck = errors.New("check failed")
 
 // checkInstances asks every instance that has a check, and names each that
 // fails, not only the first.
-func checkInstances(ctx context.Context, instances []Instance) error {
+func checkInstances(ctx context.Context, instances []apps.Instance) error {
 	failed := make([]error, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
@@ -58,7 +59,7 @@ func checkTransport() *http.Transport {
 // dontFollow: a redirect is an answer; what it leads to may be another server.
 func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func checkInstance(ctx context.Context, client *http.Client, instance Instance) error {
+func checkInstance(ctx context.Context, client *http.Client, instance apps.Instance) error {
 	check := *instance.Check
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(check.Timeout, checkTimeout))
 	defer cancel()
@@ -66,18 +67,18 @@ func checkInstance(ctx context.Context, client *http.Client, instance Instance) 
 	if err == nil {
 		return nil
 	}
-	return hint.With(exit.As(ErrCheck, fmt.Errorf("check %s (%s): %w", instance.Name, check.name(), err)),
+	return hint.With(exit.As(ErrCheck, fmt.Errorf("check %s (%s): %w", instance.Name, checkName(check), err)),
 		"see the site's error log; the new release answered this check wrong, or its check is wrong in the configuration")
 }
 
-func (c Check) name() string {
+func checkName(c apps.Check) string {
 	if c.Host == "" {
 		return c.URL
 	}
 	return c.URL + ", Host " + c.Host
 }
 
-func askOnce(ctx context.Context, client *http.Client, check Check) error {
+func askOnce(ctx context.Context, client *http.Client, check apps.Check) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
 	if err != nil {
 		return err
@@ -92,10 +93,10 @@ func askOnce(ctx context.Context, client *http.Client, check Check) error {
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	return check.judge(answer.StatusCode, body)
+	return judge(check, answer.StatusCode, body)
 }
 
-func (c Check) judge(status int, body []byte) error {
+func judge(c apps.Check, status int, body []byte) error {
 	if want := cmp.Or(c.Status, http.StatusOK); status != want {
 		return fmt.Errorf("status %d, want %d", status, want)
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"relink/deploy/apps"
 )
 
 func TestCheckInstances(t *testing.T) {
@@ -25,25 +27,25 @@ func TestCheckInstances(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	at := func(path string, check Check) Instance {
+	at := func(path string, check apps.Check) apps.Instance {
 		check.URL = server.URL + path
-		return Instance{Name: "club1", Check: &check}
+		return apps.Instance{Name: "club1", Check: &check}
 	}
 	for name, c := range map[string]struct {
-		instance Instance
+		instance apps.Instance
 		want     string
 	}{
-		"no check":          {Instance{Name: "club1"}, ""},
-		"as expected":       {at("/", Check{Host: "club1.example.org", Contains: "club1.example.org serves v2"}), ""},
-		"another host":      {at("/", Check{Contains: "club1.example.org"}), `"club1.example.org" is not in`},
-		"another status":    {at("/moved", Check{}), "status 302, want 200"},
-		"a wanted status":   {at("/moved", Check{Status: 302}), ""},
-		"an endless body":   {at("/endless", Check{Contains: "y"}), "is not in the first 1048576 bytes"},
-		"nobody listens":    {Instance{Name: "club1", Check: &Check{URL: "http://127.0.0.1:1/"}}, "connection refused"},
-		"an impossible url": {Instance{Name: "club1", Check: &Check{URL: ":"}}, "missing protocol scheme"},
+		"no check":          {apps.Instance{Name: "club1"}, ""},
+		"as expected":       {at("/", apps.Check{Host: "club1.example.org", Contains: "club1.example.org serves v2"}), ""},
+		"another host":      {at("/", apps.Check{Contains: "club1.example.org"}), `"club1.example.org" is not in`},
+		"another status":    {at("/moved", apps.Check{}), "status 302, want 200"},
+		"a wanted status":   {at("/moved", apps.Check{Status: 302}), ""},
+		"an endless body":   {at("/endless", apps.Check{Contains: "y"}), "is not in the first 1048576 bytes"},
+		"nobody listens":    {apps.Instance{Name: "club1", Check: &apps.Check{URL: "http://127.0.0.1:1/"}}, "connection refused"},
+		"an impossible url": {apps.Instance{Name: "club1", Check: &apps.Check{URL: ":"}}, "missing protocol scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := checkInstances(t.Context(), []Instance{{Name: "other"}, c.instance})
+			err := checkInstances(t.Context(), []apps.Instance{{Name: "other"}, c.instance})
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v", err)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"relink/deploy/apps"
+	"relink/deploy/front"
 	"relink/deploy/source"
 	"relink/deploy/source/registry"
 	"relink/internal/cli"
@@ -155,10 +157,10 @@ func (s *session) choose() error {
 func (s *session) translate() (cleanUp func() error, err error) {
 	a := s.app
 	s.options = Options{
-		App: App{
+		App: apps.App{
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, Assets: a.Assets, State: s.config.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Map: a.Map, Instances: instancesOf(a.Instances),
-			Hooks: Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
+			Hooks: apps.Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
 		},
 		Reset: Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
@@ -178,13 +180,13 @@ func (s *session) translate() (cleanUp func() error, err error) {
 	return cleanUp, err
 }
 
-func instancesOf(configured []config.Instance) []Instance {
-	instances := make([]Instance, len(configured))
+func instancesOf(configured []config.Instance) []apps.Instance {
+	instances := make([]apps.Instance, len(configured))
 	for i, one := range configured {
-		instances[i] = Instance{Name: one.Name, Link: one.Link, Unchecked: one.Check != nil && one.Check.Off}
-		instances[i].Address = Address{URL: one.Probe.URL, Host: one.Probe.Host, Off: one.Probe.Off}
+		instances[i] = apps.Instance{Name: one.Name, Link: one.Link, Unchecked: one.Check != nil && one.Check.Off}
+		instances[i].Address = apps.Address{URL: one.Probe.URL, Host: one.Probe.Host, Off: one.Probe.Off}
 		if check := one.Check; check != nil && !check.Off {
-			instances[i].Check = &Check{URL: check.URL, Host: check.Host, Status: check.Status, Contains: check.Contains, Timeout: check.Timeout}
+			instances[i].Check = &apps.Check{URL: check.URL, Host: check.Host, Status: check.Status, Contains: check.Contains, Timeout: check.Timeout}
 		}
 	}
 	return instances
@@ -257,9 +259,9 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 	var all []config.Served
 	for i := range c.Apps {
 		a := &c.Apps[i]
-		app := App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
+		app := apps.App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
 		if !ask {
-			setUp, err := app.lastSetUp()
+			setUp, err := lastSetUp(app)
 			if err != nil {
 				return all, err
 			}
@@ -268,12 +270,18 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 			}
 			continue
 		}
-		served, err := app.askAll(ctx)
+		sights, err := front.AskAll(ctx, app)
 		if err != nil {
 			return all, err
 		}
-		for _, one := range served {
-			all = append(all, config.Served{App: a.Name, Instance: one.Instance, SetUp: string(one.SetUp), Release: one.Release, By: one.By, Error: one.Error})
+		for _, s := range sights {
+			one := config.Served{App: a.Name, Instance: s.Name, SetUp: string(s.Addressing())}
+			if s.Err != nil {
+				one.Error = s.Err.Error()
+			} else {
+				one.Release, one.By = front.ReleaseOf(s.Answer.File, app.RealReleases()), s.By()
+			}
+			all = append(all, one)
 		}
 	}
 	return all, nil

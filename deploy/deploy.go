@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/front"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
@@ -170,7 +171,7 @@ func newRun(o Options, d Deps, name Operation) (*run, error) {
 
 func (r *run) underLock(ctx context.Context, do func(context.Context, *run) error) error {
 	holder := lock.ThisProcess(r.Command)
-	l, err := lock.Acquire(r.App.lockFile(), holder)
+	l, err := lock.Acquire(ctx, r.App.LockFile(), holder)
 	if err != nil {
 		return err
 	}
@@ -188,10 +189,10 @@ func (r *run) conclude(err error) error {
 	if errors.Is(err, context.Canceled) {
 		err = exit.As(exit.ErrInterrupted, err)
 	}
-	now := serving(r.App.Instances, r.App.realReleases())
+	now := apps.ReadServing(r.App.Instances, r.App.RealReleases())
 	r.report.failed(err, now)
 	if errors.Is(err, exit.ErrUsage) || errors.Is(err, exit.ErrLocked) {
 		return err
 	}
-	return fmt.Errorf("%w\nnow: %s", err, describeServing(now))
+	return fmt.Errorf("%w\nnow: %s", err, apps.DescribeServing(now))
 }

@@ -1,11 +1,14 @@
 package deploy
 
-import "relink/opcache"
+import (
+	"relink/deploy/apps"
+	"relink/opcache"
+)
 
 // Deployed lists the deploys of an application that left links moved, oldest
 // first, as the forecast of "relink opcache report" wants them.
 func Deployed(state, app string) ([]opcache.Deployed, error) {
-	events, err := readHistory(App{Name: app, State: state}.historyFile())
+	events, err := readHistory(apps.App{Name: app, State: state}.HistoryFile())
 	var all []opcache.Deployed
 	for _, event := range events {
 		if event.Operation == OperationDeploy && event.Moved() {
@@ -13,4 +16,21 @@ func Deployed(state, app string) ([]opcache.Deployed, error) {
 		}
 	}
 	return all, err
+}
+
+// KnownLinks are the links that deploys of an application have moved, as far as
+// its history reaches back.
+func KnownLinks(state, app string) ([]string, error) {
+	events, err := readHistory(HistoryFile(state, app))
+	seen := map[string]bool{}
+	var known []string
+	for _, event := range events {
+		for _, move := range event.Moves {
+			if !seen[move.Link] {
+				seen[move.Link] = true
+				known = append(known, move.Link)
+			}
+		}
+	}
+	return known, err
 }

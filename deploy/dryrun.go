@@ -65,31 +65,21 @@ func (r *run) dryPreflight() (found server, unsettled moves.Plan, err error) {
 	if found.states, err = r.linkStates(); err != nil {
 		return found, nil, err
 	}
-	found.addressing, err = r.App.lastSetUp()
+	found.addressing, err = lastSetUp(r.App)
 	return found, unsettled, err
 }
 
 // dryLeft is what recover would meet.
 func (r *run) dryLeft() (unsettled moves.Plan, err error) {
-	if err := lock.Held(r.App.lockFile()); err != nil {
+	if err := lock.Held(r.App.LockFile()); err != nil {
 		return nil, err
 	}
-	left, err := readJournal(r.App.journalFile())
+	left, err := readJournal(r.App.JournalFile())
 	if err != nil || left == nil {
 		return nil, err
 	}
 	r.would("%s the interrupted %s of %s first (phase %s)", left.Phase.direction(), left.Operation, left.Release, left.Phase)
 	return stillUnsettled(left.Moves, left.Unsettled), nil
-}
-
-// lastSetUp is the set-up of the application at its last deploy, "" where none is
-// known.
-func (a App) lastSetUp() (opcache.Addressing, error) {
-	last, err := LastEvents(a.historyFile(), 1)
-	if err != nil || len(last) == 0 {
-		return "", err
-	}
-	return last[0].SetUp, nil
 }
 
 // drySwitch plans as the real run does, with names in place of releases that are
@@ -98,7 +88,7 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 	to.goals, err = r.apart(found, to, func(of string) (moves.Destination, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
 		r.would("repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
-		return r.App.destination(id), nil
+		return r.App.Destination(id), nil
 	})
 	if err != nil {
 		return err
@@ -184,14 +174,16 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 	if err != nil {
 		return err
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return err
-	}
+	live := r.App.InUse()
 	for _, move := range plan {
 		live.Links[move.Place] = move.To.Real
 	}
-	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.App.Keep) {
+	history, err := readHistory(r.App.HistoryFile())
+	if err != nil {
+		return err
+	}
+	history = append(history, Event{Operation: r.report.Operation, Moves: plan})
+	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
 		r.would("remove release %s", one.ID)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
@@ -19,7 +20,7 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
+func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var asked int
 		for _, instance := range instances {
@@ -115,10 +116,7 @@ func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
 func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
-	live, err := r.App.InUse()
-	if err != nil {
-		return nil, err
-	}
+	live := r.App.InUse()
 	for _, move := range plan.Needed() {
 		live.Links[move.Place] = move.To.Real
 	}
@@ -128,11 +126,11 @@ func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
 	}
 	var folders []string
 	for _, one := range releases {
-		folders = append(folders, r.App.releaseDir(one.ID))
+		folders = append(folders, r.App.ReleaseDir(one.ID))
 	}
 	for _, move := range slices.Concat(r.journal.Moves, r.journal.Unsettled) {
 		if move.From.Exists() {
-			folders = append(folders, r.App.releaseDir(move.From.Release))
+			folders = append(folders, r.App.ReleaseDir(move.From.Release))
 		}
 	}
 	slices.Sort(folders)
@@ -161,14 +159,14 @@ func (r *run) event(setUp opcache.Addressing, undone string) Event {
 
 // record writes the line once, however often a crash has it tried.
 func (r *run) record(event Event) error {
-	history, err := readHistory(r.App.historyFile())
+	history, err := readHistory(r.App.HistoryFile())
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
 		return nil
 	}
-	return appendHistory(r.App.historyFile(), event)
+	return appendHistory(r.App.HistoryFile(), event)
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"syscall"
 
+	"relink/deploy/apps"
 	"relink/deploy/front"
 	"relink/deploy/moves"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php"
@@ -26,72 +26,41 @@ import (
 // ErrFrontDoor: what visitors get is not what the links say.
 var ErrFrontDoor = errors.New("the front door shows something else")
 
-// Address is where the web server of an instance is asked.
-type Address struct {
-	URL  string // of the document root; "": nobody knows
-	Host string // sent instead of the URL's, unless empty
-	Off  bool   // it is not to be asked
-}
-
-// Door is the way to an instance's probe; false where there is none.
-func (a App) Door(secret probe.Secret, instance Instance) (probe.Door, bool) {
-	if instance.Address.Off || instance.Address.URL == "" {
-		return probe.Door{}, false
-	}
-	return secret.Door(a.Name, instance.Address.URL, instance.Address.Host), true
-}
-
 // probed tells whether any instance is asked through its probe.
-func (a App) probed() bool {
-	return slices.ContainsFunc(a.Instances, func(i Instance) bool { return !i.Address.Off })
-}
-
-// sites are those of the instances that can be asked.
-func (a App) sites(secret probe.Secret, instances []Instance) []front.Site {
-	var sites []front.Site
-	for _, instance := range instances {
-		if door, ok := a.Door(secret, instance); ok {
-			sites = append(sites, front.Site{Name: instance.Name, Door: door})
-		}
-	}
-	return sites
+func (r *run) probed() bool {
+	return slices.ContainsFunc(r.App.Instances, func(i apps.Instance) bool { return !i.Address.Off })
 }
 
 // installProbe puts the probe into a release that is being made.
 func (r *run) installProbe(release string) error {
-	if !r.App.probed() {
+	if !r.probed() {
 		return nil
 	}
 	secret, err := probe.EnsureSecret(r.App.State)
 	if err != nil {
 		return err
 	}
-	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, cmp.Or(r.App.AgentAt, r.App.agentDir()))
+	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, cmp.Or(r.App.AgentAt, r.agentDir()))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil // without its document root the release is not sealed, which says so
 	}
 	return err
 }
 
-func (a App) agentDir() string {
-	if a.AgentDir == "" {
-		return php.DefaultAgentDir
-	}
-	return a.AgentDir
-}
+func (r *run) agentDir() string { return cmp.Or(r.App.AgentDir, php.DefaultAgentDir) }
 
 // knock asks every instance, before anything moves, which PHP serves it now. That
 // tells how the web server names scripts, and which PHP no pool leads to. A site
 // that cannot be asked, such as one that has no probe yet, is no failure.
 func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err error) {
-	if !r.App.probed() {
+	if !r.probed() {
 		return found, web, nil
 	}
 	if found.secret, err = probe.EnsureSecret(r.App.State); err != nil {
 		return found, web, err
 	}
-	linked := r.App.linked()
-	sites := r.App.sites(found.secret, linked)
+	linked := r.App.Linked()
+	sites := front.Sites(found.secret, r.App, linked)
 	found.sights = front.Look(ctx, sites)
 	if err := ctx.Err(); err != nil {
 		return found, web, err
@@ -105,7 +74,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: webPools(ctx, found.sights, r.App.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}
+	web = opcache.Web{Pools: webPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}
 	return found, web, nil
 }
 
@@ -117,14 +86,6 @@ func doorsOf(sites []front.Site) []probe.Door {
 		doors[i] = site.Door
 	}
 	return doors
-}
-
-// linked are the instances that have a link.
-func (a App) linked() []Instance {
-	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool {
-		state, err := links.Read(i.Link)
-		return err == nil && state.Kind == links.Missing
-	})
 }
 
 // webPools are the PHPs inside of web servers: the processes of each are reached
@@ -150,7 +111,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 	var strange []string
 	for _, s := range found.sights {
 		if s.Err == nil && !found.caches.Has(s.Answer) {
-			strange = append(strange, s.Name+" by "+describeAnswer(s.Answer))
+			strange = append(strange, s.Name+" by "+s.By())
 		}
 	}
 	if len(strange) == 0 {
@@ -165,20 +126,11 @@ func (r *run) refuseStrangeCaches(found server) error {
 		"name the pool that the web server sends these sites to under `pools`; `relink config check --probe` shows who answers; --force goes on, and they stay old until that PHP is restarted")
 }
 
-// describeAnswer says which PHP answered.
-func describeAnswer(a probe.Answer) string {
-	text := fmt.Sprintf("PHP %s (%s), pid %d", a.PHPVersion, a.SAPI, a.PID)
-	if !a.CacheStart.IsZero() {
-		text += ", OPcache since " + a.CacheStart.Local().Format("2006-01-02 15:04:05")
-	}
-	return text
-}
-
 // proveFront asks each instance once more, after everything: what its own web
 // server sends is what visitors get.
 func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		sites := r.App.sites(seen.secret, to.instances())
+		sites := front.Sites(seen.secret, r.App, to.instances())
 		if r.Reset == ResetNever || len(sites) == 0 {
 			return "", nil
 		}
@@ -233,53 +185,19 @@ func (r *run) judgeSight(s front.Sight, to coming, seen change) (FrontReport, er
 	if seen.caches != nil {
 		file, known = seen.caches.ToHost(s.Answer), seen.caches.Has(s.Answer)
 	}
-	one.served(s, links.Release(file, r.App.realReleases()))
-	want := r.App.releaseDir(move.To.Release)
+	one.Release, one.SAPI, one.PID, one.By = front.ReleaseOf(file, r.App.RealReleases()), s.Answer.SAPI, s.Answer.PID, s.By()
+	want := r.App.ReleaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
 	case !inside && !r.ours(file, seen.states):
 		return one, r.strangePath(s, file, seen.states, to.release.ID)
 	case !inside:
-		return one, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, one.Release, move.To.Release, describeAnswer(s.Answer)),
+		return one, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, one.Release, move.To.Release, s.By()),
 			"%s", oldPageHint(known))
 	case known || seen.addressing == opcache.Resolved || !move.From.Exists():
 		return one, nil
 	}
-	return one, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, describeAnswer(s.Answer)),
+	return one, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, s.By()),
 		"%s", oldPageHint(false))
-}
-
-// served notes what answered, from which release or folder.
-func (f *FrontReport) served(s front.Sight, release string) {
-	if filepath.IsAbs(release) {
-		release = filepath.Dir(release)
-	}
-	f.Release, f.SAPI, f.PID, f.By = release, s.Answer.SAPI, s.Answer.PID, describeAnswer(s.Answer)
-}
-
-// askAll asks every instance that can be asked, whatever serves it. Paths are those
-// of the PHP that answers.
-func (a App) askAll(ctx context.Context) ([]FrontReport, error) {
-	secret, err := probe.ReadSecret(a.State)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.With(fmt.Errorf("%s: nobody has made the probe yet", a.Name), "deploy once: each release brings it")
-	}
-	if err != nil {
-		return nil, err
-	}
-	var all []FrontReport
-	for _, s := range front.Look(ctx, a.sites(secret, a.Instances)) {
-		one := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
-		if s.Err != nil {
-			one.Error = s.Err.Error()
-		} else {
-			one.served(s, links.Release(s.Answer.File, a.realReleases()))
-		}
-		all = append(all, one)
-	}
-	if len(all) == 0 {
-		return nil, hint.With(fmt.Errorf("%s: no instance has an address", a.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
-	}
-	return all, ctx.Err()
 }
 
 // judgeHidden: a probe that cannot be reached proves nothing, and is no failure

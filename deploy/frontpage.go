@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/apps"
 	"relink/internal/exit"
 	"relink/internal/hint"
 
@@ -31,14 +32,14 @@ func (o pageAnswer) String() string {
 
 // compared are the instances whose front page is compared with what it was
 // before the switch: those that have no check of their own, and an address.
-func compared(instances []Instance) []Instance {
-	return slices.DeleteFunc(slices.Clone(instances), func(i Instance) bool {
+func compared(instances []apps.Instance) []apps.Instance {
+	return slices.DeleteFunc(slices.Clone(instances), func(i apps.Instance) bool {
 		return i.Unchecked || i.Check != nil || i.Address.Off || i.Address.URL == ""
 	})
 }
 
 // frontPages asks the front page of each instance, by name.
-func frontPages(ctx context.Context, instances []Instance) map[string]pageAnswer {
+func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageAnswer {
 	outcomes := make([]pageAnswer, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
@@ -60,7 +61,7 @@ func frontPages(ctx context.Context, instances []Instance) map[string]pageAnswer
 	return all
 }
 
-func frontPage(ctx context.Context, client *http.Client, address Address) pageAnswer {
+func frontPage(ctx context.Context, client *http.Client, address apps.Address) pageAnswer {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
 		return pageAnswer{err: err}
@@ -75,7 +76,7 @@ func frontPage(ctx context.Context, client *http.Client, address Address) pageAn
 }
 
 // worse names each site that answered well before the switch and not after it.
-func worse(instances []Instance, before, after map[string]pageAnswer) error {
+func worse(instances []apps.Instance, before, after map[string]pageAnswer) error {
 	var names, texts []string
 	for _, instance := range instances {
 		was, is := before[instance.Name], after[instance.Name]
@@ -92,7 +93,7 @@ func worse(instances []Instance, before, after map[string]pageAnswer) error {
 }
 
 // ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []Instance) step[map[string]pageAnswer] {
+func (r *run) ask(instances []apps.Instance) step[map[string]pageAnswer] {
 	return func(ctx context.Context) (map[string]pageAnswer, string, error) {
 		asked := compared(instances)
 		if len(asked) == 0 {

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"relink/deploy/apps"
 )
 
 func TestWorse(t *testing.T) {
-	instances := []Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
+	instances := []apps.Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
 	before := map[string]pageAnswer{"a": {status: 200}, "b": {status: 302}, "c": {status: 500}, "d": {status: 404}, "e": {status: 401}}
 	if err := worse(instances, before, before); err != nil {
 		t.Error(err)
@@ -30,10 +32,10 @@ func TestWorse(t *testing.T) {
 }
 
 func TestComparable(t *testing.T) {
-	at := Address{URL: "http://127.0.0.1/"}
-	got := compared([]Instance{
-		{Name: "plain", Address: at}, {Name: "checked", Address: at, Check: &Check{}}, {Name: "off", Address: at, Unchecked: true},
-		{Name: "unknown"}, {Name: "unprobed", Address: Address{Off: true}},
+	at := apps.Address{URL: "http://127.0.0.1/"}
+	got := compared([]apps.Instance{
+		{Name: "plain", Address: at}, {Name: "checked", Address: at, Check: &apps.Check{}}, {Name: "off", Address: at, Unchecked: true},
+		{Name: "unknown"}, {Name: "unprobed", Address: apps.Address{Off: true}},
 	})
 	if len(got) != 1 || got[0].Name != "plain" {
 		t.Errorf("%+v", got)

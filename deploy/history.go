@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/internal/state"
 	"relink/opcache"
@@ -44,7 +45,9 @@ type Event struct {
 func (e Event) Moved() bool { return e.Undone == "" }
 
 // HistoryFile is where an application's history lies.
-func HistoryFile(stateDir, app string) string { return App{Name: app, State: stateDir}.historyFile() }
+func HistoryFile(stateDir, app string) string {
+	return apps.App{Name: app, State: stateDir}.HistoryFile()
+}
 
 func historyIn(file string) state.Lines[Event] {
 	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
@@ -112,4 +115,14 @@ func since(events []Event, instance string, current moves.Target) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// lastSetUp is the set-up of the application at its last deploy, "" where none is
+// known.
+func lastSetUp(app apps.App) (opcache.Addressing, error) {
+	last, err := LastEvents(app.HistoryFile(), 1)
+	if err != nil || len(last) == 0 {
+		return "", err
+	}
+	return last[0].SetUp, nil
 }

@@ -5,15 +5,15 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
-	"relink/internal/links"
 )
 
 // mapEntries is what Apache's map says where the instances are on these releases:
 // a line for each instance, and one for its host. What is on no release has none,
 // for the rule of the web server serves only releases.
-func (a App) mapEntries(release func(Instance) string) []webmap.Entry {
+func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry {
 	lines := map[string]string{}
 	add := func(key, id string) {
 		if _, there := lines[key]; key != "" && !there {
@@ -21,7 +21,7 @@ func (a App) mapEntries(release func(Instance) string) []webmap.Entry {
 		}
 	}
 	hosts := map[string]string{}
-	for _, instance := range a.Instances {
+	for _, instance := range app.Instances {
 		if id := release(instance); id != "" && !filepath.IsAbs(id) {
 			add(instance.Name, id)
 			hosts[hostKey(instance.Host)] = id
@@ -47,25 +47,16 @@ func hostKey(host string) string {
 	return host
 }
 
-// linkedRelease is the release that an instance's link leads to, "" for none.
-func (a App) linkedRelease(instance Instance) string {
-	state, err := links.Read(instance.Link)
-	if err != nil || state.Kind != links.Good {
-		return ""
-	}
-	return moves.TargetOf(state, a.realReleases()).Release
-}
-
 // prepareMap writes the map as it will be, under a temporary name.
 func (r *run) prepareMap(plan moves.Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
 		return nil, nil
 	}
-	return webmap.Prepare(r.App.Map, r.App.mapEntries(func(i Instance) string {
+	return webmap.Prepare(r.App.Map, mapEntries(r.App, func(i apps.Instance) string {
 		if move := moveIn(plan, i.Name); move.Instance != "" {
 			return move.To.Release
 		}
-		return r.App.linkedRelease(i)
+		return r.App.LinkedRelease(i)
 	}))
 }
 
@@ -85,7 +76,7 @@ func (r *run) mapFromLinks() error {
 	if r.App.Map == "" {
 		return nil
 	}
-	entries := r.App.mapEntries(r.App.linkedRelease)
+	entries := mapEntries(r.App, r.App.LinkedRelease)
 	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(byKey(now), entries) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/source"
 	"relink/internal/exit"
 	"relink/internal/ui"
@@ -28,12 +29,12 @@ const (
 
 // Options is what one run is asked to do.
 type Options struct {
-	App          App
-	Instances    []Instance // those to move, of App.Instances
-	Ref          string     // Run: what to deploy
-	To           string     // Rollback: the release; "" means the one before, of each instance
-	Reset        Reset      // "" means ResetSmart
-	Rebuild      bool       // make a new release also where other instances are on one of the same commit
+	App          apps.App
+	Instances    []apps.Instance // those to move, of App.Instances
+	Ref          string          // Run: what to deploy
+	To           string          // Rollback: the release; "" means the one before, of each instance
+	Reset        Reset           // "" means ResetSmart
+	Rebuild      bool            // make a new release also where other instances are on one of the same commit
 	DryRun       bool
 	Thresholds   restart.Thresholds
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none

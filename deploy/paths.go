@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/hint"
@@ -18,7 +19,7 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 
 // goal is where one instance is, and where it shall be after the switch.
 type goal struct {
-	instance Instance
+	instance apps.Instance
 	state    links.State
 	now      moves.Target
 	to       moves.Destination
@@ -34,13 +35,13 @@ func (g goal) moves() bool { return g.to.Real != g.now.Real }
 func (r *run) goals(states []links.State, to []moves.Destination) []goal {
 	goals := make([]goal, len(states))
 	for i, state := range states {
-		goals[i] = goal{r.Instances[i], state, moves.TargetOf(state, r.App.realReleases()), to[i], true}
+		goals[i] = goal{r.Instances[i], state, moves.TargetOf(state, r.App.RealReleases()), to[i], true}
 	}
 	return goals
 }
 
-func (c coming) instances() []Instance {
-	all := make([]Instance, len(c.goals))
+func (c coming) instances() []apps.Instance {
+	all := make([]apps.Instance, len(c.goals))
 	for i, g := range c.goals {
 		all[i] = g.instance
 	}
@@ -69,16 +70,8 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 	if r.Reset == ResetNever || found.addressing.Reuses() {
 		return to.goals, nil
 	}
-	staying, err := r.staying()
-	if err != nil {
-		return to.goals, err
-	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return to.goals, err
-	}
-	goals := slices.Concat(to.goals, staying)
-	p := newPaths(goals, live, newContents(r.store))
+	goals := slices.Concat(to.goals, r.staying())
+	p := newPaths(goals, r.App.InUse(), newContents(r.store))
 	if err := r.refuseStrangers(p); err != nil {
 		return to.goals, err
 	}
@@ -94,9 +87,11 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 			continue
 		}
 		if _, done := repeats[g.to.Release]; !done {
-			if repeats[g.to.Release], err = r.elsewhere(g.to.Release, p, repeat); err != nil {
+			other, err := r.elsewhere(g.to.Release, p, repeat)
+			if err != nil {
 				return to.goals, err
 			}
+			repeats[g.to.Release] = other
 		}
 		goals[i].to = repeats[g.to.Release]
 	}
@@ -104,21 +99,18 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 }
 
 // staying are the instances that have a link and are not chosen.
-func (r *run) staying() ([]goal, error) {
+func (r *run) staying() []goal {
 	var goals []goal
 	for _, instance := range r.App.Instances {
-		if slices.ContainsFunc(r.Instances, func(i Instance) bool { return i.Name == instance.Name }) {
+		if slices.ContainsFunc(r.Instances, func(i apps.Instance) bool { return i.Name == instance.Name }) {
 			continue
 		}
-		state, err := links.Read(instance.Link)
-		if err != nil {
-			return nil, fmt.Errorf("instance %s: %w", instance.Name, err)
-		}
-		if now := moves.TargetOf(state, r.App.realReleases()); now.Exists() {
+		state := links.Read(instance.Link)
+		if now := moves.TargetOf(state, r.App.RealReleases()); now.Exists() {
 			goals = append(goals, goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
 		}
 	}
-	return goals, nil
+	return goals
 }
 
 // paths tells which releases' paths can be used after a switch.
@@ -150,7 +142,7 @@ func (r *run) elsewhere(id string, p paths, repeat func(of string) (moves.Destin
 	content := p.content.of(id)
 	for other := range p.used {
 		if !p.spent(other) && other != "" && !filepath.IsAbs(other) && p.content.of(other) == content {
-			return r.App.destination(other), nil
+			return r.App.Destination(other), nil
 		}
 	}
 	to, err := repeat(id)
@@ -187,7 +179,7 @@ func (r *run) refuseStrangers(p paths) error {
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
 func (r *run) mayUseFolder(g goal, goals []goal, p paths) error {
 	if !p.leaving[g.to.Release] {
-		history, err := readHistory(r.App.historyFile())
+		history, err := readHistory(r.App.HistoryFile())
 		if err != nil {
 			return err
 		}

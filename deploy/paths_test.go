@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/opcache"
 
@@ -16,15 +17,15 @@ import (
 )
 
 // crowd is an application whose instances are on these releases.
-func crowd(t *testing.T, on map[string]string) App {
+func crowd(t *testing.T, on map[string]string) apps.App {
 	t.Helper()
 	root := realTemp(t)
-	app := App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
+	app := apps.App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
 	mkdir(t, filepath.Join(root, "www"))
 	for _, name := range slices.Sorted(maps.Keys(on)) {
 		mkdir(t, filepath.Join(app.Releases, on[name]))
 		symlink(t, filepath.Join(app.Releases, on[name]), filepath.Join(root, "www", name))
-		app.Instances = append(app.Instances, Instance{Name: name, Link: filepath.Join(root, "www", name)})
+		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(root, "www", name)})
 	}
 	return app
 }
@@ -32,24 +33,21 @@ func crowd(t *testing.T, on map[string]string) App {
 // apartFrom runs the rule for instances that go to these releases, of which made is
 // made by this very run, and tells where each instance that moves goes then; "v1'"
 // is a repeat of v1.
-func apartFrom(t *testing.T, app App, addressing opcache.Addressing, to map[string]string, made ...string) (went map[string]string, stay []string, err error) {
+func apartFrom(t *testing.T, app apps.App, addressing opcache.Addressing, to map[string]string, made ...string) (went map[string]string, stay []string, err error) {
 	t.Helper()
 	o, places := Options{App: app}, []moves.Destination{}
 	for _, instance := range app.Instances {
 		if to[instance.Name] != "" {
-			o.Instances, places = append(o.Instances, instance), append(places, app.destination(to[instance.Name]))
+			o.Instances, places = append(o.Instances, instance), append(places, app.Destination(to[instance.Name]))
 		}
 	}
 	r, err := newRun(o, Deps{}, OperationDeploy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	states, err := readLinks(o.Instances)
-	if err != nil {
-		t.Fatal(err)
-	}
+	states := apps.ReadLinks(o.Instances)
 	goals, err := r.apart(server{states: states, addressing: addressing}, coming{goals: r.goals(states, places), made: made},
-		func(of string) (moves.Destination, error) { return app.destination(of + "'"), nil })
+		func(of string) (moves.Destination, error) { return app.Destination(of + "'"), nil })
 	went = map[string]string{}
 	for _, g := range goals {
 		went[g.instance.Name] = g.to.Release

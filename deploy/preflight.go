@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/deploy/apps"
 	"relink/deploy/front"
 	"relink/deploy/moves"
 	"relink/deploy/release"
@@ -50,10 +51,7 @@ func (r *run) preflight(reached server) step[server] {
 
 // linkStates names every link that cannot be moved, not only the first.
 func (r *run) linkStates() ([]links.State, error) {
-	states, err := readLinks(r.Instances)
-	if err != nil {
-		return nil, err
-	}
+	states := apps.ReadLinks(r.Instances)
 	var refused []error
 	for i, state := range states {
 		if err := state.Usable(); err != nil {
@@ -61,7 +59,7 @@ func (r *run) linkStates() ([]links.State, error) {
 		}
 	}
 	// Where the links will go is not known yet; that no two are the same can be.
-	plan, err := moves.New(linked(r.Instances), states, make([]moves.Destination, len(states)), r.App.realReleases())
+	plan, err := moves.New(apps.ForMoves(r.Instances), states, make([]moves.Destination, len(states)), r.App.RealReleases())
 	r.report.Previous = plan.Previous()
 	return states, errors.Join(append(refused, err)...)
 }

@@ -10,6 +10,7 @@ import (
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -48,7 +49,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 }
 
 func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
-	left, err := readJournal(r.App.journalFile())
+	left, err := readJournal(r.App.JournalFile())
 	if err != nil {
 		return prunedOf(nil), err
 	}
@@ -109,15 +110,43 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 // removable is what may go, in the order to remove it. Not those are that a worker
 // may still be on which has not been reached since the links left them.
 func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
-	live, err := r.App.InUse()
-	if err != nil {
-		return nil, err
+	live := r.App.InUse()
+	if live.Unread != nil {
+		return nil, hint.With(fmt.Errorf("no release is removed, since a link that cannot be read may lead to any: %w", live.Unread), "mend or remove the link")
 	}
 	releases, err := r.store.List()
 	if err != nil {
 		return nil, err
 	}
-	return release.Prunable(releases, live.IDs(), leftBy(unsettled), r.App.Keep), nil
+	history, err := readHistory(r.App.HistoryFile())
+	if err != nil {
+		return nil, err
+	}
+	return release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, nil), r.App.Keep), nil
+}
+
+// wayBack is what a rollback leads each instance to once the plan is carried out,
+// by content: however many releases others have tried meanwhile, one site's last
+// good one is not the newest. With keep 0 nobody wants to go back.
+func (r *run) wayBack(history []Event, plan moves.Plan) map[string]bool {
+	wanted := map[string]bool{}
+	if r.App.Keep == 0 {
+		return wanted
+	}
+	contents := newContents(r.store)
+	for _, instance := range r.App.Instances {
+		now := moves.TargetOf(links.Read(instance.Link), r.App.RealReleases())
+		for _, move := range plan {
+			if move.Instance == instance.Name {
+				now = move.To
+			}
+		}
+		contents.complete(&now)
+		if target, found := before(history, instance.Name, now); found {
+			wanted[target.Served()] = true
+		}
+	}
+	return wanted
 }
 
 // leftBy are the releases that the moves lead away from.

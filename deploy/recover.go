@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -61,7 +61,7 @@ func (r *run) interrupted(left Journal) *run {
 // busy workers: those moves are carried on as unsettled, and the deploy that
 // follows, or Recover, settles them with its own.
 func (r *run) recoverLeft(ctx context.Context) (recovery, string, error) {
-	left, err := readJournal(r.App.journalFile())
+	left, err := readJournal(r.App.JournalFile())
 	if err != nil {
 		return recovery{}, "", err
 	}
@@ -100,13 +100,9 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	states, err := readLinks(r.App.Instances)
-	if err != nil {
-		return err
-	}
 	var places []string
-	for _, state := range states {
-		if state.Kind != links.NoParent {
+	for _, state := range apps.ReadLinks(r.App.Instances) {
+		if state.Parent != "" {
 			places = append(places, state.Place())
 		}
 	}
@@ -143,10 +139,7 @@ func (r *run) recoverStaging(ctx context.Context) (recovery, error) {
 	if r.journal.Made {
 		made = append(made, r.journal.Release)
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return done, err
-	}
+	live := r.App.InUse()
 	for _, id := range made {
 		if _, err := r.store.Get(id); err != nil || live.IDs()[id] {
 			continue

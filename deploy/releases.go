@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/release"
 	"relink/internal/ui"
 )
@@ -30,7 +31,7 @@ type ReleaseRecord struct {
 }
 
 // ReadReleases changes nothing.
-func ReadReleases(app App) (Releases, error) {
+func ReadReleases(app apps.App) (Releases, error) {
 	result := Releases{App: app.Name, Releases: []ReleaseRecord{}}
 	store, err := release.Open(app.Releases)
 	if err != nil {
@@ -40,12 +41,9 @@ func ReadReleases(app App) (Releases, error) {
 	if err != nil {
 		return result, err
 	}
-	live, err := app.InUse()
-	if err != nil {
-		return result, err
-	}
+	live := app.InUse()
 	for _, one := range releases {
-		result.Releases = append(result.Releases, recordOf(one, app.on(one.ID, live)))
+		result.Releases = append(result.Releases, recordOf(one, app.On(one.ID, live)))
 	}
 	return result, nil
 }

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -191,11 +190,3 @@ func (r Report) stepsText() string {
 
 // leastShown is the shortest time that ui.Duration does not round to nothing.
 const leastShown = 50 * time.Microsecond
-
-// JSON writes any of this package's results as one document.
-func JSON(w io.Writer, result any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(result)
-}

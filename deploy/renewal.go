@@ -73,10 +73,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 // sites are all instances, those that stay included: what a master preloads is
 // for all of them.
 func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
-	live, err := r.App.InUse()
-	if err != nil {
-		return nil, err
-	}
+	live := r.App.InUse()
 	moving := cacheLinks(plan, nil)
 	all := append([]opcache.Link{}, moving...)
 	named := map[string]bool{}

@@ -32,7 +32,7 @@ func TestTheReloadMovesTheLinks(t *testing.T) {
 	if err != nil || len(caches.restarts) != 1 || caches.restarts[0].Switch == nil {
 		t.Fatalf("%v, %+v", err, caches.restarts)
 	}
-	if to := caches.restarts[0].Moved[app.releaseDir("v1")]; to != app.releaseDir(report.Release) {
+	if to := caches.restarts[0].Moved[app.ReleaseDir("v1")]; to != app.ReleaseDir(report.Release) {
 		t.Errorf("the hot scripts go to %q", to)
 	}
 	if report.Restart.Action != "fpm" || len(report.Restart.Reasons) != 1 || caches.takenBack != 0 {
@@ -80,7 +80,7 @@ func TestRenewalsAreUndoneWithTheSwitch(t *testing.T) {
 		wantLinks(t, places, app.Releases+"/v1", "../../rel/v1", "")
 		if n := len(caches.restarts) + len(caches.ended); n != 2 {
 			t.Errorf("%s: renewed %d times", at, n)
-		} else if len(caches.restarts) == 2 && caches.restarts[1].Moved[app.releaseDir(report.Release)] != app.releaseDir("v1") {
+		} else if len(caches.restarts) == 2 && caches.restarts[1].Moved[app.ReleaseDir(report.Release)] != app.ReleaseDir("v1") {
 			t.Errorf("%s: back: %+v", at, caches.restarts[1])
 		}
 	}

@@ -39,7 +39,7 @@ func (r *run) separated(to coming) string {
 func (r *run) goingTo(to coming) coming {
 	if id := commonest(to.chosen()); id != to.release.ID {
 		r.report.Release = id
-		to.release = release.Release{Manifest: release.Manifest{ID: id, Commit: to.release.Commit}, Path: r.App.releaseDir(id)}
+		to.release = release.Release{Manifest: release.Manifest{ID: id, Commit: to.release.Commit}, Path: r.App.ReleaseDir(id)}
 	}
 	return to
 }
@@ -56,7 +56,7 @@ func (r *run) repeatOne(ctx context.Context, of string) (moves.Destination, erro
 		r.journal.Repeats = slices.DeleteFunc(r.journal.Repeats, func(one string) bool { return one == id })
 		return moves.Destination{}, err
 	}
-	return r.App.destination(id), nil
+	return r.App.Destination(id), nil
 }
 
 // labelOf names a repeat by the ref that it was made of.

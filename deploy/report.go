@@ -1,9 +1,10 @@
 package deploy
 
 import (
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/internal/exit"
-	"relink/internal/hint"
+	"relink/internal/ui"
 	"relink/opcache"
 	"time"
 )
@@ -111,9 +112,8 @@ type Memory struct {
 
 // FailureReport is why the exit status is not 0, and what serves now.
 type FailureReport struct {
-	Message string    `json:"message"`
-	Hints   []string  `json:"hints"`
-	Serving []Serving `json:"serving"`
+	exit.Failure
+	Serving []apps.Serving `json:"serving"`
 }
 
 func newReport(o Options, operation Operation) *Report {
@@ -137,19 +137,14 @@ func (r *Report) planned(plan moves.Plan) {
 }
 
 func (r *Report) stepped(name string, took time.Duration) {
-	r.Steps = append(r.Steps, StepReport{Name: name, MS: milliseconds(took)})
+	r.Steps = append(r.Steps, StepReport{Name: name, MS: ui.Milliseconds(took)})
 }
 
 func (r *Report) warn(text string) { r.Warnings = append(r.Warnings, text) }
 
-func (r *Report) failed(err error, now []Serving) {
+func (r *Report) failed(err error, now []apps.Serving) {
 	r.Exit = exit.Status(err)
 	if err != nil {
-		r.Error = &FailureReport{Message: err.Error(), Hints: append([]string{}, hint.Of(err)...), Serving: now}
+		r.Error = &FailureReport{*exit.FailureOf(err), now}
 	}
-}
-
-// milliseconds keeps three decimals: a cut-over is told in them.
-func milliseconds(d time.Duration) float64 {
-	return float64(d.Microseconds()) / 1000
 }

@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/webserver"
 
@@ -46,7 +48,7 @@ func wantGolden(t *testing.T, name, got string) {
 }
 
 func exampleReport() *Report {
-	r := newReport(Options{App: App{Name: "booking"}, Ref: "v2"}, OperationDeploy)
+	r := newReport(Options{App: apps.App{Name: "booking"}, Ref: "v2"}, OperationDeploy)
 	r.Commit, r.Release = "0123456789abcdef0123456789abcdef01234567", "20261123T054127Z-v2"
 	plan := moves.Plan{
 		moveOf("club1", "20261122T120000Z-v1", r.Release), moveOf("club2", "20261122T120000Z-v1", r.Release),
@@ -80,9 +82,9 @@ func TestReportText(t *testing.T) {
 func TestReportJSON(t *testing.T) {
 	r := exampleReport()
 	err := hint.With(exit.As(exit.ErrUnverified, errors.New("settle: not settled")), `run "relink recover"`)
-	r.failed(err, []Serving{{Release: r.Release, Instances: []string{"club1", "club2", "club3", "club4"}}})
+	r.failed(err, []apps.Serving{{Release: r.Release, Instances: []string{"club1", "club2", "club3", "club4"}}})
 	var out bytes.Buffer
-	if err := JSON(&out, r); err != nil {
+	if err := ui.JSON(&out, r); err != nil {
 		t.Fatal(err)
 	}
 	wantGolden(t, "report.json", out.String())
@@ -90,7 +92,7 @@ func TestReportJSON(t *testing.T) {
 
 func TestAnEmptyReportHasEmptyListsNotNulls(t *testing.T) {
 	var out bytes.Buffer
-	if err := JSON(&out, newReport(Options{}, OperationDeploy)); err != nil {
+	if err := ui.JSON(&out, newReport(Options{}, OperationDeploy)); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(out.String(), "\n") {

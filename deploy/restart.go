@@ -26,7 +26,7 @@ func (r *run) restart(caches Caches, rel release.Release) func(context.Context) 
 		// No earlier reading: the hit rate since would be that of the warm. What is
 		// preloaded was renewed with the switch.
 		upkeep := restart.Maintenance{
-			Thresholds: r.Thresholds, Release: r.App.releaseDir(rel.ID), Unused: unused,
+			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(rel.ID), Unused: unused,
 			Queue: r.ledger(),
 		}
 		if r.Reset == ResetAlways {
@@ -45,16 +45,13 @@ func (r *run) restart(caches Caches, rel release.Release) func(context.Context) 
 
 // countShared measures what the instances save by sharing the release.
 func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
-	root := r.App.releaseDir(id)
+	root := r.App.ReleaseDir(id)
 	held, err := caches.Footprints(ctx, []string{root})
 	if err != nil {
 		return err
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return err
-	}
-	r.report.SharedBy, r.report.LiveBytes = r.App.on(id, live), held[root].Bytes
+	live := r.App.InUse()
+	r.report.SharedBy, r.report.LiveBytes = r.App.On(id, live), held[root].Bytes
 	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
 	return nil
 }

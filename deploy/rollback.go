@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -59,9 +60,9 @@ func (r *run) choose(found server, id string) step[coming] {
 // findTargets sends all to the release of this id, or each to the one before.
 func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	if id != "" {
-		return r.everywhere(states, id), r.mayServe(r.App.destination(id))
+		return r.everywhere(states, id), r.mayServe(r.App.Destination(id))
 	}
-	history, err := readHistory(r.App.historyFile())
+	history, err := readHistory(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +79,8 @@ func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	return r.goals(states, to), errors.Join(failed...)
 }
 
-func (r *run) targetBefore(history []Event, instance Instance, state links.State) (moves.Destination, error) {
-	current := moves.TargetOf(state, r.App.realReleases())
+func (r *run) targetBefore(history []Event, instance apps.Instance, state links.State) (moves.Destination, error) {
+	current := moves.TargetOf(state, r.App.RealReleases())
 	newContents(r.store).complete(&current)
 	target, found := before(history, instance.Name, current)
 	if !found {
@@ -88,7 +89,7 @@ func (r *run) targetBefore(history []Event, instance Instance, state links.State
 	}
 	if !filepath.IsAbs(target.Release) {
 		id, err := r.present(target.Served())
-		return r.App.destination(id), err
+		return r.App.Destination(id), err
 	}
 	return moves.Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil
 }

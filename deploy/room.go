@@ -111,7 +111,7 @@ func describeRoom(first, instead int) string {
 
 // makeRoom restarts caches while the old release is live everywhere.
 func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Order, on Occasion) error {
-	outcome, err := r.restartNow(ctx, caches, orders, on)
+	outcome, err := r.restartNow(ctx, caches, r.ledger(), orders, on)
 	switch {
 	case len(outcome.Pending) > 0:
 		return r.withoutRestart(errors.New(outcome.Pending[0].Last))
@@ -122,8 +122,8 @@ func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Orde
 }
 
 // restartNow carries out restarts that are part of the deploy.
-func (r *run) restartNow(ctx context.Context, caches Caches, orders []restart.Order, on Occasion) (restart.Outcome, error) {
-	outcome, err := caches.Restart(ctx, r.ledger(), orders, on)
+func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.RestartQueue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
+	outcome, err := caches.Restart(ctx, queue, orders, on)
 	result := restart.MaintenanceResult{Outcome: outcome}
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, restart.Decided{Pools: order.Pools, Decision: order.Decision})
@@ -133,7 +133,14 @@ func (r *run) restartNow(ctx context.Context, caches Caches, orders []restart.Or
 }
 
 func (r *run) ledger() restart.RestartQueue {
-	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User}
+	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.App.Name}
+}
+
+// ledgerOfSwitch is for restarts that a switch consists of.
+func (r *run) ledgerOfSwitch() restart.RestartQueue {
+	queue := r.ledger()
+	queue.Switch = true
+	return queue
 }
 
 // withoutRestart is an error unless the deploy is forced.
@@ -187,7 +194,7 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 	}
 	on := Occasion{Unused: unused, Moved: r.movedTo(seen.plan, unused), Wait: renewWait}
 	need.expected.begun()
-	outcome, err := r.restartNow(ctx, seen.caches, need.instead, on)
+	outcome, err := r.restartNow(ctx, seen.caches, r.ledgerOfSwitch(), need.instead, on)
 	r.report.warmedBy(outcome)
 	if len(outcome.Pending) > 0 {
 		return true, "never quiet", err
@@ -200,8 +207,8 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
 	moved := map[string]string{}
 	for _, move := range plan.Needed() {
-		if from := r.App.releaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
-			moved[from] = r.App.releaseDir(move.To.Release)
+		if from := r.App.ReleaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
+			moved[from] = r.App.ReleaseDir(move.To.Release)
 		}
 	}
 	return moved
@@ -243,6 +250,6 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 func (r *run) unusedBefore(plan moves.Plan) ([]string, error) {
 	unused, err := r.unused()
 	return slices.DeleteFunc(unused, func(folder string) bool {
-		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.releaseDir(m.To.Release) == folder })
+		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.ReleaseDir(m.To.Release) == folder })
 	}), err
 }

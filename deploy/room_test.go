@@ -34,8 +34,8 @@ func TestRoomIsMadeByARestart(t *testing.T) {
 			t.Errorf("%s: %d restarts, action %s", room, len(caches.restarts), report.Restart.Action)
 		}
 		for _, on := range caches.restarts {
-			to := on.Moved[app.releaseDir("v1")]
-			if want.moved != (to == app.releaseDir(report.Release)) {
+			to := on.Moved[app.ReleaseDir("v1")]
+			if want.moved != (to == app.ReleaseDir(report.Release)) {
 				t.Errorf("%s: moved %v", room, on.Moved)
 			}
 		}
@@ -67,8 +67,8 @@ func TestUndoneWithoutRoom(t *testing.T) {
 	if exit.Status(err) != exit.RolledBack || len(caches.restarts) != 2 {
 		t.Fatalf("%v, %d restarts", err, len(caches.restarts))
 	}
-	back := caches.restarts[1].Moved[app.releaseDir(report.Release)]
-	if back != app.releaseDir("v1") {
+	back := caches.restarts[1].Moved[app.ReleaseDir(report.Release)]
+	if back != app.ReleaseDir("v1") {
 		t.Errorf("moved back to %s", back)
 	}
 }
@@ -100,7 +100,7 @@ func TestRecoveredRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(app.journalFile(), text, 0o644); err != nil {
+	if err := os.WriteFile(app.JournalFile(), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	pool := []string{"unix:/run/a.sock"}
@@ -114,7 +114,7 @@ func TestRecoveredRoom(t *testing.T) {
 	if _, err := runWith(t, app, &caches, nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(caches.restarts) != 1 || caches.restarts[0].Moved[app.releaseDir("v1")] != app.releaseDir("v2") {
+	if len(caches.restarts) != 1 || caches.restarts[0].Moved[app.ReleaseDir("v1")] != app.ReleaseDir("v2") {
 		t.Errorf("restarts %+v, want the one that was left", caches.restarts)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/source"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -137,7 +138,7 @@ func (c *fakeCaches) once(name string) error {
 	return err
 }
 
-func runWith(t *testing.T, app App, caches *fakeCaches, change func(*Options, *Deps)) (Report, error) {
+func runWith(t *testing.T, app apps.App, caches *fakeCaches, change func(*Options, *Deps)) (Report, error) {
 	t.Helper()
 	o := Options{App: app, Instances: app.Instances, Ref: "v3", Command: "relink deploy v3"}
 	d := Deps{Source: fakeSource{}, Connect: func(context.Context, opcache.Web) (Caches, error) { return caches, nil }}
@@ -147,9 +148,9 @@ func runWith(t *testing.T, app App, caches *fakeCaches, change func(*Options, *D
 	return Run(t.Context(), o, d)
 }
 
-func wantNoTrace(t *testing.T, app App) {
+func wantNoTrace(t *testing.T, app apps.App) {
 	t.Helper()
-	if _, err := os.Lstat(app.journalFile()); err == nil {
+	if _, err := os.Lstat(app.JournalFile()); err == nil {
 		t.Error("a journal is left")
 	}
 	entries, err := os.ReadDir(app.Releases)
@@ -228,7 +229,7 @@ func TestAFailureInTheSwitchBringsEveryLinkBack(t *testing.T) {
 				t.Fatalf("exit %d: %v", exit.Status(err), err)
 			}
 			wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
-			if _, err := os.Lstat(app.journalFile()); err == nil {
+			if _, err := os.Lstat(app.JournalFile()); err == nil {
 				t.Error("a journal is left")
 			}
 			releases, err := ReadReleases(app)
@@ -280,7 +281,7 @@ func TestAFailureAfterTheSwitchIsToldAndChangesNoLink(t *testing.T) {
 	if links := again.watched[0]; len(links) != 5 || links[3].From != filepath.Join(app.Releases, "v1") {
 		t.Errorf("the caches were told %+v", links)
 	}
-	if _, err := os.Lstat(app.journalFile()); err == nil {
+	if _, err := os.Lstat(app.JournalFile()); err == nil {
 		t.Error("a journal is left")
 	}
 }

@@ -46,10 +46,7 @@ func (r *run) sameAlready(states []links.State, resolved source.Resolved) (relea
 	if r.Rebuild || resolved.Commit == "" {
 		return none, nil
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return none, err
-	}
+	live := r.App.InUse()
 	releases, err := r.store.List()
 	if err != nil {
 		return none, err
@@ -65,7 +62,7 @@ func (r *run) sameAlready(states []links.State, resolved source.Resolved) (relea
 
 func (r *run) allOn(states []links.State, id string) bool {
 	for _, state := range states {
-		if moves.TargetOf(state, r.App.realReleases()).Release != id {
+		if moves.TargetOf(state, r.App.RealReleases()).Release != id {
 			return false
 		}
 	}
@@ -74,7 +71,7 @@ func (r *run) allOn(states []links.State, id string) bool {
 
 // everywhere sends every chosen instance to the same release.
 func (r *run) everywhere(states []links.State, id string) []goal {
-	return r.goals(states, slices.Repeat([]moves.Destination{r.App.destination(id)}, len(states)))
+	return r.goals(states, slices.Repeat([]moves.Destination{r.App.Destination(id)}, len(states)))
 }
 
 func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {
@@ -106,7 +103,7 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	return staging.Seal(ctx, release.Manifest{
 		Source: resolved.Source, Ref: resolved.Ref, Commit: resolved.Commit,
 		Description: resolved.Description, SourceTime: resolved.Time,
-	}, r.App.required()...)
+	}, r.App.Required()...)
 }
 
 func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) error {
@@ -157,7 +154,7 @@ func (r *run) unwarm(ctx context.Context, ready prepared) error {
 	}
 	folders := make([]string, len(made))
 	for i, id := range made {
-		folders[i] = r.App.releaseDir(id)
+		folders[i] = r.App.ReleaseDir(id)
 	}
 	_, err := ready.caches.Retire(ctx, folders)
 	return err
@@ -169,7 +166,7 @@ func (r *run) made(ready prepared) []string { return slices.Concat(ready.made, r
 // note writes down how far the run has come, durably.
 func (r *run) note(phase Phase) error {
 	r.journal.Phase = phase
-	err := writeJournal(r.App.journalFile(), r.journal)
+	err := writeJournal(r.App.JournalFile(), r.journal)
 	r.Reached("noted " + string(phase))
 	return err
 }
@@ -177,7 +174,7 @@ func (r *run) note(phase Phase) error {
 // forget ends the journal, but for the moves that are not settled.
 func (r *run) forget(unsettled moves.Plan) error {
 	if len(unsettled) == 0 {
-		return removeJournal(r.App.journalFile())
+		return removeJournal(r.App.JournalFile())
 	}
 	r.journal.Moves, r.journal.Unsettled, r.journal.Made, r.journal.EndWorkers = unsettled, nil, false, nil
 	return r.note(PhaseSettled)

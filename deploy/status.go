@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/internal/links"
@@ -60,20 +61,16 @@ type PendingStatus struct {
 
 // ReadStatus changes nothing. Pools that do not answer are no failure: the links
 // are told all the same. Without discover no web server is looked at.
-func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Caches, error), discover Discover) (Status, error) {
+func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context) (Caches, error), discover Discover) (Status, error) {
 	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}, Notes: []string{}}
-	history, err := readHistory(app.historyFile())
+	history, err := readHistory(app.HistoryFile())
 	if err != nil {
 		return status, err
 	}
 	for _, instance := range app.Instances {
-		one, err := instanceStatus(app, instance, history)
-		if err != nil {
-			return status, err
-		}
-		status.Instances = append(status.Instances, one)
+		status.Instances = append(status.Instances, instanceStatus(app, instance, history))
 	}
-	for _, group := range serving(app.Instances, app.realReleases()) {
+	for _, group := range apps.ReadServing(app.Instances, app.RealReleases()) {
 		if group.Release != "" {
 			status.Releases = append(status.Releases, ReleaseStatus{Release: group.Release, Instances: len(group.Instances)})
 		}
@@ -81,7 +78,7 @@ func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Cac
 	if err := status.addUnfinished(app); err != nil {
 		return status, err
 	}
-	if status.SetUp, err = app.lastSetUp(); err != nil {
+	if status.SetUp, err = lastSetUp(app); err != nil {
 		return status, err
 	}
 	status.addSites(ctx, app, discover)
@@ -89,20 +86,17 @@ func ReadStatus(ctx context.Context, app App, connect func(context.Context) (Cac
 	return status, nil
 }
 
-func instanceStatus(app App, instance Instance, history []Event) (InstanceStatus, error) {
-	state, err := links.Read(instance.Link)
-	if err != nil {
-		return InstanceStatus{}, fmt.Errorf("instance %s: %w", instance.Name, err)
-	}
-	target := moves.TargetOf(state, app.realReleases())
+func instanceStatus(app apps.App, instance apps.Instance, history []Event) InstanceStatus {
+	state := links.Read(instance.Link)
+	target := moves.TargetOf(state, app.RealReleases())
 	return InstanceStatus{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
 		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target), Sites: []SiteStatus{},
-	}, nil
+	}
 }
 
-func (s *Status) addUnfinished(app App) error {
-	left, err := readJournal(app.journalFile())
+func (s *Status) addUnfinished(app apps.App) error {
+	left, err := readJournal(app.JournalFile())
 	if err != nil {
 		return err
 	}
@@ -114,17 +108,17 @@ func (s *Status) addUnfinished(app App) error {
 		return err
 	}
 	s.Restarts = append([]restart.Pending{}, pending...)
-	if lock.Held(app.lockFile()) != nil {
-		holder := lock.ReadHolder(app.lockFile())
+	if lock.Held(app.LockFile()) != nil {
+		holder := lock.ReadHolder(app.LockFile())
 		s.Locked = &holder
 	}
 	return nil
 }
 
-func (s *Status) addCached(ctx context.Context, app App, connect func(context.Context) (Caches, error)) {
+func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Caches, error)) {
 	folders := make([]string, len(s.Releases))
 	for i, one := range s.Releases {
-		folders[i] = app.releaseDir(one.Release)
+		folders[i] = app.ReleaseDir(one.Release)
 	}
 	caches, err := connect(ctx)
 	if err != nil {
@@ -184,6 +178,8 @@ func (i InstanceStatus) shown() string {
 		return "no link yet"
 	case links.NoParent:
 		return "the link's folder is missing"
+	case links.Unreadable:
+		return "cannot be read"
 	}
 	return "not a link"
 }

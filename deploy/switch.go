@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
 	"relink/internal/links"
@@ -48,7 +49,7 @@ func (r *run) planMoves(found server, goals []goal) (moves.Plan, error) {
 	for i, g := range goals {
 		states[i], destinations[i] = g.state, g.to
 	}
-	plan, err := moves.New(linked(to.instances()), states, destinations, r.App.realReleases())
+	plan, err := moves.New(apps.ForMoves(to.instances()), states, destinations, r.App.RealReleases())
 	if err != nil {
 		return nil, err
 	}
@@ -70,10 +71,7 @@ func (r *run) watch(ctx context.Context, found server, moving []opcache.Link) (S
 	if found.caches == nil {
 		return nil, nil
 	}
-	live, err := r.App.InUse()
-	if err != nil {
-		return nil, err
-	}
+	live := r.App.InUse()
 	addressing, err := r.addressing(ctx, found) // recovery has not asked the sites
 	if err != nil {
 		return nil, err
@@ -232,7 +230,7 @@ func (r *run) invalidate(seen change, done crossing) func(context.Context) (stri
 		if seen.addressing == opcache.Resolved { // nothing is left to be done once they have moved
 			last = done.last
 		}
-		r.report.CutoverMS = milliseconds(last.Sub(done.first))
+		r.report.CutoverMS = ui.Milliseconds(last.Sub(done.first))
 		if err := done.synced(); err != nil {
 			return "", err
 		}

@@ -7,36 +7,34 @@ import (
 	"strings"
 	"testing"
 
+	"relink/deploy/apps"
 	"relink/deploy/moves"
 )
 
 // tree is two releases and links in a folder that is itself reached by a link.
-func tree(t *testing.T) (app App, places []string) {
+func tree(t *testing.T) (app apps.App, places []string) {
 	t.Helper()
 	root := realTemp(t)
 	mkdir(t, filepath.Join(root, "rel", "v1"), filepath.Join(root, "rel", "v2"), filepath.Join(root, "data", "www"))
 	symlink(t, filepath.Join(root, "data", "www"), filepath.Join(root, "www"))
 	symlink(t, filepath.Join(root, "rel", "v1"), filepath.Join(root, "www", "absolute"))
 	symlink(t, "../../rel/v1", filepath.Join(root, "www", "relative"))
-	app = App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
+	app = apps.App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
 	for _, name := range []string{"absolute", "relative", "new"} {
-		app.Instances = append(app.Instances, Instance{Name: name, Link: filepath.Join(root, "www", name)})
+		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(root, "www", name)})
 		places = append(places, filepath.Join(root, "data", "www", name))
 	}
 	return app, places
 }
 
-func planTo(t *testing.T, app App, release string) moves.Plan {
+func planTo(t *testing.T, app apps.App, release string) moves.Plan {
 	t.Helper()
-	states, err := readLinks(app.Instances)
-	if err != nil {
-		t.Fatal(err)
-	}
+	states := apps.ReadLinks(app.Instances)
 	to := make([]moves.Destination, len(states))
 	for i := range to {
-		to[i] = app.destination(release)
+		to[i] = app.Destination(release)
 	}
-	plan, err := moves.New(linked(app.Instances), states, to, app.realReleases())
+	plan, err := moves.New(apps.ForMoves(app.Instances), states, to, app.RealReleases())
 	if err != nil {
 		t.Fatal(err)
 	}

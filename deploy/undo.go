@@ -88,11 +88,7 @@ func (r *run) putBack(ctx context.Context, ready prepared, done crossing) (back 
 // the links that lead to neither of the two.
 func undoable(plan moves.Plan) (back moves.Plan, strangers []string, err error) {
 	for _, move := range plan {
-		state, err := links.Read(move.Place)
-		if err != nil {
-			return nil, nil, err
-		}
-		switch state.Literal {
+		switch links.Read(move.Place).Literal {
 		case move.To.Literal:
 			back = append(back, move.Back())
 		case move.From.Literal:

@@ -6,7 +6,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"relink/deploy/front"
 	"relink/deploy/moves"
@@ -114,14 +113,10 @@ func (r *run) refuseStrangePaths(found server) error {
 // ours tells whether a file may belong to a release, or to a folder that a link
 // leads to now.
 func (r *run) ours(file string, states []links.State) bool {
-	if within(file, r.App.realReleases()) {
+	if links.Within(file, r.App.RealReleases()) {
 		return true
 	}
-	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && within(file, s.Real) })
-}
-
-func within(file, folder string) bool {
-	return strings.HasPrefix(file, folder+string(filepath.Separator))
+	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && links.Within(file, s.Real) })
 }
 
 // strangePath names the script as PHP does, and as the path_map makes it.
@@ -130,7 +125,7 @@ func (r *run) strangePath(s front.Sight, file string, states []links.State, to s
 	if file != s.Answer.File {
 		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
 	}
-	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, describeAnswer(s.Answer), s.Answer.File, made),
+	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, s.By(), s.Answer.File, made),
 		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, r.seenReleases(s.Answer.File, states, to))
 }
 
@@ -139,7 +134,7 @@ func (r *run) strangePath(s front.Sight, file string, states []links.State, to s
 func (r *run) seenReleases(file string, states []links.State, to string) string {
 	known := map[string]bool{to: true}
 	for _, state := range states {
-		known[links.Release(state.Real, r.App.realReleases())] = true
+		known[links.Release(state.Real, r.App.RealReleases())] = true
 	}
 	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
 		if known[path.Base(dir)] {

@@ -15,6 +15,7 @@ import (
 	fcgiclient "github.com/tomasen/fcgi_client"
 
 	"relink/internal/hint"
+	"relink/internal/trust"
 )
 
 const (
@@ -95,12 +96,9 @@ func ownersOf(info os.FileInfo) (owner, group string) {
 	if !ok {
 		return "its owner", "its group"
 	}
-	owner, group = strconv.Itoa(int(stat.Uid)), strconv.Itoa(int(stat.Gid))
-	if u, err := user.LookupId(owner); err == nil {
-		owner = u.Username
-	}
+	group = strconv.Itoa(int(stat.Gid))
 	if g, err := user.LookupGroupId(group); err == nil {
 		group = g.Name
 	}
-	return owner, group
+	return trust.UserName(int(stat.Uid)), group
 }

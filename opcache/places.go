@@ -19,7 +19,7 @@ func (s LinkState) Within(folder string) bool { return links.Within(s.Real, fold
 
 func ReadLink(site Site) LinkState {
 	s := LinkState{Site: site, Place: links.Place(site.Path)}
-	if state, err := links.Read(s.Place); err == nil && state.Kind == links.Good {
+	if state := links.Read(s.Place); state.Kind == links.Good {
 		s.Real = state.Real
 	}
 	return s
@@ -53,8 +53,7 @@ func inUse(sites []Site, known []string, releases string) links.InUse {
 	for i, site := range sites {
 		named[i] = site.Path
 	}
-	use, _ := links.Find(releases, named, known)
-	return use
+	return links.Find(releases, named, known)
 }
 
 // InUse is what the application's links lead to.

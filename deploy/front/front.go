@@ -4,8 +4,15 @@ package front
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"path"
+	"path/filepath"
 
+	"relink/deploy/apps"
+	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache"
 	"relink/php/probe"
 )
@@ -21,6 +28,33 @@ type Sight struct {
 	Site
 	Answer probe.Answer
 	Err    error // nil: it answered
+}
+
+// Sites are those of the instances that have an address to be asked at.
+func Sites(secret probe.Secret, app apps.App, instances []apps.Instance) []Site {
+	var sites []Site
+	for _, instance := range instances {
+		if address := instance.Address; !address.Off && address.URL != "" {
+			sites = append(sites, Site{Name: instance.Name, Door: secret.Door(app.Name, address.URL, address.Host)})
+		}
+	}
+	return sites
+}
+
+// AskAll asks every instance that can be asked, whatever serves it.
+func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
+	secret, err := probe.ReadSecret(app.State)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.With(fmt.Errorf("%s: nobody has made the probe yet", app.Name), "deploy once: each release brings it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	sights := Look(ctx, Sites(secret, app, app.Instances))
+	if len(sights) == 0 {
+		return nil, hint.With(fmt.Errorf("%s: no instance has an address", app.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
+	}
+	return sights, ctx.Err()
 }
 
 // Look asks all sites, some at the same time, in their order.
@@ -67,3 +101,21 @@ func (s Sight) Heard() probe.Heard { return probe.Heard{Door: s.Door, Answer: s.
 
 // InWebServer tells whether the PHP that answered runs inside of the web server.
 func (s Sight) InWebServer() bool { return s.Heard().InWebServer() }
+
+// By says which PHP answered.
+func (s Sight) By() string {
+	text := fmt.Sprintf("PHP %s (%s), pid %d", s.Answer.PHPVersion, s.Answer.SAPI, s.Answer.PID)
+	if !s.Answer.CacheStart.IsZero() {
+		text += ", OPcache since " + s.Answer.CacheStart.Local().Format("2006-01-02 15:04:05")
+	}
+	return text
+}
+
+// ReleaseOf is the release that a script is of, or the folder that it lies in.
+func ReleaseOf(file, releases string) string {
+	release := links.Release(file, releases)
+	if filepath.IsAbs(release) {
+		return filepath.Dir(release)
+	}
+	return release
+}

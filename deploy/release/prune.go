@@ -5,9 +5,9 @@ import "slices"
 // Prunable chooses what may be removed, in the order to remove it: first the bad
 // releases and those whose content another has, then good ones, oldest
 // first in each. It never chooses a release that is live or in use, by id, nor
-// one that relink did not make. Of the good ones that are not live the newest
-// keep stay.
-func Prunable(releases []Release, live, inUse map[string]bool, keep int) []Release {
+// the way back of an instance, by content, nor one that relink did not make. Of the
+// good ones that are not live the newest keep stay.
+func Prunable(releases []Release, live, inUse, wayBack map[string]bool, keep int) []Release {
 	var bad, good []Release
 	kept := keepers(releases, live)
 	for _, r := range releases {
@@ -24,7 +24,9 @@ func Prunable(releases []Release, live, inUse map[string]bool, keep int) []Relea
 	good = good[min(max(keep, 0), len(good)):]
 	slices.Reverse(good)
 	slices.Reverse(bad)
-	return slices.DeleteFunc(append(bad, good...), func(r Release) bool { return inUse[r.ID] })
+	return slices.DeleteFunc(append(bad, good...), func(r Release) bool {
+		return inUse[r.ID] || wayBack[r.Content()] && kept[r.Content()] == r.ID
+	})
 }
 
 // keepers names, for each content, the release that stands for it: a live one, or

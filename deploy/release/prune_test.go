@@ -32,28 +32,30 @@ func set(text string) map[string]bool {
 
 func TestPrunable(t *testing.T) {
 	for name, test := range map[string]struct {
-		releases, live, inUse string
-		keep                  int
-		want                  string
+		releases, live, inUse, wayBack string
+		keep                           int
+		want                           string
 	}{
-		"none":                               {"", "", "", 3, ""},
-		"keep is besides the live":           {"v1 v2 v3 v4", "v4", "", 2, "v1"},
-		"keep 0 leaves what is live":         {"v1 v2 v3 v4", "v2", "", 0, "v1 v3 v4"},
-		"a live one may be the oldest":       {"v1 v2 v3 v4", "v1", "", 1, "v2 v3"},
-		"several are live":                   {"v1 v2 v3 v4", "v1 v3", "", 1, "v2"},
-		"in use stays":                       {"v1 v2 v3 v4", "v4", "v1", 1, "v2"},
-		"in use counts among the kept":       {"v1 v2 v3 v4", "v4", "v3", 1, "v1 v2"},
-		"bad goes first and does not count":  {"v1 v2! v3 v4! v5", "v5", "", 1, "v2 v4 v1"},
-		"bad and live stays":                 {"v1 v2! v3", "v2", "", 5, ""},
-		"bad and in use stays":               {"v1! v2! v3", "v3", "v1", 5, "v2"},
-		"foreign stays":                      {"v1? v2 v3? v4", "v4", "", 0, "v2"},
-		"more to keep than there is":         {"v1 v2", "", "", 9, ""},
-		"less than nothing to keep is none":  {"v1 v2", "v2", "", -1, "v1"},
-		"nothing is live, as before a first": {"v1 v2 v3", "", "", 1, "v1 v2"},
+		"none":                               {"", "", "", "", 3, ""},
+		"keep is besides the live":           {"v1 v2 v3 v4", "v4", "", "", 2, "v1"},
+		"keep 0 leaves what is live":         {"v1 v2 v3 v4", "v2", "", "", 0, "v1 v3 v4"},
+		"a live one may be the oldest":       {"v1 v2 v3 v4", "v1", "", "", 1, "v2 v3"},
+		"several are live":                   {"v1 v2 v3 v4", "v1 v3", "", "", 1, "v2"},
+		"in use stays":                       {"v1 v2 v3 v4", "v4", "v1", "", 1, "v2"},
+		"in use counts among the kept":       {"v1 v2 v3 v4", "v4", "v3", "", 1, "v1 v2"},
+		"bad goes first and does not count":  {"v1 v2! v3 v4! v5", "v5", "", "", 1, "v2 v4 v1"},
+		"bad and live stays":                 {"v1 v2! v3", "v2", "", "", 5, ""},
+		"bad and in use stays":               {"v1! v2! v3", "v3", "v1", "", 5, "v2"},
+		"foreign stays":                      {"v1? v2 v3? v4", "v4", "", "", 0, "v2"},
+		"more to keep than there is":         {"v1 v2", "", "", "", 9, ""},
+		"less than nothing to keep is none":  {"v1 v2", "v2", "", "", -1, "v1"},
+		"the way back stays":                 {"v1 v2 v3 v4", "v4", "", "v1 v3", 1, "v2"},
+		"a bad way back goes":                {"v1! v2 v3", "v3", "", "v1", 1, "v1"},
+		"nothing is live, as before a first": {"v1 v2 v3", "", "", "", 1, "v1 v2"},
 	} {
 		var got []string
 		given := releases(test.releases)
-		for _, r := range Prunable(given, set(test.live), set(test.inUse), test.keep) {
+		for _, r := range Prunable(given, set(test.live), set(test.inUse), set(test.wayBack), test.keep) {
 			got = append(got, r.ID)
 		}
 		if diff := cmp.Diff(test.want, strings.Join(got, " ")); diff != "" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/apps"
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/render"
@@ -147,7 +148,7 @@ func (r *running) print() error {
 	}
 	switch r.format {
 	case "json":
-		return render.NewDocument(r.results, r.facts.Time, r.facts.Took).JSON(r.Out)
+		return ui.JSON(r.Out, render.NewDocument(r.results, r.facts.Time, r.facts.Took))
 	case "nagios":
 		return render.Nagios(r.Out, r.results)
 	case "prometheus":
@@ -196,14 +197,14 @@ func dependencies(c *config.Config) gather.Deps {
 		MinRequests: int64(c.Thresholds.HitRateRequests),
 	}
 	for _, a := range c.Apps {
-		app := gather.Application{Pools: a.Pools, App: deploy.App{
+		app := gather.Application{Pools: a.Pools, App: apps.App{
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
 		}}
 		app.Known, _ = deploy.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
 		for _, i := range a.Instances {
-			app.Instances = append(app.Instances, deploy.Instance{Name: i.Name, Link: i.Link,
-				Address: deploy.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
+			app.Instances = append(app.Instances, apps.Instance{Name: i.Name, Link: i.Link,
+				Address: apps.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
 		}
 		d.Apps = append(d.Apps, app)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/apps"
 	"relink/deploy/release"
 	"relink/fcgi"
 	"relink/health"
@@ -96,11 +96,11 @@ func (s *scene) must(err error) {
 }
 
 func (s *scene) application() {
-	app := deploy.App{Name: "booking", Releases: filepath.Join(s.root, "releases"), State: filepath.Join(s.root, "state"), Keep: 1, MinFree: 1}
+	app := apps.App{Name: "booking", Releases: filepath.Join(s.root, "releases"), State: filepath.Join(s.root, "state"), Keep: 1, MinFree: 1}
 	s.must(os.MkdirAll(filepath.Join(s.root, "www"), 0o755))
 	s.must(os.MkdirAll(app.State, 0o755))
 	for _, name := range []string{"club1", "club2"} {
-		app.Instances = append(app.Instances, deploy.Instance{Name: name, Link: filepath.Join(s.root, "www", name)})
+		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(s.root, "www", name)})
 	}
 	s.deps = gather.Deps{Timeout: timeout, Window: window, Apps: []gather.Application{{App: app}}, State: app.State, Samples: gather.Folder(filepath.Join(app.State, "health"))}
 	var err error

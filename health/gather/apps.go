@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relink/deploy"
+	"relink/deploy/apps"
 	"relink/deploy/release"
 	"relink/health"
 	"relink/internal/links"
@@ -34,7 +35,7 @@ func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
 	for _, instance := range a.Instances {
 		app.Instances = append(app.Instances, readInstance(a, instance, store, known))
 	}
-	app.InUse, _ = a.InUse() // of a link that cannot be read its instance tells
+	app.InUse = a.InUse() // of a link that cannot be read its instance tells
 	readDeploys(ctx, a, &app)
 	if app.ReleaseErr == nil && app.Locked == nil && !g.Cheap { // a deploy that runs has releases of its own in the making
 		app.Prunable, app.ReleaseErr = prunable(ctx, a)
@@ -42,11 +43,11 @@ func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
 	return app
 }
 
-func readInstance(a Application, configured deploy.Instance, store *release.Store, known map[string]release.Release) health.Instance {
+func readInstance(a Application, configured apps.Instance, store *release.Store, known map[string]release.Release) health.Instance {
 	i := health.Instance{Name: configured.Name, Link: configured.Link}
-	state, err := links.Read(configured.Link)
-	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, err
-	if err != nil || state.Real == "" {
+	state := links.Read(configured.Link)
+	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, state.Err
+	if state.Real == "" {
 		return i
 	}
 	if info, err := os.Lstat(state.Place()); err == nil {

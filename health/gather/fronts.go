@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path/filepath"
-	"strings"
 
 	"relink/deploy/front"
 	"relink/health"
@@ -29,16 +27,10 @@ func (g *gatherer) askFronts(ctx context.Context) {
 }
 
 func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a Application, app *health.App) []health.Front {
-	var sites []front.Site
-	for _, instance := range a.Instances {
-		if door, known := a.Door(secret, instance); known {
-			sites = append(sites, front.Site{Name: instance.Name, Door: door})
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	var all []health.Front
-	for _, s := range front.Look(ctx, sites) {
+	for _, s := range front.Look(ctx, front.Sites(secret, a.App, a.Instances)) {
 		all = append(all, g.frontOf(s, app))
 	}
 	return all
@@ -61,9 +53,6 @@ func (g *gatherer) frontOf(s front.Sight, app *health.App) health.Front {
 		}
 	}
 	f.Strange = !known
-	f.Release = filepath.Dir(file)
-	if below, inside := strings.CutPrefix(file, app.Releases+"/"); inside {
-		f.Release, _, _ = strings.Cut(below, "/")
-	}
+	f.Release = front.ReleaseOf(file, app.Releases)
 	return f
 }

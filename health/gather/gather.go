@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/apps"
 	"relink/health"
 	"relink/internal/links"
 	"relink/opcache/report"
@@ -35,7 +35,7 @@ type Deps struct {
 
 // Application is one to look at.
 type Application struct {
-	deploy.App
+	apps.App
 	Pools []string // addresses of the pools that serve it; none: all
 }
 

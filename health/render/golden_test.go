@@ -15,6 +15,7 @@ import (
 	"relink/health/render"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache/report"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,7 +43,7 @@ func TestGolden(t *testing.T) {
 		for format, write := range map[string]func(*bytes.Buffer) error{
 			"text":       func(b *bytes.Buffer) error { return render.Text(b, results, f.Took, false, textWidth) },
 			"nagios":     func(b *bytes.Buffer) error { return render.Nagios(b, results) },
-			"json":       func(b *bytes.Buffer) error { return render.NewDocument(results, f.Time, f.Took).JSON(b) },
+			"json":       func(b *bytes.Buffer) error { return ui.JSON(b, render.NewDocument(results, f.Time, f.Took)) },
 			"prometheus": func(b *bytes.Buffer) error { return render.Prometheus(b, f, results) },
 		} {
 			var out bytes.Buffer

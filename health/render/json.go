@@ -1,11 +1,10 @@
 package render
 
 import (
-	"encoding/json"
-	"io"
 	"time"
 
 	"relink/health"
+	"relink/internal/ui"
 )
 
 // DocumentVersion is that of the JSON contract, docs/health.md. It rises when a
@@ -26,15 +25,7 @@ type Document struct {
 func NewDocument(results []health.Result, at time.Time, took time.Duration) Document {
 	worst := health.Worst(results)
 	return Document{
-		Version: DocumentVersion, Time: at.UTC(), TookMS: float64(took.Microseconds()) / 1e3,
+		Version: DocumentVersion, Time: at.UTC(), TookMS: ui.Milliseconds(took),
 		State: worst, Exit: int(worst), Results: append([]health.Result{}, results...),
 	}
-}
-
-// JSON writes the document.
-func (d Document) JSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(d)
 }

@@ -12,6 +12,7 @@ import (
 
 	"relink/health"
 	"relink/health/serve/page"
+	"relink/internal/ui"
 	"relink/opcache/report"
 	"relink/opcache/restart"
 )
@@ -39,14 +40,12 @@ type State struct {
 func stateOf(r *reading, s *sampler) State {
 	snapshot := r.snapshot()
 	return State{
-		Version: DocumentVersion, Time: r.facts.Time.UTC(), FullTime: r.fullAt.UTC(), TookMS: milliseconds(r.facts.Took),
+		Version: DocumentVersion, Time: r.facts.Time.UTC(), FullTime: r.fullAt.UTC(), TookMS: ui.Milliseconds(r.facts.Took),
 		IntervalS: s.Interval.Seconds(), Host: hostname(), State: health.Worst(r.results),
 		Apps: snapshot.Apps, Pools: snapshot.Pools, Caches: r.facts.Report,
 		Pending: append([]restart.Pending{}, r.pending...), Changes: s.changes.newest(),
 	}
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
 
 // History is what happened over time.
 type History struct {

@@ -8,6 +8,7 @@ import (
 	"relink/fcgi"
 	"relink/health"
 	"relink/health/serve/page"
+	"relink/internal/ui"
 )
 
 const (
@@ -65,7 +66,7 @@ func holderOf(a *health.App) string {
 }
 
 func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
-	one := page.Pool{Address: p.Address, Queue: p.Queue, LatencyMS: milliseconds(p.Latency)}
+	one := page.Pool{Address: p.Address, Queue: p.Queue, LatencyMS: ui.Milliseconds(p.Latency)}
 	for _, m := range f.Masters {
 		if slices.Contains(m.Pools, p.Address) {
 			one.Master = m.Name

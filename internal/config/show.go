@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"relink/internal/ui"
 )
 
 // Show writes the configuration with all defaults filled in. Both formats,
 // "yaml" and "json", load again as the same configuration.
 func Show(out io.Writer, c *Config, format string) error {
 	if format == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(viewOf(c))
+		return ui.JSON(out, viewOf(c))
 	}
 	var text strings.Builder
 	emit(&text, viewOf(c), "")

@@ -14,23 +14,20 @@ import (
 type InUse struct {
 	Releases string            // real path of the folder of releases
 	Links    map[string]string // from the place of each link to the real folder behind it
+	Unread   error             // what could not be looked at: it may lead to any release
 }
 
 // Find looks at the links that are named, at those that lie beside them, in the
 // folder of releases and in the one above it (where Deployer and Capistrano keep
 // "current"), and at those that are known to have led to a release once: a release
-// is in use whether or not the configuration names the link. An error tells what
-// could not be looked at; what is found besides holds all the same.
-func Find(releases string, named, known []string) (InUse, error) {
+// is in use whether or not the configuration names the link.
+func Find(releases string, named, known []string) InUse {
 	u := InUse{Releases: RealFolder(releases), Links: map[string]string{}}
 	folders := []string{u.Releases}
 	var failed []error
 	for _, path := range named {
-		state, err := Read(path)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
+		state := Read(path)
+		failed = append(failed, state.Err)
 		u.add(state)
 		folders = append(folders, state.Parent)
 	}
@@ -45,7 +42,8 @@ func Find(releases string, named, known []string) (InUse, error) {
 	for _, path := range known {
 		u.follow(path)
 	}
-	return u, errors.Join(failed...)
+	u.Unread = errors.Join(failed...)
+	return u
 }
 
 func (u InUse) add(state State) {
@@ -72,11 +70,7 @@ func (u InUse) addIn(folder string) error {
 
 // follow adds a link that nobody has named: one that cannot be followed keeps no
 // release alive.
-func (u InUse) follow(path string) {
-	if state, err := Read(path); err == nil {
-		u.add(state)
-	}
-}
+func (u InUse) follow(path string) { u.add(Read(path)) }
 
 // Serves tells whether a link leads to the folder, or to one inside it.
 func (u InUse) Serves(folder string) bool {

@@ -25,6 +25,8 @@ const (
 	Dangling Kind = "dangling"  // a symbolic link to nothing
 	Blocked  Kind = "blocked"   // a real file or folder
 	NoParent Kind = "no-parent" // the folder for the link is missing
+
+	Unreadable Kind = "unreadable" // nobody can tell: a loop, or what the caller may not look at
 )
 
 // State is what one link's path holds now.
@@ -35,6 +37,7 @@ type State struct {
 	Literal  string // the link's text
 	Real     string // the real folder it leads to; for a dangling link where that folder would be
 	UID, GID int    // the link's own owner
+	Err      error  // Unreadable: why
 	dir      bool   // Blocked: a folder
 }
 
@@ -43,46 +46,51 @@ type State struct {
 func (s State) Place() string { return filepath.Join(s.Parent, filepath.Base(s.Path)) }
 
 // Read looks at a link without changing anything.
-func Read(path string) (State, error) {
+func Read(path string) State {
 	state := State{Path: path, UID: -1, GID: -1}
 	parent, err := realpath.Of(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		state.Kind = NoParent
-		return state, nil
+		return state
 	}
 	if err != nil {
-		return state, fmt.Errorf("read link %s: %w", path, err)
+		return state.unreadable(fmt.Errorf("read link %s: %w", path, err))
 	}
 	state.Parent = parent
 	return readPlace(state)
 }
 
-func readPlace(state State) (State, error) {
+func (s State) unreadable(err error) State {
+	s.Kind, s.Err = Unreadable, err
+	return s
+}
+
+func readPlace(state State) State {
 	info, err := os.Lstat(state.Place())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		state.Kind = Missing
-		return state, nil
+		return state
 	case errors.Is(err, syscall.ENOTDIR):
 		state.Kind = NoParent
-		return state, nil
+		return state
 	case err != nil:
-		return state, fmt.Errorf("read link %s: %w", state.Path, err)
+		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
 		state.UID, state.GID = int(owner.Uid), int(owner.Gid)
 	}
 	if info.Mode()&fs.ModeSymlink == 0 {
 		state.Kind, state.dir = Blocked, info.IsDir()
-		return state, nil
+		return state
 	}
 	return readTarget(state)
 }
 
-func readTarget(state State) (State, error) {
+func readTarget(state State) State {
 	literal, err := os.Readlink(state.Place())
 	if err != nil {
-		return state, fmt.Errorf("read link %s: %w", state.Path, err)
+		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
 	}
 	state.Literal = literal
 	real, err := realpath.Of(state.Place())
@@ -92,9 +100,9 @@ func readTarget(state State) (State, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		state.Kind, state.Real = Dangling, wouldBe(state.Parent, literal)
 	default:
-		return state, fmt.Errorf("follow link %s -> %s: %w", state.Path, literal, err)
+		return state.unreadable(fmt.Errorf("follow link %s -> %s: %w", state.Path, literal, err))
 	}
-	return state, nil
+	return state
 }
 
 // wouldBe resolves as much of a missing target as exists: OPcache may still hold
@@ -141,6 +149,8 @@ func (s State) Usable() error {
 			"create it: mkdir -p %s", Quote(filepath.Dir(s.Path)))
 	case Blocked:
 		return s.blocked()
+	case Unreadable:
+		return hint.With(s.Err, "mend or remove the link, or name the other instances with --instance")
 	}
 	if err := unix.Access(s.Parent, unix.W_OK|unix.X_OK); err != nil {
 		return hint.With(fmt.Errorf("%s: cannot change links in %s: %w", s.Path, s.Parent, err),

@@ -72,17 +72,18 @@ func TestReadLink(t *testing.T) {
 		"file as parent":      {at("www", "file", "new"), "", "", NoParent},
 	} {
 		t.Run(name, func(t *testing.T) {
-			state, err := Read(c.path)
-			if err != nil {
-				t.Fatal(err)
+			state := Read(c.path)
+			if state.Err != nil {
+				t.Fatal(state.Err)
 			}
 			if state.Kind != c.kind || state.Real != c.real || c.parent != "" && state.Parent != c.parent {
 				t.Errorf("%+v, want %s to %q in %q", state, c.kind, c.real, c.parent)
 			}
 		})
 	}
-	if _, err := Read(at("www", "loop")); err == nil || !strings.Contains(err.Error(), at("www", "loop")) {
-		t.Errorf("a link to itself: %v, want an error that names it", err)
+	loop := Read(at("www", "loop"))
+	if loop.Kind != Unreadable || loop.Err == nil || !strings.Contains(loop.Err.Error(), at("www", "loop")) || loop.Usable() == nil {
+		t.Errorf("a link to itself: %+v, want an error that names it", loop)
 	}
 }
 
@@ -95,11 +96,7 @@ func TestWhatCannotBeMovedIsRefusedWithAWayOut(t *testing.T) {
 		filepath.Join(root, "club2"):      {"is a file, not a symbolic link", "move the file away"},
 		filepath.Join(root, "no", "link"): {"the folder for the link does not exist", "mkdir -p"},
 	} {
-		state, err := Read(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = state.Usable()
+		err := Read(path).Usable()
 		if err == nil || !strings.Contains(err.Error(), want[0]) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v, want %q", path, err, want[0])
 		}

@@ -110,11 +110,16 @@ func nameOf(info os.FileInfo) string {
 	if !ok {
 		return ""
 	}
-	id := strconv.Itoa(int(stat.Uid))
-	if owner, err := user.LookupId(id); err == nil {
-		return ", " + owner.Username
+	return ", " + UserName(int(stat.Uid))
+}
+
+// UserName names a user without asking the environment: main alone reads that.
+func UserName(uid int) string {
+	id := strconv.Itoa(uid)
+	if found, err := user.LookupId(id); err == nil {
+		return found.Username
 	}
-	return ", uid " + id
+	return "uid " + id
 }
 
 // WritableByOthers tells whether anybody but the owner may write a file.

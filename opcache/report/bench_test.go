@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"testing"
+
+	"relink/internal/ui"
 )
 
 // Build and every format, for a usual cache and a very large one.
@@ -19,7 +21,7 @@ func BenchmarkReport(b *testing.B) {
 			{"build", func() error { Build(sample, &before, apps, Options{Top: 20}); return nil }},
 			{"totals", func() error { sample.Totals(apps); return nil }},
 			{"text", func() error { return r.Text(io.Discard, TextOptions{}) }},
-			{"json", func() error { return r.JSON(io.Discard) }},
+			{"json", func() error { return ui.JSON(io.Discard, r) }},
 			{"prometheus", func() error { return r.Prometheus(io.Discard) }},
 			{"csv", func() error { return r.CSV(io.Discard) }},
 			{"html", func() error { return r.HTML(io.Discard) }},

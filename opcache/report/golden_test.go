@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"relink/internal/ui"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -19,13 +21,13 @@ func TestGolden(t *testing.T) {
 		"terminal.txt": func(r *Report, w io.Writer) error {
 			return r.Text(w, TextOptions{Terminal: true, Color: true, Width: 80})
 		},
-		"report.json": (*Report).JSON,
+		"report.json": func(r *Report, w io.Writer) error { return ui.JSON(w, r) },
 		"report.prom": (*Report).Prometheus,
 		"scripts.csv": (*Report).CSV,
 		"report.html": (*Report).HTML,
 		"folders.txt": writeFolders,
 		"empty.txt":   writeEmpty,
-		"empty.json":  func(_ *Report, w io.Writer) error { return Build(Sample{Time: noon}, nil, nil, Options{}).JSON(w) },
+		"empty.json":  func(_ *Report, w io.Writer) error { return ui.JSON(w, Build(Sample{Time: noon}, nil, nil, Options{})) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
@@ -58,7 +60,7 @@ func TestWriteErrors(t *testing.T) {
 	r := fixedReport(t)
 	for name, write := range map[string]func(io.Writer) error{
 		"text": func(w io.Writer) error { return r.Text(w, TextOptions{}) },
-		"json": r.JSON, "csv": r.CSV, "prometheus": r.Prometheus, "html": r.HTML,
+		"json": func(w io.Writer) error { return ui.JSON(w, r) }, "csv": r.CSV, "prometheus": r.Prometheus, "html": r.HTML,
 	} {
 		if err := write(refuse{}); err == nil {
 			t.Errorf("%s: a full disk went unnoticed", name)

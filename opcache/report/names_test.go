@@ -38,7 +38,7 @@ func FuzzNames(f *testing.F) {
 
 func checkJSON(t *testing.T, r *Report) {
 	var out bytes.Buffer
-	must(t, r.JSON(&out))
+	must(t, ui.JSON(&out, r))
 	var back Report
 	must(t, json.Unmarshal(out.Bytes(), &back))
 	if back.SavedBytes != r.SavedBytes || !utf8.Valid(out.Bytes()) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/ui"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -73,7 +75,7 @@ func FuzzTotals(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		must(t, Build(fixedSample(), before, fixedApps(), Options{}).JSON(&out))
+		must(t, ui.JSON(&out, Build(fixedSample(), before, fixedApps(), Options{})))
 		if !json.Valid(out.Bytes()) {
 			t.Errorf("%q gives no JSON: %s", data, out.Bytes())
 		}

@@ -7,7 +7,8 @@ import "time"
 const Version = 1
 
 // Report is what a sample tells. Bytes are bytes of OPcache's shared memory,
-// ratios are 0 to 1, a nil is not known.
+// ratios are 0 to 1, a nil is not known. docs/opcache-report.md describes it as JSON, in
+// which bytes of a path that are not UTF-8 become U+FFFD.
 type Report struct {
 	Version  int       `json:"version"`
 	Time     time.Time `json:"time"`

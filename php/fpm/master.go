@@ -14,6 +14,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/internal/proc"
+	"relink/internal/trust"
 	"relink/php"
 
 	"github.com/shirou/gopsutil/v3/process"
@@ -78,7 +79,7 @@ func find(ctx context.Context) (masters []Master, notes []string, err error) {
 			continue // it has ended
 		}
 		if foreign {
-			notes = append(notes, fmt.Sprintf("FPM master %d belongs to %s, and is left out: name its pools under `pools:` to have them served", p.Pid, userName(uid)))
+			notes = append(notes, fmt.Sprintf("FPM master %d belongs to %s, and is left out: name its pools under `pools:` to have them served", p.Pid, trust.UserName(uid)))
 			continue
 		}
 		// A worker that has just been forked still has its master's title.

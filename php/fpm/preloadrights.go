@@ -21,7 +21,7 @@ import (
 func (m Master) preloader(preloadUser string) (*syscall.SysProcAttr, error) {
 	if os.Geteuid() != 0 {
 		if m.UID != os.Geteuid() || m.Root != "/" {
-			return nil, fmt.Errorf("its master belongs to %s, relink runs as %s", userName(m.UID), userName(os.Geteuid()))
+			return nil, fmt.Errorf("its master belongs to %s, relink runs as %s", trust.UserName(m.UID), trust.UserName(os.Geteuid()))
 		}
 		return &syscall.SysProcAttr{}, nil
 	}

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
-	"strconv"
 	"syscall"
 
 	"relink/internal/hint"
 	"relink/internal/proc"
+	"relink/internal/trust"
 
 	"github.com/shirou/gopsutil/v3/process"
 )
@@ -53,7 +52,7 @@ func (m Master) identity(ctx context.Context) (start int64, err error) {
 	if uid, foreign, err := proc.Stranger(ctx, p); err != nil {
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
 	} else if foreign {
-		return 0, fmt.Errorf("%w: process %d belongs to %s", ErrNotMaster, m.PID, userName(uid))
+		return 0, fmt.Errorf("%w: process %d belongs to %s", ErrNotMaster, m.PID, trust.UserName(uid))
 	}
 	if now := proc.Title(ctx, p); !masterTitle.MatchString(now) {
 		return 0, fmt.Errorf("%w: process %d is %q", ErrNotMaster, m.PID, now)
@@ -81,14 +80,7 @@ func (m Master) refused(err error) error {
 	if !errors.Is(err, syscall.EPERM) {
 		return fmt.Errorf("%w: %w", ErrNotMaster, err)
 	}
-	owner := userName(m.UID)
-	return hint.With(fmt.Errorf("%w: process %d belongs to %s, relink runs as %s", ErrNotPermitted, m.PID, owner, userName(os.Geteuid())),
+	owner := trust.UserName(m.UID)
+	return hint.With(fmt.Errorf("%w: process %d belongs to %s, relink runs as %s", ErrNotPermitted, m.PID, owner, trust.UserName(os.Geteuid())),
 		"run relink as root or as %s, or configure a `command` for its pool that you may run, such as [sudo, systemctl, reload, php8.2-fpm]", owner)
-}
-
-func userName(uid int) string {
-	if found, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return found.Username
-	}
-	return "user " + strconv.Itoa(uid)
 }

@@ -1,4 +1,4 @@
-package command
+package caches
 
 import (
 	"bytes"
@@ -10,10 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy"
 	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/report"
 	"relink/opcache/restart"
@@ -124,8 +126,8 @@ func (s *session) applications() []report.Application {
 		for _, site := range app.Sites {
 			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: opcache.ReadLink(site).Real})
 		}
-		for _, deploy := range s.deployed(app.Name) {
-			one.Deploys = append(one.Deploys, deploy.Time)
+		for _, done := range s.deployed(app.Name) {
+			one.Deploys = append(one.Deploys, done.Time)
 		}
 		all = append(all, one)
 	}
@@ -133,7 +135,7 @@ func (s *session) applications() []report.Application {
 }
 
 func (s *session) deployed(app string) []opcache.Deployed {
-	all, err := s.deploys(s.setup.State, app)
+	all, err := deploy.Deployed(s.setup.State, app)
 	if err != nil {
 		s.Log().Debug().Err(err).Str("app", app).Msg("no recorded deploys")
 	}
@@ -183,7 +185,7 @@ func writePage(r *report.Report, path string) error {
 func (s *session) printReport(r *report.Report) error {
 	switch s.Format {
 	case "json":
-		return r.JSON(s.Out)
+		return ui.JSON(s.Out, r)
 	case "prometheus":
 		return r.Prometheus(s.Out)
 	case "csv":

@@ -1,13 +1,12 @@
-package command
+package caches
 
 import (
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"sync"
 
+	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -24,16 +23,7 @@ func (s *session) ledger() (restart.RestartQueue, error) {
 	if err := os.MkdirAll(s.setup.State, 0o755); err != nil {
 		return restart.RestartQueue{}, fmt.Errorf("state folder: %w", err)
 	}
-	return restart.RestartQueue{Dir: s.setup.State, By: operator()}, nil
-}
-
-// operator names who runs this without asking the environment.
-func operator() string {
-	id := strconv.Itoa(os.Getuid())
-	if known, err := user.LookupId(id); err == nil {
-		return known.Username
-	}
-	return "uid " + id
+	return restart.RestartQueue{Dir: s.setup.State, By: trust.UserName(os.Getuid())}, nil
 }
 
 // existing makes a folder of the command line real.

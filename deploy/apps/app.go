@@ -1,4 +1,6 @@
-package deploy
+// Package apps is what relink knows of an application: its instances, where their
+// links lead, its releases folder and its files of state.
+package apps
 
 import (
 	"path/filepath"
@@ -58,41 +60,48 @@ type Hooks struct {
 }
 
 func (a App) stateFile(kind string) string { return filepath.Join(a.State, a.Name+"."+kind) }
-func (a App) lockFile() string             { return a.stateFile("lock") }
-func (a App) journalFile() string          { return a.stateFile("journal.json") }
-func (a App) historyFile() string          { return a.stateFile("history.jsonl") }
+func (a App) LockFile() string             { return a.stateFile("lock") }
+func (a App) JournalFile() string          { return a.stateFile("journal.json") }
+func (a App) HistoryFile() string          { return a.stateFile("history.jsonl") }
 
-// realReleases is the releases folder without symlinks, also before it exists.
-func (a App) realReleases() string { return links.RealFolder(a.Releases) }
+// RealReleases is the releases folder without symlinks, also before it exists.
+func (a App) RealReleases() string { return links.RealFolder(a.Releases) }
 
-// releaseDir is the real folder of a release, or the folder itself where a link
+// ReleaseDir is the real folder of a release, or the folder itself where a link
 // leads to something that is no release.
-func (a App) releaseDir(release string) string {
+func (a App) ReleaseDir(release string) string {
 	if filepath.IsAbs(release) {
 		return release
 	}
-	return filepath.Join(a.realReleases(), release)
+	return filepath.Join(a.RealReleases(), release)
 }
 
-// destination is where links lead that serve a release of this application.
-func (a App) destination(release string) moves.Destination {
+// Destination is where links lead that serve a release of this application.
+func (a App) Destination(release string) moves.Destination {
 	return moves.Destination{
 		Release: release,
 		Path:    filepath.Join(a.Releases, release, a.LinkTarget),
-		Real:    links.RealFolder(filepath.Join(a.releaseDir(release), a.LinkTarget)),
+		Real:    links.RealFolder(filepath.Join(a.ReleaseDir(release), a.LinkTarget)),
 	}
 }
 
-// required are the folders that a release must have to be served.
-func (a App) required() []string {
+// Required are the folders that a release must have to be served.
+func (a App) Required() []string {
 	return []string{filepath.Join(".", a.LinkTarget), filepath.Join(a.LinkTarget, a.Docroot)}
 }
 
-// linked are the instances as a plan of moves needs them.
-func linked(instances []Instance) []moves.Instance {
+// ForMoves are the instances as a plan of moves needs them.
+func ForMoves(instances []Instance) []moves.Instance {
 	all := make([]moves.Instance, len(instances))
 	for i, instance := range instances {
 		all[i] = moves.Instance{Name: instance.Name, Link: instance.Link}
 	}
 	return all
+}
+
+// Address is where the web server of an instance is asked.
+type Address struct {
+	URL  string // of the document root; "": nobody knows
+	Host string // sent instead of the URL's, unless empty
+	Off  bool   // it is not to be asked
 }

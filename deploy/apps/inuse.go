@@ -1,0 +1,53 @@
+package apps
+
+import (
+	"relink/deploy/moves"
+	"relink/internal/links"
+	"slices"
+)
+
+// InUse is what the links of the application lead to now: those of its instances,
+// those beside them, and those that it has moved once.
+func (a App) InUse() links.InUse {
+	named := make([]string, len(a.Instances))
+	for i, instance := range a.Instances {
+		named[i] = instance.Link
+	}
+	return links.Find(a.Releases, named, a.Known)
+}
+
+// On is the number of instances on a release.
+func (a App) On(release string, use links.InUse) int {
+	n := 0
+	for _, instance := range a.Instances {
+		if real := use.Links[links.Place(instance.Link)]; real != "" && links.Release(real, use.Releases) == release {
+			n++
+		}
+	}
+	return n
+}
+
+// ReadLinks looks at the link of each instance, in their order.
+func ReadLinks(instances []Instance) []links.State {
+	states := make([]links.State, len(instances))
+	for i, instance := range instances {
+		states[i] = links.Read(instance.Link)
+	}
+	return states
+}
+
+// LinkedRelease is the release that an instance's link leads to, "" for none.
+func (a App) LinkedRelease(instance Instance) string {
+	state := links.Read(instance.Link)
+	if state.Kind != links.Good {
+		return ""
+	}
+	return moves.TargetOf(state, a.RealReleases()).Release
+}
+
+// Linked are the instances that have a link.
+func (a App) Linked() []Instance {
+	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool {
+		return links.Read(i.Link).Kind == links.Missing
+	})
+}

@@ -1,0 +1,73 @@
+package apps
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"relink/deploy/moves"
+	"relink/internal/links"
+	"relink/internal/ui"
+)
+
+// Serving is a release and the instances whose links lead to it.
+type Serving struct {
+	Release   string   `json:"release"` // "" where there is no link
+	Instances []string `json:"instances"`
+}
+
+// ReadServing reads where each instance's link leads now, the largest group first.
+// A link that cannot be read counts as none.
+func ReadServing(instances []Instance, releases string) []Serving {
+	groups := map[string][]string{}
+	for _, instance := range instances {
+		release := moves.TargetOf(links.Read(instance.Link), releases).Release
+		groups[release] = append(groups[release], instance.Name)
+	}
+	var all []Serving
+	for release, names := range groups {
+		all = append(all, Serving{Release: release, Instances: names})
+	}
+	slices.SortFunc(all, func(a, b Serving) int {
+		if len(a.Instances) != len(b.Instances) {
+			return len(b.Instances) - len(a.Instances)
+		}
+		return strings.Compare(a.Release, b.Release)
+	})
+	return all
+}
+
+const servingNames = 8 // of a group's instances that are named
+
+// DescribeServing is one sentence: "28 instances on v1, 2 on v2: club1, club2".
+func DescribeServing(all []Serving) string {
+	if len(all) == 0 {
+		return "no instances"
+	}
+	largest := ui.Plural(len(all[0].Instances), "instance") + all[0].where()
+	if len(all) == 1 {
+		return largest
+	}
+	var others []string
+	for _, group := range all[1:] {
+		others = append(others, group.describe())
+	}
+	return largest + ", " + strings.Join(others, "; ")
+}
+
+func (s Serving) where() string {
+	if s.Release == "" {
+		return " without a link"
+	}
+	return " on " + s.Release
+}
+
+// describe names the instances of one of the smaller groups: they are the
+// exception that somebody will look for.
+func (s Serving) describe() string {
+	names := s.Instances
+	if len(names) > servingNames {
+		names = append(slices.Clone(names[:servingNames]), fmt.Sprintf("and %d more", len(names)-servingNames))
+	}
+	return ui.Count(len(s.Instances)) + s.where() + ": " + strings.Join(names, ", ")
+}
