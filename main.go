@@ -14,6 +14,7 @@ import (
 
 	"relink/deploy"
 	"relink/deploy/apache"
+	"relink/deploy/caches"
 	"relink/deploy/demo"
 	"relink/deploy/propose"
 	"relink/health"
@@ -22,7 +23,6 @@ import (
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
-	opcache "relink/opcache/command"
 	"relink/php/webserver"
 )
 
@@ -82,7 +82,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 	}
 	return append(deploy.Commands(env, located),
 		apache.Command(env, located),
-		opcache.Command(env, located, deploy.Deployed, deploy.KnownLinks),
+		caches.Command(env, located),
 		command.Command(env, located),
 		serve.Command(env, located),
 		demo.Command(env, os.UserCacheDir),

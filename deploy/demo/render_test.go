@@ -134,23 +134,3 @@ func TestTellerBroken(t *testing.T) {
 	out.WriteString(promise([]act{brokenAct(), lost}, Keyed, "").Error() + "\n")
 	golden(t, "broken", out.String())
 }
-
-func TestFold(t *testing.T) {
-	got := fold("steps a"+together+"1"+together+"ms, verylongwordthatdoesnotfit b", 10)
-	want := []string{"steps", "a 1 ms,", "verylongwordthatdoesnotfit", "b"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestQuoted(t *testing.T) {
-	for path, want := range map[string]string{
-		"/tmp/relink-1/relink.yaml": "/tmp/relink-1/relink.yaml",
-		"/tmp/a b":                  "'/tmp/a b'",
-		"/tmp/it's é":               `'/tmp/it'\''s é'`,
-	} {
-		if got := quoted(path); got != want {
-			t.Errorf("quoted(%q) = %s, want %s", path, got, want)
-		}
-	}
-}
