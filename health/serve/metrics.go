@@ -3,7 +3,6 @@ package serve
 import (
 	"net/http"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,36 +69,11 @@ func (m *metrics) handler() http.Handler {
 
 // timed counts the requests of one path.
 func (m *metrics) timed(path string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, told := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(told, r)
-		m.requests.WithLabelValues(path, strconv.Itoa(told.status)).Inc()
-		if path != "/" { // its events last for as long as somebody looks
-			m.duration.WithLabelValues(path).Observe(time.Since(began).Seconds())
-		}
-	})
-}
-
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (t *statusWriter) WriteHeader(status int) {
-	t.status = status
-	t.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (t *statusWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
-
-// Flush implements http.Flusher, for events.
-func (t *statusWriter) Flush() {
-	if f, ok := t.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
+	label := prometheus.Labels{"path": path}
+	if path != "/" { // its events last for as long as somebody looks
+		next = promhttp.InstrumentHandlerDuration(m.duration.MustCurryWith(label), next)
 	}
+	return promhttp.InstrumentHandlerCounter(m.requests.MustCurryWith(label), next)
 }
 
 var (
