@@ -56,7 +56,10 @@ func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
 }
 
 func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
-	if seen.cut == nil {
+	switch {
+	case seen.cut == nil && r.Reset == ResetNever:
+		return neverSettled(needed, r.journal.Unsettled), "", nil
+	case seen.cut == nil:
 		return nil, "", nil
 	}
 	update, end := r.progress("settle", "workers")
@@ -73,6 +76,13 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 		return stillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
+}
+
+// neverSettled are the moves that no cache has been told of: OPcache may serve what
+// the links have left until it is restarted, or until a recovery or another deploy
+// settles them.
+func neverSettled(needed, unsettled moves.Plan) moves.Plan {
+	return slices.DeleteFunc(stillUnsettled(needed, unsettled), func(m moves.Move) bool { return !m.From.Exists() })
 }
 
 func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
