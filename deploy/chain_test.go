@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/internal/config"
 	"relink/opcache"
 	"relink/php/webserver"
 
@@ -28,12 +29,12 @@ func TestStatusLeadsFromHostToCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := apps.App{Name: "booking", Releases: filepath.Join(root, "releases"), State: filepath.Join(root, "state"), Docroot: "public"}
+	app := apps.App{App: config.App{Name: "booking", Releases: filepath.Join(root, "releases"), Docroot: "public"}, State: filepath.Join(root, "state")}
 	if err := os.MkdirAll(filepath.Join(app.Releases, "20261123T054127Z-v2", "public"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"club1", "club2", "club3"} {
-		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(root, name)})
+		app.Instances = append(app.Instances, config.Instance{Name: name, Link: filepath.Join(root, name)})
 		if err := os.Symlink(filepath.Join(app.Releases, "20261123T054127Z-v2"), filepath.Join(root, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func TestStatusLeadsFromHostToCache(t *testing.T) {
 
 // Without a web server, and without a pool, the links are told all the same.
 func TestStatusWithoutServers(t *testing.T) {
-	app := apps.App{Name: "booking", State: t.TempDir(), Releases: t.TempDir(), Instances: []apps.Instance{{Name: "club1", Link: filepath.Join(t.TempDir(), "club1")}}}
+	app := apps.App{App: config.App{Name: "booking", Releases: t.TempDir(), Instances: []config.Instance{{Name: "club1", Link: filepath.Join(t.TempDir(), "club1")}}}, State: t.TempDir()}
 	nobody := func(context.Context) ([]webserver.Site, []string, error) { return nil, nil, nil }
 	status, err := ReadStatus(context.Background(), app, func(context.Context) (Caches, error) { return nil, errors.New("no pool") }, nobody)
 	if err != nil || len(status.Instances) != 1 || status.served() || status.Cache != "no pool" {

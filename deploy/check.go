@@ -2,15 +2,13 @@ package deploy
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
-	"relink/deploy/apps"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 
@@ -20,7 +18,6 @@ import (
 const (
 	checkParallel = 8
 	checkMost     = 1 << 20 // bytes of a body that are read
-	checkTimeout  = 10 * time.Second
 )
 
 // ErrCheck: an instance does not serve what its check expects.
@@ -28,14 +25,14 @@ var ErrCheck = errors.New("check failed")
 
 // checkInstances asks every instance that has a check, and names each that
 // fails, not only the first.
-func checkInstances(ctx context.Context, instances []apps.Instance) error {
+func checkInstances(ctx context.Context, instances []config.Instance) error {
 	failed := make([]error, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
-		if instance.Check == nil {
+		if !instance.Checked() {
 			continue
 		}
 		group.Go(func() error {
@@ -59,9 +56,9 @@ func checkTransport() *http.Transport {
 // dontFollow: a redirect is an answer; what it leads to may be another server.
 func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func checkInstance(ctx context.Context, client *http.Client, instance apps.Instance) error {
+func checkInstance(ctx context.Context, client *http.Client, instance config.Instance) error {
 	check := *instance.Check
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(check.Timeout, checkTimeout))
+	ctx, cancel := context.WithTimeout(ctx, check.Timeout)
 	defer cancel()
 	err := askOnce(ctx, client, check)
 	if err == nil {
@@ -71,14 +68,14 @@ func checkInstance(ctx context.Context, client *http.Client, instance apps.Insta
 		"see the site's error log; the new release answered this check wrong, or its check is wrong in the configuration")
 }
 
-func checkName(c apps.Check) string {
+func checkName(c config.Check) string {
 	if c.Host == "" {
 		return c.URL
 	}
 	return c.URL + ", Host " + c.Host
 }
 
-func askOnce(ctx context.Context, client *http.Client, check apps.Check) error {
+func askOnce(ctx context.Context, client *http.Client, check config.Check) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
 	if err != nil {
 		return err
@@ -96,9 +93,9 @@ func askOnce(ctx context.Context, client *http.Client, check apps.Check) error {
 	return judge(check, answer.StatusCode, body)
 }
 
-func judge(c apps.Check, status int, body []byte) error {
-	if want := cmp.Or(c.Status, http.StatusOK); status != want {
-		return fmt.Errorf("status %d, want %d", status, want)
+func judge(c config.Check, status int, body []byte) error {
+	if status != c.Status {
+		return fmt.Errorf("status %d, want %d", status, c.Status)
 	}
 	if !bytes.Contains(body, []byte(c.Contains)) {
 		return fmt.Errorf("status %d, but %q is not in the first %d bytes of the answer", status, c.Contains, len(body))

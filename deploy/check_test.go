@@ -1,14 +1,16 @@
 package deploy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
-	"relink/deploy/apps"
+	"relink/internal/config"
 )
 
 func TestCheckInstances(t *testing.T) {
@@ -27,25 +29,25 @@ func TestCheckInstances(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	at := func(path string, check apps.Check) apps.Instance {
-		check.URL = server.URL + path
-		return apps.Instance{Name: "club1", Check: &check}
+	at := func(path string, check config.Check) config.Instance {
+		check.URL, check.Status, check.Timeout = server.URL+path, cmp.Or(check.Status, http.StatusOK), 10*time.Second
+		return config.Instance{Name: "club1", Check: &check}
 	}
 	for name, c := range map[string]struct {
-		instance apps.Instance
+		instance config.Instance
 		want     string
 	}{
-		"no check":          {apps.Instance{Name: "club1"}, ""},
-		"as expected":       {at("/", apps.Check{Host: "club1.example.org", Contains: "club1.example.org serves v2"}), ""},
-		"another host":      {at("/", apps.Check{Contains: "club1.example.org"}), `"club1.example.org" is not in`},
-		"another status":    {at("/moved", apps.Check{}), "status 302, want 200"},
-		"a wanted status":   {at("/moved", apps.Check{Status: 302}), ""},
-		"an endless body":   {at("/endless", apps.Check{Contains: "y"}), "is not in the first 1048576 bytes"},
-		"nobody listens":    {apps.Instance{Name: "club1", Check: &apps.Check{URL: "http://127.0.0.1:1/"}}, "connection refused"},
-		"an impossible url": {apps.Instance{Name: "club1", Check: &apps.Check{URL: ":"}}, "missing protocol scheme"},
+		"no check":          {config.Instance{Name: "club1"}, ""},
+		"as expected":       {at("/", config.Check{Host: "club1.example.org", Contains: "club1.example.org serves v2"}), ""},
+		"another host":      {at("/", config.Check{Contains: "club1.example.org"}), `"club1.example.org" is not in`},
+		"another status":    {at("/moved", config.Check{}), "status 302, want 200"},
+		"a wanted status":   {at("/moved", config.Check{Status: 302}), ""},
+		"an endless body":   {at("/endless", config.Check{Contains: "y"}), "is not in the first 1048576 bytes"},
+		"nobody listens":    {config.Instance{Name: "club1", Check: &config.Check{URL: "http://127.0.0.1:1/", Timeout: 10 * time.Second}}, "connection refused"},
+		"an impossible url": {config.Instance{Name: "club1", Check: &config.Check{URL: ":", Timeout: 10 * time.Second}}, "missing protocol scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := checkInstances(t.Context(), []apps.Instance{{Name: "other"}, c.instance})
+			err := checkInstances(t.Context(), []config.Instance{{Name: "other"}, c.instance})
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v", err)

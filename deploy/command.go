@@ -140,15 +140,13 @@ func (p program) with(do func(context.Context, *session) error) cli.ActionFunc {
 }
 
 // choose takes the instances and the policy from the command line.
-func (s *session) choose() error {
+func (s *session) choose() (err error) {
 	if s.Command.Name == "recover" {
 		return nil
 	}
-	chosen, err := s.app.Select(s.Bool("all"), cli.List(s.StringSlice("instance")))
-	if err != nil {
+	if s.options.Instances, err = s.app.Select(s.Bool("all"), cli.List(s.StringSlice("instance"))); err != nil {
 		return err
 	}
-	s.options.Instances = instancesOf(chosen)
 	s.options.Reset, err = chooseReset(s.config.Reset, s.String("reset"), s.Bool("smart-reset"))
 	return err
 }
@@ -157,14 +155,10 @@ func (s *session) choose() error {
 func (s *session) translate() (cleanUp func() error, err error) {
 	a := s.app
 	s.options = Options{
-		App: apps.App{
-			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, Assets: a.Assets, State: s.config.StateDir,
-			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Map: a.Map, Instances: instancesOf(a.Instances),
-			Hooks: apps.Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
-		},
+		App:   apps.App{App: *a, State: s.config.StateDir},
 		Reset: Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
-		Thresholds:   restart.ThresholdsOf(s.config.Thresholds),
+		Thresholds:   s.config.Thresholds,
 	}
 	s.deps = Deps{Connect: s.connect, Discover: webserver.Discover, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
 	if len(a.Pools) == 0 {
@@ -178,18 +172,6 @@ func (s *session) translate() (cleanUp func() error, err error) {
 	}
 	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
 	return cleanUp, err
-}
-
-func instancesOf(configured []config.Instance) []apps.Instance {
-	instances := make([]apps.Instance, len(configured))
-	for i, one := range configured {
-		instances[i] = apps.Instance{Name: one.Name, Link: one.Link, Unchecked: one.Check != nil && one.Check.Off}
-		instances[i].Address = apps.Address{URL: one.Probe.URL, Host: one.Probe.Host, Off: one.Probe.Off}
-		if check := one.Check; check != nil && !check.Off {
-			instances[i].Check = &apps.Check{URL: check.URL, Host: check.Host, Status: check.Status, Contains: check.Contains, Timeout: check.Timeout}
-		}
-	}
-	return instances
 }
 
 // sourceOf gives a dry run a cache of its own, which goes with it: even a cache is
@@ -259,7 +241,7 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 	var all []config.Served
 	for i := range c.Apps {
 		a := &c.Apps[i]
-		app := apps.App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
+		app := apps.App{App: *a, State: c.StateDir}
 		if !ask {
 			setUp, err := lastSetUp(app)
 			if err != nil {

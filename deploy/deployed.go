@@ -2,13 +2,14 @@ package deploy
 
 import (
 	"relink/deploy/apps"
+	"relink/internal/config"
 	"relink/opcache"
 )
 
 // Deployed lists the deploys of an application that left links moved, oldest
 // first, as the forecast of "relink opcache report" wants them.
 func Deployed(state, app string) ([]opcache.Deployed, error) {
-	events, err := readHistory(apps.App{Name: app, State: state}.HistoryFile())
+	events, err := readHistory(apps.App{App: config.App{Name: app}, State: state}.HistoryFile())
 	var all []opcache.Deployed
 	for _, event := range events {
 		if event.Operation == OperationDeploy && event.Moved() {

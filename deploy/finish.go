@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/release"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -20,11 +20,11 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
+func (r *run) check(instances []config.Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var asked int
 		for _, instance := range instances {
-			if instance.Check != nil {
+			if instance.Checked() {
 				asked++
 			}
 		}

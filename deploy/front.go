@@ -12,9 +12,9 @@ import (
 	"strings"
 	"syscall"
 
-	"relink/deploy/apps"
 	"relink/deploy/front"
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -28,7 +28,7 @@ var ErrFrontDoor = errors.New("the front door shows something else")
 
 // probed tells whether any instance is asked through its probe.
 func (r *run) probed() bool {
-	return slices.ContainsFunc(r.App.Instances, func(i apps.Instance) bool { return !i.Address.Off })
+	return slices.ContainsFunc(r.App.Instances, func(i config.Instance) bool { return !i.Probe.Off })
 }
 
 // installProbe puts the probe into a release that is being made.

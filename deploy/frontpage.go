@@ -6,13 +6,16 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
-	"relink/deploy/apps"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 
 	"golang.org/x/sync/errgroup"
 )
+
+const frontPageTimeout = 10 * time.Second
 
 // pageAnswer is how a site's front page was answered.
 type pageAnswer struct {
@@ -32,14 +35,14 @@ func (o pageAnswer) String() string {
 
 // compared are the instances whose front page is compared with what it was
 // before the switch: those that have no check of their own, and an address.
-func compared(instances []apps.Instance) []apps.Instance {
-	return slices.DeleteFunc(slices.Clone(instances), func(i apps.Instance) bool {
-		return i.Unchecked || i.Check != nil || i.Address.Off || i.Address.URL == ""
+func compared(instances []config.Instance) []config.Instance {
+	return slices.DeleteFunc(slices.Clone(instances), func(i config.Instance) bool {
+		return i.Check != nil || i.Probe.Off || i.Probe.URL == ""
 	})
 }
 
 // frontPages asks the front page of each instance, by name.
-func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageAnswer {
+func frontPages(ctx context.Context, instances []config.Instance) map[string]pageAnswer {
 	outcomes := make([]pageAnswer, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
@@ -47,9 +50,9 @@ func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageA
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
 		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			ctx, cancel := context.WithTimeout(ctx, frontPageTimeout)
 			defer cancel()
-			outcomes[i] = frontPage(ctx, client, instance.Address)
+			outcomes[i] = frontPage(ctx, client, instance.Probe)
 			return nil
 		})
 	}
@@ -61,12 +64,12 @@ func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageA
 	return all
 }
 
-func frontPage(ctx context.Context, client *http.Client, address apps.Address) pageAnswer {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
+func frontPage(ctx context.Context, client *http.Client, site config.Probe) pageAnswer {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, site.URL, nil)
 	if err != nil {
 		return pageAnswer{err: err}
 	}
-	request.Host = address.Host
+	request.Host = site.Host
 	answer, err := client.Do(request)
 	if err != nil {
 		return pageAnswer{err: err}
@@ -76,7 +79,7 @@ func frontPage(ctx context.Context, client *http.Client, address apps.Address) p
 }
 
 // worse names each site that answered well before the switch and not after it.
-func worse(instances []apps.Instance, before, after map[string]pageAnswer) error {
+func worse(instances []config.Instance, before, after map[string]pageAnswer) error {
 	var names, texts []string
 	for _, instance := range instances {
 		was, is := before[instance.Name], after[instance.Name]
@@ -93,7 +96,7 @@ func worse(instances []apps.Instance, before, after map[string]pageAnswer) error
 }
 
 // ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []apps.Instance) step[map[string]pageAnswer] {
+func (r *run) ask(instances []config.Instance) step[map[string]pageAnswer] {
 	return func(ctx context.Context) (map[string]pageAnswer, string, error) {
 		asked := compared(instances)
 		if len(asked) == 0 {

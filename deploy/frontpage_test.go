@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"relink/deploy/apps"
+	"relink/internal/config"
 )
 
 func TestWorse(t *testing.T) {
-	instances := []apps.Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
+	instances := []config.Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
 	before := map[string]pageAnswer{"a": {status: 200}, "b": {status: 302}, "c": {status: 500}, "d": {status: 404}, "e": {status: 401}}
 	if err := worse(instances, before, before); err != nil {
 		t.Error(err)
@@ -32,10 +32,10 @@ func TestWorse(t *testing.T) {
 }
 
 func TestComparable(t *testing.T) {
-	at := apps.Address{URL: "http://127.0.0.1/"}
-	got := compared([]apps.Instance{
-		{Name: "plain", Address: at}, {Name: "checked", Address: at, Check: &apps.Check{}}, {Name: "off", Address: at, Unchecked: true},
-		{Name: "unknown"}, {Name: "unprobed", Address: apps.Address{Off: true}},
+	at := config.Probe{URL: "http://127.0.0.1/"}
+	got := compared([]config.Instance{
+		{Name: "plain", Probe: at}, {Name: "checked", Probe: at, Check: &config.Check{}}, {Name: "off", Probe: at, Check: &config.Check{Off: true}},
+		{Name: "unknown"}, {Name: "unprobed", Probe: config.Probe{Off: true}},
 	})
 	if len(got) != 1 || got[0].Name != "plain" {
 		t.Errorf("%+v", got)

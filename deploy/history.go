@@ -6,6 +6,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/internal/state"
 	"relink/opcache"
 )
@@ -46,7 +47,7 @@ func (e Event) Moved() bool { return e.Undone == "" }
 
 // HistoryFile is where an application's history lies.
 func HistoryFile(stateDir, app string) string {
-	return apps.App{Name: app, State: stateDir}.HistoryFile()
+	return apps.App{App: config.App{Name: app}, State: stateDir}.HistoryFile()
 }
 
 func historyIn(file string) state.Lines[Event] {

@@ -8,12 +8,13 @@ import (
 	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
+	"relink/internal/config"
 )
 
 // mapEntries is what Apache's map says where the instances are on these releases:
 // a line for each instance, and one for its host. What is on no release has none,
 // for the rule of the web server serves only releases.
-func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry {
+func mapEntries(app apps.App, release func(config.Instance) string) []webmap.Entry {
 	lines := map[string]string{}
 	add := func(key, id string) {
 		if _, there := lines[key]; key != "" && !there {
@@ -24,7 +25,7 @@ func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry
 	for _, instance := range app.Instances {
 		if id := release(instance); id != "" && !filepath.IsAbs(id) {
 			add(instance.Name, id)
-			hosts[hostKey(instance.Host)] = id
+			hosts[hostKey(instance.Probe.Host)] = id
 		}
 	}
 	for host, id := range hosts {
@@ -52,7 +53,7 @@ func (r *run) prepareMap(plan moves.Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
 		return nil, nil
 	}
-	return webmap.Prepare(r.App.Map, mapEntries(r.App, func(i apps.Instance) string {
+	return webmap.Prepare(r.App.Map, mapEntries(r.App, func(i config.Instance) string {
 		if move := moveIn(plan, i.Name); move.Instance != "" {
 			return move.To.Release
 		}

@@ -7,10 +7,10 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/source"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
-	"relink/opcache/restart"
 
 	"github.com/rs/zerolog"
 )
@@ -30,13 +30,13 @@ const (
 // Options is what one run is asked to do.
 type Options struct {
 	App          apps.App
-	Instances    []apps.Instance // those to move, of App.Instances
-	Ref          string          // Run: what to deploy
-	To           string          // Rollback: the release; "" means the one before, of each instance
-	Reset        Reset           // "" means ResetSmart
-	Rebuild      bool            // make a new release also where other instances are on one of the same commit
+	Instances    []config.Instance // those to move, of App.Instances
+	Ref          string            // Run: what to deploy
+	To           string            // Rollback: the release; "" means the one before, of each instance
+	Reset        Reset             // "" means ResetSmart
+	Rebuild      bool              // make a new release also where other instances are on one of the same commit
 	DryRun       bool
-	Thresholds   restart.Thresholds
+	Thresholds   config.Thresholds
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
 	Force        bool          // go on in spite of pinned workers (Run) or a bad mark (Rollback)
 	Command      string        // as typed: the lock names it

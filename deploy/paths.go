@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/release"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -19,7 +19,7 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 
 // goal is where one instance is, and where it shall be after the switch.
 type goal struct {
-	instance apps.Instance
+	instance config.Instance
 	state    links.State
 	now      moves.Target
 	to       moves.Destination
@@ -40,8 +40,8 @@ func (r *run) goals(states []links.State, to []moves.Destination) []goal {
 	return goals
 }
 
-func (c coming) instances() []apps.Instance {
-	all := make([]apps.Instance, len(c.goals))
+func (c coming) instances() []config.Instance {
+	all := make([]config.Instance, len(c.goals))
 	for i, g := range c.goals {
 		all[i] = g.instance
 	}
@@ -102,7 +102,7 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 func (r *run) staying() []goal {
 	var goals []goal
 	for _, instance := range r.App.Instances {
-		if slices.ContainsFunc(r.Instances, func(i apps.Instance) bool { return i.Name == instance.Name }) {
+		if slices.ContainsFunc(r.Instances, func(i config.Instance) bool { return i.Name == instance.Name }) {
 			continue
 		}
 		state := links.Read(instance.Link)

@@ -11,6 +11,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/opcache"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,12 +21,12 @@ import (
 func crowd(t *testing.T, on map[string]string) apps.App {
 	t.Helper()
 	root := realTemp(t)
-	app := apps.App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
+	app := apps.App{App: config.App{Name: "app", Releases: filepath.Join(root, "rel")}, State: filepath.Join(root, "state")}
 	mkdir(t, filepath.Join(root, "www"))
 	for _, name := range slices.Sorted(maps.Keys(on)) {
 		mkdir(t, filepath.Join(app.Releases, on[name]))
 		symlink(t, filepath.Join(app.Releases, on[name]), filepath.Join(root, "www", name))
-		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(root, "www", name)})
+		app.Instances = append(app.Instances, config.Instance{Name: name, Link: filepath.Join(root, "www", name)})
 	}
 	return app
 }

@@ -12,6 +12,7 @@ import (
 	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -216,7 +217,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 // recheck makes the checks of an interrupted deploy, which may have ended before
 // them or because of them: a release that nobody has checked is no good one.
 func (r *run) recheck(ctx context.Context) (asked string, err error) {
-	moved := slices.DeleteFunc(slices.Clone(r.App.Instances), func(i apps.Instance) bool {
+	moved := slices.DeleteFunc(slices.Clone(r.App.Instances), func(i config.Instance) bool {
 		return !slices.ContainsFunc(r.journal.Moves, func(m moves.Move) bool { return m.Instance == i.Name && !m.Stays })
 	})
 	before := map[string]pageAnswer{}

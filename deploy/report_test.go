@@ -12,6 +12,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -48,7 +49,7 @@ func wantGolden(t *testing.T, name, got string) {
 }
 
 func exampleReport() *Report {
-	r := newReport(Options{App: apps.App{Name: "booking"}, Ref: "v2"}, OperationDeploy)
+	r := newReport(Options{App: apps.App{App: config.App{Name: "booking"}}, Ref: "v2"}, OperationDeploy)
 	r.Commit, r.Release = "0123456789abcdef0123456789abcdef01234567", "20261123T054127Z-v2"
 	plan := moves.Plan{
 		moveOf("club1", "20261122T120000Z-v1", r.Release), moveOf("club2", "20261122T120000Z-v1", r.Release),

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"relink/deploy/apps"
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -79,7 +79,7 @@ func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	return r.goals(states, to), errors.Join(failed...)
 }
 
-func (r *run) targetBefore(history []Event, instance apps.Instance, state links.State) (moves.Destination, error) {
+func (r *run) targetBefore(history []Event, instance config.Instance, state links.State) (moves.Destination, error) {
 	current := moves.TargetOf(state, r.App.RealReleases())
 	newContents(r.store).complete(&current)
 	target, found := before(history, instance.Name, current)

@@ -10,6 +10,7 @@ import (
 	"relink/deploy/apps"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -86,7 +87,7 @@ func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context)
 	return status, nil
 }
 
-func instanceStatus(app apps.App, instance apps.Instance, history []Event) InstanceStatus {
+func instanceStatus(app apps.App, instance config.Instance, history []Event) InstanceStatus {
 	state := links.Read(instance.Link)
 	target := moves.TargetOf(state, app.RealReleases())
 	return InstanceStatus{

@@ -61,7 +61,7 @@ func limits(tb testing.TB) Thresholds {
 	}
 	t := Thresholds{
 		Bounds: map[string]Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
-		HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: c.Health.Window,
+		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
 	for name, b := range c.Health.Bounds {
 		t.Bounds[name] = Bounds(b)

@@ -144,9 +144,7 @@ func (s session) setup() Setup {
 
 // hostsOf are the hosts under which the configuration asks for a site.
 func hostsOf(i config.Instance) (hosts []string) {
-	if i.Probe != nil {
-		hosts = append(hosts, hostOf(i.Probe.Host, i.Probe.URL)...)
-	}
+	hosts = hostOf(i.Probe.Host, i.Probe.URL)
 	if i.Check != nil {
 		hosts = append(hosts, hostOf(i.Check.Host, i.Check.URL)...)
 	}
@@ -176,7 +174,7 @@ func (s session) ask(ctx context.Context) (map[string]probe.Heard, error) {
 	var names []string
 	var doors []probe.Door
 	for _, one := range s.app.Instances {
-		if one.Probe != nil && !one.Probe.Off && one.Probe.URL != "" {
+		if !one.Probe.Off && one.Probe.URL != "" {
 			names, doors = append(names, one.Name), append(doors, secret.Door(s.app.Name, one.Probe.URL, one.Probe.Host))
 		}
 	}

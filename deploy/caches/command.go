@@ -138,7 +138,7 @@ func (p program) with(do func(context.Context, *session) error, formats ...strin
 		if err != nil {
 			return err
 		}
-		s := &session{Call: c, requests: int64(read.Thresholds.HitRateRequests)}
+		s := &session{Call: c, requests: read.Thresholds.HitRateRequests}
 		if s.setup, err = restart.FromConfig(read, deploy.KnownLinks); err != nil {
 			return err
 		}

@@ -152,7 +152,7 @@ func TestSitesThatHaveNothingYet(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\n%s", diff, text)
 	}
-	if got := c.Apps[0].Instances[0].Probe; *got != (config.Probe{URL: local, Host: "club1.example.org"}) || c.Apps[0].Check != nil {
+	if got := c.Apps[0].Instances[0].Probe; got != (config.Probe{URL: local, Host: "club1.example.org"}) || c.Apps[0].Check != nil {
 		t.Errorf("the probe is %+v:\n%s", got, text)
 	}
 	for _, says := range []string{"pm.status_path = /status", "# check: {url: \"http://127.0.0.1/\", host: \"{instance}.example.org\"}", "any host, /etc/a.conf:1"} {
@@ -230,7 +230,7 @@ func TestAsk(t *testing.T) {
 		t.Error(diff)
 	}
 	text, c := rendered(t, d)
-	if got := c.Apps[0].Instances[2].Probe; *got != (config.Probe{URL: "https://127.0.0.1/", Host: "other.example.org"}) {
+	if got := c.Apps[0].Instances[2].Probe; got != (config.Probe{URL: "https://127.0.0.1/", Host: "other.example.org"}) {
 		t.Errorf("the probe is %+v:\n%s", got, text)
 	}
 	if c.Apps[0].Instances[0].Check == nil || c.Apps[0].Instances[1].Check != nil || !strings.Contains(text, "answered 301") {

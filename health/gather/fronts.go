@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"relink/deploy/apps"
 	"relink/deploy/front"
 	"relink/health"
 	"relink/opcache"
@@ -26,11 +27,11 @@ func (g *gatherer) askFronts(ctx context.Context) {
 	}
 }
 
-func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a Application, app *health.App) []health.Front {
+func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a apps.App, app *health.App) []health.Front {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	var all []health.Front
-	for _, s := range front.Look(ctx, front.Sites(secret, a.App, a.Instances)) {
+	for _, s := range front.Look(ctx, front.Sites(secret, a, a.Instances)) {
 		all = append(all, g.frontOf(s, app))
 	}
 	return all

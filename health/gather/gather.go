@@ -15,7 +15,7 @@ import (
 
 // Deps say what to look at, and how long.
 type Deps struct {
-	Apps []Application
+	Apps []apps.App
 	// Pools lists the pools to ask. With an error it may list some all the same.
 	Pools      func(context.Context) ([]php.Pool, error)
 	Configured bool // the pools are named in the configuration
@@ -31,12 +31,6 @@ type Deps struct {
 	Cheap bool
 	// MinRequests is how many look-ups a window must hold for its hit rate.
 	MinRequests int64
-}
-
-// Application is one to look at.
-type Application struct {
-	apps.App
-	Pools []string // addresses of the pools that serve it; none: all
 }
 
 // Facts looks at everything at the same time. It changes nothing but the

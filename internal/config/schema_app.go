@@ -15,7 +15,7 @@ func (a *App) value() value {
 		{"instances", named(&a.Instances, "an instance", (*Instance).name, (*Instance).value)},
 		{"instances_from", optional(&a.InstancesFrom, (*InstancesFrom).value)},
 		{"check", optional(&a.Check, func(c *Check) value { return c.value(true) })},
-		{"probe", optional(&a.Probe, func(p *Probe) value { return p.value(true) })},
+		{"probe", a.Probe.value(true)},
 		{"map", lineText(&a.Map, "", absolute)},
 		{"shared", listOf(&a.Shared, readLine(relative))},
 		{"shared_dir", lineText(&a.SharedDir, "", absolute)},
@@ -72,14 +72,14 @@ func (i *Instance) value() value {
 	whole := section(fields{
 		{"link", link},
 		{"check", optional(&i.Check, func(c *Check) value { return c.value(false) })},
-		{"probe", optional(&i.Probe, func(p *Probe) value { return p.value(false) })},
+		{"probe", i.Probe.value(false)},
 	})
 	v := orText(link, whole)
 	v.show = func() any {
 		switch {
 		case i.Found:
 			return nil
-		case i.Check == nil && (i.Probe == nil || *i.Probe == Probe{}):
+		case i.Check == nil && i.Probe == Probe{}:
 			return i.Link
 		}
 		return whole.show()
@@ -133,8 +133,8 @@ func (i *Instance) fill(a *App, t Timeouts) {
 		i.Check.Timeout = t.Check
 	}
 	switch {
-	case i.Probe != nil:
-	case a.Probe != nil:
+	case i.Probe != Probe{}:
+	case a.Probe != Probe{}:
 		i.Probe = a.Probe.of(i.Name)
 	default:
 		i.Probe = i.Check.probe()

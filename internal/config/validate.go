@@ -90,7 +90,7 @@ func (v *validator) checks(key string, a *App) {
 	if a.Check != nil && !a.Check.Off {
 		v.required(key+".check", "url")
 	}
-	if a.Probe != nil && !a.Probe.Off {
+	if v.given(key+".probe") && !a.Probe.Off {
 		v.required(key+".probe", "url")
 	}
 	for _, i := range a.Instances {
@@ -98,7 +98,7 @@ func (v *validator) checks(key string, a *App) {
 		if v.given(at+".check") && i.Check != nil && !i.Check.Off {
 			v.required(at+".check", "url")
 		}
-		if v.given(at+".probe") && i.Probe != nil && !i.Probe.Off {
+		if v.given(at+".probe") && !i.Probe.Off {
 			v.required(at+".probe", "url")
 		}
 	}

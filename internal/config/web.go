@@ -20,26 +20,25 @@ func (c *Check) of(instance string) *Check {
 }
 
 // of is the application's probe for one of its instances.
-func (p *Probe) of(instance string) *Probe {
-	own := *p
-	for _, text := range []*string{&own.URL, &own.Host} {
+func (p Probe) of(instance string) Probe {
+	for _, text := range []*string{&p.URL, &p.Host} {
 		*text = strings.ReplaceAll(*text, InstancePlaceholder, instance)
 	}
-	return &own
+	return p
 }
 
 // probe is where the web server is that a check asks: a site is mostly served
 // at the root of its host.
-func (c *Check) probe() *Probe {
+func (c *Check) probe() Probe {
 	if c == nil || c.Off {
-		return &Probe{}
+		return Probe{}
 	}
 	parsed, err := url.Parse(c.URL)
 	if err != nil || parsed.Host == "" {
-		return &Probe{}
+		return Probe{}
 	}
 	root := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: "/"}
-	return &Probe{URL: root.String(), Host: c.Host}
+	return Probe{URL: root.String(), Host: c.Host}
 }
 
 // Locate completes each probe that has no address with the one that find tells for
@@ -54,7 +53,7 @@ func (c *Config) Locate(find func(link, docroot string) (url, host string)) {
 				continue
 			}
 			if url, host := find(one.Link, app.Docroot); url != "" {
-				one.Probe = &Probe{URL: url, Host: host}
+				one.Probe = Probe{URL: url, Host: host}
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"relink/internal/config"
 	"relink/opcache"
 	"relink/php"
 )
@@ -13,7 +14,7 @@ import (
 // Maintenance is what a deploy, "opcache reset" and the service do about the caches'
 // memory: decide for each cache by the same rules, and carry it out.
 type Maintenance struct {
-	Thresholds Thresholds
+	Thresholds config.Thresholds
 	Method     Method
 	Release    string          // folder that is live: the next release will need as much
 	Unused     []string        // folders of releases that nobody uses
@@ -93,7 +94,7 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 // RestartSetup adds what the configuration says of restarts.
 type RestartSetup struct {
 	opcache.Setup
-	Thresholds Thresholds
+	Thresholds config.Thresholds
 	Method     Method
 	Restart    RestartOptions // how this server is restarted
 }
