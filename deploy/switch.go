@@ -160,7 +160,10 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 			ready.fit.expected = &expectation{takeBack}
 		}
 		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, needed, need.workers
-		return ready, ui.Plural(len(needed), "link"), r.note(PhaseSwitching)
+		if err := r.note(PhaseSwitching); err != nil {
+			return ready, "", err
+		}
+		return ready, ui.Plural(len(needed), "link"), r.reserve()
 	}
 }
 
