@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"relink/deploy/source/registry"
 	"relink/internal/cli"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/failpoint"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -86,7 +88,7 @@ func (p program) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(ctx context.Context, s *session) error {
-			result, err := ReadStatus(ctx, s.options.App, s.reach, s.deps.Discover)
+			result, err := ReadStatus(ctx, s.options.App, s.reach, webserver.Discover)
 			return s.Show(result, err)
 		}),
 	}
@@ -166,7 +168,7 @@ func (s *session) translate() (cleanUp func() error, err error) {
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   restart.ThresholdsOf(s.config.Thresholds),
 	}
-	s.deps = Deps{Connect: s.connect, Discover: webserver.Discover, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
+	s.deps = Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
 	if len(a.Pools) == 0 {
 		for _, pool := range s.config.Pools {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
@@ -215,7 +217,7 @@ func sourceOf(a config.App, dryRun bool) (source.Source, func() error, error) {
 func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") + ".git-cache" }
 
 // reach finds the PHPs inside of web servers itself.
-func (s *session) reach(ctx context.Context) (Caches, error) {
+func (s *session) reach(ctx context.Context) (Figures, error) {
 	setup, err := restart.FromConfig(s.config, KnownLinks)
 	if err != nil {
 		return nil, err
@@ -285,4 +287,20 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 		}
 	}
 	return all, nil
+}
+
+// chooseReset lets the command line win over the configuration.
+func chooseReset(configured, given string, smart bool) (Reset, error) {
+	reset := Reset(cmp.Or(given, configured))
+	if smart {
+		if given != "" && reset != ResetSmart {
+			return "", exit.Usagef("--smart-reset and --reset %s exclude each other", reset)
+		}
+		reset = ResetSmart
+	}
+	switch reset {
+	case ResetSmart, ResetAlways, ResetNever:
+		return reset, nil
+	}
+	return "", exit.Usagef("--reset %q is none of smart, always, never", reset)
 }

@@ -70,13 +70,6 @@ func (r *run) endWorkers(ctx context.Context, caches Caches, need renewals) erro
 	return err
 }
 
-func (r *Report) ended(why []string) {
-	if r.Restart.Action == string(restart.None) {
-		r.Restart.Action = string(restart.EndWorkers)
-	}
-	r.Restart.Reasons = append(r.Restart.Reasons, why...)
-}
-
 // crossBack puts links back, with what has to come with that where it has begun.
 // The links go back also where no master can be reached.
 func (r *run) crossBack(ctx context.Context, way change, need fit, relink func() error) (linkErr, cacheErr error) {

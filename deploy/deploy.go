@@ -163,7 +163,7 @@ func newRun(o Options, d Deps, name Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, name)}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o.App.Name, name, o.Ref, o.DryRun)}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err

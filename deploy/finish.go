@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"relink/deploy/apps"
@@ -36,16 +35,8 @@ func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) fun
 		if ctx.Err() != nil {
 			return "", ctx.Err() // the signal failed the check, not the release
 		}
-		return some(asked, "instance"), err
+		return ui.PluralOrNone(asked, "instance"), err
 	}
-}
-
-// some is ui.Plural, and nothing for none.
-func some(n int, what string) string {
-	if n == 0 {
-		return ""
-	}
-	return ui.Plural(n, what)
 }
 
 // settle ends when every worker has been swept, or settle_timeout has passed.
@@ -64,7 +55,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	result, err := seen.cut.Settle(ctx, update)
 	r.report.Regained += result.Regained
 	r.report.Sweep.Settled = result.Workers
-	r.report.Sweep.stale(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
+	r.report.Sweep.left(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
 		err = opcache.Unsettled(result, seen.pinned, `run "relink recover"`)
 	}
@@ -73,22 +64,6 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 		return stillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
-}
-
-func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
-	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
-	for _, worker := range stale {
-		s.StalePIDs = append(s.StalePIDs, worker.PID)
-	}
-}
-
-// shortened names the first few.
-func shortened(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }
 
 // retire invalidates what is left of releases that no link leads to.
@@ -173,4 +148,22 @@ func (r *run) record(event Event) error {
 func interruptedLive(rel release.Release) error {
 	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(rel.ID)))
 	return hint.With(err, `run "relink recover": it finishes what is left`)
+}
+
+// ask notes, right before the switch, how the front pages are answered.
+func (r *run) ask(instances []apps.Instance) step[map[string]pageAnswer] {
+	return func(ctx context.Context) (map[string]pageAnswer, string, error) {
+		asked := compared(instances)
+		if len(asked) == 0 {
+			return nil, "", nil
+		}
+		pages := frontPages(ctx, asked)
+		well := 0
+		for _, one := range pages {
+			if one.well() {
+				well++
+			}
+		}
+		return pages, fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
+	}
 }

@@ -91,21 +91,3 @@ func worse(instances []apps.Instance, before, after map[string]pageAnswer) error
 	return hint.With(exit.As(ErrCheck, fmt.Errorf("front page of %s", strings.Join(texts[:min(len(texts), 5)], "; "))),
 		"see the site's error log; if a page that answers so is right, say what is right (`check`), or that the site is not asked (check: off)")
 }
-
-// ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []apps.Instance) step[map[string]pageAnswer] {
-	return func(ctx context.Context) (map[string]pageAnswer, string, error) {
-		asked := compared(instances)
-		if len(asked) == 0 {
-			return nil, "", nil
-		}
-		pages := frontPages(ctx, asked)
-		well := 0
-		for _, one := range pages {
-			if one.well() {
-				well++
-			}
-		}
-		return pages, fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
-	}
-}

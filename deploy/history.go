@@ -126,3 +126,9 @@ func lastSetUp(app apps.App) (opcache.Addressing, error) {
 	}
 	return last[0].SetUp, nil
 }
+
+// StepReport is one step and its time.
+type StepReport struct {
+	Name string  `json:"name"`
+	MS   float64 `json:"ms"`
+}

@@ -129,3 +129,15 @@ func removeJournal(path string) error {
 	}
 	return nil
 }
+
+// Reset is what a deploy does about OPcache.
+type Reset string
+
+const (
+	// ResetSmart makes every worker follow without a restart.
+	ResetSmart Reset = "smart"
+	// ResetAlways does the same and then restarts the cache.
+	ResetAlways Reset = "always"
+	// ResetNever only moves links, and warns of what stays stale.
+	ResetNever Reset = "never"
+)

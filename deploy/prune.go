@@ -169,7 +169,7 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 			}
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}
-		return some(len(r.report.Pruned), "release"), err
+		return ui.PluralOrNone(len(r.report.Pruned), "release"), err
 	})
 	if s.err != nil {
 		r.report.warn(s.err.Error())

@@ -85,7 +85,7 @@ func (r *run) mayReturn(to moves.Destination, goals []goal, history []Event) err
 	if len(staying) == 0 || r.Reset == ResetNever {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, shortened(staying)),
+	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, ui.FirstFew(staying)),
 		"roll these back too, or deploy that folder as a release ({dir: ...} as the source)")
 }
 

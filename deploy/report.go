@@ -6,6 +6,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/restart"
 	"time"
 )
 
@@ -68,12 +69,6 @@ type FrontReport struct {
 	Error    string             `json:"error,omitempty"` // why it could not be asked
 }
 
-// StepReport is one step and its time.
-type StepReport struct {
-	Name string  `json:"name"`
-	MS   float64 `json:"ms"`
-}
-
 // SweepReport tells which workers are known to see the new links.
 type SweepReport struct {
 	Pools     int              `json:"pools"`
@@ -116,9 +111,9 @@ type FailureReport struct {
 	Serving []apps.Serving `json:"serving"`
 }
 
-func newReport(o Options, operation Operation) *Report {
+func newReport(app string, operation Operation, ref string, dryRun bool) *Report {
 	return &Report{
-		App: o.App.Name, Operation: operation, DryRun: o.DryRun, Ref: o.Ref,
+		App: app, Operation: operation, DryRun: dryRun, Ref: ref,
 		Instances: []InstanceReport{}, Steps: []StepReport{},
 		FrontDoor: []FrontReport{},
 		Sweep:     SweepReport{StalePIDs: []int{}},
@@ -146,5 +141,45 @@ func (r *Report) failed(err error, now []apps.Serving) {
 	r.Exit = exit.Status(err)
 	if err != nil {
 		r.Error = &FailureReport{*exit.FailureOf(err), now}
+	}
+}
+
+func (r *Report) restarted(result restart.MaintenanceResult) {
+	if action := result.Action(); action != string(restart.None) { // a restart that made room counts
+		r.Restart.Action = action
+	}
+	for _, one := range result.Decisions {
+		r.Restart.Reasons = append(r.Restart.Reasons, one.Texts()...)
+	}
+	r.Restart.Reasons = append(r.Restart.Reasons, result.Notes...)
+	for _, pending := range result.Pending {
+		r.warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
+	}
+}
+
+func (r *Report) ended(why []string) {
+	if r.Restart.Action == string(restart.None) {
+		r.Restart.Action = string(restart.EndWorkers)
+	}
+	r.Restart.Reasons = append(r.Restart.Reasons, why...)
+}
+
+func (r *Report) warmedBy(outcome restart.Outcome) {
+	for _, m := range outcome.Masters {
+		r.Warm.Scripts += m.Warm.Scripts
+		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
+		r.Warm.Skipped = ""
+	}
+}
+
+func memoryOf(usage []opcache.Usage) *Memory {
+	sum := opcache.Sum(usage)
+	return &Memory{Used: sum.UsedBytes, Free: sum.FreeBytes, Wasted: sum.WastedBytes}
+}
+
+func (s *SweepReport) left(stale []opcache.Worker, unproven []string) {
+	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
+	for _, worker := range stale {
+		s.StalePIDs = append(s.StalePIDs, worker.PID)
 	}
 }

@@ -55,16 +55,3 @@ func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
 	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
 	return nil
 }
-
-func (r *Report) restarted(result restart.MaintenanceResult) {
-	if action := result.Action(); action != string(restart.None) { // a restart that made room counts
-		r.Restart.Action = action
-	}
-	for _, one := range result.Decisions {
-		r.Restart.Reasons = append(r.Restart.Reasons, one.Texts()...)
-	}
-	r.Restart.Reasons = append(r.Restart.Reasons, result.Notes...)
-	for _, pending := range result.Pending {
-		r.warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
-	}
-}

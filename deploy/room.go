@@ -207,14 +207,6 @@ func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
 	return moved
 }
 
-func (r *Report) warmedBy(outcome restart.Outcome) {
-	for _, m := range outcome.Masters {
-		r.Warm.Scripts += m.Warm.Scripts
-		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
-		r.Warm.Skipped = ""
-	}
-}
-
 // renewLeft does the restarts that a deploy died before, while the keys of the
 // old release still serve: once those are gone, the new one runs uncached.
 func (r *run) renewLeft(ctx context.Context, seen change) error {

@@ -117,7 +117,7 @@ func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) 
 // runHook is a step of the hooks' commands.
 func (r *run) runHook(name string, commands []string, rel release.Release) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		return some(len(commands), "command"), r.hook(ctx, name, commands, rel)
+		return ui.PluralOrNone(len(commands), "command"), r.hook(ctx, name, commands, rel)
 	}
 }
 

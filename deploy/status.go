@@ -59,9 +59,15 @@ type PendingStatus struct {
 	Stale     []opcache.Worker `json:"stale,omitempty"`
 }
 
+// Figures are what a status tells of OPcache.
+type Figures interface {
+	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
+	Usage(ctx context.Context) ([]opcache.Usage, error)
+}
+
 // ReadStatus changes nothing. Pools that do not answer are no failure: the links
 // are told all the same. Without discover no web server is looked at.
-func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context) (Caches, error), discover Discover) (Status, error) {
+func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error), discover Discover) (Status, error) {
 	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}, Notes: []string{}}
 	history, err := readHistory(app.HistoryFile())
 	if err != nil {
@@ -115,7 +121,7 @@ func (s *Status) addUnfinished(app apps.App) error {
 	return nil
 }
 
-func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Caches, error)) {
+func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error)) {
 	folders := make([]string, len(s.Releases))
 	for i, one := range s.Releases {
 		folders[i] = app.ReleaseDir(one.Release)
@@ -207,7 +213,7 @@ func (s Status) remarks() []string {
 		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
 	}
 	if len(s.Notes) > 0 {
-		lines = append(lines, "", "Not known of the web servers: "+shortened(s.Notes))
+		lines = append(lines, "", "Not known of the web servers: "+ui.FirstFew(s.Notes))
 	}
 	return lines
 }

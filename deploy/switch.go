@@ -247,10 +247,5 @@ func (r *run) invalidateBy(ctx context.Context, cut Switch) (summary string, las
 	for _, failed := range result.Failed {
 		r.report.warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
 	}
-	return some(result.Invalidated, "script"), result.Last, err
-}
-
-func memoryOf(usage []opcache.Usage) *Memory {
-	sum := opcache.Sum(usage)
-	return &Memory{Used: sum.UsedBytes, Free: sum.FreeBytes, Wasted: sum.WastedBytes}
+	return ui.PluralOrNone(result.Invalidated, "script"), result.Last, err
 }

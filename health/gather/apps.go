@@ -86,7 +86,7 @@ var errNotAsked = errors.New("the caches are asked elsewhere")
 func readDeploys(ctx context.Context, a Application, app *health.App) {
 	bare := a.App
 	bare.Instances = nil
-	status, err := deploy.ReadStatus(ctx, bare, func(context.Context) (deploy.Caches, error) { return nil, errNotAsked }, nil)
+	status, err := deploy.ReadStatus(ctx, bare, func(context.Context) (deploy.Figures, error) { return nil, errNotAsked }, nil)
 	app.Pending, app.Locked = status.Pending, status.Locked
 	last, historyErr := deploy.LastEvents(deploy.HistoryFile(a.State, a.Name), 1)
 	if len(last) > 0 {
