@@ -12,9 +12,10 @@ import (
 	"runtime/debug"
 	"syscall"
 
-	"relink/deploy"
 	"relink/deploy/apache"
+	deploy "relink/deploy/command"
 	"relink/deploy/demo"
+	"relink/deploy/journal"
 	"relink/deploy/propose"
 	"relink/health"
 	"relink/health/command"
@@ -82,7 +83,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 	}
 	return append(deploy.Commands(env, located),
 		apache.Command(env, located),
-		opcache.Command(env, located, deploy.Deployed, deploy.KnownLinks),
+		opcache.Command(env, located, journal.Deployed, journal.KnownLinks),
 		command.Command(env, located),
 		serve.Command(env, located),
 		demo.Command(env, os.UserCacheDir),

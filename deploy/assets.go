@@ -24,7 +24,7 @@ func (r *run) carryAssets(plan moves.Plan) func(context.Context) (string, error)
 			return "", errors.Join(err, ctx.Err())
 		}
 		if err != nil {
-			r.report.warn("not all assets were carried over, so that pages of one release may miss theirs in another: " + err.Error())
+			r.report.Warn("not all assets were carried over, so that pages of one release may miss theirs in another: " + err.Error())
 		}
 		return ui.PluralOrNone(carried, "file") + " carried over", nil
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
@@ -19,7 +21,7 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
+func (r *run) check(instances []apps.Instance, before map[string]front.PageAnswer) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var asked int
 		for _, instance := range instances {
@@ -27,10 +29,10 @@ func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) fun
 				asked++
 			}
 		}
-		err := checkInstances(ctx, instances)
-		if others := compared(instances); len(others) > 0 && len(before) > 0 {
+		err := front.CheckInstances(ctx, instances)
+		if others := front.Compared(instances); len(others) > 0 && len(before) > 0 {
 			asked += len(others)
-			err = errors.Join(err, worse(others, before, frontPages(ctx, others)))
+			err = errors.Join(err, front.Worse(others, before, front.FrontPages(ctx, others)))
 		}
 		if ctx.Err() != nil {
 			return "", ctx.Err() // the signal failed the check, not the release
@@ -55,7 +57,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	result, err := seen.cut.Settle(ctx, update)
 	r.report.Regained += result.Regained
 	r.report.Sweep.Settled = result.Workers
-	r.report.Sweep.left(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
+	r.report.Sweep.Left(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
 		err = opcache.Unsettled(result, seen.pinned, `run "relink recover"`)
 	}
@@ -123,8 +125,8 @@ func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.
 	}
 }
 
-func (r *run) event(setUp opcache.Addressing, undone string) Event {
-	return Event{
+func (r *run) event(setUp opcache.Addressing, undone string) journal.Event {
+	return journal.Event{
 		ID: r.journal.ID, Time: time.Now().UTC().Truncate(time.Millisecond), Operation: r.journal.Operation,
 		Release: r.journal.Release, Ref: r.journal.Ref, Moves: r.journal.Moves, Undone: undone,
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
@@ -133,15 +135,15 @@ func (r *run) event(setUp opcache.Addressing, undone string) Event {
 }
 
 // record writes the line once, however often a crash has it tried.
-func (r *run) record(event Event) error {
-	history, err := readHistory(r.App.HistoryFile())
+func (r *run) record(event journal.Event) error {
+	history, err := journal.ReadHistory(r.App.HistoryFile())
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
+	if slices.ContainsFunc(history, func(e journal.Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
 		return nil
 	}
-	return appendHistory(r.App.HistoryFile(), event)
+	return journal.AppendHistory(r.App.HistoryFile(), event)
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.
@@ -151,16 +153,16 @@ func interruptedLive(rel release.Release) error {
 }
 
 // ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []apps.Instance) step[map[string]pageAnswer] {
-	return func(ctx context.Context) (map[string]pageAnswer, string, error) {
-		asked := compared(instances)
+func (r *run) ask(instances []apps.Instance) step[map[string]front.PageAnswer] {
+	return func(ctx context.Context) (map[string]front.PageAnswer, string, error) {
+		asked := front.Compared(instances)
 		if len(asked) == 0 {
 			return nil, "", nil
 		}
-		pages := frontPages(ctx, asked)
+		pages := front.FrontPages(ctx, asked)
 		well := 0
 		for _, one := range pages {
-			if one.well() {
+			if one.Well() {
 				well++
 			}
 		}

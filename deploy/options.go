@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/source"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -19,7 +20,7 @@ type Options struct {
 	Instances    []apps.Instance // those to move, of App.Instances
 	Ref          string          // Run: what to deploy
 	To           string          // Rollback: the release; "" means the one before, of each instance
-	Reset        Reset           // "" means ResetSmart
+	Reset        journal.Reset   // "" means ResetSmart
 	Rebuild      bool            // make a new release also where other instances are on one of the same commit
 	DryRun       bool
 	Thresholds   restart.Thresholds

@@ -9,7 +9,9 @@ import (
 	"slices"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -18,8 +20,8 @@ import (
 
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
-func Recover(ctx context.Context, o Options, d Deps) (Report, error) {
-	return operate(ctx, o, d, OperationRecover, work{
+func Recover(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
+	return operate(ctx, o, d, journal.OperationRecover, work{
 		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
 		dry: func(_ context.Context, r *run) error {
 			_, err := r.dryLeft()
@@ -51,7 +53,7 @@ type recovery struct {
 }
 
 // interrupted is the run of a journal, carried on by this one.
-func (r *run) interrupted(left Journal) *run {
+func (r *run) interrupted(left journal.Journal) *run {
 	o := r.Options
 	o.Reset = left.Reset
 	return &run{Options: o, Deps: r.Deps, id: r.id, began: r.began, report: r.report, store: r.store, journal: left}
@@ -61,7 +63,7 @@ func (r *run) interrupted(left Journal) *run {
 // busy workers: those moves are carried on as unsettled, and the deploy that
 // follows, or Recover, settles them with its own.
 func (r *run) recoverLeft(ctx context.Context) (recovery, string, error) {
-	left, err := readJournal(r.App.JournalFile())
+	left, err := journal.ReadJournal(r.App.JournalFile())
 	if err != nil {
 		return recovery{}, "", err
 	}
@@ -122,10 +124,10 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 
 // finishOrUndo brings the run of a journal to an end.
 func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
-	switch r.journal.Phase.direction() {
-	case finishing:
+	switch r.journal.Phase.Direction() {
+	case journal.Finishing:
 		return r.recoverForward(ctx)
-	case undoing:
+	case journal.Undoing:
 		return r.recoverBack(ctx)
 	default:
 		return r.recoverStaging(ctx)
@@ -176,8 +178,8 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	left := r.journal
 	done := recovery{run: r, unsettled: stillUnsettled(left.Moves, left.Unsettled)}
-	if left.Phase == PhaseSettled {
-		if r.report.Operation != OperationRecover {
+	if left.Phase == journal.PhaseSettled {
+		if r.report.Operation != journal.OperationRecover {
 			return done, nil
 		}
 	} else {
@@ -200,7 +202,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 // its links had moved.
 func (r *run) finishCaches(ctx context.Context, seen change) error {
 	var err error
-	if r.journal.Phase != PhaseSettled {
+	if r.journal.Phase != journal.PhaseSettled {
 		err = r.finishRenewals(ctx, seen)
 	}
 	return errors.Join(err, r.renewLeft(ctx, seen), r.cutOver(ctx, seen.cut))
@@ -209,7 +211,7 @@ func (r *run) finishCaches(ctx context.Context, seen change) error {
 // afterLinks writes down that the links are right and what is left for the
 // caches. With no cache to care for nothing is.
 func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
-	if r.Reset == ResetNever {
+	if r.Reset == journal.ResetNever {
 		done.unsettled = nil
 	}
 	if err := r.forget(done.unsettled); err != nil {
@@ -218,8 +220,8 @@ func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
 	switch {
 	case cacheErr == nil:
 		return done, nil
-	case r.report.Operation != OperationRecover:
-		r.report.warn("recover: " + cacheErr.Error()) // what follows meets the same caches
+	case r.report.Operation != journal.OperationRecover:
+		r.report.Warn("recover: " + cacheErr.Error()) // what follows meets the same caches
 		return done, nil
 	}
 	return done, hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),

@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -29,16 +31,16 @@ func (r *run) restart(caches Caches, rel release.Release) func(context.Context) 
 			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(rel.ID), Unused: unused,
 			Queue: r.ledger(),
 		}
-		if r.Reset == ResetAlways {
+		if r.Reset == journal.ResetAlways {
 			upkeep.Always = "--reset always"
 		}
 		result, err := caches.Keep(ctx, upkeep)
-		r.report.restarted(result)
+		r.report.Restarted(result)
 		if err != nil {
 			return "", err
 		}
 		usage, err := caches.Usage(ctx)
-		r.report.Memory.After = memoryOf(usage)
+		r.report.Memory.After = outcome.MemoryOf(usage)
 		return result.Action(), err
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/deploy/source"
@@ -25,7 +26,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		id := r.store.NewID(r.began, resolved.Label)
 		r.report.Release = id
 		r.journal.Release, r.journal.Made = id, true
-		if err := r.note(PhaseStaging); err != nil {
+		if err := r.note(journal.PhaseStaging); err != nil {
 			return to, "", err
 		}
 		made, err := r.makeRelease(ctx, id, resolved)
@@ -34,7 +35,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		}
 		// Its real path is known only now.
 		to = coming{release: made, goals: r.everywhere(found.states, id), made: []string{id}}
-		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(PhaseStaged)
+		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
 	}
 }
 
@@ -164,9 +165,9 @@ func (r *run) unwarm(ctx context.Context, ready prepared) error {
 func (r *run) made(ready prepared) []string { return slices.Concat(ready.made, r.journal.Repeats) }
 
 // note writes down how far the run has come, durably.
-func (r *run) note(phase Phase) error {
+func (r *run) note(phase journal.Phase) error {
 	r.journal.Phase = phase
-	err := writeJournal(r.App.JournalFile(), r.journal)
+	err := journal.WriteJournal(r.App.JournalFile(), r.journal)
 	r.Reached("noted " + string(phase))
 	return err
 }
@@ -174,8 +175,8 @@ func (r *run) note(phase Phase) error {
 // forget ends the journal, but for the moves that are not settled.
 func (r *run) forget(unsettled moves.Plan) error {
 	if len(unsettled) == 0 {
-		return removeJournal(r.App.JournalFile())
+		return journal.RemoveJournal(r.App.JournalFile())
 	}
 	r.journal.Moves, r.journal.Unsettled, r.journal.Made, r.journal.EndWorkers = unsettled, nil, false, nil
-	return r.note(PhaseSettled)
+	return r.note(journal.PhaseSettled)
 }

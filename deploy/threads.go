@@ -21,7 +21,7 @@ func (r *run) refuseThreads(found server) error {
 	}
 	text := "PHP runs in threads of Apache, which cannot be reached one by one: " + ui.FirstFew(threaded)
 	if r.Force {
-		r.report.warn(text + "; what they serve may stay old until Apache is restarted")
+		r.report.Warn(text + "; what they serve may stay old until Apache is restarted")
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w: %s", ErrThreads, text),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -56,9 +57,9 @@ func (r *run) putBack(ctx context.Context, ready prepared, done crossing) (back 
 		return back, err, nil
 	}
 	for _, path := range strangers {
-		r.report.warn(path + " was changed by somebody else meanwhile and is left as it is")
+		r.report.Warn(path + " was changed by somebody else meanwhile and is left as it is")
 	}
-	if err := r.note(PhaseSwitching); err != nil {
+	if err := r.note(journal.PhaseSwitching); err != nil {
 		return back, err, nil
 	}
 	// All moves are watched, also those that did not come to pass: the sweep has

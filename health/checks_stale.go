@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/status"
 	"relink/fcgi"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -174,7 +174,7 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 }
 
 // lives tells whether a worker that was not reached is still the same process.
-func (f *Facts) lives(w opcache.Worker, pending *deploy.PendingStatus) (lives, known bool) {
+func (f *Facts) lives(w opcache.Worker, pending *status.PendingStatus) (lives, known bool) {
 	for _, p := range f.Pools {
 		if p.Address == w.Pool && p.Processes != nil {
 			return slices.Contains(p.Processes, w.PID), true

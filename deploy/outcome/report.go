@@ -1,7 +1,8 @@
-package deploy
+package outcome
 
 import (
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/ui"
@@ -13,18 +14,18 @@ import (
 // Report is what a deploy, a rollback or a recovery did. As JSON it is the
 // contract of docs/deploy-report.md: fields are added, never renamed or removed.
 type Report struct {
-	App       string    `json:"app"`
-	Operation Operation `json:"operation"`
-	DryRun    bool      `json:"dry_run"`
-	Ref       string    `json:"ref,omitempty"`
-	Commit    string    `json:"commit,omitempty"`
-	Release   string    `json:"release"`
-	Previous  string    `json:"previous"` // the release most of the instances come from
+	App       string            `json:"app"`
+	Operation journal.Operation `json:"operation"`
+	DryRun    bool              `json:"dry_run"`
+	Ref       string            `json:"ref,omitempty"`
+	Commit    string            `json:"commit,omitempty"`
+	Release   string            `json:"release"`
+	Previous  string            `json:"previous"` // the release most of the instances come from
 
-	SetUp     opcache.Addressing `json:"set_up,omitempty"` // the weakest of its instances
-	Instances []InstanceReport   `json:"instances"`
-	Steps     []StepReport       `json:"steps"`
-	CutoverMS float64            `json:"cutover_ms"` // from the first moved link to the last invalidation
+	SetUp     opcache.Addressing   `json:"set_up,omitempty"` // the weakest of its instances
+	Instances []InstanceReport     `json:"instances"`
+	Steps     []journal.StepReport `json:"steps"`
+	CutoverMS float64              `json:"cutover_ms"` // from the first moved link to the last invalidation
 
 	FrontDoor   []FrontReport `json:"front_door"` // what each instance's own web server answered, after everything
 	Sweep       SweepReport   `json:"sweep"`
@@ -111,10 +112,10 @@ type FailureReport struct {
 	Serving []apps.Serving `json:"serving"`
 }
 
-func newReport(app string, operation Operation, ref string, dryRun bool) *Report {
+func NewReport(app string, operation journal.Operation, ref string, dryRun bool) *Report {
 	return &Report{
 		App: app, Operation: operation, DryRun: dryRun, Ref: ref,
-		Instances: []InstanceReport{}, Steps: []StepReport{},
+		Instances: []InstanceReport{}, Steps: []journal.StepReport{},
 		FrontDoor: []FrontReport{},
 		Sweep:     SweepReport{StalePIDs: []int{}},
 		Warm:      WarmReport{Failed: []opcache.FailedScript{}},
@@ -123,7 +124,7 @@ func newReport(app string, operation Operation, ref string, dryRun bool) *Report
 	}
 }
 
-func (r *Report) planned(plan moves.Plan) {
+func (r *Report) Planned(plan moves.Plan) {
 	r.Previous = plan.Previous()
 	r.Instances = make([]InstanceReport, len(plan))
 	for i, move := range plan {
@@ -131,20 +132,20 @@ func (r *Report) planned(plan moves.Plan) {
 	}
 }
 
-func (r *Report) stepped(name string, took time.Duration) {
-	r.Steps = append(r.Steps, StepReport{Name: name, MS: ui.Milliseconds(took)})
+func (r *Report) Stepped(name string, took time.Duration) {
+	r.Steps = append(r.Steps, journal.StepReport{Name: name, MS: ui.Milliseconds(took)})
 }
 
-func (r *Report) warn(text string) { r.Warnings = append(r.Warnings, text) }
+func (r *Report) Warn(text string) { r.Warnings = append(r.Warnings, text) }
 
-func (r *Report) failed(err error, now []apps.Serving) {
+func (r *Report) Failed(err error, now []apps.Serving) {
 	r.Exit = exit.Status(err)
 	if err != nil {
 		r.Error = &FailureReport{*exit.FailureOf(err), now}
 	}
 }
 
-func (r *Report) restarted(result restart.MaintenanceResult) {
+func (r *Report) Restarted(result restart.MaintenanceResult) {
 	if action := result.Action(); action != string(restart.None) { // a restart that made room counts
 		r.Restart.Action = action
 	}
@@ -153,18 +154,18 @@ func (r *Report) restarted(result restart.MaintenanceResult) {
 	}
 	r.Restart.Reasons = append(r.Restart.Reasons, result.Notes...)
 	for _, pending := range result.Pending {
-		r.warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
+		r.Warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
 	}
 }
 
-func (r *Report) ended(why []string) {
+func (r *Report) Ended(why []string) {
 	if r.Restart.Action == string(restart.None) {
 		r.Restart.Action = string(restart.EndWorkers)
 	}
 	r.Restart.Reasons = append(r.Restart.Reasons, why...)
 }
 
-func (r *Report) warmedBy(outcome restart.Outcome) {
+func (r *Report) WarmedBy(outcome restart.Outcome) {
 	for _, m := range outcome.Masters {
 		r.Warm.Scripts += m.Warm.Scripts
 		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
@@ -172,12 +173,12 @@ func (r *Report) warmedBy(outcome restart.Outcome) {
 	}
 }
 
-func memoryOf(usage []opcache.Usage) *Memory {
+func MemoryOf(usage []opcache.Usage) *Memory {
 	sum := opcache.Sum(usage)
 	return &Memory{Used: sum.UsedBytes, Free: sum.FreeBytes, Wasted: sum.WastedBytes}
 }
 
-func (s *SweepReport) left(stale []opcache.Worker, unproven []string) {
+func (s *SweepReport) Left(stale []opcache.Worker, unproven []string) {
 	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
 	for _, worker := range stale {
 		s.StalePIDs = append(s.StalePIDs, worker.PID)

@@ -1,10 +1,11 @@
-package deploy
+package status
 
 import (
 	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
+	"relink/deploy/journal"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/php/webserver"
@@ -15,12 +16,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var updateStatus = flag.Bool("updatestatus", false, "write the golden files")
+var update = flag.Bool("update", false, "write the golden files")
 
-func wantStatusGolden(t *testing.T, name, got string) {
+func wantGolden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", "golden", name)
-	if *updateStatus {
+	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +62,7 @@ func TestStatusText(t *testing.T) {
 			{Release: "20261123T054127Z-v2", Instances: 1, Cached: &opcache.Footprint{Scripts: 301, Bytes: 14 << 20}},
 			{Release: "20261122T120000Z-v1", Instances: 1},
 		},
-		Pending: &PendingStatus{Operation: OperationDeploy, Release: "20261123T054127Z-v2", Phase: PhaseSettled, Since: since,
+		Pending: &PendingStatus{Operation: journal.OperationDeploy, Release: "20261123T054127Z-v2", Phase: journal.PhaseSettled, Since: since,
 			Stale: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}},
 		Cache: "pool unix:/run/a.sock: nothing listens",
 		Notes: []string{"nginx, pid 99: it belongs to another user"},
@@ -70,7 +71,7 @@ func TestStatusText(t *testing.T) {
 	if err := status.Text(&out, 80); err != nil {
 		t.Fatal(err)
 	}
-	wantStatusGolden(t, "status.txt", out.String())
+	wantGolden(t, "status.txt", out.String())
 }
 
 func TestReleasesText(t *testing.T) {
@@ -84,5 +85,5 @@ func TestReleasesText(t *testing.T) {
 	if err := releases.Text(&out, 80); err != nil {
 		t.Fatal(err)
 	}
-	wantStatusGolden(t, "releases.txt", out.String())
+	wantGolden(t, "releases.txt", out.String())
 }

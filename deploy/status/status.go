@@ -1,4 +1,4 @@
-package deploy
+package status
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/internal/links"
@@ -52,11 +53,11 @@ type ReleaseStatus struct {
 
 // PendingStatus is a deploy that is under way, was interrupted, or is not settled.
 type PendingStatus struct {
-	Operation Operation        `json:"operation"`
-	Release   string           `json:"release"`
-	Phase     Phase            `json:"phase"`
-	Since     time.Time        `json:"since"`
-	Stale     []opcache.Worker `json:"stale,omitempty"`
+	Operation journal.Operation `json:"operation"`
+	Release   string            `json:"release"`
+	Phase     journal.Phase     `json:"phase"`
+	Since     time.Time         `json:"since"`
+	Stale     []opcache.Worker  `json:"stale,omitempty"`
 }
 
 // Figures are what a status tells of OPcache.
@@ -69,7 +70,7 @@ type Figures interface {
 // are told all the same. Without discover no web server is looked at.
 func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error), discover Discover) (Status, error) {
 	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}, Notes: []string{}}
-	history, err := readHistory(app.HistoryFile())
+	history, err := journal.ReadHistory(app.HistoryFile())
 	if err != nil {
 		return status, err
 	}
@@ -84,7 +85,7 @@ func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context)
 	if err := status.addUnfinished(app); err != nil {
 		return status, err
 	}
-	if status.SetUp, err = lastSetUp(app); err != nil {
+	if status.SetUp, err = journal.LastSetUp(app); err != nil {
 		return status, err
 	}
 	status.addSites(ctx, app, discover)
@@ -92,17 +93,17 @@ func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context)
 	return status, nil
 }
 
-func instanceStatus(app apps.App, instance apps.Instance, history []Event) InstanceStatus {
+func instanceStatus(app apps.App, instance apps.Instance, history []journal.Event) InstanceStatus {
 	state := links.Read(instance.Link)
 	target := moves.TargetOf(state, app.RealReleases())
 	return InstanceStatus{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
-		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target), Sites: []SiteStatus{},
+		Release: target.Release, Target: target.Real, Since: journal.Since(history, instance.Name, target), Sites: []SiteStatus{},
 	}
 }
 
 func (s *Status) addUnfinished(app apps.App) error {
-	left, err := readJournal(app.JournalFile())
+	left, err := journal.ReadJournal(app.JournalFile())
 	if err != nil {
 		return err
 	}
@@ -220,7 +221,7 @@ func (s Status) remarks() []string {
 
 func (p PendingStatus) String() string {
 	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
-	if p.Phase == PhaseSettled {
+	if p.Phase == journal.PhaseSettled {
 		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
 	}
 	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`

@@ -1,4 +1,4 @@
-package deploy
+package outcome
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -48,15 +49,15 @@ func wantGolden(t *testing.T, name, got string) {
 }
 
 func exampleReport() *Report {
-	r := newReport("booking", OperationDeploy, "v2", false)
+	r := NewReport("booking", journal.OperationDeploy, "v2", false)
 	r.Commit, r.Release = "0123456789abcdef0123456789abcdef01234567", "20261123T054127Z-v2"
 	plan := moves.Plan{
 		moved("club1", "20261122T120000Z-v1", r.Release), moved("club2", "20261122T120000Z-v1", r.Release),
 		moved("club3", "", r.Release), moved("club4", r.Release, r.Release),
 	}
-	r.planned(plan)
-	r.stepped("stage", 1234*time.Millisecond)
-	r.stepped("sweep", 8123*time.Microsecond)
+	r.Planned(plan)
+	r.Stepped("stage", 1234*time.Millisecond)
+	r.Stepped("sweep", 8123*time.Microsecond)
 	r.CutoverMS = 14.2
 	r.Sweep = SweepReport{Pools: 1, Workers: 8, Settled: 7, StalePIDs: []int{4711},
 		Stale: []opcache.Worker{{Pool: "unix:/run/php/a.sock", PID: 4711, Request: "GET /export.php", Busy: 38 * time.Second}}}
@@ -66,7 +67,7 @@ func exampleReport() *Report {
 	r.Memory = MemoryReport{Before: &Memory{Used: 20 << 20, Free: 100 << 20}, After: &Memory{Used: 34 << 20, Free: 86 << 20, Wasted: 1 << 20}}
 	r.SharedBy, r.LiveBytes, r.SavedBytes = 4, 14<<20, 42<<20
 	r.Pruned = []string{"20261101T000000Z-v0"}
-	r.warn("warm: one script could not be compiled")
+	r.Warn("warm: one script could not be compiled")
 	return r
 }
 
@@ -82,7 +83,7 @@ func TestReportText(t *testing.T) {
 func TestReportJSON(t *testing.T) {
 	r := exampleReport()
 	err := hint.With(exit.As(exit.ErrUnverified, errors.New("settle: not settled")), `run "relink recover"`)
-	r.failed(err, []apps.Serving{{Release: r.Release, Instances: []string{"club1", "club2", "club3", "club4"}}})
+	r.Failed(err, []apps.Serving{{Release: r.Release, Instances: []string{"club1", "club2", "club3", "club4"}}})
 	var out bytes.Buffer
 	if err := ui.JSON(&out, r); err != nil {
 		t.Fatal(err)
@@ -92,7 +93,7 @@ func TestReportJSON(t *testing.T) {
 
 func TestAnEmptyReportHasEmptyListsNotNulls(t *testing.T) {
 	var out bytes.Buffer
-	if err := ui.JSON(&out, newReport("", OperationDeploy, "", false)); err != nil {
+	if err := ui.JSON(&out, NewReport("", journal.OperationDeploy, "", false)); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(out.String(), "\n") {

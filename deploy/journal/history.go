@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"fmt"
@@ -53,12 +53,12 @@ func historyIn(file string) state.Lines[Event] {
 	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
 }
 
-func appendHistory(file string, event Event) error {
+func AppendHistory(file string, event Event) error {
 	return ofHistory(historyIn(file).Append(event))
 }
 
 // readHistory is oldest first.
-func readHistory(file string) ([]Event, error) {
+func ReadHistory(file string) ([]Event, error) {
 	events, err := historyIn(file).All()
 	return events, ofHistory(err)
 }
@@ -84,7 +84,7 @@ func ofHistory(err error) error {
 // before is where an instance came from when the deploy that brought it to its
 // current release moved it. Rollbacks are passed over, so that the second
 // rollback in a row goes one release further back and not forth again.
-func before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
+func Before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
 	for i := len(events) - 1; i >= 0; i-- {
 		if events[i].Operation != OperationDeploy || !events[i].Moved() {
 			continue
@@ -99,7 +99,7 @@ func before(events []Event, instance string, current moves.Target) (moves.Target
 }
 
 // since is when an instance's link was last moved to where it leads now.
-func since(events []Event, instance string, current moves.Target) time.Time {
+func Since(events []Event, instance string, current moves.Target) time.Time {
 	for i := len(events) - 1; i >= 0; i-- {
 		if !events[i].Moved() {
 			continue
@@ -119,7 +119,7 @@ func since(events []Event, instance string, current moves.Target) time.Time {
 
 // lastSetUp is the set-up of the application at its last deploy, "" where none is
 // known.
-func lastSetUp(app apps.App) (opcache.Addressing, error) {
+func LastSetUp(app apps.App) (opcache.Addressing, error) {
 	last, err := LastEvents(app.HistoryFile(), 1)
 	if err != nil || len(last) == 0 {
 		return "", err

@@ -1,7 +1,8 @@
-package deploy
+package command
 
 import (
 	"context"
+	"relink/deploy"
 	"relink/opcache"
 	"relink/opcache/restart"
 )
@@ -13,7 +14,7 @@ type connected struct {
 	restart restart.RestartOptions
 }
 
-func (c connected) Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error) {
+func (c connected) Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (deploy.Switch, error) {
 	cut, err := c.Caches.Observe(ctx, links, addressing)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (c connected) Expect(ctx context.Context, l restart.RestartQueue, orders []
 	return l.Add(ctx, c.Caches, orders)
 }
 
-func (c connected) Restart(ctx context.Context, l restart.RestartQueue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
+func (c connected) Restart(ctx context.Context, l restart.RestartQueue, orders []restart.Order, on deploy.Occasion) (restart.Outcome, error) {
 	options := c.options()
 	options.Unused, options.Moved, options.Switch = on.Unused, on.Moved, on.Switch
 	if on.Wait > 0 {

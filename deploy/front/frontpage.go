@@ -1,4 +1,4 @@
-package deploy
+package front
 
 import (
 	"context"
@@ -15,15 +15,15 @@ import (
 )
 
 // pageAnswer is how a site's front page was answered.
-type pageAnswer struct {
+type PageAnswer struct {
 	status int // 0: not at all
 	err    error
 }
 
 // well: a redirect to a login is an answer like any other.
-func (o pageAnswer) well() bool { return o.err == nil && o.status < http.StatusBadRequest }
+func (o PageAnswer) Well() bool { return o.err == nil && o.status < http.StatusBadRequest }
 
-func (o pageAnswer) String() string {
+func (o PageAnswer) String() string {
 	if o.err != nil {
 		return o.err.Error()
 	}
@@ -32,15 +32,15 @@ func (o pageAnswer) String() string {
 
 // compared are the instances whose front page is compared with what it was
 // before the switch: those that have no check of their own, and an address.
-func compared(instances []apps.Instance) []apps.Instance {
+func Compared(instances []apps.Instance) []apps.Instance {
 	return slices.DeleteFunc(slices.Clone(instances), func(i apps.Instance) bool {
 		return i.Unchecked || i.Check != nil || i.Address.Off || i.Address.URL == ""
 	})
 }
 
 // frontPages asks the front page of each instance, by name.
-func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageAnswer {
-	outcomes := make([]pageAnswer, len(instances))
+func FrontPages(ctx context.Context, instances []apps.Instance) map[string]PageAnswer {
+	outcomes := make([]PageAnswer, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
 	var group errgroup.Group
@@ -54,33 +54,33 @@ func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageA
 		})
 	}
 	_ = group.Wait() // none fails: what went wrong stands in its pageAnswer
-	all := map[string]pageAnswer{}
+	all := map[string]PageAnswer{}
 	for i, instance := range instances {
 		all[instance.Name] = outcomes[i]
 	}
 	return all
 }
 
-func frontPage(ctx context.Context, client *http.Client, address apps.Address) pageAnswer {
+func frontPage(ctx context.Context, client *http.Client, address apps.Address) PageAnswer {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
-		return pageAnswer{err: err}
+		return PageAnswer{err: err}
 	}
 	request.Host = address.Host
 	answer, err := client.Do(request)
 	if err != nil {
-		return pageAnswer{err: err}
+		return PageAnswer{err: err}
 	}
 	defer answer.Body.Close()
-	return pageAnswer{status: answer.StatusCode}
+	return PageAnswer{status: answer.StatusCode}
 }
 
 // worse names each site that answered well before the switch and not after it.
-func worse(instances []apps.Instance, before, after map[string]pageAnswer) error {
+func Worse(instances []apps.Instance, before, after map[string]PageAnswer) error {
 	var names, texts []string
 	for _, instance := range instances {
 		was, is := before[instance.Name], after[instance.Name]
-		if was.well() && !is.well() {
+		if was.Well() && !is.Well() {
 			names = append(names, instance.Name)
 			texts = append(texts, fmt.Sprintf("%s: %s before the switch, %s after it", instance.Name, was, is))
 		}

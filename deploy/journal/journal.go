@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"encoding/json"
@@ -37,19 +37,19 @@ type direction string
 
 const (
 	tidying   direction = "clean up after"
-	undoing   direction = "undo"
-	finishing direction = "finish"
+	Undoing   direction = "undo"
+	Finishing direction = "finish"
 )
 
 // direction is "" for a phase that is not known.
-func (p Phase) direction() direction {
+func (p Phase) Direction() direction {
 	switch p {
 	case PhaseStaging, PhaseStaged:
 		return tidying
 	case PhaseSwitching:
-		return undoing
+		return Undoing
 	case PhaseMoved, PhaseCutOver, PhaseSettled:
-		return finishing
+		return Finishing
 	}
 	return ""
 }
@@ -79,7 +79,7 @@ type Journal struct {
 // guessing could move links to where they never were.
 var ErrJournal = errors.New("unreadable journal")
 
-func writeJournal(path string, journal Journal) error {
+func WriteJournal(path string, journal Journal) error {
 	if err := state.Write(path, journal); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -88,7 +88,7 @@ func writeJournal(path string, journal Journal) error {
 
 // readJournal returns nil when no deploy is under way. Fields of newer versions
 // are passed over; a phase of one is not, since it decides what happens.
-func readJournal(path string) (*Journal, error) {
+func ReadJournal(path string) (*Journal, error) {
 	text, err := state.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -109,7 +109,7 @@ func parseJournal(text []byte) (*Journal, error) {
 	if err := json.Unmarshal(text, &journal); err != nil {
 		return nil, err
 	}
-	if journal.Phase.direction() == "" {
+	if journal.Phase.Direction() == "" {
 		return nil, fmt.Errorf("unknown phase %q", journal.Phase)
 	}
 	for _, move := range journal.Moves {
@@ -117,13 +117,13 @@ func parseJournal(text []byte) (*Journal, error) {
 			return nil, fmt.Errorf("instance %q: a move without link or targets", move.Instance)
 		}
 	}
-	if len(journal.Moves) == 0 && journal.Phase.direction() != tidying {
+	if len(journal.Moves) == 0 && journal.Phase.Direction() != tidying {
 		return nil, fmt.Errorf("phase %q without a list of moves", journal.Phase)
 	}
 	return &journal, nil
 }
 
-func removeJournal(path string) error {
+func RemoveJournal(path string) error {
 	if err := state.Remove(path); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}

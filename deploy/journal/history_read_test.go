@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"bytes"
@@ -61,7 +61,7 @@ func TestLastEventsOfALargeHistory(t *testing.T) {
 	if events, err := LastEvents(file, 100); err != nil || !slices.Equal(ids(events), []string{"9", "8", "7"}) {
 		t.Errorf("%v, %v", ids(events), err)
 	}
-	if events, err := readHistory(file); err != nil || len(events) != 10 || events[0].ID != "0" {
+	if events, err := ReadHistory(file); err != nil || len(events) != 10 || events[0].ID != "0" {
 		t.Errorf("%v, %v", ids(events), err)
 	}
 }
