@@ -13,9 +13,9 @@ import (
 	"syscall"
 
 	"relink/deploy/apache"
+	"relink/deploy/caches"
 	deploy "relink/deploy/command"
 	"relink/deploy/demo"
-	"relink/deploy/journal"
 	"relink/deploy/propose"
 	"relink/health"
 	"relink/health/command"
@@ -23,7 +23,6 @@ import (
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
-	opcache "relink/opcache/command"
 	"relink/php/webserver"
 )
 
@@ -83,7 +82,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 	}
 	return append(deploy.Commands(env, located),
 		apache.Command(env, located),
-		opcache.Command(env, located, journal.Deployed, journal.KnownLinks),
+		caches.Command(env, located),
 		command.Command(env, located),
 		serve.Command(env, located),
 		demo.Command(env, os.UserCacheDir),

@@ -49,7 +49,7 @@ func (r *run) reloadWith(ctx context.Context, way change, need fit, move func(co
 		return move(ctx)
 	})
 	on := Occasion{Unused: unused, Moved: r.movedTo(way.plan, unused), Switch: func(context.Context) error { return once() }}
-	outcome, err := r.restartNow(ctx, way.caches, need.reloads, on)
+	outcome, err := r.restartNow(ctx, way.caches, r.ledgerOfSwitch(), need.reloads, on)
 	r.report.WarmedBy(outcome)
 	switch {
 	case err != nil:

@@ -165,7 +165,7 @@ func newRun(o Options, d Deps, name journal.Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: outcome.NewReport(o.App.Name, name, o.Ref, o.DryRun)}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: outcome.New(o.App.Name, name, o.Ref, o.DryRun)}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err
@@ -173,7 +173,7 @@ func newRun(o Options, d Deps, name journal.Operation) (*run, error) {
 
 func (r *run) underLock(ctx context.Context, do func(context.Context, *run) error) error {
 	holder := lock.ThisProcess(r.Command)
-	l, err := lock.Acquire(r.App.LockFile(), holder)
+	l, err := lock.Acquire(ctx, r.App.LockFile(), holder)
 	if err != nil {
 		return err
 	}

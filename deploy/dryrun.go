@@ -75,7 +75,7 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 	if err := lock.Held(r.App.LockFile()); err != nil {
 		return nil, err
 	}
-	left, err := journal.ReadJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil || left == nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 	for _, move := range plan {
 		live.Links[move.Place] = move.To.Real
 	}
-	history, err := journal.ReadHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return err
 	}

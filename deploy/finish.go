@@ -21,7 +21,7 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []apps.Instance, before map[string]front.PageAnswer) func(context.Context) (string, error) {
+func (r *run) check(instances []apps.Instance, before map[string]front.Page) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var asked int
 		for _, instance := range instances {
@@ -29,10 +29,10 @@ func (r *run) check(instances []apps.Instance, before map[string]front.PageAnswe
 				asked++
 			}
 		}
-		err := front.CheckInstances(ctx, instances)
+		err := front.Check(ctx, instances)
 		if others := front.Compared(instances); len(others) > 0 && len(before) > 0 {
 			asked += len(others)
-			err = errors.Join(err, front.Worse(others, before, front.FrontPages(ctx, others)))
+			err = errors.Join(err, front.Worse(others, before, front.Pages(ctx, others)))
 		}
 		if ctx.Err() != nil {
 			return "", ctx.Err() // the signal failed the check, not the release
@@ -49,7 +49,10 @@ func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
 }
 
 func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
-	if seen.cut == nil {
+	switch {
+	case seen.cut == nil && r.Reset == journal.ResetNever:
+		return neverSettled(needed, r.journal.Unsettled), "", nil
+	case seen.cut == nil:
 		return nil, "", nil
 	}
 	update, end := r.progress("settle", "workers")
@@ -66,6 +69,13 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 		return stillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
+}
+
+// neverSettled are the moves that no cache has been told of: OPcache may serve what
+// the links have left until it is restarted, or until a recovery or another deploy
+// settles them.
+func neverSettled(needed, unsettled moves.Plan) moves.Plan {
+	return slices.DeleteFunc(stillUnsettled(needed, unsettled), func(m moves.Move) bool { return !m.From.Exists() })
 }
 
 // retire invalidates what is left of releases that no link leads to.
@@ -136,14 +146,14 @@ func (r *run) event(setUp opcache.Addressing, undone string) journal.Event {
 
 // record writes the line once, however often a crash has it tried.
 func (r *run) record(event journal.Event) error {
-	history, err := journal.ReadHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(history, func(e journal.Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
 		return nil
 	}
-	return journal.AppendHistory(r.App.HistoryFile(), event)
+	return journal.Append(r.App.HistoryFile(), event)
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.
@@ -153,13 +163,13 @@ func interruptedLive(rel release.Release) error {
 }
 
 // ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []apps.Instance) step[map[string]front.PageAnswer] {
-	return func(ctx context.Context) (map[string]front.PageAnswer, string, error) {
+func (r *run) ask(instances []apps.Instance) step[map[string]front.Page] {
+	return func(ctx context.Context) (map[string]front.Page, string, error) {
 		asked := front.Compared(instances)
 		if len(asked) == 0 {
 			return nil, "", nil
 		}
-		pages := front.FrontPages(ctx, asked)
+		pages := front.Pages(ctx, asked)
 		well := 0
 		for _, one := range pages {
 			if one.Well() {

@@ -142,7 +142,7 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 		}
 		var wrong []error
 		var hidden []front.Sight
-		r.report.FrontDoor = make([]outcome.FrontReport, 0, len(sights))
+		r.report.FrontDoor = make([]outcome.Front, 0, len(sights))
 		for _, s := range sights {
 			one, err := r.judgeSight(s, to, seen)
 			r.report.FrontDoor = append(r.report.FrontDoor, one)
@@ -175,8 +175,8 @@ func (r *run) tellHidden(hidden []front.Sight) {
 }
 
 // judgeSight compares what a site answered with where its link leads.
-func (r *run) judgeSight(s front.Sight, to coming, seen change) (outcome.FrontReport, error) {
-	one := outcome.FrontReport{Instance: s.Name, SetUp: s.Addressing()}
+func (r *run) judgeSight(s front.Sight, to coming, seen change) (outcome.Front, error) {
+	one := outcome.Front{Instance: s.Name, SetUp: s.Addressing()}
 	move := moveIn(seen.plan, s.Name)
 	if s.Err != nil {
 		one.Error = s.Err.Error()

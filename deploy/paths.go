@@ -181,7 +181,7 @@ func (r *run) refuseStrangers(p paths) error {
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
 func (r *run) mayUseFolder(g goal, goals []goal, p paths) error {
 	if !p.leaving[g.to.Release] {
-		history, err := journal.ReadHistory(r.App.HistoryFile())
+		history, err := journal.History(r.App.HistoryFile())
 		if err != nil {
 			return err
 		}

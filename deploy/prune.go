@@ -50,7 +50,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 }
 
 func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
-	left, err := journal.ReadJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
 		return prunedOf(nil), err
 	}
@@ -119,7 +119,7 @@ func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	history, err := journal.ReadHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,9 @@ type recovery struct {
 // interrupted is the run of a journal, carried on by this one.
 func (r *run) interrupted(left journal.Journal) *run {
 	o := r.Options
-	o.Reset = left.Reset
+	if left.Phase != journal.PhaseSettled { // what it left the caches is this run's to do
+		o.Reset = left.Reset
+	}
 	return &run{Options: o, Deps: r.Deps, id: r.id, began: r.began, report: r.report, store: r.store, journal: left}
 }
 
@@ -63,7 +65,7 @@ func (r *run) interrupted(left journal.Journal) *run {
 // busy workers: those moves are carried on as unsettled, and the deploy that
 // follows, or Recover, settles them with its own.
 func (r *run) recoverLeft(ctx context.Context) (recovery, string, error) {
-	left, err := journal.ReadJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
 		return recovery{}, "", err
 	}
@@ -160,7 +162,8 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	done, left := recovery{run: r}, r.journal
 	found, connectErr := r.connect(ctx, nil)
 	need, pendingErr := r.expectedRenewals()
-	back, linkErr, cacheErr := r.putBack(ctx, prepared{change: change{server: found}, fit: need}, crossing{begun: true})
+	plan, _ := r.movesBack()
+	back, linkErr, cacheErr := r.putBack(ctx, plan, prepared{change: change{server: found}, fit: need}, crossing{begun: true})
 	if linkErr != nil {
 		return done, exit.As(exit.ErrUnverified, linkErr)
 	}
@@ -211,9 +214,6 @@ func (r *run) finishCaches(ctx context.Context, seen change) error {
 // afterLinks writes down that the links are right and what is left for the
 // caches. With no cache to care for nothing is.
 func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
-	if r.Reset == journal.ResetNever {
-		done.unsettled = nil
-	}
 	if err := r.forget(done.unsettled); err != nil {
 		return done, err
 	}

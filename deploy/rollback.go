@@ -64,7 +64,7 @@ func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	if id != "" {
 		return r.everywhere(states, id), r.mayServe(r.App.Destination(id))
 	}
-	history, err := journal.ReadHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func describeRoom(first, instead int) string {
 
 // makeRoom restarts caches while the old release is live everywhere.
 func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Order, on Occasion) error {
-	outcome, err := r.restartNow(ctx, caches, orders, on)
+	outcome, err := r.restartNow(ctx, caches, r.ledger(), orders, on)
 	switch {
 	case len(outcome.Pending) > 0:
 		return r.withoutRestart(errors.New(outcome.Pending[0].Last))
@@ -123,8 +123,8 @@ func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Orde
 }
 
 // restartNow carries out restarts that are part of the deploy.
-func (r *run) restartNow(ctx context.Context, caches Caches, orders []restart.Order, on Occasion) (restart.Outcome, error) {
-	outcome, err := caches.Restart(ctx, r.ledger(), orders, on)
+func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.RestartQueue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
+	outcome, err := caches.Restart(ctx, queue, orders, on)
 	result := restart.MaintenanceResult{Outcome: outcome}
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, restart.Decided{Pools: order.Pools, Decision: order.Decision})
@@ -134,7 +134,14 @@ func (r *run) restartNow(ctx context.Context, caches Caches, orders []restart.Or
 }
 
 func (r *run) ledger() restart.RestartQueue {
-	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User}
+	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.App.Name}
+}
+
+// ledgerOfSwitch is for restarts that a switch consists of.
+func (r *run) ledgerOfSwitch() restart.RestartQueue {
+	queue := r.ledger()
+	queue.Switch = true
+	return queue
 }
 
 // withoutRestart is an error unless the deploy is forced.
@@ -188,7 +195,7 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 	}
 	on := Occasion{Unused: unused, Moved: r.movedTo(seen.plan, unused), Wait: renewWait}
 	need.expected.begun()
-	outcome, err := r.restartNow(ctx, seen.caches, need.instead, on)
+	outcome, err := r.restartNow(ctx, seen.caches, r.ledgerOfSwitch(), need.instead, on)
 	r.report.WarmedBy(outcome)
 	if len(outcome.Pending) > 0 {
 		return true, "never quiet", err

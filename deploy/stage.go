@@ -167,7 +167,7 @@ func (r *run) made(ready prepared) []string { return slices.Concat(ready.made, r
 // note writes down how far the run has come, durably.
 func (r *run) note(phase journal.Phase) error {
 	r.journal.Phase = phase
-	err := journal.WriteJournal(r.App.JournalFile(), r.journal)
+	err := journal.Write(r.App.JournalFile(), r.journal)
 	r.Reached("noted " + string(phase))
 	return err
 }
@@ -175,7 +175,7 @@ func (r *run) note(phase journal.Phase) error {
 // forget ends the journal, but for the moves that are not settled.
 func (r *run) forget(unsettled moves.Plan) error {
 	if len(unsettled) == 0 {
-		return journal.RemoveJournal(r.App.JournalFile())
+		return journal.Remove(r.App.JournalFile())
 	}
 	r.journal.Moves, r.journal.Unsettled, r.journal.Made, r.journal.EndWorkers = unsettled, nil, false, nil
 	return r.note(journal.PhaseSettled)

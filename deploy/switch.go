@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/deploy/webmap"
+	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -100,7 +102,7 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 		update, end := r.progress("warm", "scripts")
 		defer end()
 		result, err := cut.Warm(ctx, update)
-		r.report.Warm = outcome.WarmReport{Scripts: result.Scripts, Failed: append([]opcache.FailedScript{}, result.Failed...), Skipped: result.Skipped}
+		r.report.Warm = outcome.Warm{Scripts: result.Scripts, Failed: append([]opcache.FailedScript{}, result.Failed...), Skipped: result.Skipped}
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
@@ -149,6 +151,9 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 		if ready.webmap, err = r.prepareMap(seen.plan); err != nil {
 			return ready, "", err
 		}
+		if err := unchanged(needed); err != nil {
+			return ready, "", err
+		}
 		if orders := need.orders(); len(orders) > 0 { // a crash must not leave the new release without them
 			takeBack, err := seen.caches.Expect(ctx, r.ledger(), orders)
 			if err != nil {
@@ -159,6 +164,29 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, needed, need.workers
 		return ready, ui.Plural(len(needed), "link"), r.note(journal.PhaseSwitching)
 	}
+}
+
+// unchanged refuses links that somebody has changed since they were read, before the
+// fetch and the build: what an administrator does by hand meanwhile is meant.
+func unchanged(plan moves.Plan) error {
+	var changed []error
+	for _, move := range plan {
+		if now := links.Read(move.Place); !move.From.IsAt(now) {
+			changed = append(changed, fmt.Errorf("instance %s: its link was changed meanwhile: %s led to %s before this deploy and now %s",
+				move.Instance, move.Link, cmp.Or(move.From.Literal, "nothing"), describeLink(now)))
+		}
+	}
+	return hint.With(errors.Join(changed...), "run the command again: it begins with what is there now")
+}
+
+func describeLink(state links.State) string {
+	switch state.Kind {
+	case links.Missing, links.NoParent:
+		return "there is none"
+	case links.Blocked:
+		return "a file or folder is there"
+	}
+	return "leads to " + state.Literal
 }
 
 // crossing is how far the switch has come.

@@ -23,7 +23,8 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 		_ = done.synced() // it writes the journal; its failure is the cause, or undone with the rest
 	}
 	r.journal.Undoing = cause.Error()
-	back, linkErr, cacheErr := r.putBack(ctx, ready, done)
+	moves, strangers := r.movesBack()
+	back, linkErr, cacheErr := r.putBack(ctx, moves, ready, done)
 	if linkErr != nil {
 		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
@@ -36,7 +37,11 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 		failed = append(failed, hint.With(fmt.Errorf("the caches are not proven to have followed: %w", cacheErr), `run "relink recover" when the pools answer`))
 	}
 	failed = append(failed, r.forget(unsettled))
-	return exit.As(exit.ErrRolledBack, fmt.Errorf("failed and rolled back: %w", errors.Join(append([]error{cause}, failed...)...)))
+	outcome, text := exit.ErrRolledBack, "failed and rolled back"
+	if cacheErr != nil || len(strangers) > 0 {
+		outcome, text = exit.ErrUnverified, "failed, and its links were put back, but that is not proven for all visitors"
+	}
+	return exit.As(outcome, fmt.Errorf("%s: %w", text, errors.Join(append([]error{cause}, failed...)...)))
 }
 
 // markBad spares repeats: what they repeat has served well.
@@ -51,14 +56,7 @@ func (r *run) markBad(made []string, cause error) error {
 // putBack moves every link of the journal that has moved to where it was. The
 // links come first: they are put back also where no cache can be reached. What it
 // returns are the moves back, and the caches that have to follow these.
-func (r *run) putBack(ctx context.Context, ready prepared, done crossing) (back change, linkErr, cacheErr error) {
-	moves, strangers, err := undoable(r.journal.Moves)
-	if err != nil {
-		return back, err, nil
-	}
-	for _, path := range strangers {
-		r.report.Warn(path + " was changed by somebody else meanwhile and is left as it is")
-	}
+func (r *run) putBack(ctx context.Context, moves moves.Plan, ready prepared, done crossing) (back change, linkErr, cacheErr error) {
 	if err := r.note(journal.PhaseSwitching); err != nil {
 		return back, err, nil
 	}
@@ -85,19 +83,28 @@ func (r *run) putBack(ctx context.Context, ready prepared, done crossing) (back 
 	return back, nil, errors.Join(cacheErr, ready.fit.expected.withdraw())
 }
 
+// movesBack undoes those of the journal, but for links that others have moved.
+func (r *run) movesBack() (back moves.Plan, strangers []string) {
+	back, strangers = undoable(r.journal.Moves)
+	for _, path := range strangers {
+		r.report.Warn(path + " was changed by somebody else meanwhile and is left as it is")
+	}
+	return back, strangers
+}
+
 // undoable are the moves back of those links that lead to their new target, and
 // the links that lead to neither of the two.
-func undoable(plan moves.Plan) (back moves.Plan, strangers []string, err error) {
+func undoable(plan moves.Plan) (back moves.Plan, strangers []string) {
 	for _, move := range plan {
-		switch links.Read(move.Place).Literal {
-		case move.To.Literal:
+		switch now := links.Read(move.Place); {
+		case move.To.IsAt(now):
 			back = append(back, move.Back())
-		case move.From.Literal:
+		case move.From.IsAt(now):
 		default:
 			strangers = append(strangers, move.Link)
 		}
 	}
-	return back, strangers, nil
+	return back, strangers
 }
 
 // relinkNow moves links back; what was prepared and not moved is removed.

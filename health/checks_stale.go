@@ -174,7 +174,7 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 }
 
 // lives tells whether a worker that was not reached is still the same process.
-func (f *Facts) lives(w opcache.Worker, pending *status.PendingStatus) (lives, known bool) {
+func (f *Facts) lives(w opcache.Worker, pending *status.Pending) (lives, known bool) {
 	for _, p := range f.Pools {
 		if p.Address == w.Pool && p.Processes != nil {
 			return slices.Contains(p.Processes, w.PID), true

@@ -170,6 +170,37 @@ func TestOnlyOneRestartsAtATime(t *testing.T) {
 	}
 }
 
+// A deploy has warmed the cache that it is about to cut over: nobody empties it
+// meanwhile, but that deploy itself.
+func TestNothingIsRestartedWhileAnApplicationIsDeployed(t *testing.T) {
+	f := restartFarm(t)
+	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	deploy := flock.New(filepath.Join(ledger.Dir, "wiki.lock"))
+	if got, err := deploy.TryLock(); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	c := f.connect(opcache.Options{})
+	before, workers := f.usage(c), f.workers()
+	out, err := ledger.Run(f.ctx, c, order(f.server.Pool("").Address), now(restart.MethodAuto))
+	f.must(err)
+	if len(out.Pending) != 1 || !strings.Contains(out.Pending[0].Last, "wiki") {
+		t.Errorf("%+v", out)
+	}
+	out, err = ledger.Resume(f.ctx, c, now(restart.MethodAuto))
+	f.must(err)
+	if len(out.Notes) != 1 || len(out.Masters) != 0 {
+		t.Errorf("%+v", out)
+	}
+	f.wantNoRestart(c, before, workers)
+	f.must(deploy.Close())
+	out, err = ledger.Resume(f.ctx, c, now(restart.MethodAuto))
+	f.must(err)
+	if len(out.Masters) != 1 {
+		t.Errorf("%+v", out)
+	}
+	f.wantNothingPending(ledger)
+}
+
 func TestPendingOfOtherPoolsStays(t *testing.T) {
 	f := restartFarm(t)
 	ledger := restart.RestartQueue{Dir: t.TempDir()}

@@ -1,3 +1,4 @@
+// Package command is relink deploy, rollback, status, releases, prune and recover.
 package command
 
 import (
@@ -92,7 +93,7 @@ func (p program) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(ctx context.Context, s *session) error {
-			result, err := status.ReadStatus(ctx, s.options.App, s.reach, webserver.Discover)
+			result, err := status.Read(ctx, s.options.App, s.reach, webserver.Discover)
 			return s.Show(result, err)
 		}),
 	}

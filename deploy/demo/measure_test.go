@@ -38,8 +38,10 @@ func more(t *testing.T, l *load.Load) load.Result {
 	from := l.Result().Requests
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := every(ctx, time.Millisecond, func() (bool, error) { return l.Result().Requests >= from+5, nil }); err != nil {
-		t.Fatal(err)
+	for l.Result().Requests < from+5 {
+		if err := watch(ctx, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return l.Result()
 }

@@ -22,7 +22,8 @@ func missingPackages(setUp SetUp) error {
 	_, err := sandbox.FindFPM("/")
 	need(err == nil, "PHP-FPM", "php-fpm")
 	if setUp == ModPHP {
-		need(sandbox.HasModPHP(), "mod_php", "libapache2-mod-php")
+		_, err := sandbox.FindModPHP()
+		need(err == nil, "mod_php", "libapache2-mod-php")
 	}
 	need(installed("git"), "git", "git")
 	return missingError(what, packages, installed("apt-get") && installed("dpkg-deb"))

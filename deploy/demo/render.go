@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"relink/deploy/outcome"
 	"relink/internal/ui"
@@ -30,7 +29,7 @@ func (t teller) line(format string, args ...any) { fmt.Fprintf(t.out, format+"\n
 
 // fact writes a figure with its name before it, folded to the width.
 func (t teller) fact(name, format string, args ...any) {
-	for i, line := range fold(fmt.Sprintf(format, args...), width-nameWidth) {
+	for i, line := range ui.Fold(fmt.Sprintf(format, args...), width-nameWidth) {
 		if i > 0 {
 			name = ""
 		}
@@ -40,14 +39,14 @@ func (t teller) fact(name, format string, args ...any) {
 
 // paragraph writes text folded to the width.
 func (t teller) paragraph(format string, args ...any) {
-	for _, line := range fold(fmt.Sprintf(format, args...), width) {
+	for _, line := range ui.Fold(fmt.Sprintf(format, args...), width) {
 		t.line("%s", line)
 	}
 }
 
 func (t teller) opening(sites int) {
-	text := fmt.Sprintf("relink demo: %s share each release of one PHP application, on a private %s. Ctrl-C ends it and removes everything.", ui.Plural(sites, "site"), t.setUp.servers())
-	t.paragraph("%s", text)
+	servers, _, _ := t.setUp.names()
+	t.paragraph("relink demo: %s share each release of one PHP application, on a private %s. Ctrl-C ends it and removes everything.", ui.Plural(sites, "site"), servers)
 	t.paragraph("Set-up %s: %s One moment ...", t.setUp, t.setUp.about())
 }
 
@@ -217,32 +216,8 @@ func steps(r outcome.Report) string {
 	for _, step := range r.Steps {
 		if step.MS >= shownFrom {
 			text := step.Name + " " + ui.Duration(milliseconds(step.MS))
-			parts = append(parts, strings.ReplaceAll(text, " ", together))
+			parts = append(parts, strings.ReplaceAll(text, " ", ui.Together))
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// together is a space at which a line is not broken.
-const together = "\u00a0"
-
-// fold breaks text at its spaces into lines of at most that many columns.
-func fold(text string, columns int) []string {
-	var lines []string
-	current := ""
-	for _, word := range strings.Split(text, " ") {
-		if current != "" && utf8.RuneCountInString(current+" "+word) > columns {
-			lines = append(lines, current)
-			current = ""
-		}
-		if current != "" {
-			current += " "
-		}
-		current += word
-	}
-	lines = append(lines, current)
-	for i := range lines {
-		lines[i] = strings.ReplaceAll(lines[i], together, " ")
-	}
-	return lines
 }

@@ -147,10 +147,11 @@ func (s *scene) serve(ctx context.Context, o Options) error {
 }
 
 func (s *scene) serving() string {
+	servers, _, workers := s.setUp.names()
 	if s.setUp == ModPHP {
-		return fmt.Sprintf("%s, %s", s.setUp.servers(), s.setUp.workers(processes))
+		return fmt.Sprintf("%s, %d %s", servers, processes, workers)
 	}
-	return fmt.Sprintf("%s with %s", s.setUp.servers(), s.setUp.workers(s.server.Pool("").Workers))
+	return fmt.Sprintf("%s with %d %s", servers, s.server.Pool("").Workers, workers)
 }
 
 // processes are the pids of what runs PHP: the first process and its children.

@@ -9,7 +9,6 @@ import (
 	"relink/deploy/apache"
 	"relink/deploy/webmap"
 	"relink/internal/sandbox"
-	"relink/internal/ui"
 	"relink/opcache"
 )
 
@@ -62,28 +61,18 @@ func (s SetUp) about() string {
 	return "scripts are named through the links, and PHP has its defaults."
 }
 
-// servers names them in a sentence.
-func (s SetUp) servers() string {
+// names are those of the servers in a sentence, of what runs the scripts, and so must
+// not be restarted, and of its processes.
+func (s SetUp) names() (servers, php, workers string) {
 	if s == ModPHP {
-		return "Apache with mod_php"
+		return "Apache with mod_php", "Apache", "processes"
 	}
-	return "Apache and PHP-FPM"
+	return "Apache and PHP-FPM", "PHP-FPM", "workers"
 }
 
-// php is what runs the scripts, and so what must not be restarted.
 func (s SetUp) php() string {
-	if s == ModPHP {
-		return "Apache"
-	}
-	return "PHP-FPM"
-}
-
-// workers are PHP-FPM's, or with mod_php Apache's processes.
-func (s SetUp) workers(n int) string {
-	if s == ModPHP {
-		return ui.Plural(n, "process")
-	}
-	return ui.Plural(n, "worker")
+	_, php, _ := s.names()
+	return php
 }
 
 // processes of Apache with mod_php: each connection that one of the clients keeps

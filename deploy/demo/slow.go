@@ -26,28 +26,20 @@ type slowAnswer struct {
 	problem string
 }
 
-// flight is a slow request that begins when it is told to, once.
+// flight is a slow request that begins after a step of the command, once.
 type flight struct {
-	start  chan struct{}
+	begin  func()
 	once   sync.Once
 	cancel context.CancelFunc
-	done   chan struct{}
-	answer slowAnswer // valid after done
+	asked  sync.WaitGroup
+	answer slowAnswer // valid when nothing is asked any more
 }
 
 // slowRequest must be ended.
 func (s *scene) slowRequest(ctx context.Context, on site) *flight {
 	ctx, cancel := context.WithCancel(ctx)
-	f := &flight{start: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(f.done)
-		select {
-		case <-f.start:
-			f.answer = s.ask(ctx, on)
-		case <-ctx.Done():
-			f.answer.problem = "it was never begun"
-		}
-	}()
+	f := &flight{cancel: cancel, answer: slowAnswer{problem: "it was never begun"}}
+	f.begin = func() { f.asked.Go(func() { f.answer = s.ask(ctx, on) }) }
 	return f
 }
 
@@ -58,24 +50,19 @@ const startAfter = "preflight"
 
 func (f *flight) stepped(name string) {
 	if name == startAfter {
-		f.once.Do(func() { close(f.start) })
+		f.once.Do(f.begin)
 	}
 }
 
 // land waits for the answer, when the command has returned.
 func (f *flight) land() slowAnswer {
-	select {
-	case <-f.start:
-		<-f.done
-	default:
-		f.end()
-	}
+	f.asked.Wait()
 	return f.answer
 }
 
 func (f *flight) end() {
 	f.cancel()
-	<-f.done
+	f.asked.Wait()
 }
 
 func (s *scene) ask(ctx context.Context, on site) slowAnswer {

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"strings"
 
 	"relink/internal/ui"
 )
@@ -53,10 +52,10 @@ func (t teller) kept(s *scene, executable string) {
 	t.line("The configuration is %s", s.config())
 	t.line("Try:")
 	for _, try := range s.tries() {
-		t.line("  %s --config %s %s", quoted(executable), quoted(s.config()), try)
+		t.line("  %s --config %s %s", ui.Shell(executable), ui.Shell(s.config()), try)
 	}
 	t.line("Stop and remove it all:")
-	t.line("  %s demo --stop %s", quoted(executable), quoted(s.dir))
+	t.line("  %s demo --stop %s", ui.Shell(executable), ui.Shell(s.dir))
 }
 
 // tries are commands that work one after the other.
@@ -70,14 +69,3 @@ func (s *scene) tries() []string {
 }
 
 const examples = 3 // sites with a curl line each
-
-// quoted makes a path one word for the shell.
-func quoted(path string) string {
-	for _, r := range path {
-		plain := r == '/' || r == '.' || r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
-		if !plain {
-			return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-		}
-	}
-	return path
-}

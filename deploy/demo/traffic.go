@@ -66,14 +66,13 @@ func (s *scene) visit(ctx context.Context, release string) (answering int, err e
 	defer visits.Stop()
 	progress := s.screen.Progress("visits", "pages", pages)
 	defer progress.Done()
-	err = every(ctx, visitEvery, func() (bool, error) {
-		done := visits.Result().Requests
-		progress.Set(min(done, pages))
-		return done >= pages, nil
-	})
-	if err != nil {
-		return 0, err
+	for done := 0; done < pages; done = visits.Result().Requests {
+		progress.Set(done)
+		if err := watch(ctx, visitEvery); err != nil {
+			return 0, err
+		}
 	}
+	progress.Set(pages)
 	progress.Done()
 	s.screen.Step("visits", ui.Plural(pages, "page"), time.Since(began))
 	return sitesOn(visits.Stop(), release)
@@ -90,22 +89,6 @@ func sitesOn(result load.Result, release string) (int, error) {
 		}
 	}
 	return n, nil
-}
-
-// every asks until the answer is yes, an error, or ctx ends.
-func every(ctx context.Context, pause time.Duration, ask func() (bool, error)) error {
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
-	for {
-		if yes, err := ask(); yes || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
 }
 
 // watch lets the load go on for a while.

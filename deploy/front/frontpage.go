@@ -14,23 +14,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// pageAnswer is how a site's front page was answered.
-type PageAnswer struct {
+// Page is how a site's front page was answered.
+type Page struct {
 	status int // 0: not at all
 	err    error
 }
 
 // well: a redirect to a login is an answer like any other.
-func (o PageAnswer) Well() bool { return o.err == nil && o.status < http.StatusBadRequest }
+func (o Page) Well() bool { return o.err == nil && o.status < http.StatusBadRequest }
 
-func (o PageAnswer) String() string {
+func (o Page) String() string {
 	if o.err != nil {
 		return o.err.Error()
 	}
 	return fmt.Sprintf("status %d", o.status)
 }
 
-// compared are the instances whose front page is compared with what it was
+// Compared are the instances whose front page is compared with what it was
 // before the switch: those that have no check of their own, and an address.
 func Compared(instances []apps.Instance) []apps.Instance {
 	return slices.DeleteFunc(slices.Clone(instances), func(i apps.Instance) bool {
@@ -38,9 +38,9 @@ func Compared(instances []apps.Instance) []apps.Instance {
 	})
 }
 
-// frontPages asks the front page of each instance, by name.
-func FrontPages(ctx context.Context, instances []apps.Instance) map[string]PageAnswer {
-	outcomes := make([]PageAnswer, len(instances))
+// Pages asks the front page of each instance, by name.
+func Pages(ctx context.Context, instances []apps.Instance) map[string]Page {
+	outcomes := make([]Page, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
 	var group errgroup.Group
@@ -49,34 +49,34 @@ func FrontPages(ctx context.Context, instances []apps.Instance) map[string]PageA
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
-			outcomes[i] = frontPage(ctx, client, instance.Address)
+			outcomes[i] = askPage(ctx, client, instance.Address)
 			return nil
 		})
 	}
 	_ = group.Wait() // none fails: what went wrong stands in its pageAnswer
-	all := map[string]PageAnswer{}
+	all := map[string]Page{}
 	for i, instance := range instances {
 		all[instance.Name] = outcomes[i]
 	}
 	return all
 }
 
-func frontPage(ctx context.Context, client *http.Client, address apps.Address) PageAnswer {
+func askPage(ctx context.Context, client *http.Client, address apps.Address) Page {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
-		return PageAnswer{err: err}
+		return Page{err: err}
 	}
 	request.Host = address.Host
 	answer, err := client.Do(request)
 	if err != nil {
-		return PageAnswer{err: err}
+		return Page{err: err}
 	}
 	defer answer.Body.Close()
-	return PageAnswer{status: answer.StatusCode}
+	return Page{status: answer.StatusCode}
 }
 
-// worse names each site that answered well before the switch and not after it.
-func Worse(instances []apps.Instance, before, after map[string]PageAnswer) error {
+// Worse names each site that answered well before the switch and not after it.
+func Worse(instances []apps.Instance, before, after map[string]Page) error {
 	var names, texts []string
 	for _, instance := range instances {
 		was, is := before[instance.Name], after[instance.Name]

@@ -53,10 +53,10 @@ func TestALineThatACrashCutShortSpoilsOnlyItself(t *testing.T) {
 	if err := os.WriteFile(path, []byte(first+`{"id": "2", "opera`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := AppendHistory(path, Event{ID: "3", Operation: OperationRollback}); err != nil {
+	if err := Append(path, Event{ID: "3", Operation: OperationRollback}); err != nil {
 		t.Fatal(err)
 	}
-	history, err := ReadHistory(path)
+	history, err := History(path)
 	if err != nil || len(history) != 2 || history[0].ID != "1" || history[1].ID != "3" {
 		t.Errorf("got %v, %v", history, err)
 	}

@@ -1,3 +1,5 @@
+// Package journal is what deploys write down: the intent of the one that runs,
+// from which an interruption is put right, and a line of history for each that ended.
 package journal
 
 import (
@@ -41,7 +43,7 @@ const (
 	Finishing direction = "finish"
 )
 
-// direction is "" for a phase that is not known.
+// Direction is "" for a phase that is not known.
 func (p Phase) Direction() direction {
 	switch p {
 	case PhaseStaging, PhaseStaged:
@@ -79,16 +81,16 @@ type Journal struct {
 // guessing could move links to where they never were.
 var ErrJournal = errors.New("unreadable journal")
 
-func WriteJournal(path string, journal Journal) error {
+func Write(path string, journal Journal) error {
 	if err := state.Write(path, journal); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
 
-// readJournal returns nil when no deploy is under way. Fields of newer versions
+// Read returns nil when no deploy is under way. Fields of newer versions
 // are passed over; a phase of one is not, since it decides what happens.
-func ReadJournal(path string) (*Journal, error) {
+func Read(path string) (*Journal, error) {
 	text, err := state.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -96,7 +98,7 @@ func ReadJournal(path string) (*Journal, error) {
 	if text == nil {
 		return nil, nil
 	}
-	journal, err := parseJournal(text)
+	journal, err := parse(text)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("%w %s: %w", ErrJournal, path, err),
 			`see with "relink status" where each link leads, put them right by hand, then move %s away`, links.Quote(path))
@@ -104,7 +106,7 @@ func ReadJournal(path string) (*Journal, error) {
 	return journal, nil
 }
 
-func parseJournal(text []byte) (*Journal, error) {
+func parse(text []byte) (*Journal, error) {
 	var journal Journal
 	if err := json.Unmarshal(text, &journal); err != nil {
 		return nil, err
@@ -123,7 +125,7 @@ func parseJournal(text []byte) (*Journal, error) {
 	return &journal, nil
 }
 
-func RemoveJournal(path string) error {
+func Remove(path string) error {
 	if err := state.Remove(path); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}

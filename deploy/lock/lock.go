@@ -2,6 +2,7 @@
 package lock
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,12 +41,12 @@ func (h Holder) String() string {
 type Lock struct{ flock *flock.Flock }
 
 // Acquire takes the lock, or tells who holds it.
-func Acquire(path string, holder Holder) (*Lock, error) {
+func Acquire(ctx context.Context, path string, holder Holder) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	l := &Lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW), flock.SetPermissions(0o640))}
-	held, err := l.flock.TryLock()
+	held, err := l.try(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -56,6 +57,29 @@ func Acquire(path string, holder Holder) (*Lock, error) {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.flock.Close())
 	}
 	return l, nil
+}
+
+// A restart of a cache holds the lock too, but is no deploy, names nobody, and ends
+// soon (restart.RestartQueue): it is waited for.
+const (
+	restartWait = 30 * time.Second
+	restartPoll = 50 * time.Millisecond
+)
+
+func (l *Lock) try(ctx context.Context) (held bool, err error) {
+	bounded, cancel := context.WithTimeout(ctx, restartWait)
+	defer cancel()
+	for {
+		held, err = l.flock.TryLock()
+		if held || err != nil || ReadHolder(l.flock.Path()).PID != 0 {
+			return held, err
+		}
+		select {
+		case <-time.After(restartPoll):
+		case <-bounded.Done():
+			return false, ctx.Err()
+		}
+	}
 }
 
 // note writes who holds the lock.

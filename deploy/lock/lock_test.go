@@ -2,6 +2,7 @@ package lock
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,9 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
+
+	"github.com/gofrs/flock"
 )
 
 const holdLock = "RELINK_TEST_HOLD_LOCK"
@@ -22,7 +26,7 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
-	if _, err := Acquire(path, ThisProcess("relink deploy --all v2")); err != nil {
+	if _, err := Acquire(context.Background(), path, ThisProcess("relink deploy --all v2")); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -62,7 +66,7 @@ func holder(t *testing.T, path string) (pid int, end func()) {
 func TestALockNamesItsHolderAndEndsWithIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state", "app.lock")
 	pid, end := holder(t, path)
-	_, err := Acquire(path, ThisProcess("relink rollback"))
+	_, err := Acquire(context.Background(), path, ThisProcess("relink rollback"))
 	if !errors.Is(err, exit.ErrLocked) || exit.Status(err) != exit.Locked {
 		t.Fatalf("got %v, want exit.ErrLocked", err)
 	}
@@ -76,7 +80,28 @@ func TestALockNamesItsHolderAndEndsWithIt(t *testing.T) {
 	}
 
 	end()
-	l, err := Acquire(path, ThisProcess("relink deploy"))
+	l, err := Acquire(context.Background(), path, ThisProcess("relink deploy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A restart by the service holds the lock for a moment, and is no deploy that one
+// would have to be told of.
+func TestARestartIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.lock")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	restarting := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	if got, err := restarting.TryRLock(); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { restarting.Close() })
+	l, err := Acquire(context.Background(), path, ThisProcess("relink deploy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +117,7 @@ func TestALockIsNoLink(t *testing.T) {
 	if err := errors.Join(os.WriteFile(victim, []byte("content"), 0o600), os.Symlink(victim, path)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Acquire(path, ThisProcess("relink deploy")); err == nil {
+	if _, err := Acquire(context.Background(), path, ThisProcess("relink deploy")); err == nil {
 		t.Error("a link was taken for a lock")
 	}
 	if text, err := os.ReadFile(victim); string(text) != "content" || err != nil {

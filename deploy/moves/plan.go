@@ -21,6 +21,14 @@ type Target struct {
 	Content string `json:"content,omitempty"` // the release that Release repeats, which outlives it
 }
 
+// IsAt tells whether a link leads there, or there is none where the target is none.
+func (t Target) IsAt(state links.State) bool {
+	if !t.Exists() {
+		return state.Kind == links.Missing || state.Kind == links.NoParent
+	}
+	return state.Literal == t.Literal
+}
+
 // Exists tells a target from "no link".
 func (t Target) Exists() bool { return t.Literal != "" }
 

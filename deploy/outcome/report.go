@@ -1,3 +1,5 @@
+// Package outcome is the report of an operation: its JSON document, and its text
+// for people.
 package outcome
 
 import (
@@ -22,34 +24,34 @@ type Report struct {
 	Release   string            `json:"release"`
 	Previous  string            `json:"previous"` // the release most of the instances come from
 
-	SetUp     opcache.Addressing   `json:"set_up,omitempty"` // the weakest of its instances
-	Instances []InstanceReport     `json:"instances"`
-	Steps     []journal.StepReport `json:"steps"`
-	CutoverMS float64              `json:"cutover_ms"` // from the first moved link to the last invalidation
+	SetUp     opcache.Addressing `json:"set_up,omitempty"` // the weakest of its instances
+	Instances []Instance         `json:"instances"`
+	Steps     []journal.Step     `json:"steps"`
+	CutoverMS float64            `json:"cutover_ms"` // from the first moved link to the last invalidation
 
-	FrontDoor   []FrontReport `json:"front_door"` // what each instance's own web server answered, after everything
-	Sweep       SweepReport   `json:"sweep"`
-	Warm        WarmReport    `json:"warm"`
-	Invalidated int           `json:"invalidated"` // scripts at the cut-over
-	Regained    int           `json:"regained"`    // scripts that busy workers had brought back
-	Retired     int           `json:"retired"`     // scripts of releases that no instance uses
-	Restart     RestartReport `json:"restart"`
-	Memory      MemoryReport  `json:"memory"`
-	SavedBytes  int64         `json:"saved_bytes"` // (SharedBy - 1) x LiveBytes
-	SharedBy    int           `json:"shared_by"`   // instances on the release
-	LiveBytes   int64         `json:"live_bytes"`  // what OPcache holds of the release, once for all of them
+	FrontDoor   []Front     `json:"front_door"` // what each instance's own web server answered, after everything
+	Sweep       Sweep       `json:"sweep"`
+	Warm        Warm        `json:"warm"`
+	Invalidated int         `json:"invalidated"` // scripts at the cut-over
+	Regained    int         `json:"regained"`    // scripts that busy workers had brought back
+	Retired     int         `json:"retired"`     // scripts of releases that no instance uses
+	Restart     Restart     `json:"restart"`
+	Memory      CacheMemory `json:"memory"`
+	SavedBytes  int64       `json:"saved_bytes"` // (SharedBy - 1) x LiveBytes
+	SharedBy    int         `json:"shared_by"`   // instances on the release
+	LiveBytes   int64       `json:"live_bytes"`  // what OPcache holds of the release, once for all of them
 
 	Would     []string `json:"would,omitempty"` // a dry run: what would happen, in order
 	Pruned    []string `json:"pruned"`          // releases that were removed
 	Recovered []string `json:"recovered"`       // what was put right of an earlier, interrupted deploy
 	Warnings  []string `json:"warnings"`
 
-	Exit  int            `json:"exit"`
-	Error *FailureReport `json:"error,omitempty"`
+	Exit  int      `json:"exit"`
+	Error *Failure `json:"error,omitempty"`
 }
 
-// InstanceReport is one instance's move; From and To are equal where nothing moved.
-type InstanceReport struct {
+// Instance is one instance's move; From and To are equal where nothing moved.
+type Instance struct {
 	Name string `json:"name"`
 	Link string `json:"link"`
 	From string `json:"from"` // release, or folder that is none; "" if there was no link
@@ -59,8 +61,8 @@ type InstanceReport struct {
 	Stays bool `json:"stays,omitempty"`
 }
 
-// FrontReport is what an instance's web server answered to the probe.
-type FrontReport struct {
+// Front is what an instance's web server answered to the probe.
+type Front struct {
 	Instance string             `json:"instance"`
 	SetUp    opcache.Addressing `json:"set_up,omitempty"`
 	Release  string             `json:"release,omitempty"` // that served, or a folder that is none
@@ -70,8 +72,8 @@ type FrontReport struct {
 	Error    string             `json:"error,omitempty"` // why it could not be asked
 }
 
-// SweepReport tells which workers are known to see the new links.
-type SweepReport struct {
+// Sweep tells which workers are known to see the new links.
+type Sweep struct {
 	Pools     int              `json:"pools"`
 	Workers   int              `json:"workers"`    // swept at the cut-over, proven by pid
 	Settled   int              `json:"settled"`    // proven after it
@@ -80,21 +82,21 @@ type SweepReport struct {
 	Unproven  []string         `json:"unproven,omitempty"` // pools that cannot list their workers
 }
 
-// WarmReport tells what was compiled before the switch.
-type WarmReport struct {
+// Warm tells what was compiled before the switch.
+type Warm struct {
 	Scripts int                    `json:"scripts"`
 	Failed  []opcache.FailedScript `json:"failed"`
 	Skipped string                 `json:"skipped,omitempty"`
 }
 
-// RestartReport is the decision on a restart of the cache, and why.
-type RestartReport struct {
+// Restart is the decision on a restart of the cache, and why.
+type Restart struct {
 	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "opcache", "fpm", or "pending"
 	Reasons []string `json:"reasons"`
 }
 
-// MemoryReport is OPcache's memory, summed over the caches; nil where no cache was read.
-type MemoryReport struct {
+// CacheMemory is OPcache's memory, summed over the caches; nil where no cache was read.
+type CacheMemory struct {
 	Before *Memory `json:"before"`
 	After  *Memory `json:"after"`
 }
@@ -106,34 +108,34 @@ type Memory struct {
 	Wasted int64 `json:"wasted"`
 }
 
-// FailureReport is why the exit status is not 0, and what serves now.
-type FailureReport struct {
+// Failure is why the exit status is not 0, and what serves now.
+type Failure struct {
 	exit.Failure
 	Serving []apps.Serving `json:"serving"`
 }
 
-func NewReport(app string, operation journal.Operation, ref string, dryRun bool) *Report {
+func New(app string, operation journal.Operation, ref string, dryRun bool) *Report {
 	return &Report{
 		App: app, Operation: operation, DryRun: dryRun, Ref: ref,
-		Instances: []InstanceReport{}, Steps: []journal.StepReport{},
-		FrontDoor: []FrontReport{},
-		Sweep:     SweepReport{StalePIDs: []int{}},
-		Warm:      WarmReport{Failed: []opcache.FailedScript{}},
-		Restart:   RestartReport{Action: "none", Reasons: []string{}},
+		Instances: []Instance{}, Steps: []journal.Step{},
+		FrontDoor: []Front{},
+		Sweep:     Sweep{StalePIDs: []int{}},
+		Warm:      Warm{Failed: []opcache.FailedScript{}},
+		Restart:   Restart{Action: "none", Reasons: []string{}},
 		Pruned:    []string{}, Recovered: []string{}, Warnings: []string{},
 	}
 }
 
 func (r *Report) Planned(plan moves.Plan) {
 	r.Previous = plan.Previous()
-	r.Instances = make([]InstanceReport, len(plan))
+	r.Instances = make([]Instance, len(plan))
 	for i, move := range plan {
-		r.Instances[i] = InstanceReport{Name: move.Instance, Link: move.Link, From: move.From.Release, To: move.To.Release, Stays: move.Stays}
+		r.Instances[i] = Instance{Name: move.Instance, Link: move.Link, From: move.From.Release, To: move.To.Release, Stays: move.Stays}
 	}
 }
 
 func (r *Report) Stepped(name string, took time.Duration) {
-	r.Steps = append(r.Steps, journal.StepReport{Name: name, MS: ui.Milliseconds(took)})
+	r.Steps = append(r.Steps, journal.Step{Name: name, MS: ui.Milliseconds(took)})
 }
 
 func (r *Report) Warn(text string) { r.Warnings = append(r.Warnings, text) }
@@ -141,7 +143,7 @@ func (r *Report) Warn(text string) { r.Warnings = append(r.Warnings, text) }
 func (r *Report) Failed(err error, now []apps.Serving) {
 	r.Exit = exit.Status(err)
 	if err != nil {
-		r.Error = &FailureReport{*exit.FailureOf(err), now}
+		r.Error = &Failure{*exit.FailureOf(err), now}
 	}
 }
 
@@ -178,7 +180,7 @@ func MemoryOf(usage []opcache.Usage) *Memory {
 	return &Memory{Used: sum.UsedBytes, Free: sum.FreeBytes, Wasted: sum.WastedBytes}
 }
 
-func (s *SweepReport) Left(stale []opcache.Worker, unproven []string) {
+func (s *Sweep) Left(stale []opcache.Worker, unproven []string) {
 	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
 	for _, worker := range stale {
 		s.StalePIDs = append(s.StalePIDs, worker.PID)

@@ -49,7 +49,7 @@ func wantGolden(t *testing.T, name, got string) {
 }
 
 func exampleReport() *Report {
-	r := NewReport("booking", journal.OperationDeploy, "v2", false)
+	r := New("booking", journal.OperationDeploy, "v2", false)
 	r.Commit, r.Release = "0123456789abcdef0123456789abcdef01234567", "20261123T054127Z-v2"
 	plan := moves.Plan{
 		moved("club1", "20261122T120000Z-v1", r.Release), moved("club2", "20261122T120000Z-v1", r.Release),
@@ -59,12 +59,12 @@ func exampleReport() *Report {
 	r.Stepped("stage", 1234*time.Millisecond)
 	r.Stepped("sweep", 8123*time.Microsecond)
 	r.CutoverMS = 14.2
-	r.Sweep = SweepReport{Pools: 1, Workers: 8, Settled: 7, StalePIDs: []int{4711},
+	r.Sweep = Sweep{Pools: 1, Workers: 8, Settled: 7, StalePIDs: []int{4711},
 		Stale: []opcache.Worker{{Pool: "unix:/run/php/a.sock", PID: 4711, Request: "GET /export.php", Busy: 38 * time.Second}}}
-	r.Warm = WarmReport{Scripts: 300, Failed: []opcache.FailedScript{{Path: "/srv/releases/booking/20261123T054127Z-v2/old.php", Reason: "Cannot redeclare f()"}}}
+	r.Warm = Warm{Scripts: 300, Failed: []opcache.FailedScript{{Path: "/srv/releases/booking/20261123T054127Z-v2/old.php", Reason: "Cannot redeclare f()"}}}
 	r.Invalidated, r.Regained = 2, 1
 	r.Restart.Reasons = []string{"96.2 MB free, the next release and its reserve need 30.1 MB"}
-	r.Memory = MemoryReport{Before: &Memory{Used: 20 << 20, Free: 100 << 20}, After: &Memory{Used: 34 << 20, Free: 86 << 20, Wasted: 1 << 20}}
+	r.Memory = CacheMemory{Before: &Memory{Used: 20 << 20, Free: 100 << 20}, After: &Memory{Used: 34 << 20, Free: 86 << 20, Wasted: 1 << 20}}
 	r.SharedBy, r.LiveBytes, r.SavedBytes = 4, 14<<20, 42<<20
 	r.Pruned = []string{"20261101T000000Z-v0"}
 	r.Warn("warm: one script could not be compiled")
@@ -93,7 +93,7 @@ func TestReportJSON(t *testing.T) {
 
 func TestAnEmptyReportHasEmptyListsNotNulls(t *testing.T) {
 	var out bytes.Buffer
-	if err := ui.JSON(&out, NewReport("", journal.OperationDeploy, "", false)); err != nil {
+	if err := ui.JSON(&out, New("", journal.OperationDeploy, "", false)); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(out.String(), "\n") {

@@ -1,13 +1,37 @@
 package propose
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 const placeholder = "{instance}"
 
-func (i Instance) check() string { return checkOf(i.URL, i.Host) }
+// Value is the instance's link, and its check or probe where the application has no common one.
+func (i Instance) Value(common string) string {
+	if common != "" || i.URL == "" {
+		return quote(i.Link)
+	}
+	key := "probe"
+	if i.Status == 200 {
+		key = "check"
+	}
+	return fmt.Sprintf("{link: %s, %s: %s}", quote(i.Link), key, checkOf(i.URL, i.Host))
+}
+
+// Remark says why an instance has no check.
+func (i Instance) Remark() string {
+	switch {
+	case i.Status == 200:
+	case i.Status != 0:
+		return fmt.Sprintf("It answered %d just now; a check asks for 200 unless it says \"status\".", i.Status)
+	case strings.HasPrefix(i.URL, "https:"):
+		return fmt.Sprintf("It was found with TLS only, where a check has to use a name: check: {url: \"https://%s/\"}", hostOr(i.Host))
+	}
+	return ""
+}
 
 func checkOf(url, host string) string {
 	if host == "" {
@@ -16,25 +40,24 @@ func checkOf(url, host string) string {
 	return fmt.Sprintf("{url: %s, host: %s}", quote(url), quote(host))
 }
 
-// commonCheck is one check for all instances, where their hosts follow a
-// pattern; all tells whether each would pass it now.
-func (a App) commonCheck() (check string, all bool) {
+// CommonCheck is one check for all instances, where their hosts follow a pattern.
+func (a App) CommonCheck() string {
 	host, fits := a.hostPattern()
 	if !fits || len(a.Instances) == 0 {
-		return "", false
-	}
-	all = true
-	for _, i := range a.Instances {
-		if i.URL != a.Instances[0].URL || strings.HasPrefix(i.URL, "https:") {
-			return "", false
-		}
-		all = all && i.Status == 200
+		return ""
 	}
 	url := a.Instances[0].URL
-	if url == "" {
-		url = "http://127.0.0.1/"
+	for _, i := range a.Instances {
+		if i.URL != url || strings.HasPrefix(i.URL, "https:") {
+			return ""
+		}
 	}
-	return checkOf(url, host), all
+	return checkOf(cmp.Or(url, "http://127.0.0.1/"), host)
+}
+
+// Pass tells whether each instance would pass its check now.
+func (a App) Pass() bool {
+	return !slices.ContainsFunc(a.Instances, func(i Instance) bool { return i.Status != 200 })
 }
 
 // hostPattern is {instance}.example.org for hosts that are made so of the names.

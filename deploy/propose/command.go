@@ -81,7 +81,10 @@ func draw(ctx context.Context) (Draft, string, error) {
 	if err := draft.Ask(ctx); err != nil {
 		return Draft{}, "", err
 	}
-	text := draft.Render()
+	text, err := draft.Render()
+	if err != nil {
+		return Draft{}, "", err
+	}
 	if _, err := config.Parse("relink.yaml", []byte(text)); err != nil {
 		return Draft{}, "", fmt.Errorf("config init: what was found fits no configuration: %w", err)
 	}

@@ -55,7 +55,10 @@ func site(host, root string) webserver.Site {
 // rendered is the draft's text, and the configuration that it is.
 func rendered(t *testing.T, d Draft) (string, *config.Config) {
 	t.Helper()
-	text := d.Render()
+	text, err := d.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, err := config.Parse("relink.yaml", []byte(text))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)

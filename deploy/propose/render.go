@@ -1,166 +1,64 @@
 package propose
 
 import (
-	"fmt"
+	_ "embed"
+	"encoding/json"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"text/template"
 
 	"relink/internal/ui"
 )
 
-// page is the file that is being written.
-type page struct{ strings.Builder }
+//go:embed relink.yaml.tmpl
+var pageText string
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
-
-// remark is a comment; a path in it cannot end its line.
-func (p *page) remark(indent, format string, args ...any) {
-	for i, arg := range args {
-		if text, ok := arg.(string); ok {
-			args[i] = ui.Printable(text)
-		}
-	}
-	p.line(indent+"# "+format, args...)
-}
+var page = template.Must(template.New("page").Funcs(template.FuncMap{
+	"quote": quote, "host": hostOr, "base": filepath.Base,
+	"printable": ui.Printable, // in a comment, a path cannot end its line
+	"shell":     func(path string) string { return ui.Printable(ui.Shell(path)) },
+}).Parse(pageText))
 
 // Render writes a draft as a configuration with comments.
-func (d Draft) Render() string {
-	p := &page{}
-	p.remark("", `relink's configuration, proposed by "relink config init". Edit the names, then`)
-	p.remark("", `run "relink config check". All keys: docs/configuration.md.`)
-	p.line("")
-	p.line("apps:")
-	for i, app := range d.Apps {
-		if i > 0 {
-			p.line("")
-		}
-		p.app(app, len(d.Pools) > 1 && len(d.Apps) > 1)
-	}
-	p.pools(d)
-	p.plain(d)
-	p.notes(d.Notes)
-	return p.String()
+func (d Draft) Render() (string, error) {
+	var b strings.Builder
+	err := page.Execute(&b, d)
+	return b.String(), err
 }
 
-func (p *page) app(a App, named bool) {
-	if a.New {
-		p.remark("  ", "Nothing of this is there yet: the first deploy makes the releases folder and the links.")
-	} else {
-		p.remark("  ", "The document root of each of these sites goes through its link into %s.", a.Releases)
-	}
-	p.line("  %s:", quote(a.Name))
-	p.remark("    ", "Where releases come from: git, or dir or archive (a path with {ref} in it).")
-	p.line("    source: {git: %s}", quote("https://git.example.org/"+a.Name+".git"))
-	p.line("    releases: %s", quote(a.Releases))
-	if a.LinkTarget != "." {
-		p.remark("    ", "The links lead to this folder of a release.")
-		p.line("    link_target: %s", quote(a.LinkTarget))
-	}
-	if a.Docroot != "." {
-		p.remark("    ", "The web server's document root is this folder behind the link.")
-		p.line("    docroot: %s", quote(a.Docroot))
-	}
-	if a.ModPHP {
-		p.remark("    ", "Apache runs PHP itself for these sites (mod_php): its processes are reached over HTTP.")
-	}
-	if named && len(a.Pools) > 0 {
-		p.line("    pools: [%s]", quoteAll(a.Pools))
-	}
-	p.instances(a)
-}
-
-func (p *page) instances(a App) {
-	common, all := a.commonCheck()
-	switch {
-	case all:
-		p.remark("    ", "Each site answered 200 just now. It has to after a deploy as well, or the deploy is undone.")
-		p.line("    check: %s", common)
-	case common != "":
-		if a.Instances[0].URL != "" {
-			p.remark("    ", "Where a deploy asks each site which release visitors get.")
-			p.line("    probe: %s", common)
-		}
-		p.remark("    ", "Once every front page answers 200, this undoes a deploy after which one does not:")
-		p.line("    # check: %s", common)
-	}
-	p.line("    instances:")
-	for _, i := range a.Instances {
-		if i.From != "" {
-			p.remark("      ", "%s, %s", hostOr(i.Host), i.From)
-		}
-		switch {
-		case common == "" && i.Status == 200:
-			p.line("      %s: {link: %s, check: %s}", quote(i.Name), quote(i.Link), i.check())
-			continue
-		case i.Status != 200 && i.Status != 0:
-			p.remark("      ", "It answered %d just now; a check asks for 200 unless it says \"status\".", i.Status)
-		case strings.HasPrefix(i.URL, "https:"):
-			p.remark("      ", "It was found with TLS only, where a check has to use a name: check: {url: \"https://%s/\"}", hostOr(i.Host))
-		}
-		if common == "" && i.URL != "" {
-			p.line("      %s: {link: %s, probe: %s}", quote(i.Name), quote(i.Link), i.check())
-			continue
-		}
-		p.line("      %s: %s", quote(i.Name), quote(i.Link))
-	}
-}
+// The following is for the template.
 
 func hostOr(host string) string {
 	if host == "" {
 		return "any host"
 	}
-	return host
-}
-
-func (p *page) pools(d Draft) {
-	p.line("")
-	if len(d.Pools) == 0 {
-		p.remark("", "PHP-FPM's pools, if there are any, are found by themselves.")
-		return
-	}
-	p.line("pools:")
-	for _, pool := range d.Pools {
-		status := pool.StatusPath
-		if status == "" {
-			status = "/status"
-			p.remark("  ", "relink has to see the workers of this pool. Add to its configuration, and reload PHP-FPM:")
-			p.remark("  ", "    pm.status_path = %s", status)
-		}
-		p.line("  - address: %s", quote(pool.Address))
-		p.line("    status_path: %s", quote(status))
-	}
+	return ui.Printable(host)
 }
 
 const mostPlain = 50
 
-func (p *page) plain(d Draft) {
-	if len(d.Plain) == 0 {
-		return
-	}
-	app := d.Apps[0].Name
-	p.line("")
-	p.remark("", "These sites are served from a folder. For each that is to share releases, put a link in the")
-	p.remark("", `folder's place, once, by its two commands, and add its line to "instances" of %s.`, app)
-	for _, s := range d.Plain[:min(len(d.Plain), mostPlain)] {
-		before := s.Folder + ".before"
-		p.line("#")
-		p.remark("", "%s, %s", hostOr(s.Host), s.From)
-		p.remark("", "  mv -T %s %s && ln -s %s %s", shell(s.Folder), shell(before), shell(filepath.Base(before)), shell(s.Folder))
-		p.remark("", "  %s: %s", quote(s.Name), quote(s.Folder))
-	}
-	if more := len(d.Plain) - mostPlain; more > 0 {
-		p.line("#")
-		p.remark("", "And %d more.", more)
-	}
-}
+func (d Draft) ShownPlain() []Plain { return d.Plain[:min(len(d.Plain), mostPlain)] }
+func (d Draft) MorePlain() int      { return max(0, len(d.Plain)-mostPlain) }
 
-func (p *page) notes(notes []string) {
-	if len(notes) == 0 {
-		return
+// Before is where the folder goes, so that a link takes its place.
+func (p Plain) Before() string { return p.Folder + ".before" }
+
+// plainScalar cannot be taken for anything but a string.
+var plainScalar = regexp.MustCompile(`^((unix|tcp):)?[A-Za-z/][A-Za-z0-9/._-]*$`)
+
+var reservedScalars = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+// quote writes a string in YAML; JSON's strings are strings there, too.
+func quote(parts ...string) string {
+	text := strings.Join(parts, "")
+	if plainScalar.MatchString(text) && !slices.Contains(reservedScalars, strings.ToLower(text)) {
+		return text
 	}
-	p.line("")
-	p.remark("", "What does not fit, or could not be looked at:")
-	for _, note := range notes {
-		p.remark("", "- %s", note)
-	}
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(text) // a string always encodes
+	return strings.TrimSpace(out.String())
 }

@@ -5,6 +5,7 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -44,6 +45,24 @@ func (p Progress) Report(done, total int64) {
 	if p != nil {
 		p(done, total)
 	}
+}
+
+// What one release may hold: an archive or a repository that is made to fill the disk
+// or the memory is stopped there.
+const (
+	MostEntries = 1 << 20 // files, folders and links
+	MostBytes   = 16 << 30
+)
+
+// CheckSize fails with ErrTooLarge where a release would hold more.
+func CheckSize(entries, bytes int64) error {
+	switch {
+	case entries > MostEntries:
+		return fmt.Errorf("%w of %d files, folders and links", ErrTooLarge, MostEntries)
+	case bytes > MostBytes:
+		return fmt.Errorf("%w of %d bytes", ErrTooLarge, MostBytes)
+	}
+	return nil
 }
 
 // Errors that callers tell apart.

@@ -72,7 +72,7 @@ func (h *historyOf) refresh() {
 	}
 	var events []journal.Event
 	if err == nil {
-		events, err = journal.LastEvents(h.path, keptDeploys)
+		events, err = journal.Last(h.path, keptDeploys)
 	}
 	if err != nil {
 		h.err = fmt.Errorf("%s: %w", h.app, err)
@@ -87,7 +87,7 @@ func deploysOf(app string, events []journal.Event) []page.Deploy {
 	list := make([]page.Deploy, len(events))
 	for i, event := range events {
 		list[i] = page.DeployOf(app, event)
-		list[i].Steps = append([]journal.StepReport{}, event.Steps...)
+		list[i].Steps = append([]journal.Step{}, event.Steps...)
 	}
 	return list
 }

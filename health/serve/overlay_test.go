@@ -61,7 +61,7 @@ func TestWhatHasChangedIsNotJudged(t *testing.T) {
 		"a link":      func(f *health.Facts) { f.Apps[0].Instances[0].Real = "/r/v2" },
 		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &lock.Holder{} },
 		"its end":     func(f *health.Facts) { f.Apps[0].Last = &journal.Event{ID: "1"} },
-		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &status.PendingStatus{Phase: journal.PhaseMoved} },
+		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &status.Pending{Phase: journal.PhaseMoved} },
 		"a restart":   func(f *health.Facts) { f.Masters[0].LastRestart = &f.Time },
 		"a master":    func(f *health.Facts) { f.Masters[0].Started = &f.Time },
 	} {

@@ -47,7 +47,7 @@ func (f *front) sites() []sandbox.Site {
 			site.RealpathRoot = true
 		case f.way.resolved:
 			site.DocumentRoot = f.path("releases")
-			site.Directives = sandbox.MapDirectives(f.path("map"), club, f.path("releases"), "public")
+			site.Directives = f.mapDirectives(club)
 		}
 		site.SeenAs = f.seenAs(site.DocumentRoot)
 		if f.way.elsewhere == jails && club == "club2" {
@@ -56,6 +56,23 @@ func (f *front) sites() []sandbox.Site {
 		sites = append(sites, site)
 	}
 	return sites
+}
+
+// mapDirectives have Apache send real paths: a RewriteMap leads from the instance to
+// the release. The target begins with a literal path, or Apache would put DocumentRoot
+// before it (2.4.60). An internal redirect, such as one of a .htaccess, carries the
+// release already.
+func (f *front) mapDirectives(instance string) []string {
+	releases := f.path("releases")
+	return []string{
+		"RewriteEngine On",
+		fmt.Sprintf("RewriteMap relink %q", "txt:"+f.path("map")),
+		`RewriteCond "%{ENV:REDIRECT_STATUS}" "^$"`,
+		fmt.Sprintf(`RewriteCond "${relink:%s}" "^(.+)$"`, instance),
+		fmt.Sprintf(`RewriteRule "^/(.*)$" %q [E=REL:%%1]`, releases+"/%1/public/$1"),
+		fmt.Sprintf(`ProxyFCGISetEnvIf "true" DOCUMENT_ROOT %q`, releases+"/%{reqenv:REL}/public"),
+		fmt.Sprintf(`ProxyFCGISetEnvIf "-n reqenv('REDIRECT_REL')" DOCUMENT_ROOT %q`, releases+"/%{reqenv:REDIRECT_REL}/public"),
+	}
 }
 
 // configuration is relink's. It names the pool, beside mod_php an idle one:

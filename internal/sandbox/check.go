@@ -66,13 +66,26 @@ func (o Options) checkSite(site Site) error {
 	if site.Pool != "" && !o.hasPool(site.Pool) {
 		return fmt.Errorf("site %s: there is no pool %q", site.Host, site.Pool)
 	}
-	if !strings.HasPrefix(site.DocumentRoot, "/") || strings.ContainsAny(site.DocumentRoot, "\n\r\x00") {
-		return fmt.Errorf("site %s: document root %q is not an absolute path", site.Host, site.DocumentRoot)
+	if !strings.HasPrefix(site.DocumentRoot, "/") || strings.ContainsAny(site.DocumentRoot, o.unwritable()) {
+		return fmt.Errorf("site %s: document root %q is not an absolute path, or cannot be written in the configuration", site.Host, site.DocumentRoot)
+	}
+	for name, value := range site.Env {
+		if !nameForm.MatchString(name) || strings.ContainsAny(value, o.unwritable()) {
+			return fmt.Errorf("site %s: environment %q = %q cannot be written in the configuration", site.Host, name, value)
+		}
 	}
 	if o.Web == WebNginx && (site.Virtual || o.handler(site) != HandlerSet) || o.Web != WebNginx && site.RealpathRoot {
 		return fmt.Errorf("site %s: Virtual and Handler are Apache's, RealpathRoot is nginx's", site.Host)
 	}
 	return nil
+}
+
+// unwritable: nginx has no way to write a '$' that is none of a variable.
+func (o Options) unwritable() string {
+	if o.Web == WebNginx {
+		return "$\n\r\x00"
+	}
+	return "\n\r\x00"
 }
 
 func (o Options) hasPool(name string) bool {

@@ -20,7 +20,7 @@ func (s *Server) recordPIDs() error {
 	}
 	var b strings.Builder
 	if s.web != nil {
-		fmt.Fprintf(&b, "%d %d %s\n", s.web.process.pid, s.web.process.started, s.web.name())
+		fmt.Fprintf(&b, "%d %d %s\n", s.web.process.pid, s.web.process.started, s.web)
 	}
 	for _, m := range s.masters {
 		fmt.Fprintf(&b, "%d %d %s\n", m.process.pid, m.process.started, m.Name)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"relink/internal/hint"
@@ -49,53 +50,32 @@ func (s *Server) newMaster(ctx context.Context, o Master) (*master, error) {
 	return m, m.writeINI(ctx)
 }
 
-// start runs the master and waits for its workers. A TCP pool's port is free
-// when it is chosen, not when FPM binds it: a lost race chooses again.
-func (m *master) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWait)
-	defer cancel()
-	logs := []string{m.server.FPMLog(), m.server.layout.log("fpm.out")}
-	for {
-		mark := markLogs(logs...)
-		if err := m.launch(); err != nil {
-			return err
-		}
-		err := poll(ctx, m.ready)
-		if err == nil {
-			return nil
-		}
-		log := mark.tail()
-		if stopErr := m.stop(); stopErr != nil {
-			return stopErr
-		}
-		if ctx.Err() == nil && m.hasTCP() && portTaken(log) {
-			continue
-		}
-		err = fmt.Errorf("FPM master %s: %w\n%s", m.Name, err, log)
-		return hint.With(err, "mend what the log says above (%s)", logs[0])
-	}
+func (m *master) String() string { return "FPM master " + m.Name }
+
+func (m *master) logs() (read, printed string) {
+	return m.server.FPMLog(), m.server.layout.log("fpm.out")
 }
 
-func (m *master) launch() error {
+func (m *master) launch() (*process, error) {
 	if err := m.choosePorts(); err != nil {
-		return err
+		return nil, err
 	}
-	l := m.server.layout
-	conf := l.conf(m.Name + ".conf")
+	conf := m.server.layout.conf(m.Name + ".conf")
 	if err := os.WriteFile(conf, []byte(m.config()), 0o644); err != nil {
-		return err
+		return nil, err
 	}
 	cmd := m.server.fpmCommand(context.Background(), m, "--nodaemonize", "--fpm-config", conf)
 	connect := func(*process) error { return nil }
 	if m.Container != nil {
 		var err error
 		if connect, err = m.inContainer(cmd); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var err error
-	m.process, err = m.server.thread.launch("FPM master "+m.Name, cmd, l.log("fpm.out"), m.server.options.Detach)
-	return errors.Join(err, connect(m.process))
+	_, printed := m.logs()
+	m.process, err = m.server.thread.launch(m.String(), cmd, printed, m.server.options.Detach)
+	return m.process, errors.Join(err, connect(m.process))
 }
 
 // stop ends the master; nothing of its container is left.
@@ -126,31 +106,17 @@ func (m *master) choosePorts() (err error) {
 	return nil
 }
 
-func (m *master) hasTCP() bool {
-	for _, pool := range m.Pools {
-		if pool.TCP {
-			return true
-		}
-	}
-	return false
-}
-
-// fpmCommand runs the FPM binary on m's INI files. The leading ":" of the scan
-// path stands for the compiled-in folder, where Debian loads the extensions.
+// fpmCommand runs the FPM binary on m's INI files.
 func (s *Server) fpmCommand(ctx context.Context, m *master, args ...string) *exec.Cmd {
 	line := append(append([]string{}, s.options.FPMCommand...), s.options.FPMBinary)
 	line = append(append(line, "-c", s.layout.conf("php.ini")), args...)
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
-	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), "PHP_INI_SCAN_DIR=:"+s.layout.conf(m.Name+".d"))
+	cmd.Env = s.environment(m.Name)
 	return cmd
 }
 
-// ready reports whether every pool listens and has its static workers.
-func (m *master) ready() (bool, error) {
-	if !m.process.running() {
-		return false, fmt.Errorf("ended while starting: %w", m.process.exit())
-	}
+// ready: every pool listens and has its static workers.
+func (m *master) ready(context.Context) (bool, error) {
 	for _, pool := range m.Pools {
 		conn, err := net.Dial(m.network(pool), m.listen[pool.Name])
 		if err != nil {
@@ -171,14 +137,8 @@ func (m *master) ready() (bool, error) {
 // workers are the children whose title names the pool: "php-fpm: pool www"
 // (fpm_env.c). A child that has just been forked still has its master's title.
 func (m *master) workers(pool string) ([]int, error) {
-	children, err := processes(func(s procStat) bool { return s.parent == m.process.pid })
-	var pids []int
-	for _, child := range children {
-		if strings.HasSuffix(processTitle(child.pid), ": pool "+pool) {
-			pids = append(pids, child.pid)
-		}
-	}
-	return pids, err
+	pids, err := children(m.process.pid)
+	return slices.DeleteFunc(pids, func(pid int) bool { return !strings.HasSuffix(processTitle(pid), ": pool "+pool) }), err
 }
 
 func (m *master) network(p Pool) string {
@@ -249,7 +209,7 @@ func (s *Server) StartMaster(ctx context.Context, name string) error {
 	if m.process.running() {
 		return fmt.Errorf("FPM master %s is running (pid %d)", name, m.process.pid)
 	}
-	if err := m.start(ctx); err != nil {
+	if err := startDaemon(ctx, m); err != nil {
 		return err
 	}
 	return s.recordPIDs()

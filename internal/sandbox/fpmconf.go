@@ -2,9 +2,12 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,10 +37,10 @@ func (m *master) poolDirectives(pool Pool) map[string]string {
 	if !pool.NoStatusPage {
 		d["pm.status_path"] = StatusPath
 	}
-	if u := m.server.user; u.name != "" {
-		maps.Copy(d, map[string]string{"user": u.name, "group": u.group})
+	if u := m.server.user; u.Name != "" {
+		maps.Copy(d, map[string]string{"user": u.Name, "group": u.Group})
 		if !pool.TCP {
-			maps.Copy(d, map[string]string{"listen.owner": u.name, "listen.group": u.group, "listen.mode": "0660"})
+			maps.Copy(d, map[string]string{"listen.owner": u.Name, "listen.group": u.Group, "listen.mode": "0660"})
 		}
 	}
 	return d
@@ -46,30 +49,32 @@ func (m *master) poolDirectives(pool Pool) map[string]string {
 // writeINI writes the master's php.ini settings. They must be in a file: FPM
 // reads PHP_INI_SYSTEM settings such as opcache.memory_consumption only there.
 func (m *master) writeINI(ctx context.Context) error {
-	l := m.server.layout
-	// An empty php.ini keeps the machine's own one out.
-	if err := os.WriteFile(l.conf("php.ini"), nil, 0o644); err != nil {
-		return err
-	}
-	dir := l.conf(m.Name + ".d")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	loaded, err := m.hasOPcache(ctx)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(dir+"/99-sandbox.ini", []byte(m.server.ini(loaded, m.INI)), 0o644)
+	return m.server.writeINI(m.Name, loaded, m.INI)
 }
 
-// ini is the file of PHP settings: the sandbox's own, and over them the given ones.
-func (s *Server) ini(hasOPcache bool, over map[string]string) string {
+// writeINI writes a file of PHP settings: the sandbox's own, and over them the given
+// ones. PHP reads it behind the machine's extensions.
+func (s *Server) writeINI(name string, hasOPcache bool, over map[string]string) error {
 	var b strings.Builder
 	if !hasOPcache {
 		b.WriteString("zend_extension=opcache\n")
 	}
 	directives(&b, s.defaultINI(), over)
-	return b.String()
+	return errors.Join(os.MkdirAll(s.layout.scanned(name), 0o755),
+		os.WriteFile(s.layout.conf("php.ini"), nil, 0o644), // an empty one keeps the machine's own out
+		os.WriteFile(filepath.Join(s.layout.scanned(name), "99-sandbox.ini"), []byte(b.String()), 0o644))
+}
+
+func (l layout) scanned(name string) string { return l.conf(name + ".d") }
+
+// environment has PHP read those settings. The leading ":" of the scan path stands for
+// the compiled-in folder, where Debian loads the extensions.
+func (s *Server) environment(name string) []string {
+	return append(os.Environ(), "PHP_INI_SCAN_DIR=:"+s.layout.scanned(name))
 }
 
 func (s *Server) defaultINI() map[string]string {
@@ -106,7 +111,7 @@ func section(b *strings.Builder, name string, base, over map[string]string) {
 func directives(b *strings.Builder, base, over map[string]string) {
 	all := maps.Clone(base)
 	maps.Copy(all, over)
-	for _, key := range sortedKeys(all) {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
 		fmt.Fprintf(b, "%s = %s\n", key, iniValue(all[key]))
 	}
 }

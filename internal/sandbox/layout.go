@@ -83,7 +83,7 @@ func (l layout) remove() error {
 // set only for root: an ordinary user's servers run as that user, and User,
 // Group, user= and group= must not appear in their configuration.
 type identity struct {
-	name, group string
+	Name, Group string
 	uid, gid    int
 }
 
@@ -114,21 +114,21 @@ func newIdentity(u *user.User) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	return identity{name: u.Username, group: g.Name, uid: uid, gid: gid}, nil
+	return identity{Name: u.Username, Group: g.Name, uid: uid, gid: gid}, nil
 }
 
 // WorkerUser is the user and group that workers will run as when the caller
 // starts a sandbox: what they write must belong to it.
 func WorkerUser() (uid, gid int, err error) {
 	u, err := currentIdentity()
-	if err != nil || u.name == "" {
+	if err != nil || u.Name == "" {
 		return os.Geteuid(), os.Getegid(), err
 	}
 	return u.uid, u.gid, nil
 }
 
 func (u identity) give(path string) error {
-	if u.name == "" {
+	if u.Name == "" {
 		return nil
 	}
 	return os.Chown(path, u.uid, u.gid)
@@ -137,7 +137,7 @@ func (u identity) give(path string) error {
 // checkAccess finds a folder on the way to path that the workers' user cannot
 // pass, which FPM would report as "File not found" only.
 func (u identity) checkAccess(path string) error {
-	if u.name == "" {
+	if u.Name == "" {
 		return nil
 	}
 	for dir := path; dir != "/"; dir = filepath.Dir(dir) {
@@ -146,8 +146,8 @@ func (u identity) checkAccess(path string) error {
 			return err
 		}
 		if info.Mode().Perm()&0o001 == 0 && !ownedBy(info, u) {
-			err := fmt.Errorf("%s (mode %04o) cannot be passed by user %s", dir, info.Mode().Perm(), u.name)
-			return hint.With(err, "put the sandbox into a folder that %s can traverse (sandbox.TempRoot makes one)", u.name)
+			err := fmt.Errorf("%s (mode %04o) cannot be passed by user %s", dir, info.Mode().Perm(), u.Name)
+			return hint.With(err, "put the sandbox into a folder that %s can traverse (sandbox.TempRoot makes one)", u.Name)
 		}
 	}
 	return nil

@@ -3,8 +3,10 @@ package sandbox
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +28,7 @@ func markLogs(paths ...string) logMark {
 
 func (m logMark) tail() string {
 	var b strings.Builder
-	for _, path := range sortedKeys(m) {
+	for _, path := range slices.Sorted(maps.Keys(m)) {
 		b.WriteString(tail(path, m[path]))
 	}
 	return b.String()

@@ -15,7 +15,6 @@ type Options struct {
 
 	FPMBinary  string   // "" is the newest /usr/sbin/php-fpm*
 	FPMCommand []string // put before FPMBinary, such as {"chroot", DIR}; see InChroot
-	WebBinary  string   // "" is apache2 or nginx, as Web needs
 
 	// Masters of PHP-FPM. None is one with one pool, but with WebApachePrefork it
 	// is none. The first pool of the first master is the default pool of a site.
@@ -34,6 +33,8 @@ type Options struct {
 	// Detach lets the servers outlive the process that started them. Their
 	// pids are in the file "pids" below Root for StopDetached.
 	Detach bool
+
+	webBinary string
 }
 
 // Master is one FPM master process, and so one OPcache.
@@ -120,8 +121,8 @@ func (o Options) withBinaries() (Options, error) {
 			return o, err
 		}
 	}
-	if o.WebBinary == "" && !o.NoApache {
-		o.WebBinary, err = o.findWeb()
+	if !o.NoApache {
+		o.webBinary, err = o.findWeb()
 	}
 	return o, err
 }

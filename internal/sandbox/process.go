@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"relink/internal/hint"
 )
 
 const (
@@ -80,7 +82,7 @@ func (t *thread) launch(name string, cmd *exec.Cmd, out string, detach bool) (*p
 		return nil, err
 	}
 	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -110,13 +112,6 @@ func (p *process) running() bool {
 	default:
 		return true
 	}
-}
-
-func (p *process) signal(sig syscall.Signal) error {
-	if !p.running() {
-		return fmt.Errorf("%s (pid %d) has ended", p.name, p.pid)
-	}
-	return syscall.Kill(p.pid, sig)
 }
 
 // stop ends the server and every process of its group, and waits for them.
@@ -166,6 +161,47 @@ func waitGroup(leader int, started uint64, bound time.Duration, visit func(procS
 		return fmt.Errorf("%d processes of group %d are left: %w", len(left), leader, err)
 	}
 	return nil
+}
+
+// daemon is a server that is being started.
+type daemon interface {
+	String() string
+	logs() (read, printed string)
+	launch() (*process, error)
+	ready(context.Context) (bool, error)
+	stop() error
+}
+
+// startDaemon launches a server and waits until it is ready. A port is free when it is
+// chosen, not when the server binds it: a lost race chooses again.
+func startDaemon(ctx context.Context, d daemon) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWait)
+	defer cancel()
+	read, printed := d.logs()
+	for {
+		mark := markLogs(read, printed)
+		p, err := d.launch()
+		if err != nil {
+			return err
+		}
+		err = poll(ctx, func() (bool, error) {
+			if !p.running() {
+				return false, fmt.Errorf("ended while starting: %w", p.exit())
+			}
+			return d.ready(ctx)
+		})
+		if err == nil {
+			return nil
+		}
+		log := mark.tail()
+		if stopErr := d.stop(); stopErr != nil {
+			return stopErr
+		}
+		if ctx.Err() == nil && portTaken(log) {
+			continue
+		}
+		return hint.With(fmt.Errorf("%s: %w\n%s", d, err, log), "mend what the log says above (%s)", read)
+	}
 }
 
 // poll asks until the answer is yes, an error, or ctx ends.

@@ -72,6 +72,16 @@ func processes(keep func(procStat) bool) ([]procStat, error) {
 	return found, nil
 }
 
+// children are the living ones of a process.
+func children(of int) ([]int, error) {
+	found, err := processes(func(s procStat) bool { return s.parent == of })
+	pids := make([]int, 0, len(found))
+	for _, s := range found {
+		pids = append(pids, s.pid)
+	}
+	return pids, err
+}
+
 // processTitle is the process's command line; FPM writes the pool's name into it.
 func processTitle(pid int) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))

@@ -7,11 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 )
 
 // Server is a running sandbox. Its methods may be called from several
-// goroutines, except Stop, StopMaster, StartMaster and AddSites among each other.
+// goroutines, except Stop, StopMaster and StartMaster among each other.
 type Server struct {
 	options Options
 	layout  layout
@@ -48,12 +49,16 @@ func (s *Server) start(ctx context.Context) error {
 	if s.layout, err = makeLayout(s.options.Root, s.user); err != nil {
 		return err
 	}
+	if strings.ContainsAny(s.layout.root, s.options.unwritable()) {
+		return fmt.Errorf("%q cannot be written in the configuration of a web server", s.layout.root)
+	}
 	s.thread = newThread()
 	if err := s.startMasters(ctx); err != nil {
 		return err
 	}
 	if !s.options.NoApache {
-		if err := s.startWeb(ctx); err != nil {
+		s.web = &web{server: s}
+		if err := startDaemon(ctx, s.web); err != nil {
 			return err
 		}
 	}
@@ -67,7 +72,7 @@ func (s *Server) startMasters(ctx context.Context) error {
 			return err
 		}
 		s.masters = append(s.masters, started)
-		if err := started.start(ctx); err != nil {
+		if err := startDaemon(ctx, started); err != nil {
 			return err
 		}
 	}
@@ -85,7 +90,7 @@ func (s *Server) Stop() error {
 func (s *Server) shutdown() error {
 	var errs []error
 	if s.web != nil {
-		errs = append(errs, s.web.process.stop())
+		errs = append(errs, s.web.stop())
 	}
 	for _, m := range s.masters {
 		errs = append(errs, m.stop())
@@ -121,4 +126,4 @@ func (s *Server) FPMLog() string { return s.layout.log("fpm.log") }
 func (s *Server) PHPLog() string { return s.layout.log("php.log") }
 
 // WebLog is the error log of the web server.
-func (s *Server) WebLog() string { return s.layout.log(s.options.program().name() + ".log") }
+func (s *Server) WebLog() string { return s.layout.log(s.options.Web.String() + ".log") }

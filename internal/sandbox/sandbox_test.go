@@ -113,19 +113,6 @@ func TestMasterGoesDownAndComesBack(t *testing.T) {
 	}
 }
 
-func TestAddSites(t *testing.T) {
-	root := testRoot(t)
-	dir := page(t, filepath.Join(root, "www"), "page")
-	s := start(t, Options{Root: root})
-	if err := s.AddSites(testContext(t), Site{Host: "new.test", DocumentRoot: dir}); err != nil {
-		t.Fatal(err)
-	}
-	wantPage(t, s, "new.test", "page "+dir+"/index.php ")
-	if err := s.AddSites(testContext(t), Site{Host: "x.test", DocumentRoot: dir, Pool: "none"}); err == nil {
-		t.Error("a site of an unknown pool was accepted")
-	}
-}
-
 // Debian's Apache, its handler and FPM must cope with such paths in the
 // sandbox's own folder (sockets, configuration) and in the document roots.
 func TestSpacesAndUTF8(t *testing.T) {
@@ -212,6 +199,8 @@ func TestBadOptions(t *testing.T) {
 		"pool twice":    {Masters: []Master{{Name: "a"}, {Name: "b"}}},
 		"setting":       {Masters: []Master{{INI: map[string]string{"a": "1\nb=2"}}}},
 		"host":          {Sites: []Site{{Host: "a b", DocumentRoot: "/"}}},
+		"no pool":       {Sites: []Site{{Host: "a", DocumentRoot: "/", Pool: "none"}}},
+		"environment":   {Web: WebNginx, Sites: []Site{{Host: "a", DocumentRoot: "/", Env: map[string]string{"A": "$b"}}}},
 		"document root": {Sites: []Site{{Host: "a", DocumentRoot: "relative"}}},
 		"command":       {FPMCommand: []string{"chroot", "/x"}},
 		"long root":     {Root: filepath.Join(testRoot(t), strings.Repeat("long", 30))},

@@ -37,7 +37,7 @@ func wrap(s string, width int) string {
 			lines = append(lines, line)
 			continue
 		}
-		lines = append(lines, fold(line, width-len(indent))...)
+		lines = append(lines, Fold(line, width-len(indent))...)
 	}
 	return strings.Join(lines, "\n"+indent)
 }

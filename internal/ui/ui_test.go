@@ -2,6 +2,7 @@ package ui_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,26 @@ func TestWords(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	got := ui.Fold("steps a"+ui.Together+"1"+ui.Together+"ms, verylongwordthatdoesnotfit b", 10)
+	if want := []string{"steps", "a 1 ms,", "verylongwordthatdoesnotfit", "b"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestShell(t *testing.T) {
+	for path, want := range map[string]string{
+		"/tmp/relink-1/relink.yaml": "/tmp/relink-1/relink.yaml",
+		"/tmp/a b":                  "'/tmp/a b'",
+		"/tmp/it's é":               `'/tmp/it'\''s é'`,
+		"-rf":                       "./-rf",
+	} {
+		if got := ui.Shell(path); got != want {
+			t.Errorf("Shell(%q) = %s, want %s", path, got, want)
 		}
 	}
 }

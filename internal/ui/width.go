@@ -22,12 +22,16 @@ func padLeft(s string, width int) string {
 	return strings.Repeat(" ", max(0, width-widthOf(s))) + s
 }
 
-// fold breaks a line at spaces into lines of at most width columns. A word that
+// Together is a space at which Fold does not break a line.
+const Together = "\u00a0"
+
+// Fold breaks a line at spaces into lines of at most width columns. A word that
 // is longer stays whole: it is a path or a command, to be copied.
-func fold(line string, width int) []string {
+func Fold(line string, width int) []string {
 	var lines []string
 	current := ""
-	for _, word := range strings.Fields(line) {
+	for _, word := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' }) {
+		word = strings.ReplaceAll(word, Together, " ")
 		switch {
 		case current == "":
 			current = word

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"relink/internal/exit"
@@ -20,6 +21,10 @@ import (
 // ErrRestarting means that another relink restarts caches at this moment.
 var ErrRestarting = exit.As(exit.ErrLocked, errors.New("another relink is restarting a cache"))
 
+// ErrDeploying means that an application is being deployed, whose caches must stay as
+// that deploy has warmed them.
+var ErrDeploying = exit.As(exit.ErrLocked, errors.New("an application is being deployed"))
+
 // lockFile keeps two relinks from restarting caches at the same time.
 const lockFile = "restart.lock"
 
@@ -27,6 +32,9 @@ const lockFile = "restart.lock"
 type RestartQueue struct {
 	Dir string // the state folder
 	By  string // user who restarts
+
+	Deploy string // application whose deploy this is part of, and which is locked for that
+	Switch bool   // part of that deploy's switch, which waits for nobody
 }
 
 // Order is a restart that was decided for the cache of these pools.
@@ -52,14 +60,34 @@ func (l RestartQueue) Run(ctx context.Context, c *opcache.Caches, orders []Order
 		if err != nil {
 			return err
 		}
-		for _, want := range pendingFor(orders, usages) {
-			if err := l.run(ctx, c, want, o, &out); err != nil {
-				return err
+		wanted := pendingFor(orders, usages)
+		err = l.exclusive(func() error {
+			for _, want := range wanted {
+				if err := l.run(ctx, c, want, o, &out); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if errors.Is(err, ErrDeploying) {
+			return l.putOff(wanted, err, &out)
 		}
-		return nil
+		return err
 	})
 	return out, err
+}
+
+// putOff leaves restarts pending that cannot be done now.
+func (l RestartQueue) putOff(wanted []Pending, why error, out *Outcome) error {
+	for _, want := range wanted {
+		want.Last = why.Error()
+		noted, err := addPending(l.Dir, want)
+		if err != nil {
+			return err
+		}
+		out.Pending = append(out.Pending, noted)
+	}
+	return nil
 }
 
 // Add notes orders that are about to be carried out as pending, so that somebody
@@ -111,7 +139,7 @@ func (l RestartQueue) Resume(ctx context.Context, c *opcache.Caches, o RestartOp
 	if all, err := ReadPending(l.Dir); err != nil || len(all) == 0 {
 		return out, err
 	}
-	err := l.locked(func() error {
+	err := l.both(func() error {
 		all, err := ReadPending(l.Dir)
 		if err != nil {
 			return err
@@ -139,6 +167,9 @@ func (l RestartQueue) Resume(ctx context.Context, c *opcache.Caches, o RestartOp
 		}
 		return nil
 	})
+	if errors.Is(err, ErrDeploying) { // they stay pending
+		out.Notes, err = append(out.Notes, "the pending restart waits: "+err.Error()), nil
+	}
 	return out, err
 }
 
@@ -182,6 +213,11 @@ func (l RestartQueue) Remember(want Pending, done MasterRestart, failed error) e
 	return AppendHistory(l.Dir, line)
 }
 
+// both is for what restarts and notes.
+func (l RestartQueue) both(do func() error) error {
+	return l.locked(func() error { return l.exclusive(do) })
+}
+
 func (l RestartQueue) locked(do func() error) error {
 	lock := flock.New(filepath.Join(l.Dir, lockFile), flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW), flock.SetPermissions(0o640))
 	got, err := lock.TryLock()
@@ -192,4 +228,37 @@ func (l RestartQueue) locked(do func() error) error {
 		return hint.With(fmt.Errorf("%w (%s is locked)", ErrRestarting, lock.Path()), "run the command again in a moment")
 	}
 	return errors.Join(do(), lock.Unlock())
+}
+
+// exclusive does what no deploy of another application may see half of, with the
+// locks of all of them held; one that begins meanwhile waits (lock.Acquire).
+func (l RestartQueue) exclusive(do func() error) error {
+	if l.Switch {
+		return do()
+	}
+	locks, err := filepath.Glob(filepath.Join(globQuote(l.Dir), "*.lock"))
+	if err != nil {
+		return fmt.Errorf("lock applications: %w", err)
+	}
+	for _, path := range locks {
+		app := strings.TrimSuffix(filepath.Base(path), ".lock")
+		if filepath.Base(path) == lockFile || app == l.Deploy {
+			continue
+		}
+		lock := flock.New(path, flock.SetFlag(os.O_RDONLY|unix.O_NOFOLLOW))
+		got, err := lock.TryRLock()
+		if err != nil {
+			return fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !got {
+			return hint.With(fmt.Errorf("%w: %s (%s is locked)", ErrDeploying, app, path), "run the command again when that deploy has ended")
+		}
+		defer lock.Close()
+	}
+	return do()
+}
+
+// globQuote has a folder's name mean itself.
+func globQuote(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }

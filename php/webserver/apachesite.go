@@ -20,7 +20,7 @@ func (c apacheConf) sites(pid int) (sites []Site) {
 		site := c.site(main, own)
 		site.PID, site.From = pid, d.from()
 		for _, l := range listens {
-			if slices.ContainsFunc(d.args, func(address string) bool { return l.answers(address) }) {
+			if slices.ContainsFunc(d.args, func(address string) bool { _, ok := l.meet(address); return ok }) {
 				taken[l] = true
 			}
 		}

@@ -103,12 +103,6 @@ func (c apacheConf) listens() (list []listen) {
 	return list
 }
 
-// answers tells whether requests to l can come to a virtual host of that address.
-func (l listen) answers(address string) bool {
-	_, ok := l.meet(address)
-	return ok
-}
-
 // meet is where a virtual host's address and a listening one are the same.
 func (l listen) meet(address string) (listen, bool) {
 	own, ok := parseListen(address, 0)

@@ -34,7 +34,7 @@ func (s server) ended() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-func (s server) sites(ctx context.Context) ([]Site, []string, error) {
+func (s server) sites(ctx context.Context) ([]Site, error) {
 	if s.kind == Apache {
 		return s.apacheSites(ctx)
 	}

@@ -3,11 +3,15 @@ package webserver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"relink/internal/proc"
+	"relink/internal/trust"
 )
 
 const (
@@ -16,7 +20,67 @@ const (
 	mostErrors = 4 << 10
 )
 
-// run has the server's binary print its configuration.
+// option is one of a command line, with its value.
+type option struct{ name, value string }
+
+// options are those of these letters, which take a value: "-d /srv" or "-d/srv".
+func options(line []string, letters string) (found []option) {
+	for i := 0; i < len(line); i++ {
+		name := line[i]
+		if len(name) < 2 || name[0] != '-' || !strings.Contains(letters, name[1:2]) {
+			continue
+		}
+		name, value := name[:2], name[2:]
+		if value == "" {
+			if i++; i == len(line) {
+				break
+			}
+			value = line[i]
+		}
+		found = append(found, option{name, value})
+	}
+	return found
+}
+
+var errRelative = errors.New("it was started with a relative path for its configuration (-d, -f or -p), which tells no file")
+
+// configured adds what a command line says of the configuration's file and of the
+// folder that it is relative to, and names that file if it can be told.
+func configured(args []string, folder, file option) ([]string, string, error) {
+	if folder.value != "" {
+		if !filepath.IsAbs(folder.value) {
+			return nil, "", errRelative
+		}
+		args = append(args, folder.name, folder.value)
+	}
+	if file.value == "" {
+		return args, "", nil
+	}
+	args = append(args, file.name, file.value)
+	switch {
+	case filepath.IsAbs(file.value):
+		return args, file.value, nil
+	case folder.value == "":
+		return args, "", nil // below the folder that is compiled in
+	}
+	return args, filepath.Join(folder.value, file.value), nil
+}
+
+// print has the server's binary print its configuration, of which file is "" where
+// that cannot be told.
+func (s server) print(ctx context.Context, file string, args []string) ([]byte, error) {
+	if file != "" {
+		if err := trust.Check(file); err != nil {
+			return nil, err
+		}
+	}
+	env, err := s.environment()
+	if err != nil {
+		return nil, err
+	}
+	return s.run(ctx, args, env)
+}
+
 func (s server) run(ctx context.Context, args, env []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()

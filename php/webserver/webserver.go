@@ -47,7 +47,7 @@ func Discover(ctx context.Context) (sites []Site, notes []string, err error) {
 		return nil, nil, err
 	}
 	for _, s := range servers {
-		found, more, err := s.sites(ctx)
+		found, err := s.sites(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return sites, notes, ctx.Err()
@@ -56,7 +56,7 @@ func Discover(ctx context.Context) (sites []Site, notes []string, err error) {
 		case err != nil:
 			notes = append(notes, fmt.Sprintf("%s: %v", s, err))
 		}
-		sites, notes = append(sites, found...), append(notes, more...)
+		sites = append(sites, found...)
 	}
 	return sites, notes, nil
 }

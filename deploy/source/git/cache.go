@@ -16,6 +16,7 @@ import (
 	"relink/internal/trust"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -58,7 +59,9 @@ func (c *repoCache) use(ctx context.Context, work func() error) error {
 	if err := c.ours(); err != nil {
 		return err
 	}
-	lock := flock.New(c.dir + ".lock")
+	// Not through a link: whoever may make names beside the cache could have any file
+	// created, or any lock held.
+	lock := flock.New(c.dir+".lock", flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW))
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 		return hint.With(fmt.Errorf("git cache %s: lock: %w", c.dir, err), "wait for the other relink that uses the cache")
 	}
@@ -90,16 +93,26 @@ func (c *repoCache) ours() error {
 	return nil
 }
 
-func (c *repoCache) digest() string {
-	sum := sha256.Sum256([]byte(c.url))
-	return hex.EncodeToString(sum[:])
+// origin is a digest of the address and of the cache's own configuration, which git
+// wrote and which nobody has reason to change: what is configured there (filters,
+// helpers for credentials, other addresses) git would run as whoever deploys.
+func (c *repoCache) origin(dir string) (string, error) {
+	config, err := os.ReadFile(filepath.Join(dir, "config"))
+	sum := sha256.Sum256(append([]byte(c.url+"\x00"), config...))
+	return hex.EncodeToString(sum[:]), err
 }
 
-// usable tells whether the folder is a complete cache of this repository: the
-// origin is written last.
+// usable tells whether the folder is a complete cache of this repository, as relink
+// has made it: the origin is written last, and no attributes are there that name
+// filters ("git init" with no template makes no such folder).
 func (c *repoCache) usable() bool {
-	origin, err := os.ReadFile(filepath.Join(c.dir, originFile))
-	return err == nil && string(origin) == c.digest()
+	written, err := os.ReadFile(filepath.Join(c.dir, originFile))
+	if err != nil {
+		return false
+	}
+	origin, err := c.origin(c.dir)
+	_, attributes := os.Lstat(filepath.Join(c.dir, "info", "attributes"))
+	return err == nil && string(written) == origin && errors.Is(attributes, fs.ErrNotExist)
 }
 
 // has tells whether the commit is in the cache.

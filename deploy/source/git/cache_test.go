@@ -13,6 +13,8 @@ import (
 	"relink/deploy/source"
 	"relink/deploy/source/sourcetest"
 	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
 )
 
 // gitOnly is a PATH with git and nothing else that this machine may have.
@@ -199,5 +201,51 @@ func TestCacheOfAnotherUserIsRefused(t *testing.T) {
 		if !errors.Is(err, errForeign) || len(hint.Of(err)) == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Whoever could write in the cache once, such as the user that deployed before, must not
+// have left a program there for git to run.
+func TestCacheThatNamesProgramsIsMadeAnew(t *testing.T) {
+	r, _, second := history(t)
+	r.Write(".gitattributes", "*.php filter=evil\n")
+	r.Commit("third")
+	ran := filepath.Join(t.TempDir(), "ran")
+	for name, plant := range map[string]func(cache string){
+		"a filter": func(cache string) {
+			r.Git("--git-dir="+cache, "config", "filter.evil.smudge", "touch '"+ran+"'; cat")
+		},
+		"attributes": func(cache string) {
+			r.Git("config", "--global", "filter.mine.smudge", "touch '"+ran+"'; cat")
+			sourcetest.WriteFile(t, filepath.Join(cache, "info/attributes"), "* filter=mine\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newTestGit(t, r)
+			if _, err := g.Resolve(t.Context(), "main"); err != nil {
+				t.Fatal(err)
+			}
+			plant(g.cacheDir)
+			sourcetest.Fetch(t, g, "main")
+			sourcetest.Fetch(t, g, second)
+			if _, err := os.Lstat(ran); err == nil {
+				t.Error("a program that the cache names has run")
+			}
+		})
+	}
+}
+
+func TestCacheLockIsNotALink(t *testing.T) {
+	r, _, _ := history(t)
+	g := newTestGit(t, r)
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(g.cacheDir), 0o755), os.Symlink(elsewhere, g.cacheDir+".lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Resolve(t.Context(), "main"); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Lstat(elsewhere); err == nil {
+		t.Error("a file was made where the link leads")
 	}
 }

@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -257,5 +258,36 @@ func TestGitLFS(t *testing.T) {
 	sourcetest.WantHint(t, err, "install git-lfs")
 	if _, err := newTestGit(t, r).Resolve(t.Context(), first); err != nil {
 		t.Errorf("a commit without LFS gives %v", err)
+	}
+}
+
+func TestGitTakesAShallowRepository(t *testing.T) {
+	r, _, second := history(t)
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	r.Git("clone", "--quiet", "--depth=1", "file://"+r.Dir, shallow)
+	resolved, into := sourcetest.Fetch(t, New(shallow, filepath.Join(t.TempDir(), "cache"), true), "main")
+	sourcetest.WantFile(t, filepath.Join(into, "public/index.php"), "<?php echo 2;")
+	if resolved.Commit != second {
+		t.Errorf("main is %s", resolved.Commit)
+	}
+}
+
+// Trees that list each other: a repository of some kilobytes with 10^9 files.
+func TestGitBombIsStopped(t *testing.T) {
+	r := sourcetest.NewRepository(t, t.TempDir())
+	r.Write("f", "x")
+	r.Commit("one file")
+	tree := r.Git("rev-parse", "HEAD^{tree}")
+	for range 9 {
+		var lines strings.Builder
+		for n := range 10 {
+			fmt.Fprintf(&lines, "040000 tree %s\td%d\n", tree, n)
+		}
+		tree = r.GitInput(lines.String(), "mktree")
+	}
+	r.Git("update-ref", "refs/heads/main", r.Git("commit-tree", "-m", "bomb", tree))
+	_, err := newTestGit(t, r).Resolve(t.Context(), "main")
+	if !errors.Is(err, source.ErrTooLarge) || errors.Is(err, source.ErrDamaged) {
+		t.Errorf("got %v", err)
 	}
 }

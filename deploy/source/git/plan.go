@@ -1,10 +1,10 @@
 package git
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path"
@@ -39,6 +39,9 @@ func (p *planner) add(ctx context.Context, cache *repoCache, commit, at string) 
 	p.checkouts = append(p.checkouts, checkout{cache: cache, commit: commit, at: at, bytes: tree.bytes})
 	p.resolved.Bytes += tree.bytes
 	p.resolved.Inodes += tree.inodes
+	if err := source.CheckSize(p.resolved.Inodes, p.resolved.Bytes); err != nil {
+		return err
+	}
 	switch {
 	case len(tree.submodules) == 0:
 		return nil
@@ -63,7 +66,11 @@ func (p *planner) addSubmodules(ctx context.Context, cache *repoCache, commit, a
 		if strings.HasPrefix(address, "-") {
 			return fmt.Errorf("submodule %s of %s: %w: its address is %q", name, cache.name(), source.ErrUnsafe, mask(address))
 		}
-		sub := p.subCache(resolveURL(cache.url, address))
+		url := resolveURL(cache.url, address)
+		if err := checkLocal(cache.url, url); err != nil {
+			return fmt.Errorf("submodule %s of %s: %w", name, cache.name(), err)
+		}
+		sub := p.subCache(url)
 		if err := sub.ensure(ctx, link.id); err != nil {
 			return fmt.Errorf("submodule %s: %w", name, err)
 		}
@@ -91,18 +98,16 @@ type treeListing struct {
 // tree reads a commit's whole tree, and with it every size, so that a cache with
 // an object missing is noticed before anything is staged.
 func (c *repoCache) tree(ctx context.Context, commit string) (treeListing, error) {
-	out, err := c.git(ctx, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit)
-	if err != nil {
-		return treeListing{}, c.damaged(err)
-	}
 	var t treeListing
-	for _, line := range bytes.Split(bytes.TrimSuffix(out, []byte{0}), []byte{0}) {
-		if len(line) == 0 {
-			continue // an empty tree
-		}
-		if err := t.parse(string(line)); err != nil {
-			return treeListing{}, c.damaged(err)
-		}
+	_, err := runGit(ctx, command{
+		args:    []string{"--git-dir=" + c.dir, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit},
+		secrets: c.secrets, record: t.parse,
+	})
+	if errors.Is(err, source.ErrTooLarge) { // trees that list each other: 10^9 files in 200 KB
+		return t, fmt.Errorf("%s at %s: %w", c.name(), commit[:shownCommit], err)
+	}
+	if err != nil {
+		return t, c.damaged(err)
 	}
 	return t, nil
 }
@@ -129,7 +134,7 @@ func (t *treeListing) parse(line string) error {
 			t.attributes = append(t.attributes, entry)
 		}
 	}
-	return nil
+	return source.CheckSize(t.inodes, t.bytes)
 }
 
 var lfsAttribute = regexp.MustCompile(`(?m)^[^#\n]*\sfilter=lfs(\s|$)`)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"relink/deploy/source"
 	"relink/internal/hint"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,14 @@ const (
 	niceness = 19
 	// waitDelay bounds how long the output of a killed git is waited for.
 	waitDelay = 2 * time.Second
+	// mostOutput bounds what is kept of what git writes: files that the repository
+	// holds, and the names of its branches and tags.
+	mostOutput = 16 << 20
+	// transports are all that git may use: "ext::" in a .gitmodules would run any
+	// command.
+	transports = "file:git:http:https:ssh"
+	// allowVariable is git's own list of transports, which may be the administrator's.
+	allowVariable = "GIT_ALLOW_PROTOCOL"
 )
 
 // command is one call of the system's git.
@@ -31,6 +40,38 @@ type command struct {
 	dir      string
 	secrets  []string              // hidden in messages
 	progress func(files, of int64) // told of a checkout's; may be nil
+	record   func(string) error    // told of what ends with a NUL, which is then not returned; may be nil
+}
+
+// output keeps what git writes, or hands it on record by record, in bounded memory.
+type output struct {
+	kept   bytes.Buffer // not embedded: its ReadFrom would go past Write
+	record func(string) error
+	err    error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.err == nil {
+		o.err = o.take(p)
+	}
+	return len(p), o.err
+}
+
+func (o *output) take(p []byte) error {
+	o.kept.Write(p)
+	for o.record != nil {
+		end := bytes.IndexByte(o.kept.Bytes(), 0)
+		if end < 0 {
+			break
+		}
+		if err := o.record(string(o.kept.Next(end + 1)[:end])); err != nil {
+			return err
+		}
+	}
+	if o.kept.Len() > mostOutput {
+		return fmt.Errorf("%w of %d bytes of output", source.ErrTooLarge, mostOutput)
+	}
+	return nil
 }
 
 // alwaysConfig makes git do what it is told and no more: a background gc would
@@ -49,9 +90,9 @@ func runGit(ctx context.Context, c command) ([]byte, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = waitDelay
-	var stdout bytes.Buffer
+	stdout := &output{record: c.record}
 	stderr := &stderrLog{progress: c.progress}
-	cmd.Stdout, cmd.Stderr = &stdout, stderr
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
 		return nil, startError(err)
 	}
@@ -62,10 +103,13 @@ func runGit(ctx context.Context, c command) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("git %s: %w", c.verb(), context.Cause(ctx))
 	}
+	if stdout.err != nil {
+		return nil, fmt.Errorf("git %s: %w", c.verb(), stdout.err)
+	}
 	if err != nil {
 		return nil, &commandError{verb: c.verb(), stderr: maskAll(stderr.text(), c.secrets), err: err}
 	}
-	return stdout.Bytes(), nil
+	return stdout.kept.Bytes(), nil
 }
 
 func startError(err error) error {
@@ -114,14 +158,16 @@ var repositoryVariables = []string{
 // gitEnviron is environ without what ties git to another repository, and with
 // what keeps it from asking questions.
 func gitEnviron(environ []string) []string {
-	set := map[string]bool{}
+	set, allowed := map[string]bool{}, strings.Split(transports, ":")
 	env := slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
+		name, value, _ := strings.Cut(variable, "=")
 		set[name] = true
+		if name == allowVariable { // never more than what was allowed
+			allowed = slices.DeleteFunc(allowed, func(one string) bool { return !slices.Contains(strings.Split(value, ":"), one) })
+		}
 		return slices.Contains(repositoryVariables, name)
 	})
-	// Only these transports: "ext::" in a .gitmodules would run any command.
-	env = append(env, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_ALLOW_PROTOCOL=file:git:http:https:ssh", "GIT_PROGRESS_DELAY=0")
+	env = append(env, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", allowVariable+"="+strings.Join(allowed, ":"), "GIT_PROGRESS_DELAY=0")
 	if !set["SSH_ASKPASS_REQUIRE"] { // else it is a program that answers by itself
 		env = append(env, "SSH_ASKPASS=")
 	}

@@ -32,6 +32,17 @@ func TestGitEnviron(t *testing.T) {
 			t.Errorf("%s is passed on", variable)
 		}
 	}
+	for theirs, want := range map[string]string{"ssh:https:ext": "https:ssh", "": "", "ext": ""} {
+		allowed := ""
+		for _, variable := range gitEnviron([]string{"GIT_ALLOW_PROTOCOL=" + theirs}) { // the last one counts
+			if value, ok := strings.CutPrefix(variable, "GIT_ALLOW_PROTOCOL="); ok {
+				allowed = value
+			}
+		}
+		if allowed != want {
+			t.Errorf("with the transports %q allowed, git may use %q", theirs, allowed)
+		}
+	}
 	for _, own := range []string{"GIT_SSH_COMMAND=mine", "GIT_SSH=mine"} {
 		if env := gitEnviron([]string{own}); slices.Contains(env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes") {
 			t.Errorf("%s is overridden: %q", own, env)

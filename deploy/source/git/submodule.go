@@ -3,8 +3,11 @@ package git
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"path/filepath"
 	"strings"
 
+	"relink/deploy/source"
 	"relink/internal/hint"
 )
 
@@ -56,6 +59,47 @@ func resolveURL(parent, address string) string {
 			return joinURL(base, strings.TrimSuffix(address, "/"))
 		}
 	}
+}
+
+// checkLocal refuses a submodule that is taken from a path of this machine, as git has
+// done since CVE-2022-39253: whoever may write .gitmodules could have any repository
+// published that relink may read. A parent that is itself taken from a path may name
+// what lies beside it, below the folder that it lies in.
+func checkLocal(parent, address string) error {
+	path, local := localPath(address)
+	if !local {
+		return nil
+	}
+	if own, too := localPath(parent); too {
+		below, err := filepath.Rel(filepath.Dir(realPath(own)), realPath(path))
+		if err == nil && filepath.IsLocal(below) {
+			return nil
+		}
+	}
+	return hint.With(fmt.Errorf("%w: its address is a path of this machine, %s", source.ErrUnsafe, path),
+		"give it an address of https or ssh in .gitmodules; a path may only lead to what lies beside a repository that is taken from a path too")
+}
+
+// localPath tells whether git would read the address as a path, and which: a colon
+// before the first slash is that of a host.
+func localPath(address string) (string, bool) {
+	if rest, ok := strings.CutPrefix(address, "file://"); ok {
+		plain, err := url.PathUnescape(rest)
+		if err != nil {
+			plain = rest
+		}
+		return "/" + strings.TrimLeft(plain, "/"), true
+	}
+	colon, slash := strings.IndexByte(address, ':'), strings.IndexByte(address, '/')
+	return address, colon < 0 || slash >= 0 && slash < colon
+}
+
+// realPath is as good as it can be of what does not exist, which git then tells.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
 }
 
 // chopLast keeps a colon, so that what is appended stays behind the host.

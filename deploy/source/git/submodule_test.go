@@ -101,6 +101,12 @@ func TestGitSubmoduleErrors(t *testing.T) {
 			app.Git("config", "--file", ".gitmodules", "submodule.vendor/a lib.url", "--upload-pack=x")
 			app.Git("add", ".gitmodules")
 		}, source.ErrUnsafe, "vendor/a lib"},
+		"a path that is not the parent's": {func(app *sourcetest.Repository) {
+			private := sourcetest.NewRepository(app.T(), filepath.Join(app.T().TempDir(), "private"))
+			private.Commit("private")
+			app.Git("config", "--file", ".gitmodules", "submodule.vendor/a lib.url", private.Dir)
+			app.Git("add", ".gitmodules")
+		}, source.ErrUnsafe, "vendor/a lib"},
 		"a commit that is not there": {func(app *sourcetest.Repository) {
 			app.Git("update-index", "--cacheinfo", "160000,"+strings.Repeat("ab", 20)+",vendor/a lib")
 		}, source.ErrUnknownRef, "vendor/a lib"},
@@ -131,6 +137,35 @@ func TestGitSubmoduleIsNotReachedThroughALink(t *testing.T) {
 		}
 		if _, err := (checkout{at: "vendor/lib"}).target(into); err == nil {
 			t.Errorf("a checkout through a link to %s is allowed", target)
+		}
+	}
+}
+
+func TestSubmoduleOfThisMachine(t *testing.T) {
+	srv := t.TempDir()
+	for _, dir := range []string{"git/app.git", "git/lib.git", "private.git"} {
+		if err := os.MkdirAll(filepath.Join(srv, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(srv, "private.git"), filepath.Join(srv, "git/linked")); err != nil {
+		t.Fatal(err)
+	}
+	local := srv + "/git/app.git"
+	for _, test := range []struct {
+		parent, address string
+		refused         bool
+	}{
+		{local, srv + "/git/lib.git", false}, {local, "file://" + srv + "/git/lib.git", false}, {"file://" + local, srv + "/git/gone", false},
+		{local, "https://example.org/lib", false}, {local, "host:lib", false},
+		{local, srv + "/private.git", true}, {local, srv + "/git/../private.git", true}, {local, "file://" + srv + "/git/%2e%2e/private.git", true},
+		{local, srv + "/git/linked", true},
+		{"https://example.org/app", srv + "/git/lib.git", true}, {"https://example.org/app", "file://" + srv + "/git/lib.git", true},
+		{"host:app", srv + "/git/lib.git", true}, {"host:app", "./a:b", true}, {"ssh://host/app", "ssh://host/lib", false},
+	} {
+		err := checkLocal(test.parent, test.address)
+		if (err != nil) != test.refused || err != nil && !errors.Is(err, source.ErrUnsafe) {
+			t.Errorf("%s in %s: %v", test.address, test.parent, err)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (c *repoCache) update(ctx context.Context) error {
 }
 
 func (c *repoCache) fetch(ctx context.Context, dir string, refspecs ...string) error {
-	args := []string{"--git-dir=" + dir, "fetch", "--prune", "--no-tags", "--no-recurse-submodules", "--force", "--", c.url}
+	args := []string{"--git-dir=" + dir, "fetch", "--prune", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--force", "--", c.url}
 	_, err := runGit(ctx, command{args: append(args, refspecs...), secrets: c.secrets})
 	return err
 }
@@ -57,7 +57,7 @@ func (c *repoCache) create(ctx context.Context) error {
 }
 
 func (c *repoCache) fill(ctx context.Context, dir string) error {
-	if _, err := runGit(ctx, command{args: []string{"init", "--quiet", "--bare", "--", dir}}); err != nil {
+	if _, err := runGit(ctx, command{args: []string{"init", "--quiet", "--bare", "--template=", "--", dir}}); err != nil {
 		return err
 	}
 	if err := c.fetch(ctx, dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
@@ -66,7 +66,11 @@ func (c *repoCache) fill(ctx context.Context, dir string) error {
 		}
 		return c.unreachable(err)
 	}
-	return os.WriteFile(filepath.Join(dir, originFile), []byte(c.digest()), 0o600)
+	origin, err := c.origin(dir)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, originFile), []byte(origin), 0o600)
 }
 
 func (c *repoCache) replace(by string) error {

@@ -35,10 +35,16 @@ func NewRepository(t *testing.T, dir string) *Repository {
 	return r
 }
 
-func (r *Repository) Git(args ...string) string {
+// T is the test that the repository is for.
+func (r *Repository) T() *testing.T { return r.t }
+
+func (r *Repository) Git(args ...string) string { return r.GitInput("", args...) }
+
+// GitInput is Git with something to read.
+func (r *Repository) GitInput(input string, args ...string) string {
 	r.t.Helper()
 	cmd := exec.Command("git", append([]string{"-c", "protocol.file.allow=always", "-c", "gc.auto=0"}, args...)...)
-	cmd.Dir = r.Dir
+	cmd.Dir, cmd.Stdin = r.Dir, strings.NewReader(input)
 	date := r.When.Format(time.RFC3339)
 	cmd.Env = append(environ(), "GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A",
 		"GIT_COMMITTER_EMAIL=a@example.org", "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)

@@ -111,7 +111,7 @@ func fixedPools() []Pool {
 }
 
 func fixedDeploys() []Deploy {
-	steps := []journal.StepReport{{Name: "recover", MS: 0.3}, {Name: "preflight", MS: 41}, {Name: "resolve", MS: 65}, {Name: "stage", MS: 2040}, {Name: "observe", MS: 20},
+	steps := []journal.Step{{Name: "recover", MS: 0.3}, {Name: "preflight", MS: 41}, {Name: "resolve", MS: 65}, {Name: "stage", MS: 2040}, {Name: "observe", MS: 20},
 		{Name: "warm", MS: 265}, {Name: "prepare", MS: 7.4}, {Name: "switch", MS: 2}, {Name: "sweep", MS: 9.1}, {Name: "invalidate", MS: 3.2}, {Name: "check", MS: 120},
 		{Name: "settle", MS: 2600}, {Name: "retire", MS: 14}, {Name: "restart", MS: 3}}
 	return []Deploy{

@@ -88,20 +88,20 @@ type Workers struct {
 
 // Deploy is a deploy or rollback that ended.
 type Deploy struct {
-	App        string               `json:"app"`
-	ID         string               `json:"id"`
-	Time       time.Time            `json:"time"` // when it ended
-	Operation  journal.Operation    `json:"operation"`
-	Release    string               `json:"release"`
-	Ref        string               `json:"ref,omitempty"`
-	User       string               `json:"user"`
-	Moved      int                  `json:"moved"` // instances whose link changed
-	Undone     string               `json:"undone,omitempty"`
-	Stale      int                  `json:"stale"` // workers that still held the old release
-	Steps      []journal.StepReport `json:"steps"`
-	CutoverMS  float64              `json:"cutover_ms"`
-	Restart    string               `json:"restart,omitempty"`
-	SavedBytes int64                `json:"saved_bytes"`
+	App        string            `json:"app"`
+	ID         string            `json:"id"`
+	Time       time.Time         `json:"time"` // when it ended
+	Operation  journal.Operation `json:"operation"`
+	Release    string            `json:"release"`
+	Ref        string            `json:"ref,omitempty"`
+	User       string            `json:"user"`
+	Moved      int               `json:"moved"` // instances whose link changed
+	Undone     string            `json:"undone,omitempty"`
+	Stale      int               `json:"stale"` // workers that still held the old release
+	Steps      []journal.Step    `json:"steps"`
+	CutoverMS  float64           `json:"cutover_ms"`
+	Restart    string            `json:"restart,omitempty"`
+	SavedBytes int64             `json:"saved_bytes"`
 }
 
 // DeployOf is what the page shows of a history's event.

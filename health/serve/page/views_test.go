@@ -95,7 +95,7 @@ func TestMemoryAddsUp(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
-	d := Deploy{Time: noon, CutoverMS: 30, Steps: []journal.StepReport{{Name: "stage", MS: 900}, {Name: "switch", MS: 10}, {Name: "sweep", MS: 15}, {Name: "invalidate", MS: 5}, {Name: "settle", MS: 70}}}
+	d := Deploy{Time: noon, CutoverMS: 30, Steps: []journal.Step{{Name: "stage", MS: 900}, {Name: "switch", MS: 10}, {Name: "sweep", MS: 15}, {Name: "invalidate", MS: 5}, {Name: "settle", MS: 70}}}
 	want := []segment{{"step-before", 0, 900}, {"step-cutover", 900, 10}, {"step-cutover", 910, 15}, {"step-cutover", 925, 5}, {"step-after", 930, 70}}
 	if diff := cmp.Diff(want, d.segments(), cmp.AllowUnexported(segment{})); diff != "" {
 		t.Error(diff)

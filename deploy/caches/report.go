@@ -1,4 +1,4 @@
-package command
+package caches
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/journal"
 	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -125,8 +126,8 @@ func (s *session) applications() []report.Application {
 		for _, site := range app.Sites {
 			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: opcache.ReadLink(site).Real})
 		}
-		for _, deploy := range s.deployed(app.Name) {
-			one.Deploys = append(one.Deploys, deploy.Time)
+		for _, done := range s.deployed(app.Name) {
+			one.Deploys = append(one.Deploys, done.Time)
 		}
 		all = append(all, one)
 	}
@@ -134,7 +135,7 @@ func (s *session) applications() []report.Application {
 }
 
 func (s *session) deployed(app string) []opcache.Deployed {
-	all, err := s.deploys(s.setup.State, app)
+	all, err := journal.Deployed(s.setup.State, app)
 	if err != nil {
 		s.Log().Debug().Err(err).Str("app", app).Msg("no recorded deploys")
 	}

@@ -1,10 +1,12 @@
-// Package command has the commands of "relink opcache".
-package command
+// Package caches is "relink opcache": the report on the caches, their restart, and the
+// cache work of deploys that another tool does.
+package caches
 
 import (
 	"context"
 	"strings"
 
+	"relink/deploy/journal"
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
@@ -14,20 +16,15 @@ import (
 	"relink/opcache/restart"
 )
 
-// Deploys are the recorded deploys of an application.
-type Deploys func(state, app string) ([]opcache.Deployed, error)
-
 // program is what the commands get.
 type program struct {
 	*cli.Env
-	load    func() (*config.Config, error)
-	deploys Deploys
-	known   restart.Known
+	load func() (*config.Config, error)
 }
 
 // Command is "relink opcache". load is called when the command line has been read.
-func Command(env *cli.Env, load func() (*config.Config, error), deploys Deploys, known restart.Known) *cli.Command {
-	p := program{env, load, deploys, known}
+func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
+	p := program{env, load}
 	return &cli.Command{
 		Name: "opcache", Usage: "report on OPcache, restart it safely, and do the cache work of other deploy tools",
 		Subcommands: []*cli.Command{p.reportCommand(), p.resetCommand(), p.warmCommand(), p.invalidateCommand(), p.refreshCommand()},
@@ -131,8 +128,7 @@ type session struct {
 	*cli.Call
 	setup    restart.RestartSetup
 	chosen   *opcache.App // nil: all
-	deploys  Deploys
-	requests int64 // in a window, for its hit rate to count
+	requests int64        // in a window, for its hit rate to count
 }
 
 // with reads what all the commands read.
@@ -142,8 +138,8 @@ func (p program) with(do func(context.Context, *session) error, formats ...strin
 		if err != nil {
 			return err
 		}
-		s := &session{Call: c, deploys: p.deploys, requests: int64(read.Thresholds.HitRateRequests)}
-		if s.setup, err = restart.FromConfig(read, p.known); err != nil {
+		s := &session{Call: c, requests: int64(read.Thresholds.HitRateRequests)}
+		if s.setup, err = restart.FromConfig(read, journal.KnownLinks); err != nil {
 			return err
 		}
 		if name := c.String("app"); name != "" {
