@@ -170,12 +170,11 @@ func (r *run) ask(instances []apps.Instance) step[map[string]front.Page] {
 			return nil, "", nil
 		}
 		pages := front.Pages(ctx, asked)
-		well := 0
-		for _, one := range pages {
-			if one.Well() {
-				well++
+		for _, instance := range asked {
+			if pages[instance.Name].Well() {
+				r.journal.Well = append(r.journal.Well, instance.Name) // a recovery compares too
 			}
 		}
-		return pages, fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
+		return pages, fmt.Sprintf("%d of %d front pages are well", len(r.journal.Well), len(asked)), ctx.Err()
 	}
 }

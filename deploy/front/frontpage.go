@@ -16,18 +16,18 @@ import (
 
 // Page is how a site's front page was answered.
 type Page struct {
-	status int // 0: not at all
-	err    error
+	Status int // 0: not at all
+	Err    error
 }
 
 // well: a redirect to a login is an answer like any other.
-func (o Page) Well() bool { return o.err == nil && o.status < http.StatusBadRequest }
+func (o Page) Well() bool { return o.Err == nil && o.Status < http.StatusBadRequest }
 
 func (o Page) String() string {
-	if o.err != nil {
-		return o.err.Error()
+	if o.Err != nil {
+		return o.Err.Error()
 	}
-	return fmt.Sprintf("status %d", o.status)
+	return fmt.Sprintf("status %d", o.Status)
 }
 
 // Compared are the instances whose front page is compared with what it was
@@ -64,15 +64,15 @@ func Pages(ctx context.Context, instances []apps.Instance) map[string]Page {
 func askPage(ctx context.Context, client *http.Client, address apps.Address) Page {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
-		return Page{err: err}
+		return Page{Err: err}
 	}
 	request.Host = address.Host
 	answer, err := client.Do(request)
 	if err != nil {
-		return Page{err: err}
+		return Page{Err: err}
 	}
 	defer answer.Body.Close()
-	return Page{status: answer.StatusCode}
+	return Page{Status: answer.StatusCode}
 }
 
 // Worse names each site that answered well before the switch and not after it.

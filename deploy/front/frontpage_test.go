@@ -10,11 +10,11 @@ import (
 
 func TestWorse(t *testing.T) {
 	instances := []apps.Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
-	before := map[string]Page{"a": {status: 200}, "b": {status: 302}, "c": {status: 500}, "d": {status: 404}, "e": {status: 401}}
+	before := map[string]Page{"a": {Status: 200}, "b": {Status: 302}, "c": {Status: 500}, "d": {Status: 404}, "e": {Status: 401}}
 	if err := Worse(instances, before, before); err != nil {
 		t.Error(err)
 	}
-	after := map[string]Page{"a": {status: 500}, "b": {err: errors.New("connection refused")}, "c": {status: 503}, "d": {status: 200}, "e": {status: 401}}
+	after := map[string]Page{"a": {Status: 500}, "b": {Err: errors.New("connection refused")}, "c": {Status: 503}, "d": {Status: 200}, "e": {Status: 401}}
 	err := Worse(instances, before, after)
 	if !errors.Is(err, ErrCheck) {
 		t.Fatal(err)
