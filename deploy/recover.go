@@ -17,6 +17,7 @@ import (
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -128,14 +129,21 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 
 // finishOrUndo brings the run of a journal to an end.
 func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
-	switch r.journal.Phase.Direction() {
-	case journal.Finishing:
+	switch direction := r.journal.Phase.Direction(); {
+	case direction == journal.Finishing && r.journal.Phase != journal.PhaseSettled && gone(r.journal.Moves):
+		return r.recoverBack(ctx) // its way back could not be noted
+	case direction == journal.Finishing:
 		return r.recoverForward(ctx)
-	case journal.Undoing:
+	case direction == journal.Undoing:
 		return r.recoverBack(ctx)
 	default:
 		return r.recoverStaging(ctx)
 	}
+}
+
+// gone tells whether every link is where it was before the moves.
+func gone(plan moves.Plan) bool {
+	return !slices.ContainsFunc(plan, func(m moves.Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
 }
 
 // recoverStaging removes releases that no link leads to yet.

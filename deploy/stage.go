@@ -12,6 +12,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/state"
 	"relink/internal/ui"
 )
 
@@ -172,8 +173,21 @@ func (r *run) note(phase journal.Phase) error {
 	return err
 }
 
+// reserve keeps room for the journal and the line of history of a way back: a disk
+// that is full is what makes new releases fail.
+func (r *run) reserve() error {
+	const rest, perMove = 12 << 10, 2 << 10
+	if err := state.Reserve(r.App.ReserveFile(), rest+perMove*int64(len(r.journal.Moves))); err != nil {
+		return hint.With(fmt.Errorf("state folder: %w", err), "make room on its disk")
+	}
+	return nil
+}
+
 // forget ends the journal, but for the moves that are not settled.
 func (r *run) forget(unsettled moves.Plan) error {
+	if err := state.Remove(r.App.ReserveFile()); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
 	if len(unsettled) == 0 {
 		return journal.Remove(r.App.JournalFile())
 	}

@@ -162,7 +162,10 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 			ready.fit.expected = &expectation{takeBack}
 		}
 		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, needed, need.workers
-		return ready, ui.Plural(len(needed), "link"), r.note(journal.PhaseSwitching)
+		if err := r.note(journal.PhaseSwitching); err != nil {
+			return ready, "", err
+		}
+		return ready, ui.Plural(len(needed), "link"), r.reserve()
 	}
 }
 
