@@ -1,12 +1,9 @@
 package apache
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"path"
 	"strings"
-	"sync"
 
 	"relink/deploy/webmap"
 	"relink/internal/hint"
@@ -17,11 +14,6 @@ import (
 // ErrNotResolved: PHP does not get real paths on every site, or the map and the
 // links do not say the same.
 var ErrNotResolved = errors.New("not all sites are resolved")
-
-// Asker asks the PHP of a site through its web server.
-type Asker interface {
-	Ask(ctx context.Context, instance string) (probe.Answer, error)
-}
 
 // Setup is what a check needs to know of one application.
 type Setup struct {
@@ -37,30 +29,21 @@ type Site struct {
 	Keys           []string
 }
 
-// askers is how many sites are asked at the same time.
-const askers = 8
-
-// Check looks at the map and the links, and asks each site. The error says that
-// a site is not resolved; the result says which, and why.
-func (s Setup) Check(ctx context.Context, asker Asker) (Result, error) {
-	result := Result{App: s.App, Map: s.Map, Sites: make([]Finding, len(s.Sites))}
+// Check compares the map and the links with what each site that could be asked has
+// answered. The error says that a site is not resolved; the result says which, and why.
+func (s Setup) Check(answers map[string]probe.Heard) (Result, error) {
+	result := Result{App: s.App, Map: s.Map}
 	entries, err := webmap.Read(s.Map)
 	if err != nil {
 		return result, hint.With(err, "deploy once: a deploy writes the map")
 	}
-	places := make(chan struct{}, askers)
-	var all sync.WaitGroup
-	for i, site := range s.Sites {
-		places <- struct{}{}
-		all.Go(func() {
-			defer func() { <-places }()
-			answer, err := asker.Ask(ctx, site.Instance)
-			result.Sites[i] = s.judge(site, entries, s.linked(site), answer, err)
-		})
-	}
-	all.Wait()
-	if err := ctx.Err(); err != nil {
-		return result, fmt.Errorf("check %s: %w", s.App, err)
+	for _, site := range s.Sites {
+		heard, asked := answers[site.Instance]
+		if !asked {
+			heard.Err = hint.With(errors.New("not asked: nothing says at which address"),
+				"give the instance, or the application, a probe: {url: ..., host: ...}")
+		}
+		result.Sites = append(result.Sites, s.judge(site, entries, s.linked(site), heard))
 	}
 	return result, result.verdict()
 }
@@ -86,7 +69,7 @@ func (s Setup) releaseOf(literal string) string {
 }
 
 // judge compares what the map, the link and PHP say of one site.
-func (s Setup) judge(site Site, entries []webmap.Entry, linked string, answer probe.Answer, err error) Finding {
+func (s Setup) judge(site Site, entries []webmap.Entry, linked string, heard probe.Heard) Finding {
 	f := Finding{Instance: site.Instance, Link: linked}
 	f.Key, f.Map = find(entries, site.Keys)
 	switch {
@@ -97,11 +80,12 @@ func (s Setup) judge(site Site, entries []webmap.Entry, linked string, answer pr
 	case f.Map != linked:
 		f.wrong("the map says %s, its link leads to %s", f.Map, linked)
 	}
-	if err != nil {
-		f.wrong("%v", err)
-		f.hints = hint.Of(err)
+	if heard.Err != nil {
+		f.wrong("%v", heard.Err)
+		f.hints = hint.Of(heard.Err)
 		return f
 	}
+	answer := heard.Answer
 	f.SAPI, f.Script, f.DocumentRoot, f.Serves = answer.SAPI, answer.Filename, answer.DocumentRoot, s.releaseOf(answer.File)
 	s.judgeAnswer(&f, answer)
 	return f

@@ -1,7 +1,6 @@
 package apache
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,14 +15,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// asked are answers by instance.
-type asked map[string]probe.Answer
-
-func (a asked) Ask(_ context.Context, instance string) (probe.Answer, error) {
-	if answer, ok := a[instance]; ok {
-		return answer, nil
+// asked are the sites that answered.
+func asked(answers map[string]probe.Answer) map[string]probe.Heard {
+	all := map[string]probe.Heard{}
+	for name, answer := range answers {
+		all[name] = probe.Heard{Answer: answer}
 	}
-	return probe.Answer{}, hint.With(errors.New("not found"), "look")
+	return all
 }
 
 // layOut makes releases v1 and v2, links to them, and a map.
@@ -61,7 +59,7 @@ func TestCheckResolved(t *testing.T) {
 		webmap.Entry{Key: "club1", Release: "v1"}, webmap.Entry{Key: "club2.example.org", Release: "v2"})
 	second := s.real("v2")
 	second.Filename = "/" + second.Filename // a handler with a slash at its end
-	result, err := s.Check(t.Context(), asked{"club1": s.real("v1"), "club2": second})
+	result, err := s.Check(asked(map[string]probe.Answer{"club1": s.real("v1"), "club2": second}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +106,7 @@ func TestCheckFinds(t *testing.T) {
 			}
 			s := layOut(t, map[string]string{"club1": "v1", "club2": "v1"}, entries...)
 			s.Sites = s.Sites[:1]
-			result, err := s.Check(t.Context(), asked{"club1": test.answer(s)})
+			result, err := s.Check(asked(map[string]probe.Answer{"club1": test.answer(s)}))
 			if problems := strings.Join(result.Sites[0].Problems, "; "); !errors.Is(err, ErrNotResolved) || result.Exit != 1 || !strings.Contains(problems, test.want) {
 				t.Errorf("%v, exit %d: %s", err, result.Exit, problems)
 			}
@@ -118,8 +116,9 @@ func TestCheckFinds(t *testing.T) {
 
 func TestCheckOfSilentSites(t *testing.T) {
 	s := layOut(t, map[string]string{"club1": "v1", "club2": "gone"}, webmap.Entry{Key: "club1", Release: "v1"}, webmap.Entry{Key: "club2", Release: "v1"})
-	result, err := s.Check(t.Context(), asked{})
-	if diff := cmp.Diff([]string{"look"}, hint.Of(err)); diff != "" || !errors.Is(err, ErrNotResolved) {
+	silent := probe.Heard{Err: hint.With(errors.New("not found"), "look")}
+	result, err := s.Check(map[string]probe.Heard{"club1": silent})
+	if diff := cmp.Diff([]string{"look", "give the instance, or the application, a probe: {url: ..., host: ...}"}, hint.Of(err), cmpopts.SortSlices(strings.Compare)); diff != "" || !errors.Is(err, ErrNotResolved) {
 		t.Error(err, diff)
 	}
 	if got := result.Sites[0].Problems; len(got) != 1 || got[0] != "not found" {
@@ -135,7 +134,7 @@ func TestCheckWithoutAMap(t *testing.T) {
 	if err := os.Remove(s.Map); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Check(t.Context(), asked{}); !errors.Is(err, os.ErrNotExist) || len(hint.Of(err)) == 0 {
+	if _, err := s.Check(nil); !errors.Is(err, os.ErrNotExist) || len(hint.Of(err)) == 0 {
 		t.Error(err)
 	}
 }

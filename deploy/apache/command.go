@@ -72,11 +72,11 @@ func (p program) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "ask each site, and compare with the map and the links", Flags: []cli.Flag{appFlag()},
 		Action: p.with(func(ctx context.Context, s session) error {
-			doors, err := DoorsOf(s.config, s.app)
+			answers, err := s.ask(ctx)
 			if err != nil {
 				return err
 			}
-			result, err := s.setup().Check(ctx, doors)
+			result, err := s.setup().Check(answers)
 			if err != nil && !errors.Is(err, ErrNotResolved) {
 				return err
 			}
@@ -164,37 +164,27 @@ func hostOf(host, address string) []string {
 	return []string{strings.ToLower(parsed.Hostname())}
 }
 
-// Doors asks each instance at the address that the configuration gives it.
-type Doors struct {
-	doors   map[string]probe.Door
-	timeout config.Timeouts
-}
-
-// DoorsOf reads the probe's secret, which the first deploy makes.
-func DoorsOf(c *config.Config, a *config.App) (Doors, error) {
-	secret, err := probe.ReadSecret(c.StateDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = hint.With(err, "deploy %s once: that puts the probe into its release", a.Name)
+// ask asks each instance at the address that the configuration gives it, if it gives one.
+func (s session) ask(ctx context.Context) (map[string]probe.Heard, error) {
+	secret, err := probe.ReadSecret(s.config.StateDir)
+	if errors.Is(err, fs.ErrNotExist) { // the first deploy makes it
+		err = hint.With(err, "deploy %s once: that puts the probe into its release", s.app.Name)
 	}
-	d := Doors{doors: map[string]probe.Door{}, timeout: c.Timeouts}
-	for _, one := range a.Instances {
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	var doors []probe.Door
+	for _, one := range s.app.Instances {
 		if one.Probe != nil && !one.Probe.Off && one.Probe.URL != "" {
-			d.doors[one.Name] = secret.Door(a.Name, one.Probe.URL, one.Probe.Host)
+			names, doors = append(names, one.Name), append(doors, secret.Door(s.app.Name, one.Probe.URL, one.Probe.Host))
 		}
 	}
-	return d, err
-}
-
-// Ask gives each site the time of a call.
-func (d Doors) Ask(ctx context.Context, instance string) (probe.Answer, error) {
-	door, ok := d.doors[instance]
-	if !ok {
-		return probe.Answer{}, hint.With(errors.New("not asked: nothing says at which address"),
-			"give the instance, or the application, a probe: {url: ..., host: ...}")
+	answers := map[string]probe.Heard{}
+	for i, heard := range probe.AskAll(ctx, doors) {
+		answers[names[i]] = heard
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.timeout.Call)
-	defer cancel()
-	return door.Ask(ctx)
+	return answers, ctx.Err()
 }
 
 func usage(err error) error {

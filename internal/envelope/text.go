@@ -20,7 +20,7 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return err
 	}
-	plain, err := unescape(s)
+	plain, err := Unescape(s)
 	*t = Text(plain)
 	return err
 }
@@ -42,7 +42,7 @@ func (p *Texts) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	for i, s := range list {
-		plain, err := unescape(s)
+		plain, err := Unescape(s)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,8 @@ func escape(s string) string {
 	return "\x00" + base64.StdEncoding.EncodeToString([]byte(s))
 }
 
-func unescape(s string) (string, error) {
+// Unescape gives the string that travelled as a Text.
+func Unescape(s string) (string, error) {
 	encoded, ok := strings.CutPrefix(s, "\x00")
 	if !ok {
 		return s, nil

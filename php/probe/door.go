@@ -99,5 +99,5 @@ func refusal(payload []byte) error {
 	if w.Refused == "" {
 		return errors.New("the probe answered in the agent's stead")
 	}
-	return &Refused{Reason: w.Refused, File: string(w.File)}
+	return &Refused{Reason: w.Refused, File: w.File}
 }
