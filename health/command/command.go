@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/render"
@@ -198,7 +198,7 @@ func dependencies(c *config.Config) gather.Deps {
 	}
 	for _, a := range c.Apps {
 		app := apps.App{App: a, State: c.StateDir}
-		app.Known, _ = deploy.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
+		app.Known, _ = journal.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
 		d.Apps = append(d.Apps, app)
 	}
 	return d
@@ -206,7 +206,7 @@ func dependencies(c *config.Config) gather.Deps {
 
 func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 	return func(ctx context.Context) ([]php.Pool, error) {
-		setup, err := restart.FromConfig(c, deploy.KnownLinks)
+		setup, err := restart.FromConfig(c, journal.KnownLinks)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package deploy
+package front
 
 import (
 	"cmp"
@@ -47,7 +47,7 @@ func TestCheckInstances(t *testing.T) {
 		"an impossible url": {config.Instance{Name: "club1", Check: &config.Check{URL: ":", Timeout: 10 * time.Second}}, "missing protocol scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := checkInstances(t.Context(), []config.Instance{{Name: "other"}, c.instance})
+			err := Check(t.Context(), []config.Instance{{Name: "other"}, c.instance})
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v", err)
