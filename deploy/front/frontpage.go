@@ -1,4 +1,4 @@
-package deploy
+package front
 
 import (
 	"context"
@@ -14,33 +14,33 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// pageAnswer is how a site's front page was answered.
-type pageAnswer struct {
-	status int // 0: not at all
-	err    error
+// Page is how a site's front page was answered.
+type Page struct {
+	Status int // 0: not at all
+	Err    error
 }
 
 // well: a redirect to a login is an answer like any other.
-func (o pageAnswer) well() bool { return o.err == nil && o.status < http.StatusBadRequest }
+func (o Page) Well() bool { return o.Err == nil && o.Status < http.StatusBadRequest }
 
-func (o pageAnswer) String() string {
-	if o.err != nil {
-		return o.err.Error()
+func (o Page) String() string {
+	if o.Err != nil {
+		return o.Err.Error()
 	}
-	return fmt.Sprintf("status %d", o.status)
+	return fmt.Sprintf("status %d", o.Status)
 }
 
-// compared are the instances whose front page is compared with what it was
+// Compared are the instances whose front page is compared with what it was
 // before the switch: those that have no check of their own, and an address.
-func compared(instances []apps.Instance) []apps.Instance {
+func Compared(instances []apps.Instance) []apps.Instance {
 	return slices.DeleteFunc(slices.Clone(instances), func(i apps.Instance) bool {
 		return i.Unchecked || i.Check != nil || i.Address.Off || i.Address.URL == ""
 	})
 }
 
-// frontPages asks the front page of each instance, by name.
-func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageAnswer {
-	outcomes := make([]pageAnswer, len(instances))
+// Pages asks the front page of each instance, by name.
+func Pages(ctx context.Context, instances []apps.Instance) map[string]Page {
+	outcomes := make([]Page, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()
 	var group errgroup.Group
@@ -49,38 +49,38 @@ func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageA
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
-			outcomes[i] = frontPage(ctx, client, instance.Address)
+			outcomes[i] = askPage(ctx, client, instance.Address)
 			return nil
 		})
 	}
 	_ = group.Wait() // none fails: what went wrong stands in its pageAnswer
-	all := map[string]pageAnswer{}
+	all := map[string]Page{}
 	for i, instance := range instances {
 		all[instance.Name] = outcomes[i]
 	}
 	return all
 }
 
-func frontPage(ctx context.Context, client *http.Client, address apps.Address) pageAnswer {
+func askPage(ctx context.Context, client *http.Client, address apps.Address) Page {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
-		return pageAnswer{err: err}
+		return Page{Err: err}
 	}
 	request.Host = address.Host
 	answer, err := client.Do(request)
 	if err != nil {
-		return pageAnswer{err: err}
+		return Page{Err: err}
 	}
 	defer answer.Body.Close()
-	return pageAnswer{status: answer.StatusCode}
+	return Page{Status: answer.StatusCode}
 }
 
-// worse names each site that answered well before the switch and not after it.
-func worse(instances []apps.Instance, before, after map[string]pageAnswer) error {
+// Worse names each site that answered well before the switch and not after it.
+func Worse(instances []apps.Instance, before, after map[string]Page) error {
 	var names, texts []string
 	for _, instance := range instances {
 		was, is := before[instance.Name], after[instance.Name]
-		if was.well() && !is.well() {
+		if was.Well() && !is.Well() {
 			names = append(names, instance.Name)
 			texts = append(texts, fmt.Sprintf("%s: %s before the switch, %s after it", instance.Name, was, is))
 		}
@@ -90,22 +90,4 @@ func worse(instances []apps.Instance, before, after map[string]pageAnswer) error
 	}
 	return hint.With(exit.As(ErrCheck, fmt.Errorf("front page of %s", strings.Join(texts[:min(len(texts), 5)], "; "))),
 		"see the site's error log; if a page that answers so is right, say what is right (`check`), or that the site is not asked (check: off)")
-}
-
-// ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []apps.Instance) step[map[string]pageAnswer] {
-	return func(ctx context.Context) (map[string]pageAnswer, string, error) {
-		asked := compared(instances)
-		if len(asked) == 0 {
-			return nil, "", nil
-		}
-		pages := frontPages(ctx, asked)
-		well := 0
-		for _, one := range pages {
-			if one.well() {
-				well++
-			}
-		}
-		return pages, fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
-	}
 }
