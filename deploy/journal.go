@@ -9,7 +9,6 @@ import (
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/state"
 	"relink/opcache"
 )
@@ -100,7 +99,7 @@ func readJournal(path string) (*Journal, error) {
 	journal, err := parseJournal(text)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("%w %s: %w", ErrJournal, path, err),
-			`see with "relink status" where each link leads, put them right by hand, then move %s away`, links.Quote(path))
+			`see with "relink status" where each link leads, put them right by hand, then move %s away`, hint.Shell(path))
 	}
 	return journal, nil
 }
