@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"relink/internal/cli"
 	"relink/deploy/webmap"
+	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
