@@ -25,7 +25,7 @@ func mapEntries(app apps.App, release func(config.Instance) string) []webmap.Ent
 	for _, instance := range app.Instances {
 		if id := release(instance); id != "" && !filepath.IsAbs(id) {
 			add(instance.Name, id)
-			hosts[hostKey(instance.Probe.Host)] = id
+			hosts[webmap.HostKey(instance.Probe.Host)] = id
 		}
 	}
 	for host, id := range hosts {
@@ -40,12 +40,6 @@ func mapEntries(app apps.App, release func(config.Instance) string) []webmap.Ent
 
 func byKey(entries []webmap.Entry) []webmap.Entry {
 	return slices.SortedFunc(slices.Values(entries), func(a, b webmap.Entry) int { return strings.Compare(a.Key, b.Key) })
-}
-
-// hostKey is a host as the map has it: in lower case and without a port.
-func hostKey(host string) string {
-	host, _, _ = strings.Cut(strings.ToLower(host), ":")
-	return host
 }
 
 // prepareMap writes the map as it will be, under a temporary name.
