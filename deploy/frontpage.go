@@ -41,15 +41,13 @@ func compared(instances []apps.Instance) []apps.Instance {
 // frontPages asks the front page of each instance, by name.
 func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageAnswer {
 	outcomes := make([]pageAnswer, len(instances))
-	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
-	defer client.CloseIdleConnections()
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
-			outcomes[i] = frontPage(ctx, client, instance.Address)
+			outcomes[i] = frontPage(ctx, instance.Address)
 			return nil
 		})
 	}
@@ -61,13 +59,13 @@ func frontPages(ctx context.Context, instances []apps.Instance) map[string]pageA
 	return all
 }
 
-func frontPage(ctx context.Context, client *http.Client, address apps.Address) pageAnswer {
+func frontPage(ctx context.Context, address apps.Address) pageAnswer {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
 		return pageAnswer{err: err}
 	}
 	request.Host = address.Host
-	answer, err := client.Do(request)
+	answer, err := checkClient(address.Host).Do(request)
 	if err != nil {
 		return pageAnswer{err: err}
 	}
