@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -59,8 +60,8 @@ func (r *run) markBad(made []string, cause error) error {
 func (r *run) putBack(ctx context.Context, moves moves.Plan, ready prepared, done crossing) (back change, linkErr, cacheErr error) {
 	// Where even the reserve is not enough, the links matter more: recovery sees that
 	// all have gone back.
-	if err := errors.Join(state.Remove(r.App.ReserveFile()), r.note(PhaseSwitching)); err != nil {
-		r.report.warn("the links go back without a note of that: " + err.Error())
+	if err := errors.Join(state.Remove(r.App.ReserveFile()), r.note(journal.PhaseSwitching)); err != nil {
+		r.report.Warn("the links go back without a note of that: " + err.Error())
 	}
 	// All moves are watched, also those that did not come to pass: the sweep has
 	// to reach the same pools.
@@ -89,7 +90,7 @@ func (r *run) putBack(ctx context.Context, moves moves.Plan, ready prepared, don
 func (r *run) movesBack() (back moves.Plan, strangers []string) {
 	back, strangers = undoable(r.journal.Moves)
 	for _, path := range strangers {
-		r.report.warn(path + " was changed by somebody else meanwhile and is left as it is")
+		r.report.Warn(path + " was changed by somebody else meanwhile and is left as it is")
 	}
 	return back, strangers
 }

@@ -161,11 +161,11 @@ func (r *refreshRun) divided() error {
 	var errs []error
 	if len(r.result.Staying) > 0 {
 		errs = append(errs, hint.With(fmt.Errorf("%s stay on %s, which others have left: as soon as their visitors have its scripts compiled again, the old literal paths of %s lead there again",
-			opcache.FirstFew(r.result.Staying), r.From, opcache.FirstFew(r.result.Links)), way+`move the links by "relink deploy", which gives those that stay a path of their own; or move the others too`))
+			ui.FirstFew(r.result.Staying), r.From, ui.FirstFew(r.result.Links)), way+`move the links by "relink deploy", which gives those that stay a path of their own; or move the others too`))
 	}
 	if elsewhere := r.elsewhere(); r.result.Returned && len(elsewhere) > 0 {
 		errs = append(errs, hint.With(fmt.Errorf("%s was in use before and had been left: literal paths of %s that led there then lead there again",
-			r.To, opcache.FirstFew(elsewhere)), way+"give each release a path of its own"))
+			r.To, ui.FirstFew(elsewhere)), way+"give each release a path of its own"))
 	}
 	return errors.Join(errs...)
 }

@@ -120,9 +120,9 @@ func (r RefreshResult) Text(w io.Writer, width int) error {
 	t := ui.NewTable(width, "refresh", r.To)
 	t.Row("set-up", string(r.SetUp))
 	t.Row("before", r.From)
-	t.Row("links", fmt.Sprintf("%d moved: %s", len(r.Links), opcache.FirstFew(r.Links)))
+	t.Row("links", fmt.Sprintf("%d moved: %s", len(r.Links), ui.FirstFew(r.Links)))
 	if len(r.Staying) > 0 {
-		t.Row("staying", fmt.Sprintf("%d on the old release: %s", len(r.Staying), opcache.FirstFew(r.Staying)))
+		t.Row("staying", fmt.Sprintf("%d on the old release: %s", len(r.Staying), ui.FirstFew(r.Staying)))
 	}
 	t.Row("cut-over", fmt.Sprintf("%.1f ms after the first look", r.CutoverMS))
 	t.Row("workers", fmt.Sprintf("%s of %s swept, %d proven after it", ui.Plural(r.Sweep.Workers, "worker"), ui.Plural(r.Sweep.Pools, "pool"), r.Sweep.Settled))
@@ -155,5 +155,5 @@ func maintenanceText(r restart.MaintenanceResult) string {
 
 // pendingText tells why a restart waits and what does it.
 func pendingText(p restart.Pending) string {
-	return fmt.Sprintf(`%s: it was not quiet (%s); the next deploy, or "relink opcache reset", does it when it is`, opcache.FirstFew(p.Pools), p.Last)
+	return fmt.Sprintf(`%s: it was not quiet (%s); the next deploy, or "relink opcache reset", does it when it is`, ui.FirstFew(p.Pools), p.Last)
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -135,7 +135,7 @@ func (s *session) applications() []report.Application {
 }
 
 func (s *session) deployed(app string) []opcache.Deployed {
-	all, err := deploy.Deployed(s.setup.State, app)
+	all, err := journal.Deployed(s.setup.State, app)
 	if err != nil {
 		s.Log().Debug().Err(err).Str("app", app).Msg("no recorded deploys")
 	}

@@ -1,4 +1,4 @@
-package deploy
+package front
 
 import (
 	"errors"
@@ -45,7 +45,7 @@ func TestCheckInstances(t *testing.T) {
 		"an impossible url": {apps.Instance{Name: "club1", Check: &apps.Check{URL: ":"}}, "missing protocol scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := checkInstances(t.Context(), []apps.Instance{{Name: "other"}, c.instance})
+			err := Check(t.Context(), []apps.Instance{{Name: "other"}, c.instance})
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v", err)
@@ -63,11 +63,11 @@ func TestCheckOverTLSNamesTheSite(t *testing.T) {
 	}))
 	defer server.Close()
 	check := apps.Check{URL: server.URL, Host: "club1.example.org", Contains: "club1.example.org by SNI club1.example.org"}
-	if err := checkInstances(t.Context(), []apps.Instance{{Name: "club1", Check: &check}}); err != nil {
+	if err := Check(t.Context(), []apps.Instance{{Name: "club1", Check: &check}}); err != nil {
 		t.Error(err)
 	}
-	page := frontPage(t.Context(), apps.Address{URL: server.URL, Host: "club2.example.org"})
-	if !page.well() {
+	page := askPage(t.Context(), apps.Address{URL: server.URL, Host: "club2.example.org"})
+	if !page.Well() {
 		t.Error(page)
 	}
 }
