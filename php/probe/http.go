@@ -137,9 +137,9 @@ type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 // address, but not on loopback: certificates of one's own are usual there, nobody
 // stands between the two ends, and the probe's token opens nothing but the script
 // that it is shown to.
-func DialTLS(host string, dial Dial) Dial {
+func DialTLS(host string, plain Dial) Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
+		conn, err := plain(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
