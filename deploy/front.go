@@ -117,7 +117,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 	if len(strange) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), shortened(strange))
+	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), opcache.FirstFew(strange))
 	if r.Force {
 		r.report.warn(text)
 		return nil
@@ -165,7 +165,7 @@ func (r *run) tellHidden(hidden []front.Sight) {
 	for i, s := range hidden {
 		names[i] = s.Name
 	}
-	text := fmt.Sprintf("not proven through the front door: %s: %v", shortened(names), hidden[0].Err)
+	text := fmt.Sprintf("not proven through the front door: %s: %v", opcache.FirstFew(names), hidden[0].Err)
 	if hints := hint.Of(hidden[0].Err); len(hints) > 0 {
 		text += "; " + strings.Join(hints, "; ")
 	}

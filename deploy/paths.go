@@ -11,6 +11,7 @@ import (
 	"relink/deploy/release"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/opcache"
 )
 
 // ErrDivided: some links would stay on a path that others leave, and that cannot
@@ -167,7 +168,7 @@ func (r *run) refuseStrangers(p paths) error {
 		return nil
 	}
 	slices.Sort(strangers)
-	text := fmt.Sprintf("%s would stay on a release that instances leave, and is none of them", shortened(strangers))
+	text := fmt.Sprintf("%s would stay on a release that instances leave, and is none of them", opcache.FirstFew(strangers))
 	if r.Force {
 		r.report.warn(text + ": if it is served, OPcache goes on to serve that release under the names of those that left")
 		return nil

@@ -12,6 +12,7 @@ import (
 	"relink/deploy/release"
 	"relink/internal/hint"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // separate is the step in which the rule of paths is kept (apart).
@@ -85,7 +86,7 @@ func (r *run) mayReturn(to moves.Destination, goals []goal, history []Event) err
 	if len(staying) == 0 || r.Reset == ResetNever {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, shortened(staying)),
+	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, opcache.FirstFew(staying)),
 		"roll these back too, or deploy that folder as a release ({dir: ...} as the source)")
 }
 

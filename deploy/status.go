@@ -207,7 +207,7 @@ func (s Status) remarks() []string {
 		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
 	}
 	if len(s.Notes) > 0 {
-		lines = append(lines, "", "Not known of the web servers: "+shortened(s.Notes))
+		lines = append(lines, "", "Not known of the web servers: "+opcache.FirstFew(s.Notes))
 	}
 	return lines
 }

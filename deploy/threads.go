@@ -18,7 +18,7 @@ func (r *run) refuseThreads(found server) error {
 	if len(threaded) == 0 {
 		return nil
 	}
-	text := "PHP runs in threads of Apache, which cannot be reached one by one: " + shortened(threaded)
+	text := "PHP runs in threads of Apache, which cannot be reached one by one: " + opcache.FirstFew(threaded)
 	if r.Force {
 		r.report.warn(text + "; what they serve may stay old until Apache is restarted")
 		return nil

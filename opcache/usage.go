@@ -132,10 +132,3 @@ func Sum(usages []Usage) Figures {
 	sum.Wasted = Ratio(sum.WastedBytes, sum.Size())
 	return sum
 }
-
-// Returned tells whether a folder was in use before in the life of these caches
-// and was left: dead scripts of it are still listed.
-func (c *Caches) Returned(ctx context.Context, folder string) (bool, error) {
-	held, err := c.Footprints(ctx, []string{folder})
-	return held[folder].DeadScripts > 0, err
-}
