@@ -100,12 +100,11 @@ func (r *run) ask(instances []apps.Instance) step[map[string]pageAnswer] {
 			return nil, "", nil
 		}
 		pages := frontPages(ctx, asked)
-		well := 0
-		for _, one := range pages {
-			if one.well() {
-				well++
+		for _, instance := range asked {
+			if pages[instance.Name].well() {
+				r.journal.Well = append(r.journal.Well, instance.Name) // a recovery compares too
 			}
 		}
-		return pages, fmt.Sprintf("%d of %d front pages are well", well, len(asked)), ctx.Err()
+		return pages, fmt.Sprintf("%d of %d front pages are well", len(r.journal.Well), len(asked)), ctx.Err()
 	}
 }

@@ -70,6 +70,7 @@ type Journal struct {
 	Reset      Reset            `json:"reset"`
 	Stale      []opcache.Worker `json:"stale,omitempty"`       // workers that were not reached in time
 	EndWorkers []string         `json:"end_workers,omitempty"` // addresses of the pools whose workers have to end with the switch
+	Well       []string         `json:"well,omitempty"`        // instances whose front page was answered well before the switch
 	Undoing    string           `json:"undoing,omitempty"`     // why the moves are those of a roll-back
 	Holder     lock.Holder      `json:"by"`
 	Started    time.Time        `json:"started"`

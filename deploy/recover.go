@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 
@@ -167,6 +168,11 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	}
 	done.change, done.unsettled = back, stillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
+	if left.Made && left.Undoing != "" {
+		if err := r.markBad([]string{left.Release}, errors.New(left.Undoing)); err != nil {
+			return done, err
+		}
+	}
 	if err := r.record(r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
 		return done, err
 	}
@@ -183,11 +189,8 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 		if r.report.Operation != OperationRecover {
 			return done, nil
 		}
-	} else {
-		if err := errors.Join(r.mapFromLinks(), r.record(r.event("", ""))); err != nil {
-			return done, err
-		}
-		r.tell("%s of %s was interrupted after its links had moved: it is live; its checks and after_switch hooks were not all run", left.Operation, left.Release)
+	} else if err := r.mapFromLinks(); err != nil {
+		return done, err
 	}
 	found, err := r.connect(ctx, nil)
 	done.change = change{server: found, plan: left.Moves}
@@ -196,7 +199,50 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 			err = r.finishCaches(ctx, done.change)
 		}
 	}
+	if left.Phase != PhaseSettled {
+		asked, failed := r.recheck(ctx)
+		if errors.Is(failed, ErrCheck) {
+			return r.takeBack(ctx, done, failed)
+		}
+		if err := errors.Join(failed, r.record(r.event("", ""))); err != nil {
+			return done, err
+		}
+		r.tell("%s of %s was interrupted after its links had moved: it is live, checked on %s; its after_switch hooks were not all run",
+			left.Operation, left.Release, cmp.Or(asked, "no instance"))
+	}
 	return r.afterLinks(done, err)
+}
+
+// recheck makes the checks of an interrupted deploy, which may have ended before
+// them or because of them: a release that nobody has checked is no good one.
+func (r *run) recheck(ctx context.Context) (asked string, err error) {
+	moved := slices.DeleteFunc(slices.Clone(r.App.Instances), func(i apps.Instance) bool {
+		return !slices.ContainsFunc(r.journal.Moves, func(m moves.Move) bool { return m.Instance == i.Name && !m.Stays })
+	})
+	before := map[string]pageAnswer{}
+	for _, name := range r.journal.Well {
+		before[name] = pageAnswer{status: http.StatusOK}
+	}
+	return r.check(moved, before)(ctx)
+}
+
+// takeBack undoes an interrupted deploy whose release fails its checks. Where it
+// stands in the way of a deploy, that one goes on from what was before.
+func (r *run) takeBack(ctx context.Context, done recovery, failed error) (recovery, error) {
+	need, err := r.expectedRenewals()
+	if err != nil {
+		return done, err
+	}
+	var made []string
+	if r.journal.Made {
+		made = []string{r.journal.Release}
+	}
+	err = r.undo(ctx, failed, prepared{change: done.change, fit: need, made: made}, crossing{begun: true})
+	if r.report.Operation == OperationRecover || errors.Is(err, exit.ErrUnverified) {
+		return done, err
+	}
+	r.report.warn("recover: " + err.Error())
+	return recovery{run: r}, nil
 }
 
 // finishCaches does all at once that an interrupted deploy left to be done after

@@ -36,7 +36,6 @@ type act struct {
 // stage is a story that is being told.
 type stage struct {
 	*scene
-	Options
 	tell    teller
 	traffic traffic
 	alone   figures // the load without a deploy
@@ -44,8 +43,8 @@ type stage struct {
 }
 
 // play tells the whole story. The load runs from the first release on to the end.
-func play(ctx context.Context, s *scene, o Options, tell teller) ([]act, error) {
-	p := &stage{scene: s, Options: o, tell: tell}
+func play(ctx context.Context, s *scene, tell teller) ([]act, error) {
+	p := &stage{scene: s, tell: tell}
 	if err := p.firstRelease(ctx); err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (t teller) kept(s *scene, executable string) {
 func (s *scene) tries() []string {
 	on := " --instance " + s.sites[1].name
 	tries := []string{"status", "health", "deploy v2" + on, "rollback" + on, "deploy v2 --all --dry-run"}
-	if s.setUp == Resolved {
+	if s.SetUp == Resolved {
 		tries = append(tries, "apache check")
 	}
 	return tries

@@ -199,7 +199,7 @@ type Timeouts struct {
 	Call   time.Duration // one call of the agent
 	Sweep  time.Duration // the cut-over waits this long for a worker that is inside a request
 	Settle time.Duration // workers that were busy at the cut-over
-	Hook   time.Duration // one hook command
+	Hook   time.Duration // one hook, all its commands together
 	Check  time.Duration // one check of an instance
 	Fetch  time.Duration // one source
 }

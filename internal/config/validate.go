@@ -18,7 +18,7 @@ func (v *validator) all() {
 	for i := range v.Apps {
 		v.app(&v.Apps[i])
 	}
-	v.names("apps", names(v.Apps, func(a App) string { return a.Name }))
+	v.names("apps", namesOf(v.Apps, func(a App) string { return a.Name }))
 	v.folders()
 	v.links()
 	v.health()
@@ -105,7 +105,7 @@ func (v *validator) checks(key string, a *App) {
 }
 
 func (v *validator) served(key string, addresses []string) {
-	known := names(v.Pools, func(p Pool) string { return p.Address })
+	known := namesOf(v.Pools, func(p Pool) string { return p.Address })
 	for i, address := range addresses {
 		switch at := item(key+".pools", i); {
 		case address == "":
@@ -145,7 +145,7 @@ func (v *validator) reportedBelow(key string) bool {
 	})
 }
 
-func names[T any](all []T, name func(T) string) []string {
+func namesOf[T any](all []T, name func(T) string) []string {
 	list := make([]string, len(all))
 	for i := range all {
 		list[i] = name(all[i])

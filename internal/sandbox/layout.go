@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"relink/internal/hint"
 )
@@ -88,7 +89,7 @@ type identity struct {
 }
 
 func currentIdentity() (identity, error) {
-	if !isRoot() {
+	if os.Geteuid() != 0 {
 		return identity{}, nil
 	}
 	for _, name := range []string{"www-data", "nobody"} {
@@ -151,4 +152,9 @@ func (u identity) checkAccess(path string) error {
 		}
 	}
 	return nil
+}
+
+func ownedBy(info os.FileInfo, u identity) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == u.uid && info.Mode().Perm()&0o100 != 0
 }

@@ -72,16 +72,28 @@ func (u *unpacker) visit(e entry, content io.Reader) error {
 		return u.root.MkdirAll(at, 0o755)
 	case e.mode.Type() == fs.ModeSymlink:
 		u.times[at] = u.timeOf(e) // made by complete: nothing can be written through it
-		return nil
-	case e.hard:
-		return u.hardLink(at, e)
-	default:
-		return u.file(name, at, e, content)
+		return u.clear(at)
 	}
+	delete(u.times, at)
+	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
+		return err
+	}
+	if e.hard {
+		return u.hardLink(at, e)
+	}
+	return u.file(name, at, e, content)
+}
+
+// clear makes room for an entry that the archive has again.
+func (u *unpacker) clear(at string) error {
+	if err := u.root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (u *unpacker) file(name, at string, e entry, content io.Reader) error {
-	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
+	if err := u.clear(at); err != nil {
 		return err
 	}
 	out, err := u.root.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -113,10 +125,10 @@ func (u *unpacker) hardLink(at string, e entry) error {
 		return err
 	}
 	from, err := u.inside(target)
-	if err != nil {
+	if err != nil || from == at {
 		return err
 	}
-	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
+	if err := u.clear(at); err != nil {
 		return err
 	}
 	return u.root.Link(from, at)

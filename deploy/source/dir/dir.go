@@ -14,6 +14,8 @@ import (
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
 )
 
 // Source copies a folder: files, folders and links with their modes and times, all
@@ -197,7 +199,7 @@ func (c *treeCopy) link(name string, modified time.Time) error {
 }
 
 func (c *treeCopy) file(ctx context.Context, name string, info fs.FileInfo) error {
-	in, err := c.from.Open(name)
+	in, err := c.open(name)
 	if err != nil {
 		return err
 	}
@@ -215,6 +217,23 @@ func (c *treeCopy) file(ctx context.Context, name string, info fs.FileInfo) erro
 		return fmt.Errorf("%s: %w", path.Clean(name), err)
 	}
 	return source.SetTime(c.to, name, info.ModTime())
+}
+
+// open does not wait for a writer, should the file be a fifo by now, and takes nothing
+// but a file.
+func (c *treeCopy) open(name string) (*os.File, error) {
+	in, err := c.from.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := in.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", name, source.ErrChanged)
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	return in, nil
 }
 
 // copyChunk bounds what is copied before the context is looked at again.
