@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"relink/deploy/moves"
+	"relink/internal/ui"
 )
 
 // carryAssets lets pages of the release that is left find their assets in the one
@@ -23,9 +24,9 @@ func (r *run) carryAssets(plan moves.Plan) func(context.Context) (string, error)
 			return "", errors.Join(err, ctx.Err())
 		}
 		if err != nil {
-			r.report.warn("not all assets were carried over, so that pages of one release may miss theirs in another: " + err.Error())
+			r.report.Warn("not all assets were carried over, so that pages of one release may miss theirs in another: " + err.Error())
 		}
-		return some(carried, "file") + " carried over", nil
+		return ui.PluralOrNone(carried, "file") + " carried over", nil
 	}
 }
 

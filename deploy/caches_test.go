@@ -10,8 +10,8 @@ import (
 )
 
 func TestWhatWasNotSettledIsWatchedAgain(t *testing.T) {
-	unsettled := moves.Plan{moveOf("a", "v1", "v2"), moveOf("b", "v1", "v2"), moveOf("c", "v3", "v2")}
-	plan := moves.Plan{moveOf("a", "v2", "v3"), moveOf("b", "v2", "v1"), moveOf("d", "v2", "v2")}
+	unsettled := moves.Plan{moveFrom("a", "v1", "v2"), moveFrom("b", "v1", "v2"), moveFrom("c", "v3", "v2")}
+	plan := moves.Plan{moveFrom("a", "v2", "v3"), moveFrom("b", "v2", "v1"), moveFrom("d", "v2", "v2")}
 	link := func(name, from, to string) opcache.Link {
 		return opcache.Link{Name: name, Path: "/www/" + name, From: "/rel/" + from, To: "/rel/" + to}
 	}
@@ -23,14 +23,24 @@ func TestWhatWasNotSettledIsWatchedAgain(t *testing.T) {
 	if diff := cmp.Diff(want, cacheLinks(plan, unsettled)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(moves.Plan{plan[0], plan[1], moveOf("a", "v1", "v3"), unsettled[2]}, stillUnsettled(plan, unsettled)); diff != "" {
+	if diff := cmp.Diff(moves.Plan{plan[0], plan[1], moveFrom("a", "v1", "v3"), unsettled[2]}, stillUnsettled(plan, unsettled)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestAFirstDeployIsWatchedToo(t *testing.T) {
-	got := cacheLinks(moves.Plan{moveOf("a", "", "v1")}, nil)
+	got := cacheLinks(moves.Plan{moveFrom("a", "", "v1")}, nil)
 	if diff := cmp.Diff([]opcache.Link{{Name: "a", Path: "/www/a", To: "/rel/v1"}}, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func moveFrom(instance, from, to string) moves.Move {
+	target := func(release string) moves.Target {
+		if release == "" {
+			return moves.Target{}
+		}
+		return moves.Target{Release: release, Literal: "/rel/" + release, Real: "/rel/" + release}
+	}
+	return moves.Move{Instance: instance, Link: "/www/" + instance, Place: "/www/" + instance, From: target(from), To: target(to)}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/deploy/release"
@@ -65,7 +66,7 @@ func (r *run) dryPreflight() (found server, unsettled moves.Plan, err error) {
 	if found.states, err = r.linkStates(); err != nil {
 		return found, nil, err
 	}
-	found.addressing, err = lastSetUp(r.App)
+	found.addressing, err = journal.LastSetUp(r.App)
 	return found, unsettled, err
 }
 
@@ -74,11 +75,11 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 	if err := lock.Held(r.App.LockFile()); err != nil {
 		return nil, err
 	}
-	left, err := readJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil || left == nil {
 		return nil, err
 	}
-	r.would("%s the interrupted %s of %s first (phase %s)", left.Phase.direction(), left.Operation, left.Release, left.Phase)
+	r.would("%s the interrupted %s of %s first (phase %s)", left.Phase.Direction(), left.Operation, left.Release, left.Phase)
 	return stillUnsettled(left.Moves, left.Unsettled), nil
 }
 
@@ -98,7 +99,7 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 	if err != nil {
 		return err
 	}
-	if r.Reset == ResetSmart {
+	if r.Reset == journal.ResetSmart {
 		r.would("compile, in the caches of %s, the scripts that are in use now", r.poolNames())
 	}
 	if len(r.App.Assets) > 0 {
@@ -113,7 +114,7 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 		return err
 	}
 	r.wouldClear(found.addressing)
-	if !reloads && r.Reset == ResetSmart {
+	if !reloads && r.Reset == journal.ResetSmart {
 		r.would("restart no process, unless OPcache runs out of room")
 	}
 	r.wouldRun("after_switch", r.App.Hooks.AfterSwitch)
@@ -144,7 +145,7 @@ func (r *run) wouldMove(move moves.Move) {
 }
 
 func (r *run) wouldClear(addressing opcache.Addressing) {
-	if r.Reset == ResetNever {
+	if r.Reset == journal.ResetNever {
 		r.would("leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", orNone(r.report.Previous))
 		return
 	}
@@ -156,7 +157,7 @@ func (r *run) wouldClear(addressing opcache.Addressing) {
 	if !addressing.Reuses() {
 		r.would("invalidate all that OPcache holds of %s", orNone(r.report.Previous))
 	}
-	if r.Reset == ResetAlways {
+	if r.Reset == journal.ResetAlways {
 		r.would("restart OPcache at a quiet moment")
 	}
 }
@@ -178,11 +179,11 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 	for _, move := range plan {
 		live.Links[move.Place] = move.To.Real
 	}
-	history, err := readHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return err
 	}
-	history = append(history, Event{Operation: r.report.Operation, Moves: plan})
+	history = append(history, journal.Event{Operation: r.report.Operation, Moves: plan})
 	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
 		r.would("remove release %s", one.ID)
 	}
@@ -191,7 +192,7 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 
 func (r *run) afterwards() ([]release.Release, error) {
 	releases, err := r.store.List()
-	if r.report.Operation == OperationDeploy {
+	if r.report.Operation == journal.OperationDeploy {
 		made := release.Manifest{ID: r.report.Release, Created: time.Now()}
 		releases = append([]release.Release{{Manifest: made, Sealed: true}}, releases...)
 	}

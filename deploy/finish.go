@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -18,7 +20,7 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
+func (r *run) check(instances []apps.Instance, before map[string]front.Page) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var asked int
 		for _, instance := range instances {
@@ -26,24 +28,16 @@ func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) fun
 				asked++
 			}
 		}
-		err := checkInstances(ctx, instances)
-		if others := compared(instances); len(others) > 0 && len(before) > 0 {
+		err := front.Check(ctx, instances)
+		if others := front.Compared(instances); len(others) > 0 && len(before) > 0 {
 			asked += len(others)
-			err = errors.Join(err, worse(others, before, frontPages(ctx, others)))
+			err = errors.Join(err, front.Worse(others, before, front.Pages(ctx, others)))
 		}
 		if ctx.Err() != nil {
 			return "", ctx.Err() // the signal failed the check, not the release
 		}
-		return some(asked, "instance"), err
+		return ui.PluralOrNone(asked, "instance"), err
 	}
-}
-
-// some is ui.Plural, and nothing for none.
-func some(n int, what string) string {
-	if n == 0 {
-		return ""
-	}
-	return ui.Plural(n, what)
 }
 
 // settle ends when every worker has been swept, or settle_timeout has passed.
@@ -55,7 +49,7 @@ func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
 
 func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
 	switch {
-	case seen.cut == nil && r.Reset == ResetNever:
+	case seen.cut == nil && r.Reset == journal.ResetNever:
 		return neverSettled(needed, r.journal.Unsettled), "", nil
 	case seen.cut == nil:
 		return nil, "", nil
@@ -65,7 +59,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	result, err := seen.cut.Settle(ctx, update)
 	r.report.Regained += result.Regained
 	r.report.Sweep.Settled = result.Workers
-	r.report.Sweep.stale(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
+	r.report.Sweep.Left(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
 		err = opcache.Unsettled(result, seen.pinned, r.finishing())
 	}
@@ -81,13 +75,6 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 // settles them.
 func neverSettled(needed, unsettled moves.Plan) moves.Plan {
 	return slices.DeleteFunc(stillUnsettled(needed, unsettled), func(m moves.Move) bool { return !m.From.Exists() })
-}
-
-func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
-	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
-	for _, worker := range stale {
-		s.StalePIDs = append(s.StalePIDs, worker.PID)
-	}
 }
 
 // retire invalidates what is left of releases that no link leads to.
@@ -140,8 +127,8 @@ func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.
 	}
 }
 
-func (r *run) event(setUp opcache.Addressing, undone string) Event {
-	return Event{
+func (r *run) event(setUp opcache.Addressing, undone string) journal.Event {
+	return journal.Event{
 		ID: r.journal.ID, Time: time.Now().UTC().Truncate(time.Millisecond), Operation: r.journal.Operation,
 		Release: r.journal.Release, Ref: r.journal.Ref, Moves: r.journal.Moves, Undone: undone,
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
@@ -150,15 +137,15 @@ func (r *run) event(setUp opcache.Addressing, undone string) Event {
 }
 
 // record writes the line once, however often a crash has it tried.
-func (r *run) record(event Event) error {
-	history, err := readHistory(r.App.HistoryFile())
+func (r *run) record(event journal.Event) error {
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
+	if slices.ContainsFunc(history, func(e journal.Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
 		return nil
 	}
-	return appendHistory(r.App.HistoryFile(), event)
+	return journal.Append(r.App.HistoryFile(), event)
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.
@@ -169,8 +156,25 @@ func (r *run) interruptedLive(id string) error {
 
 // finishing says how what this run could not finish is finished later.
 func (r *run) finishing() string {
-	if r.report.Operation == OperationRefresh {
+	if r.report.Operation == journal.OperationRefresh {
 		return "run the same command again"
 	}
 	return `run "relink recover"`
+}
+
+// ask notes, right before the switch, how the front pages are answered.
+func (r *run) ask(instances []apps.Instance) step[map[string]front.Page] {
+	return func(ctx context.Context) (map[string]front.Page, string, error) {
+		asked := front.Compared(instances)
+		if len(asked) == 0 {
+			return nil, "", nil
+		}
+		pages := front.Pages(ctx, asked)
+		for _, instance := range asked {
+			if pages[instance.Name].Well() {
+				r.journal.Well = append(r.journal.Well, instance.Name) // a recovery compares too
+			}
+		}
+		return pages, fmt.Sprintf("%d of %d front pages are well", len(r.journal.Well), len(asked)), ctx.Err()
+	}
 }

@@ -14,7 +14,9 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -117,9 +119,9 @@ func (r *run) refuseStrangeCaches(found server) error {
 	if len(strange) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), opcache.FirstFew(strange))
+	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), ui.FirstFew(strange))
 	if r.Force {
-		r.report.warn(text)
+		r.report.Warn(text)
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w: %s", ErrFrontDoor, text),
@@ -131,7 +133,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		sites := front.Sites(seen.secret, r.App, to.instances())
-		if r.Reset == ResetNever || len(sites) == 0 {
+		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
 		sights := front.Look(ctx, sites)
@@ -140,7 +142,7 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 		}
 		var wrong []error
 		var hidden []front.Sight
-		r.report.FrontDoor = make([]FrontReport, 0, len(sights))
+		r.report.FrontDoor = make([]outcome.Front, 0, len(sights))
 		for _, s := range sights {
 			one, err := r.judgeSight(s, to, seen)
 			r.report.FrontDoor = append(r.report.FrontDoor, one)
@@ -165,16 +167,16 @@ func (r *run) tellHidden(hidden []front.Sight) {
 	for i, s := range hidden {
 		names[i] = s.Name
 	}
-	text := fmt.Sprintf("not proven through the front door: %s: %v", opcache.FirstFew(names), hidden[0].Err)
+	text := fmt.Sprintf("not proven through the front door: %s: %v", ui.FirstFew(names), hidden[0].Err)
 	if hints := hint.Of(hidden[0].Err); len(hints) > 0 {
 		text += "; " + strings.Join(hints, "; ")
 	}
-	r.report.warn(text + "; or turn it off (probe: off)")
+	r.report.Warn(text + "; or turn it off (probe: off)")
 }
 
 // judgeSight compares what a site answered with where its link leads.
-func (r *run) judgeSight(s front.Sight, to coming, seen change) (FrontReport, error) {
-	one := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
+func (r *run) judgeSight(s front.Sight, to coming, seen change) (outcome.Front, error) {
+	one := outcome.Front{Instance: s.Name, SetUp: s.Addressing()}
 	move := moveIn(seen.plan, s.Name)
 	if s.Err != nil {
 		one.Error = s.Err.Error()

@@ -7,11 +7,12 @@ import (
 	"slices"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/hint"
 	"relink/internal/links"
-	"relink/opcache"
+	"relink/internal/ui"
 )
 
 // ErrDivided: some links would stay on a path that others leave, and that cannot
@@ -68,7 +69,7 @@ func (c coming) chosen() []moves.Destination {
 // Where literal paths are not looked at, paths are just paths. What it returns are
 // the goals of the chosen instances, and of those that have to move along.
 func (r *run) apart(found server, to coming, repeat func(of string) (moves.Destination, error)) ([]goal, error) {
-	if r.Reset == ResetNever || found.addressing.Reuses() {
+	if r.Reset == journal.ResetNever || found.addressing.Reuses() {
 		return to.goals, nil
 	}
 	goals := slices.Concat(to.goals, r.staying())
@@ -168,9 +169,9 @@ func (r *run) refuseStrangers(p paths) error {
 		return nil
 	}
 	slices.Sort(strangers)
-	text := fmt.Sprintf("%s would stay on a release that instances leave, and is none of them", opcache.FirstFew(strangers))
+	text := fmt.Sprintf("%s would stay on a release that instances leave, and is none of them", ui.FirstFew(strangers))
 	if r.Force {
-		r.report.warn(text + ": if it is served, OPcache goes on to serve that release under the names of those that left")
+		r.report.Warn(text + ": if it is served, OPcache goes on to serve that release under the names of those that left")
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w: %s", ErrDivided, text),
@@ -180,7 +181,7 @@ func (r *run) refuseStrangers(p paths) error {
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
 func (r *run) mayUseFolder(g goal, goals []goal, p paths) error {
 	if !p.leaving[g.to.Release] {
-		history, err := readHistory(r.App.HistoryFile())
+		history, err := journal.History(r.App.HistoryFile())
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/opcache"
 
@@ -41,7 +42,7 @@ func apartFrom(t *testing.T, app apps.App, addressing opcache.Addressing, to map
 			o.Instances, places = append(o.Instances, instance), append(places, app.Destination(to[instance.Name]))
 		}
 	}
-	r, err := newRun(o, Deps{}, OperationDeploy)
+	r, err := newRun(o, Deps{}, journal.OperationDeploy)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/deploy/source"
@@ -28,7 +29,7 @@ func (r *run) preflight(reached server) step[server] {
 		if err != nil {
 			return found, "", err
 		}
-		if found = reached; found.caches == nil || r.Reset == ResetNever {
+		if found = reached; found.caches == nil || r.Reset == journal.ResetNever {
 			if found, err = r.connect(ctx, states); err != nil {
 				return found, "", err
 			}
@@ -66,7 +67,7 @@ func (r *run) linkStates() ([]links.State, error) {
 
 // connect reaches all pools; with ResetNever none is needed.
 func (r *run) connect(ctx context.Context, states []links.State) (server, error) {
-	if r.Reset == ResetNever {
+	if r.Reset == journal.ResetNever {
 		return server{}, nil
 	}
 	found, web, err := r.knock(ctx)
@@ -113,7 +114,7 @@ func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, e
 		return nil, hint.With(fmt.Errorf("%w: %s", opcache.ErrPinned, text),
 			"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
 	}
-	r.report.warn(text + "; what they serve stays old until they end")
+	r.report.Warn(text + "; what they serve stays old until they end")
 	return pinned, nil
 }
 

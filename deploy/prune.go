@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/exit"
@@ -33,7 +34,7 @@ type PrunedRelease struct {
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
 func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 	result := Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []PrunedRelease{}}
-	_, err := operate(ctx, o, d, OperationPrune, work{
+	_, err := operate(ctx, o, d, journal.OperationPrune, work{
 		real: func(ctx context.Context, r *run) (err error) {
 			result.Removed, err = r.pruneAlone(ctx)
 			return err
@@ -49,7 +50,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 }
 
 func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
-	left, err := readJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
 		return prunedOf(nil), err
 	}
@@ -118,7 +119,7 @@ func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	history, err := readHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 // wayBack is what a rollback leads each instance to once the plan is carried out,
 // by content: however many releases others have tried meanwhile, one site's last
 // good one is not the newest. With keep 0 nobody wants to go back.
-func (r *run) wayBack(history []Event, plan moves.Plan) map[string]bool {
+func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool {
 	wanted := map[string]bool{}
 	if r.App.Keep == 0 {
 		return wanted
@@ -142,7 +143,7 @@ func (r *run) wayBack(history []Event, plan moves.Plan) map[string]bool {
 			}
 		}
 		contents.complete(&now)
-		if target, found := before(history, instance.Name, now); found {
+		if target, found := journal.Before(history, instance.Name, now); found {
 			wanted[target.Served()] = true
 		}
 	}
@@ -169,10 +170,10 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 			}
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}
-		return some(len(r.report.Pruned), "release"), err
+		return ui.PluralOrNone(len(r.report.Pruned), "release"), err
 	})
 	if s.err != nil {
-		r.report.warn(s.err.Error())
+		r.report.Warn(s.err.Error())
 	}
 }
 

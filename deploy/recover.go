@@ -10,17 +10,21 @@ import (
 	"slices"
 
 	"relink/deploy/apps"
+	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
-func Recover(ctx context.Context, o Options, d Deps) (Report, error) {
-	return operate(ctx, o, d, OperationRecover, work{
+func Recover(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
+	return operate(ctx, o, d, journal.OperationRecover, work{
 		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
 		dry: func(_ context.Context, r *run) error {
 			_, err := r.dryLeft()
@@ -52,9 +56,9 @@ type recovery struct {
 }
 
 // interrupted is the run of a journal, carried on by this one.
-func (r *run) interrupted(left Journal) *run {
+func (r *run) interrupted(left journal.Journal) *run {
 	o := r.Options
-	if left.Phase != PhaseSettled { // what it left the caches is this run's to do
+	if left.Phase != journal.PhaseSettled { // what it left the caches is this run's to do
 		o.Reset = left.Reset
 	}
 	return &run{Options: o, Deps: r.Deps, id: r.id, began: r.began, report: r.report, store: r.store, journal: left}
@@ -64,7 +68,7 @@ func (r *run) interrupted(left Journal) *run {
 // busy workers: those moves are carried on as unsettled, and the deploy that
 // follows, or Recover, settles them with its own.
 func (r *run) recoverLeft(ctx context.Context) (recovery, string, error) {
-	left, err := readJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
 		return recovery{}, "", err
 	}
@@ -125,14 +129,21 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 
 // finishOrUndo brings the run of a journal to an end.
 func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
-	switch r.journal.Phase.direction() {
-	case finishing:
+	switch direction := r.journal.Phase.Direction(); {
+	case direction == journal.Finishing && r.journal.Phase != journal.PhaseSettled && gone(r.journal.Moves):
+		return r.recoverBack(ctx) // its way back could not be noted
+	case direction == journal.Finishing:
 		return r.recoverForward(ctx)
-	case undoing:
+	case direction == journal.Undoing:
 		return r.recoverBack(ctx)
 	default:
 		return r.recoverStaging(ctx)
 	}
+}
+
+// gone tells whether every link is where it was before the moves.
+func gone(plan moves.Plan) bool {
+	return !slices.ContainsFunc(plan, func(m moves.Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
 }
 
 // recoverStaging removes releases that no link leads to yet.
@@ -185,8 +196,8 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	left := r.journal
 	done := recovery{run: r, unsettled: stillUnsettled(left.Moves, left.Unsettled)}
-	if left.Phase == PhaseSettled {
-		if r.report.Operation != OperationRecover {
+	if left.Phase == journal.PhaseSettled {
+		if r.report.Operation != journal.OperationRecover {
 			return done, nil
 		}
 	} else if err := r.mapFromLinks(); err != nil {
@@ -199,9 +210,9 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 			err = r.finishCaches(ctx, done.change)
 		}
 	}
-	if left.Phase != PhaseSettled {
+	if left.Phase != journal.PhaseSettled {
 		asked, failed := r.recheck(ctx)
-		if errors.Is(failed, ErrCheck) {
+		if errors.Is(failed, front.ErrCheck) {
 			return r.takeBack(ctx, done, failed)
 		}
 		if err := errors.Join(failed, r.record(r.event("", ""))); err != nil {
@@ -219,9 +230,9 @@ func (r *run) recheck(ctx context.Context) (asked string, err error) {
 	moved := slices.DeleteFunc(slices.Clone(r.App.Instances), func(i apps.Instance) bool {
 		return !slices.ContainsFunc(r.journal.Moves, func(m moves.Move) bool { return m.Instance == i.Name && !m.Stays })
 	})
-	before := map[string]pageAnswer{}
+	before := map[string]front.Page{}
 	for _, name := range r.journal.Well {
-		before[name] = pageAnswer{status: http.StatusOK}
+		before[name] = front.Page{Status: http.StatusOK}
 	}
 	return r.check(moved, before)(ctx)
 }
@@ -238,10 +249,10 @@ func (r *run) takeBack(ctx context.Context, done recovery, failed error) (recove
 		made = []string{r.journal.Release}
 	}
 	err = r.undo(ctx, failed, prepared{change: done.change, fit: need, made: made}, crossing{begun: true})
-	if r.report.Operation == OperationRecover || errors.Is(err, exit.ErrUnverified) {
+	if r.report.Operation == journal.OperationRecover || errors.Is(err, exit.ErrUnverified) {
 		return done, err
 	}
-	r.report.warn("recover: " + err.Error())
+	r.report.Warn("recover: " + err.Error())
 	return recovery{run: r}, nil
 }
 
@@ -249,7 +260,7 @@ func (r *run) takeBack(ctx context.Context, done recovery, failed error) (recove
 // its links had moved.
 func (r *run) finishCaches(ctx context.Context, seen change) error {
 	var err error
-	if r.journal.Phase != PhaseSettled {
+	if r.journal.Phase != journal.PhaseSettled {
 		err = r.finishRenewals(ctx, seen)
 	}
 	return errors.Join(err, r.renewLeft(ctx, seen), r.cutOver(ctx, seen.cut))
@@ -264,8 +275,8 @@ func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
 	switch {
 	case cacheErr == nil:
 		return done, nil
-	case r.report.Operation != OperationRecover:
-		r.report.warn("recover: " + cacheErr.Error()) // what follows meets the same caches
+	case r.report.Operation != journal.OperationRecover:
+		r.report.Warn("recover: " + cacheErr.Error()) // what follows meets the same caches
 		return done, nil
 	}
 	return done, hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -34,8 +36,8 @@ type Handover struct {
 // of a deploy without those that move: no lock and no journal, for the links are
 // not relink's, and nothing to undo. An error that is exit.ErrUnverified came after
 // the cut-over had begun.
-func Refresh(ctx context.Context, o Options, d Deps, c Caches, h Handover) (Report, error) {
-	r, err := newRun(o, d, OperationRefresh)
+func Refresh(ctx context.Context, o Options, d Deps, c Caches, h Handover) (outcome.Report, error) {
+	r, err := newRun(o, d, journal.OperationRefresh)
 	if err == nil {
 		r.journal.Holder = lock.ThisProcess(r.Command)
 		err = r.refresh(ctx, c, h)
@@ -134,7 +136,7 @@ func (r *run) handedOver(h Handover) (handedOver, error) {
 	if len(found.plan) == 0 {
 		return found, hint.With(fmt.Errorf("%w: no configured link leads to %s", ErrNotMoved, h.To), "move the links first, or name those that were moved with --link")
 	}
-	r.report.planned(found.plan)
+	r.report.Planned(found.plan)
 	r.journal.Moves = found.plan
 	staying, elsewhere := r.others(h)
 	r.App.Known = append(slices.Clip(r.App.Known), staying...) // what they lead to is in use
@@ -149,7 +151,7 @@ func (r *run) handedOver(h Handover) (handedOver, error) {
 func (r *run) others(h Handover) (staying, elsewhere []string) {
 	use := r.App.InUse()
 	if use.Unread != nil {
-		r.report.warn("whether the old release is in use elsewhere is not known: " + use.Unread.Error())
+		r.report.Warn("whether the old release is in use elsewhere is not known: " + use.Unread.Error())
 	}
 	for _, release := range []string{h.From, h.To} {
 		maps.Copy(use.Links, links.Find(filepath.Dir(release), nil, nil).Links)
@@ -175,7 +177,7 @@ func (r *run) observeMoved(found handedOver) step[change] {
 		if err != nil {
 			return seen, "", err
 		}
-		r.report.Memory.Before = memoryOf(usage)
+		r.report.Memory.Before = outcome.MemoryOf(usage)
 		var left []opcache.Link
 		for _, move := range found.plan {
 			left = append(left, opcache.Link{Name: move.Instance, Path: move.Link, From: move.From.Real, To: move.To.Real,
@@ -209,7 +211,7 @@ func (r *run) renewMoved(interrupted context.Context, seen change) func(context.
 		case err != nil && len(outcome.Masters) > 0:
 			return "", err // it has begun, and failed
 		case err != nil: // a slow site is better than an old one
-			r.report.warn("the cache was not restarted: " + err.Error())
+			r.report.Warn("the cache was not restarted: " + err.Error())
 			return "refused", nil
 		case len(outcome.Masters) == 0:
 			return "never quiet", nil
@@ -239,11 +241,11 @@ func (h handedOver) divided() error {
 	var errs []error
 	if len(h.staying) > 0 {
 		errs = append(errs, hint.With(fmt.Errorf("%s stay on %s, which others have left: as soon as their visitors have its scripts compiled again, the old literal paths of those that have left lead there again",
-			opcache.FirstFew(h.staying), h.From), way+`move the links by "relink deploy", which gives those that stay a path of their own; or move the others too`))
+			ui.FirstFew(h.staying), h.From), way+`move the links by "relink deploy", which gives those that stay a path of their own; or move the others too`))
 	}
 	if h.returned && len(h.elsewhere) > 0 {
 		errs = append(errs, hint.With(fmt.Errorf("%s was in use before and had been left: literal paths of %s that led there then lead there again",
-			h.To, opcache.FirstFew(h.elsewhere)), way+"give each release a path of its own"))
+			h.To, ui.FirstFew(h.elsewhere)), way+"give each release a path of its own"))
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"relink/deploy/apps"
+	"relink/deploy/outcome"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/opcache"
@@ -38,7 +39,7 @@ func shop(t *testing.T, links map[string]string) (app apps.App, at func(string) 
 	return apps.App{Name: "shop", Releases: at("releases"), State: at("state"), Instances: []apps.Instance{{Name: "one", Link: at("one")}, {Name: "two", Link: at("two")}}}, at
 }
 
-func refreshWith(t *testing.T, app apps.App, caches *fakeCaches, named ...string) (Report, error) {
+func refreshWith(t *testing.T, app apps.App, caches *fakeCaches, named ...string) (outcome.Report, error) {
 	t.Helper()
 	o := Options{App: app, Instances: app.Instances}
 	if len(named) > 0 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -64,7 +65,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 			need.why = append(need.why, one.Texts()...)
 		}
 		for _, note := range one.Notes {
-			r.report.warn(note)
+			r.report.Warn(note)
 		}
 	}
 	return need, nil
@@ -117,7 +118,7 @@ func rehearseRenewals(ctx context.Context, caches Caches, need renewals) error {
 // wouldRenew names the reloads that will come with the switch, as far as they are
 // known before there is a release, and tells whether there are any.
 func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, err error) {
-	if r.Reset == ResetNever || r.Glance == nil {
+	if r.Reset == journal.ResetNever || r.Glance == nil {
 		return false, nil
 	}
 	caches, err := r.Glance(ctx)

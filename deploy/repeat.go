@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/internal/hint"
 	"relink/internal/ui"
-	"relink/opcache"
 )
 
 // separate is the step in which the rule of paths is kept (apart).
@@ -49,7 +49,7 @@ func (r *run) goingTo(to coming) coming {
 func (r *run) repeatOne(ctx context.Context, of string) (moves.Destination, error) {
 	id := r.store.NewID(r.began, r.labelOf(of))
 	r.journal.Repeats = append(r.journal.Repeats, id)
-	err := r.note(PhaseStaging)
+	err := r.note(journal.PhaseStaging)
 	if err == nil {
 		_, err = r.store.Repeat(ctx, of, id)
 	}
@@ -72,7 +72,7 @@ func (r *run) labelOf(of string) string {
 // mayReturn allows a way back to a folder that is no release, and whose path
 // cannot be made new, only if every instance that was on it takes it: of the
 // others, OPcache may hold keys that would lead there too.
-func (r *run) mayReturn(to moves.Destination, goals []goal, history []Event) error {
+func (r *run) mayReturn(to moves.Destination, goals []goal, history []journal.Event) error {
 	returns := map[string]bool{}
 	for _, g := range goals {
 		returns[g.instance.Name] = g.chosen && g.to == to
@@ -83,14 +83,14 @@ func (r *run) mayReturn(to moves.Destination, goals []goal, history []Event) err
 			staying = append(staying, instance.Name)
 		}
 	}
-	if len(staying) == 0 || r.Reset == ResetNever {
+	if len(staying) == 0 || r.Reset == journal.ResetNever {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, opcache.FirstFew(staying)),
+	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, ui.FirstFew(staying)),
 		"roll these back too, or deploy that folder as a release ({dir: ...} as the source)")
 }
 
-func wasOn(history []Event, instance, release string) bool {
+func wasOn(history []journal.Event, instance, release string) bool {
 	for _, event := range history {
 		for _, move := range event.Moves {
 			if move.Instance == instance && (move.From.Release == release || move.To.Release == release) {

@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/opcache"
 	"relink/opcache/restart"
 )
@@ -22,18 +24,18 @@ func (r *run) restart(caches Caches, id string) func(context.Context) (string, e
 		// preloaded was renewed with the switch, unless somebody else moved the links.
 		upkeep := restart.Maintenance{
 			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(id), Unused: r.unused(),
-			Queue: r.ledger(), Moved: r.report.Operation == OperationRefresh,
+			Queue: r.ledger(), Moved: r.report.Operation == journal.OperationRefresh,
 		}
-		if r.Reset == ResetAlways {
+		if r.Reset == journal.ResetAlways {
 			upkeep.Always = "--reset always"
 		}
 		result, err := caches.Keep(ctx, upkeep)
-		r.report.restarted(result)
+		r.report.Restarted(result)
 		if err != nil {
 			return "", err
 		}
 		usage, err := caches.Usage(ctx)
-		r.report.Memory.After = memoryOf(usage)
+		r.report.Memory.After = outcome.MemoryOf(usage)
 		return result.Action(), err
 	}
 }
@@ -49,17 +51,4 @@ func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
 	r.report.SharedBy, r.report.LiveBytes = r.App.On(id, live), held[root].Bytes
 	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
 	return nil
-}
-
-func (r *Report) restarted(result restart.MaintenanceResult) {
-	if action := result.Action(); action != string(restart.None) { // a restart that made room counts
-		r.Restart.Action = action
-	}
-	for _, one := range result.Decisions {
-		r.Restart.Reasons = append(r.Restart.Reasons, one.Texts()...)
-	}
-	r.Restart.Reasons = append(r.Restart.Reasons, result.Notes...)
-	for _, pending := range result.Pending {
-		r.warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
-	}
 }

@@ -10,7 +10,9 @@ import (
 	"slices"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/links"
 )
@@ -20,8 +22,8 @@ var ErrBadRelease = errors.New("marked bad")
 
 // Rollback brings o.Instances back to o.To, or each to the release that it had
 // before, by the same steps as a deploy.
-func Rollback(ctx context.Context, o Options, d Deps) (Report, error) {
-	return operate(ctx, o, d, OperationRollback, work{
+func Rollback(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
+	return operate(ctx, o, d, journal.OperationRollback, work{
 		real: func(ctx context.Context, r *run) error { return r.rollback(ctx, o.To) },
 		dry:  func(ctx context.Context, r *run) error { return r.dryRollback(ctx, o.To) },
 	})
@@ -37,7 +39,7 @@ func (r *run) rollback(ctx context.Context, id string) error {
 		return r.abandon(ctx, s.err, prepared{})
 	}
 	if !slices.ContainsFunc(to.goals, goal.moves) {
-		r.report.warn("every link leads there already")
+		r.report.Warn("every link leads there already")
 		return nil
 	}
 	return r.bringLive(ctx, found, to)
@@ -62,7 +64,7 @@ func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	if id != "" {
 		return r.everywhere(states, id), r.mayServe(r.App.Destination(id))
 	}
-	history, err := readHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +81,10 @@ func (r *run) findTargets(states []links.State, id string) ([]goal, error) {
 	return r.goals(states, to), errors.Join(failed...)
 }
 
-func (r *run) targetBefore(history []Event, instance apps.Instance, state links.State) (moves.Destination, error) {
+func (r *run) targetBefore(history []journal.Event, instance apps.Instance, state links.State) (moves.Destination, error) {
 	current := moves.TargetOf(state, r.App.RealReleases())
 	newContents(r.store).complete(&current)
-	target, found := before(history, instance.Name, current)
+	target, found := journal.Before(history, instance.Name, current)
 	if !found {
 		return moves.Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, orNone(current.Release)),
 			`choose a release from "relink releases" and name it with --to`)

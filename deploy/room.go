@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -58,7 +59,7 @@ func (r *run) room(seen change) step[fit] {
 		if seen.cut == nil {
 			return need, "", nil
 		}
-		if need.renewals, err = r.findRenewals(ctx, seen); err != nil || r.Reset == ResetAlways {
+		if need.renewals, err = r.findRenewals(ctx, seen); err != nil || r.Reset == journal.ResetAlways {
 			return need, need.renewals.describe(), err
 		}
 		unused := r.unusedBefore(seen.plan)
@@ -90,7 +91,7 @@ func (r *run) sortPlaces(places []restart.CacheFit) (first, instead []restart.Or
 		case restart.FitsAfterSwitch:
 			instead = append(instead, place.Order())
 		case restart.NoFit:
-			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
+			r.report.Warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
 	return first, instead
@@ -125,7 +126,7 @@ func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Resta
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, restart.Decided{Pools: order.Pools, Decision: order.Decision})
 	}
-	r.report.restarted(result)
+	r.report.Restarted(result)
 	return outcome, err
 }
 
@@ -143,7 +144,7 @@ func (r *run) ledgerOfSwitch() restart.RestartQueue {
 // withoutRestart is an error unless the deploy is forced.
 func (r *run) withoutRestart(why error) error {
 	if r.Force {
-		r.report.warn("OPcache has no room for the new release, and could not be restarted: " + why.Error())
+		r.report.Warn("OPcache has no room for the new release, and could not be restarted: " + why.Error())
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w without a restart: %w", ErrNoRoom, why),
@@ -189,7 +190,7 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 	on.Wait = renewWait
 	need.expected.begun()
 	outcome, err := r.restartNow(ctx, seen.caches, r.ledgerOfSwitch(), need.instead, on)
-	r.report.warmedBy(outcome)
+	r.report.WarmedBy(outcome)
 	if len(outcome.Pending) > 0 {
 		return true, "never quiet", err
 	}
@@ -206,14 +207,6 @@ func (r *run) occasion(plan moves.Plan, unused []string) Occasion {
 		}
 	}
 	return Occasion{Unused: unused, Moved: moved}
-}
-
-func (r *Report) warmedBy(outcome restart.Outcome) {
-	for _, m := range outcome.Masters {
-		r.Warm.Scripts += m.Warm.Scripts
-		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
-		r.Warm.Skipped = ""
-	}
 }
 
 // renewLeft does the restarts that a deploy died before, while the keys of the

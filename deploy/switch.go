@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/deploy/webmap"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -26,8 +28,8 @@ func (r *run) observe(found server, goals []goal) step[change] {
 			return seen, "", err
 		}
 		switch {
-		case r.Reset == ResetNever:
-			r.report.warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
+		case r.Reset == journal.ResetNever:
+			r.report.Warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
 			return seen, "the caches are left alone", nil
 		case found.caches == nil:
 			return seen, "no pool, and no link yet", nil
@@ -36,7 +38,7 @@ func (r *run) observe(found server, goals []goal) step[change] {
 		if err != nil {
 			return seen, "", err
 		}
-		r.report.Memory.Before = memoryOf(usage)
+		r.report.Memory.Before = outcome.MemoryOf(usage)
 		if seen.cut, err = r.watch(ctx, found, cacheLinks(seen.plan, r.journal.Unsettled)); err != nil {
 			return seen, "", err
 		}
@@ -64,7 +66,7 @@ func (r *run) planMoves(found server, goals []goal) (moves.Plan, error) {
 		names.complete(&plan[i].From)
 		names.complete(&plan[i].To)
 	}
-	r.report.planned(plan)
+	r.report.Planned(plan)
 	return plan, nil
 }
 
@@ -93,7 +95,7 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 		switch {
 		case cut == nil:
 			return "", nil
-		case r.Reset == ResetAlways:
+		case r.Reset == journal.ResetAlways:
 			r.report.Warm.Skipped = "--reset always empties the cache afterwards"
 			return r.report.Warm.Skipped, nil
 		}
@@ -102,7 +104,7 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
 		case err != nil:
-			r.report.warn("warm: " + err.Error())
+			r.report.Warn("warm: " + err.Error())
 			return "stopped: " + err.Error(), nil
 		}
 		return summary, nil
@@ -166,7 +168,10 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 			ready.fit.expected = &expectation{takeBack}
 		}
 		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, needed, need.workers
-		return ready, ui.Plural(len(needed), "link"), r.note(PhaseSwitching)
+		if err := r.note(journal.PhaseSwitching); err != nil {
+			return ready, "", err
+		}
+		return ready, ui.Plural(len(needed), "link"), r.reserve()
 	}
 }
 
@@ -232,7 +237,7 @@ func (r *run) makeDurable(ready prepared) error {
 	if err != nil {
 		return err
 	}
-	return r.note(PhaseMoved)
+	return r.note(journal.PhaseMoved)
 }
 
 // sweep has every worker drop its realpath cache.
@@ -268,7 +273,7 @@ func (r *run) invalidate(seen change, done crossing) func(context.Context) (stri
 		if err := done.synced(); err != nil {
 			return "", err
 		}
-		return summary, r.note(PhaseCutOver)
+		return summary, r.note(journal.PhaseCutOver)
 	}
 }
 
@@ -279,12 +284,7 @@ func (r *run) invalidateBy(ctx context.Context, cut Switch) (summary string, las
 	result, err := cut.Invalidate(ctx)
 	r.report.Invalidated = result.Invalidated
 	for _, failed := range result.Failed {
-		r.report.warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
+		r.report.Warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
 	}
-	return some(result.Invalidated, "script"), result.Last, err
-}
-
-func memoryOf(usage []opcache.Usage) *Memory {
-	sum := opcache.Sum(usage)
-	return &Memory{Used: sum.UsedBytes, Free: sum.FreeBytes, Wasted: sum.WastedBytes}
+	return ui.PluralOrNone(result.Invalidated, "script"), result.Last, err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"relink/internal/hint"
+	"relink/internal/ui"
 	"relink/opcache"
 )
 
@@ -18,9 +19,9 @@ func (r *run) refuseThreads(found server) error {
 	if len(threaded) == 0 {
 		return nil
 	}
-	text := "PHP runs in threads of Apache, which cannot be reached one by one: " + opcache.FirstFew(threaded)
+	text := "PHP runs in threads of Apache, which cannot be reached one by one: " + ui.FirstFew(threaded)
 	if r.Force {
-		r.report.warn(text + "; what they serve may stay old until Apache is restarted")
+		r.report.Warn(text + "; what they serve may stay old until Apache is restarted")
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w: %s", ErrThreads, text),

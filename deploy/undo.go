@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/state"
 )
 
 // undo puts the links back after a failure, with the same cache work as the
@@ -56,8 +58,10 @@ func (r *run) markBad(made []string, cause error) error {
 // links come first: they are put back also where no cache can be reached. What it
 // returns are the moves back, and the caches that have to follow these.
 func (r *run) putBack(ctx context.Context, moves moves.Plan, ready prepared, done crossing) (back change, linkErr, cacheErr error) {
-	if err := r.note(PhaseSwitching); err != nil {
-		return back, err, nil
+	// Where even the reserve is not enough, the links matter more: recovery sees that
+	// all have gone back.
+	if err := errors.Join(state.Remove(r.App.ReserveFile()), r.note(journal.PhaseSwitching)); err != nil {
+		r.report.Warn("the links go back without a note of that: " + err.Error())
 	}
 	// All moves are watched, also those that did not come to pass: the sweep has
 	// to reach the same pools.
@@ -86,7 +90,7 @@ func (r *run) putBack(ctx context.Context, moves moves.Plan, ready prepared, don
 func (r *run) movesBack() (back moves.Plan, strangers []string) {
 	back, strangers = undoable(r.journal.Moves)
 	for _, path := range strangers {
-		r.report.warn(path + " was changed by somebody else meanwhile and is left as it is")
+		r.report.Warn(path + " was changed by somebody else meanwhile and is left as it is")
 	}
 	return back, strangers
 }

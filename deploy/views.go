@@ -86,7 +86,7 @@ func (r *run) refuseUnseen(unseen []error, addressing opcache.Addressing) error 
 	if err := errors.Join(unseen...); !r.Force {
 		return hint.With(err, "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on")
 	}
-	r.report.warn(fmt.Sprintf("%v", unseen[0]))
+	r.report.Warn(fmt.Sprintf("%v", unseen[0]))
 	return nil
 }
 
@@ -105,7 +105,7 @@ func (r *run) refuseStrangePaths(found server) error {
 		if !r.Force {
 			return err
 		}
-		r.report.warn(err.Error())
+		r.report.Warn(err.Error())
 	}
 	return nil
 }

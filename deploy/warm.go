@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
@@ -15,8 +17,8 @@ var ErrReturns = errors.New("it was in use before and has been left")
 
 // Warm compiles, in the release h.To, what is hot of h.From: the first half of a deploy
 // whose links somebody else moves.
-func Warm(ctx context.Context, o Options, d Deps, c Caches, h Handover) (Report, error) {
-	r, err := newRun(o, d, OperationWarm)
+func Warm(ctx context.Context, o Options, d Deps, c Caches, h Handover) (outcome.Report, error) {
+	r, err := newRun(o, d, journal.OperationWarm)
 	if err == nil {
 		err = r.warmFor(ctx, c, h)
 	}

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/release"
+	"relink/deploy/status"
 	"relink/fcgi"
 	"relink/internal/config"
 	"relink/internal/hint"
@@ -195,7 +197,7 @@ func TestDeployUnderWayIsNoProblem(t *testing.T) {
 	f := facts()
 	a := &f.Apps[0]
 	a.Locked = &lock.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
-	a.Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved}
+	a.Pending = &status.Pending{Phase: journal.PhaseMoved}
 	a.Old = []OldRelease{{Release: "v0", LastUsed: f.Time}}
 	for _, r := range Evaluate(f, limits(t)) {
 		if r.State != OK {

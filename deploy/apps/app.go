@@ -62,6 +62,7 @@ type Hooks struct {
 func (a App) stateFile(kind string) string { return filepath.Join(a.State, a.Name+"."+kind) }
 func (a App) LockFile() string             { return a.stateFile("lock") }
 func (a App) JournalFile() string          { return a.stateFile("journal.json") }
+func (a App) ReserveFile() string          { return a.stateFile("reserve") }
 func (a App) HistoryFile() string          { return a.stateFile("history.jsonl") }
 
 // RealReleases is the releases folder without symlinks, also before it exists.

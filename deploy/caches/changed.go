@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/opcache"
 	"relink/opcache/report"
 )
@@ -22,7 +22,7 @@ func (s *session) addChanged(sample *report.Sample, apps []report.Application) {
 	}
 }
 
-func lastTwo(deploys []deploy.Event) (newer, older string) {
+func lastTwo(deploys []journal.Event) (newer, older string) {
 	for _, d := range slices.Backward(deploys) {
 		switch {
 		case newer == "":

@@ -6,7 +6,7 @@ import (
 	"context"
 	"strings"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
@@ -139,7 +139,7 @@ func (p program) with(do func(context.Context, *session) error, formats ...strin
 			return err
 		}
 		s := &session{Call: c, requests: int64(read.Thresholds.HitRateRequests)}
-		if s.setup, err = restart.FromConfig(read, deploy.KnownLinks); err != nil {
+		if s.setup, err = restart.FromConfig(read, journal.KnownLinks); err != nil {
 			return err
 		}
 		if name := c.String("app"); name != "" {

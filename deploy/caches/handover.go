@@ -9,13 +9,15 @@ import (
 
 	"relink/deploy"
 	"relink/deploy/apps"
+	"relink/deploy/command"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
 )
 
 // operation is a half of a deploy whose links another tool moves.
-type operation func(context.Context, deploy.Options, deploy.Deps, deploy.Caches, deploy.Handover) (deploy.Report, error)
+type operation func(context.Context, deploy.Options, deploy.Deps, deploy.Caches, deploy.Handover) (outcome.Report, error)
 
 // warm is "relink opcache warm".
 func (s *session) warm(ctx context.Context, from, to string) error {
@@ -79,7 +81,7 @@ func (s *session) operate(ctx context.Context, do operation, from, to string, na
 	if err != nil {
 		return err
 	}
-	report, err := do(ctx, o, deploy.Deps{Screen: s.Screen(), Log: *s.Log()}, deploy.Over(caches, s.setup), deploy.Handover{From: from, To: to, Named: len(named) > 0})
+	report, err := do(ctx, o, deploy.Deps{Screen: s.Screen(), Log: *s.Log()}, command.Over(caches, s.setup), deploy.Handover{From: from, To: to, Named: len(named) > 0})
 	return s.Show(report, err)
 }
 

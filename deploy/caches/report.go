@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -134,8 +134,8 @@ func (s *session) applications() []report.Application {
 	return all
 }
 
-func (s *session) deployed(app string) []deploy.Event {
-	all, err := deploy.Deployed(s.setup.State, app)
+func (s *session) deployed(app string) []journal.Event {
+	all, err := journal.Deployed(s.setup.State, app)
 	if err != nil {
 		s.Log().Debug().Err(err).Str("app", app).Msg("no recorded deploys")
 	}

@@ -189,13 +189,13 @@ func (r ResetResult) Text(w io.Writer, width int) error {
 	}
 	for _, d := range r.Decisions {
 		if !d.Action.Empties() {
-			t := ui.NewTable(width, "no restart", opcache.FirstFew(d.Pools))
+			t := ui.NewTable(width, "no restart", ui.FirstFew(d.Pools))
 			t.Row("because", strings.Join(d.Texts(), "; "))
 			b.WriteString(t.String())
 		}
 	}
 	for _, p := range r.Pending {
-		t := ui.NewTable(width, "pending", opcache.FirstFew(p.Pools))
+		t := ui.NewTable(width, "pending", ui.FirstFew(p.Pools))
 		t.Row("restart", string(p.Action)+", since "+p.Since.Local().Format("2006-01-02 15:04"))
 		t.Row("because", p.Last)
 		t.Row("when", `the next deploy, or "relink opcache reset", does it when it is quiet`)
@@ -212,7 +212,7 @@ func (r ResetResult) Text(w io.Writer, width int) error {
 }
 
 func (m ResetMaster) table(width int) string {
-	what, head := opcache.FirstFew(m.Pools)+m.by(), "restarted"
+	what, head := ui.FirstFew(m.Pools)+m.by(), "restarted"
 	if len(m.Pools) == 0 {
 		what = "Apache" + m.by()
 	}
@@ -237,7 +237,7 @@ func (m ResetMaster) table(width int) string {
 }
 
 func (m ResetMaster) by() string {
-	if m.PID == 0 || strings.HasSuffix(opcache.FirstFew(m.Pools), fmt.Sprintf("pid %d)", m.PID)) {
+	if m.PID == 0 || strings.HasSuffix(ui.FirstFew(m.Pools), fmt.Sprintf("pid %d)", m.PID)) {
 		return ""
 	}
 	return fmt.Sprintf(" (pid %d)", m.PID)

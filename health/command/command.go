@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/render"
@@ -201,7 +201,7 @@ func dependencies(c *config.Config) gather.Deps {
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
 		}}
-		app.Known, _ = deploy.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
+		app.Known, _ = journal.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
 		for _, i := range a.Instances {
 			app.Instances = append(app.Instances, apps.Instance{Name: i.Name, Link: i.Link,
 				Address: apps.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
@@ -213,7 +213,7 @@ func dependencies(c *config.Config) gather.Deps {
 
 func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 	return func(ctx context.Context) ([]php.Pool, error) {
-		setup, err := restart.FromConfig(c, deploy.KnownLinks)
+		setup, err := restart.FromConfig(c, journal.KnownLinks)
 		if err != nil {
 			return nil, err
 		}

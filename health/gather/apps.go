@@ -10,7 +10,9 @@ import (
 
 	"relink/deploy"
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/release"
+	"relink/deploy/status"
 	"relink/health"
 	"relink/internal/links"
 )
@@ -86,9 +88,9 @@ var errNotAsked = errors.New("the caches are asked elsewhere")
 func readDeploys(ctx context.Context, a Application, app *health.App) {
 	bare := a.App
 	bare.Instances = nil
-	status, err := deploy.ReadStatus(ctx, bare, func(context.Context) (deploy.Caches, error) { return nil, errNotAsked }, nil)
+	status, err := status.Read(ctx, bare, func(context.Context) (status.Figures, error) { return nil, errNotAsked }, nil)
 	app.Pending, app.Locked = status.Pending, status.Locked
-	last, historyErr := deploy.LastEvents(deploy.HistoryFile(a.State, a.Name), 1)
+	last, historyErr := journal.Last(journal.HistoryFile(a.State, a.Name), 1)
 	if len(last) > 0 {
 		app.Last = &last[0]
 	}

@@ -25,7 +25,7 @@ type Options struct {
 
 	Web         Web
 	NoApache    bool     // no web server at all
-	Handler     Handler  // of Apache's sites that do not name their own
+	Handler     Handler  // of Apache's sites with PHP-FPM
 	EnableReuse bool     // the web server's connections to PHP-FPM persist and pin workers
 	Directives  []string // lines of the web server's configuration, outside the sites (nginx: inside http)
 
@@ -64,7 +64,6 @@ type Site struct {
 	DocumentRoot string
 	Pool         string            // "" is the default pool, or mod_php with WebApachePrefork
 	Env          map[string]string // reaches PHP in $_SERVER
-	Handler      Handler           // of Apache with PHP-FPM; HandlerSet is that of the options
 	Directives   []string          // lines of the virtual host, as they are
 
 	// SeenAs is DocumentRoot as PHP-FPM sees that folder, "" for the same path. The
@@ -159,7 +158,7 @@ func (o Options) checkSite(site Site) error {
 			return fmt.Errorf("site %s: environment %q = %q cannot be written in the configuration", site.Host, name, value)
 		}
 	}
-	if o.Web == WebNginx && (site.Virtual || o.handler(site) != HandlerSet) || o.Web != WebNginx && site.RealpathRoot {
+	if o.Web == WebNginx && (site.Virtual || o.Handler != HandlerSet) || o.Web != WebNginx && site.RealpathRoot {
 		return fmt.Errorf("site %s: Virtual and Handler are Apache's, RealpathRoot is nginx's", site.Host)
 	}
 	return nil

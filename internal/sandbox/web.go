@@ -63,7 +63,7 @@ func (w *web) launch() (_ *process, err error) {
 		return nil, err
 	}
 	_, printed := w.logs()
-	w.process, err = w.server.thread.launch(w.String(), w.command(path), printed, w.server.options.Detach)
+	w.process, err = launch(w.String(), w.command(path), printed, w.server.options.Detach)
 	return w.process, err
 }
 

@@ -100,3 +100,20 @@ func Plural[N int | int32 | int64](n N, thing string) string {
 	}
 	return Count(n) + " " + thing + "s"
 }
+
+// PluralOrNone is Plural, and "" for none.
+func PluralOrNone(n int, thing string) string {
+	if n == 0 {
+		return ""
+	}
+	return Plural(n, thing)
+}
+
+// FirstFew names the first five.
+func FirstFew(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

@@ -15,6 +15,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/ui"
 )
 
 // submoduleDir lies inside the cache and holds a cache for each submodule's address.
@@ -64,7 +65,7 @@ func (p *planner) addSubmodules(ctx context.Context, cache *repoCache, commit, a
 			return hint.With(fmt.Errorf("submodule %s of %s: .gitmodules has no address for it", name, cache.name()), "add it to .gitmodules, or remove it with git rm")
 		}
 		if strings.HasPrefix(address, "-") {
-			return fmt.Errorf("submodule %s of %s: %w: its address is %q", name, cache.name(), source.ErrUnsafe, mask(address))
+			return fmt.Errorf("submodule %s of %s: %w: its address is %q", name, cache.name(), source.ErrUnsafe, ui.Mask(address))
 		}
 		url := resolveURL(cache.url, address)
 		if err := checkLocal(cache.url, url); err != nil {

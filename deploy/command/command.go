@@ -1,18 +1,25 @@
-package deploy
+// Package command is relink deploy, rollback, status, releases, prune and recover.
+package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"relink/deploy"
 	"relink/deploy/apps"
 	"relink/deploy/front"
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/deploy/source"
 	"relink/deploy/source/registry"
+	"relink/deploy/status"
 	"relink/internal/cli"
 	"relink/internal/config"
+	"relink/internal/exit"
 	"relink/internal/failpoint"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -51,7 +58,7 @@ func (p program) deployCommand() *cli.Command {
 	return &cli.Command{
 		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
 		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
-		Action: p.operate(Run),
+		Action: p.operate(deploy.Run),
 	}
 }
 
@@ -60,14 +67,14 @@ func (p program) rollbackCommand() *cli.Command {
 		Name: "rollback", Usage: "bring instances back to the release before",
 		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
 			smartFlag, resetFlag, dryRunFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
-		Action: p.operate(Rollback),
+		Action: p.operate(deploy.Rollback),
 	}
 }
 
 func (p program) recoverCommand() *cli.Command {
 	return &cli.Command{
 		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
-		Action: p.operate(Recover),
+		Action: p.operate(deploy.Recover),
 	}
 }
 
@@ -76,7 +83,7 @@ func (p program) pruneCommand() *cli.Command {
 		Name: "prune", Usage: "remove releases that are neither live nor kept",
 		Flags: []cli.Flag{appFlag, dryRunFlag, forceFlag("do not ask the pools whether a request still uses them")},
 		Action: p.with(func(ctx context.Context, s *session) error {
-			result, err := Prune(ctx, s.options, s.deps)
+			result, err := deploy.Prune(ctx, s.options, s.deps)
 			return s.Show(result, err)
 		}),
 	}
@@ -86,7 +93,7 @@ func (p program) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(ctx context.Context, s *session) error {
-			result, err := ReadStatus(ctx, s.options.App, s.reach, s.deps.Discover)
+			result, err := status.Read(ctx, s.options.App, s.reach, webserver.Discover)
 			return s.Show(result, err)
 		}),
 	}
@@ -96,13 +103,13 @@ func (p program) releasesCommand() *cli.Command {
 	return &cli.Command{
 		Name: "releases", Usage: "list the releases", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(_ context.Context, s *session) error {
-			result, err := ReadReleases(s.options.App)
+			result, err := status.ReadReleases(s.options.App)
 			return s.Show(result, err)
 		}),
 	}
 }
 
-func (p program) operate(do func(context.Context, Options, Deps) (Report, error)) cli.ActionFunc {
+func (p program) operate(do func(context.Context, deploy.Options, deploy.Deps) (outcome.Report, error)) cli.ActionFunc {
 	return p.with(func(ctx context.Context, s *session) error {
 		s.options.Ref, s.options.To = s.Args().First(), s.String("to")
 		if err := s.choose(); err != nil {
@@ -118,8 +125,8 @@ type session struct {
 	*cli.Call
 	config  *config.Config
 	app     *config.App
-	options Options
-	deps    Deps
+	options deploy.Options
+	deps    deploy.Deps
 }
 
 func (p program) with(do func(context.Context, *session) error) cli.ActionFunc {
@@ -156,24 +163,24 @@ func (s *session) choose() error {
 // translate turns the configuration into this package's own terms.
 func (s *session) translate() (cleanUp func() error, err error) {
 	a := s.app
-	s.options = Options{
+	s.options = deploy.Options{
 		App: apps.App{
 			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, Assets: a.Assets, State: s.config.StateDir,
 			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree, Map: a.Map, Instances: instancesOf(a.Instances),
 			Hooks: apps.Hooks{Build: a.Hooks.Build, BeforeSwitch: a.Hooks.BeforeSwitch, AfterSwitch: a.Hooks.AfterSwitch, Timeout: a.Hooks.Timeout},
 		},
-		Reset: Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
+		Reset: journal.Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   restart.ThresholdsOf(s.config.Thresholds),
 	}
-	s.deps = Deps{Connect: s.connect, Discover: webserver.Discover, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
+	s.deps = deploy.Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
 	if len(a.Pools) == 0 {
 		for _, pool := range s.config.Pools {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
 	s.options.App.AgentDir, s.options.App.AgentAt = restart.AgentDir(s.config, a.Pools)
-	if s.options.App.Known, err = KnownLinks(s.config.StateDir, a.Name); err != nil {
+	if s.options.App.Known, err = journal.KnownLinks(s.config.StateDir, a.Name); err != nil {
 		return nil, err
 	}
 	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
@@ -215,8 +222,8 @@ func sourceOf(a config.App, dryRun bool) (source.Source, func() error, error) {
 func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") + ".git-cache" }
 
 // reach finds the PHPs inside of web servers itself.
-func (s *session) reach(ctx context.Context) (Caches, error) {
-	setup, err := restart.FromConfig(s.config, KnownLinks)
+func (s *session) reach(ctx context.Context) (status.Figures, error) {
+	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -224,8 +231,8 @@ func (s *session) reach(ctx context.Context) (Caches, error) {
 }
 
 // connect reaches the pools that serve the application.
-func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) {
-	setup, err := restart.FromConfig(s.config, KnownLinks)
+func (s *session) connect(ctx context.Context, web opcache.Web) (deploy.Caches, error) {
+	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -237,8 +244,8 @@ func (s *session) connect(ctx context.Context, web opcache.Web) (Caches, error) 
 }
 
 // glance reaches them where that installs nothing.
-func (s *session) glance(ctx context.Context) (Caches, error) {
-	setup, err := restart.FromConfig(s.config, KnownLinks)
+func (s *session) glance(ctx context.Context) (deploy.Caches, error) {
+	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +256,7 @@ func (s *session) glance(ctx context.Context) (Caches, error) {
 	return s.connected(setup, caches), nil
 }
 
-func (s *session) connected(setup restart.RestartSetup, caches *opcache.Caches) Caches {
+func (s *session) connected(setup restart.RestartSetup, caches *opcache.Caches) deploy.Caches {
 	setup.Restart.Waiting = restart.Announce(s.deps.Screen.Line)
 	return Over(caches, setup)
 }
@@ -261,7 +268,7 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 		a := &c.Apps[i]
 		app := apps.App{Name: a.Name, Releases: a.Releases, State: c.StateDir, LinkTarget: a.LinkTarget, Docroot: a.Docroot, Instances: instancesOf(a.Instances)}
 		if !ask {
-			setUp, err := lastSetUp(app)
+			setUp, err := journal.LastSetUp(app)
 			if err != nil {
 				return all, err
 			}
@@ -285,4 +292,20 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 		}
 	}
 	return all, nil
+}
+
+// chooseReset lets the command line win over the configuration.
+func chooseReset(configured, given string, smart bool) (journal.Reset, error) {
+	reset := journal.Reset(cmp.Or(given, configured))
+	if smart {
+		if given != "" && reset != journal.ResetSmart {
+			return "", exit.Usagef("--smart-reset and --reset %s exclude each other", reset)
+		}
+		reset = journal.ResetSmart
+	}
+	switch reset {
+	case journal.ResetSmart, journal.ResetAlways, journal.ResetNever:
+		return reset, nil
+	}
+	return "", exit.Usagef("--reset %q is none of smart, always, never", reset)
 }

@@ -1,4 +1,4 @@
-package deploy
+package front
 
 import (
 	"bytes"
@@ -26,9 +26,9 @@ const (
 // ErrCheck: an instance does not serve what its check expects.
 var ErrCheck = errors.New("check failed")
 
-// checkInstances asks every instance that has a check, and names each that
+// Check asks every instance that has a check, and names each that
 // fails, not only the first.
-func checkInstances(ctx context.Context, instances []apps.Instance) error {
+func Check(ctx context.Context, instances []apps.Instance) error {
 	failed := make([]error, len(instances))
 	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
 	defer client.CloseIdleConnections()

@@ -1,4 +1,4 @@
-package deploy
+package status
 
 import (
 	"fmt"
@@ -12,13 +12,13 @@ import (
 
 // Releases is the content of an application's releases folder, newest first.
 type Releases struct {
-	App      string          `json:"app"`
-	Releases []ReleaseRecord `json:"releases"`
-	Exit     int             `json:"exit"`
+	App      string    `json:"app"`
+	Releases []Release `json:"releases"`
+	Exit     int       `json:"exit"`
 }
 
-// ReleaseRecord is one release.
-type ReleaseRecord struct {
+// Release is one release.
+type Release struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
 	Ref     string    `json:"ref"`
@@ -32,7 +32,7 @@ type ReleaseRecord struct {
 
 // ReadReleases changes nothing.
 func ReadReleases(app apps.App) (Releases, error) {
-	result := Releases{App: app.Name, Releases: []ReleaseRecord{}}
+	result := Releases{App: app.Name, Releases: []Release{}}
 	store, err := release.Open(app.Releases)
 	if err != nil {
 		return result, err
@@ -48,8 +48,8 @@ func ReadReleases(app apps.App) (Releases, error) {
 	return result, nil
 }
 
-func recordOf(one release.Release, live int) ReleaseRecord {
-	record := ReleaseRecord{
+func recordOf(one release.Release, live int) Release {
+	record := Release{
 		ID: one.ID, Created: one.Created, Ref: one.Ref, Commit: one.Commit,
 		Files: one.Files, Bytes: one.Bytes, Live: live, Foreign: !one.Sealed,
 	}
@@ -72,14 +72,14 @@ func (r Releases) Text(w io.Writer, width int) error {
 	return table.Render(w)
 }
 
-func (r ReleaseRecord) size() string {
+func (r Release) size() string {
 	if r.Foreign {
 		return "-"
 	}
 	return ui.Bytes(r.Bytes)
 }
 
-func (r ReleaseRecord) remark() string {
+func (r Release) remark() string {
 	switch {
 	case r.Bad != "":
 		return "bad"

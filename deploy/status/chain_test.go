@@ -1,4 +1,4 @@
-package deploy
+package status
 
 import (
 	"context"
@@ -17,8 +17,11 @@ import (
 
 // knownCaches are caches of which only the figures are asked.
 type knownCaches struct {
-	*fakeCaches
 	usages []opcache.Usage
+}
+
+func (c knownCaches) Footprints(context.Context, []string) (map[string]opcache.Footprint, error) {
+	return nil, nil
 }
 
 func (c knownCaches) Usage(context.Context) ([]opcache.Usage, error) { return c.usages, nil }
@@ -48,16 +51,16 @@ func TestStatusLeadsFromHostToCache(t *testing.T) {
 		return []webserver.Site{one, two, site("c.example.org", filepath.Join(root, "elsewhere"))}, []string{"nginx 99: not ours"}, context.DeadlineExceeded
 	}
 	started := time.Date(2026, 11, 23, 5, 41, 0, 0, time.UTC)
-	caches := knownCaches{&fakeCaches{}, []opcache.Usage{
+	caches := knownCaches{[]opcache.Usage{
 		{Pools: []string{"http://127.0.0.1/"}, Apache: true, PID: 813},
 		{Pools: []string{"http://127.0.0.1/"}, Apache: true, PID: 812, Started: started},
 		{Pools: []string{"unix:/run/php/b.sock", "unix:/run/php/a.sock"}, PID: 4700, Started: started},
 	}}
-	status, err := ReadStatus(context.Background(), app, func(context.Context) (Caches, error) { return caches, nil }, discover)
+	status, err := Read(context.Background(), app, func(context.Context) (Figures, error) { return caches, nil }, discover)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [][]SiteStatus{
+	want := [][]Site{
 		{{Host: "a.example.org", DocumentRoot: one.DocumentRoot, From: one.From, Server: "apache", ServerPID: 812, Handler: "fpm", Pool: one.Pool, OPcache: &CacheOfSite{4700, started}}},
 		{{Host: "b.example.org", DocumentRoot: two.DocumentRoot, From: two.From, Server: "apache", ServerPID: 812, Handler: "mod_php", OPcache: &CacheOfSite{812, started}}},
 		{},
@@ -76,7 +79,7 @@ func TestStatusLeadsFromHostToCache(t *testing.T) {
 func TestStatusWithoutServers(t *testing.T) {
 	app := apps.App{Name: "booking", State: t.TempDir(), Releases: t.TempDir(), Instances: []apps.Instance{{Name: "club1", Link: filepath.Join(t.TempDir(), "club1")}}}
 	nobody := func(context.Context) ([]webserver.Site, []string, error) { return nil, nil, nil }
-	status, err := ReadStatus(context.Background(), app, func(context.Context) (Caches, error) { return nil, errors.New("no pool") }, nobody)
+	status, err := Read(context.Background(), app, func(context.Context) (Figures, error) { return nil, errors.New("no pool") }, nobody)
 	if err != nil || len(status.Instances) != 1 || status.served() || status.Cache != "no pool" {
 		t.Errorf("%+v %v", status, err)
 	}

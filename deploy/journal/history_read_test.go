@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ func ids(events []Event) (all []string) {
 
 func TestLastEvents(t *testing.T) {
 	file := HistoryFile(t.TempDir(), "booking")
-	if events, err := LastEvents(file, 3); events != nil || err != nil {
+	if events, err := Last(file, 3); events != nil || err != nil {
 		t.Errorf("before the first deploy: %v, %v", events, err)
 	}
 	var text strings.Builder
@@ -32,14 +32,14 @@ func TestLastEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, want := range map[int][]string{0: nil, 1: {"19"}, 3: {"19", "18", "17"}} {
-		if events, err := LastEvents(file, n); err != nil || !slices.Equal(ids(events), want) {
+		if events, err := Last(file, n); err != nil || !slices.Equal(ids(events), want) {
 			t.Errorf("%d: %v, %v", n, ids(events), err)
 		}
 	}
-	if events, err := LastEvents(file, 100); err != nil || len(events) != 20 {
+	if events, err := Last(file, 100); err != nil || len(events) != 20 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
-	if _, err := LastEvents(filepath.Dir(file), 1); err == nil || !strings.HasPrefix(err.Error(), "history: ") {
+	if _, err := Last(filepath.Dir(file), 1); err == nil || !strings.HasPrefix(err.Error(), "history: ") {
 		t.Errorf("a folder is read: %v", err)
 	}
 }
@@ -58,10 +58,10 @@ func TestLastEventsOfALargeHistory(t *testing.T) {
 	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if events, err := LastEvents(file, 100); err != nil || !slices.Equal(ids(events), []string{"9", "8", "7"}) {
+	if events, err := Last(file, 100); err != nil || !slices.Equal(ids(events), []string{"9", "8", "7"}) {
 		t.Errorf("%v, %v", ids(events), err)
 	}
-	if events, err := readHistory(file); err != nil || len(events) != 10 || events[0].ID != "0" {
+	if events, err := History(file); err != nil || len(events) != 10 || events[0].ID != "0" {
 		t.Errorf("%v, %v", ids(events), err)
 	}
 }

@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"relink/deploy/apps"
@@ -7,7 +7,7 @@ import (
 // Deployed lists the deploys of an application that left links moved, oldest
 // first.
 func Deployed(state, app string) ([]Event, error) {
-	events, err := readHistory(apps.App{Name: app, State: state}.HistoryFile())
+	events, err := History(apps.App{Name: app, State: state}.HistoryFile())
 	var all []Event
 	for _, event := range events {
 		if event.Operation == OperationDeploy && event.Moved() {
@@ -20,7 +20,7 @@ func Deployed(state, app string) ([]Event, error) {
 // KnownLinks are the links that deploys of an application have moved, as far as
 // its history reaches back.
 func KnownLinks(state, app string) ([]string, error) {
-	events, err := readHistory(HistoryFile(state, app))
+	events, err := History(HistoryFile(state, app))
 	seen := map[string]bool{}
 	var known []string
 	for _, event := range events {

@@ -1,4 +1,6 @@
-package deploy
+// Package journal is what deploys write down: the intent of the one that runs,
+// from which an interruption is put right, and a line of history for each that ended.
+package journal
 
 import (
 	"encoding/json"
@@ -37,19 +39,19 @@ type direction string
 
 const (
 	tidying   direction = "clean up after"
-	undoing   direction = "undo"
-	finishing direction = "finish"
+	Undoing   direction = "undo"
+	Finishing direction = "finish"
 )
 
-// direction is "" for a phase that is not known.
-func (p Phase) direction() direction {
+// Direction is "" for a phase that is not known.
+func (p Phase) Direction() direction {
 	switch p {
 	case PhaseStaging, PhaseStaged:
 		return tidying
 	case PhaseSwitching:
-		return undoing
+		return Undoing
 	case PhaseMoved, PhaseCutOver, PhaseSettled:
-		return finishing
+		return Finishing
 	}
 	return ""
 }
@@ -80,16 +82,16 @@ type Journal struct {
 // guessing could move links to where they never were.
 var ErrJournal = errors.New("unreadable journal")
 
-func writeJournal(path string, journal Journal) error {
+func Write(path string, journal Journal) error {
 	if err := state.Write(path, journal); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
 
-// readJournal returns nil when no deploy is under way. Fields of newer versions
+// Read returns nil when no deploy is under way. Fields of newer versions
 // are passed over; a phase of one is not, since it decides what happens.
-func readJournal(path string) (*Journal, error) {
+func Read(path string) (*Journal, error) {
 	text, err := state.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -97,7 +99,7 @@ func readJournal(path string) (*Journal, error) {
 	if text == nil {
 		return nil, nil
 	}
-	journal, err := parseJournal(text)
+	journal, err := parse(text)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("%w %s: %w", ErrJournal, path, err),
 			`see with "relink status" where each link leads, put them right by hand, then move %s away`, links.Quote(path))
@@ -105,12 +107,12 @@ func readJournal(path string) (*Journal, error) {
 	return journal, nil
 }
 
-func parseJournal(text []byte) (*Journal, error) {
+func parse(text []byte) (*Journal, error) {
 	var journal Journal
 	if err := json.Unmarshal(text, &journal); err != nil {
 		return nil, err
 	}
-	if journal.Phase.direction() == "" {
+	if journal.Phase.Direction() == "" {
 		return nil, fmt.Errorf("unknown phase %q", journal.Phase)
 	}
 	for _, move := range journal.Moves {
@@ -118,15 +120,27 @@ func parseJournal(text []byte) (*Journal, error) {
 			return nil, fmt.Errorf("instance %q: a move without link or targets", move.Instance)
 		}
 	}
-	if len(journal.Moves) == 0 && journal.Phase.direction() != tidying {
+	if len(journal.Moves) == 0 && journal.Phase.Direction() != tidying {
 		return nil, fmt.Errorf("phase %q without a list of moves", journal.Phase)
 	}
 	return &journal, nil
 }
 
-func removeJournal(path string) error {
+func Remove(path string) error {
 	if err := state.Remove(path); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
+
+// Reset is what a deploy does about OPcache.
+type Reset string
+
+const (
+	// ResetSmart makes every worker follow without a restart.
+	ResetSmart Reset = "smart"
+	// ResetAlways does the same and then restarts the cache.
+	ResetAlways Reset = "always"
+	// ResetNever only moves links, and warns of what stays stale.
+	ResetNever Reset = "never"
+)

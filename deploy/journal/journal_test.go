@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"errors"
@@ -24,33 +24,33 @@ func exampleMoves() moves.Plan {
 
 func TestJournalIsReadAsWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.journal.json")
-	if journal, err := readJournal(path); journal != nil || err != nil {
+	if journal, err := Read(path); journal != nil || err != nil {
 		t.Fatalf("without a journal: %v, %v", journal, err)
 	}
 	want := Journal{
 		App: "app", Operation: OperationDeploy, Phase: PhaseSwitching, ID: "x", Release: "v2", Made: true,
 		Moves: exampleMoves(), Reset: ResetSmart, Started: time.Unix(1e9, 0).UTC(),
 	}
-	if err := writeJournal(path, want); err != nil {
+	if err := Write(path, want); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readJournal(path)
+	got, err := Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(&want, got); diff != "" {
 		t.Error(diff)
 	}
-	if err := removeJournal(path); err != nil {
+	if err := Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if journal, err := readJournal(path); journal != nil || err != nil {
+	if journal, err := Read(path); journal != nil || err != nil {
 		t.Errorf("after its end: %v, %v", journal, err)
 	}
 }
 
 func TestJournalOfANewerVersion(t *testing.T) {
-	journal, err := parseJournal([]byte(`{"phase": "staged", "release": "v2", "colour": {"of": "moon"}}`))
+	journal, err := parse([]byte(`{"phase": "staged", "release": "v2", "colour": {"of": "moon"}}`))
 	if err != nil || journal.Release != "v2" {
 		t.Errorf("a field more is %v", err)
 	}
@@ -70,7 +70,7 @@ func TestJournalThatMakesNoSenseIsAnError(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := readJournal(path)
+			_, err := Read(path)
 			if !errors.Is(err, ErrJournal) || !strings.Contains(err.Error(), path) || len(hint.Of(err)) == 0 {
 				t.Errorf("got %v with hints %q", err, hint.Of(err))
 			}
@@ -84,11 +84,11 @@ func FuzzParseJournal(f *testing.F) {
 	f.Add([]byte(`{"phase": "staging", "made": true}`))
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		journal, err := parseJournal(text)
+		journal, err := parse(text)
 		if err != nil {
 			return
 		}
-		if journal.Phase.direction() == "" {
+		if journal.Phase.Direction() == "" {
 			t.Errorf("phase %q was taken", journal.Phase)
 		}
 		for _, move := range journal.Moves {

@@ -1,4 +1,4 @@
-package deploy
+package status
 
 import (
 	"cmp"
@@ -20,9 +20,9 @@ type Discover func(ctx context.Context) (sites []webserver.Site, notes []string,
 // asks for the status wants to see the links now.
 const lookBound = 5 * time.Second
 
-// SiteStatus is a site of a web server that serves an instance: what leads from a
+// Site is a site of a web server that serves an instance: what leads from a
 // host to the cache.
-type SiteStatus struct {
+type Site struct {
 	Host         string       `json:"host"`          // one of its names; "" where it answers to any
 	DocumentRoot string       `json:"document_root"` // as configured
 	From         string       `json:"from"`          // file:line of its configuration
@@ -56,8 +56,8 @@ func (s *Status) addSites(ctx context.Context, app apps.App, discover Discover) 
 		links[i] = webserver.Link{Name: instance.Name, Path: instance.Link, Docroot: app.Docroot}
 	}
 	for _, c := range webserver.Match(sites, links) {
-		i := slices.IndexFunc(s.Instances, func(one InstanceStatus) bool { return one.Name == c.Link.Name })
-		s.Instances[i].Sites = append(s.Instances[i].Sites, SiteStatus{
+		i := slices.IndexFunc(s.Instances, func(one Instance) bool { return one.Name == c.Link.Name })
+		s.Instances[i].Sites = append(s.Instances[i].Sites, Site{
 			Host: c.Host, DocumentRoot: c.Site.DocumentRoot, From: c.Site.From,
 			Server: c.Site.Server, ServerPID: c.Site.PID, Handler: c.Site.Handler, Pool: c.Site.Pool,
 		})
@@ -77,7 +77,7 @@ func (s *Status) addOPcache(usages []opcache.Usage) {
 }
 
 // uses tells whether a cache is that of the PHP that the site is sent to.
-func (s SiteStatus) uses(u opcache.Usage) bool {
+func (s Site) uses(u opcache.Usage) bool {
 	if s.Handler == webserver.ModPHP {
 		return u.Apache && u.PID == s.ServerPID
 	}
@@ -86,7 +86,7 @@ func (s SiteStatus) uses(u opcache.Usage) bool {
 
 // served tells whether anybody is known to serve one of the instances.
 func (s Status) served() bool {
-	return slices.ContainsFunc(s.Instances, func(one InstanceStatus) bool { return len(one.Sites) > 0 })
+	return slices.ContainsFunc(s.Instances, func(one Instance) bool { return len(one.Sites) > 0 })
 }
 
 // chain leads from each host to its cache. An instance with several sites is
@@ -104,7 +104,7 @@ func (s Status) chain(width int) *ui.Table {
 	return table
 }
 
-func (s SiteStatus) sentTo() string {
+func (s Site) sentTo() string {
 	switch s.Handler {
 	case webserver.FPM:
 		return cmp.Or(s.Pool, "PHP-FPM")

@@ -1,4 +1,6 @@
-package deploy
+// Package status tells where an application stands: which release each instance is
+// on, what leads from its host to its cache, and which releases there are.
+package status
 
 import (
 	"context"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/internal/links"
@@ -21,9 +24,9 @@ type Status struct {
 	App string `json:"app"`
 	// SetUp is that of the last deploy; "" where it did not learn it.
 	SetUp     opcache.Addressing `json:"set_up"`
-	Instances []InstanceStatus   `json:"instances"`
-	Releases  []ReleaseStatus    `json:"releases"`         // those that an instance is on, most used first
-	Pending   *PendingStatus     `json:"pending"`          // nil: no deploy is under way or unfinished
+	Instances []Instance         `json:"instances"`
+	Releases  []InUse            `json:"releases"`         // those that an instance is on, most used first
+	Pending   *Pending           `json:"pending"`          // nil: no deploy is under way or unfinished
 	Restarts  []restart.Pending  `json:"pending_restarts"` // of caches, put off until it is quiet
 	Locked    *lock.Holder       `json:"locked"`           // nil: nobody deploys now
 	Cache     string             `json:"cache"`            // why OPcache's figures are missing; "" when they are there
@@ -31,39 +34,45 @@ type Status struct {
 	Exit      int                `json:"exit"`
 }
 
-// InstanceStatus is one instance's link.
-type InstanceStatus struct {
-	Name    string       `json:"name"`
-	Link    string       `json:"link"`
-	State   links.Kind   `json:"state"`
-	Release string       `json:"release"` // id, or folder that is no release; "" where there is no link
-	Target  string       `json:"target"`  // the real folder
-	Since   time.Time    `json:"since,omitzero"`
-	Sites   []SiteStatus `json:"sites"` // that serve it, the one that fits best first
+// Instance is one instance's link.
+type Instance struct {
+	Name    string     `json:"name"`
+	Link    string     `json:"link"`
+	State   links.Kind `json:"state"`
+	Release string     `json:"release"` // id, or folder that is no release; "" where there is no link
+	Target  string     `json:"target"`  // the real folder
+	Since   time.Time  `json:"since,omitzero"`
+	Sites   []Site     `json:"sites"` // that serve it, the one that fits best first
 }
 
-// ReleaseStatus is one release in use and what the caches hold of it.
-type ReleaseStatus struct {
+// InUse is one release in use and what the caches hold of it.
+type InUse struct {
 	Release   string             `json:"release"`
 	Instances int                `json:"instances"`
 	Cached    *opcache.Footprint `json:"cached"` // nil: no cache was asked
 	Saved     int64              `json:"saved_bytes"`
 }
 
-// PendingStatus is a deploy that is under way, was interrupted, or is not settled.
-type PendingStatus struct {
-	Operation Operation        `json:"operation"`
-	Release   string           `json:"release"`
-	Phase     Phase            `json:"phase"`
-	Since     time.Time        `json:"since"`
-	Stale     []opcache.Worker `json:"stale,omitempty"`
+// Pending is a deploy that is under way, was interrupted, or is not settled.
+type Pending struct {
+	Operation journal.Operation `json:"operation"`
+	Release   string            `json:"release"`
+	Phase     journal.Phase     `json:"phase"`
+	Since     time.Time         `json:"since"`
+	Stale     []opcache.Worker  `json:"stale,omitempty"`
 }
 
-// ReadStatus changes nothing. Pools that do not answer are no failure: the links
+// Figures are what a status tells of OPcache.
+type Figures interface {
+	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
+	Usage(ctx context.Context) ([]opcache.Usage, error)
+}
+
+// Read changes nothing. Pools that do not answer are no failure: the links
 // are told all the same. Without discover no web server is looked at.
-func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context) (Caches, error), discover Discover) (Status, error) {
-	status := Status{App: app.Name, Instances: []InstanceStatus{}, Releases: []ReleaseStatus{}, Notes: []string{}}
-	history, err := readHistory(app.HistoryFile())
+func Read(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error), discover Discover) (Status, error) {
+	status := Status{App: app.Name, Instances: []Instance{}, Releases: []InUse{}, Notes: []string{}}
+	history, err := journal.History(app.HistoryFile())
 	if err != nil {
 		return status, err
 	}
@@ -72,13 +81,13 @@ func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context)
 	}
 	for _, group := range apps.ReadServing(app.Instances, app.RealReleases()) {
 		if group.Release != "" {
-			status.Releases = append(status.Releases, ReleaseStatus{Release: group.Release, Instances: len(group.Instances)})
+			status.Releases = append(status.Releases, InUse{Release: group.Release, Instances: len(group.Instances)})
 		}
 	}
 	if err := status.addUnfinished(app); err != nil {
 		return status, err
 	}
-	if status.SetUp, err = lastSetUp(app); err != nil {
+	if status.SetUp, err = journal.LastSetUp(app); err != nil {
 		return status, err
 	}
 	status.addSites(ctx, app, discover)
@@ -86,22 +95,22 @@ func ReadStatus(ctx context.Context, app apps.App, connect func(context.Context)
 	return status, nil
 }
 
-func instanceStatus(app apps.App, instance apps.Instance, history []Event) InstanceStatus {
+func instanceStatus(app apps.App, instance apps.Instance, history []journal.Event) Instance {
 	state := links.Read(instance.Link)
 	target := moves.TargetOf(state, app.RealReleases())
-	return InstanceStatus{
+	return Instance{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
-		Release: target.Release, Target: target.Real, Since: since(history, instance.Name, target), Sites: []SiteStatus{},
+		Release: target.Release, Target: target.Real, Since: journal.Since(history, instance.Name, target), Sites: []Site{},
 	}
 }
 
 func (s *Status) addUnfinished(app apps.App) error {
-	left, err := readJournal(app.JournalFile())
+	left, err := journal.Read(app.JournalFile())
 	if err != nil {
 		return err
 	}
 	if left != nil {
-		s.Pending = &PendingStatus{Operation: left.Operation, Release: left.Release, Phase: left.Phase, Since: left.Started, Stale: left.Stale}
+		s.Pending = &Pending{Operation: left.Operation, Release: left.Release, Phase: left.Phase, Since: left.Started, Stale: left.Stale}
 	}
 	pending, err := restart.ReadPending(app.State)
 	if err != nil {
@@ -115,7 +124,7 @@ func (s *Status) addUnfinished(app apps.App) error {
 	return nil
 }
 
-func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Caches, error)) {
+func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error)) {
 	folders := make([]string, len(s.Releases))
 	for i, one := range s.Releases {
 		folders[i] = app.ReleaseDir(one.Release)
@@ -168,7 +177,7 @@ func (s Status) Text(w io.Writer, width int) error {
 	return err
 }
 
-func (i InstanceStatus) shown() string {
+func (i Instance) shown() string {
 	switch i.State {
 	case links.Good:
 		return i.Release
@@ -184,7 +193,7 @@ func (i InstanceStatus) shown() string {
 	return "not a link"
 }
 
-func (r ReleaseStatus) cells() []string {
+func (r InUse) cells() []string {
 	scripts, held, saved := "-", "-", "-"
 	if r.Cached != nil {
 		scripts, held, saved = ui.Count(r.Cached.Scripts), ui.Bytes(r.Cached.Bytes), ui.Bytes(r.Saved)
@@ -207,14 +216,14 @@ func (s Status) remarks() []string {
 		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
 	}
 	if len(s.Notes) > 0 {
-		lines = append(lines, "", "Not known of the web servers: "+opcache.FirstFew(s.Notes))
+		lines = append(lines, "", "Not known of the web servers: "+ui.FirstFew(s.Notes))
 	}
 	return lines
 }
 
-func (p PendingStatus) String() string {
+func (p Pending) String() string {
 	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
-	if p.Phase == PhaseSettled {
+	if p.Phase == journal.PhaseSettled {
 		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
 	}
 	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`

@@ -1,4 +1,4 @@
-package deploy
+package front
 
 import (
 	"errors"
@@ -10,12 +10,12 @@ import (
 
 func TestWorse(t *testing.T) {
 	instances := []apps.Instance{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}}
-	before := map[string]pageAnswer{"a": {status: 200}, "b": {status: 302}, "c": {status: 500}, "d": {status: 404}, "e": {status: 401}}
-	if err := worse(instances, before, before); err != nil {
+	before := map[string]Page{"a": {Status: 200}, "b": {Status: 302}, "c": {Status: 500}, "d": {Status: 404}, "e": {Status: 401}}
+	if err := Worse(instances, before, before); err != nil {
 		t.Error(err)
 	}
-	after := map[string]pageAnswer{"a": {status: 500}, "b": {err: errors.New("connection refused")}, "c": {status: 503}, "d": {status: 200}, "e": {status: 401}}
-	err := worse(instances, before, after)
+	after := map[string]Page{"a": {Status: 500}, "b": {Err: errors.New("connection refused")}, "c": {Status: 503}, "d": {Status: 200}, "e": {Status: 401}}
+	err := Worse(instances, before, after)
 	if !errors.Is(err, ErrCheck) {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestWorse(t *testing.T) {
 
 func TestComparable(t *testing.T) {
 	at := apps.Address{URL: "http://127.0.0.1/"}
-	got := compared([]apps.Instance{
+	got := Compared([]apps.Instance{
 		{Name: "plain", Address: at}, {Name: "checked", Address: at, Check: &apps.Check{}}, {Name: "off", Address: at, Unchecked: true},
 		{Name: "unknown"}, {Name: "unprobed", Address: apps.Address{Off: true}},
 	})

@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"os"
@@ -39,7 +39,7 @@ func TestBefore(t *testing.T) {
 		"a release that relink did not bring":    {"a", "v9", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target, found := before(history, c.instance, at(c.current))
+			target, found := Before(history, c.instance, at(c.current))
 			if target.Release != c.want || found != (c.want != "") {
 				t.Errorf("got %q, %v; want %q", target.Release, found, c.want)
 			}
@@ -53,10 +53,10 @@ func TestALineThatACrashCutShortSpoilsOnlyItself(t *testing.T) {
 	if err := os.WriteFile(path, []byte(first+`{"id": "2", "opera`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := appendHistory(path, Event{ID: "3", Operation: OperationRollback}); err != nil {
+	if err := Append(path, Event{ID: "3", Operation: OperationRollback}); err != nil {
 		t.Fatal(err)
 	}
-	history, err := readHistory(path)
+	history, err := History(path)
 	if err != nil || len(history) != 2 || history[0].ID != "1" || history[1].ID != "3" {
 		t.Errorf("got %v, %v", history, err)
 	}

@@ -1,4 +1,4 @@
-package deploy
+package front
 
 import (
 	"errors"
@@ -45,7 +45,7 @@ func TestCheckInstances(t *testing.T) {
 		"an impossible url": {apps.Instance{Name: "club1", Check: &apps.Check{URL: ":"}}, "missing protocol scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := checkInstances(t.Context(), []apps.Instance{{Name: "other"}, c.instance})
+			err := Check(t.Context(), []apps.Instance{{Name: "other"}, c.instance})
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v", err)

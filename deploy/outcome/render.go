@@ -1,4 +1,4 @@
-package deploy
+package outcome
 
 import (
 	"fmt"
@@ -94,7 +94,7 @@ func (r Report) stayingText() string {
 	if len(r.Staying) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d on the old release: %s", len(r.Staying), opcache.FirstFew(r.Staying))
+	return fmt.Sprintf("%d on the old release: %s", len(r.Staying), ui.FirstFew(r.Staying))
 }
 
 func (r Report) frontText() string {

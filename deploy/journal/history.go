@@ -1,4 +1,4 @@
-package deploy
+package journal
 
 import (
 	"fmt"
@@ -35,10 +35,10 @@ type Event struct {
 	Stale     []opcache.Worker `json:"stale,omitempty"`  // workers that still held the old release
 	User      string           `json:"user"`
 
-	Steps      []StepReport `json:"steps,omitempty"`      // those that had been taken when the line was written
-	CutoverMS  float64      `json:"cutover_ms,omitempty"` // from the first moved link to the last invalidation
-	Restart    string       `json:"restart,omitempty"`    // what was decided about the cache
-	SavedBytes int64        `json:"saved_bytes,omitempty"`
+	Steps      []Step  `json:"steps,omitempty"`      // those that had been taken when the line was written
+	CutoverMS  float64 `json:"cutover_ms,omitempty"` // from the first moved link to the last invalidation
+	Restart    string  `json:"restart,omitempty"`    // what was decided about the cache
+	SavedBytes int64   `json:"saved_bytes,omitempty"`
 	// SetUp is what a dry run, which asks nobody, takes for true.
 	SetUp opcache.Addressing `json:"set_up,omitempty"`
 }
@@ -55,12 +55,12 @@ func historyIn(file string) state.Lines[Event] {
 	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
 }
 
-func appendHistory(file string, event Event) error {
+func Append(file string, event Event) error {
 	return ofHistory(historyIn(file).Append(event))
 }
 
-// readHistory is oldest first.
-func readHistory(file string) ([]Event, error) {
+// History is oldest first.
+func History(file string) ([]Event, error) {
 	events, err := historyIn(file).All()
 	return events, ofHistory(err)
 }
@@ -69,9 +69,9 @@ func readHistory(file string) ([]Event, error) {
 // of thousands: one move is 500 bytes.
 const maxTail = 4 << 20
 
-// LastEvents gives at most n events of a history, the newest first, out of the last
+// Last gives at most n events of a history, the newest first, out of the last
 // 4 MB of the file. Before the first deploy there are none.
-func LastEvents(file string, n int) ([]Event, error) {
+func Last(file string, n int) ([]Event, error) {
 	events, err := historyIn(file).Last(n, maxTail)
 	return events, ofHistory(err)
 }
@@ -83,10 +83,10 @@ func ofHistory(err error) error {
 	return nil
 }
 
-// before is where an instance came from when the deploy that brought it to its
+// Before is where an instance came from when the deploy that brought it to its
 // current release moved it. Rollbacks are passed over, so that the second
 // rollback in a row goes one release further back and not forth again.
-func before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
+func Before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
 	for i := len(events) - 1; i >= 0; i-- {
 		if events[i].Operation != OperationDeploy || !events[i].Moved() {
 			continue
@@ -100,8 +100,8 @@ func before(events []Event, instance string, current moves.Target) (moves.Target
 	return moves.Target{}, false
 }
 
-// since is when an instance's link was last moved to where it leads now.
-func since(events []Event, instance string, current moves.Target) time.Time {
+// Since is when an instance's link was last moved to where it leads now.
+func Since(events []Event, instance string, current moves.Target) time.Time {
 	for i := len(events) - 1; i >= 0; i-- {
 		if !events[i].Moved() {
 			continue
@@ -119,12 +119,18 @@ func since(events []Event, instance string, current moves.Target) time.Time {
 	return time.Time{}
 }
 
-// lastSetUp is the set-up of the application at its last deploy, "" where none is
+// LastSetUp is the set-up of the application at its last deploy, "" where none is
 // known.
-func lastSetUp(app apps.App) (opcache.Addressing, error) {
-	last, err := LastEvents(app.HistoryFile(), 1)
+func LastSetUp(app apps.App) (opcache.Addressing, error) {
+	last, err := Last(app.HistoryFile(), 1)
 	if err != nil || len(last) == 0 {
 		return "", err
 	}
 	return last[0].SetUp, nil
+}
+
+// Step is one step and its time.
+type Step struct {
+	Name string  `json:"name"`
+	MS   float64 `json:"ms"`
 }
