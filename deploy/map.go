@@ -24,7 +24,7 @@ func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry
 	for _, instance := range app.Instances {
 		if id := release(instance); id != "" && !filepath.IsAbs(id) {
 			add(instance.Name, id)
-			hosts[hostKey(instance.Host)] = id
+			hosts[webmap.HostKey(instance.Host)] = id
 		}
 	}
 	for host, id := range hosts {
@@ -39,12 +39,6 @@ func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry
 
 func byKey(entries []webmap.Entry) []webmap.Entry {
 	return slices.SortedFunc(slices.Values(entries), func(a, b webmap.Entry) int { return strings.Compare(a.Key, b.Key) })
-}
-
-// hostKey is a host as the map has it: in lower case and without a port.
-func hostKey(host string) string {
-	host, _, _ = strings.Cut(strings.ToLower(host), ":")
-	return host
 }
 
 // prepareMap writes the map as it will be, under a temporary name.
