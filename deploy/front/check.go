@@ -11,6 +11,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/php/probe"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -27,8 +28,6 @@ var ErrCheck = errors.New("check failed")
 // fails, not only the first.
 func Check(ctx context.Context, instances []config.Instance) error {
 	failed := make([]error, len(instances))
-	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
-	defer client.CloseIdleConnections()
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
@@ -36,7 +35,7 @@ func Check(ctx context.Context, instances []config.Instance) error {
 			continue
 		}
 		group.Go(func() error {
-			failed[i] = checkInstance(ctx, client, instance)
+			failed[i] = checkInstance(ctx, instance)
 			return nil
 		})
 	}
@@ -44,23 +43,24 @@ func Check(ctx context.Context, instances []config.Instance) error {
 	return errors.Join(append(failed, err)...)
 }
 
-// checkTransport uses no proxy: the check is about this server, by the address
-// that the configuration gives.
-func checkTransport() *http.Transport {
+// checkClient uses no proxy: the check is about this server, by the address that the
+// configuration gives. The host is the site's name for TLS too.
+func checkClient(host string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.DisableKeepAlives = true
-	return transport
+	transport.DialTLSContext = probe.DialTLS(host, transport.DialContext)
+	return &http.Client{Transport: transport, CheckRedirect: dontFollow}
 }
 
 // dontFollow: a redirect is an answer; what it leads to may be another server.
 func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func checkInstance(ctx context.Context, client *http.Client, instance config.Instance) error {
+func checkInstance(ctx context.Context, instance config.Instance) error {
 	check := *instance.Check
 	ctx, cancel := context.WithTimeout(ctx, check.Timeout)
 	defer cancel()
-	err := askOnce(ctx, client, check)
+	err := askOnce(ctx, check)
 	if err == nil {
 		return nil
 	}
@@ -75,13 +75,13 @@ func checkName(c config.Check) string {
 	return c.URL + ", Host " + c.Host
 }
 
-func askOnce(ctx context.Context, client *http.Client, check config.Check) error {
+func askOnce(ctx context.Context, check config.Check) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
 	if err != nil {
 		return err
 	}
 	request.Host = check.Host
-	answer, err := client.Do(request)
+	answer, err := checkClient(check.Host).Do(request)
 	if err != nil {
 		return err
 	}

@@ -57,3 +57,19 @@ func TestCheckInstances(t *testing.T) {
 		})
 	}
 }
+
+// The site is asked by its name, over TLS too, at whatever address it is reached.
+func TestCheckOverTLSNamesTheSite(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s by SNI %s", r.Host, r.TLS.ServerName)
+	}))
+	defer server.Close()
+	check := config.Check{URL: server.URL, Host: "club1.example.org", Contains: "club1.example.org by SNI club1.example.org", Status: http.StatusOK, Timeout: 10 * time.Second}
+	if err := Check(t.Context(), []config.Instance{{Name: "club1", Check: &check}}); err != nil {
+		t.Error(err)
+	}
+	page := askPage(t.Context(), config.Probe{URL: server.URL, Host: "club2.example.org"})
+	if !page.Well() {
+		t.Error(page)
+	}
+}

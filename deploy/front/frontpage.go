@@ -44,15 +44,13 @@ func Compared(instances []config.Instance) []config.Instance {
 // Pages asks the front page of each instance, by name.
 func Pages(ctx context.Context, instances []config.Instance) map[string]Page {
 	outcomes := make([]Page, len(instances))
-	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
-	defer client.CloseIdleConnections()
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, frontPageTimeout)
 			defer cancel()
-			outcomes[i] = askPage(ctx, client, instance.Probe)
+			outcomes[i] = askPage(ctx, instance.Probe)
 			return nil
 		})
 	}
@@ -64,13 +62,13 @@ func Pages(ctx context.Context, instances []config.Instance) map[string]Page {
 	return all
 }
 
-func askPage(ctx context.Context, client *http.Client, site config.Probe) Page {
+func askPage(ctx context.Context, site config.Probe) Page {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, site.URL, nil)
 	if err != nil {
 		return Page{Err: err}
 	}
 	request.Host = site.Host
-	answer, err := client.Do(request)
+	answer, err := checkClient(site.Host).Do(request)
 	if err != nil {
 		return Page{Err: err}
 	}
