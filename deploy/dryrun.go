@@ -33,7 +33,7 @@ func (r *run) dryDeploy(ctx context.Context, ref string) error {
 	if same.ID != "" {
 		r.report.Release = same.ID
 		r.would("take %s, which other instances are on already", same.ID)
-		return r.drySwitch(ctx, found, coming{release: same, goals: r.everywhere(found.states, same.ID)}, unsettled)
+		return r.drySwitch(ctx, found, coming{release: same, goals: r.planner().everywhere(found.states, same.ID)}, unsettled)
 	}
 	id := r.store.NewID(r.began, resolved.Label)
 	r.report.Release = id
@@ -43,7 +43,7 @@ func (r *run) dryDeploy(ctx context.Context, ref string) error {
 	}
 	r.wouldRun("build", r.App.Hooks.Build)
 	made := release.Release{Manifest: release.Manifest{ID: id}}
-	return r.drySwitch(ctx, found, coming{release: made, goals: r.everywhere(found.states, id), made: []string{id}}, unsettled)
+	return r.drySwitch(ctx, found, coming{release: made, goals: r.planner().everywhere(found.states, id), made: []string{id}}, unsettled)
 }
 
 func (r *run) dryRollback(ctx context.Context, id string) error {
@@ -51,7 +51,7 @@ func (r *run) dryRollback(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	goals, err := r.findTargets(found.states, id)
+	goals, err := r.planner().findTargets(found.states, id)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 // drySwitch plans as the real run does, with names in place of releases that are
 // not made, and describes the plan.
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
-	to.goals, err = r.apart(found, to, func(of string) (moves.Destination, error) {
+	to.goals, err = r.planner().apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
 		r.would("repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.Destination(id), nil

@@ -13,11 +13,22 @@ import (
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // ErrDivided: some links would stay on a path that others leave, and that cannot
 // be helped. OPcache would go on to serve it under the names of those that left.
 var ErrDivided = errors.New("links would stay on a path that others leave")
+
+// planner chooses where instances go.
+type planner struct {
+	App    apps.App
+	Chosen []apps.Instance // those that the run is about
+	Store  *release.Store
+	Reset  journal.Reset
+	Force  bool // warn of what would be refused
+	Warn   func(string)
+}
 
 // goal is where one instance is, and where it shall be after the switch.
 type goal struct {
@@ -33,34 +44,6 @@ func (g goal) leaves() bool { return g.now.Exists() && g.to.Real != g.state.Real
 // moves tells whether there is anything to do.
 func (g goal) moves() bool { return g.to.Real != g.now.Real }
 
-// goals are those of the chosen instances.
-func (r *run) goals(states []links.State, to []moves.Destination) []goal {
-	goals := make([]goal, len(states))
-	for i, state := range states {
-		goals[i] = goal{r.Instances[i], state, moves.TargetOf(state, r.App.RealReleases()), to[i], true}
-	}
-	return goals
-}
-
-func (c coming) instances() []apps.Instance {
-	all := make([]apps.Instance, len(c.goals))
-	for i, g := range c.goals {
-		all[i] = g.instance
-	}
-	return all
-}
-
-// chosen are the places that the chosen instances go to.
-func (c coming) chosen() []moves.Destination {
-	var to []moves.Destination
-	for _, g := range c.goals {
-		if g.chosen {
-			to = append(to, g.to)
-		}
-	}
-	return to
-}
-
 // apart sees to it that nobody stays on a path that somebody leaves, and that
 // nobody goes back to one that was left. OPcache keeps the literal paths through
 // the links as keys, which cannot be listed, and which live again as soon as
@@ -68,30 +51,30 @@ func (c coming) chosen() []moves.Destination {
 // to stay on such a release, or to go there, gets it under a new path: a repeat.
 // Where literal paths are not looked at, paths are just paths. What it returns are
 // the goals of the chosen instances, and of those that have to move along.
-func (r *run) apart(found server, to coming, repeat func(of string) (moves.Destination, error)) ([]goal, error) {
-	if r.Reset == journal.ResetNever || found.addressing.Reuses() {
-		return to.goals, nil
+func (p planner) apart(addressing opcache.Addressing, chosen []goal, made []string, repeat func(of string) (moves.Destination, error)) ([]goal, error) {
+	if p.Reset == journal.ResetNever || addressing.Reuses() {
+		return chosen, nil
 	}
-	goals := slices.Concat(to.goals, r.staying())
-	p := newPaths(goals, r.App.InUse(), newContents(r.store))
-	if err := r.refuseStrangers(p); err != nil {
-		return to.goals, err
+	goals := slices.Concat(chosen, p.staying())
+	u := newPaths(goals, p.App.InUse(), newContents(p.Store))
+	if err := p.refuseStrangers(u); err != nil {
+		return chosen, err
 	}
 	repeats := map[string]moves.Destination{}
 	for i, g := range goals {
-		if !p.spent(g.to.Release) || slices.Contains(to.made, g.to.Release) {
+		if !u.spent(g.to.Release) || slices.Contains(made, g.to.Release) {
 			continue
 		}
 		if filepath.IsAbs(g.to.Release) {
-			if err := r.mayUseFolder(g, goals, p); err != nil {
-				return to.goals, err
+			if err := p.mayUseFolder(g, goals, u); err != nil {
+				return chosen, err
 			}
 			continue
 		}
 		if _, done := repeats[g.to.Release]; !done {
-			other, err := r.elsewhere(g.to.Release, p, repeat)
+			other, err := p.elsewhere(g.to.Release, u, repeat)
 			if err != nil {
-				return to.goals, err
+				return chosen, err
 			}
 			repeats[g.to.Release] = other
 		}
@@ -101,14 +84,14 @@ func (r *run) apart(found server, to coming, repeat func(of string) (moves.Desti
 }
 
 // staying are the instances that have a link and are not chosen.
-func (r *run) staying() []goal {
+func (p planner) staying() []goal {
 	var goals []goal
-	for _, instance := range r.App.Instances {
-		if slices.ContainsFunc(r.Instances, func(i apps.Instance) bool { return i.Name == instance.Name }) {
+	for _, instance := range p.App.Instances {
+		if slices.ContainsFunc(p.Chosen, func(i apps.Instance) bool { return i.Name == instance.Name }) {
 			continue
 		}
 		state := links.Read(instance.Link)
-		if now := moves.TargetOf(state, r.App.RealReleases()); now.Exists() {
+		if now := moves.TargetOf(state, p.App.RealReleases()); now.Exists() {
 			goals = append(goals, goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
 		}
 	}
@@ -125,30 +108,30 @@ type paths struct {
 }
 
 func newPaths(goals []goal, live links.InUse, content contents) paths {
-	p := paths{live: live, content: content, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
+	u := paths{live: live, content: content, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
 	for _, g := range goals {
-		p.named[g.state.Place()] = true
+		u.named[g.state.Place()] = true
 		if g.leaves() {
-			p.leaving[g.now.Release] = true
+			u.leaving[g.now.Release] = true
 		}
 	}
-	return p
+	return u
 }
 
 // spent is a path that somebody leaves, or that all have left.
-func (p paths) spent(release string) bool { return p.leaving[release] || !p.used[release] }
+func (u paths) spent(release string) bool { return u.leaving[release] || !u.used[release] }
 
 // elsewhere is a release with the content of this one under a path that is not
 // spent: one that is live already, or a new one.
-func (r *run) elsewhere(id string, p paths, repeat func(of string) (moves.Destination, error)) (moves.Destination, error) {
-	content := p.content.of(id)
-	for other := range p.used {
-		if !p.spent(other) && other != "" && !filepath.IsAbs(other) && p.content.of(other) == content {
-			return r.App.Destination(other), nil
+func (p planner) elsewhere(id string, u paths, repeat func(of string) (moves.Destination, error)) (moves.Destination, error) {
+	content := u.content.of(id)
+	for other := range u.used {
+		if !u.spent(other) && other != "" && !filepath.IsAbs(other) && u.content.of(other) == content {
+			return p.App.Destination(other), nil
 		}
 	}
 	to, err := repeat(id)
-	if errors.Is(err, release.ErrForeign) && p.leaving[id] {
+	if errors.Is(err, release.ErrForeign) && u.leaving[id] {
 		err = hint.With(fmt.Errorf("%w: %w", ErrDivided, err), wayOut)
 	}
 	return to, err
@@ -158,10 +141,10 @@ const wayOut = "deploy to all instances; or set opcache.revalidate_path=1 for th
 
 // refuseStrangers: a link that is no instance is not relink's to move. If the web
 // server serves it, its visitors keep the old path alive.
-func (r *run) refuseStrangers(p paths) error {
+func (p planner) refuseStrangers(u paths) error {
 	var strangers []string
-	for place, real := range p.live.Links {
-		if !p.named[place] && p.leaving[links.Release(real, p.live.Releases)] {
+	for place, real := range u.live.Links {
+		if !u.named[place] && u.leaving[links.Release(real, u.live.Releases)] {
 			strangers = append(strangers, place)
 		}
 	}
@@ -170,8 +153,8 @@ func (r *run) refuseStrangers(p paths) error {
 	}
 	slices.Sort(strangers)
 	text := fmt.Sprintf("%s would stay on a release that instances leave, and is none of them", ui.FirstFew(strangers))
-	if r.Force {
-		r.report.Warn(text + ": if it is served, OPcache goes on to serve that release under the names of those that left")
+	if p.Force {
+		p.Warn(text + ": if it is served, OPcache goes on to serve that release under the names of those that left")
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w: %s", ErrDivided, text),
@@ -179,14 +162,46 @@ func (r *run) refuseStrangers(p paths) error {
 }
 
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
-func (r *run) mayUseFolder(g goal, goals []goal, p paths) error {
-	if !p.leaving[g.to.Release] {
-		history, err := journal.History(r.App.HistoryFile())
+func (p planner) mayUseFolder(g goal, goals []goal, u paths) error {
+	if !u.leaving[g.to.Release] {
+		history, err := journal.History(p.App.HistoryFile())
 		if err != nil {
 			return err
 		}
-		return r.mayReturn(g.to, goals, history)
+		return p.mayReturn(g.to, goals, history)
 	}
 	return hint.With(fmt.Errorf("%w: %s is no release, so that it cannot be repeated for %s, which would stay there", ErrDivided, g.to.Release, g.instance.Name),
 		wayOut)
+}
+
+// mayReturn allows a way back to a folder that is no release, and whose path
+// cannot be made new, only if every instance that was on it takes it: of the
+// others, OPcache may hold keys that would lead there too.
+func (p planner) mayReturn(to moves.Destination, goals []goal, history []journal.Event) error {
+	returns := map[string]bool{}
+	for _, g := range goals {
+		returns[g.instance.Name] = g.chosen && g.to == to
+	}
+	var staying []string
+	for _, instance := range p.App.Instances {
+		if !returns[instance.Name] && wasOn(history, instance.Name, to.Release) {
+			staying = append(staying, instance.Name)
+		}
+	}
+	if len(staying) == 0 || p.Reset == journal.ResetNever {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, ui.FirstFew(staying)),
+		"roll these back too, or deploy that folder as a release ({dir: ...} as the source)")
+}
+
+func wasOn(history []journal.Event, instance, release string) bool {
+	for _, event := range history {
+		for _, move := range event.Moves {
+			if move.Instance == instance && (move.From.Release == release || move.To.Release == release) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"relink/deploy/apps"
-	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/release"
 	"relink/opcache"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,18 +36,19 @@ func crowd(t *testing.T, on map[string]string) apps.App {
 // is a repeat of v1.
 func apartFrom(t *testing.T, app apps.App, addressing opcache.Addressing, to map[string]string, made ...string) (went map[string]string, stay []string, err error) {
 	t.Helper()
-	o, places := Options{App: app}, []moves.Destination{}
+	var instances []apps.Instance
+	var places []moves.Destination
 	for _, instance := range app.Instances {
 		if to[instance.Name] != "" {
-			o.Instances, places = append(o.Instances, instance), append(places, app.Destination(to[instance.Name]))
+			instances, places = append(instances, instance), append(places, app.Destination(to[instance.Name]))
 		}
 	}
-	r, err := newRun(o, Deps{}, journal.OperationDeploy)
+	store, err := release.Open(app.Releases)
 	if err != nil {
 		t.Fatal(err)
 	}
-	states := apps.ReadLinks(o.Instances)
-	goals, err := r.apart(server{states: states, addressing: addressing}, coming{goals: r.goals(states, places), made: made},
+	p := planner{App: app, Chosen: instances, Store: store}
+	goals, err := p.apart(addressing, p.goals(apps.ReadLinks(instances), places), made,
 		func(of string) (moves.Destination, error) { return app.Destination(of + "'"), nil })
 	went = map[string]string{}
 	for _, g := range goals {

@@ -3,22 +3,24 @@ package deploy
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
+	"relink/deploy/apps"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
-	"relink/internal/hint"
 	"relink/internal/ui"
 )
+
+func (r *run) planner() planner {
+	return planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Force: r.Force, Warn: r.report.Warn}
+}
 
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.apart(found, to, func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
+		goals, err := r.planner().apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
 		if err != nil {
 			return to, "", err
 		}
@@ -69,76 +71,21 @@ func (r *run) labelOf(of string) string {
 	return cmp.Or(original.Ref, of)
 }
 
-// mayReturn allows a way back to a folder that is no release, and whose path
-// cannot be made new, only if every instance that was on it takes it: of the
-// others, OPcache may hold keys that would lead there too.
-func (r *run) mayReturn(to moves.Destination, goals []goal, history []journal.Event) error {
-	returns := map[string]bool{}
-	for _, g := range goals {
-		returns[g.instance.Name] = g.chosen && g.to == to
+func (c coming) instances() []apps.Instance {
+	all := make([]apps.Instance, len(c.goals))
+	for i, g := range c.goals {
+		all[i] = g.instance
 	}
-	var staying []string
-	for _, instance := range r.App.Instances {
-		if !returns[instance.Name] && wasOn(history, instance.Name, to.Release) {
-			staying = append(staying, instance.Name)
+	return all
+}
+
+// chosen are the places that the chosen instances go to.
+func (c coming) chosen() []moves.Destination {
+	var to []moves.Destination
+	for _, g := range c.goals {
+		if g.chosen {
+			to = append(to, g.to)
 		}
 	}
-	if len(staying) == 0 || r.Reset == journal.ResetNever {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, ui.FirstFew(staying)),
-		"roll these back too, or deploy that folder as a release ({dir: ...} as the source)")
-}
-
-func wasOn(history []journal.Event, instance, release string) bool {
-	for _, event := range history {
-		for _, move := range event.Moves {
-			if move.Instance == instance && (move.From.Release == release || move.To.Release == release) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// contents names what releases hold, and reads each manifest once.
-type contents struct {
-	store *release.Store
-	known map[string]string
-}
-
-func newContents(store *release.Store) contents { return contents{store, map[string]string{}} }
-
-// of names the content of a release: the one that it repeats, or itself.
-func (c contents) of(id string) string {
-	content, known := c.known[id]
-	if !known {
-		content = id
-		if one, err := c.store.Get(id); err == nil {
-			content = one.Content()
-		}
-		c.known[id] = content
-	}
-	return content
-}
-
-// complete notes what a target repeats: the history is read when it is gone.
-func (c contents) complete(t *moves.Target) {
-	if content := c.of(t.Release); content != t.Release {
-		t.Content = content
-	}
-}
-
-// present is the release itself, or one that repeats it where it has been pruned.
-func (r *run) present(id string) (string, error) {
-	if _, err := r.store.Get(id); !errors.Is(err, release.ErrNotFound) {
-		return id, nil
-	}
-	releases, err := r.store.List()
-	for _, one := range releases {
-		if one.Sealed && one.Content() == id {
-			return one.ID, err
-		}
-	}
-	return id, err
+	return to
 }
