@@ -3,8 +3,6 @@ package deploy
 import (
 	"context"
 	"errors"
-	"path/filepath"
-	"slices"
 
 	"relink/deploy/moves"
 	"relink/internal/ui"
@@ -28,19 +26,4 @@ func (r *run) carryAssets(plan moves.Plan) func(context.Context) (string, error)
 		}
 		return ui.PluralOrNone(carried, "file") + " carried over", nil
 	}
-}
-
-// meeting are the releases whose pages and assets are asked for around the switch:
-// those that links lead to now, and those that they will lead to.
-func meeting(plan moves.Plan) []string {
-	var ids []string
-	for _, move := range plan.Needed() {
-		for _, id := range []string{move.From.Release, move.To.Release} {
-			if id != "" && !filepath.IsAbs(id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }

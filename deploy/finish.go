@@ -71,13 +71,6 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
 }
 
-// neverSettled are the moves that no cache has been told of: OPcache may serve what
-// the links have left until it is restarted, or until a recovery or another deploy
-// settles them.
-func neverSettled(needed, unsettled moves.Plan) moves.Plan {
-	return slices.DeleteFunc(stillUnsettled(needed, unsettled), func(m moves.Move) bool { return !m.From.Exists() })
-}
-
 // retire invalidates what is left of releases that no link leads to.
 func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {

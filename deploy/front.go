@@ -226,13 +226,3 @@ func oldPageHint(known bool) string {
 	}
 	return "restart that PHP at a quiet moment (mod_php: apachectl graceful), and name its pool under `pools` if it is PHP-FPM: the next deploy then reaches it"
 }
-
-// moveIn is the instance's move, or none.
-func moveIn(plan moves.Plan, instance string) moves.Move {
-	for _, move := range plan {
-		if move.Instance == instance {
-			return move
-		}
-	}
-	return moves.Move{}
-}

@@ -20,12 +20,12 @@ import (
 // crowd is an application whose instances are on these releases.
 func crowd(t *testing.T, on map[string]string) apps.App {
 	t.Helper()
-	root := realTemp(t)
+	root := tempFolder(t)
 	app := apps.App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
-	mkdir(t, filepath.Join(root, "www"))
+	folders(t, filepath.Join(root, "www"))
 	for _, name := range slices.Sorted(maps.Keys(on)) {
-		mkdir(t, filepath.Join(app.Releases, on[name]))
-		symlink(t, filepath.Join(app.Releases, on[name]), filepath.Join(root, "www", name))
+		folders(t, filepath.Join(app.Releases, on[name]))
+		linkTo(t, filepath.Join(app.Releases, on[name]), filepath.Join(root, "www", name))
 		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(root, "www", name)})
 	}
 	return app
@@ -84,7 +84,7 @@ func TestApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := crowd(t, c.on)
-			mkdir(t, filepath.Join(app.Releases, "v1"), filepath.Join(app.Releases, "v2"), filepath.Join(app.Releases, "v3"))
+			folders(t, filepath.Join(app.Releases, "v1"), filepath.Join(app.Releases, "v2"), filepath.Join(app.Releases, "v3"))
 			got, stay, err := apartFrom(t, app, opcache.Keyed, c.to, c.made...)
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Error(err, diff)
@@ -111,7 +111,7 @@ func TestApartWherePathsAreReused(t *testing.T) {
 func TestApartRefuses(t *testing.T) {
 	app := crowd(t, map[string]string{"a": "v1", "b": "v1"})
 	stranger := filepath.Join(filepath.Dir(app.Instances[0].Link), "stranger")
-	symlink(t, filepath.Join(app.Releases, "v1"), stranger)
+	linkTo(t, filepath.Join(app.Releases, "v1"), stranger)
 	_, _, err := apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2", "b": "v2"}, "v2")
 	if !errors.Is(err, ErrDivided) || !strings.Contains(err.Error(), "/stranger would stay") {
 		t.Error(err)
@@ -122,12 +122,12 @@ func TestApartRefuses(t *testing.T) {
 
 	// A folder that is no release: its path cannot be made new.
 	adopted := filepath.Join(filepath.Dir(app.Releases), "by-hand")
-	mkdir(t, adopted)
+	folders(t, adopted)
 	for _, instance := range app.Instances {
 		if err := os.Remove(instance.Link); err != nil {
 			t.Fatal(err)
 		}
-		symlink(t, adopted, instance.Link)
+		linkTo(t, adopted, instance.Link)
 	}
 	_, _, err = apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2"}, "v2")
 	if !errors.Is(err, ErrDivided) || !strings.Contains(err.Error(), "is no release") || !strings.Contains(err.Error(), "for b") {
@@ -135,5 +135,33 @@ func TestApartRefuses(t *testing.T) {
 	}
 	if _, _, err = apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2", "b": "v2"}, "v2"); err != nil {
 		t.Error("all of them may leave it:", err)
+	}
+}
+
+// tempFolder is a folder whose name has what real paths have, and no symlink in it.
+func tempFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "Früh stück [1]")
+	folders(t, dir)
+	return dir
+}
+
+func folders(t *testing.T, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func linkTo(t *testing.T, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
 	}
 }

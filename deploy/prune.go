@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
@@ -14,20 +13,6 @@ import (
 	"relink/internal/links"
 	"relink/internal/ui"
 )
-
-// Pruned is what "relink prune" removed, or would remove.
-type Pruned struct {
-	App     string          `json:"app"`
-	DryRun  bool            `json:"dry_run"`
-	Removed []PrunedRelease `json:"removed"`
-	Exit    int             `json:"exit"`
-}
-
-// PrunedRelease is a release that is gone, or would be.
-type PrunedRelease struct {
-	Release string `json:"release"`
-	Bytes   int64  `json:"bytes"` // sum of its files' sizes
-}
 
 // Prune removes the releases that are neither live nor kept. It first has every
 // worker end the request that it is in, so that none is in use, and drops what
@@ -71,14 +56,6 @@ func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
 		}
 	}
 	return prunedOf(removable), nil
-}
-
-func prunedOf(releases []release.Release) []PrunedRelease {
-	all := make([]PrunedRelease, len(releases))
-	for i, one := range releases {
-		all[i] = PrunedRelease{one.ID, one.Bytes}
-	}
-	return all
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
@@ -150,15 +127,6 @@ func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool 
 	return wanted
 }
 
-// leftBy are the releases that the moves lead away from.
-func leftBy(plan moves.Plan) map[string]bool {
-	ids := map[string]bool{}
-	for _, move := range plan {
-		ids[move.From.Release] = true
-	}
-	return ids
-}
-
 // pruneAfter tidies up after a deploy, and never fails it.
 func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 	s := r.inOrder()
@@ -175,22 +143,4 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 	if s.err != nil {
 		r.report.Warn(s.err.Error())
 	}
-}
-
-// Text writes the result for people.
-func (p Pruned) Text(w io.Writer, _ int) error {
-	verb := "removed"
-	if p.DryRun {
-		verb = "would remove"
-	}
-	if len(p.Removed) == 0 {
-		_, err := fmt.Fprintln(w, "There is nothing to remove.")
-		return err
-	}
-	for _, one := range p.Removed {
-		if _, err := fmt.Fprintf(w, "%s %s, %s\n", verb, one.Release, ui.Bytes(one.Bytes)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -17,7 +17,6 @@ import (
 	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -139,11 +138,6 @@ func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
 	default:
 		return r.recoverStaging(ctx)
 	}
-}
-
-// gone tells whether every link is where it was before the moves.
-func gone(plan moves.Plan) bool {
-	return !slices.ContainsFunc(plan, func(m moves.Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
 }
 
 // recoverStaging removes releases that no link leads to yet.

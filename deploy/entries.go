@@ -1,0 +1,46 @@
+package deploy
+
+import (
+	"path/filepath"
+	"relink/deploy/apps"
+	"relink/deploy/webmap"
+	"slices"
+	"strings"
+)
+
+// mapEntries is what Apache's map says where the instances are on these releases:
+// a line for each instance, and one for its host. What is on no release has none,
+// for the rule of the web server serves only releases.
+func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry {
+	lines := map[string]string{}
+	add := func(key, id string) {
+		if _, there := lines[key]; key != "" && !there {
+			lines[key] = id
+		}
+	}
+	hosts := map[string]string{}
+	for _, instance := range app.Instances {
+		if id := release(instance); id != "" && !filepath.IsAbs(id) {
+			add(instance.Name, id)
+			hosts[hostKey(instance.Host)] = id
+		}
+	}
+	for host, id := range hosts {
+		add(host, id)
+	}
+	var entries []webmap.Entry
+	for key, id := range lines {
+		entries = append(entries, webmap.Entry{Key: key, Release: id})
+	}
+	return byKey(entries)
+}
+
+func byKey(entries []webmap.Entry) []webmap.Entry {
+	return slices.SortedFunc(slices.Values(entries), func(a, b webmap.Entry) int { return strings.Compare(a.Key, b.Key) })
+}
+
+// hostKey is a host as the map has it: in lower case and without a port.
+func hostKey(host string) string {
+	host, _, _ = strings.Cut(strings.ToLower(host), ":")
+	return host
+}
