@@ -17,7 +17,7 @@ func (r *run) carryAssets(plan moves.Plan) func(context.Context) (string, error)
 		if len(r.App.Assets) == 0 {
 			return "", nil
 		}
-		carried, err := r.store.CarryAssets(ctx, r.App.Assets, meeting(plan))
+		carried, err := r.store.CarryAssets(ctx, r.App.Assets, moves.Meeting(plan))
 		if ctx.Err() != nil {
 			return "", errors.Join(err, ctx.Err())
 		}

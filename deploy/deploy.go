@@ -1,3 +1,6 @@
+// Package deploy moves the links of an application's instances from one release
+// to another, with the cache work that makes every PHP worker follow at once,
+// and knows how to finish or undo that after any interruption.
 package deploy
 
 import (
@@ -15,6 +18,7 @@ import (
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/links"
@@ -48,7 +52,7 @@ type server struct {
 // coming is what shall be live.
 type coming struct {
 	release release.Release // of a folder that is no release only ID and Path
-	goals   []goal          // of the instances that move, or could
+	goals   []paths.Goal    // of the instances that move, or could
 	made    []string        // what this run has sealed, by id, but for repeats
 }
 

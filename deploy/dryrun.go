@@ -9,6 +9,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -33,7 +34,7 @@ func (r *run) dryDeploy(ctx context.Context, ref string) error {
 	if same.ID != "" {
 		r.report.Release = same.ID
 		r.would("take %s, which other instances are on already", same.ID)
-		return r.drySwitch(ctx, found, coming{release: same, goals: r.planner().everywhere(found.states, same.ID)}, unsettled)
+		return r.drySwitch(ctx, found, coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, unsettled)
 	}
 	id := r.store.NewID(r.began, resolved.Label)
 	r.report.Release = id
@@ -43,7 +44,7 @@ func (r *run) dryDeploy(ctx context.Context, ref string) error {
 	}
 	r.wouldRun("build", r.App.Hooks.Build)
 	made := release.Release{Manifest: release.Manifest{ID: id}}
-	return r.drySwitch(ctx, found, coming{release: made, goals: r.planner().everywhere(found.states, id), made: []string{id}}, unsettled)
+	return r.drySwitch(ctx, found, coming{release: made, goals: r.planner().Everywhere(found.states, id), made: []string{id}}, unsettled)
 }
 
 func (r *run) dryRollback(ctx context.Context, id string) error {
@@ -51,7 +52,7 @@ func (r *run) dryRollback(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	goals, err := r.planner().findTargets(found.states, id)
+	goals, err := r.planner().FindTargets(found.states, id)
 	if err != nil {
 		return err
 	}
@@ -80,13 +81,13 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 		return nil, err
 	}
 	r.would("%s the interrupted %s of %s first (phase %s)", left.Phase.Direction(), left.Operation, left.Release, left.Phase)
-	return stillUnsettled(left.Moves, left.Unsettled), nil
+	return moves.StillUnsettled(left.Moves, left.Unsettled), nil
 }
 
 // drySwitch plans as the real run does, with names in place of releases that are
 // not made, and describes the plan.
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
-	to.goals, err = r.planner().apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) {
+	to.goals, err = r.planner().Apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
 		r.would("repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.Destination(id), nil
@@ -146,7 +147,7 @@ func (r *run) wouldMove(move moves.Move) {
 
 func (r *run) wouldClear(addressing opcache.Addressing) {
 	if r.Reset == journal.ResetNever {
-		r.would("leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", orNone(r.report.Previous))
+		r.would("leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", paths.OrNone(r.report.Previous))
 		return
 	}
 	if addressing == opcache.Resolved {
@@ -155,7 +156,7 @@ func (r *run) wouldClear(addressing opcache.Addressing) {
 		r.would("clear the realpath cache of every worker of %s", r.poolNames())
 	}
 	if !addressing.Reuses() {
-		r.would("invalidate all that OPcache holds of %s", orNone(r.report.Previous))
+		r.would("invalidate all that OPcache holds of %s", paths.OrNone(r.report.Previous))
 	}
 	if r.Reset == journal.ResetAlways {
 		r.would("restart OPcache at a quiet moment")
@@ -184,7 +185,7 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 		return err
 	}
 	history = append(history, journal.Event{Operation: r.report.Operation, Moves: plan})
-	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
+	for _, one := range release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
 		r.would("remove release %s", one.ID)
 	}
 	return nil

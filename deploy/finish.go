@@ -51,7 +51,7 @@ func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
 func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
 	switch {
 	case seen.cut == nil && r.Reset == journal.ResetNever:
-		return neverSettled(needed, r.journal.Unsettled), "", nil
+		return moves.NeverSettled(needed, r.journal.Unsettled), "", nil
 	case seen.cut == nil:
 		return nil, "", nil
 	}
@@ -66,7 +66,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
-		return stillUnsettled(needed, r.journal.Unsettled), "", err
+		return moves.StillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
 }

@@ -177,7 +177,7 @@ func (r *run) tellHidden(hidden []front.Sight) {
 // judgeSight compares what a site answered with where its link leads.
 func (r *run) judgeSight(s front.Sight, to coming, seen change) (outcome.Front, error) {
 	one := outcome.Front{Instance: s.Name, SetUp: s.Addressing()}
-	move := moveIn(seen.plan, s.Name)
+	move := moves.MoveIn(seen.plan, s.Name)
 	if s.Err != nil {
 		one.Error = s.Err.Error()
 		return one, r.judgeHidden(s, move, seen.sights)

@@ -13,8 +13,8 @@ func (r *run) prepareMap(plan moves.Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
 		return nil, nil
 	}
-	return webmap.Prepare(r.App.Map, mapEntries(r.App, func(i apps.Instance) string {
-		if move := moveIn(plan, i.Name); move.Instance != "" {
+	return webmap.Prepare(r.App.Map, webmap.MapEntries(r.App, func(i apps.Instance) string {
+		if move := moves.MoveIn(plan, i.Name); move.Instance != "" {
 			return move.To.Release
 		}
 		return r.App.LinkedRelease(i)
@@ -37,8 +37,8 @@ func (r *run) mapFromLinks() error {
 	if r.App.Map == "" {
 		return nil
 	}
-	entries := mapEntries(r.App, r.App.LinkedRelease)
-	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(byKey(now), entries) {
+	entries := webmap.MapEntries(r.App, r.App.LinkedRelease)
+	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(webmap.ByKey(now), entries) {
 		return nil
 	}
 	return webmap.Write(r.App.Map, entries)

@@ -7,6 +7,8 @@ import (
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -17,8 +19,8 @@ import (
 // Prune removes the releases that are neither live nor kept. It first has every
 // worker end the request that it is in, so that none is in use, and drops what
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
-func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
-	result := Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []PrunedRelease{}}
+func Prune(ctx context.Context, o Options, d Deps) (outcome.Pruned, error) {
+	result := outcome.Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []outcome.PrunedRelease{}}
 	_, err := operate(ctx, o, d, journal.OperationPrune, work{
 		real: func(ctx context.Context, r *run) (err error) {
 			result.Removed, err = r.pruneAlone(ctx)
@@ -26,7 +28,7 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 		},
 		dry: func(_ context.Context, r *run) error {
 			removable, err := r.removable(nil)
-			result.Removed = prunedOf(removable)
+			result.Removed = outcome.PrunedOf(removable)
 			return err
 		},
 	})
@@ -34,28 +36,28 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 	return result, err
 }
 
-func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
+func (r *run) pruneAlone(ctx context.Context) ([]outcome.PrunedRelease, error) {
 	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
-		return prunedOf(nil), err
+		return outcome.PrunedOf(nil), err
 	}
 	if left != nil {
-		return prunedOf(nil), hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
+		return outcome.PrunedOf(nil), hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
 	}
 	removable, err := r.removable(nil)
 	if err != nil || len(removable) == 0 {
-		return prunedOf(nil), err
+		return outcome.PrunedOf(nil), err
 	}
 	s := r.inOrder()
 	if s.do(ctx, "settle", r.emptied(removable)); s.err != nil {
-		return prunedOf(nil), s.err
+		return outcome.PrunedOf(nil), s.err
 	}
 	for i, one := range removable {
 		if err := r.store.Remove(ctx, one.ID); err != nil {
-			return prunedOf(removable[:i]), err
+			return outcome.PrunedOf(removable[:i]), err
 		}
 	}
-	return prunedOf(removable), nil
+	return outcome.PrunedOf(removable), nil
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
@@ -100,7 +102,7 @@ func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	return release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, nil), r.App.Keep), nil
+	return release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, nil), r.App.Keep), nil
 }
 
 // wayBack is what a rollback leads each instance to once the plan is carried out,
@@ -111,7 +113,7 @@ func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool 
 	if r.App.Keep == 0 {
 		return wanted
 	}
-	contents := newContents(r.store)
+	contents := paths.NewContents(r.store)
 	for _, instance := range r.App.Instances {
 		now := moves.TargetOf(links.Read(instance.Link), r.App.RealReleases())
 		for _, move := range plan {
@@ -119,7 +121,7 @@ func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool 
 				now = move.To
 			}
 		}
-		contents.complete(&now)
+		contents.Complete(&now)
 		if target, found := journal.Before(history, instance.Name, now); found {
 			wanted[target.Served()] = true
 		}

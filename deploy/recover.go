@@ -129,7 +129,7 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 // finishOrUndo brings the run of a journal to an end.
 func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
 	switch direction := r.journal.Phase.Direction(); {
-	case direction == journal.Finishing && r.journal.Phase != journal.PhaseSettled && gone(r.journal.Moves):
+	case direction == journal.Finishing && r.journal.Phase != journal.PhaseSettled && moves.Gone(r.journal.Moves):
 		return r.recoverBack(ctx) // its way back could not be noted
 	case direction == journal.Finishing:
 		return r.recoverForward(ctx)
@@ -171,7 +171,7 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	if linkErr != nil {
 		return done, exit.As(exit.ErrUnverified, linkErr)
 	}
-	done.change, done.unsettled = back, stillUnsettled(back.plan, left.Unsettled)
+	done.change, done.unsettled = back, moves.StillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
 	if left.Made && left.Undoing != "" {
 		if err := r.markBad([]string{left.Release}, errors.New(left.Undoing)); err != nil {
@@ -189,7 +189,7 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 // these together with its own.
 func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	left := r.journal
-	done := recovery{run: r, unsettled: stillUnsettled(left.Moves, left.Unsettled)}
+	done := recovery{run: r, unsettled: moves.StillUnsettled(left.Moves, left.Unsettled)}
 	if left.Phase == journal.PhaseSettled {
 		if r.report.Operation != journal.OperationRecover {
 			return done, nil
@@ -200,7 +200,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	found, err := r.connect(ctx, nil)
 	done.change = change{server: found, plan: left.Moves}
 	if err == nil && found.caches != nil {
-		if done.cut, err = r.watch(ctx, found, cacheLinks(nil, done.unsettled)); err == nil {
+		if done.cut, err = r.watch(ctx, found, moves.CacheLinks(nil, done.unsettled)); err == nil {
 			err = r.finishCaches(ctx, done.change)
 		}
 	}

@@ -75,7 +75,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 // for all of them.
 func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
 	live := r.App.InUse()
-	moving := cacheLinks(plan, nil)
+	moving := moves.CacheLinks(plan, nil)
 	all := append([]opcache.Link{}, moving...)
 	named := map[string]bool{}
 	for _, link := range moving {
@@ -87,7 +87,7 @@ func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
 			all = append(all, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
 		}
 	}
-	return inReleases(all, live), nil
+	return moves.InReleases(all, live), nil
 }
 
 // rehearseRenewals makes sure that the reloads may be done, and waits until it is

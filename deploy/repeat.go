@@ -9,18 +9,19 @@ import (
 	"relink/deploy/apps"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/ui"
 )
 
-func (r *run) planner() planner {
-	return planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Force: r.Force, Warn: r.report.Warn}
+func (r *run) planner() paths.Planner {
+	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Force: r.Force, Warn: r.report.Warn}
 }
 
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.planner().apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
+		goals, err := r.planner().Apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
 		if err != nil {
 			return to, "", err
 		}
@@ -74,7 +75,7 @@ func (r *run) labelOf(of string) string {
 func (c coming) instances() []apps.Instance {
 	all := make([]apps.Instance, len(c.goals))
 	for i, g := range c.goals {
-		all[i] = g.instance
+		all[i] = g.Instance
 	}
 	return all
 }
@@ -83,8 +84,8 @@ func (c coming) instances() []apps.Instance {
 func (c coming) chosen() []moves.Destination {
 	var to []moves.Destination
 	for _, g := range c.goals {
-		if g.chosen {
-			to = append(to, g.to)
+		if g.Chosen {
+			to = append(to, g.To)
 		}
 	}
 	return to

@@ -7,6 +7,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
+	"relink/deploy/paths"
 )
 
 // Rollback brings o.Instances back to o.To, or each to the release that it had
@@ -27,7 +28,7 @@ func (r *run) rollback(ctx context.Context, id string) error {
 	if s.err != nil {
 		return r.abandon(ctx, s.err, prepared{})
 	}
-	if !slices.ContainsFunc(to.goals, goal.moves) {
+	if !slices.ContainsFunc(to.goals, paths.Goal.Moves) {
 		r.report.Warn("every link leads there already")
 		return nil
 	}
@@ -37,7 +38,7 @@ func (r *run) rollback(ctx context.Context, id string) error {
 // choose finds where each instance goes back to.
 func (r *run) choose(found server, id string) step[coming] {
 	return func(context.Context) (to coming, summary string, err error) {
-		if to.goals, err = r.planner().findTargets(found.states, id); err != nil {
+		if to.goals, err = r.planner().FindTargets(found.states, id); err != nil {
 			return to, "", err
 		}
 		if _, err := r.planMoves(found, to.goals); err != nil {

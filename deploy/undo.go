@@ -29,7 +29,7 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
 	failed := []error{r.markBad(ready.made, cause), r.record(r.event(r.report.SetUp, cause.Error()))}
-	unsettled := stillUnsettled(back.plan, r.journal.Unsettled)
+	unsettled := moves.StillUnsettled(back.plan, r.journal.Unsettled)
 	if cacheErr == nil { // what may come back is the new release
 		unsettled, _, cacheErr = r.settleBy(ctx, back, back.plan)
 	}
@@ -65,7 +65,7 @@ func (r *run) putBack(ctx context.Context, plan moves.Plan, ready prepared, done
 	// All moves are watched, also those that did not come to pass: the sweep has
 	// to reach the same pools.
 	back = change{server: ready.server, plan: r.journal.Moves.Back()}
-	back.cut, cacheErr = r.watch(ctx, back.server, cacheLinks(back.plan, r.journal.Unsettled))
+	back.cut, cacheErr = r.watch(ctx, back.server, moves.CacheLinks(back.plan, r.journal.Unsettled))
 	relink := func() error { return r.relinkNow(plan, ready, done) }
 	var renewErr error
 	if done.begun {
@@ -87,7 +87,7 @@ func (r *run) putBack(ctx context.Context, plan moves.Plan, ready prepared, done
 
 // movesBack undoes those of the journal, but for links that others have moved.
 func (r *run) movesBack() (back moves.Plan, strangers []string) {
-	back, strangers = undoable(r.journal.Moves)
+	back, strangers = moves.Undoable(r.journal.Moves)
 	for _, path := range strangers {
 		r.report.Warn(path + " was changed by somebody else meanwhile and is left as it is")
 	}

@@ -27,9 +27,9 @@ func (r *run) fitViews(plan moves.Plan, found server) error {
 		if !move.Needed() || !move.To.Exists() {
 			continue
 		}
-		literal, view := literalIn(views, move)
+		literal, view := moves.LiteralIn(views, move)
 		if view != nil {
-			unseen = append(unseen, cannotFollow(move, view))
+			unseen = append(unseen, moves.CannotFollow(move, view))
 			continue
 		}
 		plan[i].To.Literal = literal

@@ -1,9 +1,8 @@
-package deploy
+package webmap
 
 import (
 	"path/filepath"
 	"relink/deploy/apps"
-	"relink/deploy/webmap"
 	"slices"
 	"strings"
 )
@@ -11,7 +10,7 @@ import (
 // mapEntries is what Apache's map says where the instances are on these releases:
 // a line for each instance, and one for its host. What is on no release has none,
 // for the rule of the web server serves only releases.
-func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry {
+func MapEntries(app apps.App, release func(apps.Instance) string) []Entry {
 	lines := map[string]string{}
 	add := func(key, id string) {
 		if _, there := lines[key]; key != "" && !there {
@@ -28,15 +27,15 @@ func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry
 	for host, id := range hosts {
 		add(host, id)
 	}
-	var entries []webmap.Entry
+	var entries []Entry
 	for key, id := range lines {
-		entries = append(entries, webmap.Entry{Key: key, Release: id})
+		entries = append(entries, Entry{Key: key, Release: id})
 	}
-	return byKey(entries)
+	return ByKey(entries)
 }
 
-func byKey(entries []webmap.Entry) []webmap.Entry {
-	return slices.SortedFunc(slices.Values(entries), func(a, b webmap.Entry) int { return strings.Compare(a.Key, b.Key) })
+func ByKey(entries []Entry) []Entry {
+	return slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 }
 
 // hostKey is a host as the map has it: in lower case and without a port.

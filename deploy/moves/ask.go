@@ -1,15 +1,14 @@
-package deploy
+package moves
 
 import (
 	"path/filepath"
-	"relink/deploy/moves"
 	"relink/internal/links"
 	"slices"
 )
 
 // undoable are the moves back of those links that lead to their new target, and
 // the links that lead to neither of the two.
-func undoable(plan moves.Plan) (back moves.Plan, strangers []string) {
+func Undoable(plan Plan) (back Plan, strangers []string) {
 	for _, move := range plan {
 		switch now := links.Read(move.Place); {
 		case move.To.IsAt(now):
@@ -23,22 +22,22 @@ func undoable(plan moves.Plan) (back moves.Plan, strangers []string) {
 }
 
 // gone tells whether every link is where it was before the moves.
-func gone(plan moves.Plan) bool {
-	return !slices.ContainsFunc(plan, func(m moves.Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
+func Gone(plan Plan) bool {
+	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
 }
 
 // moveIn is the instance's move, or none.
-func moveIn(plan moves.Plan, instance string) moves.Move {
+func MoveIn(plan Plan, instance string) Move {
 	for _, move := range plan {
 		if move.Instance == instance {
 			return move
 		}
 	}
-	return moves.Move{}
+	return Move{}
 }
 
 // leftBy are the releases that the moves lead away from.
-func leftBy(plan moves.Plan) map[string]bool {
+func LeftBy(plan Plan) map[string]bool {
 	ids := map[string]bool{}
 	for _, move := range plan {
 		ids[move.From.Release] = true
@@ -48,7 +47,7 @@ func leftBy(plan moves.Plan) map[string]bool {
 
 // meeting are the releases whose pages and assets are asked for around the switch:
 // those that links lead to now, and those that they will lead to.
-func meeting(plan moves.Plan) []string {
+func Meeting(plan Plan) []string {
 	var ids []string
 	for _, move := range plan.Needed() {
 		for _, id := range []string{move.From.Release, move.To.Release} {

@@ -1,4 +1,4 @@
-package deploy
+package paths
 
 import (
 	"relink/deploy/moves"
@@ -11,7 +11,7 @@ type contents struct {
 	known map[string]string
 }
 
-func newContents(store *release.Store) contents { return contents{store, map[string]string{}} }
+func NewContents(store *release.Store) contents { return contents{store, map[string]string{}} }
 
 // of names the content of a release: the one that it repeats, or itself.
 func (c contents) of(id string) string {
@@ -27,7 +27,7 @@ func (c contents) of(id string) string {
 }
 
 // complete notes what a target repeats: the history is read when it is gone.
-func (c contents) complete(t *moves.Target) {
+func (c contents) Complete(t *moves.Target) {
 	if content := c.of(t.Release); content != t.Release {
 		t.Content = content
 	}

@@ -1,4 +1,4 @@
-package deploy
+package outcome
 
 import (
 	"fmt"
@@ -39,7 +39,7 @@ func (p Pruned) Text(w io.Writer, _ int) error {
 	return nil
 }
 
-func prunedOf(releases []release.Release) []PrunedRelease {
+func PrunedOf(releases []release.Release) []PrunedRelease {
 	all := make([]PrunedRelease, len(releases))
 	for i, one := range releases {
 		all[i] = PrunedRelease{one.ID, one.Bytes}

@@ -1,4 +1,4 @@
-package deploy
+package paths
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 )
 
 // findTargets sends all to the release of this id, or each to the one before.
-func (p planner) findTargets(states []links.State, id string) ([]goal, error) {
+func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
 	if id != "" {
-		return p.everywhere(states, id), p.mayServe(p.App.Destination(id))
+		return p.Everywhere(states, id), p.mayServe(p.App.Destination(id))
 	}
 	history, err := journal.History(p.App.HistoryFile())
 	if err != nil {
@@ -37,12 +37,12 @@ func (p planner) findTargets(states []links.State, id string) ([]goal, error) {
 	return p.goals(states, to), errors.Join(failed...)
 }
 
-func (p planner) targetBefore(history []journal.Event, instance apps.Instance, state links.State) (moves.Destination, error) {
+func (p Planner) targetBefore(history []journal.Event, instance apps.Instance, state links.State) (moves.Destination, error) {
 	current := moves.TargetOf(state, p.App.RealReleases())
-	newContents(p.Store).complete(&current)
+	NewContents(p.Store).Complete(&current)
 	target, found := journal.Before(history, instance.Name, current)
 	if !found {
-		return moves.Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, orNone(current.Release)),
+		return moves.Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, OrNone(current.Release)),
 			`choose a release from "relink releases" and name it with --to`)
 	}
 	if !filepath.IsAbs(target.Release) {
@@ -53,7 +53,7 @@ func (p planner) targetBefore(history []journal.Event, instance apps.Instance, s
 }
 
 // mayServe refuses what is gone, and what has proven bad.
-func (p planner) mayServe(to moves.Destination) error {
+func (p Planner) mayServe(to moves.Destination) error {
 	if info, err := os.Stat(to.Real); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return hint.With(fmt.Errorf("release %s: %s does not exist", to.Release, to.Real),
 			`choose a release from "relink releases" and name it with --to`)
@@ -74,7 +74,7 @@ func (p planner) mayServe(to moves.Destination) error {
 	return nil
 }
 
-func orNone(release string) string {
+func OrNone(release string) string {
 	if release == "" {
 		return "its first deploy"
 	}
@@ -85,7 +85,7 @@ func orNone(release string) string {
 var ErrBadRelease = errors.New("marked bad")
 
 // present is the release itself, or one that repeats it where it has been pruned.
-func (p planner) present(id string) (string, error) {
+func (p Planner) present(id string) (string, error) {
 	if _, err := p.Store.Get(id); !errors.Is(err, release.ErrNotFound) {
 		return id, nil
 	}
@@ -99,15 +99,15 @@ func (p planner) present(id string) (string, error) {
 }
 
 // everywhere sends every chosen instance to the same release.
-func (p planner) everywhere(states []links.State, id string) []goal {
+func (p Planner) Everywhere(states []links.State, id string) []Goal {
 	return p.goals(states, slices.Repeat([]moves.Destination{p.App.Destination(id)}, len(states)))
 }
 
 // goals are those of the chosen instances.
-func (p planner) goals(states []links.State, to []moves.Destination) []goal {
-	goals := make([]goal, len(states))
+func (p Planner) goals(states []links.State, to []moves.Destination) []Goal {
+	goals := make([]Goal, len(states))
 	for i, state := range states {
-		goals[i] = goal{p.Chosen[i], state, moves.TargetOf(state, p.App.RealReleases()), to[i], true}
+		goals[i] = Goal{p.Chosen[i], state, moves.TargetOf(state, p.App.RealReleases()), to[i], true}
 	}
 	return goals
 }

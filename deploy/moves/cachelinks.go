@@ -1,9 +1,8 @@
-package deploy
+package moves
 
 import (
 	"maps"
 	"path/filepath"
-	"relink/deploy/moves"
 	"relink/internal/links"
 	"relink/opcache"
 	"slices"
@@ -12,7 +11,7 @@ import (
 // cacheLinks is what the caches have to be told of a plan: the links that move,
 // and those moves of earlier deploys that are not settled, because a worker that
 // was busy then may still bring the release of that time back.
-func cacheLinks(plan, unsettled moves.Plan) []opcache.Link {
+func CacheLinks(plan, unsettled Plan) []opcache.Link {
 	var followed []opcache.Link
 	now := map[string]string{}
 	for _, move := range plan {
@@ -35,7 +34,7 @@ func cacheLinks(plan, unsettled moves.Plan) []opcache.Link {
 
 // inReleases completes links with the releases that they lead into, and tells
 // which old ones others stay on.
-func inReleases(all []opcache.Link, use links.InUse) []opcache.Link {
+func InReleases(all []opcache.Link, use links.InUse) []opcache.Link {
 	after := links.InUse{Links: maps.Clone(use.Links)}
 	for _, link := range all {
 		after.Links[links.Place(link.Path)] = link.To
@@ -58,9 +57,9 @@ func releaseFolder(real, releases string) string {
 }
 
 // stillUnsettled is what has to be remembered of two generations of moves.
-func stillUnsettled(plan, unsettled moves.Plan) moves.Plan {
+func StillUnsettled(plan, unsettled Plan) Plan {
 	left := plan.Needed()
-	now := map[string]moves.Target{}
+	now := map[string]Target{}
 	for _, move := range plan {
 		now[move.Place] = move.To
 	}
@@ -78,6 +77,6 @@ func stillUnsettled(plan, unsettled moves.Plan) moves.Plan {
 // neverSettled are the moves that no cache has been told of: OPcache may serve what
 // the links have left until it is restarted, or until a recovery or another deploy
 // settles them.
-func neverSettled(needed, unsettled moves.Plan) moves.Plan {
-	return slices.DeleteFunc(stillUnsettled(needed, unsettled), func(m moves.Move) bool { return !m.From.Exists() })
+func NeverSettled(needed, unsettled Plan) Plan {
+	return slices.DeleteFunc(StillUnsettled(needed, unsettled), func(m Move) bool { return !m.From.Exists() })
 }

@@ -1,4 +1,4 @@
-package deploy
+package paths
 
 import (
 	"errors"
@@ -47,14 +47,14 @@ func apartFrom(t *testing.T, app apps.App, addressing opcache.Addressing, to map
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := planner{App: app, Chosen: instances, Store: store}
-	goals, err := p.apart(addressing, p.goals(apps.ReadLinks(instances), places), made,
+	p := Planner{App: app, Chosen: instances, Store: store}
+	goals, err := p.Apart(addressing, p.goals(apps.ReadLinks(instances), places), made,
 		func(of string) (moves.Destination, error) { return app.Destination(of + "'"), nil })
 	went = map[string]string{}
 	for _, g := range goals {
-		went[g.instance.Name] = g.to.Release
-		if !g.chosen {
-			stay = append(stay, g.instance.Name)
+		went[g.Instance.Name] = g.To.Release
+		if !g.Chosen {
+			stay = append(stay, g.Instance.Name)
 		}
 	}
 	slices.Sort(stay)

@@ -1,10 +1,9 @@
-package deploy
+package moves
 
 import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"relink/deploy/moves"
 	"relink/php"
 )
 
@@ -13,7 +12,7 @@ var ErrUnseen = errors.New("PHP cannot follow the link")
 
 // literalIn is the move's own text or, where one of the pools could not follow
 // that, another; view is that of a pool for which there is none.
-func literalIn(views []php.PathMap, move moves.Move) (literal string, view php.PathMap) {
+func LiteralIn(views []php.PathMap, move Move) (literal string, view php.PathMap) {
 	texts := []string{move.To.Literal}
 	if relative, err := filepath.Rel(filepath.Dir(move.Place), move.To.Real); err == nil {
 		texts = append(texts, relative)
@@ -26,7 +25,7 @@ func literalIn(views []php.PathMap, move moves.Move) (literal string, view php.P
 	return "", view
 }
 
-func whoCannotFollow(views []php.PathMap, move moves.Move, text string) php.PathMap {
+func whoCannotFollow(views []php.PathMap, move Move, text string) php.PathMap {
 	for _, view := range views {
 		if !follows(view, move, text) {
 			return view
@@ -35,14 +34,14 @@ func whoCannotFollow(views []php.PathMap, move moves.Move, text string) php.Path
 	return nil
 }
 
-func follows(view php.PathMap, move moves.Move, text string) bool {
+func follows(view php.PathMap, move Move, text string) bool {
 	if filepath.IsAbs(text) {
 		return text == view.ToPool(text)
 	}
 	return filepath.Join(view.ToPool(filepath.Dir(move.Place)), text) == view.ToPool(move.To.Real)
 }
 
-func cannotFollow(move moves.Move, view php.PathMap) error {
+func CannotFollow(move Move, view php.PathMap) error {
 	return fmt.Errorf("instance %s: %w: %s, which PHP sees as %s, to %s, which it sees as %s",
 		move.Instance, ErrUnseen, move.Place, view.ToPool(move.Place), move.To.Real, view.ToPool(move.To.Real))
 }

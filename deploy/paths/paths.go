@@ -1,4 +1,4 @@
-package deploy
+package paths
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ import (
 var ErrDivided = errors.New("links would stay on a path that others leave")
 
 // planner chooses where instances go.
-type planner struct {
+type Planner struct {
 	App    apps.App
 	Chosen []apps.Instance // those that the run is about
 	Store  *release.Store
@@ -31,18 +31,18 @@ type planner struct {
 }
 
 // goal is where one instance is, and where it shall be after the switch.
-type goal struct {
-	instance apps.Instance
-	state    links.State
+type Goal struct {
+	Instance apps.Instance
+	State    links.State
 	now      moves.Target
-	to       moves.Destination
-	chosen   bool // the run is about it; else it stays where it is, or moves along
+	To       moves.Destination
+	Chosen   bool // the run is about it; else it stays where it is, or moves along
 }
 
-func (g goal) leaves() bool { return g.now.Exists() && g.to.Real != g.state.Real }
+func (g Goal) leaves() bool { return g.now.Exists() && g.To.Real != g.State.Real }
 
 // moves tells whether there is anything to do.
-func (g goal) moves() bool { return g.to.Real != g.now.Real }
+func (g Goal) Moves() bool { return g.To.Real != g.now.Real }
 
 // apart sees to it that nobody stays on a path that somebody leaves, and that
 // nobody goes back to one that was left. OPcache keeps the literal paths through
@@ -51,48 +51,48 @@ func (g goal) moves() bool { return g.to.Real != g.now.Real }
 // to stay on such a release, or to go there, gets it under a new path: a repeat.
 // Where literal paths are not looked at, paths are just paths. What it returns are
 // the goals of the chosen instances, and of those that have to move along.
-func (p planner) apart(addressing opcache.Addressing, chosen []goal, made []string, repeat func(of string) (moves.Destination, error)) ([]goal, error) {
+func (p Planner) Apart(addressing opcache.Addressing, chosen []Goal, made []string, repeat func(of string) (moves.Destination, error)) ([]Goal, error) {
 	if p.Reset == journal.ResetNever || addressing.Reuses() {
 		return chosen, nil
 	}
 	goals := slices.Concat(chosen, p.staying())
-	u := newPaths(goals, p.App.InUse(), newContents(p.Store))
+	u := newPaths(goals, p.App.InUse(), NewContents(p.Store))
 	if err := p.refuseStrangers(u); err != nil {
 		return chosen, err
 	}
 	repeats := map[string]moves.Destination{}
 	for i, g := range goals {
-		if !u.spent(g.to.Release) || slices.Contains(made, g.to.Release) {
+		if !u.spent(g.To.Release) || slices.Contains(made, g.To.Release) {
 			continue
 		}
-		if filepath.IsAbs(g.to.Release) {
+		if filepath.IsAbs(g.To.Release) {
 			if err := p.mayUseFolder(g, goals, u); err != nil {
 				return chosen, err
 			}
 			continue
 		}
-		if _, done := repeats[g.to.Release]; !done {
-			other, err := p.elsewhere(g.to.Release, u, repeat)
+		if _, done := repeats[g.To.Release]; !done {
+			other, err := p.elsewhere(g.To.Release, u, repeat)
 			if err != nil {
 				return chosen, err
 			}
-			repeats[g.to.Release] = other
+			repeats[g.To.Release] = other
 		}
-		goals[i].to = repeats[g.to.Release]
+		goals[i].To = repeats[g.To.Release]
 	}
-	return slices.DeleteFunc(goals, func(g goal) bool { return !g.chosen && !g.leaves() }), nil
+	return slices.DeleteFunc(goals, func(g Goal) bool { return !g.Chosen && !g.leaves() }), nil
 }
 
 // staying are the instances that have a link and are not chosen.
-func (p planner) staying() []goal {
-	var goals []goal
+func (p Planner) staying() []Goal {
+	var goals []Goal
 	for _, instance := range p.App.Instances {
 		if slices.ContainsFunc(p.Chosen, func(i apps.Instance) bool { return i.Name == instance.Name }) {
 			continue
 		}
 		state := links.Read(instance.Link)
 		if now := moves.TargetOf(state, p.App.RealReleases()); now.Exists() {
-			goals = append(goals, goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
+			goals = append(goals, Goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
 		}
 	}
 	return goals
@@ -107,10 +107,10 @@ type paths struct {
 	used    map[string]bool // those that a link leads to now
 }
 
-func newPaths(goals []goal, live links.InUse, content contents) paths {
+func newPaths(goals []Goal, live links.InUse, content contents) paths {
 	u := paths{live: live, content: content, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
 	for _, g := range goals {
-		u.named[g.state.Place()] = true
+		u.named[g.State.Place()] = true
 		if g.leaves() {
 			u.leaving[g.now.Release] = true
 		}
@@ -123,7 +123,7 @@ func (u paths) spent(release string) bool { return u.leaving[release] || !u.used
 
 // elsewhere is a release with the content of this one under a path that is not
 // spent: one that is live already, or a new one.
-func (p planner) elsewhere(id string, u paths, repeat func(of string) (moves.Destination, error)) (moves.Destination, error) {
+func (p Planner) elsewhere(id string, u paths, repeat func(of string) (moves.Destination, error)) (moves.Destination, error) {
 	content := u.content.of(id)
 	for other := range u.used {
 		if !u.spent(other) && other != "" && !filepath.IsAbs(other) && u.content.of(other) == content {
@@ -141,7 +141,7 @@ const wayOut = "deploy to all instances; or set opcache.revalidate_path=1 for th
 
 // refuseStrangers: a link that is no instance is not relink's to move. If the web
 // server serves it, its visitors keep the old path alive.
-func (p planner) refuseStrangers(u paths) error {
+func (p Planner) refuseStrangers(u paths) error {
 	var strangers []string
 	for place, real := range u.live.Links {
 		if !u.named[place] && u.leaving[links.Release(real, u.live.Releases)] {
@@ -162,25 +162,25 @@ func (p planner) refuseStrangers(u paths) error {
 }
 
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
-func (p planner) mayUseFolder(g goal, goals []goal, u paths) error {
-	if !u.leaving[g.to.Release] {
+func (p Planner) mayUseFolder(g Goal, goals []Goal, u paths) error {
+	if !u.leaving[g.To.Release] {
 		history, err := journal.History(p.App.HistoryFile())
 		if err != nil {
 			return err
 		}
-		return p.mayReturn(g.to, goals, history)
+		return p.mayReturn(g.To, goals, history)
 	}
-	return hint.With(fmt.Errorf("%w: %s is no release, so that it cannot be repeated for %s, which would stay there", ErrDivided, g.to.Release, g.instance.Name),
+	return hint.With(fmt.Errorf("%w: %s is no release, so that it cannot be repeated for %s, which would stay there", ErrDivided, g.To.Release, g.Instance.Name),
 		wayOut)
 }
 
 // mayReturn allows a way back to a folder that is no release, and whose path
 // cannot be made new, only if every instance that was on it takes it: of the
 // others, OPcache may hold keys that would lead there too.
-func (p planner) mayReturn(to moves.Destination, goals []goal, history []journal.Event) error {
+func (p Planner) mayReturn(to moves.Destination, goals []Goal, history []journal.Event) error {
 	returns := map[string]bool{}
 	for _, g := range goals {
-		returns[g.instance.Name] = g.chosen && g.to == to
+		returns[g.Instance.Name] = g.Chosen && g.To == to
 	}
 	var staying []string
 	for _, instance := range p.App.Instances {
