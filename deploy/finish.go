@@ -121,7 +121,7 @@ func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
 // the journal.
 func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
-		if err := r.record(r.event(setUp, "")); err != nil {
+		if err := record(r.App.HistoryFile(), r.event(setUp, "")); err != nil {
 			return "", err
 		}
 		return "", r.forget(unsettled)
@@ -135,18 +135,6 @@ func (r *run) event(setUp opcache.Addressing, undone string) journal.Event {
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
 		Steps: r.report.Steps, CutoverMS: r.report.CutoverMS, Restart: r.report.Restart.Action, SavedBytes: r.report.SavedBytes, SetUp: setUp,
 	}
-}
-
-// record writes the line once, however often a crash has it tried.
-func (r *run) record(event journal.Event) error {
-	history, err := journal.History(r.App.HistoryFile())
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(history, func(e journal.Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
-		return nil
-	}
-	return journal.Append(r.App.HistoryFile(), event)
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.

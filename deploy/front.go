@@ -21,7 +21,6 @@ import (
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php"
-	"relink/php/apache"
 	"relink/php/probe"
 )
 
@@ -80,30 +79,6 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 	return found, web, nil
 }
 
-// doorsOf are the ways to all that can be asked, also to those that have no probe
-// before the switch.
-func doorsOf(sites []front.Site) []probe.Door {
-	doors := make([]probe.Door, len(sites))
-	for i, site := range sites {
-		doors[i] = site.Door
-	}
-	return doors
-}
-
-// webPools are the PHPs inside of web servers: the processes of each are reached
-// through any of the sites that it serves.
-func webPools(ctx context.Context, sights []front.Sight, agentDir string) []php.Pool {
-	heard := make([]probe.Heard, len(sights))
-	for i, s := range sights {
-		heard[i] = s.Heard()
-	}
-	var pools []php.Pool
-	for _, one := range apache.Pools(ctx, heard, func(int) string { return agentDir }) {
-		pools = append(pools, one.Pool)
-	}
-	return pools
-}
-
 // refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
 // serve the old release for ever.
 func (r *run) refuseStrangeCaches(found server) error {
@@ -132,7 +107,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 // server sends is what visitors get.
 func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		sites := front.Sites(seen.secret, r.App, to.instances())
+		sites := front.Sites(seen.secret, r.App, instancesOf(to.goals))
 		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
@@ -190,7 +165,7 @@ func (r *run) judgeSight(s front.Sight, to coming, seen change) (outcome.Front, 
 	one.Release, one.SAPI, one.PID, one.By = front.ReleaseOf(file, r.App.RealReleases()), s.Answer.SAPI, s.Answer.PID, s.By()
 	want := r.App.ReleaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
-	case !inside && !r.ours(file, seen.states):
+	case !inside && !ours(r.App, file, seen.states):
 		return one, r.strangePath(s, file, seen.states, to.release.ID)
 	case !inside:
 		return one, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, one.Release, move.To.Release, s.By()),

@@ -123,7 +123,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 	}
 	caches, err := r.Glance(ctx)
 	if err == nil && caches == nil {
-		r.would("reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
+		would(r.report, "reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
 	}
 	if err != nil || caches == nil {
 		return false, err
@@ -140,7 +140,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 				who = "Apache"
 			}
 			reloads = true
-			r.would("reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
+			would(r.report, "reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
 	return reloads, err

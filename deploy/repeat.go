@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"relink/deploy/apps"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/paths"
@@ -33,7 +32,7 @@ func (r *run) separate(found server, to coming) step[coming] {
 // separated tells, for the line of the step, who moves along and what was made.
 func (r *run) separated(to coming) string {
 	var along string
-	if n := len(to.goals) - len(to.chosen()); n > 0 {
+	if n := len(to.goals) - len(chosenOf(to.goals)); n > 0 {
 		along = ui.Plural(n, "other instance") + " to the same release under a new path"
 	}
 	return joinedBy(", ", along, strings.Join(r.journal.Repeats, ", "))
@@ -41,7 +40,7 @@ func (r *run) separated(to coming) string {
 
 // goingTo names the release that the run is about: the one that most go to.
 func (r *run) goingTo(to coming) coming {
-	if id := commonest(to.chosen()); id != to.release.ID {
+	if id := commonest(chosenOf(to.goals)); id != to.release.ID {
 		r.report.Release = id
 		to.release = release.Release{Manifest: release.Manifest{ID: id, Commit: to.release.Commit}, Path: r.App.ReleaseDir(id)}
 	}
@@ -70,23 +69,4 @@ func (r *run) labelOf(of string) string {
 		return of
 	}
 	return cmp.Or(original.Ref, of)
-}
-
-func (c coming) instances() []apps.Instance {
-	all := make([]apps.Instance, len(c.goals))
-	for i, g := range c.goals {
-		all[i] = g.Instance
-	}
-	return all
-}
-
-// chosen are the places that the chosen instances go to.
-func (c coming) chosen() []moves.Destination {
-	var to []moves.Destination
-	for _, g := range c.goals {
-		if g.Chosen {
-			to = append(to, g.To)
-		}
-	}
-	return to
 }

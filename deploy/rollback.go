@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"relink/deploy/journal"
-	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/deploy/paths"
 )
@@ -47,15 +46,4 @@ func (r *run) choose(found server, id string) step[coming] {
 		to = r.goingTo(to)
 		return to, to.release.ID, nil
 	}
-}
-
-func commonest(to []moves.Destination) string {
-	count, best := map[string]int{}, ""
-	for _, one := range to {
-		count[one.Release]++
-		if count[one.Release] > count[best] {
-			best = one.Release
-		}
-	}
-	return best
 }

@@ -3,8 +3,6 @@ package deploy
 import (
 	"errors"
 	"fmt"
-	"path"
-	"slices"
 
 	"relink/deploy/front"
 	"relink/deploy/moves"
@@ -57,7 +55,7 @@ func (r *run) refuseStrangePaths(found server) error {
 		return nil
 	}
 	for _, s := range found.sights {
-		if s.Err != nil || r.ours(found.caches.ToHost(s.Answer), found.states) {
+		if s.Err != nil || ours(r.App, found.caches.ToHost(s.Answer), found.states) {
 			continue
 		}
 		err := r.strangePath(s, found.caches.ToHost(s.Answer), found.states, "")
@@ -69,15 +67,6 @@ func (r *run) refuseStrangePaths(found server) error {
 	return nil
 }
 
-// ours tells whether a file may belong to a release, or to a folder that a link
-// leads to now.
-func (r *run) ours(file string, states []links.State) bool {
-	if links.Within(file, r.App.RealReleases()) {
-		return true
-	}
-	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && links.Within(file, s.Real) })
-}
-
 // strangePath names the script as PHP does, and as the path_map makes it.
 func (r *run) strangePath(s front.Sight, file string, states []links.State, to string) error {
 	made := ", which is no path of a release here"
@@ -85,20 +74,5 @@ func (r *run) strangePath(s front.Sight, file string, states []links.State, to s
 		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
 	}
 	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, s.By(), s.Answer.File, made),
-		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, r.seenReleases(s.Answer.File, states, to))
-}
-
-// seenReleases is the releases folder as PHP sees it: what lies before the id of
-// one of the releases.
-func (r *run) seenReleases(file string, states []links.State, to string) string {
-	known := map[string]bool{to: true}
-	for _, state := range states {
-		known[links.Release(state.Real, r.App.RealReleases())] = true
-	}
-	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
-		if known[path.Base(dir)] {
-			return path.Dir(dir)
-		}
-	}
-	return "/path/there"
+		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, seenReleases(r.App, s.Answer.File, states, to))
 }
