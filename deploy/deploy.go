@@ -98,7 +98,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(instancesOf(to.goals)))
+	pages := take(ctx, s, "ask", r.ask(paths.InstancesOf(to.goals)))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	if s.err != nil {
@@ -116,7 +116,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(instancesOf(to.goals), pages))
+	checked.do(ctx, "check", r.check(paths.InstancesOf(to.goals), pages))
 	if errors.Is(checked.err, front.ErrCheck) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}

@@ -8,6 +8,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/ui"
@@ -32,16 +33,16 @@ func (r *run) dryDeploy(ctx context.Context, ref string) error {
 	}
 	if same.ID != "" {
 		r.report.Release = same.ID
-		would(r.report, "take %s, which other instances are on already", same.ID)
+		outcome.Would(r.report, "take %s, which other instances are on already", same.ID)
 		return r.drySwitch(ctx, found, coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, unsettled)
 	}
 	id := r.store.NewID(r.began, resolved.Label)
 	r.report.Release = id
-	would(r.report, "fetch %s (%s, %s) into %s", ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
+	outcome.Would(r.report, "fetch %s (%s, %s) into %s", ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
 	for _, entry := range r.App.Shared {
-		would(r.report, "link %s of the release to %s", entry, r.App.SharedDir)
+		outcome.Would(r.report, "link %s of the release to %s", entry, r.App.SharedDir)
 	}
-	wouldRun(r.report, "build", r.App.Hooks.Build)
+	outcome.WouldRun(r.report, "build", r.App.Hooks.Build)
 	made := release.Release{Manifest: release.Manifest{ID: id}}
 	return r.drySwitch(ctx, found, coming{release: made, goals: r.planner().Everywhere(found.states, id), made: []string{id}}, unsettled)
 }
@@ -79,7 +80,7 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 	if err != nil || left == nil {
 		return nil, err
 	}
-	would(r.report, "%s the interrupted %s of %s first (phase %s)", left.Phase.Direction(), left.Operation, left.Release, left.Phase)
+	outcome.Would(r.report, "%s the interrupted %s of %s first (phase %s)", left.Phase.Direction(), left.Operation, left.Release, left.Phase)
 	return moves.StillUnsettled(left.Moves, left.Unsettled), nil
 }
 
@@ -88,7 +89,7 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
 	to.goals, err = r.planner().Apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
-		would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
+		outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.Destination(id), nil
 	})
 	if err != nil {
@@ -100,14 +101,14 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 		return err
 	}
 	if r.Reset == journal.ResetSmart {
-		would(r.report, "compile, in the caches of %s, the scripts that are in use now", r.poolNames())
+		outcome.Would(r.report, "compile, in the caches of %s, the scripts that are in use now", r.poolNames())
 	}
 	if len(r.App.Assets) > 0 {
-		would(r.report, "give the release the files that only other releases have in %s, and them those of the release", strings.Join(r.App.Assets, ", "))
+		outcome.Would(r.report, "give the release the files that only other releases have in %s, and them those of the release", strings.Join(r.App.Assets, ", "))
 	}
-	wouldRun(r.report, "before_switch", r.App.Hooks.BeforeSwitch)
+	outcome.WouldRun(r.report, "before_switch", r.App.Hooks.BeforeSwitch)
 	for _, move := range plan {
-		wouldMove(r.report, move)
+		outcome.WouldMove(r.report, move)
 	}
 	reloads, err := r.wouldRenew(ctx, plan)
 	if err != nil {
@@ -115,27 +116,27 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 	}
 	r.wouldClear(found.addressing)
 	if !reloads && r.Reset == journal.ResetSmart {
-		would(r.report, "restart no process, unless OPcache runs out of room")
+		outcome.Would(r.report, "restart no process, unless OPcache runs out of room")
 	}
-	wouldRun(r.report, "after_switch", r.App.Hooks.AfterSwitch)
+	outcome.WouldRun(r.report, "after_switch", r.App.Hooks.AfterSwitch)
 	return r.wouldPrune(plan, unsettled)
 }
 
 func (r *run) wouldClear(addressing opcache.Addressing) {
 	if r.Reset == journal.ResetNever {
-		would(r.report, "leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", paths.OrNone(r.report.Previous))
+		outcome.Would(r.report, "leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", paths.OrNone(r.report.Previous))
 		return
 	}
 	if addressing == opcache.Resolved {
-		would(r.report, "leave the caches as they are: the web server sends real paths")
+		outcome.Would(r.report, "leave the caches as they are: the web server sends real paths")
 	} else {
-		would(r.report, "clear the realpath cache of every worker of %s", r.poolNames())
+		outcome.Would(r.report, "clear the realpath cache of every worker of %s", r.poolNames())
 	}
 	if !addressing.Reuses() {
-		would(r.report, "invalidate all that OPcache holds of %s", paths.OrNone(r.report.Previous))
+		outcome.Would(r.report, "invalidate all that OPcache holds of %s", paths.OrNone(r.report.Previous))
 	}
 	if r.Reset == journal.ResetAlways {
-		would(r.report, "restart OPcache at a quiet moment")
+		outcome.Would(r.report, "restart OPcache at a quiet moment")
 	}
 }
 
@@ -162,7 +163,7 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 	}
 	history = append(history, journal.Event{Operation: r.report.Operation, Moves: plan})
 	for _, one := range release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
-		would(r.report, "remove release %s", one.ID)
+		outcome.Would(r.report, "remove release %s", one.ID)
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
 // the journal.
 func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
-		if err := record(r.App.HistoryFile(), r.event(setUp, "")); err != nil {
+		if err := journal.Record(r.App.HistoryFile(), r.event(setUp, "")); err != nil {
 			return "", err
 		}
 		return "", r.forget(unsettled)

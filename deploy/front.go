@@ -17,6 +17,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -75,7 +76,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: webPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}
+	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: front.DoorsOf(sites)}
 	return found, web, nil
 }
 
@@ -107,7 +108,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 // server sends is what visitors get.
 func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		sites := front.Sites(seen.secret, r.App, instancesOf(to.goals))
+		sites := front.Sites(seen.secret, r.App, paths.InstancesOf(to.goals))
 		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
@@ -165,7 +166,7 @@ func (r *run) judgeSight(s front.Sight, to coming, seen change) (outcome.Front, 
 	one.Release, one.SAPI, one.PID, one.By = front.ReleaseOf(file, r.App.RealReleases()), s.Answer.SAPI, s.Answer.PID, s.By()
 	want := r.App.ReleaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
-	case !inside && !ours(r.App, file, seen.states):
+	case !inside && !front.Ours(r.App, file, seen.states):
 		return one, r.strangePath(s, file, seen.states, to.release.ID)
 	case !inside:
 		return one, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, one.Release, move.To.Release, s.By()),

@@ -178,7 +178,7 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 			return done, err
 		}
 	}
-	if err := record(r.App.HistoryFile(), r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
+	if err := journal.Record(r.App.HistoryFile(), r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
 		return done, err
 	}
 	return r.afterLinks(done, errors.Join(connectErr, pendingErr, cacheErr))
@@ -209,7 +209,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 		if errors.Is(failed, front.ErrCheck) {
 			return r.takeBack(ctx, done, failed)
 		}
-		if err := errors.Join(failed, record(r.App.HistoryFile(), r.event("", ""))); err != nil {
+		if err := errors.Join(failed, journal.Record(r.App.HistoryFile(), r.event("", ""))); err != nil {
 			return done, err
 		}
 		r.tell("%s of %s was interrupted after its links had moved: it is live, checked on %s; its after_switch hooks were not all run",

@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -123,7 +124,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 	}
 	caches, err := r.Glance(ctx)
 	if err == nil && caches == nil {
-		would(r.report, "reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
+		outcome.Would(r.report, "reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
 	}
 	if err != nil || caches == nil {
 		return false, err
@@ -140,7 +141,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 				who = "Apache"
 			}
 			reloads = true
-			would(r.report, "reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
+			outcome.Would(r.report, "reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
 	return reloads, err

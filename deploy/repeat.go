@@ -32,7 +32,7 @@ func (r *run) separate(found server, to coming) step[coming] {
 // separated tells, for the line of the step, who moves along and what was made.
 func (r *run) separated(to coming) string {
 	var along string
-	if n := len(to.goals) - len(chosenOf(to.goals)); n > 0 {
+	if n := len(to.goals) - len(paths.ChosenOf(to.goals)); n > 0 {
 		along = ui.Plural(n, "other instance") + " to the same release under a new path"
 	}
 	return joinedBy(", ", along, strings.Join(r.journal.Repeats, ", "))
@@ -40,7 +40,7 @@ func (r *run) separated(to coming) string {
 
 // goingTo names the release that the run is about: the one that most go to.
 func (r *run) goingTo(to coming) coming {
-	if id := commonest(chosenOf(to.goals)); id != to.release.ID {
+	if id := paths.Commonest(paths.ChosenOf(to.goals)); id != to.release.ID {
 		r.report.Release = id
 		to.release = release.Release{Manifest: release.Manifest{ID: id, Commit: to.release.Commit}, Path: r.App.ReleaseDir(id)}
 	}

@@ -54,7 +54,7 @@ func (r *run) planMoves(found server, goals []paths.Goal) (moves.Plan, error) {
 	for i, g := range goals {
 		states[i], destinations[i] = g.State, g.To
 	}
-	plan, err := moves.New(apps.ForMoves(instancesOf(to.goals)), states, destinations, r.App.RealReleases())
+	plan, err := moves.New(apps.ForMoves(paths.InstancesOf(to.goals)), states, destinations, r.App.RealReleases())
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 	if linkErr != nil {
 		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
-	failed := []error{r.markBad(ready.made, cause), record(r.App.HistoryFile(), r.event(r.report.SetUp, cause.Error()))}
+	failed := []error{r.markBad(ready.made, cause), journal.Record(r.App.HistoryFile(), r.event(r.report.SetUp, cause.Error()))}
 	unsettled := moves.StillUnsettled(back.plan, r.journal.Unsettled)
 	if cacheErr == nil { // what may come back is the new release
 		unsettled, _, cacheErr = r.settleBy(ctx, back, back.plan)

@@ -55,7 +55,7 @@ func (r *run) refuseStrangePaths(found server) error {
 		return nil
 	}
 	for _, s := range found.sights {
-		if s.Err != nil || ours(r.App, found.caches.ToHost(s.Answer), found.states) {
+		if s.Err != nil || front.Ours(r.App, found.caches.ToHost(s.Answer), found.states) {
 			continue
 		}
 		err := r.strangePath(s, found.caches.ToHost(s.Answer), found.states, "")
@@ -74,5 +74,5 @@ func (r *run) strangePath(s front.Sight, file string, states []links.State, to s
 		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
 	}
 	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, s.By(), s.Answer.File, made),
-		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, seenReleases(r.App, s.Answer.File, states, to))
+		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, front.SeenReleases(r.App, s.Answer.File, states, to))
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// undoable are the moves back of those links that lead to their new target, and
+// Undoable are the moves back of those links that lead to their new target, and
 // the links that lead to neither of the two.
 func Undoable(plan Plan) (back Plan, strangers []string) {
 	for _, move := range plan {
@@ -21,12 +21,12 @@ func Undoable(plan Plan) (back Plan, strangers []string) {
 	return back, strangers
 }
 
-// gone tells whether every link is where it was before the moves.
+// Gone tells whether every link is where it was before the moves.
 func Gone(plan Plan) bool {
 	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
 }
 
-// moveIn is the instance's move, or none.
+// MoveIn is the instance's move, or none.
 func MoveIn(plan Plan, instance string) Move {
 	for _, move := range plan {
 		if move.Instance == instance {
@@ -36,7 +36,7 @@ func MoveIn(plan Plan, instance string) Move {
 	return Move{}
 }
 
-// leftBy are the releases that the moves lead away from.
+// LeftBy are the releases that the moves lead away from.
 func LeftBy(plan Plan) map[string]bool {
 	ids := map[string]bool{}
 	for _, move := range plan {
@@ -45,7 +45,7 @@ func LeftBy(plan Plan) map[string]bool {
 	return ids
 }
 
-// meeting are the releases whose pages and assets are asked for around the switch:
+// Meeting are the releases whose pages and assets are asked for around the switch:
 // those that links lead to now, and those that they will lead to.
 func Meeting(plan Plan) []string {
 	var ids []string

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// cacheLinks is what the caches have to be told of a plan: the links that move,
+// CacheLinks is what the caches have to be told of a plan: the links that move,
 // and those moves of earlier deploys that are not settled, because a worker that
 // was busy then may still bring the release of that time back.
 func CacheLinks(plan, unsettled Plan) []opcache.Link {
@@ -32,7 +32,7 @@ func CacheLinks(plan, unsettled Plan) []opcache.Link {
 	return followed
 }
 
-// inReleases completes links with the releases that they lead into, and tells
+// InReleases completes links with the releases that they lead into, and tells
 // which old ones others stay on.
 func InReleases(all []opcache.Link, use links.InUse) []opcache.Link {
 	after := links.InUse{Links: maps.Clone(use.Links)}
@@ -56,7 +56,7 @@ func releaseFolder(real, releases string) string {
 	return filepath.Join(releases, id)
 }
 
-// stillUnsettled is what has to be remembered of two generations of moves.
+// StillUnsettled is what has to be remembered of two generations of moves.
 func StillUnsettled(plan, unsettled Plan) Plan {
 	left := plan.Needed()
 	now := map[string]Target{}
@@ -74,7 +74,7 @@ func StillUnsettled(plan, unsettled Plan) Plan {
 	return left
 }
 
-// neverSettled are the moves that no cache has been told of: OPcache may serve what
+// NeverSettled are the moves that no cache has been told of: OPcache may serve what
 // the links have left until it is restarted, or until a recovery or another deploy
 // settles them.
 func NeverSettled(needed, unsettled Plan) Plan {

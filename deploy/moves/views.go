@@ -10,7 +10,7 @@ import (
 // ErrUnseen: no text of a link leads both this machine and the pools to the release.
 var ErrUnseen = errors.New("PHP cannot follow the link")
 
-// literalIn is the move's own text or, where one of the pools could not follow
+// LiteralIn is the move's own text or, where one of the pools could not follow
 // that, another; view is that of a pool for which there is none.
 func LiteralIn(views []php.PathMap, move Move) (literal string, view php.PathMap) {
 	texts := []string{move.To.Literal}

@@ -26,7 +26,7 @@ func (c contents) of(id string) string {
 	return content
 }
 
-// complete notes what a target repeats: the history is read when it is gone.
+// Complete notes what a target repeats: the history is read when it is gone.
 func (c contents) Complete(t *moves.Target) {
 	if content := c.of(t.Release); content != t.Release {
 		t.Content = content

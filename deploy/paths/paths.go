@@ -1,3 +1,5 @@
+// Package paths chooses where the links of an application go: nobody stays on a path
+// that somebody has left, and nobody goes back to one.
 package paths
 
 import (
@@ -20,7 +22,7 @@ import (
 // be helped. OPcache would go on to serve it under the names of those that left.
 var ErrDivided = errors.New("links would stay on a path that others leave")
 
-// planner chooses where instances go.
+// Planner chooses where instances go.
 type Planner struct {
 	App    apps.App
 	Chosen []apps.Instance // those that the run is about
@@ -30,7 +32,7 @@ type Planner struct {
 	Warn   func(string)
 }
 
-// goal is where one instance is, and where it shall be after the switch.
+// Goal is where one instance is, and where it shall be after the switch.
 type Goal struct {
 	Instance apps.Instance
 	State    links.State
@@ -41,10 +43,10 @@ type Goal struct {
 
 func (g Goal) leaves() bool { return g.now.Exists() && g.To.Real != g.State.Real }
 
-// moves tells whether there is anything to do.
+// Moves tells whether there is anything to do.
 func (g Goal) Moves() bool { return g.To.Real != g.now.Real }
 
-// apart sees to it that nobody stays on a path that somebody leaves, and that
+// Apart sees to it that nobody stays on a path that somebody leaves, and that
 // nobody goes back to one that was left. OPcache keeps the literal paths through
 // the links as keys, which cannot be listed, and which live again as soon as
 // anybody compiles the old script: the old path has to die as a whole. So who is

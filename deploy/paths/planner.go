@@ -15,7 +15,7 @@ import (
 	"slices"
 )
 
-// findTargets sends all to the release of this id, or each to the one before.
+// FindTargets sends all to the release of this id, or each to the one before.
 func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
 	if id != "" {
 		return p.Everywhere(states, id), p.mayServe(p.App.Destination(id))
@@ -98,7 +98,7 @@ func (p Planner) present(id string) (string, error) {
 	return id, err
 }
 
-// everywhere sends every chosen instance to the same release.
+// Everywhere sends every chosen instance to the same release.
 func (p Planner) Everywhere(states []links.State, id string) []Goal {
 	return p.goals(states, slices.Repeat([]moves.Destination{p.App.Destination(id)}, len(states)))
 }

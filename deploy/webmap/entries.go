@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// mapEntries is what Apache's map says where the instances are on these releases:
+// MapEntries is what Apache's map says where the instances are on these releases:
 // a line for each instance, and one for its host. What is on no release has none,
 // for the rule of the web server serves only releases.
 func MapEntries(app apps.App, release func(apps.Instance) string) []Entry {

@@ -1,13 +1,12 @@
-package deploy
+package paths
 
 import (
 	"relink/deploy/apps"
 	"relink/deploy/moves"
-	"relink/deploy/paths"
 )
 
-// instancesOf are those of the goals, in their order.
-func instancesOf(goals []paths.Goal) []apps.Instance {
+// InstancesOf are those of the goals, in their order.
+func InstancesOf(goals []Goal) []apps.Instance {
 	all := make([]apps.Instance, len(goals))
 	for i, g := range goals {
 		all[i] = g.Instance
@@ -15,8 +14,8 @@ func instancesOf(goals []paths.Goal) []apps.Instance {
 	return all
 }
 
-// chosenOf are the places that the chosen instances go to.
-func chosenOf(goals []paths.Goal) []moves.Destination {
+// ChosenOf are the places that the chosen instances go to.
+func ChosenOf(goals []Goal) []moves.Destination {
 	var to []moves.Destination
 	for _, g := range goals {
 		if g.Chosen {
@@ -26,8 +25,8 @@ func chosenOf(goals []paths.Goal) []moves.Destination {
 	return to
 }
 
-// commonest is the release that most go to.
-func commonest(to []moves.Destination) string {
+// Commonest is the release that most go to.
+func Commonest(to []moves.Destination) string {
 	count, best := map[string]int{}, ""
 	for _, one := range to {
 		count[one.Release]++

@@ -1,10 +1,9 @@
-package deploy
+package front
 
 import (
 	"context"
 	"path"
 	"relink/deploy/apps"
-	"relink/deploy/front"
 	"relink/internal/links"
 	"relink/php"
 	"relink/php/apache"
@@ -12,9 +11,9 @@ import (
 	"slices"
 )
 
-// webPools are the PHPs inside of web servers: the processes of each are reached
+// WebPools are the PHPs inside of web servers: the processes of each are reached
 // through any of the sites that it serves.
-func webPools(ctx context.Context, sights []front.Sight, agentDir string) []php.Pool {
+func WebPools(ctx context.Context, sights []Sight, agentDir string) []php.Pool {
 	heard := make([]probe.Heard, len(sights))
 	for i, s := range sights {
 		heard[i] = s.Heard()
@@ -26,9 +25,9 @@ func webPools(ctx context.Context, sights []front.Sight, agentDir string) []php.
 	return pools
 }
 
-// doorsOf are the ways to all that can be asked, also to those that have no probe
+// DoorsOf are the ways to all that can be asked, also to those that have no probe
 // before the switch.
-func doorsOf(sites []front.Site) []probe.Door {
+func DoorsOf(sites []Site) []probe.Door {
 	doors := make([]probe.Door, len(sites))
 	for i, site := range sites {
 		doors[i] = site.Door
@@ -36,18 +35,18 @@ func doorsOf(sites []front.Site) []probe.Door {
 	return doors
 }
 
-// ours tells whether a file may belong to a release, or to a folder that a link
+// Ours tells whether a file may belong to a release, or to a folder that a link
 // leads to now.
-func ours(app apps.App, file string, states []links.State) bool {
+func Ours(app apps.App, file string, states []links.State) bool {
 	if links.Within(file, app.RealReleases()) {
 		return true
 	}
 	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && links.Within(file, s.Real) })
 }
 
-// seenReleases is the releases folder as PHP sees it: what lies before the id of
+// SeenReleases is the releases folder as PHP sees it: what lies before the id of
 // one of the releases.
-func seenReleases(app apps.App, file string, states []links.State, to string) string {
+func SeenReleases(app apps.App, file string, states []links.State, to string) string {
 	known := map[string]bool{to: true}
 	for _, state := range states {
 		known[links.Release(state.Real, app.RealReleases())] = true
