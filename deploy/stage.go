@@ -87,6 +87,9 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	if err := r.fetch(ctx, resolved, staging.Path()); err != nil {
 		return made, err
 	}
+	if err := source.CheckLinks(ctx, staging.Path(), r.App.Shared); err != nil {
+		return made, err
+	}
 	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
 		return made, err
 	}

@@ -35,8 +35,8 @@ type View struct {
 
 // Observe notes what is live of the old targets before anything moves: the hot set.
 func (c *Caches) Observe(ctx context.Context, links []Link, addressing Addressing) (*Switch, error) {
-	s := &Switch{Caches: c, Links: links, Addressing: addressing, pinned: map[*Pool]map[int]bool{}, Views: make([]*View, len(c.Spaces))}
-	err := c.EachCache(ctx, func(ctx context.Context, i int, one *KeySpace) (err error) {
+	s := &Switch{Caches: c, Links: links, Addressing: addressing, pinned: map[*Pool]map[int]bool{}, Views: make([]*View, len(c.Spaces()))}
+	err := c.EachSpace(ctx, func(ctx context.Context, i int, one *KeySpace) (err error) {
 		s.Views[i], err = s.view(ctx, one)
 		return err
 	})

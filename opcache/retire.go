@@ -25,7 +25,7 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
 	var result RetireResult
 	var mu sync.Mutex
-	err := c.EachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
+	err := c.EachSpace(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		for _, root := range unused {
 			n, err := c.retire(ctx, one, root)
 			mu.Lock()

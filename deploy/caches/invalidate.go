@@ -32,7 +32,7 @@ type InvalidateReport struct {
 // InvalidateFiles invalidates scripts by their real path, in slices.
 func InvalidateFiles(ctx context.Context, c *opcache.Caches, files []string) (invalidated int, err error) {
 	var mu sync.Mutex
-	err = c.EachCache(ctx, func(ctx context.Context, _ int, one *opcache.KeySpace) error {
+	err = c.EachSpace(ctx, func(ctx context.Context, _ int, one *opcache.KeySpace) error {
 		paths := make([]string, len(files))
 		for i, file := range files {
 			paths[i] = one.ToPool(file)

@@ -81,18 +81,18 @@ func TestChangedBetween(t *testing.T) {
 
 // Two pools of a master that is down belong together if they did before.
 func TestLost(t *testing.T) {
-	down := func(address string) *poolProbe {
-		p := &poolProbe{err: errors.New("refused")}
-		p.pool.Address.Network, p.pool.Address.Path = "unix", address
+	down := func(address string) *opcache.Pool {
+		p := &opcache.Pool{Err: errors.New("refused")}
+		p.Pool.Address.Network, p.Pool.Address.Path = "unix", address
 		return p
 	}
 	s := &sampler{earlier: &report.Totals{Masters: []report.MasterTotals{{Pools: []string{"unix:/a", "unix:/b"}}}}}
-	lost := s.lost([]*poolProbe{down("/a"), down("/b"), down("/c")})
+	lost := s.lost([]*opcache.Pool{down("/a"), down("/b"), down("/c")})
 	if len(lost) != 2 || !slices.Equal(lost[0].Pools, []string{"unix:/a", "unix:/b"}) || len(lost[0].Down) != 2 || lost[1].Name != "unix:/c" {
 		t.Errorf("%+v", lost)
 	}
 	m := report.Master{Down: map[string]string{}}
-	if left := adopt(&m, []string{"unix:/b"}, []*poolProbe{down("/a"), down("/b")}); len(left) != 1 || len(m.Down) != 1 {
+	if left := adopt(&m, []string{"unix:/b"}, []*opcache.Pool{down("/a"), down("/b")}); len(left) != 1 || len(m.Down) != 1 {
 		t.Errorf("%+v, left %d", m, len(left))
 	}
 }

@@ -19,8 +19,8 @@ import (
 // WarmLike compiles, in the release to, what is hot of the release from: the
 // first half of a deploy whose links somebody else moves.
 func WarmLike(ctx context.Context, c *opcache.Caches, from, to string, progress opcache.Progress) (opcache.WarmResult, error) {
-	s := &opcache.Switch{Caches: c, Links: []opcache.Link{{From: from, To: to}}, Views: make([]*opcache.View, len(c.Spaces))}
-	err := c.EachCache(ctx, func(ctx context.Context, i int, one *opcache.KeySpace) error {
+	s := &opcache.Switch{Caches: c, Links: []opcache.Link{{From: from, To: to}}, Views: make([]*opcache.View, len(c.Spaces()))}
+	err := c.EachSpace(ctx, func(ctx context.Context, i int, one *opcache.KeySpace) error {
 		ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 		defer cancel()
 		hot, err := c.HotScripts(ctx, one, from)

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 
+	"relink/internal/hint"
 	"relink/internal/ui"
 )
 
@@ -52,10 +53,10 @@ func (t teller) kept(s *scene, executable string) {
 	t.line("The configuration is %s", s.config())
 	t.line("Try:")
 	for _, try := range s.tries() {
-		t.line("  %s --config %s %s", ui.Shell(executable), ui.Shell(s.config()), try)
+		t.line("  %s --config %s %s", hint.Shell(executable), hint.Shell(s.config()), try)
 	}
 	t.line("Stop and remove it all:")
-	t.line("  %s demo --stop %s", ui.Shell(executable), ui.Shell(s.dir))
+	t.line("  %s demo --stop %s", hint.Shell(executable), hint.Shell(s.dir))
 }
 
 // tries are commands that work one after the other.

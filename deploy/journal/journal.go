@@ -11,7 +11,6 @@ import (
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/state"
 	"relink/opcache"
 )
@@ -102,7 +101,7 @@ func Read(path string) (*Journal, error) {
 	journal, err := parse(text)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("%w %s: %w", ErrJournal, path, err),
-			`see with "relink status" where each link leads, put them right by hand, then move %s away`, links.Quote(path))
+			`see with "relink status" where each link leads, put them right by hand, then move %s away`, hint.Shell(path))
 	}
 	return journal, nil
 }

@@ -74,14 +74,22 @@ func (st *Staging) Abort() error {
 	return nil
 }
 
-// Seal makes the staged folder a release: m, completed with what one walk
-// counts, and all files are on disk before the rename makes the release visible.
-// required are paths inside the release that must be folders, such as
+// Seal makes the staged folder a release: what sources and hooks have left in it is
+// made fit to be served (complete); m, with what one walk counts, and all files are on
+// disk before the rename makes the release visible. required are paths inside the release that must be folders, such as
 // link_target and docroot; ErrIncomplete names the one that is not.
 func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Release, error) {
-	if err := st.check(required); err != nil {
+	err := st.check(required)
+	if err == nil {
+		err = st.complete(ctx)
+	}
+	if err != nil {
 		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
 	}
+	return st.seal(ctx, m)
+}
+
+func (st *Staging) seal(ctx context.Context, m Manifest) (Release, error) {
 	if err := count(ctx, st.path, &m); err != nil {
 		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
 	}

@@ -21,7 +21,7 @@ func MapEntries(app apps.App, release func(apps.Instance) string) []Entry {
 	for _, instance := range app.Instances {
 		if id := release(instance); id != "" && !filepath.IsAbs(id) {
 			add(instance.Name, id)
-			hosts[hostKey(instance.Host)] = id
+			hosts[HostKey(instance.Host)] = id
 		}
 	}
 	for host, id := range hosts {
@@ -34,12 +34,7 @@ func MapEntries(app apps.App, release func(apps.Instance) string) []Entry {
 	return ByKey(entries)
 }
 
+// ByKey sorts entries.
 func ByKey(entries []Entry) []Entry {
 	return slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
-}
-
-// hostKey is a host as the map has it: in lower case and without a port.
-func hostKey(host string) string {
-	host, _, _ = strings.Cut(strings.ToLower(host), ":")
-	return host
 }

@@ -48,8 +48,8 @@ func (g *gatherer) frontOf(s front.Sight, app *health.App) health.Front {
 	}
 	file, known := s.Answer.File, s.InWebServer() // whose processes a deploy finds by this same answer
 	for _, p := range g.pools {
-		if p.answers() && opcache.SamePHP(s.Answer, p.status) {
-			file, known = p.pool.PathMap.ToHost(file), true
+		if p.answers() && opcache.SamePHP(s.Answer, p.Status) {
+			file, known = p.PathMap.ToHost(file), true
 		}
 	}
 	f.Strange = !known

@@ -8,6 +8,7 @@ import (
 	"relink/deploy/apps"
 	"relink/health"
 	"relink/internal/links"
+	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
 	"relink/php/fpm"
@@ -62,17 +63,18 @@ func Facts(ctx context.Context, d Deps) health.Facts {
 // gatherer is one run of Facts.
 type gatherer struct {
 	Deps
-	began  time.Time
-	facts  health.Facts
-	pools  []*poolProbe
-	caches []*cache
+	began   time.Time
+	facts   health.Facts
+	pools   []*poolProbe
+	masters []fpm.Master // those that run here
+	caches  []*cache
 }
 
 // cache is one OPcache: the pools that share it, the first of which is asked
 // about it.
 type cache struct {
+	*opcache.Cache
 	pools  []*poolProbe
-	master fpm.Master // the zero one where this machine does not show it
 	sample report.Master
 
 	listErr error // why its scripts could not be listed

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/hint"
+
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
@@ -41,11 +43,20 @@ func (r *reader) mapping(n node, known fields) {
 	}
 }
 
+func didYouMean(word string, known []string) string {
+	for _, meant := range hint.Nearest(word, known, 1) {
+		return fmt.Sprintf("; did you mean %q?", meant)
+	}
+	return ""
+}
+
 func (r *reader) unknown(around string, e entry, known []string) {
 	text := didYouMean(e.name, known)
+	for _, meant := range hint.Nearest(e.name, known, 1) {
+		r.excused[child(around, meant)] = true
+	}
 	switch {
 	case text != "":
-		r.excused[child(around, nearest(e.name, known))] = true
 	case moved[e.name] != "":
 		text = "; it is " + moved[e.name]
 	default:

@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -77,19 +76,6 @@ func Count[N int | int32 | int64](n N) string {
 		digits = digits[:len(digits)-3]
 	}
 	return sign + strings.Join(append([]string{digits}, groups...), ",")
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
-
-// Shell writes a path as one word for a shell.
-func Shell(path string) string {
-	if strings.HasPrefix(path, "-") {
-		path = "./" + path // no option
-	}
-	if plainWord.MatchString(path) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // Plural says a number of things whose plural ends in s: "1 script",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"relink/opcache"
 	"relink/php"
@@ -149,13 +148,12 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decide
 		return nil, err
 	}
 	decided := make([]Decided, len(usages))
-	var mu sync.Mutex
-	err = opcache.Each(ctx, c.Firsts(), func(ctx context.Context, i int, one *opcache.KeySpace) error {
-		held, all, err := c.Holdings(ctx, one, append([]string{u.Release}, u.Unused...))
+	err = c.EachCache(ctx, func(ctx context.Context, i int, one *opcache.Cache) error {
+		held, all, err := c.Holdings(ctx, one.Spaces[0], append([]string{u.Release}, u.Unused...))
 		if err != nil {
 			return err
 		}
-		weight, err := weigh(ctx, one, all)
+		weight, err := weigh(ctx, one.Agent(), all)
 		if err != nil {
 			return err
 		}
@@ -172,8 +170,6 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decide
 		if u.Always != "" {
 			decision = Decision{u.Method.Action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
-		mu.Lock()
-		defer mu.Unlock()
 		decided[i] = Decided{Pools: now.Pools, Decision: decision}
 		return nil
 	})

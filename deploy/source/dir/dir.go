@@ -124,25 +124,19 @@ func walkDir(ctx context.Context, root *os.Root, visit func(name string, info fs
 		if err != nil {
 			return err
 		}
-		if err := checkCopyable(root, name, info); err != nil {
+		if err := checkCopyable(name, info.Mode().Type()); err != nil {
 			return err
 		}
 		return visit(name, info)
 	})
 }
 
-func checkCopyable(root *os.Root, name string, info fs.FileInfo) error {
-	switch info.Mode().Type() {
-	case 0, fs.ModeDir:
+func checkCopyable(name string, kind fs.FileMode) error {
+	switch kind {
+	case 0, fs.ModeDir, fs.ModeSymlink:
 		return nil
-	case fs.ModeSymlink:
-		target, err := root.Readlink(name)
-		if err != nil {
-			return err
-		}
-		return source.CheckLink(name, target)
 	default:
-		return hint.With(fmt.Errorf("%s: %w: it is neither file, folder nor link (%s)", name, source.ErrUnsafe, info.Mode().Type()),
+		return hint.With(fmt.Errorf("%s: %w: it is neither file, folder nor link (%s)", name, source.ErrUnsafe, kind),
 			"remove it from the source folder")
 	}
 }
@@ -152,15 +146,11 @@ type treeCopy struct {
 	done, total int64
 	progress    source.Progress
 	folders     []source.Folder
-	links       []string
 }
 
 func (c *treeCopy) run(ctx context.Context) error {
 	err := walkDir(ctx, c.from, func(name string, info fs.FileInfo) error { return c.entry(ctx, name, info) })
 	if err != nil {
-		return err
-	}
-	if err := source.CheckLinks(c.to, c.links); err != nil {
 		return err
 	}
 	return source.FinishFolders(c.to, c.folders)
@@ -188,10 +178,6 @@ func (c *treeCopy) link(name string, modified time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := source.CheckLink(name, target); err != nil {
-		return err // it changed since the walk looked at it
-	}
-	c.links = append(c.links, name)
 	if err := c.to.Symlink(target, name); err != nil {
 		return err
 	}

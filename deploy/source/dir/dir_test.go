@@ -88,7 +88,8 @@ func TestDirRefusals(t *testing.T) {
 			d := New(from)
 			r, err := d.Resolve(t.Context(), "v1")
 			if err == nil {
-				err = r.Fetch(t.Context(), sourcetest.Staging(t), nil)
+				into := sourcetest.Staging(t)
+				err = errors.Join(r.Fetch(t.Context(), into, nil), source.CheckLinks(t.Context(), into, nil))
 			}
 			if !errors.Is(err, source.ErrUnsafe) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v", err)
