@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/fcgi"
 	"relink/health"
 	"relink/internal/durable"
@@ -166,7 +166,7 @@ func collectApp(send sink, a *health.App) {
 	send.gauge(metricPrunable, float64(prunableBytes(a.Prunable)), a.Name)
 }
 
-func prunableBytes(all []deploy.PrunedRelease) int64 {
+func prunableBytes(all []outcome.PrunedRelease) int64 {
 	var sum int64
 	for _, one := range all {
 		sum += one.Bytes
