@@ -40,15 +40,12 @@ func (r *run) crossBy(ctx context.Context, way change, need fit, move func(conte
 // reload needs has been looked at: what a visitor asks of the new release between
 // the two meets the functions and classes of the old one.
 func (r *run) reloadWith(ctx context.Context, way change, need fit, move func(context.Context) error) (begun bool, err error) {
-	unused, err := r.unusedAfter(way.plan)
-	if err != nil {
-		return false, err
-	}
 	once := sync.OnceValue(func() error {
 		begun = true
 		return move(ctx)
 	})
-	on := Occasion{Unused: unused, Moved: r.movedTo(way.plan, unused), Switch: func(context.Context) error { return once() }}
+	on := r.occasion(way.plan, r.unusedAfter(way.plan))
+	on.Switch = func(context.Context) error { return once() }
 	outcome, err := r.restartNow(ctx, way.caches, r.ledgerOfSwitch(), need.reloads, on)
 	r.report.WarmedBy(outcome)
 	switch {

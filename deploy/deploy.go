@@ -130,9 +130,9 @@ func (r *run) finish(ctx context.Context, to coming, seen change) error {
 	unsettled := take(ctx, s, "settle", r.settle(seen, r.journal.Moves))
 	s.do(ctx, "front_door", r.proveFront(to, seen))
 	s.do(ctx, "retire", r.retire(seen.cut))
-	s.do(ctx, "restart", r.restart(seen.caches, to.release))
+	s.do(ctx, "restart", r.restart(seen.caches, to.release.ID))
 	if ctx.Err() != nil {
-		return interruptedLive(to.release)
+		return r.interruptedLive(to.release.ID)
 	}
 	s.do(context.WithoutCancel(ctx), "done", r.done(seen.addressing, unsettled))
 	r.pruneAfter(ctx, unsettled)
@@ -197,7 +197,7 @@ func (r *run) conclude(err error) error {
 	}
 	now := apps.ReadServing(r.App.Instances, r.App.RealReleases())
 	r.report.Failed(err, now)
-	if errors.Is(err, exit.ErrUsage) || errors.Is(err, exit.ErrLocked) {
+	if errors.Is(err, exit.ErrUsage) || errors.Is(err, exit.ErrLocked) || len(now) == 0 {
 		return err
 	}
 	return fmt.Errorf("%w\nnow: %s", err, apps.DescribeServing(now))

@@ -12,7 +12,6 @@ import (
 	"relink/deploy/front"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
-	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -62,7 +61,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	r.report.Sweep.Settled = result.Workers
 	r.report.Sweep.Left(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
-		err = opcache.Unsettled(result, seen.pinned, `run "relink recover"`)
+		err = opcache.Unsettled(result, seen.pinned, r.finishing())
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
@@ -77,44 +76,37 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 		if cut == nil {
 			return "", nil
 		}
-		unused, err := r.unused()
-		if err != nil {
-			return "", err
-		}
-		result, err := cut.Retire(ctx, unused)
-		r.report.Retired = result.Invalidated
-		if result.Skipped != "" {
-			return "later: " + result.Skipped, err
-		}
-		return fmt.Sprintf("%s of %s", ui.Plural(result.Invalidated, "script"), ui.Plural(len(unused), "release")), err
+		return r.retireBy(ctx, cut, r.unused())
 	}
+}
+
+func (r *run) retireBy(ctx context.Context, cut Switch, unused []string) (string, error) {
+	result, err := cut.Retire(ctx, unused)
+	r.report.Retired = result.Invalidated
+	if result.Skipped != "" {
+		return "later: " + result.Skipped, err
+	}
+	return fmt.Sprintf("%s of %s", ui.Plural(result.Invalidated, "script"), ui.Plural(len(unused), "release")), err
 }
 
 // unused lists the folders of releases that no link leads to: those in the
 // releases folder, and those that the links led to before they were taken over.
-func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
+func (r *run) unused() []string { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
-func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
+func (r *run) unusedAfter(plan moves.Plan) []string {
 	live := r.App.InUse()
 	for _, move := range plan.Needed() {
 		live.Links[move.Place] = move.To.Real
 	}
-	releases, err := r.store.List()
-	if err != nil {
-		return nil, err
-	}
-	var folders []string
-	for _, one := range releases {
-		folders = append(folders, r.App.ReleaseDir(one.ID))
-	}
+	folders := live.Unused()
 	for _, move := range slices.Concat(r.journal.Moves, r.journal.Unsettled) {
 		if move.From.Exists() {
 			folders = append(folders, r.App.ReleaseDir(move.From.Release))
 		}
 	}
 	slices.Sort(folders)
-	return slices.DeleteFunc(slices.Compact(folders), live.Serves), nil
+	return slices.DeleteFunc(slices.Compact(folders), live.Serves)
 }
 
 // done ends the journal with a line of history. What is not settled stays in
@@ -138,9 +130,17 @@ func (r *run) event(setUp opcache.Addressing, undone string) journal.Event {
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.
-func interruptedLive(rel release.Release) error {
-	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(rel.ID)))
-	return hint.With(err, `run "relink recover": it finishes what is left`)
+func (r *run) interruptedLive(id string) error {
+	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(id)))
+	return hint.With(err, "%s: it finishes what is left", r.finishing())
+}
+
+// finishing says how what this run could not finish is finished later.
+func (r *run) finishing() string {
+	if r.report.Operation == journal.OperationRefresh {
+		return "run the same command again"
+	}
+	return `run "relink recover"`
 }
 
 // ask notes, right before the switch, how the front pages are answered.

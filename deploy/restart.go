@@ -5,7 +5,6 @@ import (
 
 	"relink/deploy/journal"
 	"relink/deploy/outcome"
-	"relink/deploy/release"
 	"relink/opcache"
 	"relink/opcache/restart"
 )
@@ -13,23 +12,19 @@ import (
 // restart decides whether the cache has to be restarted, and does it if it is
 // quiet; with --reset always the decision is made already. What is put off stays
 // in the state folder, for the next command or the service.
-func (r *run) restart(caches Caches, rel release.Release) func(context.Context) (string, error) {
+func (r *run) restart(caches Caches, id string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		if caches == nil {
 			return "", nil
 		}
-		if err := r.countShared(ctx, caches, rel.ID); err != nil {
-			return "", err
-		}
-		unused, err := r.unused()
-		if err != nil {
+		if err := r.countShared(ctx, caches, id); err != nil {
 			return "", err
 		}
 		// No earlier reading: the hit rate since would be that of the warm. What is
-		// preloaded was renewed with the switch.
+		// preloaded was renewed with the switch, unless somebody else moved the links.
 		upkeep := restart.Maintenance{
-			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(rel.ID), Unused: unused,
-			Queue: r.ledger(),
+			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(id), Unused: r.unused(),
+			Queue: r.ledger(), Moved: r.report.Operation == journal.OperationRefresh,
 		}
 		if r.Reset == journal.ResetAlways {
 			upkeep.Always = "--reset always"

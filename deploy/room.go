@@ -62,10 +62,7 @@ func (r *run) room(seen change) step[fit] {
 		if need.renewals, err = r.findRenewals(ctx, seen); err != nil || r.Reset == journal.ResetAlways {
 			return need, need.renewals.describe(), err
 		}
-		unused, err := r.unusedBefore(seen.plan)
-		if err != nil {
-			return need, "", err
-		}
+		unused := r.unusedBefore(seen.plan)
 		places, err := seen.cut.Room(ctx, unused)
 		if err != nil {
 			return need, "", err
@@ -134,7 +131,7 @@ func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Resta
 }
 
 func (r *run) ledger() restart.RestartQueue {
-	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.App.Name}
+	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.journal.App}
 }
 
 // ledgerOfSwitch is for restarts that a switch consists of.
@@ -189,11 +186,8 @@ func (r *run) renew(ready prepared) step[bool] {
 }
 
 func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool, summary string, err error) {
-	unused, err := r.unused()
-	if err != nil {
-		return false, "", err
-	}
-	on := Occasion{Unused: unused, Moved: r.movedTo(seen.plan, unused), Wait: renewWait}
+	on := r.occasion(seen.plan, r.unused())
+	on.Wait = renewWait
 	need.expected.begun()
 	outcome, err := r.restartNow(ctx, seen.caches, r.ledgerOfSwitch(), need.instead, on)
 	r.report.WarmedBy(outcome)
@@ -203,16 +197,16 @@ func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool,
 	return true, ui.Plural(len(need.instead), "cache") + " restarted", err
 }
 
-// movedTo tells where the hot scripts of the releases that nobody uses after the
-// moves are warm again.
-func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
+// occasion tells a restart where the hot scripts of the releases that nobody uses
+// after the moves are warm again.
+func (r *run) occasion(plan moves.Plan, unused []string) Occasion {
 	moved := map[string]string{}
 	for _, move := range plan.Needed() {
 		if from := r.App.ReleaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
 			moved[from] = r.App.ReleaseDir(move.To.Release)
 		}
 	}
-	return moved
+	return Occasion{Unused: unused, Moved: moved}
 }
 
 // renewLeft does the restarts that a deploy died before, while the keys of the
@@ -240,9 +234,8 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
-func (r *run) unusedBefore(plan moves.Plan) ([]string, error) {
-	unused, err := r.unused()
-	return slices.DeleteFunc(unused, func(folder string) bool {
+func (r *run) unusedBefore(plan moves.Plan) []string {
+	return slices.DeleteFunc(r.unused(), func(folder string) bool {
 		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.ReleaseDir(m.To.Release) == folder })
-	}), err
+	})
 }

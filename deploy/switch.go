@@ -100,10 +100,7 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 			r.report.Warm.Skipped = "--reset always empties the cache afterwards"
 			return r.report.Warm.Skipped, nil
 		}
-		update, end := r.progress("warm", "scripts")
-		defer end()
-		result, err := cut.Warm(ctx, update)
-		r.report.Warm = outcome.Warm{Scripts: result.Scripts, Failed: append([]opcache.FailedScript{}, result.Failed...), Skipped: result.Skipped}
+		summary, err := r.warmBy(ctx, cut)
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
@@ -111,12 +108,21 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 			r.report.Warn("warm: " + err.Error())
 			return "stopped: " + err.Error(), nil
 		}
-		summary := fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
-		if result.Skipped != "" { // room has told why, and what becomes of it
-			summary += "; caches without room left out"
-		}
 		return summary, nil
 	}
+}
+
+func (r *run) warmBy(ctx context.Context, cut Switch) (summary string, err error) {
+	update, end := r.progress("warm", "scripts")
+	defer end()
+	result, err := cut.Warm(ctx, update)
+	result.Failed = append([]opcache.FailedScript{}, result.Failed...)
+	r.report.Warm = result
+	summary = fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
+	if result.Skipped != "" { // room has told why, and what becomes of it
+		summary += "; caches without room left out"
+	}
+	return summary, err
 }
 
 // prepared is all that the switch needs, and its undoing.

@@ -62,17 +62,10 @@ func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
 		if err != nil {
 			return err
 		}
-		usages[i] = Usage{Pools: one.Addresses(), Started: lastStart(status), Apache: one.OfApache(), PID: one.Master(), Figures: FiguresOf(status)}
+		usages[i] = Usage{Pools: one.Addresses(), Started: status.Statistics.CountedSince(), Apache: one.OfApache(), PID: one.Master(), Figures: FiguresOf(status)}
 		return nil
 	})
 	return usages, err
-}
-
-func lastStart(s php.Status) time.Time {
-	if s.Statistics.LastRestart.After(s.Statistics.StartTime) {
-		return s.Statistics.LastRestart
-	}
-	return s.Statistics.StartTime
 }
 
 func FiguresOf(s php.Status) Figures {
@@ -120,11 +113,4 @@ func Sum(usages []Usage) Figures {
 	}
 	sum.Wasted = Ratio(sum.WastedBytes, sum.Size())
 	return sum
-}
-
-// Returned tells whether a folder was in use before in the life of these caches
-// and was left: dead scripts of it are still listed.
-func (c *Caches) Returned(ctx context.Context, folder string) (bool, error) {
-	held, err := c.Footprints(ctx, []string{folder})
-	return held[folder].DeadScripts > 0, err
 }

@@ -51,3 +51,15 @@ func (a App) Linked() []Instance {
 		return links.Read(i.Link).Kind == links.Missing
 	})
 }
+
+// NamesAt are the names of the instances whose links lie at these places; a link
+// that is not configured is named by its path.
+func (a App) NamesAt(places []string) []string {
+	names := slices.Clone(places)
+	for _, instance := range a.Instances {
+		if i := slices.Index(places, links.Place(instance.Link)); i >= 0 {
+			names[i] = instance.Name
+		}
+	}
+	return names
+}

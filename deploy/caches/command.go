@@ -91,7 +91,7 @@ func (p program) warmCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "also a release that was in use before, whose old keys come back with it"},
 		},
 		Action: p.with(func(ctx context.Context, s *session) error {
-			return s.warm(ctx, s.String("from"), s.Args().First(), s.Bool("force"))
+			return s.warm(ctx, s.String("from"), s.Args().First())
 		}),
 	}
 }

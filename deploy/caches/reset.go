@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/report"
@@ -51,9 +53,10 @@ func validateRestart(s restart.RestartSetup) error {
 // reset is "relink opcache reset".
 func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	result := ResetResult{Decisions: []restart.Decided{}, Masters: []ResetMaster{}, Pending: []restart.Pending{}, Notes: []string{}}
-	ledger, err := s.ledger()
+	err := s.stateFolder()
 	if err == nil {
 		s.setup.Restart.Waiting = restart.Announce(s.Screen().Line)
+		ledger := restart.RestartQueue{Dir: s.setup.State, By: trust.UserName(os.Getuid())}
 		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 	}
 	if errors.Is(err, fpm.ErrKillsRequests) {

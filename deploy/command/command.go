@@ -258,7 +258,7 @@ func (s *session) glance(ctx context.Context) (deploy.Caches, error) {
 
 func (s *session) connected(setup restart.RestartSetup, caches *opcache.Caches) deploy.Caches {
 	setup.Restart.Waiting = restart.Announce(s.deps.Screen.Line)
-	return connected{caches, setup.Method, setup.Restart}
+	return Over(caches, setup)
 }
 
 // HowServed tells how the instances of all applications are served (config.Serving).

@@ -14,6 +14,11 @@ type connected struct {
 	restart restart.RestartOptions
 }
 
+// Over gives caches that have been reached, to be restarted as the server is set up.
+func Over(caches *opcache.Caches, setup restart.RestartSetup) deploy.Caches {
+	return connected{caches, setup.Method, setup.Restart}
+}
+
 func (c connected) Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (deploy.Switch, error) {
 	cut, err := c.Caches.Observe(ctx, links, addressing)
 	if err != nil {

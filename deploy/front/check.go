@@ -13,6 +13,7 @@ import (
 	"relink/deploy/apps"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/php/probe"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -30,8 +31,6 @@ var ErrCheck = errors.New("check failed")
 // fails, not only the first.
 func Check(ctx context.Context, instances []apps.Instance) error {
 	failed := make([]error, len(instances))
-	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
-	defer client.CloseIdleConnections()
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
@@ -39,7 +38,7 @@ func Check(ctx context.Context, instances []apps.Instance) error {
 			continue
 		}
 		group.Go(func() error {
-			failed[i] = checkInstance(ctx, client, instance)
+			failed[i] = checkInstance(ctx, instance)
 			return nil
 		})
 	}
@@ -47,23 +46,24 @@ func Check(ctx context.Context, instances []apps.Instance) error {
 	return errors.Join(append(failed, err)...)
 }
 
-// checkTransport uses no proxy: the check is about this server, by the address
-// that the configuration gives.
-func checkTransport() *http.Transport {
+// checkClient uses no proxy: the check is about this server, by the address that the
+// configuration gives. The host is the site's name for TLS too.
+func checkClient(host string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.DisableKeepAlives = true
-	return transport
+	transport.DialTLSContext = probe.DialTLS(host, transport.DialContext)
+	return &http.Client{Transport: transport, CheckRedirect: dontFollow}
 }
 
 // dontFollow: a redirect is an answer; what it leads to may be another server.
 func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func checkInstance(ctx context.Context, client *http.Client, instance apps.Instance) error {
+func checkInstance(ctx context.Context, instance apps.Instance) error {
 	check := *instance.Check
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(check.Timeout, checkTimeout))
 	defer cancel()
-	err := askOnce(ctx, client, check)
+	err := askOnce(ctx, check)
 	if err == nil {
 		return nil
 	}
@@ -78,13 +78,13 @@ func checkName(c apps.Check) string {
 	return c.URL + ", Host " + c.Host
 }
 
-func askOnce(ctx context.Context, client *http.Client, check apps.Check) error {
+func askOnce(ctx context.Context, check apps.Check) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
 	if err != nil {
 		return err
 	}
 	request.Host = check.Host
-	answer, err := client.Do(request)
+	answer, err := checkClient(check.Host).Do(request)
 	if err != nil {
 		return err
 	}

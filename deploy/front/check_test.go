@@ -55,3 +55,19 @@ func TestCheckInstances(t *testing.T) {
 		})
 	}
 }
+
+// The site is asked by its name, over TLS too, at whatever address it is reached.
+func TestCheckOverTLSNamesTheSite(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s by SNI %s", r.Host, r.TLS.ServerName)
+	}))
+	defer server.Close()
+	check := apps.Check{URL: server.URL, Host: "club1.example.org", Contains: "club1.example.org by SNI club1.example.org"}
+	if err := Check(t.Context(), []apps.Instance{{Name: "club1", Check: &check}}); err != nil {
+		t.Error(err)
+	}
+	page := askPage(t.Context(), apps.Address{URL: server.URL, Host: "club2.example.org"})
+	if !page.Well() {
+		t.Error(page)
+	}
+}

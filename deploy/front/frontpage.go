@@ -41,15 +41,13 @@ func Compared(instances []apps.Instance) []apps.Instance {
 // Pages asks the front page of each instance, by name.
 func Pages(ctx context.Context, instances []apps.Instance) map[string]Page {
 	outcomes := make([]Page, len(instances))
-	client := &http.Client{Transport: checkTransport(), CheckRedirect: dontFollow}
-	defer client.CloseIdleConnections()
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
-			outcomes[i] = askPage(ctx, client, instance.Address)
+			outcomes[i] = askPage(ctx, instance.Address)
 			return nil
 		})
 	}
@@ -61,13 +59,13 @@ func Pages(ctx context.Context, instances []apps.Instance) map[string]Page {
 	return all
 }
 
-func askPage(ctx context.Context, client *http.Client, address apps.Address) Page {
+func askPage(ctx context.Context, address apps.Address) Page {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.URL, nil)
 	if err != nil {
 		return Page{Err: err}
 	}
 	request.Host = address.Host
-	answer, err := client.Do(request)
+	answer, err := checkClient(address.Host).Do(request)
 	if err != nil {
 		return Page{Err: err}
 	}

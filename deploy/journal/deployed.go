@@ -2,17 +2,16 @@ package journal
 
 import (
 	"relink/deploy/apps"
-	"relink/opcache"
 )
 
 // Deployed lists the deploys of an application that left links moved, oldest
-// first, as the forecast of "relink opcache report" wants them.
-func Deployed(state, app string) ([]opcache.Deployed, error) {
+// first.
+func Deployed(state, app string) ([]Event, error) {
 	events, err := History(apps.App{Name: app, State: state}.HistoryFile())
-	var all []opcache.Deployed
+	var all []Event
 	for _, event := range events {
 		if event.Operation == OperationDeploy && event.Moved() {
-			all = append(all, opcache.Deployed{Time: event.Time, Release: event.Release})
+			all = append(all, event)
 		}
 	}
 	return all, err

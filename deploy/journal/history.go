@@ -18,6 +18,8 @@ const (
 	OperationRollback Operation = "rollback"
 	OperationRecover  Operation = "recover"
 	OperationPrune    Operation = "prune"
+	OperationRefresh  Operation = "refresh" // of links that somebody else has moved
+	OperationWarm     Operation = "warm"    // before somebody else moves them
 )
 
 // Event is one line of an application's history: one deploy or rollback that

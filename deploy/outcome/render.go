@@ -51,6 +51,7 @@ func (r Report) rows() [][2]string {
 		{"before", r.Previous},
 		{"set-up", string(r.SetUp)},
 		{"instances", r.instancesText()},
+		{"staying", r.stayingText()},
 		{"cut-over", r.cutoverText()},
 		{"workers", r.workersText()},
 		{"front door", r.frontText()},
@@ -87,6 +88,13 @@ func (r Report) instancesText() string {
 		text += fmt.Sprintf(", %d stay on their release, under a new path", stay)
 	}
 	return text
+}
+
+func (r Report) stayingText() string {
+	if len(r.Staying) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d on the old release: %s", len(r.Staying), ui.FirstFew(r.Staying))
 }
 
 func (r Report) frontText() string {
@@ -137,6 +145,9 @@ func (r Report) warmText() string {
 		return ""
 	}
 	lines := []string{fmt.Sprintf("%s, %d failed", ui.Plural(r.Warm.Scripts, "script"), len(r.Warm.Failed))}
+	if r.Warm.Absent > 0 {
+		lines[0] += fmt.Sprintf(", %d not part of the new release", r.Warm.Absent)
+	}
 	for i, failed := range r.Warm.Failed {
 		if i == failuresShown {
 			lines = append(lines, fmt.Sprintf("and %d more", len(r.Warm.Failed)-failuresShown))

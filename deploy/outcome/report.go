@@ -24,22 +24,27 @@ type Report struct {
 	Release   string            `json:"release"`
 	Previous  string            `json:"previous"` // the release most of the instances come from
 
+	// Of a refresh: the links that still lead to Previous, and whether Release was in
+	// use before and had been left.
+	Staying  []string `json:"staying,omitempty"`
+	Returned bool     `json:"returned,omitempty"`
+
 	SetUp     opcache.Addressing `json:"set_up,omitempty"` // the weakest of its instances
 	Instances []Instance         `json:"instances"`
 	Steps     []journal.Step     `json:"steps"`
 	CutoverMS float64            `json:"cutover_ms"` // from the first moved link to the last invalidation
 
-	FrontDoor   []Front     `json:"front_door"` // what each instance's own web server answered, after everything
-	Sweep       Sweep       `json:"sweep"`
-	Warm        Warm        `json:"warm"`
-	Invalidated int         `json:"invalidated"` // scripts at the cut-over
-	Regained    int         `json:"regained"`    // scripts that busy workers had brought back
-	Retired     int         `json:"retired"`     // scripts of releases that no instance uses
-	Restart     Restart     `json:"restart"`
-	Memory      CacheMemory `json:"memory"`
-	SavedBytes  int64       `json:"saved_bytes"` // (SharedBy - 1) x LiveBytes
-	SharedBy    int         `json:"shared_by"`   // instances on the release
-	LiveBytes   int64       `json:"live_bytes"`  // what OPcache holds of the release, once for all of them
+	FrontDoor   []Front            `json:"front_door"` // what each instance's own web server answered, after everything
+	Sweep       Sweep              `json:"sweep"`
+	Warm        opcache.WarmResult `json:"warm"`
+	Invalidated int                `json:"invalidated"` // scripts at the cut-over
+	Regained    int                `json:"regained"`    // scripts that busy workers had brought back
+	Retired     int                `json:"retired"`     // scripts of releases that no instance uses
+	Restart     Restart            `json:"restart"`
+	Memory      CacheMemory        `json:"memory"`
+	SavedBytes  int64              `json:"saved_bytes"` // (SharedBy - 1) x LiveBytes
+	SharedBy    int                `json:"shared_by"`   // instances on the release
+	LiveBytes   int64              `json:"live_bytes"`  // what OPcache holds of the release, once for all of them
 
 	Would     []string `json:"would,omitempty"` // a dry run: what would happen, in order
 	Pruned    []string `json:"pruned"`          // releases that were removed
@@ -82,13 +87,6 @@ type Sweep struct {
 	Unproven  []string         `json:"unproven,omitempty"` // pools that cannot list their workers
 }
 
-// Warm tells what was compiled before the switch.
-type Warm struct {
-	Scripts int                    `json:"scripts"`
-	Failed  []opcache.FailedScript `json:"failed"`
-	Skipped string                 `json:"skipped,omitempty"`
-}
-
 // Restart is the decision on a restart of the cache, and why.
 type Restart struct {
 	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "opcache", "fpm", or "pending"
@@ -120,7 +118,7 @@ func New(app string, operation journal.Operation, ref string, dryRun bool) *Repo
 		Instances: []Instance{}, Steps: []journal.Step{},
 		FrontDoor: []Front{},
 		Sweep:     Sweep{StalePIDs: []int{}},
-		Warm:      Warm{Failed: []opcache.FailedScript{}},
+		Warm:      opcache.WarmResult{Failed: []opcache.FailedScript{}},
 		Restart:   Restart{Action: "none", Reasons: []string{}},
 		Pruned:    []string{}, Recovered: []string{}, Warnings: []string{},
 	}

@@ -61,7 +61,7 @@ func exampleReport() *Report {
 	r.CutoverMS = 14.2
 	r.Sweep = Sweep{Pools: 1, Workers: 8, Settled: 7, StalePIDs: []int{4711},
 		Stale: []opcache.Worker{{Pool: "unix:/run/php/a.sock", PID: 4711, Request: "GET /export.php", Busy: 38 * time.Second}}}
-	r.Warm = Warm{Scripts: 300, Failed: []opcache.FailedScript{{Path: "/srv/releases/booking/20261123T054127Z-v2/old.php", Reason: "Cannot redeclare f()"}}}
+	r.Warm = opcache.WarmResult{Scripts: 300, Failed: []opcache.FailedScript{{Path: "/srv/releases/booking/20261123T054127Z-v2/old.php", Reason: "Cannot redeclare f()"}}}
 	r.Invalidated, r.Regained = 2, 1
 	r.Restart.Reasons = []string{"96.2 MB free, the next release and its reserve need 30.1 MB"}
 	r.Memory = CacheMemory{Before: &Memory{Used: 20 << 20, Free: 100 << 20}, After: &Memory{Used: 34 << 20, Free: 86 << 20, Wasted: 1 << 20}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"relink/health"
@@ -118,13 +117,10 @@ func restartGrowth(m report.Master, before *Sample) *health.RestartGrowth {
 	if before == nil || m.Err != nil {
 		return nil
 	}
-	i := slices.IndexFunc(before.Caches.Masters, func(t report.MasterTotals) bool {
-		return t.Name == m.Name || slices.ContainsFunc(m.Pools, func(pool string) bool { return slices.Contains(t.Pools, pool) })
-	})
-	if i < 0 {
+	earlier, now := before.Caches.Of(&m), m.Status.Statistics
+	if earlier == nil {
 		return nil
 	}
-	earlier, now := before.Caches.Masters[i], m.Status.Statistics
 	growth := &health.RestartGrowth{Since: before.Time, OOM: now.OOMRestarts, Hash: now.HashRestarts, Manual: now.ManualRestarts}
 	if started, known := before.Starts[earlier.Name]; known && !started.Equal(now.StartTime) {
 		growth.Process = true

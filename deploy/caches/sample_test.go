@@ -12,46 +12,7 @@ import (
 	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
-
-	"github.com/google/go-cmp/cmp"
 )
-
-// shop is what Deployer leaves: releases, and current beside them.
-func shop(t *testing.T) string {
-	t.Helper()
-	root, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, release := range []string{"1", "2", "3"} {
-		if err := os.MkdirAll(filepath.Join(root, "releases", release, "public"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for link, target := range map[string]string{"current": "releases/2", "club": "releases/2/public", "gone": "releases/9"} {
-		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
-}
-
-func TestStandings(t *testing.T) {
-	root := shop(t)
-	releases := filepath.Join(root, "releases")
-	all := opcache.ScanLinks([]opcache.Site{{Name: "one", Path: filepath.Join(root, "club")}, {Name: "none", Path: filepath.Join(root, "none")}}, nil, releases)
-	want := map[string]string{
-		"one": releases + "/2/public", "none": "",
-		filepath.Join(root, "current"): releases + "/2", filepath.Join(root, "gone"): "",
-	}
-	got := map[string]string{}
-	for _, s := range all {
-		got[s.Name] = s.Real
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
 
 func TestChangedBetween(t *testing.T) {
 	root := t.TempDir()
