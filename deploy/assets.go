@@ -3,8 +3,6 @@ package deploy
 import (
 	"context"
 	"errors"
-	"path/filepath"
-	"slices"
 
 	"relink/deploy/moves"
 	"relink/internal/ui"
@@ -19,7 +17,7 @@ func (r *run) carryAssets(plan moves.Plan) func(context.Context) (string, error)
 		if len(r.App.Assets) == 0 {
 			return "", nil
 		}
-		carried, err := r.store.CarryAssets(ctx, r.App.Assets, meeting(plan))
+		carried, err := r.store.CarryAssets(ctx, r.App.Assets, moves.Meeting(plan))
 		if ctx.Err() != nil {
 			return "", errors.Join(err, ctx.Err())
 		}
@@ -28,19 +26,4 @@ func (r *run) carryAssets(plan moves.Plan) func(context.Context) (string, error)
 		}
 		return ui.PluralOrNone(carried, "file") + " carried over", nil
 	}
-}
-
-// meeting are the releases whose pages and assets are asked for around the switch:
-// those that links lead to now, and those that they will lead to.
-func meeting(plan moves.Plan) []string {
-	var ids []string
-	for _, move := range plan.Needed() {
-		for _, id := range []string{move.From.Release, move.To.Release} {
-			if id != "" && !filepath.IsAbs(id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }

@@ -1,3 +1,6 @@
+// Package deploy moves the links of an application's instances from one release
+// to another, with the cache work that makes every PHP worker follow at once,
+// and knows how to finish or undo that after any interruption.
 package deploy
 
 import (
@@ -15,6 +18,7 @@ import (
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/links"
@@ -48,7 +52,7 @@ type server struct {
 // coming is what shall be live.
 type coming struct {
 	release release.Release // of a folder that is no release only ID and Path
-	goals   []goal          // of the instances that move, or could
+	goals   []paths.Goal    // of the instances that move, or could
 	made    []string        // what this run has sealed, by id, but for repeats
 }
 
@@ -94,7 +98,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(to.instances()))
+	pages := take(ctx, s, "ask", r.ask(paths.InstancesOf(to.goals)))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	if s.err != nil {
@@ -112,7 +116,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(to.instances(), pages))
+	checked.do(ctx, "check", r.check(paths.InstancesOf(to.goals), pages))
 	if errors.Is(checked.err, front.ErrCheck) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}

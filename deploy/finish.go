@@ -50,7 +50,7 @@ func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
 func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
 	switch {
 	case seen.cut == nil && r.Reset == journal.ResetNever:
-		return neverSettled(needed, r.journal.Unsettled), "", nil
+		return moves.NeverSettled(needed, r.journal.Unsettled), "", nil
 	case seen.cut == nil:
 		return nil, "", nil
 	}
@@ -65,16 +65,9 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
-		return stillUnsettled(needed, r.journal.Unsettled), "", err
+		return moves.StillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
-}
-
-// neverSettled are the moves that no cache has been told of: OPcache may serve what
-// the links have left until it is restarted, or until a recovery or another deploy
-// settles them.
-func neverSettled(needed, unsettled moves.Plan) moves.Plan {
-	return slices.DeleteFunc(stillUnsettled(needed, unsettled), func(m moves.Move) bool { return !m.From.Exists() })
 }
 
 // retire invalidates what is left of releases that no link leads to.
@@ -120,7 +113,7 @@ func (r *run) unusedAfter(plan moves.Plan) []string {
 // the journal.
 func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
-		if err := r.record(r.event(setUp, "")); err != nil {
+		if err := journal.Record(r.App.HistoryFile(), r.event(setUp, "")); err != nil {
 			return "", err
 		}
 		return "", r.forget(unsettled)
@@ -134,18 +127,6 @@ func (r *run) event(setUp opcache.Addressing, undone string) journal.Event {
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
 		Steps: r.report.Steps, CutoverMS: r.report.CutoverMS, Restart: r.report.Restart.Action, SavedBytes: r.report.SavedBytes, SetUp: setUp,
 	}
-}
-
-// record writes the line once, however often a crash has it tried.
-func (r *run) record(event journal.Event) error {
-	history, err := journal.History(r.App.HistoryFile())
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(history, func(e journal.Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
-		return nil
-	}
-	return journal.Append(r.App.HistoryFile(), event)
 }
 
 // interruptedLive ends a run that a signal stopped once the release was live.

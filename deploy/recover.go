@@ -18,7 +18,6 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -131,7 +130,7 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 // finishOrUndo brings the run of a journal to an end.
 func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
 	switch direction := r.journal.Phase.Direction(); {
-	case direction == journal.Finishing && r.journal.Phase != journal.PhaseSettled && gone(r.journal.Moves):
+	case direction == journal.Finishing && r.journal.Phase != journal.PhaseSettled && moves.Gone(r.journal.Moves):
 		return r.recoverBack(ctx) // its way back could not be noted
 	case direction == journal.Finishing:
 		return r.recoverForward(ctx)
@@ -140,11 +139,6 @@ func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
 	default:
 		return r.recoverStaging(ctx)
 	}
-}
-
-// gone tells whether every link is where it was before the moves.
-func gone(plan moves.Plan) bool {
-	return !slices.ContainsFunc(plan, func(m moves.Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
 }
 
 // recoverStaging removes releases that no link leads to yet.
@@ -178,14 +172,14 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	if linkErr != nil {
 		return done, exit.As(exit.ErrUnverified, linkErr)
 	}
-	done.change, done.unsettled = back, stillUnsettled(back.plan, left.Unsettled)
+	done.change, done.unsettled = back, moves.StillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
 	if left.Made && left.Undoing != "" {
 		if err := r.markBad([]string{left.Release}, errors.New(left.Undoing)); err != nil {
 			return done, err
 		}
 	}
-	if err := r.record(r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
+	if err := journal.Record(r.App.HistoryFile(), r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
 		return done, err
 	}
 	return r.afterLinks(done, errors.Join(connectErr, pendingErr, cacheErr))
@@ -196,7 +190,7 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 // these together with its own.
 func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	left := r.journal
-	done := recovery{run: r, unsettled: stillUnsettled(left.Moves, left.Unsettled)}
+	done := recovery{run: r, unsettled: moves.StillUnsettled(left.Moves, left.Unsettled)}
 	if left.Phase == journal.PhaseSettled {
 		if r.report.Operation != journal.OperationRecover {
 			return done, nil
@@ -207,7 +201,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	found, err := r.connect(ctx, nil)
 	done.change = change{server: found, plan: left.Moves}
 	if err == nil && found.caches != nil {
-		if done.cut, err = r.watch(ctx, found, cacheLinks(nil, done.unsettled)); err == nil {
+		if done.cut, err = r.watch(ctx, found, moves.CacheLinks(nil, done.unsettled)); err == nil {
 			err = r.finishCaches(ctx, done.change)
 		}
 	}
@@ -216,7 +210,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 		if errors.Is(failed, front.ErrCheck) {
 			return r.takeBack(ctx, done, failed)
 		}
-		if err := errors.Join(failed, r.record(r.event("", ""))); err != nil {
+		if err := errors.Join(failed, journal.Record(r.App.HistoryFile(), r.event("", ""))); err != nil {
 			return done, err
 		}
 		r.tell("%s of %s was interrupted after its links had moved: it is live, checked on %s; its after_switch hooks were not all run",

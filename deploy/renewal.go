@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -75,7 +76,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 // for all of them.
 func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
 	live := r.App.InUse()
-	moving := cacheLinks(plan, nil)
+	moving := moves.CacheLinks(plan, nil)
 	all := append([]opcache.Link{}, moving...)
 	named := map[string]bool{}
 	for _, link := range moving {
@@ -87,7 +88,7 @@ func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
 			all = append(all, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
 		}
 	}
-	return inReleases(all, live), nil
+	return moves.InReleases(all, live), nil
 }
 
 // rehearseRenewals makes sure that the reloads may be done, and waits until it is
@@ -123,7 +124,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 	}
 	caches, err := r.Glance(ctx)
 	if err == nil && caches == nil {
-		r.would("reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
+		outcome.Would(r.report, "reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
 	}
 	if err != nil || caches == nil {
 		return false, err
@@ -140,7 +141,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 				who = "Apache"
 			}
 			reloads = true
-			r.would("reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
+			outcome.Would(r.report, "reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
 	return reloads, err

@@ -22,7 +22,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		same, err := r.sameAlready(found.states, resolved)
 		if err != nil || same.ID != "" {
 			r.report.Release = same.ID
-			return coming{release: same, goals: r.everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
+			return coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
 		}
 		id := r.store.NewID(r.began, resolved.Label)
 		r.report.Release = id
@@ -35,7 +35,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 			return to, "", err
 		}
 		// Its real path is known only now.
-		to = coming{release: made, goals: r.everywhere(found.states, id), made: []string{id}}
+		to = coming{release: made, goals: r.planner().Everywhere(found.states, id), made: []string{id}}
 		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
 	}
 }
@@ -69,11 +69,6 @@ func (r *run) allOn(states []links.State, id string) bool {
 		}
 	}
 	return true
-}
-
-// everywhere sends every chosen instance to the same release.
-func (r *run) everywhere(states []links.State, id string) []goal {
-	return r.goals(states, slices.Repeat([]moves.Destination{r.App.Destination(id)}, len(states)))
 }
 
 func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {

@@ -12,6 +12,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/webmap"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -21,7 +22,7 @@ import (
 
 // observe plans the moves and notes what the caches hold of the releases that
 // the links lead to now.
-func (r *run) observe(found server, goals []goal) step[change] {
+func (r *run) observe(found server, goals []paths.Goal) step[change] {
 	return func(ctx context.Context) (seen change, summary string, err error) {
 		seen.server = found
 		if seen.plan, err = r.planMoves(found, goals); err != nil {
@@ -39,7 +40,7 @@ func (r *run) observe(found server, goals []goal) step[change] {
 			return seen, "", err
 		}
 		r.report.Memory.Before = outcome.MemoryOf(usage)
-		if seen.cut, err = r.watch(ctx, found, cacheLinks(seen.plan, r.journal.Unsettled)); err != nil {
+		if seen.cut, err = r.watch(ctx, found, moves.CacheLinks(seen.plan, r.journal.Unsettled)); err != nil {
 			return seen, "", err
 		}
 		return seen, fmt.Sprintf("%s in use of OPcache", ui.Bytes(r.report.Memory.Before.Used)), nil
@@ -47,24 +48,24 @@ func (r *run) observe(found server, goals []goal) step[change] {
 }
 
 // planMoves is what brings the instances to their goals.
-func (r *run) planMoves(found server, goals []goal) (moves.Plan, error) {
+func (r *run) planMoves(found server, goals []paths.Goal) (moves.Plan, error) {
 	to := coming{goals: goals}
 	states, destinations := make([]links.State, len(goals)), make([]moves.Destination, len(goals))
 	for i, g := range goals {
-		states[i], destinations[i] = g.state, g.to
+		states[i], destinations[i] = g.State, g.To
 	}
-	plan, err := moves.New(apps.ForMoves(to.instances()), states, destinations, r.App.RealReleases())
+	plan, err := moves.New(apps.ForMoves(paths.InstancesOf(to.goals)), states, destinations, r.App.RealReleases())
 	if err != nil {
 		return nil, err
 	}
 	if err := r.fitViews(plan, found); err != nil {
 		return nil, err
 	}
-	names := newContents(r.store)
+	names := paths.NewContents(r.store)
 	for i := range plan {
-		plan[i].Stays = !goals[i].chosen
-		names.complete(&plan[i].From)
-		names.complete(&plan[i].To)
+		plan[i].Stays = !goals[i].Chosen
+		names.Complete(&plan[i].From)
+		names.Complete(&plan[i].To)
 	}
 	r.report.Planned(plan)
 	return plan, nil
@@ -80,7 +81,7 @@ func (r *run) watch(ctx context.Context, found server, moving []opcache.Link) (S
 	if err != nil {
 		return nil, err
 	}
-	cut, err := found.caches.Observe(ctx, inReleases(moving, live), addressing)
+	cut, err := found.caches.Observe(ctx, moves.InReleases(moving, live), addressing)
 	if err != nil {
 		return nil, err
 	}

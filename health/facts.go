@@ -3,9 +3,9 @@ package health
 import (
 	"time"
 
-	"relink/deploy"
 	"relink/deploy/journal"
 	"relink/deploy/lock"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
 	"relink/deploy/status"
 	"relink/fcgi"
@@ -98,7 +98,7 @@ type App struct {
 	Last      *journal.Event  // the last deploy or rollback that ended
 	DeployErr error
 
-	Prunable   []deploy.PrunedRelease // what a prune would remove now
+	Prunable   []outcome.PrunedRelease // what a prune would remove now
 	ReleaseErr error
 
 	Fronts   []Front      // none where nobody has said how the sites are asked

@@ -11,6 +11,7 @@ import (
 	"relink/deploy"
 	"relink/deploy/apps"
 	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
 	"relink/deploy/status"
 	"relink/health"
@@ -100,7 +101,7 @@ func readDeploys(ctx context.Context, a apps.App, app *health.App) {
 
 // prunable asks the deploy's own rule, which knows every link that keeps a
 // release alive.
-func prunable(ctx context.Context, a apps.App) ([]deploy.PrunedRelease, error) {
+func prunable(ctx context.Context, a apps.App) ([]outcome.PrunedRelease, error) {
 	result, err := deploy.Prune(ctx, deploy.Options{App: a, DryRun: true}, deploy.Deps{})
 	return result.Removed, err
 }

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/fcgi"
 	"relink/health"
 	"relink/internal/durable"
@@ -126,7 +126,7 @@ func collectApp(send metrics.Sink, a *health.App) {
 	send.Gauge(metricPrunable, float64(prunableBytes(a.Prunable)), a.Name)
 }
 
-func prunableBytes(all []deploy.PrunedRelease) int64 {
+func prunableBytes(all []outcome.PrunedRelease) int64 {
 	var sum int64
 	for _, one := range all {
 		sum += one.Bytes

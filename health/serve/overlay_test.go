@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
 	"relink/deploy/journal"
 	"relink/deploy/lock"
+	"relink/deploy/outcome"
 	"relink/deploy/status"
 	"relink/health"
 	"relink/health/gather"
@@ -27,7 +27,7 @@ func seen(cheap bool) health.Facts {
 		m.SavedBytes, m.Scripts.Live = 45, 9
 		app.SavedBytes = 45
 		app.Releases[0].Holding = report.Holding{LiveBytes: 45, LiveScripts: 9}
-		f.Apps[0].Prunable = []deploy.PrunedRelease{{}}
+		f.Apps[0].Prunable = []outcome.PrunedRelease{{}}
 		f.Apps[0].Old = []health.OldRelease{{Release: "v0"}}
 		ten := 10 * time.Second
 		f.Masters = []health.Master{{ControlTimeout: &ten}}

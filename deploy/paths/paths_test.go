@@ -1,4 +1,4 @@
-package deploy
+package paths
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"relink/deploy/apps"
-	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/release"
 	"relink/internal/config"
 	"relink/opcache"
 
@@ -21,12 +21,12 @@ import (
 // crowd is an application whose instances are on these releases.
 func crowd(t *testing.T, on map[string]string) apps.App {
 	t.Helper()
-	root := realTemp(t)
+	root := tempFolder(t)
 	app := apps.App{App: config.App{Name: "app", Releases: filepath.Join(root, "rel")}, State: filepath.Join(root, "state")}
-	mkdir(t, filepath.Join(root, "www"))
+	folders(t, filepath.Join(root, "www"))
 	for _, name := range slices.Sorted(maps.Keys(on)) {
-		mkdir(t, filepath.Join(app.Releases, on[name]))
-		symlink(t, filepath.Join(app.Releases, on[name]), filepath.Join(root, "www", name))
+		folders(t, filepath.Join(app.Releases, on[name]))
+		linkTo(t, filepath.Join(app.Releases, on[name]), filepath.Join(root, "www", name))
 		app.Instances = append(app.Instances, config.Instance{Name: name, Link: filepath.Join(root, "www", name)})
 	}
 	return app
@@ -37,24 +37,25 @@ func crowd(t *testing.T, on map[string]string) apps.App {
 // is a repeat of v1.
 func apartFrom(t *testing.T, app apps.App, addressing opcache.Addressing, to map[string]string, made ...string) (went map[string]string, stay []string, err error) {
 	t.Helper()
-	o, places := Options{App: app}, []moves.Destination{}
+	var instances []config.Instance
+	var places []moves.Destination
 	for _, instance := range app.Instances {
 		if to[instance.Name] != "" {
-			o.Instances, places = append(o.Instances, instance), append(places, app.Destination(to[instance.Name]))
+			instances, places = append(instances, instance), append(places, app.Destination(to[instance.Name]))
 		}
 	}
-	r, err := newRun(o, Deps{}, journal.OperationDeploy)
+	store, err := release.Open(app.Releases)
 	if err != nil {
 		t.Fatal(err)
 	}
-	states := apps.ReadLinks(o.Instances)
-	goals, err := r.apart(server{states: states, addressing: addressing}, coming{goals: r.goals(states, places), made: made},
+	p := Planner{App: app, Chosen: instances, Store: store}
+	goals, err := p.Apart(addressing, p.goals(apps.ReadLinks(instances), places), made,
 		func(of string) (moves.Destination, error) { return app.Destination(of + "'"), nil })
 	went = map[string]string{}
 	for _, g := range goals {
-		went[g.instance.Name] = g.to.Release
-		if !g.chosen {
-			stay = append(stay, g.instance.Name)
+		went[g.Instance.Name] = g.To.Release
+		if !g.Chosen {
+			stay = append(stay, g.Instance.Name)
 		}
 	}
 	slices.Sort(stay)
@@ -84,7 +85,7 @@ func TestApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := crowd(t, c.on)
-			mkdir(t, filepath.Join(app.Releases, "v1"), filepath.Join(app.Releases, "v2"), filepath.Join(app.Releases, "v3"))
+			folders(t, filepath.Join(app.Releases, "v1"), filepath.Join(app.Releases, "v2"), filepath.Join(app.Releases, "v3"))
 			got, stay, err := apartFrom(t, app, opcache.Keyed, c.to, c.made...)
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Error(err, diff)
@@ -111,7 +112,7 @@ func TestApartWherePathsAreReused(t *testing.T) {
 func TestApartRefuses(t *testing.T) {
 	app := crowd(t, map[string]string{"a": "v1", "b": "v1"})
 	stranger := filepath.Join(filepath.Dir(app.Instances[0].Link), "stranger")
-	symlink(t, filepath.Join(app.Releases, "v1"), stranger)
+	linkTo(t, filepath.Join(app.Releases, "v1"), stranger)
 	_, _, err := apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2", "b": "v2"}, "v2")
 	if !errors.Is(err, ErrDivided) || !strings.Contains(err.Error(), "/stranger would stay") {
 		t.Error(err)
@@ -122,12 +123,12 @@ func TestApartRefuses(t *testing.T) {
 
 	// A folder that is no release: its path cannot be made new.
 	adopted := filepath.Join(filepath.Dir(app.Releases), "by-hand")
-	mkdir(t, adopted)
+	folders(t, adopted)
 	for _, instance := range app.Instances {
 		if err := os.Remove(instance.Link); err != nil {
 			t.Fatal(err)
 		}
-		symlink(t, adopted, instance.Link)
+		linkTo(t, adopted, instance.Link)
 	}
 	_, _, err = apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2"}, "v2")
 	if !errors.Is(err, ErrDivided) || !strings.Contains(err.Error(), "is no release") || !strings.Contains(err.Error(), "for b") {
@@ -135,5 +136,33 @@ func TestApartRefuses(t *testing.T) {
 	}
 	if _, _, err = apartFrom(t, app, opcache.Keyed, map[string]string{"a": "v2", "b": "v2"}, "v2"); err != nil {
 		t.Error("all of them may leave it:", err)
+	}
+}
+
+// tempFolder is a folder whose name has what real paths have, and no symlink in it.
+func tempFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "Früh stück [1]")
+	folders(t, dir)
+	return dir
+}
+
+func folders(t *testing.T, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func linkTo(t *testing.T, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
 	}
 }

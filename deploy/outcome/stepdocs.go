@@ -1,4 +1,4 @@
-package deploy
+package outcome
 
 // StepDoc tells what a step does, for the manual.
 type StepDoc struct {
