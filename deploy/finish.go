@@ -22,13 +22,8 @@ import (
 // others with what they were before the switch.
 func (r *run) check(instances []config.Instance, before map[string]front.Page) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		var asked int
-		for _, instance := range instances {
-			if instance.Checked() {
-				asked++
-			}
-		}
-		err := front.Check(ctx, instances)
+		checked := slices.DeleteFunc(slices.Clone(instances), func(i config.Instance) bool { return !i.Checked() })
+		asked, err := len(checked), front.Check(ctx, checked)
 		if others := front.Compared(instances); len(others) > 0 && len(before) > 0 {
 			asked += len(others)
 			err = errors.Join(err, front.Worse(others, before, front.Pages(ctx, others)))

@@ -18,7 +18,7 @@ const (
 
 // larger are the packages that are not split yet, with their lines. The list only
 // shrinks.
-var larger = map[string]int{"../deploy": 3302}
+var larger = map[string]int{"../deploy": 3298}
 
 func TestPackagesAreSmall(t *testing.T) {
 	lines, files := map[string]int{}, map[string]int{}
