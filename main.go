@@ -12,9 +12,9 @@ import (
 	"runtime/debug"
 	"syscall"
 
-	"relink/deploy"
 	"relink/deploy/apache"
 	"relink/deploy/caches"
+	deploy "relink/deploy/command"
 	"relink/deploy/demo"
 	"relink/deploy/propose"
 	"relink/health"

@@ -3,10 +3,9 @@ package deploy
 import (
 	"context"
 	"errors"
-	"path/filepath"
-	"slices"
 
 	"relink/deploy/moves"
+	"relink/internal/ui"
 )
 
 // carryAssets lets pages of the release that is left find their assets in the one
@@ -18,28 +17,13 @@ func (r *run) carryAssets(plan moves.Plan) func(context.Context) (string, error)
 		if len(r.App.Assets) == 0 {
 			return "", nil
 		}
-		carried, err := r.store.CarryAssets(ctx, r.App.Assets, meeting(plan))
+		carried, err := r.store.CarryAssets(ctx, r.App.Assets, moves.Meeting(plan))
 		if ctx.Err() != nil {
 			return "", errors.Join(err, ctx.Err())
 		}
 		if err != nil {
-			r.report.warn("not all assets were carried over, so that pages of one release may miss theirs in another: " + err.Error())
+			r.report.Warn("not all assets were carried over, so that pages of one release may miss theirs in another: " + err.Error())
 		}
-		return some(carried, "file") + " carried over", nil
+		return ui.PluralOrNone(carried, "file") + " carried over", nil
 	}
-}
-
-// meeting are the releases whose pages and assets are asked for around the switch:
-// those that links lead to now, and those that they will lead to.
-func meeting(plan moves.Plan) []string {
-	var ids []string
-	for _, move := range plan.Needed() {
-		for _, id := range []string{move.From.Release, move.To.Release} {
-			if id != "" && !filepath.IsAbs(id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }

@@ -40,17 +40,14 @@ func (r *run) crossBy(ctx context.Context, way change, need fit, move func(conte
 // reload needs has been looked at: what a visitor asks of the new release between
 // the two meets the functions and classes of the old one.
 func (r *run) reloadWith(ctx context.Context, way change, need fit, move func(context.Context) error) (begun bool, err error) {
-	unused, err := r.unusedAfter(way.plan)
-	if err != nil {
-		return false, err
-	}
 	once := sync.OnceValue(func() error {
 		begun = true
 		return move(ctx)
 	})
-	on := Occasion{Unused: unused, Moved: r.movedTo(way.plan, unused), Switch: func(context.Context) error { return once() }}
+	on := r.occasion(way.plan, r.unusedAfter(way.plan))
+	on.Switch = func(context.Context) error { return once() }
 	outcome, err := r.restartNow(ctx, way.caches, r.ledgerOfSwitch(), need.reloads, on)
-	r.report.warmedBy(outcome)
+	r.report.WarmedBy(outcome)
 	switch {
 	case err != nil:
 		return begun, err
@@ -66,15 +63,8 @@ func (r *run) reloadWith(ctx context.Context, way change, need fit, move func(co
 // old scripts by their keys, and know the new .user.ini.
 func (r *run) endWorkers(ctx context.Context, caches Caches, need renewals) error {
 	_, _, err := caches.EndWorkers(ctx, need.workers)
-	r.report.ended(need.why)
+	r.report.Ended(need.why)
 	return err
-}
-
-func (r *Report) ended(why []string) {
-	if r.Restart.Action == string(restart.None) {
-		r.Restart.Action = string(restart.EndWorkers)
-	}
-	r.Restart.Reasons = append(r.Restart.Reasons, why...)
 }
 
 // crossBack puts links back, with what has to come with that where it has begun.

@@ -1,3 +1,6 @@
+// Package deploy moves the links of an application's instances from one release
+// to another, with the cache work that makes every PHP worker follow at once,
+// and knows how to finish or undo that after any interruption.
 package deploy
 
 import (
@@ -11,8 +14,11 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/links"
@@ -28,9 +34,9 @@ type run struct {
 	Deps
 	id      string
 	began   time.Time
-	report  *Report
+	report  *outcome.Report
 	store   *release.Store
-	journal Journal // as it stands on disk, once its phase is noted
+	journal journal.Journal // as it stands on disk, once its phase is noted
 }
 
 // server is what serves now, as far as it has been asked.
@@ -46,7 +52,7 @@ type server struct {
 // coming is what shall be live.
 type coming struct {
 	release release.Release // of a folder that is no release only ID and Path
-	goals   []goal          // of the instances that move, or could
+	goals   []paths.Goal    // of the instances that move, or could
 	made    []string        // what this run has sealed, by id, but for repeats
 }
 
@@ -59,8 +65,8 @@ type change struct {
 
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;
 // exit.Status tells what the error means.
-func Run(ctx context.Context, o Options, d Deps) (Report, error) {
-	return operate(ctx, o, d, OperationDeploy, work{
+func Run(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
+	return operate(ctx, o, d, journal.OperationDeploy, work{
 		real: func(ctx context.Context, r *run) error { return r.deploy(ctx, o.Ref) },
 		dry:  func(ctx context.Context, r *run) error { return r.dryDeploy(ctx, o.Ref) },
 	})
@@ -92,7 +98,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(to.instances()))
+	pages := take(ctx, s, "ask", r.ask(paths.InstancesOf(to.goals)))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	if s.err != nil {
@@ -110,8 +116,8 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(to.instances(), pages))
-	if errors.Is(checked.err, ErrCheck) { // or a signal failed it, not the release
+	checked.do(ctx, "check", r.check(paths.InstancesOf(to.goals), pages))
+	if errors.Is(checked.err, front.ErrCheck) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}
 	return r.finish(ctx, to, seen)
@@ -124,9 +130,9 @@ func (r *run) finish(ctx context.Context, to coming, seen change) error {
 	unsettled := take(ctx, s, "settle", r.settle(seen, r.journal.Moves))
 	s.do(ctx, "front_door", r.proveFront(to, seen))
 	s.do(ctx, "retire", r.retire(seen.cut))
-	s.do(ctx, "restart", r.restart(seen.caches, to.release))
+	s.do(ctx, "restart", r.restart(seen.caches, to.release.ID))
 	if ctx.Err() != nil {
-		return interruptedLive(to.release)
+		return r.interruptedLive(to.release.ID)
 	}
 	s.do(context.WithoutCancel(ctx), "done", r.done(seen.addressing, unsettled))
 	r.pruneAfter(ctx, unsettled)
@@ -142,7 +148,7 @@ type work struct {
 }
 
 // operate does it, and completes the report; an error says what serves now.
-func operate(ctx context.Context, o Options, d Deps, name Operation, w work) (Report, error) {
+func operate(ctx context.Context, o Options, d Deps, name journal.Operation, w work) (outcome.Report, error) {
 	r, err := newRun(o, d, name)
 	switch {
 	case err != nil:
@@ -154,8 +160,8 @@ func operate(ctx context.Context, o Options, d Deps, name Operation, w work) (Re
 	return *r.report, r.conclude(err)
 }
 
-func newRun(o Options, d Deps, name Operation) (*run, error) {
-	o.Reset = cmp.Or(o.Reset, ResetSmart)
+func newRun(o Options, d Deps, name journal.Operation) (*run, error) {
+	o.Reset = cmp.Or(o.Reset, journal.ResetSmart)
 	if d.Screen == nil {
 		d.Screen = ui.New(io.Discard, ui.Options{Quiet: true})
 	}
@@ -163,7 +169,7 @@ func newRun(o Options, d Deps, name Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: newReport(o, name)}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: outcome.New(o.App.Name, name, o.Ref, o.DryRun)}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err
@@ -175,7 +181,7 @@ func (r *run) underLock(ctx context.Context, do func(context.Context, *run) erro
 	if err != nil {
 		return err
 	}
-	r.journal = Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
+	r.journal = journal.Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
 	err = do(ctx, r)
 	return errors.Join(err, l.Release())
 }
@@ -190,8 +196,8 @@ func (r *run) conclude(err error) error {
 		err = exit.As(exit.ErrInterrupted, err)
 	}
 	now := apps.ReadServing(r.App.Instances, r.App.RealReleases())
-	r.report.failed(err, now)
-	if errors.Is(err, exit.ErrUsage) || errors.Is(err, exit.ErrLocked) {
+	r.report.Failed(err, now)
+	if errors.Is(err, exit.ErrUsage) || errors.Is(err, exit.ErrLocked) || len(now) == 0 {
 		return err
 	}
 	return fmt.Errorf("%w\nnow: %s", err, apps.DescribeServing(now))

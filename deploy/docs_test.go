@@ -12,12 +12,14 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"relink/deploy/outcome"
 )
 
 // The manual's list of steps is made of Steps.
 func TestManualHasTheSteps(t *testing.T) {
 	var list strings.Builder
-	for _, s := range Steps {
+	for _, s := range outcome.Steps {
 		list.WriteString(wrapped(fmt.Sprintf("- `%s` (%s): %s.", s.Name, s.Serves, s.Does), 100))
 	}
 	manual, err := os.ReadFile("../docs/guarantees.md")
@@ -52,7 +54,7 @@ func wrapped(text string, width int) string {
 // Steps lists what the code takes, all of it and nothing else.
 func TestStepsAreThoseOfTheCode(t *testing.T) {
 	var listed []string
-	for _, s := range Steps {
+	for _, s := range outcome.Steps {
 		listed = append(listed, s.Name)
 	}
 	taken := stepsTaken(t)

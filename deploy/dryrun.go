@@ -2,12 +2,14 @@ package deploy
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
+	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -31,18 +33,18 @@ func (r *run) dryDeploy(ctx context.Context, ref string) error {
 	}
 	if same.ID != "" {
 		r.report.Release = same.ID
-		r.would("take %s, which other instances are on already", same.ID)
-		return r.drySwitch(ctx, found, coming{release: same, goals: r.everywhere(found.states, same.ID)}, unsettled)
+		outcome.Would(r.report, "take %s, which other instances are on already", same.ID)
+		return r.drySwitch(ctx, found, coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, unsettled)
 	}
 	id := r.store.NewID(r.began, resolved.Label)
 	r.report.Release = id
-	r.would("fetch %s (%s, %s) into %s", ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
+	outcome.Would(r.report, "fetch %s (%s, %s) into %s", ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
 	for _, entry := range r.App.Shared {
-		r.would("link %s of the release to %s", entry, r.App.SharedDir)
+		outcome.Would(r.report, "link %s of the release to %s", entry, r.App.SharedDir)
 	}
-	r.wouldRun("build", r.App.Hooks.Build)
+	outcome.WouldRun(r.report, "build", r.App.Hooks.Build)
 	made := release.Release{Manifest: release.Manifest{ID: id}}
-	return r.drySwitch(ctx, found, coming{release: made, goals: r.everywhere(found.states, id), made: []string{id}}, unsettled)
+	return r.drySwitch(ctx, found, coming{release: made, goals: r.planner().Everywhere(found.states, id), made: []string{id}}, unsettled)
 }
 
 func (r *run) dryRollback(ctx context.Context, id string) error {
@@ -50,7 +52,7 @@ func (r *run) dryRollback(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	goals, err := r.findTargets(found.states, id)
+	goals, err := r.planner().FindTargets(found.states, id)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ func (r *run) dryPreflight() (found server, unsettled moves.Plan, err error) {
 	if found.states, err = r.linkStates(); err != nil {
 		return found, nil, err
 	}
-	found.addressing, err = lastSetUp(r.App)
+	found.addressing, err = journal.LastSetUp(r.App)
 	return found, unsettled, err
 }
 
@@ -74,20 +76,20 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 	if err := lock.Held(r.App.LockFile()); err != nil {
 		return nil, err
 	}
-	left, err := readJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil || left == nil {
 		return nil, err
 	}
-	r.would("%s the interrupted %s of %s first (phase %s)", left.Phase.direction(), left.Operation, left.Release, left.Phase)
-	return stillUnsettled(left.Moves, left.Unsettled), nil
+	outcome.Would(r.report, "%s the interrupted %s of %s first (phase %s)", left.Phase.Direction(), left.Operation, left.Release, left.Phase)
+	return moves.StillUnsettled(left.Moves, left.Unsettled), nil
 }
 
 // drySwitch plans as the real run does, with names in place of releases that are
 // not made, and describes the plan.
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
-	to.goals, err = r.apart(found, to, func(of string) (moves.Destination, error) {
+	to.goals, err = r.planner().Apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
-		r.would("repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
+		outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.Destination(id), nil
 	})
 	if err != nil {
@@ -98,66 +100,43 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 	if err != nil {
 		return err
 	}
-	if r.Reset == ResetSmart {
-		r.would("compile, in the caches of %s, the scripts that are in use now", r.poolNames())
+	if r.Reset == journal.ResetSmart {
+		outcome.Would(r.report, "compile, in the caches of %s, the scripts that are in use now", r.poolNames())
 	}
 	if len(r.App.Assets) > 0 {
-		r.would("give the release the files that only other releases have in %s, and them those of the release", strings.Join(r.App.Assets, ", "))
+		outcome.Would(r.report, "give the release the files that only other releases have in %s, and them those of the release", strings.Join(r.App.Assets, ", "))
 	}
-	r.wouldRun("before_switch", r.App.Hooks.BeforeSwitch)
+	outcome.WouldRun(r.report, "before_switch", r.App.Hooks.BeforeSwitch)
 	for _, move := range plan {
-		r.wouldMove(move)
+		outcome.WouldMove(r.report, move)
 	}
 	reloads, err := r.wouldRenew(ctx, plan)
 	if err != nil {
 		return err
 	}
 	r.wouldClear(found.addressing)
-	if !reloads && r.Reset == ResetSmart {
-		r.would("restart no process, unless OPcache runs out of room")
+	if !reloads && r.Reset == journal.ResetSmart {
+		outcome.Would(r.report, "restart no process, unless OPcache runs out of room")
 	}
-	r.wouldRun("after_switch", r.App.Hooks.AfterSwitch)
+	outcome.WouldRun(r.report, "after_switch", r.App.Hooks.AfterSwitch)
 	return r.wouldPrune(plan, unsettled)
 }
 
-func (r *run) would(format string, args ...any) {
-	r.report.Would = append(r.report.Would, fmt.Sprintf(format, args...))
-}
-
-func (r *run) wouldRun(hook string, commands []string) {
-	for _, command := range commands {
-		r.would("run the %s hook: %s", hook, command)
-	}
-}
-
-func (r *run) wouldMove(move moves.Move) {
-	switch {
-	case !move.Needed():
-		r.would("leave %s as it is: %s -> %s", move.Instance, move.Link, move.From.Literal)
-	case move.Stays:
-		r.would("move %s along, to the same release under its new path: %s -> %s, now %s", move.Instance, move.Link, move.To.Literal, move.From.Literal)
-	case move.From.Exists():
-		r.would("move %s: %s -> %s, now %s", move.Instance, move.Link, move.To.Literal, move.From.Literal)
-	default:
-		r.would("create %s: %s -> %s", move.Instance, move.Link, move.To.Literal)
-	}
-}
-
 func (r *run) wouldClear(addressing opcache.Addressing) {
-	if r.Reset == ResetNever {
-		r.would("leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", orNone(r.report.Previous))
+	if r.Reset == journal.ResetNever {
+		outcome.Would(r.report, "leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", paths.OrNone(r.report.Previous))
 		return
 	}
 	if addressing == opcache.Resolved {
-		r.would("leave the caches as they are: the web server sends real paths")
+		outcome.Would(r.report, "leave the caches as they are: the web server sends real paths")
 	} else {
-		r.would("clear the realpath cache of every worker of %s", r.poolNames())
+		outcome.Would(r.report, "clear the realpath cache of every worker of %s", r.poolNames())
 	}
 	if !addressing.Reuses() {
-		r.would("invalidate all that OPcache holds of %s", orNone(r.report.Previous))
+		outcome.Would(r.report, "invalidate all that OPcache holds of %s", paths.OrNone(r.report.Previous))
 	}
-	if r.Reset == ResetAlways {
-		r.would("restart OPcache at a quiet moment")
+	if r.Reset == journal.ResetAlways {
+		outcome.Would(r.report, "restart OPcache at a quiet moment")
 	}
 }
 
@@ -178,20 +157,20 @@ func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
 	for _, move := range plan {
 		live.Links[move.Place] = move.To.Real
 	}
-	history, err := readHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return err
 	}
-	history = append(history, Event{Operation: r.report.Operation, Moves: plan})
-	for _, one := range release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
-		r.would("remove release %s", one.ID)
+	history = append(history, journal.Event{Operation: r.report.Operation, Moves: plan})
+	for _, one := range release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
+		outcome.Would(r.report, "remove release %s", one.ID)
 	}
 	return nil
 }
 
 func (r *run) afterwards() ([]release.Release, error) {
 	releases, err := r.store.List()
-	if r.report.Operation == OperationDeploy {
+	if r.report.Operation == journal.OperationDeploy {
 		made := release.Manifest{ID: r.report.Release, Created: time.Now()}
 		releases = append([]release.Release{{Manifest: made, Sealed: true}}, releases...)
 	}

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"relink/deploy/apps"
+	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
-	"relink/deploy/release"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -20,32 +20,19 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []apps.Instance, before map[string]pageAnswer) func(context.Context) (string, error) {
+func (r *run) check(instances []config.Instance, before map[string]front.Page) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		var asked int
-		for _, instance := range instances {
-			if instance.Check != nil {
-				asked++
-			}
-		}
-		err := checkInstances(ctx, instances)
-		if others := compared(instances); len(others) > 0 && len(before) > 0 {
+		checked := slices.DeleteFunc(slices.Clone(instances), func(i config.Instance) bool { return !i.Checked() })
+		asked, err := len(checked), front.Check(ctx, checked)
+		if others := front.Compared(instances); len(others) > 0 && len(before) > 0 {
 			asked += len(others)
-			err = errors.Join(err, worse(others, before, frontPages(ctx, others)))
+			err = errors.Join(err, front.Worse(others, before, front.Pages(ctx, others)))
 		}
 		if ctx.Err() != nil {
 			return "", ctx.Err() // the signal failed the check, not the release
 		}
-		return some(asked, "instance"), err
+		return ui.PluralOrNone(asked, "instance"), err
 	}
-}
-
-// some is ui.Plural, and nothing for none.
-func some(n int, what string) string {
-	if n == 0 {
-		return ""
-	}
-	return ui.Plural(n, what)
 }
 
 // settle ends when every worker has been swept, or settle_timeout has passed.
@@ -57,8 +44,8 @@ func (r *run) settle(seen change, needed moves.Plan) step[moves.Plan] {
 
 func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (unsettled moves.Plan, summary string, err error) {
 	switch {
-	case seen.cut == nil && r.Reset == ResetNever:
-		return neverSettled(needed, r.journal.Unsettled), "", nil
+	case seen.cut == nil && r.Reset == journal.ResetNever:
+		return moves.NeverSettled(needed, r.journal.Unsettled), "", nil
 	case seen.cut == nil:
 		return nil, "", nil
 	}
@@ -67,38 +54,15 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	result, err := seen.cut.Settle(ctx, update)
 	r.report.Regained += result.Regained
 	r.report.Sweep.Settled = result.Workers
-	r.report.Sweep.stale(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
+	r.report.Sweep.Left(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {
-		err = opcache.Unsettled(result, seen.pinned, `run "relink recover"`)
+		err = opcache.Unsettled(result, seen.pinned, r.finishing())
 	}
 	r.journal.Stale = r.report.Sweep.Stale
 	if err != nil {
-		return stillUnsettled(needed, r.journal.Unsettled), "", err
+		return moves.StillUnsettled(needed, r.journal.Unsettled), "", err
 	}
 	return nil, fmt.Sprintf("%s, %d scripts had come back", ui.Plural(result.Workers, "worker"), result.Regained), nil
-}
-
-// neverSettled are the moves that no cache has been told of: OPcache may serve what
-// the links have left until it is restarted, or until a recovery or another deploy
-// settles them.
-func neverSettled(needed, unsettled moves.Plan) moves.Plan {
-	return slices.DeleteFunc(stillUnsettled(needed, unsettled), func(m moves.Move) bool { return !m.From.Exists() })
-}
-
-func (s *SweepReport) stale(stale []opcache.Worker, unproven []string) {
-	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
-	for _, worker := range stale {
-		s.StalePIDs = append(s.StalePIDs, worker.PID)
-	}
-}
-
-// shortened names the first few.
-func shortened(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }
 
 // retire invalidates what is left of releases that no link leads to.
@@ -107,59 +71,52 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 		if cut == nil {
 			return "", nil
 		}
-		unused, err := r.unused()
-		if err != nil {
-			return "", err
-		}
-		result, err := cut.Retire(ctx, unused)
-		r.report.Retired = result.Invalidated
-		if result.Skipped != "" {
-			return "later: " + result.Skipped, err
-		}
-		return fmt.Sprintf("%s of %s", ui.Plural(result.Invalidated, "script"), ui.Plural(len(unused), "release")), err
+		return r.retireBy(ctx, cut, r.unused())
 	}
+}
+
+func (r *run) retireBy(ctx context.Context, cut Switch, unused []string) (string, error) {
+	result, err := cut.Retire(ctx, unused)
+	r.report.Retired = result.Invalidated
+	if result.Skipped != "" {
+		return "later: " + result.Skipped, err
+	}
+	return fmt.Sprintf("%s of %s", ui.Plural(result.Invalidated, "script"), ui.Plural(len(unused), "release")), err
 }
 
 // unused lists the folders of releases that no link leads to: those in the
 // releases folder, and those that the links led to before they were taken over.
-func (r *run) unused() ([]string, error) { return r.unusedAfter(nil) }
+func (r *run) unused() []string { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
-func (r *run) unusedAfter(plan moves.Plan) ([]string, error) {
+func (r *run) unusedAfter(plan moves.Plan) []string {
 	live := r.App.InUse()
 	for _, move := range plan.Needed() {
 		live.Links[move.Place] = move.To.Real
 	}
-	releases, err := r.store.List()
-	if err != nil {
-		return nil, err
-	}
-	var folders []string
-	for _, one := range releases {
-		folders = append(folders, r.App.ReleaseDir(one.ID))
-	}
+	folders := live.Unused()
 	for _, move := range slices.Concat(r.journal.Moves, r.journal.Unsettled) {
 		if move.From.Exists() {
 			folders = append(folders, r.App.ReleaseDir(move.From.Release))
 		}
 	}
 	slices.Sort(folders)
-	return slices.DeleteFunc(slices.Compact(folders), live.Serves), nil
+	return slices.DeleteFunc(slices.Compact(folders), live.Serves)
 }
 
 // done ends the journal with a line of history. What is not settled stays in
 // the journal.
 func (r *run) done(setUp opcache.Addressing, unsettled moves.Plan) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
-		if err := r.record(r.event(setUp, "")); err != nil {
+		if err := journal.Record(r.App.HistoryFile(), r.event(setUp, "")); err != nil {
 			return "", err
 		}
 		return "", r.forget(unsettled)
 	}
 }
 
-func (r *run) event(setUp opcache.Addressing, undone string) Event {
-	return Event{
+func (r *run) event(setUp opcache.Addressing, undone string) journal.Event {
+	return journal.Event{
 		ID: r.journal.ID, Time: time.Now().UTC().Truncate(time.Millisecond), Operation: r.journal.Operation,
 		Release: r.journal.Release, Ref: r.journal.Ref, Moves: r.journal.Moves, Undone: undone,
 		Stale: r.journal.Stale, User: r.journal.Holder.User,
@@ -167,20 +124,33 @@ func (r *run) event(setUp opcache.Addressing, undone string) Event {
 	}
 }
 
-// record writes the line once, however often a crash has it tried.
-func (r *run) record(event Event) error {
-	history, err := readHistory(r.App.HistoryFile())
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
-		return nil
-	}
-	return appendHistory(r.App.HistoryFile(), event)
+// interruptedLive ends a run that a signal stopped once the release was live.
+func (r *run) interruptedLive(id string) error {
+	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(id)))
+	return hint.With(err, "%s: it finishes what is left", r.finishing())
 }
 
-// interruptedLive ends a run that a signal stopped once the release was live.
-func interruptedLive(rel release.Release) error {
-	err := exit.As(exit.ErrInterrupted, fmt.Errorf("interrupted: %s is live, but it is not proven that every worker has left the old release", filepath.Base(rel.ID)))
-	return hint.With(err, `run "relink recover": it finishes what is left`)
+// finishing says how what this run could not finish is finished later.
+func (r *run) finishing() string {
+	if r.report.Operation == journal.OperationRefresh {
+		return "run the same command again"
+	}
+	return `run "relink recover"`
+}
+
+// ask notes, right before the switch, how the front pages are answered.
+func (r *run) ask(instances []config.Instance) step[map[string]front.Page] {
+	return func(ctx context.Context) (map[string]front.Page, string, error) {
+		asked := front.Compared(instances)
+		if len(asked) == 0 {
+			return nil, "", nil
+		}
+		pages := front.Pages(ctx, asked)
+		for _, instance := range asked {
+			if pages[instance.Name].Well() {
+				r.journal.Well = append(r.journal.Well, instance.Name) // a recovery compares too
+			}
+		}
+		return pages, fmt.Sprintf("%d of %d front pages are well", len(r.journal.Well), len(asked)), ctx.Err()
+	}
 }

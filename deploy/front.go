@@ -12,14 +12,16 @@ import (
 	"strings"
 	"syscall"
 
-	"relink/deploy/apps"
 	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
+	"relink/deploy/paths"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php"
-	"relink/php/apache"
 	"relink/php/probe"
 )
 
@@ -28,7 +30,7 @@ var ErrFrontDoor = errors.New("the front door shows something else")
 
 // probed tells whether any instance is asked through its probe.
 func (r *run) probed() bool {
-	return slices.ContainsFunc(r.App.Instances, func(i apps.Instance) bool { return !i.Address.Off })
+	return slices.ContainsFunc(r.App.Instances, func(i config.Instance) bool { return !i.Probe.Off })
 }
 
 // installProbe puts the probe into a release that is being made.
@@ -74,32 +76,8 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: webPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: doorsOf(sites)}
+	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: front.DoorsOf(sites)}
 	return found, web, nil
-}
-
-// doorsOf are the ways to all that can be asked, also to those that have no probe
-// before the switch.
-func doorsOf(sites []front.Site) []probe.Door {
-	doors := make([]probe.Door, len(sites))
-	for i, site := range sites {
-		doors[i] = site.Door
-	}
-	return doors
-}
-
-// webPools are the PHPs inside of web servers: the processes of each are reached
-// through any of the sites that it serves.
-func webPools(ctx context.Context, sights []front.Sight, agentDir string) []php.Pool {
-	heard := make([]probe.Heard, len(sights))
-	for i, s := range sights {
-		heard[i] = s.Heard()
-	}
-	var pools []php.Pool
-	for _, one := range apache.Pools(ctx, heard, func(int) string { return agentDir }) {
-		pools = append(pools, one.Pool)
-	}
-	return pools
 }
 
 // refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
@@ -117,9 +95,9 @@ func (r *run) refuseStrangeCaches(found server) error {
 	if len(strange) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), shortened(strange))
+	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), ui.FirstFew(strange))
 	if r.Force {
-		r.report.warn(text)
+		r.report.Warn(text)
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w: %s", ErrFrontDoor, text),
@@ -130,8 +108,8 @@ func (r *run) refuseStrangeCaches(found server) error {
 // server sends is what visitors get.
 func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		sites := front.Sites(seen.secret, r.App, to.instances())
-		if r.Reset == ResetNever || len(sites) == 0 {
+		sites := front.Sites(seen.secret, r.App, paths.InstancesOf(to.goals))
+		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
 		sights := front.Look(ctx, sites)
@@ -140,7 +118,7 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 		}
 		var wrong []error
 		var hidden []front.Sight
-		r.report.FrontDoor = make([]FrontReport, 0, len(sights))
+		r.report.FrontDoor = make([]outcome.Front, 0, len(sights))
 		for _, s := range sights {
 			one, err := r.judgeSight(s, to, seen)
 			r.report.FrontDoor = append(r.report.FrontDoor, one)
@@ -165,17 +143,17 @@ func (r *run) tellHidden(hidden []front.Sight) {
 	for i, s := range hidden {
 		names[i] = s.Name
 	}
-	text := fmt.Sprintf("not proven through the front door: %s: %v", shortened(names), hidden[0].Err)
+	text := fmt.Sprintf("not proven through the front door: %s: %v", ui.FirstFew(names), hidden[0].Err)
 	if hints := hint.Of(hidden[0].Err); len(hints) > 0 {
 		text += "; " + strings.Join(hints, "; ")
 	}
-	r.report.warn(text + "; or turn it off (probe: off)")
+	r.report.Warn(text + "; or turn it off (probe: off)")
 }
 
 // judgeSight compares what a site answered with where its link leads.
-func (r *run) judgeSight(s front.Sight, to coming, seen change) (FrontReport, error) {
-	one := FrontReport{Instance: s.Name, SetUp: s.Addressing()}
-	move := moveIn(seen.plan, s.Name)
+func (r *run) judgeSight(s front.Sight, to coming, seen change) (outcome.Front, error) {
+	one := outcome.Front{Instance: s.Name, SetUp: s.Addressing()}
+	move := moves.MoveIn(seen.plan, s.Name)
 	if s.Err != nil {
 		one.Error = s.Err.Error()
 		return one, r.judgeHidden(s, move, seen.sights)
@@ -188,7 +166,7 @@ func (r *run) judgeSight(s front.Sight, to coming, seen change) (FrontReport, er
 	one.Release, one.SAPI, one.PID, one.By = front.ReleaseOf(file, r.App.RealReleases()), s.Answer.SAPI, s.Answer.PID, s.By()
 	want := r.App.ReleaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
-	case !inside && !r.ours(file, seen.states):
+	case !inside && !front.Ours(r.App, file, seen.states):
 		return one, r.strangePath(s, file, seen.states, to.release.ID)
 	case !inside:
 		return one, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, one.Release, move.To.Release, s.By()),
@@ -223,14 +201,4 @@ func oldPageHint(known bool) string {
 		return `run "relink recover"; if that does not help, "relink opcache reset" at a quiet moment`
 	}
 	return "restart that PHP at a quiet moment (mod_php: apachectl graceful), and name its pool under `pools` if it is PHP-FPM: the next deploy then reaches it"
-}
-
-// moveIn is the instance's move, or none.
-func moveIn(plan moves.Plan, instance string) moves.Move {
-	for _, move := range plan {
-		if move.Instance == instance {
-			return move
-		}
-	}
-	return moves.Move{}
 }

@@ -1,59 +1,20 @@
 package deploy
 
 import (
-	"path/filepath"
 	"slices"
-	"strings"
 
-	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
+	"relink/internal/config"
 )
-
-// mapEntries is what Apache's map says where the instances are on these releases:
-// a line for each instance, and one for its host. What is on no release has none,
-// for the rule of the web server serves only releases.
-func mapEntries(app apps.App, release func(apps.Instance) string) []webmap.Entry {
-	lines := map[string]string{}
-	add := func(key, id string) {
-		if _, there := lines[key]; key != "" && !there {
-			lines[key] = id
-		}
-	}
-	hosts := map[string]string{}
-	for _, instance := range app.Instances {
-		if id := release(instance); id != "" && !filepath.IsAbs(id) {
-			add(instance.Name, id)
-			hosts[hostKey(instance.Host)] = id
-		}
-	}
-	for host, id := range hosts {
-		add(host, id)
-	}
-	var entries []webmap.Entry
-	for key, id := range lines {
-		entries = append(entries, webmap.Entry{Key: key, Release: id})
-	}
-	return byKey(entries)
-}
-
-func byKey(entries []webmap.Entry) []webmap.Entry {
-	return slices.SortedFunc(slices.Values(entries), func(a, b webmap.Entry) int { return strings.Compare(a.Key, b.Key) })
-}
-
-// hostKey is a host as the map has it: in lower case and without a port.
-func hostKey(host string) string {
-	host, _, _ = strings.Cut(strings.ToLower(host), ":")
-	return host
-}
 
 // prepareMap writes the map as it will be, under a temporary name.
 func (r *run) prepareMap(plan moves.Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
 		return nil, nil
 	}
-	return webmap.Prepare(r.App.Map, mapEntries(r.App, func(i apps.Instance) string {
-		if move := moveIn(plan, i.Name); move.Instance != "" {
+	return webmap.Prepare(r.App.Map, webmap.MapEntries(r.App, func(i config.Instance) string {
+		if move := moves.MoveIn(plan, i.Name); move.Instance != "" {
 			return move.To.Release
 		}
 		return r.App.LinkedRelease(i)
@@ -76,8 +37,8 @@ func (r *run) mapFromLinks() error {
 	if r.App.Map == "" {
 		return nil
 	}
-	entries := mapEntries(r.App, r.App.LinkedRelease)
-	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(byKey(now), entries) {
+	entries := webmap.MapEntries(r.App, r.App.LinkedRelease)
+	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(webmap.ByKey(now), entries) {
 		return nil
 	}
 	return webmap.Write(r.App.Map, entries)

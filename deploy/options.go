@@ -1,42 +1,29 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/source"
-	"relink/internal/exit"
+	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
-	"relink/opcache/restart"
 
 	"github.com/rs/zerolog"
-)
-
-// Reset is what a deploy does about OPcache.
-type Reset string
-
-const (
-	// ResetSmart makes every worker follow without a restart.
-	ResetSmart Reset = "smart"
-	// ResetAlways does the same and then restarts the cache.
-	ResetAlways Reset = "always"
-	// ResetNever only moves links, and warns of what stays stale.
-	ResetNever Reset = "never"
 )
 
 // Options is what one run is asked to do.
 type Options struct {
 	App          apps.App
-	Instances    []apps.Instance // those to move, of App.Instances
-	Ref          string          // Run: what to deploy
-	To           string          // Rollback: the release; "" means the one before, of each instance
-	Reset        Reset           // "" means ResetSmart
-	Rebuild      bool            // make a new release also where other instances are on one of the same commit
+	Instances    []config.Instance // those to move, of App.Instances
+	Ref          string            // Run: what to deploy
+	To           string            // Rollback: the release; "" means the one before, of each instance
+	Reset        journal.Reset     // "" means ResetSmart
+	Rebuild      bool              // make a new release also where other instances are on one of the same commit
 	DryRun       bool
-	Thresholds   restart.Thresholds
+	Thresholds   config.Thresholds
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
 	Force        bool          // go on in spite of pinned workers (Run) or a bad mark (Rollback)
 	Command      string        // as typed: the lock names it
@@ -44,31 +31,14 @@ type Options struct {
 
 // Deps is what a run works with.
 type Deps struct {
-	Source   source.Source
-	Connect  func(ctx context.Context, web opcache.Web) (Caches, error) // asked once, and not at all with ResetNever
-	Glance   func(ctx context.Context) (Caches, error)                  // the same for a dry run: nil where that would write something
-	Discover Discover                                                   // for the status: what the web servers serve
-	Pools    []string                                                   // addresses, for messages
-	Screen   *ui.Output                                                 // nil: nobody looks
-	Log      zerolog.Logger
+	Source  source.Source
+	Connect func(ctx context.Context, web opcache.Web) (Caches, error) // asked once, and not at all with ResetNever
+	Glance  func(ctx context.Context) (Caches, error)                  // the same for a dry run: nil where that would write something
+	Pools   []string                                                   // addresses, for messages
+	Screen  *ui.Output                                                 // nil: nobody looks
+	Log     zerolog.Logger
 
 	// Reached is told of every point at which the state on disk has changed.
 	// The crash tests end the process there. It may be nil.
 	Reached func(point string)
-}
-
-// chooseReset lets the command line win over the configuration.
-func chooseReset(configured, given string, smart bool) (Reset, error) {
-	reset := Reset(cmp.Or(given, configured))
-	if smart {
-		if given != "" && reset != ResetSmart {
-			return "", exit.Usagef("--smart-reset and --reset %s exclude each other", reset)
-		}
-		reset = ResetSmart
-	}
-	switch reset {
-	case ResetSmart, ResetAlways, ResetNever:
-		return reset, nil
-	}
-	return "", exit.Usagef("--reset %q is none of smart, always, never", reset)
 }

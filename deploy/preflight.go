@@ -8,6 +8,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/deploy/source"
@@ -28,7 +29,7 @@ func (r *run) preflight(reached server) step[server] {
 		if err != nil {
 			return found, "", err
 		}
-		if found = reached; found.caches == nil || r.Reset == ResetNever {
+		if found = reached; found.caches == nil || r.Reset == journal.ResetNever {
 			if found, err = r.connect(ctx, states); err != nil {
 				return found, "", err
 			}
@@ -66,7 +67,7 @@ func (r *run) linkStates() ([]links.State, error) {
 
 // connect reaches all pools; with ResetNever none is needed.
 func (r *run) connect(ctx context.Context, states []links.State) (server, error) {
-	if r.Reset == ResetNever {
+	if r.Reset == journal.ResetNever {
 		return server{}, nil
 	}
 	found, web, err := r.knock(ctx)
@@ -113,7 +114,7 @@ func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, e
 		return nil, hint.With(fmt.Errorf("%w: %s", opcache.ErrPinned, text),
 			"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
 	}
-	r.report.warn(text + "; what they serve stays old until they end")
+	r.report.Warn(text + "; what they serve stays old until they end")
 	return pinned, nil
 }
 
@@ -151,4 +152,24 @@ func (r *run) fetchTime(ctx context.Context) (context.Context, context.CancelFun
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeoutCause(ctx, r.FetchTimeout, fmt.Errorf("timeouts.fetch of %s has passed", r.FetchTimeout))
+}
+
+// refuseThreads: where PHP runs in threads of Apache (a thread-safe build in the
+// event or worker MPM) each thread has a realpath cache of its own, and nobody can
+// tell which of them a call has reached.
+func (r *run) refuseThreads(found server) error {
+	if found.caches == nil || found.addressing == opcache.Resolved { // nobody has to be reached
+		return nil
+	}
+	threaded := found.caches.Threaded()
+	if len(threaded) == 0 {
+		return nil
+	}
+	text := "PHP runs in threads of Apache, which cannot be reached one by one: " + ui.FirstFew(threaded)
+	if r.Force {
+		r.report.Warn(text + "; what they serve may stay old until Apache is restarted")
+		return nil
+	}
+	return hint.With(fmt.Errorf("%w: %s", ErrThreads, text),
+		"let Apache run PHP in processes (a2dismod mpm_event, a2enmod mpm_prefork), or use PHP-FPM, or have Apache send real paths (relink apache); --force goes on, and pages may stay old until Apache is restarted")
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -14,33 +16,19 @@ import (
 	"relink/internal/ui"
 )
 
-// Pruned is what "relink prune" removed, or would remove.
-type Pruned struct {
-	App     string          `json:"app"`
-	DryRun  bool            `json:"dry_run"`
-	Removed []PrunedRelease `json:"removed"`
-	Exit    int             `json:"exit"`
-}
-
-// PrunedRelease is a release that is gone, or would be.
-type PrunedRelease struct {
-	Release string `json:"release"`
-	Bytes   int64  `json:"bytes"` // sum of its files' sizes
-}
-
 // Prune removes the releases that are neither live nor kept. It first has every
 // worker end the request that it is in, so that none is in use, and drops what
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
-func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
-	result := Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []PrunedRelease{}}
-	_, err := operate(ctx, o, d, OperationPrune, work{
+func Prune(ctx context.Context, o Options, d Deps) (outcome.Pruned, error) {
+	result := outcome.Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []outcome.PrunedRelease{}}
+	_, err := operate(ctx, o, d, journal.OperationPrune, work{
 		real: func(ctx context.Context, r *run) (err error) {
 			result.Removed, err = r.pruneAlone(ctx)
 			return err
 		},
 		dry: func(_ context.Context, r *run) error {
 			removable, err := r.removable(nil)
-			result.Removed = prunedOf(removable)
+			result.Removed = outcome.PrunedOf(removable)
 			return err
 		},
 	})
@@ -48,36 +36,28 @@ func Prune(ctx context.Context, o Options, d Deps) (Pruned, error) {
 	return result, err
 }
 
-func (r *run) pruneAlone(ctx context.Context) ([]PrunedRelease, error) {
-	left, err := readJournal(r.App.JournalFile())
+func (r *run) pruneAlone(ctx context.Context) ([]outcome.PrunedRelease, error) {
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
-		return prunedOf(nil), err
+		return outcome.PrunedOf(nil), err
 	}
 	if left != nil {
-		return prunedOf(nil), hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
+		return outcome.PrunedOf(nil), hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
 	}
 	removable, err := r.removable(nil)
 	if err != nil || len(removable) == 0 {
-		return prunedOf(nil), err
+		return outcome.PrunedOf(nil), err
 	}
 	s := r.inOrder()
 	if s.do(ctx, "settle", r.emptied(removable)); s.err != nil {
-		return prunedOf(nil), s.err
+		return outcome.PrunedOf(nil), s.err
 	}
 	for i, one := range removable {
 		if err := r.store.Remove(ctx, one.ID); err != nil {
-			return prunedOf(removable[:i]), err
+			return outcome.PrunedOf(removable[:i]), err
 		}
 	}
-	return prunedOf(removable), nil
-}
-
-func prunedOf(releases []release.Release) []PrunedRelease {
-	all := make([]PrunedRelease, len(releases))
-	for i, one := range releases {
-		all[i] = PrunedRelease{one.ID, one.Bytes}
-	}
-	return all
+	return outcome.PrunedOf(removable), nil
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
@@ -118,22 +98,22 @@ func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	history, err := readHistory(r.App.HistoryFile())
+	history, err := journal.History(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}
-	return release.Prunable(releases, live.IDs(), leftBy(unsettled), r.wayBack(history, nil), r.App.Keep), nil
+	return release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, nil), r.App.Keep), nil
 }
 
 // wayBack is what a rollback leads each instance to once the plan is carried out,
 // by content: however many releases others have tried meanwhile, one site's last
 // good one is not the newest. With keep 0 nobody wants to go back.
-func (r *run) wayBack(history []Event, plan moves.Plan) map[string]bool {
+func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool {
 	wanted := map[string]bool{}
 	if r.App.Keep == 0 {
 		return wanted
 	}
-	contents := newContents(r.store)
+	contents := paths.NewContents(r.store)
 	for _, instance := range r.App.Instances {
 		now := moves.TargetOf(links.Read(instance.Link), r.App.RealReleases())
 		for _, move := range plan {
@@ -141,21 +121,12 @@ func (r *run) wayBack(history []Event, plan moves.Plan) map[string]bool {
 				now = move.To
 			}
 		}
-		contents.complete(&now)
-		if target, found := before(history, instance.Name, now); found {
+		contents.Complete(&now)
+		if target, found := journal.Before(history, instance.Name, now); found {
 			wanted[target.Served()] = true
 		}
 	}
 	return wanted
-}
-
-// leftBy are the releases that the moves lead away from.
-func leftBy(plan moves.Plan) map[string]bool {
-	ids := map[string]bool{}
-	for _, move := range plan {
-		ids[move.From.Release] = true
-	}
-	return ids
 }
 
 // pruneAfter tidies up after a deploy, and never fails it.
@@ -169,27 +140,9 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 			}
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}
-		return some(len(r.report.Pruned), "release"), err
+		return ui.PluralOrNone(len(r.report.Pruned), "release"), err
 	})
 	if s.err != nil {
-		r.report.warn(s.err.Error())
+		r.report.Warn(s.err.Error())
 	}
-}
-
-// Text writes the result for people.
-func (p Pruned) Text(w io.Writer, _ int) error {
-	verb := "removed"
-	if p.DryRun {
-		verb = "would remove"
-	}
-	if len(p.Removed) == 0 {
-		_, err := fmt.Fprintln(w, "There is nothing to remove.")
-		return err
-	}
-	for _, one := range p.Removed {
-		if _, err := fmt.Fprintf(w, "%s %s, %s\n", verb, one.Release, ui.Bytes(one.Bytes)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

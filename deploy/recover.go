@@ -5,12 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 
 	"relink/deploy/apps"
+	"relink/deploy/front"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/deploy/webmap"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -18,8 +23,8 @@ import (
 
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
-func Recover(ctx context.Context, o Options, d Deps) (Report, error) {
-	return operate(ctx, o, d, OperationRecover, work{
+func Recover(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
+	return operate(ctx, o, d, journal.OperationRecover, work{
 		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
 		dry: func(_ context.Context, r *run) error {
 			_, err := r.dryLeft()
@@ -51,9 +56,9 @@ type recovery struct {
 }
 
 // interrupted is the run of a journal, carried on by this one.
-func (r *run) interrupted(left Journal) *run {
+func (r *run) interrupted(left journal.Journal) *run {
 	o := r.Options
-	if left.Phase != PhaseSettled { // what it left the caches is this run's to do
+	if left.Phase != journal.PhaseSettled { // what it left the caches is this run's to do
 		o.Reset = left.Reset
 	}
 	return &run{Options: o, Deps: r.Deps, id: r.id, began: r.began, report: r.report, store: r.store, journal: left}
@@ -63,7 +68,7 @@ func (r *run) interrupted(left Journal) *run {
 // busy workers: those moves are carried on as unsettled, and the deploy that
 // follows, or Recover, settles them with its own.
 func (r *run) recoverLeft(ctx context.Context) (recovery, string, error) {
-	left, err := readJournal(r.App.JournalFile())
+	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
 		return recovery{}, "", err
 	}
@@ -124,10 +129,12 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 
 // finishOrUndo brings the run of a journal to an end.
 func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
-	switch r.journal.Phase.direction() {
-	case finishing:
+	switch direction := r.journal.Phase.Direction(); {
+	case direction == journal.Finishing && r.journal.Phase != journal.PhaseSettled && moves.Gone(r.journal.Moves):
+		return r.recoverBack(ctx) // its way back could not be noted
+	case direction == journal.Finishing:
 		return r.recoverForward(ctx)
-	case undoing:
+	case direction == journal.Undoing:
 		return r.recoverBack(ctx)
 	default:
 		return r.recoverStaging(ctx)
@@ -165,9 +172,14 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	if linkErr != nil {
 		return done, exit.As(exit.ErrUnverified, linkErr)
 	}
-	done.change, done.unsettled = back, stillUnsettled(back.plan, left.Unsettled)
+	done.change, done.unsettled = back, moves.StillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
-	if err := r.record(r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
+	if left.Made && left.Undoing != "" {
+		if err := r.markBad([]string{left.Release}, errors.New(left.Undoing)); err != nil {
+			return done, err
+		}
+	}
+	if err := journal.Record(r.App.HistoryFile(), r.event(r.report.SetUp, cmp.Or(left.Undoing, "interrupted"))); err != nil {
 		return done, err
 	}
 	return r.afterLinks(done, errors.Join(connectErr, pendingErr, cacheErr))
@@ -178,32 +190,72 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 // these together with its own.
 func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	left := r.journal
-	done := recovery{run: r, unsettled: stillUnsettled(left.Moves, left.Unsettled)}
-	if left.Phase == PhaseSettled {
-		if r.report.Operation != OperationRecover {
+	done := recovery{run: r, unsettled: moves.StillUnsettled(left.Moves, left.Unsettled)}
+	if left.Phase == journal.PhaseSettled {
+		if r.report.Operation != journal.OperationRecover {
 			return done, nil
 		}
-	} else {
-		if err := errors.Join(r.mapFromLinks(), r.record(r.event("", ""))); err != nil {
-			return done, err
-		}
-		r.tell("%s of %s was interrupted after its links had moved: it is live; its checks and after_switch hooks were not all run", left.Operation, left.Release)
+	} else if err := r.mapFromLinks(); err != nil {
+		return done, err
 	}
 	found, err := r.connect(ctx, nil)
 	done.change = change{server: found, plan: left.Moves}
 	if err == nil && found.caches != nil {
-		if done.cut, err = r.watch(ctx, found, cacheLinks(nil, done.unsettled)); err == nil {
+		if done.cut, err = r.watch(ctx, found, moves.CacheLinks(nil, done.unsettled)); err == nil {
 			err = r.finishCaches(ctx, done.change)
 		}
 	}
+	if left.Phase != journal.PhaseSettled {
+		asked, failed := r.recheck(ctx)
+		if errors.Is(failed, front.ErrCheck) {
+			return r.takeBack(ctx, done, failed)
+		}
+		if err := errors.Join(failed, journal.Record(r.App.HistoryFile(), r.event("", ""))); err != nil {
+			return done, err
+		}
+		r.tell("%s of %s was interrupted after its links had moved: it is live, checked on %s; its after_switch hooks were not all run",
+			left.Operation, left.Release, cmp.Or(asked, "no instance"))
+	}
 	return r.afterLinks(done, err)
+}
+
+// recheck makes the checks of an interrupted deploy, which may have ended before
+// them or because of them: a release that nobody has checked is no good one.
+func (r *run) recheck(ctx context.Context) (asked string, err error) {
+	moved := slices.DeleteFunc(slices.Clone(r.App.Instances), func(i config.Instance) bool {
+		return !slices.ContainsFunc(r.journal.Moves, func(m moves.Move) bool { return m.Instance == i.Name && !m.Stays })
+	})
+	before := map[string]front.Page{}
+	for _, name := range r.journal.Well {
+		before[name] = front.Page{Status: http.StatusOK}
+	}
+	return r.check(moved, before)(ctx)
+}
+
+// takeBack undoes an interrupted deploy whose release fails its checks. Where it
+// stands in the way of a deploy, that one goes on from what was before.
+func (r *run) takeBack(ctx context.Context, done recovery, failed error) (recovery, error) {
+	need, err := r.expectedRenewals()
+	if err != nil {
+		return done, err
+	}
+	var made []string
+	if r.journal.Made {
+		made = []string{r.journal.Release}
+	}
+	err = r.undo(ctx, failed, prepared{change: done.change, fit: need, made: made}, crossing{begun: true})
+	if r.report.Operation == journal.OperationRecover || errors.Is(err, exit.ErrUnverified) {
+		return done, err
+	}
+	r.report.Warn("recover: " + err.Error())
+	return recovery{run: r}, nil
 }
 
 // finishCaches does all at once that an interrupted deploy left to be done after
 // its links had moved.
 func (r *run) finishCaches(ctx context.Context, seen change) error {
 	var err error
-	if r.journal.Phase != PhaseSettled {
+	if r.journal.Phase != journal.PhaseSettled {
 		err = r.finishRenewals(ctx, seen)
 	}
 	return errors.Join(err, r.renewLeft(ctx, seen), r.cutOver(ctx, seen.cut))
@@ -218,8 +270,8 @@ func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
 	switch {
 	case cacheErr == nil:
 		return done, nil
-	case r.report.Operation != OperationRecover:
-		r.report.warn("recover: " + cacheErr.Error()) // what follows meets the same caches
+	case r.report.Operation != journal.OperationRecover:
+		r.report.Warn("recover: " + cacheErr.Error()) // what follows meets the same caches
 		return done, nil
 	}
 	return done, hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),

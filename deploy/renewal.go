@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -64,7 +66,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 			need.why = append(need.why, one.Texts()...)
 		}
 		for _, note := range one.Notes {
-			r.report.warn(note)
+			r.report.Warn(note)
 		}
 	}
 	return need, nil
@@ -74,7 +76,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 // for all of them.
 func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
 	live := r.App.InUse()
-	moving := cacheLinks(plan, nil)
+	moving := moves.CacheLinks(plan, nil)
 	all := append([]opcache.Link{}, moving...)
 	named := map[string]bool{}
 	for _, link := range moving {
@@ -86,7 +88,7 @@ func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
 			all = append(all, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
 		}
 	}
-	return inReleases(all, live), nil
+	return moves.InReleases(all, live), nil
 }
 
 // rehearseRenewals makes sure that the reloads may be done, and waits until it is
@@ -117,12 +119,12 @@ func rehearseRenewals(ctx context.Context, caches Caches, need renewals) error {
 // wouldRenew names the reloads that will come with the switch, as far as they are
 // known before there is a release, and tells whether there are any.
 func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, err error) {
-	if r.Reset == ResetNever || r.Glance == nil {
+	if r.Reset == journal.ResetNever || r.Glance == nil {
 		return false, nil
 	}
 	caches, err := r.Glance(ctx)
 	if err == nil && caches == nil {
-		r.would("reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
+		outcome.Would(r.report, "reload PHP-FPM or end its workers with the switch, if opcache.preload or a .user.ini needs it: nobody can tell before the agent is installed")
 	}
 	if err != nil || caches == nil {
 		return false, err
@@ -139,7 +141,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 				who = "Apache"
 			}
 			reloads = true
-			r.would("reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
+			outcome.Would(r.report, "reload %s (%s) with the switch: %s", who, one.Pools[0], strings.Join(one.Texts(), "; "))
 		}
 	}
 	return reloads, err

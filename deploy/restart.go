@@ -3,7 +3,8 @@ package deploy
 import (
 	"context"
 
-	"relink/deploy/release"
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/opcache"
 	"relink/opcache/restart"
 )
@@ -11,34 +12,30 @@ import (
 // restart decides whether the cache has to be restarted, and does it if it is
 // quiet; with --reset always the decision is made already. What is put off stays
 // in the state folder, for the next command or the service.
-func (r *run) restart(caches Caches, rel release.Release) func(context.Context) (string, error) {
+func (r *run) restart(caches Caches, id string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		if caches == nil {
 			return "", nil
 		}
-		if err := r.countShared(ctx, caches, rel.ID); err != nil {
-			return "", err
-		}
-		unused, err := r.unused()
-		if err != nil {
+		if err := r.countShared(ctx, caches, id); err != nil {
 			return "", err
 		}
 		// No earlier reading: the hit rate since would be that of the warm. What is
-		// preloaded was renewed with the switch.
+		// preloaded was renewed with the switch, unless somebody else moved the links.
 		upkeep := restart.Maintenance{
-			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(rel.ID), Unused: unused,
-			Queue: r.ledger(),
+			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(id), Unused: r.unused(),
+			Queue: r.ledger(), Moved: r.report.Operation == journal.OperationRefresh,
 		}
-		if r.Reset == ResetAlways {
+		if r.Reset == journal.ResetAlways {
 			upkeep.Always = "--reset always"
 		}
 		result, err := caches.Keep(ctx, upkeep)
-		r.report.restarted(result)
+		r.report.Restarted(result)
 		if err != nil {
 			return "", err
 		}
 		usage, err := caches.Usage(ctx)
-		r.report.Memory.After = memoryOf(usage)
+		r.report.Memory.After = outcome.MemoryOf(usage)
 		return result.Action(), err
 	}
 }
@@ -54,17 +51,4 @@ func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
 	r.report.SharedBy, r.report.LiveBytes = r.App.On(id, live), held[root].Bytes
 	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
 	return nil
-}
-
-func (r *Report) restarted(result restart.MaintenanceResult) {
-	if action := result.Action(); action != string(restart.None) { // a restart that made room counts
-		r.Restart.Action = action
-	}
-	for _, one := range result.Decisions {
-		r.Restart.Reasons = append(r.Restart.Reasons, one.Texts()...)
-	}
-	r.Restart.Reasons = append(r.Restart.Reasons, result.Notes...)
-	for _, pending := range result.Pending {
-		r.warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
-	}
 }

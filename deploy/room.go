@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -58,13 +59,10 @@ func (r *run) room(seen change) step[fit] {
 		if seen.cut == nil {
 			return need, "", nil
 		}
-		if need.renewals, err = r.findRenewals(ctx, seen); err != nil || r.Reset == ResetAlways {
+		if need.renewals, err = r.findRenewals(ctx, seen); err != nil || r.Reset == journal.ResetAlways {
 			return need, need.renewals.describe(), err
 		}
-		unused, err := r.unusedBefore(seen.plan)
-		if err != nil {
-			return need, "", err
-		}
+		unused := r.unusedBefore(seen.plan)
 		places, err := seen.cut.Room(ctx, unused)
 		if err != nil {
 			return need, "", err
@@ -93,7 +91,7 @@ func (r *run) sortPlaces(places []restart.CacheFit) (first, instead []restart.Or
 		case restart.FitsAfterSwitch:
 			instead = append(instead, place.Order())
 		case restart.NoFit:
-			r.report.warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
+			r.report.Warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
 	}
 	return first, instead
@@ -128,12 +126,12 @@ func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Resta
 	for _, order := range orders {
 		result.Decisions = append(result.Decisions, restart.Decided{Pools: order.Pools, Decision: order.Decision})
 	}
-	r.report.restarted(result)
+	r.report.Restarted(result)
 	return outcome, err
 }
 
 func (r *run) ledger() restart.RestartQueue {
-	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.App.Name}
+	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.journal.App}
 }
 
 // ledgerOfSwitch is for restarts that a switch consists of.
@@ -146,7 +144,7 @@ func (r *run) ledgerOfSwitch() restart.RestartQueue {
 // withoutRestart is an error unless the deploy is forced.
 func (r *run) withoutRestart(why error) error {
 	if r.Force {
-		r.report.warn("OPcache has no room for the new release, and could not be restarted: " + why.Error())
+		r.report.Warn("OPcache has no room for the new release, and could not be restarted: " + why.Error())
 		return nil
 	}
 	return hint.With(fmt.Errorf("%w without a restart: %w", ErrNoRoom, why),
@@ -188,38 +186,27 @@ func (r *run) renew(ready prepared) step[bool] {
 }
 
 func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool, summary string, err error) {
-	unused, err := r.unused()
-	if err != nil {
-		return false, "", err
-	}
-	on := Occasion{Unused: unused, Moved: r.movedTo(seen.plan, unused), Wait: renewWait}
+	on := r.occasion(seen.plan, r.unused())
+	on.Wait = renewWait
 	need.expected.begun()
 	outcome, err := r.restartNow(ctx, seen.caches, r.ledgerOfSwitch(), need.instead, on)
-	r.report.warmedBy(outcome)
+	r.report.WarmedBy(outcome)
 	if len(outcome.Pending) > 0 {
 		return true, "never quiet", err
 	}
 	return true, ui.Plural(len(need.instead), "cache") + " restarted", err
 }
 
-// movedTo tells where the hot scripts of the releases that nobody uses after the
-// moves are warm again.
-func (r *run) movedTo(plan moves.Plan, unused []string) map[string]string {
+// occasion tells a restart where the hot scripts of the releases that nobody uses
+// after the moves are warm again.
+func (r *run) occasion(plan moves.Plan, unused []string) Occasion {
 	moved := map[string]string{}
 	for _, move := range plan.Needed() {
 		if from := r.App.ReleaseDir(move.From.Release); move.From.Exists() && move.To.Exists() && slices.Contains(unused, from) {
 			moved[from] = r.App.ReleaseDir(move.To.Release)
 		}
 	}
-	return moved
-}
-
-func (r *Report) warmedBy(outcome restart.Outcome) {
-	for _, m := range outcome.Masters {
-		r.Warm.Scripts += m.Warm.Scripts
-		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
-		r.Warm.Skipped = ""
-	}
+	return Occasion{Unused: unused, Moved: moved}
 }
 
 // renewLeft does the restarts that a deploy died before, while the keys of the
@@ -247,9 +234,8 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
-func (r *run) unusedBefore(plan moves.Plan) ([]string, error) {
-	unused, err := r.unused()
-	return slices.DeleteFunc(unused, func(folder string) bool {
+func (r *run) unusedBefore(plan moves.Plan) []string {
+	return slices.DeleteFunc(r.unused(), func(folder string) bool {
 		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.ReleaseDir(m.To.Release) == folder })
-	}), err
+	})
 }

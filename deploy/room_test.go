@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/journal"
 	"relink/internal/exit"
 	"relink/opcache/restart"
 )
@@ -95,7 +96,7 @@ func TestRecoveredRoom(t *testing.T) {
 		}
 		symlink(t, move.To.Literal, move.Place)
 	}
-	left := Journal{App: app.Name, Operation: OperationDeploy, Phase: PhaseMoved, ID: "x", Release: "v2", Moves: plan, Started: time.Now()}
+	left := journal.Journal{App: app.Name, Operation: journal.OperationDeploy, Phase: journal.PhaseMoved, ID: "x", Release: "v2", Moves: plan, Started: time.Now()}
 	text, err := json.Marshal(left)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/outcome"
 	"relink/deploy/source"
+	"relink/deploy/status"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/opcache"
@@ -138,7 +140,7 @@ func (c *fakeCaches) once(name string) error {
 	return err
 }
 
-func runWith(t *testing.T, app apps.App, caches *fakeCaches, change func(*Options, *Deps)) (Report, error) {
+func runWith(t *testing.T, app apps.App, caches *fakeCaches, change func(*Options, *Deps)) (outcome.Report, error) {
 	t.Helper()
 	o := Options{App: app, Instances: app.Instances, Ref: "v3", Command: "relink deploy v3"}
 	d := Deps{Source: fakeSource{}, Connect: func(context.Context, opcache.Web) (Caches, error) { return caches, nil }}
@@ -236,7 +238,7 @@ func TestAFailureInTheSwitchBringsEveryLinkBack(t *testing.T) {
 			if _, err := os.Lstat(app.JournalFile()); err == nil {
 				t.Error("a journal is left")
 			}
-			releases, err := ReadReleases(app)
+			releases, err := status.ReadReleases(app)
 			if err != nil || releases.Releases[0].ID != report.Release || releases.Releases[0].Bad == "" {
 				t.Errorf("the failed release is not marked bad: %+v, %v", releases, err)
 			}
@@ -360,7 +362,7 @@ func TestPruneKeepsWhatServesAndWhatIsNotRelinks(t *testing.T) {
 		}
 		made = append(made, report.Release)
 	}
-	releases, err := ReadReleases(app)
+	releases, err := status.ReadReleases(app)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/state"
 	"relink/internal/ui"
 )
 
@@ -20,12 +22,12 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		same, err := r.sameAlready(found.states, resolved)
 		if err != nil || same.ID != "" {
 			r.report.Release = same.ID
-			return coming{release: same, goals: r.everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
+			return coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
 		}
 		id := r.store.NewID(r.began, resolved.Label)
 		r.report.Release = id
 		r.journal.Release, r.journal.Made = id, true
-		if err := r.note(PhaseStaging); err != nil {
+		if err := r.note(journal.PhaseStaging); err != nil {
 			return to, "", err
 		}
 		made, err := r.makeRelease(ctx, id, resolved)
@@ -33,8 +35,8 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 			return to, "", err
 		}
 		// Its real path is known only now.
-		to = coming{release: made, goals: r.everywhere(found.states, id), made: []string{id}}
-		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(PhaseStaged)
+		to = coming{release: made, goals: r.planner().Everywhere(found.states, id), made: []string{id}}
+		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
 	}
 }
 
@@ -69,11 +71,6 @@ func (r *run) allOn(states []links.State, id string) bool {
 	return true
 }
 
-// everywhere sends every chosen instance to the same release.
-func (r *run) everywhere(states []links.State, id string) []goal {
-	return r.goals(states, slices.Repeat([]moves.Destination{r.App.Destination(id)}, len(states)))
-}
-
 func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {
 	staging, err := r.store.Stage(id)
 	if err != nil {
@@ -88,6 +85,9 @@ func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolv
 
 func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {
 	if err := r.fetch(ctx, resolved, staging.Path()); err != nil {
+		return made, err
+	}
+	if err := source.CheckLinks(ctx, staging.Path(), r.App.Shared); err != nil {
 		return made, err
 	}
 	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
@@ -117,7 +117,7 @@ func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) 
 // runHook is a step of the hooks' commands.
 func (r *run) runHook(name string, commands []string, rel release.Release) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		return some(len(commands), "command"), r.hook(ctx, name, commands, rel)
+		return ui.PluralOrNone(len(commands), "command"), r.hook(ctx, name, commands, rel)
 	}
 }
 
@@ -164,18 +164,31 @@ func (r *run) unwarm(ctx context.Context, ready prepared) error {
 func (r *run) made(ready prepared) []string { return slices.Concat(ready.made, r.journal.Repeats) }
 
 // note writes down how far the run has come, durably.
-func (r *run) note(phase Phase) error {
+func (r *run) note(phase journal.Phase) error {
 	r.journal.Phase = phase
-	err := writeJournal(r.App.JournalFile(), r.journal)
+	err := journal.Write(r.App.JournalFile(), r.journal)
 	r.Reached("noted " + string(phase))
 	return err
 }
 
+// reserve keeps room for the journal and the line of history of a way back: a disk
+// that is full is what makes new releases fail.
+func (r *run) reserve() error {
+	const rest, perMove = 12 << 10, 2 << 10
+	if err := state.Reserve(r.App.ReserveFile(), rest+perMove*int64(len(r.journal.Moves))); err != nil {
+		return hint.With(fmt.Errorf("state folder: %w", err), "make room on its disk")
+	}
+	return nil
+}
+
 // forget ends the journal, but for the moves that are not settled.
 func (r *run) forget(unsettled moves.Plan) error {
+	if err := state.Remove(r.App.ReserveFile()); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
 	if len(unsettled) == 0 {
-		return removeJournal(r.App.JournalFile())
+		return journal.Remove(r.App.JournalFile())
 	}
 	r.journal.Moves, r.journal.Unsettled, r.journal.Made, r.journal.EndWorkers = unsettled, nil, false, nil
-	return r.note(PhaseSettled)
+	return r.note(journal.PhaseSettled)
 }

@@ -49,7 +49,7 @@ func (s *steps) do(ctx context.Context, name string, do func(context.Context) (s
 	began := time.Now()
 	summary, err := do(ctx)
 	took := time.Since(began)
-	s.run.report.stepped(name, took)
+	s.run.report.Stepped(name, took)
 	if err != nil {
 		s.err = errors.Join(s.err, fmt.Errorf("%s: %w", name, err))
 		return

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/deploy/webmap"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -19,15 +22,15 @@ import (
 
 // observe plans the moves and notes what the caches hold of the releases that
 // the links lead to now.
-func (r *run) observe(found server, goals []goal) step[change] {
+func (r *run) observe(found server, goals []paths.Goal) step[change] {
 	return func(ctx context.Context) (seen change, summary string, err error) {
 		seen.server = found
 		if seen.plan, err = r.planMoves(found, goals); err != nil {
 			return seen, "", err
 		}
 		switch {
-		case r.Reset == ResetNever:
-			r.report.warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
+		case r.Reset == journal.ResetNever:
+			r.report.Warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
 			return seen, "the caches are left alone", nil
 		case found.caches == nil:
 			return seen, "no pool, and no link yet", nil
@@ -36,8 +39,8 @@ func (r *run) observe(found server, goals []goal) step[change] {
 		if err != nil {
 			return seen, "", err
 		}
-		r.report.Memory.Before = memoryOf(usage)
-		if seen.cut, err = r.watch(ctx, found, cacheLinks(seen.plan, r.journal.Unsettled)); err != nil {
+		r.report.Memory.Before = outcome.MemoryOf(usage)
+		if seen.cut, err = r.watch(ctx, found, moves.CacheLinks(seen.plan, r.journal.Unsettled)); err != nil {
 			return seen, "", err
 		}
 		return seen, fmt.Sprintf("%s in use of OPcache", ui.Bytes(r.report.Memory.Before.Used)), nil
@@ -45,26 +48,26 @@ func (r *run) observe(found server, goals []goal) step[change] {
 }
 
 // planMoves is what brings the instances to their goals.
-func (r *run) planMoves(found server, goals []goal) (moves.Plan, error) {
+func (r *run) planMoves(found server, goals []paths.Goal) (moves.Plan, error) {
 	to := coming{goals: goals}
 	states, destinations := make([]links.State, len(goals)), make([]moves.Destination, len(goals))
 	for i, g := range goals {
-		states[i], destinations[i] = g.state, g.to
+		states[i], destinations[i] = g.State, g.To
 	}
-	plan, err := moves.New(apps.ForMoves(to.instances()), states, destinations, r.App.RealReleases())
+	plan, err := moves.New(apps.ForMoves(paths.InstancesOf(to.goals)), states, destinations, r.App.RealReleases())
 	if err != nil {
 		return nil, err
 	}
 	if err := r.fitViews(plan, found); err != nil {
 		return nil, err
 	}
-	names := newContents(r.store)
+	names := paths.NewContents(r.store)
 	for i := range plan {
-		plan[i].Stays = !goals[i].chosen
-		names.complete(&plan[i].From)
-		names.complete(&plan[i].To)
+		plan[i].Stays = !goals[i].Chosen
+		names.Complete(&plan[i].From)
+		names.Complete(&plan[i].To)
 	}
-	r.report.planned(plan)
+	r.report.Planned(plan)
 	return plan, nil
 }
 
@@ -78,7 +81,7 @@ func (r *run) watch(ctx context.Context, found server, moving []opcache.Link) (S
 	if err != nil {
 		return nil, err
 	}
-	cut, err := found.caches.Observe(ctx, inReleases(moving, live), addressing)
+	cut, err := found.caches.Observe(ctx, moves.InReleases(moving, live), addressing)
 	if err != nil {
 		return nil, err
 	}
@@ -93,27 +96,33 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 		switch {
 		case cut == nil:
 			return "", nil
-		case r.Reset == ResetAlways:
+		case r.Reset == journal.ResetAlways:
 			r.report.Warm.Skipped = "--reset always empties the cache afterwards"
 			return r.report.Warm.Skipped, nil
 		}
-		update, end := r.progress("warm", "scripts")
-		defer end()
-		result, err := cut.Warm(ctx, update)
-		r.report.Warm = WarmReport{Scripts: result.Scripts, Failed: append([]opcache.FailedScript{}, result.Failed...), Skipped: result.Skipped}
+		summary, err := r.warmBy(ctx, cut)
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
 		case err != nil:
-			r.report.warn("warm: " + err.Error())
+			r.report.Warn("warm: " + err.Error())
 			return "stopped: " + err.Error(), nil
-		}
-		summary := fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
-		if result.Skipped != "" { // room has told why, and what becomes of it
-			summary += "; caches without room left out"
 		}
 		return summary, nil
 	}
+}
+
+func (r *run) warmBy(ctx context.Context, cut Switch) (summary string, err error) {
+	update, end := r.progress("warm", "scripts")
+	defer end()
+	result, err := cut.Warm(ctx, update)
+	result.Failed = append([]opcache.FailedScript{}, result.Failed...)
+	r.report.Warm = result
+	summary = fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
+	if result.Skipped != "" { // room has told why, and what becomes of it
+		summary += "; caches without room left out"
+	}
+	return summary, err
 }
 
 // prepared is all that the switch needs, and its undoing.
@@ -160,7 +169,10 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 			ready.fit.expected = &expectation{takeBack}
 		}
 		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, needed, need.workers
-		return ready, ui.Plural(len(needed), "link"), r.note(PhaseSwitching)
+		if err := r.note(journal.PhaseSwitching); err != nil {
+			return ready, "", err
+		}
+		return ready, ui.Plural(len(needed), "link"), r.reserve()
 	}
 }
 
@@ -226,7 +238,7 @@ func (r *run) makeDurable(ready prepared) error {
 	if err != nil {
 		return err
 	}
-	return r.note(PhaseMoved)
+	return r.note(journal.PhaseMoved)
 }
 
 // sweep has every worker drop its realpath cache.
@@ -262,7 +274,7 @@ func (r *run) invalidate(seen change, done crossing) func(context.Context) (stri
 		if err := done.synced(); err != nil {
 			return "", err
 		}
-		return summary, r.note(PhaseCutOver)
+		return summary, r.note(journal.PhaseCutOver)
 	}
 }
 
@@ -273,12 +285,7 @@ func (r *run) invalidateBy(ctx context.Context, cut Switch) (summary string, las
 	result, err := cut.Invalidate(ctx)
 	r.report.Invalidated = result.Invalidated
 	for _, failed := range result.Failed {
-		r.report.warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
+		r.report.Warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
 	}
-	return some(result.Invalidated, "script"), result.Last, err
-}
-
-func memoryOf(usage []opcache.Usage) *Memory {
-	sum := opcache.Sum(usage)
-	return &Memory{Used: sum.UsedBytes, Free: sum.FreeBytes, Wasted: sum.WastedBytes}
+	return ui.PluralOrNone(result.Invalidated, "script"), result.Last, err
 }

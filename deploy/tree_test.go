@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/moves"
+	"relink/internal/config"
 )
 
 // tree is two releases and links in a folder that is itself reached by a link.
@@ -19,9 +20,9 @@ func tree(t *testing.T) (app apps.App, places []string) {
 	symlink(t, filepath.Join(root, "data", "www"), filepath.Join(root, "www"))
 	symlink(t, filepath.Join(root, "rel", "v1"), filepath.Join(root, "www", "absolute"))
 	symlink(t, "../../rel/v1", filepath.Join(root, "www", "relative"))
-	app = apps.App{Name: "app", Releases: filepath.Join(root, "rel"), State: filepath.Join(root, "state")}
+	app = apps.App{App: config.App{Name: "app", Releases: filepath.Join(root, "rel")}, State: filepath.Join(root, "state")}
 	for _, name := range []string{"absolute", "relative", "new"} {
-		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(root, "www", name)})
+		app.Instances = append(app.Instances, config.Instance{Name: name, Link: filepath.Join(root, "www", name)})
 		places = append(places, filepath.Join(root, "data", "www", name))
 	}
 	return app, places

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
+	"relink/internal/state"
 )
 
 // undo puts the links back after a failure, with the same cache work as the
@@ -22,13 +23,13 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 		_ = done.synced() // it writes the journal; its failure is the cause, or undone with the rest
 	}
 	r.journal.Undoing = cause.Error()
-	moves, strangers := r.movesBack()
-	back, linkErr, cacheErr := r.putBack(ctx, moves, ready, done)
+	plan, strangers := r.movesBack()
+	back, linkErr, cacheErr := r.putBack(ctx, plan, ready, done)
 	if linkErr != nil {
 		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
-	failed := []error{r.markBad(ready.made, cause), r.record(r.event(r.report.SetUp, cause.Error()))}
-	unsettled := stillUnsettled(back.plan, r.journal.Unsettled)
+	failed := []error{r.markBad(ready.made, cause), journal.Record(r.App.HistoryFile(), r.event(r.report.SetUp, cause.Error()))}
+	unsettled := moves.StillUnsettled(back.plan, r.journal.Unsettled)
 	if cacheErr == nil { // what may come back is the new release
 		unsettled, _, cacheErr = r.settleBy(ctx, back, back.plan)
 	}
@@ -55,15 +56,17 @@ func (r *run) markBad(made []string, cause error) error {
 // putBack moves every link of the journal that has moved to where it was. The
 // links come first: they are put back also where no cache can be reached. What it
 // returns are the moves back, and the caches that have to follow these.
-func (r *run) putBack(ctx context.Context, moves moves.Plan, ready prepared, done crossing) (back change, linkErr, cacheErr error) {
-	if err := r.note(PhaseSwitching); err != nil {
-		return back, err, nil
+func (r *run) putBack(ctx context.Context, plan moves.Plan, ready prepared, done crossing) (back change, linkErr, cacheErr error) {
+	// Where even the reserve is not enough, the links matter more: recovery sees that
+	// all have gone back.
+	if err := errors.Join(state.Remove(r.App.ReserveFile()), r.note(journal.PhaseSwitching)); err != nil {
+		r.report.Warn("the links go back without a note of that: " + err.Error())
 	}
 	// All moves are watched, also those that did not come to pass: the sweep has
 	// to reach the same pools.
 	back = change{server: ready.server, plan: r.journal.Moves.Back()}
-	back.cut, cacheErr = r.watch(ctx, back.server, cacheLinks(back.plan, r.journal.Unsettled))
-	relink := func() error { return r.relinkNow(moves, ready, done) }
+	back.cut, cacheErr = r.watch(ctx, back.server, moves.CacheLinks(back.plan, r.journal.Unsettled))
+	relink := func() error { return r.relinkNow(plan, ready, done) }
 	var renewErr error
 	if done.begun {
 		linkErr, renewErr = r.crossBack(ctx, back, ready.fit, relink)
@@ -84,24 +87,9 @@ func (r *run) putBack(ctx context.Context, moves moves.Plan, ready prepared, don
 
 // movesBack undoes those of the journal, but for links that others have moved.
 func (r *run) movesBack() (back moves.Plan, strangers []string) {
-	back, strangers = undoable(r.journal.Moves)
+	back, strangers = moves.Undoable(r.journal.Moves)
 	for _, path := range strangers {
-		r.report.warn(path + " was changed by somebody else meanwhile and is left as it is")
-	}
-	return back, strangers
-}
-
-// undoable are the moves back of those links that lead to their new target, and
-// the links that lead to neither of the two.
-func undoable(plan moves.Plan) (back moves.Plan, strangers []string) {
-	for _, move := range plan {
-		switch now := links.Read(move.Place); {
-		case move.To.IsAt(now):
-			back = append(back, move.Back())
-		case move.From.IsAt(now):
-		default:
-			strangers = append(strangers, move.Link)
-		}
+		r.report.Warn(path + " was changed by somebody else meanwhile and is left as it is")
 	}
 	return back, strangers
 }

@@ -3,20 +3,13 @@ package deploy
 import (
 	"errors"
 	"fmt"
-	"path"
-	"path/filepath"
-	"slices"
 
 	"relink/deploy/front"
 	"relink/deploy/moves"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
-	"relink/php"
 )
-
-// ErrUnseen: no text of a link leads both this machine and the pools to the release.
-var ErrUnseen = errors.New("PHP cannot follow the link")
 
 // fitViews chooses, for pools that see the files under other paths (a chroot, a
 // container), texts of the links that hold there too: the pool follows a link by
@@ -32,50 +25,14 @@ func (r *run) fitViews(plan moves.Plan, found server) error {
 		if !move.Needed() || !move.To.Exists() {
 			continue
 		}
-		literal, view := literalIn(views, move)
+		literal, view := moves.LiteralIn(views, move)
 		if view != nil {
-			unseen = append(unseen, cannotFollow(move, view))
+			unseen = append(unseen, moves.CannotFollow(move, view))
 			continue
 		}
 		plan[i].To.Literal = literal
 	}
 	return r.refuseUnseen(unseen, found.addressing)
-}
-
-// literalIn is the move's own text or, where one of the pools could not follow
-// that, another; view is that of a pool for which there is none.
-func literalIn(views []php.PathMap, move moves.Move) (literal string, view php.PathMap) {
-	texts := []string{move.To.Literal}
-	if relative, err := filepath.Rel(filepath.Dir(move.Place), move.To.Real); err == nil {
-		texts = append(texts, relative)
-	}
-	for _, text := range texts {
-		if view = whoCannotFollow(views, move, text); view == nil {
-			return text, nil
-		}
-	}
-	return "", view
-}
-
-func whoCannotFollow(views []php.PathMap, move moves.Move, text string) php.PathMap {
-	for _, view := range views {
-		if !follows(view, move, text) {
-			return view
-		}
-	}
-	return nil
-}
-
-func follows(view php.PathMap, move moves.Move, text string) bool {
-	if filepath.IsAbs(text) {
-		return text == view.ToPool(text)
-	}
-	return filepath.Join(view.ToPool(filepath.Dir(move.Place)), text) == view.ToPool(move.To.Real)
-}
-
-func cannotFollow(move moves.Move, view php.PathMap) error {
-	return fmt.Errorf("instance %s: %w: %s, which PHP sees as %s, to %s, which it sees as %s",
-		move.Instance, ErrUnseen, move.Place, view.ToPool(move.Place), move.To.Real, view.ToPool(move.To.Real))
 }
 
 // refuseUnseen: where the web server sends real paths PHP follows no link.
@@ -86,7 +43,7 @@ func (r *run) refuseUnseen(unseen []error, addressing opcache.Addressing) error 
 	if err := errors.Join(unseen...); !r.Force {
 		return hint.With(err, "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on")
 	}
-	r.report.warn(fmt.Sprintf("%v", unseen[0]))
+	r.report.Warn(fmt.Sprintf("%v", unseen[0]))
 	return nil
 }
 
@@ -98,25 +55,16 @@ func (r *run) refuseStrangePaths(found server) error {
 		return nil
 	}
 	for _, s := range found.sights {
-		if s.Err != nil || r.ours(found.caches.ToHost(s.Answer), found.states) {
+		if s.Err != nil || front.Ours(r.App, found.caches.ToHost(s.Answer), found.states) {
 			continue
 		}
 		err := r.strangePath(s, found.caches.ToHost(s.Answer), found.states, "")
 		if !r.Force {
 			return err
 		}
-		r.report.warn(err.Error())
+		r.report.Warn(err.Error())
 	}
 	return nil
-}
-
-// ours tells whether a file may belong to a release, or to a folder that a link
-// leads to now.
-func (r *run) ours(file string, states []links.State) bool {
-	if links.Within(file, r.App.RealReleases()) {
-		return true
-	}
-	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && links.Within(file, s.Real) })
 }
 
 // strangePath names the script as PHP does, and as the path_map makes it.
@@ -126,20 +74,5 @@ func (r *run) strangePath(s front.Sight, file string, states []links.State, to s
 		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
 	}
 	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, s.By(), s.Answer.File, made),
-		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, r.seenReleases(s.Answer.File, states, to))
-}
-
-// seenReleases is the releases folder as PHP sees it: what lies before the id of
-// one of the releases.
-func (r *run) seenReleases(file string, states []links.State, to string) string {
-	known := map[string]bool{to: true}
-	for _, state := range states {
-		known[links.Release(state.Real, r.App.RealReleases())] = true
-	}
-	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
-		if known[path.Base(dir)] {
-			return path.Dir(dir)
-		}
-	}
-	return "/path/there"
+		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, front.SeenReleases(r.App, s.Answer.File, states, to))
 }

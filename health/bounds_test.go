@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/status"
 	"relink/fcgi"
 	"relink/internal/config"
 	"relink/internal/hint"
@@ -61,7 +63,7 @@ func limits(tb testing.TB) Thresholds {
 	}
 	t := Thresholds{
 		Bounds: map[string]Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
-		HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: c.Health.Window,
+		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
 	for name, b := range c.Health.Bounds {
 		t.Bounds[name] = Bounds(b)
@@ -111,7 +113,7 @@ func TestBounds(t *testing.T) {
 			f.Apps[0].Instances[0].Changed = f.Time.Add(-10000 * time.Hour)
 			f.Apps[0].Instances[1].Changed = f.Time.Add(-time.Duration(v) * time.Hour)
 		}, []float64{23, 24, 25, 168, 169}},
-		{"releases", func(f *Facts, v float64) { f.Apps[0].Prunable = make([]deploy.PrunedRelease, int(v)) }, []float64{1, 2, 3, 20, 21}},
+		{"releases", func(f *Facts, v float64) { f.Apps[0].Prunable = make([]outcome.PrunedRelease, int(v)) }, []float64{1, 2, 3, 20, 21}},
 		{"disk", func(f *Facts, v float64) { f.FileSystems[0].FreeBytes = int64(v) << 20 }, []float64{101, 100, 99, 50, 49}},
 		{"inodes", func(f *Facts, v float64) { f.FileSystems[0].Free = int64(v) }, []float64{101, 100, 99, 50, 49}},
 	} {
@@ -195,7 +197,7 @@ func TestDeployUnderWayIsNoProblem(t *testing.T) {
 	f := facts()
 	a := &f.Apps[0]
 	a.Locked = &lock.Holder{User: "ci", Since: f.Time.Add(-time.Minute)}
-	a.Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved}
+	a.Pending = &status.Pending{Phase: journal.PhaseMoved}
 	a.Old = []OldRelease{{Release: "v0", LastUsed: f.Time}}
 	for _, r := range Evaluate(f, limits(t)) {
 		if r.State != OK {

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"relink/internal/hint"
-
-	"github.com/xrash/smetrics"
 )
 
 // Check is one thing that can be wrong.
@@ -75,25 +73,12 @@ func named(names []string) (map[string]bool, error) {
 	return chosen, nil
 }
 
-// leastSimilarity is that of a misspelling, as for commands and flags.
-const leastSimilarity = 0.8
-
 func unknownCheck(name string) error {
-	var known []string
-	best, score := "", leastSimilarity
+	var names, families []string
 	for _, c := range All() {
-		known = append(known, c.Name)
-		for _, candidate := range []string{c.Name, c.Family} {
-			if s := smetrics.JaroWinkler(name, candidate, 0.7, 4); s > score {
-				best, score = candidate, s
-			}
-		}
+		names, families = append(names, c.Name), append(families, c.Family)
 	}
-	err := fmt.Errorf("%w: %q", ErrUnknownCheck, name)
-	if best != "" {
-		return hint.With(err, "did you mean %s?", best)
-	}
-	return hint.With(err, "one of: %s", strings.Join(known, ", "))
+	return hint.DidYouMean(fmt.Errorf("%w: %q", ErrUnknownCheck, name), name, slices.Concat(names, families), 1, "one of: "+strings.Join(names, ", "))
 }
 
 // Evaluate makes the checks, none given meaning all, in their order. It is a

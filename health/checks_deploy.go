@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/internal/ui"
 )
 
@@ -20,13 +20,13 @@ func checkDeploy(f *Facts, a *App, _ *Thresholds) Result {
 	switch {
 	case a.Locked != nil:
 		return ok("", "under way for %s, by %s", ui.Duration(f.Time.Sub(a.Locked.Since)), a.Locked.User)
-	case errors.Is(a.DeployErr, deploy.ErrJournal):
+	case errors.Is(a.DeployErr, journal.ErrJournal):
 		r := NotMade("", a.DeployErr)
 		r.State = Critical
 		return r
 	case a.DeployErr != nil:
 		return NotMade("", a.DeployErr)
-	case a.Pending != nil && a.Pending.Phase != deploy.PhaseSettled:
+	case a.Pending != nil && a.Pending.Phase != journal.PhaseSettled:
 		return interrupted(a)
 	case a.Last == nil:
 		return ok("", "none yet")
@@ -41,7 +41,7 @@ func checkDeploy(f *Facts, a *App, _ *Thresholds) Result {
 // interrupted judges the journal of an operation that no process runs any more.
 func interrupted(a *App) Result {
 	state := Critical
-	if a.Pending.Phase == deploy.PhaseStaging || a.Pending.Phase == deploy.PhaseStaged {
+	if a.Pending.Phase == journal.PhaseStaging || a.Pending.Phase == journal.PhaseStaged {
 		state = Warning
 	}
 	return problem(state, "", fmt.Sprintf("%s of %s, begun at %s, was interrupted (%s)", a.Pending.Operation, a.Pending.Release, stamp(a.Pending.Since), a.Pending.Phase),

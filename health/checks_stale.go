@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/status"
 	"relink/fcgi"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -58,7 +58,7 @@ func checkFront(f *Facts, a *App, _ *Thresholds) Result {
 	if len(hidden) > 0 {
 		for _, one := range a.Fronts {
 			if one.Err != nil {
-				r.Details = append(r.Details, fmt.Sprintf("%s cannot be asked: %v", list(hidden), one.Err))
+				r.Details = append(r.Details, fmt.Sprintf("%s cannot be asked: %v", ui.FirstFew(hidden), one.Err))
 				break
 			}
 		}
@@ -95,15 +95,6 @@ func frontFaults(a *App) []string {
 	return faults
 }
 
-const mostNamed = 5 // of instances, scripts or releases in a message
-
-func list(names []string) string {
-	if len(names) > mostNamed {
-		return strings.Join(names[:mostNamed], ", ") + fmt.Sprintf(" and %d more", len(names)-mostNamed)
-	}
-	return strings.Join(names, ", ")
-}
-
 func checkOld(f *Facts, a *App, t *Thresholds) Result {
 	switch {
 	case f.Cheap:
@@ -124,9 +115,9 @@ func checkOld(f *Facts, a *App, t *Thresholds) Result {
 		return ok("", "no release is used that no link leads to")
 	}
 	if request := f.since(a.Changed()); request != "" {
-		return ok("", "%s still in use by a request that began before the switch: %s", list(used), request)
+		return ok("", "%s still in use by a request that began before the switch: %s", ui.FirstFew(used), request)
 	}
-	return problem(Critical, "", "used though no link leads there: "+list(used),
+	return problem(Critical, "", "used though no link leads there: "+ui.FirstFew(used),
 		fmt.Sprintf(`run "relink recover --app %s"; if that finds nothing to do, "relink opcache reset" at a quiet moment`, a.Name))
 }
 
@@ -172,18 +163,18 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 	fix := fmt.Sprintf(`run "relink recover --app %s": it reaches them once they are free`, a.Name)
 	switch {
 	case len(alive) > 0:
-		return problem(Warning, "", "may be on an old release since the last deploy: "+list(alive), fix).with(count)
+		return problem(Warning, "", "may be on an old release since the last deploy: "+ui.FirstFew(alive), fix).with(count)
 	case len(hidden) > 0:
-		return problem(Unknown, "", "cannot tell whether workers that the last deploy did not reach still live: no status page of "+list(hidden), fix)
+		return problem(Unknown, "", "cannot tell whether workers that the last deploy did not reach still live: no status page of "+ui.FirstFew(hidden), fix)
 	}
 	if len(ending) > 0 {
-		return ok("", "in a request from before the last deploy, and end with it: %s", list(ending)).with(count)
+		return ok("", "in a request from before the last deploy, and end with it: %s", ui.FirstFew(ending)).with(count)
 	}
 	return ok("", "those that the last deploy did not reach have ended").with(count)
 }
 
 // lives tells whether a worker that was not reached is still the same process.
-func (f *Facts) lives(w opcache.Worker, pending *deploy.PendingStatus) (lives, known bool) {
+func (f *Facts) lives(w opcache.Worker, pending *status.Pending) (lives, known bool) {
 	for _, p := range f.Pools {
 		if p.Address == w.Pool && p.Processes != nil {
 			return slices.Contains(p.Processes, w.PID), true

@@ -3,9 +3,11 @@ package health
 import (
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/status"
 	"relink/fcgi"
 	"relink/internal/links"
 	"relink/opcache"
@@ -91,12 +93,12 @@ type App struct {
 	Instances []Instance
 	InUse     links.InUse // what links lead to, those of no instance too
 
-	Pending   *deploy.PendingStatus // a deploy that is under way, was interrupted or is not settled
-	Locked    *lock.Holder          // who deploys now
-	Last      *deploy.Event         // the last deploy or rollback that ended
+	Pending   *status.Pending // a deploy that is under way, was interrupted or is not settled
+	Locked    *lock.Holder    // who deploys now
+	Last      *journal.Event  // the last deploy or rollback that ended
 	DeployErr error
 
-	Prunable   []deploy.PrunedRelease // what a prune would remove now
+	Prunable   []outcome.PrunedRelease // what a prune would remove now
 	ReleaseErr error
 
 	Fronts   []Front      // none where nobody has said how the sites are asked

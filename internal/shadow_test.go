@@ -17,7 +17,7 @@ import (
 
 // shadowing are the packages, with those below them, that still give a local
 // variable the name of something of their package. The list only shrinks.
-var shadowing = []string{"deploy", "internal/config", "opcache"}
+var shadowing = []string{"opcache"}
 
 // A name means one thing in a package: neither a reader nor a tool has to find out
 // whether "pending" is the type or a variable here.

@@ -24,7 +24,7 @@ func (c *Caches) ToHost(a probe.Answer) string {
 		if !p.answered(a) {
 			continue
 		}
-		if host = p.Agent.Pool().PathMap.ToHost(a.File); Exists(host) {
+		if host = p.PathMap.ToHost(a.File); Exists(host) {
 			break
 		}
 	}
@@ -34,7 +34,7 @@ func (c *Caches) ToHost(a probe.Answer) string {
 // Views are those of the pools that see paths otherwise than this machine does.
 func (c *Caches) Views() []php.PathMap {
 	var views []php.PathMap
-	for _, one := range c.Spaces {
+	for _, one := range c.Spaces() {
 		if view := one.paths(); len(view) > 0 {
 			views = append(views, view)
 		}
@@ -43,7 +43,7 @@ func (c *Caches) Views() []php.PathMap {
 }
 
 func (p *Pool) answered(a probe.Answer) bool {
-	return SamePHP(a, php.Status{Worker: p.worker, Statistics: php.Statistics{StartTime: p.cacheStart}})
+	return SamePHP(a, p.Status)
 }
 
 // SamePHP tells whether a probe was answered by the PHP whose status this is. The

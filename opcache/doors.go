@@ -141,7 +141,7 @@ func (p *Pool) Own(ctx context.Context, w php.Worker) bool {
 	if err == nil && w.ParentPID != 0 && w.ParentPID != parent {
 		return false
 	}
-	if takes, err := fpm.Takes(w.PID, p.Agent.Pool().Address); err == nil {
+	if takes, err := fpm.Takes(w.PID, p.Pool.Address); err == nil {
 		return takes
 	}
 	listed := slices.ContainsFunc(p.LastListing(), func(known Process) bool { return known.Pid == w.PID })

@@ -11,8 +11,8 @@ import (
 func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]Footprint, error) {
 	out := make(map[string]Footprint, len(folders))
 	var mu sync.Mutex
-	err := Each(ctx, c.Firsts(), func(ctx context.Context, _ int, one *KeySpace) error {
-		held, _, err := c.Holdings(ctx, one, folders)
+	err := c.EachCache(ctx, func(ctx context.Context, _ int, one *Cache) error {
+		held, _, err := c.Holdings(ctx, one.Spaces[0], folders)
 		if err != nil {
 			return err
 		}

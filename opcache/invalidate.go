@@ -39,7 +39,7 @@ func (s *Switch) endLeft(ctx context.Context, add func(*KeySpace, php.BelowResul
 		return nil
 	}
 	var mu sync.Mutex
-	return s.Caches.EachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
+	return s.Caches.EachSpace(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		folders := s.left(one)
 		if len(folders) == 0 {
 			return nil

@@ -35,8 +35,8 @@ type View struct {
 
 // Observe notes what is live of the old targets before anything moves: the hot set.
 func (c *Caches) Observe(ctx context.Context, links []Link, addressing Addressing) (*Switch, error) {
-	s := &Switch{Caches: c, Links: links, Addressing: addressing, pinned: map[*Pool]map[int]bool{}, Views: make([]*View, len(c.Spaces))}
-	err := c.EachCache(ctx, func(ctx context.Context, i int, one *KeySpace) (err error) {
+	s := &Switch{Caches: c, Links: links, Addressing: addressing, pinned: map[*Pool]map[int]bool{}, Views: make([]*View, len(c.Spaces()))}
+	err := c.EachSpace(ctx, func(ctx context.Context, i int, one *KeySpace) (err error) {
 		s.Views[i], err = s.view(ctx, one)
 		return err
 	})
@@ -45,10 +45,8 @@ func (c *Caches) Observe(ctx context.Context, links []Link, addressing Addressin
 
 func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
 	v := &View{Space: one, Hot: map[string][]php.Script{}}
-	ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
-	defer cancel()
 	for release := range s.OldReleases() {
-		scripts, err := s.Caches.HotScripts(ctx, one, release)
+		scripts, err := s.Caches.liveScripts(ctx, one, release)
 		if err != nil {
 			return nil, err
 		}
@@ -57,8 +55,10 @@ func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
 	return v, nil
 }
 
-// HotScripts lists the live scripts of a release.
-func (c *Caches) HotScripts(ctx context.Context, one *KeySpace, release string) ([]php.Script, error) {
+// liveScripts lists the live scripts below a folder.
+func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, release string) ([]php.Script, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
+	defer cancel()
 	scripts, err := one.Agent().Scripts(ctx, []string{one.ToPool(release)})
 	return slices.DeleteFunc(scripts, func(sc php.Script) bool { return !sc.Live }), err
 }

@@ -25,7 +25,7 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
 	var result RetireResult
 	var mu sync.Mutex
-	err := c.EachCache(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
+	err := c.EachSpace(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
 		for _, root := range unused {
 			n, err := c.retire(ctx, one, root)
 			mu.Lock()
@@ -45,7 +45,11 @@ func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invali
 	if err != nil {
 		return 0, err
 	}
-	return c.InvalidateAll(ctx, one, scripts)
+	paths := make([]string, len(scripts))
+	for i, script := range scripts {
+		paths[i] = script.Path
+	}
+	return c.InvalidateAll(ctx, one, paths)
 }
 
 // InvalidateAll works through scripts in slices, with rests between.
@@ -62,19 +66,6 @@ func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []str
 		}
 	}
 	return invalidated, nil
-}
-
-func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, root string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
-	defer cancel()
-	scripts, err := one.Agent().Scripts(ctx, []string{one.ToPool(root)})
-	var live []string
-	for _, script := range scripts {
-		if script.Live {
-			live = append(live, script.Path)
-		}
-	}
-	return live, err
 }
 
 func (c *Caches) invalidateSlice(ctx context.Context, one *KeySpace, scripts []string) (invalidated, next int, err error) {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/php"
 	"relink/php/fpm"
 )
@@ -30,6 +30,19 @@ type App struct {
 	Pools    []string                 // addresses of those that serve it; none: all
 
 	AgentDir string // where the PHP inside of its sites' web servers finds the agent; "" is the default
+}
+
+// InUse is what the application's links lead to.
+func (a App) InUse() links.InUse {
+	named := make([]string, len(a.Sites))
+	for i, site := range a.Sites {
+		named[i] = site.Path
+	}
+	var known []string
+	if a.Known != nil {
+		known, _ = a.Known()
+	}
+	return links.Find(a.Releases, named, known)
 }
 
 // Site is a link that leads into a release, and where its web server is asked.
@@ -107,28 +120,6 @@ func (s Setup) pools(ctx context.Context, app *App, web Web) ([]php.Pool, error)
 	return slices.Concat(fpm, web.Pools), nil
 }
 
-// Sites lists every link that is configured.
-func (s Setup) Sites() []Site {
-	var all []Site
-	for _, app := range s.Apps {
-		all = append(all, app.Sites...)
-	}
-	return all
-}
-
-// Known lists the links of all applications that were moved once.
-func (s Setup) Known() ([]string, error) {
-	var all []string
-	for _, app := range s.Apps {
-		known, err := app.known()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, known...)
-	}
-	return all, nil
-}
-
 // App gives the application of that name; nil if there is none.
 func (s Setup) App(name string) *App {
 	for i := range s.Apps {
@@ -137,10 +128,4 @@ func (s Setup) App(name string) *App {
 		}
 	}
 	return nil
-}
-
-// Deployed is a recorded deploy.
-type Deployed struct {
-	Time    time.Time
-	Release string // id
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/ui"
 )
 
 var (
@@ -55,7 +56,7 @@ func DescribeWorkers(workers []Worker) string {
 	for i, w := range workers {
 		texts[i] = w.describe()
 	}
-	return FirstFew(texts)
+	return ui.FirstFew(texts)
 }
 
 func (w Worker) describe() string {
@@ -67,13 +68,4 @@ func (w Worker) describe() string {
 		text += " (" + w.Request + ")"
 	}
 	return text
-}
-
-// FirstFew names the first few.
-func FirstFew(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }

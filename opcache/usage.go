@@ -56,34 +56,16 @@ type Usage struct {
 
 // Usage reads the figures of every cache.
 func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
-	distinct := c.Firsts()
-	usages := make([]Usage, len(distinct))
-	err := Each(ctx, distinct, func(ctx context.Context, i int, one *KeySpace) error {
-		ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
-		defer cancel()
-		status, err := one.Agent().Status(ctx)
+	usages := make([]Usage, len(c.All))
+	err := c.EachCache(ctx, func(ctx context.Context, i int, one *Cache) error {
+		status, err := one.Status(ctx, c.Options.CallTimeout)
 		if err != nil {
 			return err
 		}
-		usages[i] = Usage{Pools: one.addresses(), Started: lastStart(status), Apache: one.OfApache(), PID: one.Pools[0].master, Figures: FiguresOf(status)}
+		usages[i] = Usage{Pools: one.Addresses(), Started: status.Statistics.CountedSince(), Apache: one.OfApache(), PID: one.Master(), Figures: FiguresOf(status)}
 		return nil
 	})
 	return usages, err
-}
-
-func (c *KeySpace) addresses() []string {
-	var all []string
-	for _, p := range c.Pools {
-		all = append(all, p.Address())
-	}
-	return all
-}
-
-func lastStart(s php.Status) time.Time {
-	if s.Statistics.LastRestart.After(s.Statistics.StartTime) {
-		return s.Statistics.LastRestart
-	}
-	return s.Statistics.StartTime
 }
 
 func FiguresOf(s php.Status) Figures {
@@ -131,11 +113,4 @@ func Sum(usages []Usage) Figures {
 	}
 	sum.Wasted = Ratio(sum.WastedBytes, sum.Size())
 	return sum
-}
-
-// Returned tells whether a folder was in use before in the life of these caches
-// and was left: dead scripts of it are still listed.
-func (c *Caches) Returned(ctx context.Context, folder string) (bool, error) {
-	held, err := c.Footprints(ctx, []string{folder})
-	return held[folder].DeadScripts > 0, err
 }

@@ -40,7 +40,7 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
 	var mu sync.Mutex
-	err := s.Caches.EachCache(ctx, func(ctx context.Context, i int, one *KeySpace) error {
+	err := s.Caches.EachSpace(ctx, func(ctx context.Context, i int, one *KeySpace) error {
 		failed, err := s.Caches.Compile(ctx, one, wanted[i], count)
 		mu.Lock()
 		defer mu.Unlock()

@@ -78,7 +78,7 @@ const (
 // FromScoreboard lists the workers by the status page or, where none is free to
 // answer it, by a worker that a door leads to.
 func (p *Pool) FromScoreboard(ctx context.Context) ([]Process, error) {
-	page := StatusPage(p.Agent.Pool().Address, p.StatusPath())
+	page := StatusPage(p.Pool.Address, p.StatusPath())
 	if p.doors == nil {
 		return page(ctx)
 	}
@@ -142,7 +142,7 @@ func describe(w fcgi.Process) string {
 
 // fromWebServer lists the processes of the web server that PHP runs in.
 func (p *Pool) fromWebServer(ctx context.Context) ([]Process, error) {
-	if p.master == 0 || p.Agent.Pool().Threads {
+	if p.master == 0 || p.Threads {
 		return nil, errUnlisted
 	}
 	one, err := p.Agent.Ping(ctx)
@@ -201,7 +201,7 @@ func (p *Pool) StatusPath() string {
 	if p.blind {
 		return ""
 	}
-	return p.Agent.Pool().StatusPath
+	return p.Pool.StatusPath
 }
 
 func (p *Pool) forgetStatusPage() {

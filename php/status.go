@@ -51,6 +51,14 @@ type Statistics struct {
 	LastRestart                               time.Time // zero if there was none
 }
 
+// CountedSince is when the counters began: with the last restart, else with the start.
+func (s Statistics) CountedSince() time.Time {
+	if s.LastRestart.After(s.StartTime) {
+		return s.LastRestart
+	}
+	return s.StartTime
+}
+
 // HitRatio is hits by all requests, 0 to 1, over the cache's life; 1 before any request.
 func (s Statistics) HitRatio() float64 {
 	if s.Hits+s.Misses == 0 {

@@ -1,21 +1,19 @@
 package apache
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"path/filepath"
-	"strings"
 
+	"relink/deploy/webmap"
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/realpath"
+	"relink/internal/links"
 	"relink/php/probe"
 )
 
@@ -106,22 +104,9 @@ func (p program) with(do func(context.Context, session) error) cli.ActionFunc {
 			return hint.With(usage(fmt.Errorf("application %s has no map", s.app.Name)),
 				`name a file for it in %s, such as "map: %s"`, s.config.Path, filepath.Join(s.config.StateDir, s.app.Name+".map"))
 		}
-		if s.releases, err = realFolder(s.app.Releases); err != nil {
-			return fmt.Errorf("releases of %s: %w", s.app.Name, err)
-		}
+		s.releases = links.RealFolder(s.app.Releases)
 		return do(ctx, s)
 	})
-}
-
-// realFolder is the real path of a folder that the first deploy may have to make.
-func realFolder(path string) (string, error) {
-	real, err := realpath.Of(path)
-	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(path) != path {
-		if real, err = realFolder(filepath.Dir(path)); err == nil {
-			real = filepath.Join(real, filepath.Base(path))
-		}
-	}
-	return real, err
 }
 
 func (s session) include() Include {
@@ -135,33 +120,9 @@ func (s session) include() Include {
 func (s session) setup() Setup {
 	setup := Setup{App: s.app.Name, Releases: s.releases, Map: s.app.Map}
 	for _, one := range s.app.Instances {
-		site := Site{Instance: one.Name, Link: one.Link, Keys: []string{one.Name}}
-		site.Keys = append(site.Keys, hostsOf(one)...)
-		setup.Sites = append(setup.Sites, site)
+		setup.Sites = append(setup.Sites, Site{Instance: one.Name, Link: one.Link, Keys: []string{one.Name, webmap.HostKey(one.Probe.Host)}})
 	}
 	return setup
-}
-
-// hostsOf are the hosts under which the configuration asks for a site.
-func hostsOf(i config.Instance) (hosts []string) {
-	if i.Probe != nil {
-		hosts = append(hosts, hostOf(i.Probe.Host, i.Probe.URL)...)
-	}
-	if i.Check != nil {
-		hosts = append(hosts, hostOf(i.Check.Host, i.Check.URL)...)
-	}
-	return hosts
-}
-
-func hostOf(host, address string) []string {
-	parsed, err := url.Parse(cmp.Or(address, "//"))
-	if host != "" {
-		parsed, err = url.Parse("//" + host)
-	}
-	if err != nil || parsed.Hostname() == "" {
-		return nil
-	}
-	return []string{strings.ToLower(parsed.Hostname())}
 }
 
 // ask asks each instance at the address that the configuration gives it, if it gives one.
@@ -176,7 +137,7 @@ func (s session) ask(ctx context.Context) (map[string]probe.Heard, error) {
 	var names []string
 	var doors []probe.Door
 	for _, one := range s.app.Instances {
-		if one.Probe != nil && !one.Probe.Off && one.Probe.URL != "" {
+		if !one.Probe.Off && one.Probe.URL != "" {
 			names, doors = append(names, one.Name), append(doors, secret.Door(s.app.Name, one.Probe.URL, one.Probe.Host))
 		}
 	}

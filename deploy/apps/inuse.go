@@ -2,6 +2,7 @@ package apps
 
 import (
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/internal/links"
 	"slices"
 )
@@ -28,7 +29,7 @@ func (a App) On(release string, use links.InUse) int {
 }
 
 // ReadLinks looks at the link of each instance, in their order.
-func ReadLinks(instances []Instance) []links.State {
+func ReadLinks(instances []config.Instance) []links.State {
 	states := make([]links.State, len(instances))
 	for i, instance := range instances {
 		states[i] = links.Read(instance.Link)
@@ -37,7 +38,7 @@ func ReadLinks(instances []Instance) []links.State {
 }
 
 // LinkedRelease is the release that an instance's link leads to, "" for none.
-func (a App) LinkedRelease(instance Instance) string {
+func (a App) LinkedRelease(instance config.Instance) string {
 	state := links.Read(instance.Link)
 	if state.Kind != links.Good {
 		return ""
@@ -46,8 +47,20 @@ func (a App) LinkedRelease(instance Instance) string {
 }
 
 // Linked are the instances that have a link.
-func (a App) Linked() []Instance {
-	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool {
+func (a App) Linked() []config.Instance {
+	return slices.DeleteFunc(slices.Clone(a.Instances), func(i config.Instance) bool {
 		return links.Read(i.Link).Kind == links.Missing
 	})
+}
+
+// NamesAt are the names of the instances whose links lie at these places; a link
+// that is not configured is named by its path.
+func (a App) NamesAt(places []string) []string {
+	names := slices.Clone(places)
+	for _, instance := range a.Instances {
+		if i := slices.Index(places, links.Place(instance.Link)); i >= 0 {
+			names[i] = instance.Name
+		}
+	}
+	return names
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"relink/deploy/moves"
+	"relink/internal/config"
 	"relink/internal/links"
 	"relink/internal/ui"
 )
@@ -18,7 +19,7 @@ type Serving struct {
 
 // ReadServing reads where each instance's link leads now, the largest group first.
 // A link that cannot be read counts as none.
-func ReadServing(instances []Instance, releases string) []Serving {
+func ReadServing(instances []config.Instance, releases string) []Serving {
 	groups := map[string][]string{}
 	for _, instance := range instances {
 		release := moves.TargetOf(links.Read(instance.Link), releases).Release

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/journal"
 	"relink/opcache"
 	"relink/opcache/report"
 )
@@ -21,7 +22,7 @@ func (s *session) addChanged(sample *report.Sample, apps []report.Application) {
 	}
 }
 
-func lastTwo(deploys []opcache.Deployed) (newer, older string) {
+func lastTwo(deploys []journal.Event) (newer, older string) {
 	for _, d := range slices.Backward(deploys) {
 		switch {
 		case newer == "":

@@ -6,7 +6,7 @@ import (
 	"context"
 	"strings"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
@@ -91,7 +91,7 @@ func (p program) warmCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "also a release that was in use before, whose old keys come back with it"},
 		},
 		Action: p.with(func(ctx context.Context, s *session) error {
-			return s.warm(ctx, s.String("from"), s.Args().First(), s.Bool("force"))
+			return s.warm(ctx, s.String("from"), s.Args().First())
 		}),
 	}
 }
@@ -138,8 +138,8 @@ func (p program) with(do func(context.Context, *session) error, formats ...strin
 		if err != nil {
 			return err
 		}
-		s := &session{Call: c, requests: int64(read.Thresholds.HitRateRequests)}
-		if s.setup, err = restart.FromConfig(read, deploy.KnownLinks); err != nil {
+		s := &session{Call: c, requests: read.Thresholds.HitRateRequests}
+		if s.setup, err = restart.FromConfig(read, journal.KnownLinks); err != nil {
 			return err
 		}
 		if name := c.String("app"); name != "" {

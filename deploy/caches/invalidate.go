@@ -32,7 +32,7 @@ type InvalidateReport struct {
 // InvalidateFiles invalidates scripts by their real path, in slices.
 func InvalidateFiles(ctx context.Context, c *opcache.Caches, files []string) (invalidated int, err error) {
 	var mu sync.Mutex
-	err = c.EachCache(ctx, func(ctx context.Context, _ int, one *opcache.KeySpace) error {
+	err = c.EachSpace(ctx, func(ctx context.Context, _ int, one *opcache.KeySpace) error {
 		paths := make([]string, len(files))
 		for i, file := range files {
 			paths[i] = one.ToPool(file)
@@ -86,13 +86,13 @@ func (s *session) unusedRelease(release string, force bool) (string, error) {
 		return "", err
 	}
 	folder := links.RealFolder(abs)
-	known, err := s.setup.Known()
-	if err != nil {
-		return "", err
+	app, err := s.application(folder, folder)
+	if err != nil || force {
+		return folder, err
 	}
-	for _, link := range opcache.ScanLinks(s.setup.Sites(), known, filepath.Dir(folder)) {
-		if link.Within(folder) && !force {
-			return "", hint.With(fmt.Errorf("invalidate %s: %w: %s leads to it", folder, ErrLive, link.Name),
+	for place, real := range app.InUse().Links {
+		if links.Within(real, folder) {
+			return "", hint.With(fmt.Errorf("invalidate %s: %w: %s leads to it", folder, ErrLive, app.NamesAt([]string{place})[0]),
 				"its visitors would have to compile all of it again; use --force if that is what you want")
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -124,7 +124,7 @@ func (s *session) applications() []report.Application {
 	for _, app := range s.apps() {
 		one := report.Application{Name: app.Name, Releases: links.RealFolder(app.Releases)}
 		for _, site := range app.Sites {
-			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: opcache.ReadLink(site).Real})
+			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: target(site.Path)})
 		}
 		for _, done := range s.deployed(app.Name) {
 			one.Deploys = append(one.Deploys, done.Time)
@@ -134,8 +134,8 @@ func (s *session) applications() []report.Application {
 	return all
 }
 
-func (s *session) deployed(app string) []opcache.Deployed {
-	all, err := deploy.Deployed(s.setup.State, app)
+func (s *session) deployed(app string) []journal.Event {
+	all, err := journal.Deployed(s.setup.State, app)
 	if err != nil {
 		s.Log().Debug().Err(err).Str("app", app).Msg("no recorded deploys")
 	}

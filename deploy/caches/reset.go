@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/report"
@@ -51,9 +53,10 @@ func validateRestart(s restart.RestartSetup) error {
 // reset is "relink opcache reset".
 func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	result := ResetResult{Decisions: []restart.Decided{}, Masters: []ResetMaster{}, Pending: []restart.Pending{}, Notes: []string{}}
-	ledger, err := s.ledger()
+	err := s.stateFolder()
 	if err == nil {
 		s.setup.Restart.Waiting = restart.Announce(s.Screen().Line)
+		ledger := restart.RestartQueue{Dir: s.setup.State, By: trust.UserName(os.Getuid())}
 		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 	}
 	if errors.Is(err, fpm.ErrKillsRequests) {
@@ -186,13 +189,13 @@ func (r ResetResult) Text(w io.Writer, width int) error {
 	}
 	for _, d := range r.Decisions {
 		if !d.Action.Empties() {
-			t := ui.NewTable(width, "no restart", opcache.FirstFew(d.Pools))
+			t := ui.NewTable(width, "no restart", ui.FirstFew(d.Pools))
 			t.Row("because", strings.Join(d.Texts(), "; "))
 			b.WriteString(t.String())
 		}
 	}
 	for _, p := range r.Pending {
-		t := ui.NewTable(width, "pending", opcache.FirstFew(p.Pools))
+		t := ui.NewTable(width, "pending", ui.FirstFew(p.Pools))
 		t.Row("restart", string(p.Action)+", since "+p.Since.Local().Format("2006-01-02 15:04"))
 		t.Row("because", p.Last)
 		t.Row("when", `the next deploy, or "relink opcache reset", does it when it is quiet`)
@@ -209,7 +212,7 @@ func (r ResetResult) Text(w io.Writer, width int) error {
 }
 
 func (m ResetMaster) table(width int) string {
-	what, head := opcache.FirstFew(m.Pools)+m.by(), "restarted"
+	what, head := ui.FirstFew(m.Pools)+m.by(), "restarted"
 	if len(m.Pools) == 0 {
 		what = "Apache" + m.by()
 	}
@@ -234,7 +237,7 @@ func (m ResetMaster) table(width int) string {
 }
 
 func (m ResetMaster) by() string {
-	if m.PID == 0 || strings.HasSuffix(opcache.FirstFew(m.Pools), fmt.Sprintf("pid %d)", m.PID)) {
+	if m.PID == 0 || strings.HasSuffix(ui.FirstFew(m.Pools), fmt.Sprintf("pid %d)", m.PID)) {
 		return ""
 	}
 	return fmt.Sprintf(" (pid %d)", m.PID)

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -30,7 +30,7 @@ type command struct {
 
 // run gives the command's report, which it prints as JSON also when it fails.
 // stepped is told each step that has ended; it may be nil.
-func (c command) run(ctx context.Context, args []string, stepped func(name string)) (deploy.Report, error) {
+func (c command) run(ctx context.Context, args []string, stepped func(name string)) (outcome.Report, error) {
 	cmd := exec.CommandContext(ctx, c.executable, append([]string{"--config", c.config, "--format", "json"}, args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &progressWriter{to: c.screen, stepped: stepped}
@@ -41,13 +41,13 @@ func (c command) run(ctx context.Context, args []string, stepped func(name strin
 	cmd.WaitDelay = stopWait
 	runErr := cmd.Run()
 	if ctx.Err() != nil {
-		return deploy.Report{}, ctx.Err()
+		return outcome.Report{}, ctx.Err()
 	}
 	return readReport(args, out.Bytes(), runErr)
 }
 
-func readReport(args []string, out []byte, runErr error) (deploy.Report, error) {
-	var report deploy.Report
+func readReport(args []string, out []byte, runErr error) (outcome.Report, error) {
+	var report outcome.Report
 	what := "relink " + strings.Join(args, " ")
 	if err := json.Unmarshal(out, &report); err != nil {
 		return report, errors.Join(fmt.Errorf("%s: %w: its answer is no report: %.200q", what, err, out), runErr)

@@ -52,7 +52,7 @@ func Run(ctx context.Context, o Options) error {
 		return s.leave(ctx, err)
 	}
 	tell.ready(s)
-	acts, err := play(ctx, s, o, tell)
+	acts, err := play(ctx, s, tell)
 	if err != nil {
 		return s.leave(ctx, err)
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -112,7 +112,7 @@ func movedText(a act, sites int) string {
 
 // staysText: where scripts are named by the links and PHP has its defaults, nobody
 // stays on a path that somebody has left.
-func staysText(r deploy.Report) string {
+func staysText(r outcome.Report) string {
 	n := 0
 	for _, one := range r.Instances {
 		if one.Stays {
@@ -126,7 +126,7 @@ func staysText(r deploy.Report) string {
 }
 
 // cutOverText says from what to what the time is, which the set-up decides.
-func (t teller) cutOverText(r deploy.Report) string {
+func (t teller) cutOverText(r outcome.Report) string {
 	text := cutOver(r) + " from the first moved link to the last invalidation"
 	switch t.setUp {
 	case Resolved:
@@ -150,7 +150,7 @@ func (t teller) workersText(a act) string {
 }
 
 // doorText is what the sites' own web server answered, after everything.
-func doorText(r deploy.Report) string {
+func doorText(r outcome.Report) string {
 	by := map[string]bool{}
 	for _, one := range r.FrontDoor {
 		if one.Error == "" {
@@ -163,7 +163,7 @@ func doorText(r deploy.Report) string {
 
 // shown is the set-up that the sites have shown after everything: before the
 // first deploy there is nothing to ask.
-func shown(r deploy.Report) (weakest opcache.Addressing) {
+func shown(r outcome.Report) (weakest opcache.Addressing) {
 	for _, one := range r.FrontDoor {
 		weakest = weakest.Weaker(one.SetUp)
 	}
@@ -172,7 +172,7 @@ func shown(r deploy.Report) (weakest opcache.Addressing) {
 
 // proven counts the sites that answered for their release; one that answers for
 // another fails the command.
-func proven(r deploy.Report) int {
+func proven(r outcome.Report) int {
 	n := 0
 	for _, one := range r.FrontDoor {
 		if one.Error == "" {
@@ -197,21 +197,21 @@ func slowText(a act) string {
 	return text + "from before the cut-over until after it"
 }
 
-func savedText(r deploy.Report) string {
+func savedText(r outcome.Report) string {
 	if r.SharedBy < 2 {
 		return fmt.Sprintf("%s of OPcache for the release, of one site", ui.Bytes(r.LiveBytes))
 	}
 	return fmt.Sprintf("%s of OPcache saved: %d sites share %s", ui.Bytes(r.SavedBytes), r.SharedBy, ui.Bytes(r.LiveBytes))
 }
 
-func cutOver(r deploy.Report) string { return ui.Duration(milliseconds(r.CutoverMS)) }
+func cutOver(r outcome.Report) string { return ui.Duration(milliseconds(r.CutoverMS)) }
 
 func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // shownFrom leaves the steps out that took no time worth a word.
 const shownFrom = 1.0 // ms
 
-func steps(r deploy.Report) string {
+func steps(r outcome.Report) string {
 	var parts []string
 	for _, step := range r.Steps {
 		if step.MS >= shownFrom {

@@ -11,7 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"relink/deploy"
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/internal/sandbox/app"
 	"relink/opcache"
 
@@ -44,16 +45,16 @@ func golden(t *testing.T, name, got string) {
 
 const ms = time.Millisecond
 
-func exampleReport(shared int) deploy.Report {
-	return deploy.Report{
+func exampleReport(shared int) outcome.Report {
+	return outcome.Report{
 		Release: "20261123T062716Z-v2", CutoverMS: 12.31,
-		Steps: []deploy.StepReport{
+		Steps: []journal.Step{
 			{Name: "recover", MS: 0.2}, {Name: "preflight", MS: 41}, {Name: "resolve", MS: 65}, {Name: "stage", MS: 2012},
 			{Name: "observe", MS: 20}, {Name: "warm", MS: 265}, {Name: "prepare", MS: 7.4}, {Name: "switch", MS: 0.9},
 			{Name: "sweep", MS: 9.1}, {Name: "invalidate", MS: 3.2}, {Name: "check", MS: 3}, {Name: "settle", MS: 2600},
 		},
-		Sweep: deploy.SweepReport{Pools: 1, Workers: 7, Settled: 8},
-		SetUp: opcache.Keyed, FrontDoor: slices.Repeat([]deploy.FrontReport{{SetUp: opcache.Keyed, SAPI: "fpm-fcgi"}}, shared),
+		Sweep: outcome.Sweep{Pools: 1, Workers: 7, Settled: 8},
+		SetUp: opcache.Keyed, FrontDoor: slices.Repeat([]outcome.Front{{SetUp: opcache.Keyed, SAPI: "fpm-fcgi"}}, shared),
 		SharedBy: shared, LiveBytes: 4 << 20, SavedBytes: int64(shared-1) * 4 << 20,
 	}
 }
@@ -75,8 +76,8 @@ func brokenAct() act {
 	a.moved, a.others, a.restarts, a.meeting = 29, 2, 8, waitedFor
 	a.slow = &slowAnswer{status: 200, release: app.Mixed, took: 5003 * ms}
 	a.report.SetUp = opcache.Revalidated
-	a.report.FrontDoor[0] = deploy.FrontReport{Error: "no answer"}
-	a.report.Restart = deploy.RestartReport{Action: "opcache", Reasons: []string{"--reset always"}}
+	a.report.FrontDoor[0] = outcome.Front{Error: "no answer"}
+	a.report.Restart = outcome.Restart{Action: "opcache", Reasons: []string{"--reset always"}}
 	return a
 }
 
@@ -107,7 +108,7 @@ func TestTellerSetUps(t *testing.T) {
 		one.report.SetUp = setUp.addressing()
 		one.report.FrontDoor[0].SetUp = setUp.addressing()
 		if setUp.addressing() == opcache.Keyed {
-			one.report.Instances = []deploy.InstanceReport{{Name: "club2", Stays: true}}
+			one.report.Instances = []outcome.Instance{{Name: "club2", Stays: true}}
 		}
 		tell.act(one, 30, exampleActs()[1].figures)
 		one.restarts = 2

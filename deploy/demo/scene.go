@@ -1,13 +1,16 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"relink/internal/durable"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
 	"relink/internal/ui"
@@ -17,10 +20,9 @@ import (
 
 // scene is a server with sites and no release yet.
 type scene struct {
+	Options
 	folder
 	relink command
-	screen *ui.Output
-	setUp  SetUp
 	app    app.App
 	sites  []site
 	server *sandbox.Server
@@ -55,7 +57,7 @@ func (f folder) data() string       { return filepath.Join(f.dir, "data") }
 
 // setScene prepares everything. On an error the scene holds what is to be cleared away.
 func setScene(ctx context.Context, o Options) (*scene, error) {
-	s := &scene{screen: o.Screen, setUp: o.SetUp}
+	s := &scene{Options: o}
 	began := time.Now()
 	if err := missingPackages(o.SetUp); err != nil {
 		return s, err
@@ -65,8 +67,8 @@ func setScene(ctx context.Context, o Options) (*scene, error) {
 		return s, err
 	}
 	s.relink = command{executable: o.Executable, config: s.config(), screen: o.Screen}
-	for _, prepare := range []func(context.Context, Options) error{s.fetch, s.lay, s.serve, s.configure} {
-		if err := prepare(ctx, o); err != nil {
+	for _, prepare := range []func(context.Context) error{s.fetch, s.lay, s.serve, s.configure} {
+		if err := prepare(ctx); err != nil {
 			return s, fmt.Errorf("demo: %w", err)
 		}
 	}
@@ -76,31 +78,27 @@ func setScene(ctx context.Context, o Options) (*scene, error) {
 
 // fetch provides the application. The repository is copied, so that whoever
 // keeps the demo may commit to it.
-func (s *scene) fetch(ctx context.Context, o Options) error {
+func (s *scene) fetch(ctx context.Context) error {
 	began := time.Now()
-	s.screen.Line("  preparing DokuWiki from Debian's packages (the first time they are downloaded)")
-	cache := o.Cache
-	if cache == "" {
-		cache = filepath.Join(s.dir, "cache")
-	}
+	s.Screen.Line("  preparing DokuWiki from Debian's packages (the first time they are downloaded)")
 	var err error
-	if s.app, err = app.Fetch(ctx, cache); err != nil {
+	if s.app, err = app.Fetch(ctx, cmp.Or(s.Cache, filepath.Join(s.dir, "cache"))); err != nil {
 		return err
 	}
 	if err := os.CopyFS(s.repository(), os.DirFS(s.app.Repository)); err != nil {
 		return err
 	}
-	s.screen.Step("application", "DokuWiki with the tags v1 and v2", time.Since(began))
+	s.Screen.Step("application", "DokuWiki with the tags v1 and v2", time.Since(began))
 	return nil
 }
 
 // lay makes what the sites need around their links.
-func (s *scene) lay(ctx context.Context, o Options) error {
+func (s *scene) lay(ctx context.Context) error {
 	began := time.Now()
 	if err := errors.Join(os.Mkdir(s.links(), 0o755), os.Symlink(filepath.Base(s.links()), s.served())); err != nil {
 		return err
 	}
-	for n := 1; n <= o.Instances; n++ {
+	for n := 1; n <= s.Instances; n++ {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -110,7 +108,7 @@ func (s *scene) lay(ctx context.Context, o Options) error {
 		}
 		s.sites = append(s.sites, one)
 	}
-	s.screen.Step("sites", ui.Plural(o.Instances, "data folder"), time.Since(began))
+	s.Screen.Step("sites", ui.Plural(s.Instances, "data folder"), time.Since(began))
 	return nil
 }
 
@@ -126,13 +124,13 @@ func (s *scene) newSite(n int) site {
 	}
 }
 
-func (s *scene) serve(ctx context.Context, o Options) error {
+func (s *scene) serve(ctx context.Context) error {
 	began := time.Now()
 	if err := s.mapped(); err != nil {
 		return err
 	}
-	options := s.setUp.options()
-	options.Root, options.Detach = s.dir, o.Keep
+	options := s.SetUp.options()
+	options.Root, options.Detach = s.dir, s.Keep
 	for _, one := range s.sites {
 		options.Sites = append(options.Sites, sandbox.Site{
 			Host: one.host, DocumentRoot: one.root, Env: s.app.Env(one.data, one.name), Directives: s.directives(one),
@@ -142,13 +140,13 @@ func (s *scene) serve(ctx context.Context, o Options) error {
 	if s.server, err = sandbox.Start(ctx, options); err != nil {
 		return err
 	}
-	s.screen.Step("servers", s.serving(), time.Since(began))
+	s.Screen.Step("servers", s.serving(), time.Since(began))
 	return nil
 }
 
 func (s *scene) serving() string {
-	servers, _, workers := s.setUp.names()
-	if s.setUp == ModPHP {
+	servers, _, workers := s.SetUp.names()
+	if s.SetUp == ModPHP {
 		return fmt.Sprintf("%s, %d %s", servers, processes, workers)
 	}
 	return fmt.Sprintf("%s with %d %s", servers, s.server.Pool("").Workers, workers)
@@ -156,7 +154,7 @@ func (s *scene) serving() string {
 
 // processes are the pids of what runs PHP: the first process and its children.
 func (s *scene) processes() ([]int, error) {
-	if s.setUp == ModPHP {
+	if s.SetUp == ModPHP {
 		children, err := s.server.WebChildren()
 		return append([]int{s.server.WebPID()}, children...), err
 	}
@@ -171,4 +169,32 @@ func (s *scene) leave(ctx context.Context, err error) error {
 		err = errors.Join(err, s.server.Stop())
 	}
 	return errors.Join(err, s.folder.remove())
+}
+
+// configure writes the configuration that the story's commands read.
+func (s *scene) configure(context.Context) error {
+	webMap := ""
+	if s.SetUp == Resolved {
+		webMap = fmt.Sprintf("\n    map: %q", s.webmap())
+	}
+	pool := s.server.Pool("")
+	var links strings.Builder
+	for _, one := range s.sites {
+		fmt.Fprintf(&links, "\n      %s: %q", one.name, one.link)
+	}
+	return durable.WriteFile(s.config(), fmt.Appendf(nil, `# Written by relink demo. Every key: docs/configuration.md
+state_dir: %q
+apps:
+  wiki:
+    source: {git: %q}
+    releases: %q
+    docroot: %s%s
+    check: {url: %q, host: "{instance}.test", contains: release}
+    instances:%s
+pools:
+  - address: %q
+    status_path: %s
+    agent_dir: %q
+`, s.state(), s.repository(), s.releases(), s.app.DocRoot, webMap, s.server.URL()+s.app.Cheap, &links,
+		pool.Address, pool.StatusPath, s.server.AgentDir()), 0o644)
 }

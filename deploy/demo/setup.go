@@ -102,7 +102,7 @@ func (s SetUp) options() sandbox.Options {
 // mapped writes what Apache reads in the set-up resolved, as "relink apache
 // config" prints it, and the map: without that it does not start.
 func (s *scene) mapped() error {
-	if s.setUp != Resolved {
+	if s.SetUp != Resolved {
 		return nil
 	}
 	text, err := apache.Include{
@@ -119,7 +119,7 @@ func (s *scene) mapped() error {
 
 // directives are those of a site's virtual host.
 func (s *scene) directives(one site) []string {
-	if s.setUp != Resolved {
+	if s.SetUp != Resolved {
 		return nil
 	}
 	return []string{"Define RELINK_INSTANCE " + one.name, fmt.Sprintf("Include %q", s.include())}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 )
 
 const (
@@ -105,7 +105,7 @@ const (
 
 // meet compares the slow request's time, counted from the command's begin, with
 // the command's steps.
-func meet(began, ended time.Duration, report deploy.Report) meeting {
+func meet(began, ended time.Duration, report outcome.Report) meeting {
 	moved := until(report, "prepare")
 	switch {
 	case began > moved || ended < moved:
@@ -117,7 +117,7 @@ func meet(began, ended time.Duration, report deploy.Report) meeting {
 }
 
 // until is how long the command took to the end of that step.
-func until(report deploy.Report, step string) time.Duration {
+func until(report outcome.Report, step string) time.Duration {
 	var sum time.Duration
 	for _, one := range report.Steps {
 		sum += milliseconds(one.MS)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 )
 
 // startFor lets the load run before it is measured: its first seconds are its
@@ -20,7 +20,7 @@ const startFor = 3 * time.Second
 type act struct {
 	title     string
 	args      []string // of relink; none: the load alone
-	report    deploy.Report
+	report    outcome.Report
 	figures   figures
 	took      time.Duration // of the command
 	moved     int           // links of the sites to deploy that lead to the release
@@ -36,7 +36,6 @@ type act struct {
 // stage is a story that is being told.
 type stage struct {
 	*scene
-	Options
 	tell    teller
 	traffic traffic
 	alone   figures // the load without a deploy
@@ -44,8 +43,8 @@ type stage struct {
 }
 
 // play tells the whole story. The load runs from the first release on to the end.
-func play(ctx context.Context, s *scene, o Options, tell teller) ([]act, error) {
-	p := &stage{scene: s, Options: o, tell: tell}
+func play(ctx context.Context, s *scene, tell teller) ([]act, error) {
+	p := &stage{scene: s, tell: tell}
 	if err := p.firstRelease(ctx); err != nil {
 		return nil, err
 	}
@@ -204,7 +203,7 @@ func (p *stage) look(a *act, before map[string]string, pids []int) error {
 }
 
 // repeats are the releases of the sites that stay on theirs, under a new path.
-func repeats(r deploy.Report) map[string]string {
+func repeats(r outcome.Report) map[string]string {
 	to := map[string]string{}
 	for _, one := range r.Instances {
 		if one.Stays {

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 
+	"relink/internal/hint"
 	"relink/internal/ui"
 )
 
@@ -52,17 +53,17 @@ func (t teller) kept(s *scene, executable string) {
 	t.line("The configuration is %s", s.config())
 	t.line("Try:")
 	for _, try := range s.tries() {
-		t.line("  %s --config %s %s", ui.Shell(executable), ui.Shell(s.config()), try)
+		t.line("  %s --config %s %s", hint.Shell(executable), hint.Shell(s.config()), try)
 	}
 	t.line("Stop and remove it all:")
-	t.line("  %s demo --stop %s", ui.Shell(executable), ui.Shell(s.dir))
+	t.line("  %s demo --stop %s", hint.Shell(executable), hint.Shell(s.dir))
 }
 
 // tries are commands that work one after the other.
 func (s *scene) tries() []string {
 	on := " --instance " + s.sites[1].name
 	tries := []string{"status", "health", "deploy v2" + on, "rollback" + on, "deploy v2 --all --dry-run"}
-	if s.setUp == Resolved {
+	if s.SetUp == Resolved {
 		tries = append(tries, "apache check")
 	}
 	return tries

@@ -64,7 +64,7 @@ func (s *scene) visit(ctx context.Context, release string) (answering int, err e
 		return 0, err
 	}
 	defer visits.Stop()
-	progress := s.screen.Progress("visits", "pages", pages)
+	progress := s.Screen.Progress("visits", "pages", pages)
 	defer progress.Done()
 	for done := 0; done < pages; done = visits.Result().Requests {
 		progress.Set(done)
@@ -74,7 +74,7 @@ func (s *scene) visit(ctx context.Context, release string) (answering int, err e
 	}
 	progress.Set(pages)
 	progress.Done()
-	s.screen.Step("visits", ui.Plural(pages, "page"), time.Since(began))
+	s.Screen.Step("visits", ui.Plural(pages, "page"), time.Since(began))
 	return sitesOn(visits.Stop(), release)
 }
 

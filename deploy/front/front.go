@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"relink/deploy/apps"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
@@ -31,11 +32,11 @@ type Sight struct {
 }
 
 // Sites are those of the instances that have an address to be asked at.
-func Sites(secret probe.Secret, app apps.App, instances []apps.Instance) []Site {
+func Sites(secret probe.Secret, app apps.App, instances []config.Instance) []Site {
 	var sites []Site
 	for _, instance := range instances {
-		if address := instance.Address; !address.Off && address.URL != "" {
-			sites = append(sites, Site{Name: instance.Name, Door: secret.Door(app.Name, address.URL, address.Host)})
+		if at := instance.Probe; !at.Off && at.URL != "" {
+			sites = append(sites, Site{Name: instance.Name, Door: secret.Door(app.Name, at.URL, at.Host)})
 		}
 	}
 	return sites

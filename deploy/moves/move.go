@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"relink/internal/durable"
+
+	"golang.org/x/sys/unix"
 )
 
 // Prepared moves the links of a plan. All the work that can fail is done by
@@ -43,20 +45,51 @@ func Prepare(plan Plan, id string, reached func(string)) (*Prepared, error) {
 }
 
 func prepareLink(move Move, temp string) error {
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	parent, err := os.OpenRoot(filepath.Dir(temp))
+	if err != nil {
 		return fmt.Errorf("prepare link %s: %w", move.Link, err)
 	}
-	if err := os.Symlink(move.To.Literal, temp); err != nil {
+	defer parent.Close()
+	name := filepath.Base(temp)
+	if err := parent.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("prepare link %s: %w", move.Link, err)
+	}
+	if err := parent.Symlink(move.To.Literal, name); err != nil {
 		return fmt.Errorf("prepare link %s: %w", move.Link, err)
 	}
 	if move.UID < 0 || os.Geteuid() != 0 {
 		return nil
 	}
 	// Apache's SymLinksIfOwnerMatch compares the link's owner with its target's.
-	if err := os.Lchown(temp, move.UID, move.GID); err != nil {
+	if err := chownLink(parent, name, move.UID, move.GID); err != nil {
 		return fmt.Errorf("prepare link %s: keep its owner: %w", move.Link, err)
 	}
 	return nil
+}
+
+var errNoLink = errors.New("something else has taken its name")
+
+// chownLink gives away a link and nothing else. Whoever may write in the folder could
+// have put there, by now, what he wants to own.
+func chownLink(parent *os.Root, name string, uid, gid int) error {
+	folder, err := parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	fd, err := unix.Openat(int(folder.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var found unix.Stat_t
+	if err := unix.Fstat(fd, &found); err != nil {
+		return err
+	}
+	if found.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return errNoLink
+	}
+	return unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)
 }
 
 // Move renames the prepared links over the old ones.

@@ -1,6 +1,7 @@
 package moves
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -142,5 +143,34 @@ func TestTheOwnerOfALinkIsKept(t *testing.T) {
 	}
 	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 65534 || owner.Gid != 65534 {
 		t.Errorf("the link belongs to %d:%d now", owner.Uid, owner.Gid)
+	}
+}
+
+// Whoever may write in a site's folder can put another's file where the link was made.
+func TestOnlyALinkIsGivenAway(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root gives files away")
+		return
+	}
+	parent, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parent.Close()
+	if err := errors.Join(parent.WriteFile("roots", nil, 0o600), parent.Mkdir("backup", 0o700), parent.Symlink("roots", "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"roots", "backup"} {
+		if err := chownLink(parent, name, 65534, 65534); !errors.Is(err, errNoLink) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := chownLink(parent, "link", 65534, 65534); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]uint32{"roots": 0, "backup": 0, "link": 65534} {
+		if info, err := parent.Lstat(name); err != nil || info.Sys().(*syscall.Stat_t).Uid != want {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -66,7 +66,7 @@ func rendered(t *testing.T, d Draft) (string, *config.Config) {
 	return text, c
 }
 
-func links(c config.App) map[string]string {
+func linksOf(c config.App) map[string]string {
 	found := map[string]string{}
 	for _, i := range c.Instances {
 		found[i.Name] = i.Link
@@ -102,7 +102,7 @@ func TestLinksIntoOneFolderOfReleases(t *testing.T) {
 		t.Fatalf("%d applications:\n%s", len(c.Apps), text)
 	}
 	wiki, other := c.Apps[0], c.Apps[1]
-	if diff := cmp.Diff(map[string]string{"club1": at("www/club1"), "club2": at("www/club2"), "club3": at("www/club3"), "club9": at("www/club9")}, links(wiki)); diff != "" {
+	if diff := cmp.Diff(map[string]string{"club1": at("www/club1"), "club2": at("www/club2"), "club3": at("www/club3"), "club9": at("www/club9")}, linksOf(wiki)); diff != "" {
 		t.Error(diff)
 	}
 	if wiki.Name != "wiki" || wiki.Releases != at("releases/wiki") || wiki.Docroot != "public" || wiki.LinkTarget != "." {
@@ -112,7 +112,7 @@ func TestLinksIntoOneFolderOfReleases(t *testing.T) {
 	if diff := cmp.Diff(want, wiki.Instances[2].Check, cmpopts.IgnoreFields(config.Check{}, "Timeout")); diff != "" {
 		t.Error(diff)
 	}
-	if other.Name != "shop" || other.Releases != at("sites/shop/releases") || other.LinkTarget != "public" || links(other)["shop"] != at("sites/shop/current") {
+	if other.Name != "shop" || other.Releases != at("sites/shop/releases") || other.LinkTarget != "public" || linksOf(other)["shop"] != at("sites/shop/current") {
 		t.Errorf("%+v", other)
 	}
 	if len(c.Pools) != 1 || c.Pools[0].Address != pool || c.Pools[0].StatusPath != "/fpm-status" {
@@ -147,12 +147,12 @@ func TestSitesThatHaveNothingYet(t *testing.T) {
 	}
 	var got []map[string]string
 	for _, app := range c.Apps {
-		got = append(got, links(app))
+		got = append(got, linksOf(app))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\n%s", diff, text)
 	}
-	if got := c.Apps[0].Instances[0].Probe; *got != (config.Probe{URL: local, Host: "club1.example.org"}) || c.Apps[0].Check != nil {
+	if got := c.Apps[0].Instances[0].Probe; got != (config.Probe{URL: local, Host: "club1.example.org"}) || c.Apps[0].Check != nil {
 		t.Errorf("the probe is %+v:\n%s", got, text)
 	}
 	for _, says := range []string{"pm.status_path = /status", "# check: {url: \"http://127.0.0.1/\", host: \"{instance}.example.org\"}", "any host, /etc/a.conf:1"} {
@@ -177,7 +177,7 @@ func TestMassHosting(t *testing.T) {
 	mass := site("mass.example.org", filepath.Join(root, "www/%1/public"))
 	mass.Hosts = append(mass.Hosts, "*.example.org")
 	_, c := rendered(t, Propose(Found{Sites: []webserver.Site{mass}}))
-	if diff := cmp.Diff(map[string]string{"a": filepath.Join(root, "www/a"), "b": filepath.Join(root, "www/b")}, links(c.Apps[0])); diff != "" {
+	if diff := cmp.Diff(map[string]string{"a": filepath.Join(root, "www/a"), "b": filepath.Join(root, "www/b")}, linksOf(c.Apps[0])); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -230,7 +230,7 @@ func TestAsk(t *testing.T) {
 		t.Error(diff)
 	}
 	text, c := rendered(t, d)
-	if got := c.Apps[0].Instances[2].Probe; *got != (config.Probe{URL: "https://127.0.0.1/", Host: "other.example.org"}) {
+	if got := c.Apps[0].Instances[2].Probe; got != (config.Probe{URL: "https://127.0.0.1/", Host: "other.example.org"}) {
 		t.Errorf("the probe is %+v:\n%s", got, text)
 	}
 	if c.Apps[0].Instances[0].Check == nil || c.Apps[0].Instances[1].Check != nil || !strings.Contains(text, "answered 301") {
@@ -249,7 +249,7 @@ func TestConflicts(t *testing.T) {
 		site("d", at("releases/new/public")), site("e", "/var/lib/relink"+t.Name()+"/../relink/x"), site("f", at("releases/v1/public")),
 	}})
 	text, c := rendered(t, d)
-	if diff := cmp.Diff(map[string]string{"a": at("www/a")}, links(c.Apps[0])); diff != "" {
+	if diff := cmp.Diff(map[string]string{"a": at("www/a")}, linksOf(c.Apps[0])); diff != "" {
 		t.Errorf("%s\n%s", diff, text)
 	}
 	if len(c.Apps) != 1 || strings.Count(text, "left out") != 4 || strings.Contains(text, "mv -T") {

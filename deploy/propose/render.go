@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/template"
 
+	"relink/internal/hint"
 	"relink/internal/ui"
 )
 
@@ -18,7 +19,7 @@ var pageText string
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"quote": quote, "host": hostOr, "base": filepath.Base,
 	"printable": ui.Printable, // in a comment, a path cannot end its line
-	"shell":     func(path string) string { return ui.Printable(ui.Shell(path)) },
+	"shell":     func(path string) string { return ui.Printable(hint.Shell(path)) },
 }).Parse(pageText))
 
 // Render writes a draft as a configuration with comments.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/links"
 	"relink/php/webserver"
 )
 
@@ -143,7 +144,7 @@ func (d *Draft) conflict(link, releases string, isNew bool) string {
 		}
 	}
 	for _, folder := range needed {
-		if within(link, folder) || within(filepath.Dir(folder)+"/shared", link) || within(folder, link) {
+		if links.Within(link, folder) || links.Within(filepath.Dir(folder)+"/shared", link) || links.Within(folder, link) {
 			return folder
 		}
 	}
@@ -152,9 +153,7 @@ func (d *Draft) conflict(link, releases string, isNew bool) string {
 
 // inReleases tells whether a folder is a release that is served as it is.
 func (d *Draft) inReleases(folder string) bool {
-	return slices.ContainsFunc(d.Apps, func(a App) bool { return within(folder, a.Releases) })
+	return slices.ContainsFunc(d.Apps, func(a App) bool { return links.Within(folder, a.Releases) })
 }
 
-func overlap(a, b string) bool { return within(a, b) || within(b, a) }
-
-func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+func overlap(a, b string) bool { return links.Within(a, b) || links.Within(b, a) }

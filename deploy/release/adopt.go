@@ -103,7 +103,7 @@ func (s *sharing) copyFile(name, target string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
+	return errors.Join(err, out.Close())
 }
 
 // finish sets the mode last: writing into a folder needs its write permission,

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -89,7 +92,8 @@ func (e *HookError) Unwrap() error { return e.Err }
 //
 // A command runs in a session of its own: without a terminal it cannot wait for
 // an answer, and it can be ended together with all of its children, by TERM and
-// after env.Grace by KILL.
+// after env.Grace by KILL. Those that have left the session (setsid) are known by the
+// environment that they have from it.
 func RunHooks(ctx context.Context, name string, commands []string, env HookEnv, timeout time.Duration, output func(line string)) error {
 	if timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: %s", ErrHookTimeout, timeout))
@@ -110,10 +114,11 @@ func runHook(ctx context.Context, name, command string, env HookEnv, output func
 	}
 	lines := &lineWriter{emit: output}
 	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = env.Dir, env.environ(), lines, lines
+	mark := fmt.Sprintf("RELINK_HOOK=%016x", rand.Uint64())
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = env.Dir, append(env.environ(), mark), lines, lines
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = pipeGrace
-	err := runGroup(ctx, cmd, env.grace())
+	err := runGroup(ctx, cmd, mark, env.grace())
 	lines.close()
 	if err == nil {
 		return nil
@@ -138,8 +143,8 @@ func hintFor(failure *HookError, dir string) error {
 	}
 }
 
-// runGroup runs cmd and, when ctx ends first, ends its whole process group.
-func runGroup(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
+// runGroup runs cmd and, when ctx ends first, ends it with all its children.
+func runGroup(ctx context.Context, cmd *exec.Cmd, mark string, grace time.Duration) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -153,24 +158,53 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 		}
 		return err
 	case <-ctx.Done():
-		endGroup(cmd.Process.Pid, grace)
+		endGroup(cmd.Process.Pid, mark, grace)
 		<-ended
 		return context.Cause(ctx)
 	}
 }
 
-// endGroup returns when no process of the group is left, having killed those
-// that TERM did not end in time.
-func endGroup(group int, grace time.Duration) {
+// endGroup returns when nothing is left of the group and of what has the mark, having
+// killed what TERM did not end in time.
+func endGroup(group int, mark string, grace time.Duration) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(grace)
-	for signal := unix.SIGTERM; unix.Kill(-group, signal) == nil; signal = unix.Signal(0) {
+	for signal := unix.SIGTERM; tell(group, mark, signal); signal = unix.Signal(0) {
 		select {
 		case <-tick.C:
 		case <-late:
-			_ = unix.Kill(-group, unix.SIGKILL) // ESRCH: it has just ended
+			tell(group, mark, unix.SIGKILL)
 			return
 		}
 	}
+}
+
+// tell sends the signal, and tells whether there was anybody. An error means that the
+// process has just ended.
+func tell(group int, mark string, signal unix.Signal) bool {
+	found := unix.Kill(-group, signal) == nil
+	entries, _ := os.ReadDir("/proc")
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err == nil && marked(pid, mark) {
+			found = tellOne(pid, mark, signal) || found
+		}
+	}
+	return found
+}
+
+func marked(pid int, mark string) bool {
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return err == nil && slices.Contains(strings.Split(string(environ), "\x00"), mark)
+}
+
+// tellOne looks again when it has the process: the pid may be another's by then.
+func tellOne(pid int, mark string, signal unix.Signal) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return marked(pid, mark) && unix.PidfdSendSignal(fd, signal, nil, 0) == nil
 }

@@ -137,6 +137,16 @@ func TestHookTimeLimitWithAStubbornChild(t *testing.T) {
 	awaitGone(t, <-pid)
 }
 
+func TestHookTimeLimitWithAChildInASessionOfItsOwn(t *testing.T) {
+	fifo, pid := listening(t)
+	command := fmt.Sprintf(`setsid sh -c 'echo $$ > "%s"; exec sleep 1000' > /dev/null 2>&1 & wait`, fifo)
+	err := RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: t.TempDir(), Grace: 200 * time.Millisecond}, 500*time.Millisecond, nil)
+	if !errors.Is(err, ErrHookTimeout) {
+		t.Errorf("got %v", err)
+	}
+	awaitGone(t, <-pid)
+}
+
 // A hook that obeys TERM may clean up.
 func TestHookIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

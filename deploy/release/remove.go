@@ -12,6 +12,8 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
 )
 
 // Remove deletes a sealed release; others give ErrForeign. It vanishes in one
@@ -38,9 +40,18 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 
 // CleanStaging removes what interrupted deploys and removals left: staging
 // folders, trash, and manifests without a release. Call it only while holding
-// the deploy lock: another deploy's staging looks just like a leftover. It
-// returns the names that it removed.
+// the deploy lock: another deploy's staging looks just like a leftover. Where a release
+// is being made nevertheless, under another configuration, it does nothing. It returns
+// the names that it removed.
 func (s *Store) CleanStaging(ctx context.Context) ([]string, error) {
+	held, err := s.hold(unix.LOCK_EX | unix.LOCK_NB)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("clean: %w", err)
+	}
+	defer held.Close()
 	entries, err := os.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("clean %s: %w", s.dir, err)

@@ -39,7 +39,7 @@ func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
 	}
 	m := original.Manifest
 	m.Repeats = original.Content()
-	sealed, err := staging.Seal(ctx, m)
+	sealed, err := staging.seal(ctx, m)
 	if err != nil {
 		return Release{}, errors.Join(err, staging.Abort())
 	}

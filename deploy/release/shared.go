@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"relink/internal/durable"
 	"relink/internal/hint"
 )
 
@@ -48,6 +49,9 @@ func LinkShared(ctx context.Context, staging, sharedDir string, entries []string
 			return fmt.Errorf("shared entry %s: %w", entry.name, err)
 		}
 	}
+	if s.adopted { // the shared folder may lie on another file system than the releases
+		return durable.SyncFileSystem(sharedDir)
+	}
 	return nil
 }
 
@@ -77,6 +81,7 @@ func parseEntries(entries []string) ([]sharedEntry, error) {
 func within(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
 
 type sharing struct {
+	adopted         bool // something was made in the shared folder
 	release, shared *os.Root
 	target          string // relative path from the release's root to the shared folder
 	uid, gid        int
@@ -179,10 +184,12 @@ func (s *sharing) provide(ctx context.Context, entry sharedEntry) error {
 		return hint.With(fmt.Errorf("%w: the release has a link there, and the shared folder has nothing yet", ErrSharedEntry),
 			"put the content into %s, or take the link out of the source", path.Join(s.shared.Name(), entry.name))
 	case err == nil:
+		s.adopted = true
 		return s.adopt(ctx, entry.name)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case entry.folder:
+		s.adopted = true
 		return s.makeFolders(entry.name)
 	default:
 		file := path.Join(s.shared.Name(), entry.name)

@@ -26,6 +26,7 @@ type Staging struct {
 	store *Store
 	id    string
 	path  string
+	held  *os.File // so that nobody takes it for what a crash has left
 }
 
 // Stage creates the folder for the release id, and the releases folder with it
@@ -37,9 +38,13 @@ func (s *Store) Stage(id string) (*Staging, error) {
 	if err := s.create(); err != nil {
 		return nil, err
 	}
-	st := &Staging{store: s, id: id, path: filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", stagingPrefix, id, rand.Uint32()))}
+	held, err := s.hold(unix.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	st := &Staging{store: s, id: id, held: held, path: filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", stagingPrefix, id, rand.Uint32()))}
 	if err := os.Mkdir(st.path, 0o755); err != nil {
-		return nil, hint.With(fmt.Errorf("create staging folder: %w", err), "run relink as the user that owns %s", s.dir)
+		return nil, hint.With(errors.Join(fmt.Errorf("create staging folder: %w", err), held.Close()), "run relink as the user that owns %s", s.dir)
 	}
 	if err := st.inheritMode(); err != nil {
 		return nil, errors.Join(err, st.Abort())
@@ -68,20 +73,29 @@ func (st *Staging) Path() string { return st.path }
 
 // Abort removes everything that was staged. After Seal it does nothing.
 func (st *Staging) Abort() error {
+	defer st.held.Close()
 	if err := removeTree(context.Background(), st.path); err != nil {
 		return hint.With(fmt.Errorf("remove staging folder: %w", err), "remove %s by hand", st.path)
 	}
 	return nil
 }
 
-// Seal makes the staged folder a release: m, completed with what one walk
-// counts, and all files are on disk before the rename makes the release visible.
-// required are paths inside the release that must be folders, such as
+// Seal makes the staged folder a release: what sources and hooks have left in it is
+// made fit to be served (complete); m, with what one walk counts, and all files are on
+// disk before the rename makes the release visible. required are paths inside the release that must be folders, such as
 // link_target and docroot; ErrIncomplete names the one that is not.
 func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Release, error) {
-	if err := st.check(required); err != nil {
+	err := st.check(required)
+	if err == nil {
+		err = st.complete(ctx)
+	}
+	if err != nil {
 		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
 	}
+	return st.seal(ctx, m)
+}
+
+func (st *Staging) seal(ctx context.Context, m Manifest) (Release, error) {
 	if err := count(ctx, st.path, &m); err != nil {
 		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
 	}
@@ -92,7 +106,7 @@ func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Re
 	if err := st.publish(); err != nil {
 		return Release{}, errors.Join(fmt.Errorf("seal release %s: %w", st.id, err), st.store.removeRecord(st.id))
 	}
-	return Release{Manifest: m, Path: st.store.Path(st.id), Sealed: true}, nil
+	return Release{Manifest: m, Path: st.store.Path(st.id), Sealed: true}, st.held.Close()
 }
 
 // check looks through os.Root: a folder that only exists by way of a link out of

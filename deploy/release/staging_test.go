@@ -139,9 +139,10 @@ func TestSealIsCancelled(t *testing.T) {
 // A crash may come after each part of Seal and of Remove. What is left is never
 // a release by halves, and CleanStaging takes it away.
 func TestCrash(t *testing.T) {
-	staged := func(t *testing.T, s *Store) { stage(t, s, "v1", "a.php") }
+	staged := func(t *testing.T, s *Store) { stage(t, s, "v1", "a.php").held.Close() } // the kernel drops locks with their holder
 	described := func(t *testing.T, s *Store) {
-		if err := stage(t, s, "v1", "a.php").writeManifest(Manifest{ID: "v1"}); err != nil {
+		st := stage(t, s, "v1", "a.php")
+		if err := errors.Join(st.writeManifest(Manifest{ID: "v1"}), st.held.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

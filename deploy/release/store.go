@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -69,6 +71,24 @@ func (s *Store) Dir() string { return s.dir }
 
 // Path is the folder of the release id, whether it exists or not.
 func (s *Store) Path(id string) string { return filepath.Join(s.dir, id) }
+
+// hold locks the releases folder itself: unix.LOCK_SH while a release is made in it,
+// unix.LOCK_EX while what others have left is removed. Two configurations with state
+// folders of their own may name one releases folder, and have no other lock in common.
+// NFS cannot lock a folder alone (EBADF): there the lock of the deploy is all there is.
+func (s *Store) hold(how int) (*os.File, error) {
+	folder, err := os.Open(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Flock(int(folder.Fd()), how)
+	}
+	if err != nil && err != unix.EBADF {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", s.dir, err), folder.Close())
+	}
+	return folder, nil
+}
 
 // create makes the folder and finds its real path, which only now exists.
 func (s *Store) create() error {

@@ -165,6 +165,43 @@ func TestRemoveIsInterrupted(t *testing.T) {
 	}
 }
 
+// Two configurations with state folders of their own have no lock in common.
+func TestCleaningLeavesWhatIsBeingMade(t *testing.T) {
+	s := newStore(t)
+	st := stage(t, s, "v1", "index.php")
+	other, err := Open(s.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := other.CleanStaging(t.Context()); err != nil || len(removed) > 0 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+	if _, err := st.Seal(t.Context(), Manifest{}); err != nil {
+		t.Error(err)
+	}
+	stage(t, s, "v2", "index.php").held.Close() // as a crash does
+	if removed, err := other.CleanStaging(t.Context()); err != nil || len(removed) != 1 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+}
+
+// FuzzManifest: whatever lies where a manifest belongs, the release is listed.
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(`{"manifest": {"id": "v1", "source": "/srv/app.git", "ref": "v1", "created": "2026-01-02T03:04:05Z", "files": 1, "inodes": 2, "bytes": 5}}`))
+	f.Add([]byte(`{"manifest": {"id": "v1"}, "bad": {"reason": "x", "since": "2026-01-02T03:04:05Z"}, "assets": {"folders": ["a"], "files": ["a/b"]}}`))
+	f.Add([]byte(`{"manifest": {"id": "../v1"}}`))
+	f.Add([]byte(`{"bad": null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := newStore(t)
+		writeFile(t, s.recordPath("v1"), string(text))
+		writeFile(t, filepath.Join(s.Path("v1"), "index.php"), "<?php")
+		releases, err := s.List()
+		if err != nil || len(releases) != 1 || releases[0].ID != "v1" {
+			t.Errorf("listed %v, %v", releases, err)
+		}
+	})
+}
+
 func TestOpenBehindALink(t *testing.T) {
 	base := t.TempDir()
 	if err := errors.Join(os.MkdirAll(filepath.Join(base, "data", "releases"), 0o755), os.Symlink("data", filepath.Join(base, "srv"))); err != nil {

@@ -1,26 +1,21 @@
 package source
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode"
 
 	"relink/internal/hint"
-
-	"github.com/xrash/smetrics"
 )
 
 const (
 	refPlaceholder = "{ref}"
 	// MostSuggestions is how many names a hint lists.
 	MostSuggestions = 5
-	leastSimilarity = 0.65
 )
 
 // CheckRef refuses what git or the file system would not take for a name: a ref
@@ -66,10 +61,7 @@ func unknownPath(pattern, ref, path string) error {
 		return hint.With(fmt.Errorf("source %s: %w", path, fs.ErrNotExist), "correct source, or put the code there")
 	}
 	err := fmt.Errorf("ref %s: %w: there is no %s", ref, ErrUnknownRef, path)
-	if near := Nearest(ref, knownRefs(pattern)); len(near) > 0 {
-		return hint.With(err, "did you mean %s?", strings.Join(near, ", "))
-	}
-	return hint.With(err, "put it there, or correct the pattern %s", pattern)
+	return hint.DidYouMean(err, ref, knownRefs(pattern), MostSuggestions, "put it there, or correct the pattern "+pattern)
 }
 
 // knownRefs are the refs for which the pattern names something that exists. The
@@ -92,27 +84,4 @@ func knownRefs(pattern string) []string {
 
 func globQuote(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
-}
-
-// Nearest gives the names most like the one asked for, best first.
-func Nearest(name string, names []string) []string {
-	type scored struct {
-		name  string
-		score float64
-	}
-	var near []scored
-	for _, candidate := range names {
-		score := smetrics.JaroWinkler(strings.ToLower(name), strings.ToLower(candidate), 0.7, 4)
-		if score >= leastSimilarity {
-			near = append(near, scored{candidate, score})
-		}
-	}
-	slices.SortFunc(near, func(a, b scored) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.name, b.name))
-	})
-	var best []string
-	for _, s := range near[:min(len(near), MostSuggestions)] {
-		best = append(best, s.name)
-	}
-	return best
 }

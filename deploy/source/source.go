@@ -75,6 +75,5 @@ var (
 	ErrDamaged     = errors.New("damaged or incomplete")
 	ErrTooLarge    = errors.New("larger than the limit")
 	ErrFormat      = errors.New("not an archive that relink reads")
-	ErrLFS         = errors.New("needs Git LFS")
 	ErrChanged     = errors.New("changed while it was read")
 )

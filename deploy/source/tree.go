@@ -1,11 +1,14 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,28 +17,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckLink refuses a link whose text alone already leads out of the tree.
-// Through other links it still may; CheckLinks sees to that.
-func CheckLink(name, target string) error {
-	if target == "" || path.IsAbs(target) || !staysInside(path.Join(path.Dir(name), target)) {
-		return hint.With(fmt.Errorf("%s: %w: the link points out of the release, at %q", name, ErrUnsafe, target),
-			"make it a relative link inside, or list the path under shared")
+// CheckLinks refuses links of the tree in dir that lead out of it, whatever source has
+// brought them: where the release lies they lead elsewhere, or to what is not its own.
+// What is at the paths in replaced may be anything: it does not stay.
+func CheckLinks(ctx context.Context, dir string, replaced []string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil || entry.Type() != fs.ModeSymlink {
+			return err
+		}
+		return checkLink(root, name, replaced)
+	})
 }
 
-func staysInside(clean string) bool { return clean != ".." && !strings.HasPrefix(clean, "../") }
-
-// CheckLinks follows each link in the finished tree. os.Root refuses to leave
-// the tree, however many links lie on the way; a link to nothing is harmless.
-func CheckLinks(root *os.Root, links []string) error {
-	for _, name := range links {
-		if _, err := root.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			target, _ := root.Readlink(name)
-			return fmt.Errorf("%s: %w: the link points out of the release, at %q: %w", name, ErrUnsafe, target, err)
+// checkLink looks at the link's text, and then has os.Root follow it, which refuses to
+// leave the tree however many links lie on the way. A link to nothing is harmless.
+func checkLink(root *os.Root, name string, replaced []string) error {
+	target, err := root.Readlink(name)
+	if err != nil {
+		return err
+	}
+	to := path.Join(path.Dir(name), target)
+	inside := !path.IsAbs(target) && filepath.IsLocal(to)
+	if within(name, replaced) || inside && within(to, replaced) {
+		return nil
+	}
+	if inside {
+		_, err = root.Stat(name)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
 	}
-	return nil
+	return hint.With(errors.Join(fmt.Errorf("%s: %w: the link points out of the release, at %q", name, ErrUnsafe, target), err),
+		"make it a relative link inside, or list the path under shared")
+}
+
+func within(name string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool {
+		folder = path.Clean(folder)
+		return name == folder || strings.HasPrefix(name, folder+"/")
+	})
 }
 
 // SetTime sets the modification time of name itself, also if it is a link, which

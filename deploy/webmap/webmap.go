@@ -20,6 +20,12 @@ import (
 // case, is served from the release with the id Release.
 type Entry struct{ Key, Release string }
 
+// HostKey is a host as the map has it: in lower case and without a port.
+func HostKey(host string) string {
+	host, _, _ = strings.Cut(strings.ToLower(host), ":")
+	return host
+}
+
 // ErrEntry: something cannot be written in a map.
 var ErrEntry = errors.New("not fit for a map")
 

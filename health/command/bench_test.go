@@ -5,10 +5,10 @@ import (
 	"io"
 	"testing"
 
-	"relink/deploy/apps"
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/render"
+	"relink/internal/config"
 )
 
 // One pool and 1,000 instances, half of them on another release, fully and
@@ -21,7 +21,7 @@ func BenchmarkGather(b *testing.B) {
 			app := &s.deps.Apps[0].App
 			for i := range 1000 {
 				name := fmt.Sprintf("site%d", i)
-				app.Instances = append(app.Instances, apps.Instance{Name: name, Link: s.path("www", name)})
+				app.Instances = append(app.Instances, config.Instance{Name: name, Link: s.path("www", name)})
 				s.link(name, [...]string{"v1", "v2"}[i%2])
 			}
 			s.fill("many", 500, 1)

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/render"
@@ -194,18 +194,11 @@ func dependencies(c *config.Config) gather.Deps {
 	d := gather.Deps{
 		Pools: pools(c), Configured: len(c.Pools) > 0, State: c.StateDir,
 		Timeout: c.Health.Timeout, Window: c.Health.Window, Samples: gather.Folder(filepath.Join(c.StateDir, "health")),
-		MinRequests: int64(c.Thresholds.HitRateRequests),
+		MinRequests: c.Thresholds.HitRateRequests,
 	}
 	for _, a := range c.Apps {
-		app := gather.Application{Pools: a.Pools, App: apps.App{
-			Name: a.Name, Releases: a.Releases, SharedDir: a.SharedDir, Shared: a.Shared, State: c.StateDir,
-			LinkTarget: a.LinkTarget, Docroot: a.Docroot, Keep: a.Keep, MinFree: a.MinFree,
-		}}
-		app.Known, _ = deploy.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
-		for _, i := range a.Instances {
-			app.Instances = append(app.Instances, apps.Instance{Name: i.Name, Link: i.Link,
-				Address: apps.Address{URL: i.Probe.URL, Host: i.Probe.Host, Off: i.Probe.Off}})
-		}
+		app := apps.App{App: a, State: c.StateDir}
+		app.Known, _ = journal.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
 		d.Apps = append(d.Apps, app)
 	}
 	return d
@@ -213,7 +206,7 @@ func dependencies(c *config.Config) gather.Deps {
 
 func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 	return func(ctx context.Context) ([]php.Pool, error) {
-		setup, err := restart.FromConfig(c, deploy.KnownLinks)
+		setup, err := restart.FromConfig(c, journal.KnownLinks)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +218,7 @@ func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 func thresholds(c *config.Config) health.Thresholds {
 	t := health.Thresholds{
 		Bounds: map[string]health.Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
-		HitRateRequests: int64(c.Thresholds.HitRateRequests), Settle: c.Timeouts.Settle, Window: c.Health.Window,
+		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
 	for name, b := range c.Health.Bounds {
 		t.Bounds[name] = health.Bounds(b)

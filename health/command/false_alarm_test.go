@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"relink/deploy"
+	"relink/deploy/command"
 	"relink/health"
 	"relink/health/gather"
 	"relink/internal/cli"
@@ -85,7 +85,7 @@ func (s *scene) relink(file string, args ...string) {
 	var out bytes.Buffer
 	env := &cli.Env{Out: &out, Stderr: io.Discard}
 	load := func() (*config.Config, error) { return config.Load(file) }
-	if err := env.Run(s.ctx, append([]string{"relink"}, args...), deploy.Commands(env, load)...); err != nil {
+	if err := env.Run(s.ctx, append([]string{"relink"}, args...), command.Commands(env, load)...); err != nil {
 		s.t.Fatalf("%v: %v\n%s", args, err, out.String())
 	}
 }

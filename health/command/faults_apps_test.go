@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
 	"relink/fcgi"
@@ -146,7 +146,7 @@ func TestStaleWorkers(t *testing.T) {
 	s.must(err)
 	status, err := fcgi.Status(s.ctx, address, sandbox.StatusPath)
 	s.must(err)
-	journal := s.journal(deploy.PhaseSettled)
+	journal := s.journal(journal.PhaseSettled)
 	journal.Stale = []opcache.Worker{{Pool: address.String(), PID: status.Processes[0].PID}, {Pool: address.String(), PID: 1}}
 	s.write(journal)
 	results := s.evaluate()
@@ -165,15 +165,15 @@ func TestStaleWorkers(t *testing.T) {
 	s.fires(s.evaluate(), "stale-workers", health.Unknown, "/elsewhere.sock")
 }
 
-func (s *scene) journal(phase deploy.Phase) deploy.Journal {
+func (s *scene) journal(phase journal.Phase) journal.Journal {
 	link := s.path("www", "club1")
-	return deploy.Journal{
-		App: "booking", Operation: deploy.OperationDeploy, Phase: phase, ID: "x", Release: "v2", Started: time.Now(),
+	return journal.Journal{
+		App: "booking", Operation: journal.OperationDeploy, Phase: phase, ID: "x", Release: "v2", Started: time.Now(),
 		Moves: moves.Plan{{Instance: "club1", Link: link, Place: link, From: moves.Target{Release: "v1", Real: s.path("releases", "v1")}, To: moves.Target{Release: "v2", Real: s.path("releases", "v2")}}},
 	}
 }
 
-func (s *scene) write(j deploy.Journal) {
+func (s *scene) write(j journal.Journal) {
 	s.t.Helper()
 	text, err := json.Marshal(j)
 	s.must(err)
@@ -183,9 +183,9 @@ func (s *scene) write(j deploy.Journal) {
 func TestDeploys(t *testing.T) {
 	s := withoutPools(t)
 	s.fires(s.evaluate(), "deploy", health.OK, "none yet")
-	for phase, want := range map[deploy.Phase]health.State{
-		deploy.PhaseStaging: health.Warning, deploy.PhaseStaged: health.Warning, deploy.PhaseSwitching: health.Critical,
-		deploy.PhaseMoved: health.Critical, deploy.PhaseCutOver: health.Critical, deploy.PhaseSettled: health.OK,
+	for phase, want := range map[journal.Phase]health.State{
+		journal.PhaseStaging: health.Warning, journal.PhaseStaged: health.Warning, journal.PhaseSwitching: health.Critical,
+		journal.PhaseMoved: health.Critical, journal.PhaseCutOver: health.Critical, journal.PhaseSettled: health.OK,
 	} {
 		s.write(s.journal(phase))
 		words := "was interrupted (" + string(phase) + ")"
@@ -198,7 +198,7 @@ func TestDeploys(t *testing.T) {
 	s.fires(s.evaluate(), "deploy", health.Critical, "unreadable journal")
 	s.must(os.Remove(s.path("state", "booking.journal.json")))
 
-	event := deploy.Event{ID: "1", Time: time.Now(), Operation: deploy.OperationDeploy, Release: "v2"}
+	event := journal.Event{ID: "1", Time: time.Now(), Operation: journal.OperationDeploy, Release: "v2"}
 	s.record(event)
 	s.fires(s.evaluate(), "deploy", health.OK, "deploy of v2 at")
 	event.Undone = "check of club1: status 500"
@@ -208,7 +208,7 @@ func TestDeploys(t *testing.T) {
 	s.fires(s.evaluate(), "deploy", health.Warning)
 }
 
-func (s *scene) record(e deploy.Event) {
+func (s *scene) record(e journal.Event) {
 	s.t.Helper()
 	line, err := json.Marshal(e)
 	s.must(err)

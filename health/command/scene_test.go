@@ -96,13 +96,13 @@ func (s *scene) must(err error) {
 }
 
 func (s *scene) application() {
-	app := apps.App{Name: "booking", Releases: filepath.Join(s.root, "releases"), State: filepath.Join(s.root, "state"), Keep: 1, MinFree: 1}
+	app := apps.App{App: config.App{Name: "booking", Releases: filepath.Join(s.root, "releases"), Keep: 1, MinFree: 1}, State: filepath.Join(s.root, "state")}
 	s.must(os.MkdirAll(filepath.Join(s.root, "www"), 0o755))
 	s.must(os.MkdirAll(app.State, 0o755))
 	for _, name := range []string{"club1", "club2"} {
-		app.Instances = append(app.Instances, apps.Instance{Name: name, Link: filepath.Join(s.root, "www", name)})
+		app.Instances = append(app.Instances, config.Instance{Name: name, Link: filepath.Join(s.root, "www", name)})
 	}
-	s.deps = gather.Deps{Timeout: timeout, Window: window, Apps: []gather.Application{{App: app}}, State: app.State, Samples: gather.Folder(filepath.Join(app.State, "health"))}
+	s.deps = gather.Deps{Timeout: timeout, Window: window, Apps: []apps.App{app}, State: app.State, Samples: gather.Folder(filepath.Join(app.State, "health"))}
 	var err error
 	s.store, err = release.Open(app.Releases)
 	s.must(err)

@@ -10,8 +10,12 @@ import (
 
 	"relink/deploy"
 	"relink/deploy/apps"
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/status"
 	"relink/health"
+	"relink/internal/config"
 	"relink/internal/links"
 )
 
@@ -23,7 +27,7 @@ func (g *gatherer) readApps(ctx context.Context) {
 	g.facts.FileSystems = g.fileSystems()
 }
 
-func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
+func (g *gatherer) readApp(ctx context.Context, a apps.App) health.App {
 	app := health.App{Name: a.Name, Pools: a.Pools, Releases: a.Releases}
 	store, err := release.Open(a.Releases)
 	if err != nil {
@@ -43,7 +47,7 @@ func (g *gatherer) readApp(ctx context.Context, a Application) health.App {
 	return app
 }
 
-func readInstance(a Application, configured apps.Instance, store *release.Store, known map[string]release.Release) health.Instance {
+func readInstance(a apps.App, configured config.Instance, store *release.Store, known map[string]release.Release) health.Instance {
 	i := health.Instance{Name: configured.Name, Link: configured.Link}
 	state := links.Read(configured.Link)
 	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, state.Err
@@ -83,12 +87,12 @@ var errNotAsked = errors.New("the caches are asked elsewhere")
 
 // readDeploys reads what is under way and what ended last. The instances are
 // left out: one link that cannot be read must not hide the journal.
-func readDeploys(ctx context.Context, a Application, app *health.App) {
-	bare := a.App
+func readDeploys(ctx context.Context, a apps.App, app *health.App) {
+	bare := a
 	bare.Instances = nil
-	status, err := deploy.ReadStatus(ctx, bare, func(context.Context) (deploy.Caches, error) { return nil, errNotAsked }, nil)
+	status, err := status.Read(ctx, bare, func(context.Context) (status.Figures, error) { return nil, errNotAsked }, nil)
 	app.Pending, app.Locked = status.Pending, status.Locked
-	last, historyErr := deploy.LastEvents(deploy.HistoryFile(a.State, a.Name), 1)
+	last, historyErr := journal.Last(journal.HistoryFile(a.State, a.Name), 1)
 	if len(last) > 0 {
 		app.Last = &last[0]
 	}
@@ -97,7 +101,7 @@ func readDeploys(ctx context.Context, a Application, app *health.App) {
 
 // prunable asks the deploy's own rule, which knows every link that keeps a
 // release alive.
-func prunable(ctx context.Context, a Application) ([]deploy.PrunedRelease, error) {
-	result, err := deploy.Prune(ctx, deploy.Options{App: a.App, DryRun: true}, deploy.Deps{})
+func prunable(ctx context.Context, a apps.App) ([]outcome.PrunedRelease, error) {
+	result, err := deploy.Prune(ctx, deploy.Options{App: a, DryRun: true}, deploy.Deps{})
 	return result.Removed, err
 }

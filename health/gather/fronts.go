@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"relink/deploy/apps"
 	"relink/deploy/front"
 	"relink/health"
 	"relink/opcache"
@@ -26,11 +27,11 @@ func (g *gatherer) askFronts(ctx context.Context) {
 	}
 }
 
-func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a Application, app *health.App) []health.Front {
+func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a apps.App, app *health.App) []health.Front {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	var all []health.Front
-	for _, s := range front.Look(ctx, front.Sites(secret, a.App, a.Instances)) {
+	for _, s := range front.Look(ctx, front.Sites(secret, a, a.Instances)) {
 		all = append(all, g.frontOf(s, app))
 	}
 	return all
@@ -48,8 +49,8 @@ func (g *gatherer) frontOf(s front.Sight, app *health.App) health.Front {
 	}
 	file, known := s.Answer.File, s.InWebServer() // whose processes a deploy finds by this same answer
 	for _, p := range g.pools {
-		if p.answers() && opcache.SamePHP(s.Answer, p.status) {
-			file, known = p.pool.PathMap.ToHost(file), true
+		if p.answers() && opcache.SamePHP(s.Answer, p.Status) {
+			file, known = p.PathMap.ToHost(file), true
 		}
 	}
 	f.Strange = !known

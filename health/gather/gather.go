@@ -8,6 +8,7 @@ import (
 	"relink/deploy/apps"
 	"relink/health"
 	"relink/internal/links"
+	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
 	"relink/php/fpm"
@@ -15,7 +16,7 @@ import (
 
 // Deps say what to look at, and how long.
 type Deps struct {
-	Apps []Application
+	Apps []apps.App
 	// Pools lists the pools to ask. With an error it may list some all the same.
 	Pools      func(context.Context) ([]php.Pool, error)
 	Configured bool // the pools are named in the configuration
@@ -31,12 +32,6 @@ type Deps struct {
 	Cheap bool
 	// MinRequests is how many look-ups a window must hold for its hit rate.
 	MinRequests int64
-}
-
-// Application is one to look at.
-type Application struct {
-	apps.App
-	Pools []string // addresses of the pools that serve it; none: all
 }
 
 // Facts looks at everything at the same time. It changes nothing but the
@@ -62,17 +57,18 @@ func Facts(ctx context.Context, d Deps) health.Facts {
 // gatherer is one run of Facts.
 type gatherer struct {
 	Deps
-	began  time.Time
-	facts  health.Facts
-	pools  []*poolProbe
-	caches []*cache
+	began   time.Time
+	facts   health.Facts
+	pools   []*poolProbe
+	masters []fpm.Master // those that run here
+	caches  []*cache
 }
 
 // cache is one OPcache: the pools that share it, the first of which is asked
 // about it.
 type cache struct {
+	*opcache.Cache
 	pools  []*poolProbe
-	master fpm.Master // the zero one where this machine does not show it
 	sample report.Master
 
 	listErr error // why its scripts could not be listed

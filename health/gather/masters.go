@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"relink/health"
 	"relink/internal/hint"
 	"relink/internal/proc"
+	"relink/opcache"
 	"relink/opcache/report"
-	"relink/php"
-	"relink/php/fpm"
 )
 
 // describe adds to a cache's figures what its configuration and its processes
@@ -24,20 +22,21 @@ func (g *gatherer) describe(ctx context.Context, c *cache, figures report.Master
 	}
 	m.Configuration = c.sample.Configuration
 	for _, a := range c.pools {
-		m.RealpathCache = max(m.RealpathCache, a.status.Worker.RealpathCache, a.config.Worker.RealpathCache)
+		m.RealpathCache = max(m.RealpathCache, a.Status.Worker.RealpathCache, a.config.Worker.RealpathCache)
 	}
-	m.FileCache = hostPath(c.paths(), m.Configuration.FileCache)
-	m.Preload = hostPath(c.paths(), m.Configuration.Preload)
+	m.FileCache = hostPath(c.Spaces[0], m.Configuration.FileCache)
+	m.Preload = hostPath(c.Spaces[0], m.Configuration.Preload)
 	if !g.Cheap && !m.Apache {
-		m.ControlTimeout, m.ControlErr = g.controlTimeout(ctx, c.master)
+		m.ControlTimeout, m.ControlErr = g.controlTimeout(ctx, c)
 	}
 	m.Xdebug, m.XdebugErr = xdebugIn(c)
 	m.Restarted = restartGrowth(c.sample, before)
 	return m
 }
 
-func (g *gatherer) controlTimeout(ctx context.Context, m fpm.Master) (*time.Duration, error) {
-	if m.PID == 0 {
+func (g *gatherer) controlTimeout(ctx context.Context, c *cache) (*time.Duration, error) {
+	m, err := c.FindIn(g.masters)
+	if err != nil || m.PID == 0 {
 		return nil, errHidden
 	}
 	if m.Problem != nil {
@@ -57,13 +56,11 @@ func (g *gatherer) controlTimeout(ctx context.Context, m fpm.Master) (*time.Dura
 
 var errNotPrinted = errors.New("FPM does not print its process_control_timeout")
 
-func (c *cache) paths() php.PathMap { return c.first().pool.PathMap }
-
-func hostPath(paths php.PathMap, pool string) string {
+func hostPath(space *opcache.KeySpace, pool string) string {
 	if pool == "" {
 		return ""
 	}
-	host := paths.ToHost(pool)
+	host := space.ToHost(pool)
 	if real, err := filepath.EvalSymlinks(host); err == nil {
 		return real
 	}
@@ -73,11 +70,7 @@ func hostPath(paths php.PathMap, pool string) string {
 // readScripts lists the scripts of all caches at the same time.
 func (g *gatherer) readScripts(ctx context.Context) {
 	g.eachCache(ctx, func(ctx context.Context, c *cache) {
-		scripts, err := c.first().agent.Scripts(ctx, nil)
-		for i := range scripts {
-			scripts[i].Path = c.paths().ToHost(scripts[i].Path)
-		}
-		c.sample.Scripts, c.listErr = scripts, err
+		c.sample.Scripts, c.listErr = c.Scripts(ctx)
 	})
 }
 
@@ -88,10 +81,10 @@ var errHidden = hint.With(errors.New("its FPM master (mod_php: its Apache) is no
 // xdebugIn looks at the memory of a worker, because the extension is nothing
 // that OPcache tells of. That disturbs nobody.
 func xdebugIn(c *cache) (*bool, error) {
-	if c.master.PID == 0 && c.first().pool.Apache == 0 {
+	if c.Master() == 0 {
 		return nil, errHidden
 	}
-	loaded, err := proc.Maps(c.first().status.Worker.PID, "xdebug.so")
+	loaded, err := proc.Maps(c.First().Status.Worker.PID, "xdebug.so")
 	if err != nil {
 		return nil, err
 	}
@@ -124,13 +117,10 @@ func restartGrowth(m report.Master, before *Sample) *health.RestartGrowth {
 	if before == nil || m.Err != nil {
 		return nil
 	}
-	i := slices.IndexFunc(before.Caches.Masters, func(t report.MasterTotals) bool {
-		return t.Name == m.Name || slices.ContainsFunc(m.Pools, func(pool string) bool { return slices.Contains(t.Pools, pool) })
-	})
-	if i < 0 {
+	earlier, now := before.Caches.Of(&m), m.Status.Statistics
+	if earlier == nil {
 		return nil
 	}
-	earlier, now := before.Caches.Masters[i], m.Status.Statistics
 	growth := &health.RestartGrowth{Since: before.Time, OOM: now.OOMRestarts, Hash: now.HashRestarts, Manual: now.ManualRestarts}
 	if started, known := before.Starts[earlier.Name]; known && !started.Equal(now.StartTime) {
 		growth.Process = true

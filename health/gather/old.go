@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/apps"
 	"relink/health"
 )
 
@@ -30,7 +31,7 @@ func (g *gatherer) findStale() {
 }
 
 // unasked tells which of an application's caches could not be asked.
-func (g *gatherer) unasked(a Application) error {
+func (g *gatherer) unasked(a apps.App) error {
 	var problems []error
 	for _, c := range g.caches {
 		if c.sample.Err != nil && g.serves(c, a) {
@@ -40,7 +41,7 @@ func (g *gatherer) unasked(a Application) error {
 	return errors.Join(problems...)
 }
 
-func (g *gatherer) serves(c *cache, a Application) bool {
+func (g *gatherer) serves(c *cache, a apps.App) bool {
 	return len(a.Pools) == 0 || c.first().facts.Apache || slices.ContainsFunc(c.sample.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 

@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"relink/fcgi"
 	"relink/health"
 	"relink/internal/proc"
+	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
 	"relink/php/apache"
@@ -18,10 +20,8 @@ import (
 
 // poolProbe is one pool and what it answered.
 type poolProbe struct {
-	pool   php.Pool
-	agent  *php.Agent
+	*opcache.Pool
 	facts  health.Pool
-	status php.Status
 	config php.Configuration
 }
 
@@ -35,16 +35,19 @@ func (g *gatherer) askPools(ctx context.Context) {
 	queues := proc.UnixQueues()
 	g.pools = make([]*poolProbe, len(pools))
 	var all sync.WaitGroup
+	if !g.Cheap {
+		all.Go(func() { g.masters, _ = fpm.Masters(ctx) }) // none: as if this machine showed none
+	}
 	for i, p := range pools {
-		g.pools[i] = &poolProbe{pool: p, facts: health.Pool{Address: p.String(), Configured: g.Configured && !p.InWebServer(), Apache: p.InWebServer()}}
-		all.Go(func() { g.pools[i].ask(ctx, g.Timeout) })
+		g.pools[i] = &poolProbe{facts: health.Pool{Address: p.String(), Configured: g.Configured && !p.InWebServer(), Apache: p.InWebServer()}}
+		all.Go(func() { g.pools[i].ask(ctx, p, g.Timeout) })
 	}
 	all.Wait()
 	for _, a := range g.pools {
 		a.facts.Queue = queueOf(a, queues)
 		g.facts.Pools = append(g.facts.Pools, a.facts)
 	}
-	g.group(ctx)
+	g.group()
 }
 
 func (g *gatherer) listPools(ctx context.Context) ([]php.Pool, error) {
@@ -53,17 +56,19 @@ func (g *gatherer) listPools(ctx context.Context) ([]php.Pool, error) {
 	return g.Pools(ctx)
 }
 
-func (a *poolProbe) ask(ctx context.Context, timeout time.Duration) {
+func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	a.agent, a.facts.AgentErr = php.NewAgent(a.pool)
+	a.Pool = opcache.NewPool(pool, nil)
+	a.facts.AgentErr = a.Err
 	a.reach(ctx)
 	if !a.answers() {
 		return
 	}
-	if a.status, a.facts.AgentErr = a.agent.Status(ctx); a.facts.AgentErr == nil {
-		a.config, a.facts.AgentErr = a.agent.Configuration(ctx)
+	if a.Ask(ctx) == nil {
+		a.config, a.Err = a.Agent.Configuration(ctx)
 	}
+	a.facts.AgentErr = a.Err
 	if a.facts.Apache && a.facts.AgentErr == nil {
 		a.listProcesses(ctx)
 	}
@@ -80,10 +85,10 @@ func (a *poolProbe) reach(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	status, err := fcgi.Status(ctx, a.pool.Address, a.pool.StatusPath)
-	if a.pool.StatusPath == "" && a.agent != nil {
+	status, err := fcgi.Status(ctx, a.Pool.Pool.Address, a.StatusPath())
+	if a.StatusPath() == "" && a.Agent != nil {
 		began = time.Now()
-		if _, pingErr := a.agent.Ping(ctx); isDown(pingErr) {
+		if _, pingErr := a.Agent.Ping(ctx); isDown(pingErr) {
 			err = pingErr
 		}
 	}
@@ -100,11 +105,11 @@ func (a *poolProbe) reach(ctx context.Context) {
 
 // reachApache asks as a visitor does, by HTTP.
 func (a *poolProbe) reachApache(ctx context.Context) {
-	if a.agent == nil {
+	if a.Agent == nil {
 		return
 	}
 	began := time.Now()
-	_, err := a.agent.Ping(ctx)
+	_, err := a.Agent.Ping(ctx)
 	a.facts.Latency = time.Since(began)
 	switch {
 	case isDown(err):
@@ -115,7 +120,7 @@ func (a *poolProbe) reachApache(ctx context.Context) {
 }
 
 func (a *poolProbe) listProcesses(ctx context.Context) {
-	w := a.status.Worker
+	w := a.Status.Worker
 	if pids, err := apache.Workers(ctx, w.PID, w.ParentPID); err == nil {
 		a.facts.Processes = pids
 	}
@@ -133,66 +138,23 @@ func isDown(err error) bool {
 	return false
 }
 
-// group joins the pools that surely share an OPcache: those of one FPM master
-// of this machine with the same start. Any other pool stands for itself.
-func (g *gatherer) group(ctx context.Context) {
-	masters := mastersByPID(ctx)
-	for _, a := range g.pools {
-		master := masterOf(ctx, a, masters)
-		if c := g.sharing(a, master); c != nil {
-			c.pools = append(c.pools, a)
-			c.sample.Pools = append(c.sample.Pools, a.facts.Address)
-			continue
+// group makes the caches of what the pools answered.
+func (g *gatherer) group() {
+	pools := make([]*opcache.Pool, len(g.pools))
+	asked := map[*opcache.Pool]*poolProbe{}
+	for i, a := range g.pools {
+		pools[i], asked[a.Pool] = a.Pool, a
+	}
+	for _, shared := range opcache.Group(pools) {
+		c := &cache{Cache: shared}
+		for _, p := range shared.Pools() {
+			c.pools = append(c.pools, asked[p])
 		}
-		g.caches = append(g.caches, newCache(a, master))
+		first := c.first()
+		c.sample = report.Master{Name: shared.Name(), Pools: shared.Addresses(), Status: first.Status, Configuration: first.config,
+			Err: cmp.Or(first.facts.Err, first.facts.AgentErr)}
+		g.caches = append(g.caches, c)
 	}
-}
-
-func mastersByPID(ctx context.Context) map[int]fpm.Master {
-	all, err := fpm.Masters(ctx)
-	if err != nil {
-		return nil // then each pool stands for itself
-	}
-	masters := map[int]fpm.Master{}
-	for _, m := range all {
-		masters[m.PID] = m
-	}
-	return masters
-}
-
-// masterOf believes a worker's pid only if the process of that pid is a child of
-// an FPM master here: a container has pids of its own.
-func masterOf(ctx context.Context, a *poolProbe, masters map[int]fpm.Master) fpm.Master {
-	if !a.answers() {
-		return fpm.Master{}
-	}
-	w := a.status.Worker
-	parent, err := proc.Parent(ctx, w.PID)
-	if err != nil || (w.ParentPID != 0 && w.ParentPID != parent) {
-		return fpm.Master{}
-	}
-	return masters[parent]
-}
-
-func (g *gatherer) sharing(a *poolProbe, master fpm.Master) *cache {
-	for _, c := range g.caches {
-		if master.PID != 0 && c.master.PID == master.PID &&
-			c.first().status.Statistics.StartTime.Equal(a.status.Statistics.StartTime) {
-			return c
-		}
-	}
-	return nil
-}
-
-func newCache(a *poolProbe, master fpm.Master) *cache {
-	c := &cache{pools: []*poolProbe{a}, master: master, sample: report.Master{
-		Name: a.facts.Address, Pools: []string{a.facts.Address}, Status: a.status, Configuration: a.config,
-	}}
-	c.sample.Err = a.facts.Err
-	if c.sample.Err == nil {
-		c.sample.Err = a.facts.AgentErr
-	}
-	return c
 }
 
 // queueOf prefers what the kernel says: FPM counts the queue of TCP sockets only

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/health/render"
 	"relink/internal/hint"
@@ -32,7 +32,7 @@ func troubled() health.Facts {
 	f.Masters = append(f.Masters, health.Master{MasterReport: report.MasterReport{Name: "unix:/run/php/shop's | new.sock"}, Err: down})
 	a := &f.Apps[0]
 	a.Instances[1].Kind, a.Instances[1].Literal = links.Dangling, "/srv/releases/gone"
-	a.Last = &deploy.Event{Operation: deploy.OperationDeploy, Release: "v2", Time: time.Date(2026, 11, 23, 11, 0, 0, 0, time.Local), Undone: "check of club1: status 500\nwant 200"}
+	a.Last = &journal.Event{Operation: journal.OperationDeploy, Release: "v2", Time: time.Date(2026, 11, 23, 11, 0, 0, 0, time.Local), Undone: "check of club1: status 500\nwant 200"}
 	return f
 }
 

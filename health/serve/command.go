@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/health/command"
 	"relink/internal/cli"
@@ -96,7 +96,7 @@ func (p program) notify() Notify {
 // maintainer decides as "opcache reset --when-needed" does. The hit rate is that since
 // it was asked last.
 func maintainer(c *config.Config) (Maintain, error) {
-	setup, err := restart.FromConfig(c, deploy.KnownLinks)
+	setup, err := restart.FromConfig(c, journal.KnownLinks)
 	setup.Restart.Wait = 0
 	o := restart.MaintenanceOptions{Queue: restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}}
 	return func(ctx context.Context, unused []string) (restart.MaintenanceResult, error) {
@@ -116,7 +116,7 @@ func maintainer(c *config.Config) (Maintain, error) {
 // resumer connects anew at each try: pools and masters come and go. No try waits
 // for a quiet moment: another one comes.
 func resumer(c *config.Config) (Resume, error) {
-	setup, err := restart.FromConfig(c, deploy.KnownLinks)
+	setup, err := restart.FromConfig(c, journal.KnownLinks)
 	queue := restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (restart.Outcome, error) {
 		caches, err := setup.Reach(ctx, nil)

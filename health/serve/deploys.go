@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/health/gather"
 	"relink/health/serve/page"
 )
@@ -34,7 +34,7 @@ type historyOf struct {
 func newDeploys(d gather.Deps) *deploys {
 	all := &deploys{}
 	for _, a := range d.Apps {
-		all.files = append(all.files, &historyOf{app: a.Name, path: deploy.HistoryFile(a.State, a.Name)})
+		all.files = append(all.files, &historyOf{app: a.Name, path: journal.HistoryFile(a.State, a.Name)})
 	}
 	return all
 }
@@ -70,9 +70,9 @@ func (h *historyOf) refresh() {
 	if err == nil && info.Size() == h.size && info.ModTime().Equal(h.changed) {
 		return
 	}
-	var events []deploy.Event
+	var events []journal.Event
 	if err == nil {
-		events, err = deploy.LastEvents(h.path, keptDeploys)
+		events, err = journal.Last(h.path, keptDeploys)
 	}
 	if err != nil {
 		h.err = fmt.Errorf("%s: %w", h.app, err)
@@ -83,11 +83,11 @@ func (h *historyOf) refresh() {
 }
 
 // deploysOf is what is told of events.
-func deploysOf(app string, events []deploy.Event) []page.Deploy {
+func deploysOf(app string, events []journal.Event) []page.Deploy {
 	list := make([]page.Deploy, len(events))
 	for i, event := range events {
 		list[i] = page.DeployOf(app, event)
-		list[i].Steps = append([]deploy.StepReport{}, event.Steps...)
+		list[i].Steps = append([]journal.Step{}, event.Steps...)
 	}
 	return list
 }

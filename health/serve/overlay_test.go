@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/deploy/lock"
+	"relink/deploy/outcome"
+	"relink/deploy/status"
 	"relink/health"
 	"relink/health/gather"
 	"relink/opcache/report"
@@ -25,7 +27,7 @@ func seen(cheap bool) health.Facts {
 		m.SavedBytes, m.Scripts.Live = 45, 9
 		app.SavedBytes = 45
 		app.Releases[0].Holding = report.Holding{LiveBytes: 45, LiveScripts: 9}
-		f.Apps[0].Prunable = []deploy.PrunedRelease{{}}
+		f.Apps[0].Prunable = []outcome.PrunedRelease{{}}
 		f.Apps[0].Old = []health.OldRelease{{Release: "v0"}}
 		ten := 10 * time.Second
 		f.Masters = []health.Master{{ControlTimeout: &ten}}
@@ -58,8 +60,8 @@ func TestWhatHasChangedIsNotJudged(t *testing.T) {
 	for name, change := range map[string]func(*health.Facts){
 		"a link":      func(f *health.Facts) { f.Apps[0].Instances[0].Real = "/r/v2" },
 		"a deploy":    func(f *health.Facts) { f.Apps[0].Locked = &lock.Holder{} },
-		"its end":     func(f *health.Facts) { f.Apps[0].Last = &deploy.Event{ID: "1"} },
-		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &deploy.PendingStatus{Phase: deploy.PhaseMoved} },
+		"its end":     func(f *health.Facts) { f.Apps[0].Last = &journal.Event{ID: "1"} },
+		"its journal": func(f *health.Facts) { f.Apps[0].Pending = &status.Pending{Phase: journal.PhaseMoved} },
 		"a restart":   func(f *health.Facts) { f.Masters[0].LastRestart = &f.Time },
 		"a master":    func(f *health.Facts) { f.Masters[0].Started = &f.Time },
 	} {
@@ -97,10 +99,10 @@ func TestChangesAreNoticed(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	now.Apps[0].Instances[0].Real, now.Apps[0].Instances[0].Release = "", ""
-	now.Apps[0].Last = &deploy.Event{ID: "1", Operation: deploy.OperationRollback, Release: "v1", Undone: "no"}
+	now.Apps[0].Last = &journal.Event{ID: "1", Operation: journal.OperationRollback, Release: "v1", Undone: "no"}
 	now.Masters[0].Started = &now.Time
 	before.Pools = []health.Pool{{Address: "a"}, {Address: "b"}}
-	now.Pools = []health.Pool{{Address: "b", Err: deploy.ErrJournal}, {Address: "d"}}
+	now.Pools = []health.Pool{{Address: "b", Err: journal.ErrJournal}, {Address: "d"}}
 	var got []string
 	for _, c := range changesBetween(before, now) {
 		got = append(got, c.Kind+" "+c.Subject+": "+c.Message)

@@ -5,7 +5,7 @@ import (
 	"io"
 	"testing"
 
-	"relink/deploy"
+	"relink/deploy/command"
 	"relink/internal/browsertest"
 	"relink/internal/cli"
 	"relink/internal/config"
@@ -17,7 +17,7 @@ func (s *scene) relink(args ...string) {
 	var out bytes.Buffer
 	env := &cli.Env{Out: &out, Stderr: io.Discard}
 	load := func() (*config.Config, error) { return config.Load(s.file) }
-	if err := env.Run(s.ctx, append([]string{"relink"}, args...), deploy.Commands(env, load)...); err != nil {
+	if err := env.Run(s.ctx, append([]string{"relink"}, args...), command.Commands(env, load)...); err != nil {
 		s.t.Fatalf("%v: %v\n%s", args, err, out.String())
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/command"
 	"relink/fcgi"
 	"relink/health/gather"
 	"relink/internal/cli"
@@ -241,7 +241,7 @@ func (s *scene) deploy(ref string) {
 	var out bytes.Buffer
 	env := &cli.Env{Out: &out, Stderr: io.Discard}
 	load := func() (*config.Config, error) { return config.Load(s.file) }
-	if err := env.Run(s.ctx, []string{"relink", "deploy", "--all", ref}, deploy.Commands(env, load)...); err != nil {
+	if err := env.Run(s.ctx, []string{"relink", "deploy", "--all", ref}, command.Commands(env, load)...); err != nil {
 		s.t.Fatalf("deploy %s: %v\n%s", ref, err, out.String())
 	}
 }

@@ -13,11 +13,11 @@ type Level struct {
 	Commands map[string]Level
 }
 
-// Arrange puts each flag in front of the arguments of the level that it belongs
+// arrange puts each flag in front of the arguments of the level that it belongs
 // to, because urfave/cli stops looking for flags at the first argument: without
 // it "deploy v2 --all" would leave --all unread. What is no known flag stays
 // with the command, whose parser names it. Nothing after "--" is touched.
-func Arrange(args []string, program Level) []string {
+func arrange(args []string, program Level) []string {
 	levels := []Level{program}
 	flags, words := make([][]string, 1), []string{}
 	names := []string{}
@@ -48,9 +48,9 @@ func Arrange(args []string, program Level) []string {
 	return append(arranged, words...)
 }
 
-// Named is the command that a line is for, "" if none: also where Arrange finds
+// named is the command that a line is for, "" if none: also where arrange finds
 // none, since what follows a misspelt flag may be its value.
-func Named(args []string, program Level) string {
+func named(args []string, program Level) string {
 	for i := 0; i < len(args); i++ {
 		if isFlag(args[i]) {
 			if _, takesValue := owner([]Level{program}, args[i]); takesValue {

@@ -33,7 +33,7 @@ func TestArrange(t *testing.T) {
 		"nonsense --config f":          "--config f nonsense",
 	} {
 		t.Run(given, func(t *testing.T) {
-			if diff := cmp.Diff(want, strings.Join(Arrange(strings.Fields(given), program), " ")); diff != "" {
+			if diff := cmp.Diff(want, strings.Join(arrange(strings.Fields(given), program), " ")); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -52,7 +52,7 @@ func TestNamed(t *testing.T) {
 		"--confg=f deploy":           "deploy",
 		"--config":                   "",
 	} {
-		if got := Named(strings.Fields(given), program); got != want {
+		if got := named(strings.Fields(given), program); got != want {
 			t.Errorf("%s: %q, want %q", given, got, want)
 		}
 	}

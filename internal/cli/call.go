@@ -29,7 +29,7 @@ func (e *Env) Action(do func(context.Context, *Call) error, formats ...string) c
 		formats = []string{"text", "json"}
 	}
 	return func(c *cli.Context) error {
-		format, err := FormatOf(c, formats)
+		format, err := formatOf(c, formats)
 		if err = errors.Join(argumentsOf(c), err); err != nil {
 			return err
 		}
@@ -49,8 +49,8 @@ func argumentsOf(c *cli.Context) error {
 	return hint.With(err, "%s", seeHelp(c))
 }
 
-// FormatOf is the --format given nearest to the command.
-func FormatOf(c *cli.Context, formats []string) (string, error) {
+// formatOf is the --format given nearest to the command.
+func formatOf(c *cli.Context, formats []string) (string, error) {
 	for _, level := range c.Lineage() {
 		if !level.IsSet("format") {
 			continue

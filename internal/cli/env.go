@@ -43,8 +43,8 @@ func (e *Env) Run(ctx context.Context, args []string, commands ...*Command) erro
 	}
 	refuse(app)
 	level := levelOf(app.Flags, app.Commands)
-	e.Typed, e.Named, e.Asked = strings.Join(args, " "), Named(args[1:], level), formatAsked(args)
-	return app.RunContext(ctx, append(args[:1:1], Arrange(args[1:], level)...))
+	e.Typed, e.Named, e.Asked = strings.Join(args, " "), named(args[1:], level), formatAsked(args)
+	return app.RunContext(ctx, append(args[:1:1], arrange(args[1:], level)...))
 }
 
 func (e *Env) flags() []Flag {

@@ -7,7 +7,6 @@ import (
 	"relink/internal/hint"
 
 	"github.com/urfave/cli/v2"
-	"github.com/xrash/smetrics"
 )
 
 // refuse makes every misspelt command or flag an exit.ErrUsage that names what was
@@ -45,7 +44,7 @@ func unknownCommand(path string, commands []*cli.Command) cli.ActionFunc {
 			return cli.ShowSubcommandHelp(c)
 		}
 		err := exit.Usagef("%sno command %q", path, c.Args().First())
-		return didYouMean(err, c.Args().First(), names, "one of: "+strings.Join(names, ", "))
+		return hint.DidYouMean(err, c.Args().First(), names, 1, "one of: "+strings.Join(names, ", "))
 	}
 }
 
@@ -64,22 +63,7 @@ func wrongFlag(c *cli.Context, err error, _ bool) error {
 			names = append(names, "--"+name)
 		}
 	}
-	return didYouMean(exit.Usagef("no flag --%s", given), "--"+given, names, seeHelp(c))
+	return hint.DidYouMean(exit.Usagef("no flag --%s", given), "--"+given, names, 1, seeHelp(c))
 }
 
 func seeHelp(c *cli.Context) string { return "see " + c.Command.HelpName + " --help" }
-
-const leastSimilarity = 0.8
-
-func didYouMean(err error, word string, names []string, otherwise string) error {
-	best, score := "", leastSimilarity
-	for _, name := range names {
-		if s := smetrics.JaroWinkler(word, name, 0.7, 4); s > score {
-			best, score = name, s
-		}
-	}
-	if best == "" {
-		return hint.With(err, "%s", otherwise)
-	}
-	return hint.With(err, "did you mean %s?", best)
-}

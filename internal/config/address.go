@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -10,10 +11,18 @@ import (
 	"strings"
 )
 
+// poolAddress gives two spellings of a pool's address the same form:
+// unix:/path or tcp:host:port.
+func poolAddress(text string) (string, error) {
+	address, err := canonicalAddress(text)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a pool's address; %w", text, err)
+	}
+	return address, nil
+}
+
 var errAddress = errors.New("write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000")
 
-// canonicalAddress gives two spellings of a pool's address the same form:
-// unix:/path or tcp:host:port.
 func canonicalAddress(text string) (string, error) {
 	if path := strings.TrimPrefix(text, "unix:"); filepath.IsAbs(path) {
 		return canonicalSocket(path)
@@ -48,17 +57,21 @@ func validHost(host string) bool {
 	return hostName.MatchString(host)
 }
 
-func (r *reader) address(to *string) take {
-	return func(n node) {
-		text, ok := r.line(n)
-		if !ok {
-			return
-		}
-		address, err := canonicalAddress(text)
-		if err != nil {
-			r.wrong(n.key, "%q is not a pool's address; %v", text, err)
-			return
-		}
-		*to = address
+// ListenAddress gives the spellings of an address to listen on one form. A name
+// is refused, but for localhost: what it stands for may change.
+func ListenAddress(text string) (string, error) {
+	path, marked := strings.CutPrefix(text, "unix:")
+	if filepath.IsAbs(path) {
+		return canonicalSocket(path)
 	}
+	host, port, err := net.SplitHostPort(text)
+	number, bad := strconv.ParseUint(port, 10, 16)
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	ip, unknown := netip.ParseAddr(host)
+	if marked || err != nil || bad != nil || unknown != nil {
+		return "", fmt.Errorf("%q is not an address to listen on; write it like 127.0.0.1:9155, [::1]:9155 or unix:/run/relink/serve.sock", text)
+	}
+	return net.JoinHostPort(ip.String(), strconv.FormatUint(number, 10)), nil
 }

@@ -64,7 +64,7 @@ func (w *warnings) links(a App) {
 		}
 	}
 	for _, folder := range folders {
-		w.addf("%s: the folder %s does not exist; it holds the link of %s", a.Name, folder, list(homeless[folder]))
+		w.addf("%s: the folder %s does not exist; it holds the link of %s", a.Name, folder, shortList(homeless[folder]))
 	}
 }
 

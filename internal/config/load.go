@@ -26,7 +26,7 @@ const maxSize = 1 << 20
 // wrong, joins one *Problem for each mistake; every error is ErrInvalid. Checks are
 // the names that health.skip may hold; none given, it may hold any.
 func Load(path string, checks ...string) (*Config, error) {
-	data, err := read(path)
+	data, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func trusted(path string, c *Config) error {
 	return nil
 }
 
-func read(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, unreadable(path, err)
@@ -85,9 +85,11 @@ func unreadable(path string, err error) error {
 func Parse(path string, data []byte, checks ...string) (*Config, error) {
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	r := &reader{file: newFile(path, text), anchors: map[string]ast.Node{}}
-	c := defaults(path)
+	c := &Config{Path: path}
+	whole := c.value()
+	whole.preset()
 	if body := r.document(text); body != nil {
-		r.config(node{yaml: body}, c)
+		whole.read(r, node{yaml: body})
 	}
 	for i := range c.Apps {
 		r.find(&c.Apps[i])

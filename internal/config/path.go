@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,41 +18,27 @@ func printable(r rune) bool {
 	return r != unicode.ReplacementChar && !unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
-// absolute reads a path that does not depend on where relink is started.
-func (r *reader) absolute(to *string) take {
-	return func(n node) {
-		if text, ok := r.line(n); ok {
-			r.setAbsolute(to, n.key, text)
-		}
-	}
-}
-
-func (r *reader) setAbsolute(to *string, key, text string) {
+// absolute gives a path that does not depend on where relink is started.
+func absolute(text string) (string, error) {
 	switch {
 	case !filepath.IsAbs(text):
-		r.wrong(key, "must be an absolute path, one that begins with /, not %q", text)
+		return "", fmt.Errorf("must be an absolute path, one that begins with /, not %q", text)
 	case hasDotDot(text):
 		// Cleaning /a/b/../c to /a/c is wrong where b is a symbolic link.
-		r.wrong(key, `must be a path without "..", not %q`, text)
-	default:
-		*to = filepath.Clean(text)
+		return "", fmt.Errorf(`must be a path without "..", not %q`, text)
 	}
+	return filepath.Clean(text), nil
 }
 
-// relative reads a path below another folder that cannot leave it.
-func (r *reader) relative(to *string) take {
-	return func(n node) {
-		text, ok := r.line(n)
-		switch {
-		case !ok:
-		case filepath.IsAbs(text):
-			r.wrong(n.key, "must be a relative path, not %q", text)
-		case hasDotDot(text):
-			r.wrong(n.key, `must be a path without "..", not %q`, text)
-		default:
-			*to = filepath.Clean(text)
-		}
+// relative gives a path below another folder that cannot leave it.
+func relative(text string) (string, error) {
+	switch {
+	case filepath.IsAbs(text):
+		return "", fmt.Errorf("must be a relative path, not %q", text)
+	case hasDotDot(text):
+		return "", fmt.Errorf(`must be a path without "..", not %q`, text)
 	}
+	return filepath.Clean(text), nil
 }
 
 func hasDotDot(path string) bool { return slices.Contains(strings.Split(path, "/"), "..") }

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"relink/internal/exit"
+	"relink/internal/ui"
 
 	"github.com/goccy/go-yaml/token"
 )
@@ -69,7 +70,7 @@ func (f *file) wrongAt(at token.Position, key, format string, args ...any) {
 	line, column := max(at.Line, 1), max(at.Column, 1)
 	f.problems = append(f.problems, &Problem{
 		File: f.path, Line: line, Column: column, Key: key,
-		Text:    mask(fmt.Sprintf(format, args...)),
+		Text:    ui.Mask(fmt.Sprintf(format, args...)),
 		Excerpt: f.excerpt(line, column),
 	})
 }
@@ -90,7 +91,9 @@ func (f *file) excerpt(line, column int) string {
 	if line > len(f.lines) || strings.TrimSpace(f.lines[line-1]) == "" {
 		return ""
 	}
-	text, column := window([]rune(mask(f.lines[line-1])), column-1)
+	before := []rune(f.lines[line-1])
+	before = []rune(ui.Mask(string(before[:min(column-1, len(before))])))
+	text, column := window([]rune(ui.Mask(f.lines[line-1])), len(before))
 	number := fmt.Sprintf("%5d", line)
 	return fmt.Sprintf("\n%s | %s\n%*s | %s^", number, string(text), len(number), "", strings.Repeat(" ", column))
 }
@@ -110,13 +113,30 @@ func window(line []rune, place int) ([]rune, int) {
 	return shown, place - from
 }
 
-// password is what stands between a colon and the @ of a URL.
-var password = regexp.MustCompile(`//[^/@\s"']*?:([^/@\s"']+)@`)
+// child names a key below another one: apps.booking, or apps."a.b" where the
+// dot would mislead.
+func child(key, name string) string {
+	if strings.ContainsAny(name, ".[]\" \t\r\n") || name == "" || !plain(name) {
+		name = strconv.Quote(name)
+	}
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
 
-// mask hides passwords in URLs: messages end up in the logs of CI jobs.
-func mask(text string) string {
-	return password.ReplaceAllStringFunc(text, func(url string) string {
-		at := strings.Index(url, ":") + 1
-		return url[:at] + strings.Repeat("*", len([]rune(url[at:]))-1) + "@"
-	})
+func item(key string, index int) string { return fmt.Sprintf("%s[%d]", key, index) }
+
+// parent is the key around a key; "" is the file.
+func parent(key string) string {
+	quoted := false
+	for i := len(key) - 1; i >= 0; i-- {
+		switch {
+		case key[i] == '"' && (i == 0 || key[i-1] != '\\'):
+			quoted = !quoted
+		case !quoted && (key[i] == '.' || key[i] == '['):
+			return key[:i]
+		}
+	}
+	return ""
 }

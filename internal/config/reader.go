@@ -2,9 +2,10 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+
+	"relink/internal/hint"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -24,10 +25,6 @@ type node struct {
 	at   token.Position
 }
 
-// take reads a value; keys says what may stand in a mapping.
-type take func(node)
-type keys map[string]take
-
 // entry is a key of a mapping as it is written there.
 type entry struct {
 	name  string
@@ -35,32 +32,37 @@ type entry struct {
 	node
 }
 
-func (r *reader) mapping(n node, known keys) {
+func (r *reader) mapping(n node, known fields) {
 	for _, e := range r.entries(n) {
-		if read, ok := known[e.name]; ok {
-			read(e.node)
+		at := slices.IndexFunc(known, func(f field) bool { return f.name == e.name })
+		if at >= 0 {
+			known[at].read(r, e.node)
 			continue
 		}
-		r.unknown(n.key, e, slices.Sorted(maps.Keys(known)))
+		r.unknown(n.key, e, slices.Sorted(slices.Values(namesOf(known, func(f field) string { return f.name }))))
 	}
+}
+
+func didYouMean(word string, known []string) string {
+	for _, meant := range hint.Nearest(word, known, 1) {
+		return fmt.Sprintf("; did you mean %q?", meant)
+	}
+	return ""
 }
 
 func (r *reader) unknown(around string, e entry, known []string) {
 	text := didYouMean(e.name, known)
+	for _, meant := range hint.Nearest(e.name, known, 1) {
+		r.excused[child(around, meant)] = true
+	}
 	switch {
 	case text != "":
-		r.excused[child(around, nearest(e.name, known))] = true
 	case moved[e.name] != "":
 		text = "; it is " + moved[e.name]
 	default:
 		text = "; known here: " + strings.Join(known, ", ")
 	}
 	r.wrongAt(e.keyAt, e.key, "unknown key%s", text)
-}
-
-// section is a mapping as a value of another one.
-func (r *reader) section(known keys) take {
-	return func(n node) { r.mapping(n, known) }
 }
 
 // moved are names under which a person may look for a key of another section.
@@ -79,9 +81,9 @@ func (r *reader) entries(n node) []entry {
 	}
 	var list []entry
 	seen := map[string]int{}
-	for _, pair := range mapping.Values {
-		at := *pair.Key.GetToken().Position
-		name, ok := r.name(n.key, pair.Key, at)
+	for _, written := range mapping.Values {
+		at := *written.Key.GetToken().Position
+		name, ok := r.name(n.key, written.Key, at)
 		if !ok {
 			continue
 		}
@@ -91,7 +93,7 @@ func (r *reader) entries(n node) []entry {
 			continue
 		}
 		seen[name] = at.Line
-		list = append(list, entry{name, at, r.place(key, at, pair.Value)})
+		list = append(list, entry{name, at, r.place(key, at, written.Value)})
 	}
 	return list
 }
@@ -113,14 +115,14 @@ func (r *reader) name(around string, key ast.Node, at token.Position) (string, b
 
 // place remembers where a key stands: at its value, or at itself if the value
 // goes on below.
-func (r *reader) place(key string, at token.Position, value ast.Node) node {
-	switch value.(type) {
+func (r *reader) place(key string, at token.Position, yaml ast.Node) node {
+	switch yaml.(type) {
 	case *ast.MappingNode, *ast.SequenceNode, *ast.AnchorNode, *ast.TagNode, *ast.NullNode, *ast.LiteralNode:
 	default:
-		at = start(value)
+		at = start(yaml)
 	}
 	r.at[key] = at
-	return node{key, value, at}
+	return node{key, yaml, at}
 }
 
 func (r *reader) items(n node) []node {
@@ -130,8 +132,8 @@ func (r *reader) items(n node) []node {
 		return nil
 	}
 	list := make([]node, len(sequence.Values))
-	for i, value := range sequence.Values {
-		list[i] = r.place(item(n.key, i), start(value), value)
+	for i, yaml := range sequence.Values {
+		list[i] = r.place(item(n.key, i), start(yaml), yaml)
 	}
 	return list
 }
@@ -150,6 +152,17 @@ func start(yaml ast.Node) token.Position {
 func (r *reader) isMapping(n node) bool {
 	_, ok := r.resolve(n.yaml).(*ast.MappingNode)
 	return ok
+}
+
+// isOff tells "off" from a mapping; YAML 1.1 read the bare word as false.
+func (r *reader) isOff(n node) bool {
+	switch yaml := r.resolve(n.yaml).(type) {
+	case *ast.StringNode:
+		return yaml.Value == off
+	case *ast.BoolNode:
+		return !yaml.Value
+	}
+	return false
 }
 
 func (r *reader) resolve(yaml ast.Node) ast.Node {

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,15 +13,15 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// string reads a text that is not empty. A number or a yes is not taken for
+// readText reads a text that is not empty. A number or a yes is not taken for
 // one: YAML would drop the zeros of 007.
-func (r *reader) string(n node) (string, bool) {
-	var text string
+func readText(r *reader, n node) (string, bool) {
+	var got string
 	switch yaml := r.resolve(n.yaml).(type) {
 	case *ast.StringNode:
-		text = yaml.Value
+		got = yaml.Value
 	case *ast.LiteralNode:
-		text = yaml.Value.Value
+		got = yaml.Value.Value
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		r.expected("a text", n)
 		r.problems[len(r.problems)-1].Text += "; put it in quotes"
@@ -28,157 +31,215 @@ func (r *reader) string(n node) (string, bool) {
 		return "", false
 	}
 	switch {
-	case text == "":
+	case got == "":
 		r.wrong(n.key, "is empty: give it a value or remove the key")
-	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		r.wrong(n.key, "%q is not UTF-8 text", text)
+	case !utf8.ValidString(got) || strings.ContainsRune(got, 0):
+		r.wrong(n.key, "%q is not UTF-8 text", got)
 	default:
-		return text, true
+		return got, true
 	}
 	return "", false
 }
 
-// line is a string without line breaks and other control characters.
-func (r *reader) line(n node) (string, bool) {
-	text, ok := r.string(n)
-	if ok && !plain(text) {
-		r.wrong(n.key, "%q holds a control character", text)
-		return "", false
-	}
-	return text, ok
-}
-
-func (r *reader) text(to *string) take {
-	return func(n node) {
-		if text, ok := r.string(n); ok {
-			*to = text
+// readLine reads a text without line breaks and other control characters, in the form that
+// parse gives it.
+func readLine(parse func(string) (string, error)) func(*reader, node) (string, bool) {
+	return func(r *reader, n node) (string, bool) {
+		got, ok := readText(r, n)
+		if ok && !plain(got) {
+			r.wrong(n.key, "%q holds a control character", got)
+			return "", false
 		}
+		if !ok {
+			return "", false
+		}
+		parsed, err := parse(got)
+		if err != nil {
+			r.wrong(n.key, "%v", err)
+		}
+		return parsed, err == nil
 	}
 }
 
-func (r *reader) choice(to *string, among ...string) take {
-	return func(n node) {
-		text, ok := r.resolve(n.yaml).(*ast.StringNode)
+func asIs(text string) any { return text }
+
+func anyText(to *string) value { return of(to, "", readText, asIs) }
+
+func lineText(to *string, preset string, parse func(string) (string, error)) value {
+	return of(to, preset, readLine(parse), asIs)
+}
+
+// choice is one of some words; the first is the default.
+func choice(to *string, among ...string) value {
+	return of(to, among[0], func(r *reader, n node) (string, bool) {
+		word, ok := r.resolve(n.yaml).(*ast.StringNode)
 		switch {
 		case !ok:
 			r.expected("one of "+strings.Join(among, ", "), n)
-		case !slices.Contains(among, text.Value):
-			r.wrong(n.key, "%q is not one of %s%s", text.Value, strings.Join(among, ", "), didYouMean(text.Value, among))
+		case !slices.Contains(among, word.Value):
+			r.wrong(n.key, "%q is not one of %s%s", word.Value, strings.Join(among, ", "), didYouMean(word.Value, among))
 		default:
-			*to = text.Value
+			return word.Value, true
 		}
-	}
+		return "", false
+	}, asIs)
 }
 
-func (r *reader) boolean(to *bool) take {
-	return func(n node) {
-		if yaml, ok := r.resolve(n.yaml).(*ast.BoolNode); ok {
-			*to = yaml.Value
-			return
+// flag is false unless the file says true; only that is shown.
+func flag(to *bool) value {
+	return of(to, false, func(r *reader, n node) (bool, bool) {
+		yaml, ok := r.resolve(n.yaml).(*ast.BoolNode)
+		if !ok {
+			r.expected("true or false", n)
 		}
-		r.expected("true or false", n)
-	}
+		return ok && yaml.Value, ok
+	}, func(set bool) any {
+		if !set {
+			return nil
+		}
+		return true
+	})
 }
 
-func (r *reader) integer(to *int, least, most int) take {
-	return func(n node) {
+func integer[T int | int64](to *T, preset, least, most T) value {
+	return of(to, preset, readInteger(least, most), func(n T) any { return n })
+}
+
+func readInteger[T int | int64](least, most T) func(*reader, node) (T, bool) {
+	return func(r *reader, n node) (T, bool) {
 		yaml, ok := r.resolve(n.yaml).(*ast.IntegerNode)
 		if !ok {
 			r.expected("a whole number", n)
-			return
+			return 0, false
 		}
-		value, fits := yaml.Value.(int64)
+		got, fits := yaml.Value.(int64)
 		if unsigned, ok := yaml.Value.(uint64); ok && unsigned <= uint64(most) {
-			value, fits = int64(unsigned), true
+			got, fits = int64(unsigned), true
 		}
-		if !fits || value < int64(least) || value > int64(most) {
+		if !fits || got < int64(least) || got > int64(most) {
 			r.wrong(n.key, "must be a number from %d to %d, not %s", least, most, yaml.Token.Value)
-			return
+			return 0, false
 		}
-		*to = int(value)
+		return T(got), true
 	}
 }
 
-func (r *reader) ratio(to *float64) take {
-	return func(n node) {
-		var value float64
+func ratio(to *float64, preset float64) value {
+	return of(to, preset, func(r *reader, n node) (got float64, ok bool) {
 		switch yaml := r.resolve(n.yaml).(type) {
 		case *ast.FloatNode:
-			value = yaml.Value
+			got = yaml.Value
 		case *ast.IntegerNode:
 			var err error
-			if value, err = strconv.ParseFloat(yaml.Token.Value, 64); err != nil {
-				value = -1
+			if got, err = strconv.ParseFloat(yaml.Token.Value, 64); err != nil {
+				got = -1
 			}
 		default:
 			r.expected("a ratio between 0 and 1, such as 0.9", n)
-			return
+			return 0, false
 		}
-		if !(value >= 0 && value <= 1) {
+		if !(got >= 0 && got <= 1) {
 			r.wrong(n.key, "must be a ratio between 0 and 1, such as 0.9, not %s", r.resolve(n.yaml).GetToken().Value)
-			return
+			return 0, false
 		}
-		*to = value
-	}
+		return got, true
+	}, func(got float64) any { return got })
 }
 
-// duration reads a time that is long enough to mean something.
-func (r *reader) duration(to *time.Duration, least time.Duration) take {
+// duration is a time that is long enough to mean something.
+func duration(to *time.Duration, preset, least time.Duration) value {
+	return of(to, preset, readDuration(least), func(d time.Duration) any { return shortDuration(d) })
+}
+
+func readDuration(least time.Duration) func(*reader, node) (time.Duration, bool) {
 	const form = "write it like 500ms, 30s or 10m"
-	return func(n node) {
+	return func(r *reader, n node) (time.Duration, bool) {
 		yaml := r.resolve(n.yaml)
 		if number, ok := yaml.(*ast.IntegerNode); ok && number.Token.Value != "0" {
 			r.wrong(n.key, "%s has no unit; %s", number.Token.Value, form)
-			return
+			return 0, false
 		} else if ok {
 			yaml = &ast.StringNode{Value: "0"}
 		}
-		text, ok := yaml.(*ast.StringNode)
+		given, ok := yaml.(*ast.StringNode)
 		if !ok {
 			r.expected("a duration, such as 30s", n)
-			return
+			return 0, false
 		}
-		value, err := time.ParseDuration(text.Value)
+		got, err := time.ParseDuration(given.Value)
 		switch {
 		case err != nil:
-			r.wrong(n.key, "%q is not a duration; %s", text.Value, form)
-		case value < least:
-			r.wrong(n.key, "must be at least %s, not %s", shortDuration(least), text.Value)
+			r.wrong(n.key, "%q is not a duration; %s", given.Value, form)
+		case got < least:
+			r.wrong(n.key, "must be at least %s, not %s", shortDuration(least), given.Value)
 		default:
-			*to = value
+			return got, true
 		}
+		return 0, false
 	}
 }
 
-func (r *reader) size(to *int64) take {
-	return func(n node) {
-		var text string
+// shortDuration is 10m, where time.Duration says 10m0s.
+func shortDuration(d time.Duration) string {
+	short := d.String()
+	if strings.HasSuffix(short, "m0s") {
+		short = strings.TrimSuffix(short, "0s")
+	}
+	if strings.HasSuffix(short, "h0m") {
+		short = strings.TrimSuffix(short, "0m")
+	}
+	return short
+}
+
+func size(to *int64, preset int64) value {
+	return of(to, preset, func(r *reader, n node) (int64, bool) {
+		var given string
 		switch yaml := r.resolve(n.yaml).(type) {
 		case *ast.StringNode:
-			text = yaml.Value
+			given = yaml.Value
 		case *ast.IntegerNode:
-			text = yaml.Token.Value
+			given = yaml.Token.Value
 		default:
 			r.expected("a size, such as 16MB", n)
-			return
+			return 0, false
 		}
-		value, err := parseSize(text)
+		bytes, err := parseSize(given)
 		if err != nil {
 			r.wrong(n.key, "%v", err)
-			return
 		}
-		*to = value
-	}
+		return bytes, err == nil
+	}, func(bytes int64) any { return formatSize(bytes) })
 }
 
-// list reads a list whose elements one reader reads. An element that cannot be
-// read stays as "", so that the others keep their numbers.
-func (r *reader) list(to *[]string, one func(to *string) take) take {
-	return func(n node) {
-		for _, n := range r.items(n) {
-			var text string
-			one(&text)(n)
-			*to = append(*to, text)
+var sizeForm = regexp.MustCompile(`^([0-9]+) ?([KMGT]?)(?:i?B)?$`)
+
+// units count by 1024, as opcache.memory_consumption and php.ini's 16M do.
+var units = []struct {
+	letter string
+	bytes  int64
+}{{"T", 1 << 40}, {"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}}
+
+// parseSize reads 16MB, 16M, 16MiB and plain bytes.
+func parseSize(text string) (int64, error) {
+	parts := sizeForm.FindStringSubmatch(text)
+	if parts == nil {
+		return 0, fmt.Errorf("%q is not a size; write it like 512KB, 16MB or 1GB", text)
+	}
+	number, err := strconv.ParseInt(parts[1], 10, 64)
+	for _, unit := range units {
+		if unit.letter == parts[2] && err == nil && number <= math.MaxInt64/unit.bytes {
+			return number * unit.bytes, nil
 		}
 	}
+	return 0, fmt.Errorf("%q is too large for a size", text)
+}
+
+// formatSize is the shortest form that parseSize reads back exactly.
+func formatSize(bytes int64) string {
+	for _, unit := range units {
+		if bytes >= unit.bytes && bytes%unit.bytes == 0 {
+			return strconv.FormatInt(bytes/unit.bytes, 10) + unit.letter + "B"
+		}
+	}
+	return strconv.FormatInt(bytes, 10) + "B"
 }

@@ -1,146 +1,109 @@
 package config
 
-import (
-	"maps"
-	"path/filepath"
-	"slices"
+import "path/filepath"
 
-	"github.com/goccy/go-yaml/ast"
-)
+func (a *App) name() *string { return &a.Name }
 
-func (r *reader) apps(to *[]App) take {
-	return func(n node) {
-		for _, e := range r.entries(n) {
-			if !validName(e.name) {
-				r.wrongAt(e.keyAt, e.key, "the name of an application "+nameForm)
-				continue
-			}
-			*to = append(*to, r.app(e))
-		}
-	}
+func (a *App) value() value {
+	return section(fields{
+		{"source", section(a.Source.fields())},
+		{"releases", lineText(&a.Releases, "", absolute)},
+		{"keep", integer(&a.Keep, 3, 0, 1000)},
+		{"min_free", size(&a.MinFree, 100<<20)},
+		{"link_target", lineText(&a.LinkTarget, ".", relative)},
+		{"docroot", lineText(&a.Docroot, ".", relative)},
+		{"instances", named(&a.Instances, "an instance", (*Instance).name, (*Instance).value)},
+		{"instances_from", optional(&a.InstancesFrom, (*InstancesFrom).value)},
+		{"check", optional(&a.Check, func(c *Check) value { return c.value(true) })},
+		{"probe", a.Probe.value(true)},
+		{"map", lineText(&a.Map, "", absolute)},
+		{"shared", listOf(&a.Shared, readLine(relative))},
+		{"shared_dir", lineText(&a.SharedDir, "", absolute)},
+		{"assets", listOf(&a.Assets, readLine(relative))},
+		{"hooks", section(fields{
+			{"build", listOf(&a.Hooks.Build, readText)},
+			{"before_switch", listOf(&a.Hooks.BeforeSwitch, readText)},
+			{"after_switch", listOf(&a.Hooks.AfterSwitch, readText)},
+			{"timeout", duration(&a.Hooks.Timeout, 0, moment)},
+		})},
+		{"pools", listOf(&a.Pools, readLine(poolAddress))},
+	})
 }
 
 // sourceKinds are the keys of which a source has one.
-var sourceKinds = map[string]func(r *reader, location *string) take{
-	"git":     (*reader).git,
-	"dir":     (*reader).template,
-	"archive": (*reader).template,
-}
+var sourceKinds = []struct {
+	name  string
+	parse func(string) (string, error)
+}{{"archive", template}, {"dir", template}, {"git", repository}}
 
 // SourceKinds lists the kinds of source, sorted.
-func SourceKinds() []string { return slices.Sorted(maps.Keys(sourceKinds)) }
-
-func (r *reader) source(to *Source) keys {
-	found := keys{"submodules": r.boolean(&to.Submodules)}
-	for kind, read := range sourceKinds {
-		found[kind] = func(n node) {
-			to.Kind = kind
-			read(r, &to.Location)(n)
-		}
+func SourceKinds() (kinds []string) {
+	for _, kind := range sourceKinds {
+		kinds = append(kinds, kind.name)
 	}
-	return found
+	return kinds
 }
 
-func (r *reader) app(e entry) App {
-	a := App{Name: e.name, Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: "."}
-	r.mapping(e.node, keys{
-		"source":         r.section(r.source(&a.Source)),
-		"releases":       r.absolute(&a.Releases),
-		"keep":           r.integer(&a.Keep, 0, 1000),
-		"min_free":       r.size(&a.MinFree),
-		"link_target":    r.relative(&a.LinkTarget),
-		"docroot":        r.relative(&a.Docroot),
-		"instances":      r.instances(&a.Instances),
-		"instances_from": r.instancesFrom(&a.InstancesFrom),
-		"check":          r.check(&a.Check, true),
-		"probe":          r.probe(&a.Probe, true),
-		"map":            r.absolute(&a.Map),
-		"shared":         r.list(&a.Shared, r.relative),
-		"shared_dir":     r.absolute(&a.SharedDir),
-		"assets":         r.list(&a.Assets, r.relative),
-		"hooks": r.section(keys{
-			"build":         r.list(&a.Hooks.Build, r.text),
-			"before_switch": r.list(&a.Hooks.BeforeSwitch, r.text),
-			"after_switch":  r.list(&a.Hooks.AfterSwitch, r.text),
-			"timeout":       r.duration(&a.Hooks.Timeout, moment),
-		}),
-		"pools": r.list(&a.Pools, r.address),
-	})
-	return a
-}
-
-func (r *reader) instances(to *[]Instance) take {
-	return func(n node) {
-		for _, e := range r.entries(n) {
-			if !validName(e.name) {
-				r.wrongAt(e.keyAt, e.key, "the name of an instance "+nameForm)
-				continue
+func (s *Source) fields() fields {
+	var all fields
+	for _, kind := range sourceKinds {
+		location := lineText(&s.Location, "", kind.parse)
+		read := location.read
+		location.read = func(r *reader, n node) {
+			s.Kind = kind.name
+			read(r, n)
+		}
+		location.show = func() any {
+			if s.Kind != kind.name {
+				return nil
 			}
-			*to = append(*to, r.instance(e))
+			return s.Location
 		}
+		all = append(all, field{kind.name, location})
 	}
+	return append(all, field{"submodules", flag(&s.Submodules)})
 }
 
-// instance reads "name: /link" and "name: {link: /link, check: ...}".
-func (r *reader) instance(e entry) Instance {
-	i := Instance{Name: e.name}
-	if r.isMapping(e.node) {
-		r.mapping(e.node, keys{"link": r.absolute(&i.Link), "check": r.check(&i.Check, false), "probe": r.probe(&i.Probe, false)})
-	} else {
-		r.absolute(&i.Link)(e.node)
-	}
-	return i
-}
+func (i *Instance) name() *string { return &i.Name }
 
-func (r *reader) instancesFrom(to **InstancesFrom) take {
-	return func(n node) {
-		from := &InstancesFrom{}
-		*to = from
-		if r.isMapping(n) {
-			r.mapping(n, keys{"pattern": r.absolute(&from.Pattern), "except": r.list(&from.Except, r.text)})
-		} else {
-			r.absolute(&from.Pattern)(n)
+// value is "name: /link" or "name: {link: /link, check: ...}".
+func (i *Instance) value() value {
+	link := lineText(&i.Link, "", absolute)
+	whole := section(fields{
+		{"link", link},
+		{"check", optional(&i.Check, func(c *Check) value { return c.value(false) })},
+		{"probe", i.Probe.value(false)},
+	})
+	v := orText(link, whole)
+	v.show = func() any {
+		switch {
+		case i.Found:
+			return nil
+		case i.Check == nil && i.Probe == Probe{}:
+			return i.Link
 		}
+		return whole.show()
 	}
+	return v
 }
 
-func (r *reader) check(to **Check, forAll bool) take {
-	return func(n node) {
-		check := &Check{Status: 200}
-		if check.Off = r.isOff(n); check.Off {
-			*to = check
-			return
-		}
-		r.mapping(n, keys{
-			"url":      r.url(&check.URL, forAll),
-			"host":     r.host(&check.Host, forAll),
-			"status":   r.integer(&check.Status, 100, 599),
-			"contains": r.text(&check.Contains),
-			"timeout":  r.duration(&check.Timeout, moment),
-		})
-		*to = check
-	}
+func (f *InstancesFrom) value() value {
+	all := lineText(&f.Pattern, "", absolute)
+	return orText(all, section(fields{{"pattern", all}, {"except", listOf(&f.Except, readText)}}))
 }
 
-func (r *reader) probe(to **Probe, forAll bool) take {
-	return func(n node) {
-		probe := &Probe{}
-		if probe.Off = r.isOff(n); !probe.Off {
-			r.mapping(n, keys{"url": r.url(&probe.URL, forAll), "host": r.host(&probe.Host, forAll)})
-		}
-		*to = probe
-	}
+func (c *Check) value(forAll bool) value {
+	return orOff(&c.Off, section(fields{
+		{"url", lineText(&c.URL, "", webURL(forAll))},
+		{"host", lineText(&c.Host, "", hostHeader(forAll))},
+		{"status", integer(&c.Status, 200, 100, 599)},
+		{"contains", anyText(&c.Contains)},
+		{"timeout", duration(&c.Timeout, 0, moment)},
+	}))
 }
 
-// isOff tells "off" from a mapping; YAML 1.1 read the bare word as false.
-func (r *reader) isOff(n node) bool {
-	switch yaml := r.resolve(n.yaml).(type) {
-	case *ast.StringNode:
-		return yaml.Value == "off"
-	case *ast.BoolNode:
-		return !yaml.Value
-	}
-	return false
+func (p *Probe) value(forAll bool) value {
+	return orOff(&p.Off, section(fields{{"url", lineText(&p.URL, "", webURL(forAll))}, {"host", lineText(&p.Host, "", hostHeader(forAll))}}))
 }
 
 // fill gives what depends on other keys its default.
@@ -170,8 +133,8 @@ func (i *Instance) fill(a *App, t Timeouts) {
 		i.Check.Timeout = t.Check
 	}
 	switch {
-	case i.Probe != nil:
-	case a.Probe != nil:
+	case i.Probe != Probe{}:
+	case a.Probe != Probe{}:
 		i.Probe = a.Probe.of(i.Name)
 	default:
 		i.Probe = i.Check.probe()

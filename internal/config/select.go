@@ -41,11 +41,11 @@ func (c *Config) App(name string) (*App, error) {
 		return nil, hint.With(invalidf("%s: no application is configured", c.Path),
 			`add one under "apps"; docs/configuration.md shows how`)
 	case name == "":
-		return nil, hint.With(invalidf("%s: which application? it has %s", c.Path, list(names)),
+		return nil, hint.With(invalidf("%s: which application? it has %s", c.Path, shortList(names)),
 			"name one with --app")
 	}
 	return nil, hint.With(invalidf("%s: no application %q%s", c.Path, name, didYouMean(name, names)),
-		"name one of these with --app: %s", list(names))
+		"name one of these with --app: %s", shortList(names))
 }
 
 // Select returns the instances that a command is about, in the file's order:
@@ -57,7 +57,7 @@ func (a *App) Select(all bool, names []string) ([]Instance, error) {
 			"give one of them")
 	case !all && len(names) == 0:
 		return nil, hint.With(invalidf("application %s: which instances?", a.Name),
-			"give --all, or --instance with one or more of: %s", list(a.instanceNames()))
+			"give --all, or --instance with one or more of: %s", shortList(a.instanceNames()))
 	case len(a.Instances) == 0:
 		return nil, hint.With(invalidf("application %s has no instances", a.Name),
 			"list the links under apps.%s.instances, or see what instances_from should match", a.Name)
@@ -93,7 +93,7 @@ func (a *App) named(names []string) ([]Instance, error) {
 func (a *App) unknown(name string) error {
 	names := a.instanceNames()
 	return hint.With(invalidf("application %s has no instance %q%s", a.Name, name, didYouMean(name, names)),
-		"it has: %s", list(names))
+		"it has: %s", shortList(names))
 }
 
 func (a *App) has(name string) bool {
@@ -113,8 +113,8 @@ func (a *App) instanceNames() []string {
 	return names
 }
 
-// list names the first ones: a message with a thousand sites helps nobody.
-func list(names []string) string {
+// shortList names the first ones: a message with a thousand sites helps nobody.
+func shortList(names []string) string {
 	const most = 10
 	if len(names) <= most {
 		return strings.Join(names, ", ")

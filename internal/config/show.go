@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"relink/internal/ui"
@@ -13,10 +14,10 @@ import (
 // "yaml" and "json", load again as the same configuration.
 func Show(out io.Writer, c *Config, format string) error {
 	if format == "json" {
-		return ui.JSON(out, viewOf(c))
+		return ui.JSON(out, c.value().show())
 	}
 	var text strings.Builder
-	emit(&text, viewOf(c), "")
+	emit(&text, c.value().show(), "")
 	_, err := fmt.Fprintf(out, "# %s with its defaults%s\n%s", c.Path, text.String(), foundComment(c))
 	return err
 }
@@ -51,21 +52,23 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		value, err := json.Marshal(p.Value)
+		shown, err := json.Marshal(p.Value)
 		if err != nil {
 			return nil, err
 		}
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = append(append(append(text, key...), ':'), value...)
+		text = append(append(append(text, key...), ':'), shown...)
 	}
 	return append(text, '}'), nil
 }
 
 // add skips what is empty, as the keys of a file that does not give it.
-func (o *ordered) add(key string, value any) {
-	switch v := value.(type) {
+func (o *ordered) add(key string, shown any) {
+	switch v := shown.(type) {
+	case nil:
+		return
 	case string:
 		if v == "" {
 			return
@@ -83,5 +86,50 @@ func (o *ordered) add(key string, value any) {
 			return
 		}
 	}
-	*o = append(*o, pair{key, value})
+	*o = append(*o, pair{key, shown})
+}
+
+// emit writes a value as YAML below what stands in the line already. goccy's
+// encoder leaves texts plain that its decoder reads differently, such as one
+// that ends with a tab, and what "config show" prints must be exact.
+func emit(out *strings.Builder, shown any, indent string) {
+	switch v := shown.(type) {
+	case ordered:
+		for _, p := range v {
+			fmt.Fprintf(out, "\n%s%s:", indent, scalar(p.Key))
+			emit(out, p.Value, indent+"  ")
+		}
+	case []ordered:
+		for _, one := range v {
+			var text strings.Builder
+			emit(&text, one, indent+"  ")
+			out.WriteString("\n" + indent + "- " + strings.TrimLeft(text.String(), "\n "))
+		}
+	case []string:
+		for _, one := range v {
+			out.WriteString("\n" + indent + "- " + scalar(one))
+		}
+	case string:
+		out.WriteString(" " + scalar(v))
+	default:
+		fmt.Fprintf(out, " %v", v)
+	}
+}
+
+var (
+	// unquoted texts cannot be read as anything else, whichever YAML reads them.
+	unquoted = regexp.MustCompile(`^(?:[\pL/]|\.(?:$|[\pL/]))(?:[\pL\pN/._@+=-]| [\pL\pN/._@+=-]|:[\pL\pN/._-])*$`)
+	measure  = regexp.MustCompile(`^(?:(?:[0-9.]+(?:h|m|s|ms|µs|ns))+|[0-9]+[KMGT]?B)$`)
+	reserved = regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
+)
+
+func scalar(text string) string {
+	if measure.MatchString(text) || unquoted.MatchString(text) && !reserved.MatchString(text) {
+		return text
+	}
+	var quoted strings.Builder
+	encoder := json.NewEncoder(&quoted)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(text) // a string always encodes
+	return strings.TrimSuffix(quoted.String(), "\n")
 }

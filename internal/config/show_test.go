@@ -52,8 +52,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 	check := func(name string) *config.Check {
 		return &config.Check{URL: "http://127.0.0.1:8080/health", Host: name + ".example.org", Status: 200, Timeout: 3 * time.Second}
 	}
-	probe := func(name string) *config.Probe {
-		return &config.Probe{URL: "http://127.0.0.1:8080/shop/", Host: name + ".example.org"}
+	probe := func(name string) config.Probe {
+		return config.Probe{URL: "http://127.0.0.1:8080/shop/", Host: name + ".example.org"}
 	}
 	want := &config.Config{
 		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: config.ResetSmart, Stale: config.StaleReport,
@@ -63,7 +63,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Instances: []config.Instance{
 				{Name: "zebra", Link: "/var/www/zebra", Check: check("zebra"), Probe: probe("zebra")},
 				{Name: "club1", Link: "/var/www/club1", Check: check("club1"), Probe: probe("club1")},
-				{Name: "plain", Link: "/var/www/plain", Check: &config.Check{Off: true, Status: 200}, Probe: &config.Probe{Off: true}},
+				{Name: "plain", Link: "/var/www/plain", Check: &config.Check{Off: true, Status: 200}, Probe: config.Probe{Off: true}},
 				{Name: "2024", Link: "/var/www/2024", Check: &config.Check{
 					URL: "http://127.0.0.1/", Host: "2024.example.org", Status: 301, Contains: "é", Timeout: 90 * time.Second,
 				}, Probe: probe("2024")},
@@ -79,7 +79,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		}, {
 			Name: "Mobile-App_2.0", Source: config.Source{Kind: "archive", Location: "/srv/builds/mobile-{ref}.tar.gz"},
 			Releases: "/srv/rélease s/mobile", Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: ".",
-			Instances:     []config.Instance{{Name: "naïve", Link: "/var/www/na ïve", Probe: &config.Probe{}}},
+			Instances:     []config.Instance{{Name: "naïve", Link: "/var/www/na ïve", Probe: config.Probe{}}},
 			InstancesFrom: &config.InstancesFrom{Pattern: "/nonexistent/*/current", Except: []string{"html"}},
 			SharedDir:     "/srv/rélease s/shared", Hooks: config.Hooks{Timeout: 2 * time.Hour},
 		}},

@@ -49,7 +49,7 @@ type App struct {
 	Instances     []Instance
 	InstancesFrom *InstancesFrom
 	Check         *Check   // of every instance without its own
-	Probe         *Probe   // of every instance without its own
+	Probe         Probe    // of every instance without its own
 	Map           string   // Apache's RewriteMap from instances and hosts to releases; "": none
 	Shared        []string // paths linked into each release
 	SharedDir     string   // where they live
@@ -76,9 +76,12 @@ const InstancePlaceholder = "{instance}"
 type Instance struct {
 	Name, Link string
 	Check      *Check // none: nobody has said how the site is asked
-	Probe      *Probe // never nil in a valid configuration
-	Found      bool   // by App.InstancesFrom, not listed
+	Probe      Probe
+	Found      bool // by App.InstancesFrom, not listed
 }
+
+// Checked tells whether the instance has a request that proves that it serves.
+func (i Instance) Checked() bool { return i.Check != nil && !i.Check.Off }
 
 // InstancesFrom finds instances: what * matches in Pattern is the name.
 type InstancesFrom struct {
@@ -95,7 +98,8 @@ type Check struct {
 	Timeout   time.Duration
 }
 
-// Probe is how an instance's own web server is asked which PHP serves it.
+// Probe is how an instance's own web server is asked which PHP serves it; without a
+// URL, nobody has said how.
 type Probe struct {
 	Off       bool   // it is not asked, and no release holds the probe for it
 	URL, Host string // URL of the document root; "" where nobody has said how it is asked
@@ -103,8 +107,10 @@ type Probe struct {
 
 // Hooks are shell commands around the switch.
 type Hooks struct {
-	Build, BeforeSwitch, AfterSwitch []string
-	Timeout                          time.Duration // of each command
+	Build        []string      // in the new release, before it is sealed
+	BeforeSwitch []string      // in the new release; failing, nothing is moved
+	AfterSwitch  []string      // in the new release; failing, the deploy is live all the same
+	Timeout      time.Duration // of each command
 }
 
 // Pool is one PHP-FPM pool, as relink and as the pool itself see it.
@@ -129,12 +135,12 @@ type Apache struct {
 // Thresholds are the bounds past which OPcache's memory asks for a restart.
 type Thresholds struct {
 	Waste           float64 // ratio of the memory that a restart would free: past it a restart is worth its cost, where memory or keys are short
-	FreeBytes       int64   // memory that is free, at least
+	FreeBytes       int64   // memory that has to stay free beside the next release
 	Keys            float64 // ratio of max_cached_keys in use, at most
 	Strings         float64 // ratio of the interned strings buffer in use, at most
 	JIT             float64 // ratio of the JIT buffer in use, at most
 	HitRate         float64 // ratio of hits between two samples, at least
-	HitRateRequests int     // requests between them, for the ratio to count
+	HitRateRequests int64   // requests between them, for the ratio to count
 }
 
 // Ways to empty OPcache.
@@ -199,7 +205,7 @@ type Timeouts struct {
 	Call   time.Duration // one call of the agent
 	Sweep  time.Duration // the cut-over waits this long for a worker that is inside a request
 	Settle time.Duration // workers that were busy at the cut-over
-	Hook   time.Duration // one hook command
+	Hook   time.Duration // one hook, all its commands together
 	Check  time.Duration // one check of an instance
 	Fetch  time.Duration // one source
 }

@@ -18,7 +18,7 @@ func (v *validator) all() {
 	for i := range v.Apps {
 		v.app(&v.Apps[i])
 	}
-	v.names("apps", names(v.Apps, func(a App) string { return a.Name }))
+	v.names("apps", namesOf(v.Apps, func(a App) string { return a.Name }))
 	v.folders()
 	v.links()
 	v.health()
@@ -90,7 +90,7 @@ func (v *validator) checks(key string, a *App) {
 	if a.Check != nil && !a.Check.Off {
 		v.required(key+".check", "url")
 	}
-	if a.Probe != nil && !a.Probe.Off {
+	if v.given(key+".probe") && !a.Probe.Off {
 		v.required(key+".probe", "url")
 	}
 	for _, i := range a.Instances {
@@ -98,14 +98,14 @@ func (v *validator) checks(key string, a *App) {
 		if v.given(at+".check") && i.Check != nil && !i.Check.Off {
 			v.required(at+".check", "url")
 		}
-		if v.given(at+".probe") && i.Probe != nil && !i.Probe.Off {
+		if v.given(at+".probe") && !i.Probe.Off {
 			v.required(at+".probe", "url")
 		}
 	}
 }
 
 func (v *validator) served(key string, addresses []string) {
-	known := names(v.Pools, func(p Pool) string { return p.Address })
+	known := namesOf(v.Pools, func(p Pool) string { return p.Address })
 	for i, address := range addresses {
 		switch at := item(key+".pools", i); {
 		case address == "":
@@ -145,7 +145,7 @@ func (v *validator) reportedBelow(key string) bool {
 	})
 }
 
-func names[T any](all []T, name func(T) string) []string {
+func namesOf[T any](all []T, name func(T) string) []string {
 	list := make([]string, len(all))
 	for i := range all {
 		list[i] = name(all[i])

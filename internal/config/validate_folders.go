@@ -55,19 +55,19 @@ func (v *validator) together(first, second *App, key string) {
 
 func (v *validator) shared(key string, a *App) {
 	served := filepath.Join(a.LinkTarget, a.Docroot)
-	for i, entry := range a.Shared {
+	for i, folder := range a.Shared {
 		at := item(key+".shared", i)
 		switch {
-		case entry == "":
+		case folder == "":
 			continue
-		case entry == ".":
+		case folder == ".":
 			v.wrong(at, "must name something inside a release")
-		case within(served, entry):
-			v.wrong(at, "%s holds the document root %s, so that no release would be served", entry, served)
+		case within(served, folder):
+			v.wrong(at, "%s holds the document root %s, so that no release would be served", folder, served)
 		}
 		for _, other := range a.Shared[:i] {
-			if other != "" && overlap(entry, other) && entry != "." && other != "." {
-				v.wrong(at, "%s and %s overlap", entry, other)
+			if other != "" && overlap(folder, other) && folder != "." && other != "." {
+				v.wrong(at, "%s and %s overlap", folder, other)
 			}
 		}
 	}

@@ -63,16 +63,16 @@ func (v *validator) apart(o owner, link string) {
 	}
 }
 
-type folder struct{ what, path string }
+type neededFolder struct{ what, path string }
 
-func (v *validator) needed() []folder {
-	list := []folder{{"relink's state", v.StateDir}, {"the agent", v.Apache.AgentDir}}
+func (v *validator) needed() []neededFolder {
+	list := []neededFolder{{"relink's state", v.StateDir}, {"the agent", v.Apache.AgentDir}}
 	for _, pool := range v.Pools {
-		list = append(list, folder{"the agent", pool.AgentDir})
+		list = append(list, neededFolder{"the agent", pool.AgentDir})
 	}
 	for _, a := range v.Apps {
 		if a.Releases != "" {
-			list = append(list, folder{"the releases of " + a.Name, a.Releases}, folder{"what " + a.Name + " shares", a.SharedDir})
+			list = append(list, neededFolder{"the releases of " + a.Name, a.Releases}, neededFolder{"what " + a.Name + " shares", a.SharedDir})
 		}
 	}
 	return list

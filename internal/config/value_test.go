@@ -36,18 +36,6 @@ func TestDurationsAreShownShort(t *testing.T) {
 	}
 }
 
-func TestNearestWord(t *testing.T) {
-	known := []string{"git", "dir", "archive", "releases", "reset", "instances"}
-	for word, want := range map[string]string{
-		"gti": "git", "reste": "reset", "relaese": "releases", "instance": "instances", "achrive": "archive",
-		"x": "", "": "", "quickly": "", "host": "", "Git": "git",
-	} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestAddresses(t *testing.T) {
 	for text, want := range map[string]string{
 		"unix:/run/a b.sock": "unix:/run/a b.sock", "/run//x.sock": "unix:/run/x.sock", "unix:/run/ü/": "unix:/run/ü",
@@ -55,21 +43,8 @@ func TestAddresses(t *testing.T) {
 		"php_fpm:9000": "tcp:php_fpm:9000",
 		"":             "", "unix:x": "", "unix:": "", "/run/../x": "", "host": "", ":9000": "", "h:0": "", "h:65536": "", "h:-1": "", "a b:1": "", "[::g]:1": "", "h:http": "", "udp:h:1": "",
 	} {
-		if got, err := canonicalAddress(text); got != want || (err == nil) != (want != "") {
+		if got, err := poolAddress(text); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
-		}
-	}
-}
-
-func TestPasswordsAreMasked(t *testing.T) {
-	for text, want := range map[string]string{
-		"git: https://u:p4ss@h/x":           "git: https://u:****@h/x",
-		"https://:tok@h":                    "https://:***@h",
-		"ssh://git@h:22/x and a@b":          "ssh://git@h:22/x and a@b",
-		"a https://a:b@c b https://d:efg@h": "a https://a:*@c b https://d:***@h",
-	} {
-		if got := mask(text); got != want {
-			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

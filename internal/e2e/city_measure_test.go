@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 )
 
 // settling is left out of a measurement: connections are made in it.
@@ -108,7 +108,7 @@ func (c *city) restart() {
 }
 
 // since is how long the command took from the beginning of that step.
-func since(report deploy.Report, step string) time.Duration {
+func since(report outcome.Report, step string) time.Duration {
 	var sum float64
 	for _, one := range slices.Backward(report.Steps) {
 		sum += one.MS
@@ -119,7 +119,7 @@ func since(report deploy.Report, step string) time.Duration {
 	return time.Duration(sum * float64(time.Millisecond))
 }
 
-func stepMS(report deploy.Report, step string) float64 {
+func stepMS(report outcome.Report, step string) float64 {
 	for _, one := range report.Steps {
 		if one.Name == step {
 			return one.MS

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
 	"relink/deploy/apache"
+	"relink/deploy/outcome"
 	"relink/deploy/webmap"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
@@ -149,7 +149,7 @@ func (c *city) configuration() string {
 }
 
 // relink runs the program, which has to succeed and to find out the set-up.
-func (c *city) relink(args ...string) (report deploy.Report, ended time.Time) {
+func (c *city) relink(args ...string) (report outcome.Report, ended time.Time) {
 	c.b.Helper()
 	command := relinkCommand(c.ctx, c.path("relink.yaml"), args...)
 	var stderr strings.Builder

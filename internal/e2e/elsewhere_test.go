@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/internal/sandbox"
 	"relink/opcache"
 )
@@ -108,7 +108,7 @@ func (f *front) far(moved map[string]string, args ...string) {
 		f.t.Errorf("relink %q: warnings %q", args, report.Warnings)
 	}
 	for _, seen := range report.FrontDoor {
-		on := slices.IndexFunc(report.Instances, func(i deploy.InstanceReport) bool { return i.Name == seen.Instance })
+		on := slices.IndexFunc(report.Instances, func(i outcome.Instance) bool { return i.Name == seen.Instance })
 		if on < 0 || seen.Release != report.Instances[on].To || seen.SetUp != f.way.setUp() {
 			f.t.Errorf("relink %q: the front door of %s shows %+v", args, seen.Instance, seen)
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"relink/deploy"
+	"relink/deploy/status"
 	"relink/internal/config"
 	"relink/opcache"
 	"relink/php/webserver"
@@ -135,7 +135,7 @@ func (m *machine) wantServed(tag string, setUp opcache.Addressing) {
 func (m *machine) wantChain(setUp opcache.Addressing, handler string) {
 	t := m.t
 	t.Helper()
-	var status deploy.Status
+	var status status.Status
 	if err := json.Unmarshal([]byte(m.must("relink --format json status")), &status); err != nil {
 		t.Fatal(err)
 	}

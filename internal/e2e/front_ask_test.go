@@ -11,14 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/internal/sandbox/load"
 )
 
 // relink runs the program, wants it to succeed, and wants each instance on what
 // it is on then, or on its own ref of moved. A request that began after the
 // program had returned is answered by that release.
-func (f *front) relink(moved map[string]string, args ...string) deploy.Report {
+func (f *front) relink(moved map[string]string, args ...string) outcome.Report {
 	f.t.Helper()
 	report, ended := f.run(args...)
 	if report.Exit != 0 {
@@ -33,14 +33,14 @@ func (f *front) relink(moved map[string]string, args ...string) deploy.Report {
 	return report
 }
 
-func (f *front) run(args ...string) (deploy.Report, time.Time) {
+func (f *front) run(args ...string) (outcome.Report, time.Time) {
 	f.t.Helper()
 	command := relinkCommand(f.ctx, f.path("relink.yaml"), args...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
 	ended := time.Now()
-	var report deploy.Report
+	var report outcome.Report
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) || json.Unmarshal(out, &report) != nil {
 		f.t.Fatalf("relink %q: %v\n%s%s", args, err, out, stderr.String())
 	}

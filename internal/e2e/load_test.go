@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
@@ -103,7 +103,7 @@ func (w *town) beginLoadBy(release func([]byte, http.Header) string) {
 }
 
 // relink runs the program as a user does. This test binary is the program.
-func (w *town) relink(args ...string) (report deploy.Report, ended time.Time) {
+func (w *town) relink(args ...string) (report outcome.Report, ended time.Time) {
 	w.t.Helper()
 	command := w.command(args...)
 	var stderr strings.Builder
@@ -215,7 +215,7 @@ func (w *town) result(more time.Duration) load.Result {
 	return w.load.Result()
 }
 
-func wantLive(t *testing.T, w *town, report deploy.Report, ended time.Time, old string) {
+func wantLive(t *testing.T, w *town, report outcome.Report, ended time.Time, old string) {
 	t.Helper()
 	result := w.result(300 * time.Millisecond)
 	if n := result.OldAfter(ended, old); n != 0 {

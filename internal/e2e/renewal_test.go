@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/internal/exit"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
@@ -140,7 +140,7 @@ func (v *village) refused(args []string, texts ...string) {
 	v.t.Helper()
 	before := v.workers()
 	out, _ := v.command(args...).Output()
-	var report deploy.Report
+	var report outcome.Report
 	v.must(json.Unmarshal(out, &report))
 	if report.Exit != exit.Failed || report.Error == nil {
 		v.t.Fatalf("relink %q: %s", args, out)
@@ -176,7 +176,7 @@ func (v *village) on(version string, hosts ...string) {
 
 // followed ends the load and wants that nothing failed and nothing old was served
 // after the command.
-func (v *village) followed(report deploy.Report, ended time.Time, old string) {
+func (v *village) followed(report outcome.Report, ended time.Time, old string) {
 	v.t.Helper()
 	result := v.result(300 * time.Millisecond)
 	if n := result.OldAfter(ended, old); n != 0 {
@@ -376,7 +376,7 @@ func TestPreloadIsUndone(t *testing.T) {
 	v.must(os.WriteFile(v.path("relink.yaml"), []byte(checked), 0o644))
 	v.visit()
 	out, _ := v.command("deploy", "v2", "--all").Output()
-	var report deploy.Report
+	var report outcome.Report
 	v.must(json.Unmarshal(out, &report))
 	if report.Exit != exit.RolledBack {
 		t.Errorf("%s", out)

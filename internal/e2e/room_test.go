@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/outcome"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
 	"relink/opcache/restart"
@@ -123,7 +123,7 @@ func TestRefreshWhereTheRestartIsRefused(t *testing.T) {
 	if text := string(out); !regexp.MustCompile(`"exit": [04]\n`).MatchString(text) || !strings.Contains(text, "the cache was not restarted: ") || !strings.Contains(text, "would kill the requests") {
 		t.Errorf("%s", text)
 	}
-	wantLive(t, w, deploy.Report{Release: "r2", Operation: "refresh"}, ended, "r1")
+	wantLive(t, w, outcome.Report{Release: "r2", Operation: "refresh"}, ended, "r1")
 	w.wantNoFault(w.load.Stop())
 }
 
@@ -235,7 +235,7 @@ func (w *town) waste(name string, parts int) {
 }
 
 // wantRoomMade wants one restart, to make room, and none of PHP's own.
-func (w *town) wantRoomMade(report deploy.Report, reason string) {
+func (w *town) wantRoomMade(report outcome.Report, reason string) {
 	w.t.Helper()
 	history, err := restart.ReadHistory(w.path("state"))
 	w.must(err)

@@ -5,6 +5,8 @@ package hint
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 )
 
 type hinted struct {
@@ -52,4 +54,17 @@ func walk(err error, visit func(string)) {
 			err = errors.Unwrap(err)
 		}
 	}
+}
+
+var plainWord = regexp.MustCompile(`^[a-zA-Z0-9/._+:@,=-]+$`)
+
+// Shell writes a path as one word that can be pasted into a shell.
+func Shell(path string) string {
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path // no option
+	}
+	if plainWord.MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

@@ -29,3 +29,16 @@ func TestHintsOfATree(t *testing.T) {
 		t.Error("a hint made an error out of nil")
 	}
 }
+
+func TestShell(t *testing.T) {
+	for path, want := range map[string]string{
+		"/tmp/relink-1/relink.yaml": "/tmp/relink-1/relink.yaml",
+		"/tmp/a b":                  "'/tmp/a b'",
+		"/tmp/it's é":               `'/tmp/it'\''s é'`,
+		"-rf":                       "./-rf",
+	} {
+		if got := hint.Shell(path); got != want {
+			t.Errorf("Shell(%q) = %s, want %s", path, got, want)
+		}
+	}
+}

@@ -146,7 +146,7 @@ func (s State) Usable() error {
 	switch s.Kind {
 	case NoParent:
 		return hint.With(fmt.Errorf("%s: the folder for the link does not exist", s.Path),
-			"create it: mkdir -p %s", Quote(filepath.Dir(s.Path)))
+			"create it: mkdir -p %s", hint.Shell(filepath.Dir(s.Path)))
 	case Blocked:
 		return s.blocked()
 	case Unreadable:
@@ -166,17 +166,5 @@ func (s State) blocked() error {
 	}
 	return hint.With(fmt.Errorf("%s: is a folder, not a symbolic link", s.Path),
 		"convert it once: mv %[1]s %[2]s && ln -s %[2]s %[1]s; the next deploy takes it from there, and a rollback leads back to it",
-		Quote(s.Path), Quote(s.Path+".before-relink"))
-}
-
-// Quote makes a path fit to be pasted into a shell.
-func Quote(path string) string {
-	if strings.IndexFunc(path, needsQuoting) < 0 {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
-func needsQuoting(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@,=", r))
+		hint.Shell(s.Path), hint.Shell(s.Path+".before-relink"))
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"relink/internal/hint"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // realTemp is a folder whose name has what real paths have, and no symlink in it.
@@ -103,12 +101,5 @@ func TestWhatCannotBeMovedIsRefusedWithAWayOut(t *testing.T) {
 		if hints := strings.Join(hint.Of(err), "\n"); !strings.Contains(hints, want[1]) {
 			t.Errorf("%s: hint %q, want %q", path, hints, want[1])
 		}
-	}
-}
-
-func TestQuote(t *testing.T) {
-	got := []string{Quote("/var/www/club1"), Quote("/srv/it's mine")}
-	if diff := cmp.Diff([]string{"/var/www/club1", `'/srv/it'\''s mine'`}, got); diff != "" {
-		t.Error(diff)
 	}
 }

@@ -56,9 +56,6 @@ func TestForms(t *testing.T) {
 	mapped := func(f tree) Site {
 		return Site{DocumentRoot: f.root + "/releases", Directives: mapDirectives(f.root+"/map", "club1", f.root+"/releases", "public")}
 	}
-	handler := func(h Handler) func(tree) Site {
-		return func(f tree) Site { return Site{DocumentRoot: literal(f), Handler: h} }
-	}
 	beside := []Master{{Pools: []Pool{{Name: "www", Workers: 1}}}}
 
 	for name, form := range map[string]struct {
@@ -68,10 +65,10 @@ func TestForms(t *testing.T) {
 		script, root func(tree) string
 	}{
 		"event":        {Options{}, site, fpm, literal, literal},
-		"slash":        {Options{}, handler(HandlerSetSlash), fpm, func(f tree) string { return "/" + literal(f) }, literal},
-		"match":        {Options{}, handler(HandlerMatch), fpm, literal, literal},
-		"match, slash": {Options{}, handler(HandlerMatchSlash), fpm, func(f tree) string { return literal(f) + "/" }, literal},
-		"match, kept":  {Options{EnableReuse: true}, handler(HandlerMatch), fpm, literal, literal},
+		"slash":        {Options{Handler: HandlerSetSlash}, site, fpm, func(f tree) string { return "/" + literal(f) }, literal},
+		"match":        {Options{Handler: HandlerMatch}, site, fpm, literal, literal},
+		"match, slash": {Options{Handler: HandlerMatchSlash}, site, fpm, func(f tree) string { return literal(f) + "/" }, literal},
+		"match, kept":  {Options{Handler: HandlerMatch, EnableReuse: true}, site, fpm, literal, literal},
 		"virtual": {Options{}, func(f tree) Site {
 			return Site{Host: "*.test", Virtual: true, DocumentRoot: f.root + "/www/%1/public"}
 		}, fpm, literal, literal},

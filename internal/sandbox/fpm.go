@@ -74,7 +74,7 @@ func (m *master) launch() (*process, error) {
 	}
 	var err error
 	_, printed := m.logs()
-	m.process, err = m.server.thread.launch(m.String(), cmd, printed, m.server.options.Detach)
+	m.process, err = launch(m.String(), cmd, printed, m.server.options.Detach)
 	return m.process, errors.Join(err, connect(m.process))
 }
 

@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"relink/internal/hint"
 )
@@ -88,33 +89,20 @@ type identity struct {
 }
 
 func currentIdentity() (identity, error) {
-	if !isRoot() {
+	if os.Geteuid() != 0 {
 		return identity{}, nil
 	}
-	for _, name := range []string{"www-data", "nobody"} {
-		u, err := user.Lookup(name)
+	for _, one := range []identity{{Name: "www-data", Group: "www-data"}, {Name: "nobody", Group: "nogroup"}} {
+		u, err := user.Lookup(one.Name)
 		if err != nil {
 			continue
 		}
-		return newIdentity(u)
+		var uidErr, gidErr error
+		one.uid, uidErr = strconv.Atoi(u.Uid)
+		one.gid, gidErr = strconv.Atoi(u.Gid)
+		return one, errors.Join(uidErr, gidErr)
 	}
 	return identity{}, hint.With(errors.New("neither www-data nor nobody is a user here"), "run as an ordinary user, or add the user www-data")
-}
-
-func newIdentity(u *user.User) (identity, error) {
-	g, err := user.LookupGroupId(u.Gid)
-	if err != nil {
-		return identity{}, err
-	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return identity{}, err
-	}
-	gid, err := strconv.Atoi(u.Gid)
-	if err != nil {
-		return identity{}, err
-	}
-	return identity{Name: u.Username, Group: g.Name, uid: uid, gid: gid}, nil
 }
 
 // WorkerUser is the user and group that workers will run as when the caller
@@ -151,4 +139,9 @@ func (u identity) checkAccess(path string) error {
 		}
 	}
 	return nil
+}
+
+func ownedBy(info os.FileInfo, u identity) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == u.uid && info.Mode().Perm()&0o100 != 0
 }

@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"relink/internal/hint"
 )
@@ -23,7 +25,7 @@ type Options struct {
 
 	Web         Web
 	NoApache    bool     // no web server at all
-	Handler     Handler  // of Apache's sites that do not name their own
+	Handler     Handler  // of Apache's sites with PHP-FPM
 	EnableReuse bool     // the web server's connections to PHP-FPM persist and pin workers
 	Directives  []string // lines of the web server's configuration, outside the sites (nginx: inside http)
 
@@ -62,7 +64,6 @@ type Site struct {
 	DocumentRoot string
 	Pool         string            // "" is the default pool, or mod_php with WebApachePrefork
 	Env          map[string]string // reaches PHP in $_SERVER
-	Handler      Handler           // of Apache with PHP-FPM; HandlerSet is that of the options
 	Directives   []string          // lines of the virtual host, as they are
 
 	// SeenAs is DocumentRoot as PHP-FPM sees that folder, "" for the same path. The
@@ -96,12 +97,6 @@ func (o Options) withDefaults() (Options, error) {
 	o.Masters = slices.Clone(o.Masters)
 	for i := range o.Masters {
 		o.Masters[i] = o.Masters[i].withDefaults()
-	}
-	if err := o.checkMasters(); err != nil {
-		return o, err
-	}
-	if err := checkSettings(o.INI); err != nil {
-		return o, fmt.Errorf("mod_php: %w", err)
 	}
 	for _, site := range o.Sites {
 		if err := o.checkSite(site); err != nil {
@@ -141,4 +136,47 @@ func (m Master) withDefaults() Master {
 		}
 	}
 	return m
+}
+
+var (
+	nameForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	patternForm = regexp.MustCompile(`^\*\.[A-Za-z0-9_.-]+$`)
+)
+
+func (o Options) checkSite(site Site) error {
+	if !nameForm.MatchString(site.Host) && !(site.Virtual && patternForm.MatchString(site.Host)) {
+		return hint.With(fmt.Errorf("site host %q", site.Host), "use a host name")
+	}
+	if site.Pool != "" && !o.hasPool(site.Pool) {
+		return fmt.Errorf("site %s: there is no pool %q", site.Host, site.Pool)
+	}
+	if !strings.HasPrefix(site.DocumentRoot, "/") || strings.ContainsAny(site.DocumentRoot, o.unwritable()) {
+		return fmt.Errorf("site %s: document root %q is not an absolute path, or cannot be written in the configuration", site.Host, site.DocumentRoot)
+	}
+	for name, value := range site.Env {
+		if !nameForm.MatchString(name) || strings.ContainsAny(value, o.unwritable()) {
+			return fmt.Errorf("site %s: environment %q = %q cannot be written in the configuration", site.Host, name, value)
+		}
+	}
+	if o.Web == WebNginx && (site.Virtual || o.Handler != HandlerSet) || o.Web != WebNginx && site.RealpathRoot {
+		return fmt.Errorf("site %s: Virtual and Handler are Apache's, RealpathRoot is nginx's", site.Host)
+	}
+	return nil
+}
+
+// unwritable: nginx has no way to write a '$' that is none of a variable.
+func (o Options) unwritable() string {
+	if o.Web == WebNginx {
+		return "$\n\r\x00"
+	}
+	return "\n\r\x00"
+}
+
+func (o Options) hasPool(name string) bool {
+	for _, m := range o.Masters {
+		if slices.ContainsFunc(m.Pools, func(p Pool) bool { return p.Name == name }) {
+			return true
+		}
+	}
+	return false
 }

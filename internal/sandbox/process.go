@@ -20,51 +20,6 @@ const (
 	readyWait = 30 * time.Second     // for a server to answer
 )
 
-// thread runs functions on one OS thread that lives until end. The kernel sends
-// Pdeathsig when the *thread* that forked the child ends, not the process, and
-// Go ends threads as it likes (golang/go#27505): servers forked elsewhere would
-// die at random.
-type thread struct {
-	work chan func()
-	quit chan struct{}
-	done chan struct{}
-}
-
-func newThread() *thread {
-	t := &thread{work: make(chan func()), quit: make(chan struct{}), done: make(chan struct{})}
-	go t.run()
-	return t
-}
-
-func (t *thread) run() {
-	runtime.LockOSThread()
-	defer close(t.done)
-	defer runtime.UnlockOSThread()
-	for {
-		select {
-		case f := <-t.work:
-			f()
-		case <-t.quit:
-			return
-		}
-	}
-}
-
-func (t *thread) do(f func() error) error {
-	result := make(chan error, 1)
-	select {
-	case t.work <- func() { result <- f() }:
-		return <-result
-	case <-t.done:
-		return errors.New("the sandbox has been stopped")
-	}
-}
-
-func (t *thread) end() {
-	close(t.quit)
-	<-t.done
-}
-
 // process is one server (an FPM master or Apache) at the head of a process
 // group that its children share.
 type process struct {
@@ -76,7 +31,7 @@ type process struct {
 }
 
 // launch starts cmd with its output appended to the file out.
-func (t *thread) launch(name string, cmd *exec.Cmd, out string, detach bool) (*process, error) {
+func launch(name string, cmd *exec.Cmd, out string, detach bool) (*process, error) {
 	log, err := os.OpenFile(out, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
@@ -91,18 +46,33 @@ func (t *thread) launch(name string, cmd *exec.Cmd, out string, detach bool) (*p
 	} else {
 		cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGTERM
 	}
-	if err := t.do(cmd.Start); err != nil {
+	p := &process{name: name, exited: make(chan struct{})}
+	begun := make(chan error)
+	go p.run(cmd, begun)
+	if err := <-begun; err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	p := &process{name: name, pid: cmd.Process.Pid, exited: make(chan struct{})}
 	if stat, err := readStat(p.pid); err == nil {
 		p.started = stat.started
 	}
-	go func() {
-		defer close(p.exited)
-		p.exitErr = cmd.Wait()
-	}()
 	return p, nil
+}
+
+// run keeps one OS thread for the server. The kernel sends Pdeathsig when the *thread*
+// that forked the child ends, not the process, and Go ends threads as it likes
+// (golang/go#27505): a server forked elsewhere would die at random.
+func (p *process) run(cmd *exec.Cmd, begun chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	if err == nil {
+		p.pid = cmd.Process.Pid
+	}
+	begun <- err
+	if err == nil {
+		p.exitErr = cmd.Wait()
+		close(p.exited)
+	}
 }
 
 func (p *process) running() bool {

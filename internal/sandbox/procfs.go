@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // procStat holds the fields of /proc/PID/stat that this package needs (proc(5)).
@@ -89,9 +88,4 @@ func processTitle(pid int) string {
 		return ""
 	}
 	return strings.TrimRight(string(data), "\x00 ")
-}
-
-func ownedBy(info os.FileInfo, u identity) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == u.uid && info.Mode().Perm()&0o100 != 0
 }

@@ -19,7 +19,6 @@ type Server struct {
 	user    identity
 	web     *web
 	masters []*master
-	thread  *thread
 
 	stop    sync.Once
 	stopErr error
@@ -52,7 +51,6 @@ func (s *Server) start(ctx context.Context) error {
 	if strings.ContainsAny(s.layout.root, s.options.unwritable()) {
 		return fmt.Errorf("%q cannot be written in the configuration of a web server", s.layout.root)
 	}
-	s.thread = newThread()
 	if err := s.startMasters(ctx); err != nil {
 		return err
 	}
@@ -94,9 +92,6 @@ func (s *Server) shutdown() error {
 	}
 	for _, m := range s.masters {
 		errs = append(errs, m.stop())
-	}
-	if s.thread != nil {
-		s.thread.end()
 	}
 	if s.options.Root == "" && !s.options.Keep {
 		errs = append(errs, s.layout.remove())

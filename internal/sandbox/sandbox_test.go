@@ -195,9 +195,6 @@ func TestFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	for name, o := range map[string]Options{
-		"pool name":     {Masters: []Master{{Pools: []Pool{{Name: "a]\n[b"}}}}},
-		"pool twice":    {Masters: []Master{{Name: "a"}, {Name: "b"}}},
-		"setting":       {Masters: []Master{{INI: map[string]string{"a": "1\nb=2"}}}},
 		"host":          {Sites: []Site{{Host: "a b", DocumentRoot: "/"}}},
 		"no pool":       {Sites: []Site{{Host: "a", DocumentRoot: "/", Pool: "none"}}},
 		"environment":   {Web: WebNginx, Sites: []Site{{Host: "a", DocumentRoot: "/", Env: map[string]string{"A": "$b"}}}},

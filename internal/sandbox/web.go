@@ -63,7 +63,7 @@ func (w *web) launch() (_ *process, err error) {
 		return nil, err
 	}
 	_, printed := w.logs()
-	w.process, err = w.server.thread.launch(w.String(), w.command(path), printed, w.server.options.Detach)
+	w.process, err = launch(w.String(), w.command(path), printed, w.server.options.Detach)
 	return w.process, err
 }
 
@@ -78,9 +78,10 @@ func (w *web) command(conf string) *exec.Cmd {
 	return cmd
 }
 
-// ready: any answer will do, and Apache with mod_php has all of its children.
+// ready: any answer will do, to a request that Apache does not log as denied. Apache
+// with mod_php has all of its children, too.
 func (w *web) ready(ctx context.Context) (bool, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL()+"/server-status", nil)
 	if err != nil {
 		return false, err
 	}

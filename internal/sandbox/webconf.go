@@ -98,7 +98,7 @@ func (s *Server) siteConf(site Site) siteConf {
 	if site.SeenAs != "" {
 		root = site.SeenAs
 	}
-	switch s.options.handler(site) {
+	switch s.options.Handler {
 	case HandlerSetSlash:
 		c.Backend += "/"
 	case HandlerMatch:
@@ -107,13 +107,6 @@ func (s *Server) siteConf(site Site) siteConf {
 		c.Match, c.Backend = true, c.Backend+root+"/"
 	}
 	return c
-}
-
-func (o Options) handler(site Site) Handler {
-	if site.Handler == HandlerSet {
-		return o.Handler
-	}
-	return site.Handler
 }
 
 // OwnPath is the condition that what mod_proxy_fcgi is about to send lies below the

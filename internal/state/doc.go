@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 
 	"relink/internal/durable"
+
+	"golang.org/x/sys/unix"
 )
 
 // mode lets monitoring read what is known, by the group of the folder where that is
@@ -52,6 +54,23 @@ func Remove(path string) error {
 		return err
 	}
 	return durable.SyncDir(filepath.Dir(path))
+}
+
+// Reserve keeps space for what has to be written when the disk may be full: Remove
+// gives it back.
+func Reserve(path string, bytes int64) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW, mode)
+	if err != nil {
+		return err
+	}
+	err = unix.Fallocate(int(file.Fd()), 0, 0, bytes)
+	if errors.Is(err, unix.EOPNOTSUPP) { // NFS and the like: nothing can be kept there
+		err = nil
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(fmt.Errorf("reserve %d bytes in %s: %w", bytes, path, err), os.Remove(path))
+	}
+	return nil
 }
 
 // readBounded gives no nil for an empty file.

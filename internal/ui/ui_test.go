@@ -62,16 +62,3 @@ func TestFold(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
-
-func TestShell(t *testing.T) {
-	for path, want := range map[string]string{
-		"/tmp/relink-1/relink.yaml": "/tmp/relink-1/relink.yaml",
-		"/tmp/a b":                  "'/tmp/a b'",
-		"/tmp/it's é":               `'/tmp/it'\''s é'`,
-		"-rf":                       "./-rf",
-	} {
-		if got := ui.Shell(path); got != want {
-			t.Errorf("Shell(%q) = %s, want %s", path, got, want)
-		}
-	}
-}

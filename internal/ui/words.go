@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -79,19 +78,6 @@ func Count[N int | int32 | int64](n N) string {
 	return sign + strings.Join(append([]string{digits}, groups...), ",")
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
-
-// Shell writes a path as one word for a shell.
-func Shell(path string) string {
-	if strings.HasPrefix(path, "-") {
-		path = "./" + path // no option
-	}
-	if plainWord.MatchString(path) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
 // Plural says a number of things whose plural ends in s: "1 script",
 // "6,126 scripts".
 func Plural[N int | int32 | int64](n N, thing string) string {
@@ -99,4 +85,21 @@ func Plural[N int | int32 | int64](n N, thing string) string {
 		return "1 " + thing
 	}
 	return Count(n) + " " + thing + "s"
+}
+
+// PluralOrNone is Plural, and "" for none.
+func PluralOrNone(n int, thing string) string {
+	if n == 0 {
+		return ""
+	}
+	return Plural(n, thing)
+}
+
+// FirstFew names the first five.
+func FirstFew(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }

@@ -86,11 +86,3 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-// lastStart is when the counters of a cache began.
-func lastStart(s php.Statistics) time.Time {
-	if s.LastRestart.After(s.StartTime) {
-		return s.LastRestart
-	}
-	return s.StartTime
-}

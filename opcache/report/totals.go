@@ -1,8 +1,11 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"time"
+
+	"relink/internal/state"
 )
 
 // Totals are the counters of a sample: what has to be kept to tell later what
@@ -45,7 +48,7 @@ func (s Sample) Totals(apps []Application) Totals {
 func (m Master) totals(p *places) MasterTotals {
 	s := m.Status.Statistics
 	t := MasterTotals{
-		Name: m.Name, Pools: m.Pools, CountedSince: lastStart(s),
+		Name: m.Name, Pools: m.Pools, CountedSince: s.CountedSince(),
 		Hits: s.Hits, Misses: s.Misses,
 		OOMRestarts: s.OOMRestarts, HashRestarts: s.HashRestarts, ManualRestarts: s.ManualRestarts,
 		Releases: map[string]int64{}, scripts: make(map[string]int64, len(m.Scripts)),
@@ -60,9 +63,9 @@ func (m Master) totals(p *places) MasterTotals {
 	return t
 }
 
-// of finds the counters of a cache. A cache is known again by its pools: the
+// Of finds the counters of a cache. A cache is known again by its pools: the
 // FPM master's pid changes with every restart of the service.
-func (t *Totals) of(m *Master) *MasterTotals {
+func (t *Totals) Of(m *Master) *MasterTotals {
 	if t == nil {
 		return nil
 	}
@@ -73,4 +76,31 @@ func (t *Totals) of(m *Master) *MasterTotals {
 		}
 	}
 	return nil
+}
+
+const (
+	totalsVersion = 1
+	// keptTotals bounds the folder: a sample each quarter of an hour for a day.
+	keptTotals = 96
+)
+
+func totalsIn(dir string) state.Samples[Totals] {
+	return state.Samples[Totals]{Dir: dir, Kept: keptTotals, Check: checkTotals}
+}
+
+func checkTotals(t Totals) error {
+	if t.Version != totalsVersion {
+		return fmt.Errorf("sample of version %d, this is version %d", t.Version, totalsVersion)
+	}
+	return nil
+}
+
+// SaveTotals records t in dir, which it makes, and removes the oldest samples
+// that are too many.
+func SaveTotals(dir string, t Totals) error { return totalsIn(dir).Add(t.Time, t, 0) }
+
+// LoadTotals reads the newest sample in dir that was taken before a time; nil if
+// there is none.
+func LoadTotals(dir string, before time.Time) (*Totals, error) {
+	return totalsIn(dir).Upto(before.Add(-time.Nanosecond))
 }

@@ -144,7 +144,7 @@ func apacheStatusPage(ctx context.Context, m *opcache.Cache, configured string) 
 	}
 	pages := []string{configured}
 	if configured == "" {
-		pages = []string{m.Spaces[0].Pools[0].Agent.Pool().Origin() + "server-status", apache.UsualStatusPage}
+		pages = []string{m.First().Origin() + "server-status", apache.UsualStatusPage}
 	}
 	var errs []error
 	for _, page := range pages {
@@ -166,7 +166,7 @@ func isApacheProcess(ctx context.Context, m *opcache.Cache, pid int) bool {
 }
 
 func anyOfApache(c *opcache.Caches) bool {
-	return slices.ContainsFunc(c.Spaces, (*opcache.KeySpace).OfApache)
+	return slices.ContainsFunc(c.All, (*opcache.Cache).OfApache)
 }
 
 // RestartApache is for a cache that nobody could be asked about.

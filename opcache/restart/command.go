@@ -14,7 +14,7 @@ type Known func(state, app string) ([]string, error)
 
 // FromConfig translates the configuration.
 func FromConfig(c *config.Config, known Known) (RestartSetup, error) {
-	s := RestartSetup{Thresholds: ThresholdsOf(c.Thresholds), Method: Method(c.Restart.Method),
+	s := RestartSetup{Thresholds: c.Thresholds, Method: Method(c.Restart.Method),
 		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
 			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd}},
 		Restart: RestartOptions{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
@@ -26,7 +26,7 @@ func FromConfig(c *config.Config, known Known) (RestartSetup, error) {
 		app.Known = func() ([]string, error) { return known(c.StateDir, a.Name) }
 		for _, i := range a.Instances {
 			site := opcache.Site{Name: i.Name, Path: i.Link}
-			if i.Probe != nil && !i.Probe.Off {
+			if !i.Probe.Off {
 				site.URL, site.Host = i.Probe.URL, i.Probe.Host
 			}
 			app.Sites = append(app.Sites, site)
@@ -65,9 +65,4 @@ func AgentDir(c *config.Config, addresses []string) (dir, at string) {
 		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
 	}
 	return c.Apache.AgentDir, c.Apache.AgentDir
-}
-
-// ThresholdsOf translates the configuration's thresholds.
-func ThresholdsOf(t config.Thresholds) Thresholds {
-	return Thresholds{FreeBytes: t.FreeBytes, Keys: t.Keys, Waste: t.Waste, Strings: t.Strings, JIT: t.JIT, HitRate: t.HitRate, HitRateRequests: int64(t.HitRateRequests)}
 }

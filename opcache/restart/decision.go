@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -88,6 +89,12 @@ func (d Decision) Texts() []string {
 	return texts
 }
 
+// Forecast is what a release will need in the cache.
+type Forecast struct {
+	Bytes int64
+	Keys  int64
+}
+
 // Case is all that a decision about one cache is made from.
 type Case struct {
 	Now            opcache.Figures
@@ -97,7 +104,7 @@ type Case struct {
 	DeadBytes      int64          // live in the cache, of releases that nobody uses
 	PreloadChanged bool           // preloaded code is not that of the live release any more
 	History        []Record       // of this cache, oldest first
-	Thresholds     Thresholds
+	Thresholds     config.Thresholds
 	Method         Method // "" means MethodAuto
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/config"
 	"relink/opcache"
 )
 
@@ -16,7 +17,7 @@ var healthy = opcache.Figures{
 	StringsUsed: 4e6, StringsSize: 8e6, JITUsed: 1e6, JITSize: 10e6,
 }
 
-var bounds = Thresholds{FreeBytes: 10e6, Keys: 0.9, Waste: 0.2, Strings: 0.95, JIT: 0.95, HitRate: 0.9, HitRateRequests: 1000}
+var bounds = config.Thresholds{FreeBytes: 10e6, Keys: 0.9, Waste: 0.2, Strings: 0.95, JIT: 0.95, HitRate: 0.9, HitRateRequests: 1000}
 
 // withFree takes free bytes from, or gives them to, what is used.
 func (c *Case) withFree(free int64) {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 
 	"relink/opcache"
 	"relink/opcache/report"
@@ -26,26 +25,18 @@ func (p CacheFit) Order() Order { return Order{Pools: p.Pools, Decision: p.Decis
 // place there. unused are folders of releases that nobody uses. Warm leaves out
 // the caches that had no room when this was asked last: ask again after a restart.
 func CheckFit(ctx context.Context, s *opcache.Switch, unused []string, method Method) ([]CacheFit, error) {
-	memories := s.Caches.Distinct()
-	places := make([]CacheFit, len(memories))
-	var mu sync.Mutex
-	err := opcache.Each(ctx, s.Caches.Firsts(), func(ctx context.Context, i int, _ *opcache.KeySpace) error {
-		if memories[i].WantedBy(s.Emptied) {
-			mu.Lock()
-			defer mu.Unlock()
-			places[i] = CacheFit{Pools: memories[i].Addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
+	places := make([]CacheFit, len(s.Caches.All))
+	err := s.Caches.EachCache(ctx, func(ctx context.Context, i int, m *opcache.Cache) error {
+		places[i] = CacheFit{Pools: m.Addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
+		if m.WantedBy(s.Emptied) {
 			return nil
 		}
-		d, err := demandOf(ctx, s, memories[i], unused)
-		if err != nil {
-			return err
+		d, err := demandOf(ctx, s, m, unused)
+		if err == nil {
+			d.Method, d.Apache = method, m.OfApache()
+			places[i].Fit, places[i].Decision = d.Decide()
 		}
-		d.Method, d.Apache = method, memories[i].OfApache()
-		room, decision := d.Decide()
-		mu.Lock()
-		defer mu.Unlock()
-		places[i] = CacheFit{Pools: memories[i].Addresses(), Fit: room, Decision: decision}
-		return nil
+		return err
 	})
 	if err != nil {
 		return places, err
@@ -70,7 +61,7 @@ func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused [
 	if err != nil || need.Live == 0 {
 		return Demand{}, err
 	}
-	status, err := m.Spaces[0].Agent().Status(ctx)
+	status, err := m.Agent().Status(ctx)
 	if err != nil {
 		return Demand{}, err
 	}
@@ -99,7 +90,7 @@ func missingScripts(ctx context.Context, s *opcache.Switch, m *opcache.Cache) (p
 	var sum php.Holding
 	counted := map[string]bool{}
 	for _, v := range s.Views {
-		if !sharesMemory(m, v.Space) {
+		if !slices.Contains(m.Spaces, v.Space) {
 			continue
 		}
 		for _, way := range s.Ways() {
@@ -145,7 +136,7 @@ func freeable(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused [
 		if i > 0 {
 			continue
 		}
-		if w, err = weigh(ctx, one, all); err != nil {
+		if w, err = weigh(ctx, one.Agent(), all); err != nil {
 			return old, idle, w, err
 		}
 	}
@@ -160,13 +151,11 @@ func plusLive(sum php.Holding, more []php.Holding) php.Holding {
 }
 
 // weigh learns what the cache attaches to scripts, of which it holds all these.
-func weigh(ctx context.Context, c *opcache.KeySpace, all php.Holding) (report.Weight, error) {
-	configuration, err := c.Agent().Configuration(ctx)
+func weigh(ctx context.Context, agent *php.Agent, all php.Holding) (report.Weight, error) {
+	configuration, err := agent.Configuration(ctx)
 	if err != nil {
 		return report.Weight{}, err
 	}
-	status, err := c.Agent().Status(ctx)
+	status, err := agent.Status(ctx)
 	return report.Weigh(status, configuration, all), err
 }
-
-func sharesMemory(m *opcache.Cache, c *opcache.KeySpace) bool { return slices.Contains(m.Spaces, c) }

@@ -82,7 +82,7 @@ func idleWorkers(m *opcache.Cache) []int {
 // busy counts those that have still to answer their request, and that take no other. The masters start others in their place, and the caches stay as
 // they are.
 func EndWorkersOf(ctx context.Context, c *opcache.Caches, pools []string) (ended, busy int, err error) {
-	for _, m := range c.Distinct() {
+	for _, m := range c.All {
 		if !m.Wanted(pools) {
 			continue
 		}

@@ -103,7 +103,7 @@ func (r *restartRun) watchedPools(ctx context.Context) (pools []pollTarget, unkn
 			unknown = append(unknown, p.Address())
 			continue
 		}
-		pools = append(pools, pollTarget{p.Agent.Pool().Address, p.StatusPath(), p.FromScoreboard})
+		pools = append(pools, pollTarget{p.Pool.Address, p.StatusPath(), p.FromScoreboard})
 	}
 	siblings, err := siblingPools(ctx, r.memory)
 	for _, pool := range siblings {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
+	"relink/internal/config"
 	"relink/opcache"
 	"relink/php"
 )
@@ -13,7 +13,7 @@ import (
 // Maintenance is what a deploy, "opcache reset" and the service do about the caches'
 // memory: decide for each cache by the same rules, and carry it out.
 type Maintenance struct {
-	Thresholds Thresholds
+	Thresholds config.Thresholds
 	Method     Method
 	Release    string          // folder that is live: the next release will need as much
 	Unused     []string        // folders of releases that nobody uses
@@ -93,7 +93,7 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 // RestartSetup adds what the configuration says of restarts.
 type RestartSetup struct {
 	opcache.Setup
-	Thresholds Thresholds
+	Thresholds config.Thresholds
 	Method     Method
 	Restart    RestartOptions // how this server is restarted
 }
@@ -149,13 +149,12 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decide
 		return nil, err
 	}
 	decided := make([]Decided, len(usages))
-	var mu sync.Mutex
-	err = opcache.Each(ctx, c.Firsts(), func(ctx context.Context, i int, one *opcache.KeySpace) error {
-		held, all, err := c.Holdings(ctx, one, append([]string{u.Release}, u.Unused...))
+	err = c.EachCache(ctx, func(ctx context.Context, i int, one *opcache.Cache) error {
+		held, all, err := c.Holdings(ctx, one.Spaces[0], append([]string{u.Release}, u.Unused...))
 		if err != nil {
 			return err
 		}
-		weight, err := weigh(ctx, one, all)
+		weight, err := weigh(ctx, one.Agent(), all)
 		if err != nil {
 			return err
 		}
@@ -172,8 +171,6 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decide
 		if u.Always != "" {
 			decision = Decision{u.Method.Action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
-		mu.Lock()
-		defer mu.Unlock()
 		decided[i] = Decided{Pools: now.Pools, Decision: decision}
 		return nil
 	})

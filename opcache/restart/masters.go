@@ -37,7 +37,7 @@ func Renewals(ctx context.Context, s *opcache.Switch, sites []opcache.Link) ([]R
 	all, err := renewalsOf(ctx, s.Caches, sites)
 	renewals := make([]Renewal, 0, len(all))
 	for _, one := range all {
-		one.forgets = s.Addressing == opcache.Resolved || one.memory.Spaces[0].Pools[0].InWebServer()
+		one.forgets = s.Addressing == opcache.Resolved || one.memory.OfApache()
 		renewal, err := one.renewal(ctx, s.Caches.Options.Docroot, sites)
 		if err != nil {
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.Name(), err)
@@ -75,7 +75,7 @@ func renewalsOf(ctx context.Context, c *opcache.Caches, sites []opcache.Link) ([
 		return nil, err
 	}
 	var all []*masterRenewal
-	for _, m := range c.Distinct() {
+	for _, m := range c.All {
 		one, err := newRenewing(ctx, m, masters, moved)
 		if err != nil {
 			return nil, err

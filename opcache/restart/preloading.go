@@ -10,6 +10,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/fpm"
 )
@@ -62,7 +63,7 @@ func be(names []string) string {
 	if len(names) == 1 {
 		return names[0] + " would be"
 	}
-	return opcache.FirstFew(names) + " would be"
+	return ui.FirstFew(names) + " would be"
 }
 
 func orNothing(release string) string {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"relink/internal/ui"
-	"relink/opcache"
 )
 
 // ErrOnePreload: PHP preloads one release only, and the sites would be on several.
@@ -65,7 +64,7 @@ func (n Needs) Decide() (Decision, error) {
 		return d, nil
 	}
 	why := Reason{Figure: FigureUserINI, Value: float64(len(n.UserINI)), Crossed: true,
-		Text: fmt.Sprintf("%s of the document root changes, which workers remember: %s", ui.Plural(len(n.UserINI), "file"), opcache.FirstFew(n.UserINI))}
+		Text: fmt.Sprintf("%s of the document root changes, which workers remember: %s", ui.Plural(len(n.UserINI), "file"), ui.FirstFew(n.UserINI))}
 	switch {
 	case d.Action == ReloadFPM:
 	case n.MayEnd == nil:

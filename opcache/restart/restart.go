@@ -82,7 +82,7 @@ var errChecked = errors.New("nothing speaks against it")
 // quiet moment as they would, and does nothing. A restart that nobody may do is
 // better known before something else has been done that needs it.
 func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o RestartOptions) error {
-	for _, m := range c.Distinct() {
+	for _, m := range c.All {
 		for _, order := range orders {
 			if !m.Wanted(order.Pools) {
 				continue
@@ -110,7 +110,7 @@ func Now(ctx context.Context, c *opcache.Caches, o RestartOptions) (RestartResul
 	}
 	var result RestartResult
 	var loud error
-	for _, m := range c.Distinct() {
+	for _, m := range c.All {
 		if !m.Wanted(o.Only) || o.Method == MethodApache && !m.OfApache() {
 			continue
 		}
@@ -209,7 +209,7 @@ func (r *restartRun) resetOPcache(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.begin(Reset)
-	err := r.memory.Spaces[0].Reset(ctx)
+	err := r.memory.Reset(ctx)
 	r.done.Took = time.Since(r.done.Time)
 	return err
 }
@@ -217,7 +217,7 @@ func (r *restartRun) resetOPcache(ctx context.Context) error {
 func (r *restartRun) reloadFPM(ctx context.Context) error {
 	var pools []php.Pool
 	for _, p := range r.memory.Pools() {
-		pools = append(pools, p.Agent.Pool())
+		pools = append(pools, p.Pool)
 	}
 	master, err := r.memory.Find(ctx)
 	if err != nil {

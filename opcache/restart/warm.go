@@ -21,7 +21,7 @@ const rewarmSlice = 100 * time.Millisecond
 func (r *restartRun) remember(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.caches.Options.CallTimeout)
 	defer cancel()
-	scripts, err := r.memory.Spaces[0].Agent().Scripts(ctx, nil)
+	scripts, err := r.memory.Agent().Scripts(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (r *restartRun) warm(ctx context.Context) error {
 		options := r.caches.Options
 		options.WarmWorkers = max(len(one.Pools[0].LastListing())/2, 1)
 		options.WarmSlice, options.WarmPause = rewarmSlice, 0
-		fast := &opcache.Caches{Options: options, Spaces: r.caches.Spaces}
+		fast := &opcache.Caches{Options: options, All: r.caches.All}
 		failed, err := fast.Compile(ctx, one, dealt(files, options.WarmWorkers), func(int) {})
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -91,7 +92,7 @@ func (d Door) client() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext:            dial,
-			DialTLSContext:         d.dialTLS,
+			DialTLSContext:         DialTLS(d.Host, dial),
 			DisableKeepAlives:      true,
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: headerLimit,
@@ -129,31 +130,33 @@ func ownAddress(address string) error {
 	return foreign(host)
 }
 
-// dialTLS verifies the certificate for the name of the site, but not on loopback:
-// certificates of one's own are usual there, nobody stands between the two ends,
-// and the token opens nothing but the script that it is shown to.
-func (d Door) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := dial(ctx, network, address)
-	if err != nil {
-		return nil, err
+// Dial makes a connection, as http.Transport wants it.
+type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// DialTLS verifies the certificate for the name of the site, "" for that of the
+// address, but not on loopback: certificates of one's own are usual there, nobody
+// stands between the two ends, and the probe's token opens nothing but the script
+// that it is shown to.
+func DialTLS(host string, plain Dial) Dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := plain(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		remote, ok := conn.RemoteAddr().(*net.TCPAddr)
+		client := tls.Client(conn, &tls.Config{
+			ServerName:         serverName(cmp.Or(host, address)),
+			InsecureSkipVerify: ok && remote.IP.IsLoopback(),
+		})
+		if err := client.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return client, nil
 	}
-	remote, ok := conn.RemoteAddr().(*net.TCPAddr)
-	client := tls.Client(conn, &tls.Config{
-		ServerName:         d.serverName(address),
-		InsecureSkipVerify: ok && remote.IP.IsLoopback(),
-	})
-	if err := client.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return client, nil
 }
 
-func (d Door) serverName(address string) string {
-	name := d.Host
-	if name == "" {
-		name = address
-	}
+func serverName(name string) string {
 	if host, _, err := net.SplitHostPort(name); err == nil {
 		return host
 	}

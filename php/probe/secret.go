@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"relink/internal/durable"
 	"relink/internal/hint"
-
-	"golang.org/x/sys/unix"
+	"relink/internal/trust"
 )
 
 // Secret is what names and tokens of all applications are derived from.
@@ -36,7 +36,7 @@ func ReadSecret(state string) (Secret, error) {
 
 func readSecret(path string) (secret Secret, err error) {
 	// O_NONBLOCK: a fifo under this name must not hold relink up.
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return secret, err
 	}
@@ -56,17 +56,16 @@ func readSecret(path string) (secret Secret, err error) {
 
 // checkSecret looks at the open file, not at its name, which could change meanwhile.
 func checkSecret(file *os.File) error {
-	var stat unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
-		return &os.PathError{Op: "stat", Path: file.Name(), Err: err}
-	}
+	info, err := file.Stat()
 	switch {
-	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no regular file", file.Name())
-	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to user %d", file.Name(), stat.Uid)
-	case stat.Mode&0o077 != 0:
-		return fmt.Errorf("%s is open to others (mode %04o)", file.Name(), stat.Mode&0o7777)
+	case !trust.Owned(info):
+		return fmt.Errorf("%s belongs to another user", file.Name())
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("%s is open to others (mode %04o)", file.Name(), info.Mode().Perm())
 	}
 	return nil
 }
@@ -84,28 +83,16 @@ func EnsureSecret(state string) (Secret, error) {
 	return ReadSecret(state)
 }
 
-// makeSecret gives a complete file its name by link(2), which unlike rename(2)
-// leaves alone what another process has put there first.
+// makeSecret leaves alone what another process has put there first.
 func makeSecret(state string) error {
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(state, "."+secretName+"-*") // O_EXCL, mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	defer file.Close()
 	var secret Secret
 	rand.Read(secret[:]) // never fails since Go 1.24
-	if _, err := file.Write(secret[:]); err != nil {
-		return err
+	err := durable.WriteNewFile(filepath.Join(state, secretName), secret[:], 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
 	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := os.Link(file.Name(), filepath.Join(state, secretName)); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return durable.SyncDir(state)
+	return err
 }

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"relink/internal/realpath"
+	"relink/internal/links"
 )
 
 // discovery is the time that the web servers have to tell their configuration.
@@ -45,11 +45,5 @@ func canonical(address string) string {
 	if !isUnix {
 		return strings.Replace(address, "localhost", "127.0.0.1", 1)
 	}
-	if real, err := realpath.Of(path); err == nil {
-		return real
-	}
-	if folder, err := realpath.Of(filepath.Dir(path)); err == nil {
-		return filepath.Join(folder, filepath.Base(path))
-	}
-	return path
+	return links.RealFolder(path)
 }

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relink/internal/links"
 )
 
 // Link is the symbolic link of an instance.
@@ -24,10 +26,10 @@ type Chain struct {
 // Match finds which site serves which link, in the order of the links. For one
 // link the best comes first: what serves its Docroot before other folders of it,
 // and sites that are reached without TLS before others.
-func Match(sites []Site, links []Link) (chains []Chain) {
-	for _, link := range links {
+func Match(sites []Site, instances []Link) (chains []Chain) {
+	for _, link := range instances {
 		var own []Chain
-		spot := place(link.Path)
+		spot := links.Place(link.Path)
 		for _, site := range sites {
 			if chain, found := site.serves(link, spot); found {
 				own = append(own, chain)

@@ -8,13 +8,6 @@ import (
 	"relink/internal/trust"
 )
 
-// place is where a link's name really lies: the folder that holds it is
-// resolved, the link itself is not.
-func place(link string) string {
-	_, at, missing := Walk(filepath.Dir(link))
-	return filepath.Join(at, missing, filepath.Base(link))
-}
-
 // Step is a symbolic link that the kernel passes on the way to a path.
 type Step struct {
 	Link   string // its place: no link in the folder that holds it

@@ -13,17 +13,14 @@ import (
 	"relink/internal/hint"
 )
 
-// mostBytes bounds what an archive may unpack to, so that one made to fill the
-// disk is stopped.
-const mostBytes = 16 << 30
-
 // Source unpacks a tar, tar.gz, tar.zst or zip file, told apart by content. When
 // everything in it lies in one folder, as in what GitHub offers, that folder is
 // left out; an archive that names "./" itself is taken as it is.
 //
 // An entry that would leave the release, go through a link, or is no file,
-// folder or link is refused, before anything is unpacked. Permissions are kept
-// without setuid, setgid and write access for group and others.
+// folder or link is refused, before anything is unpacked. Of a file that is there
+// twice the last counts, as tar has it. Permissions are kept without setuid, setgid
+// and write access for group and others.
 type Source struct {
 	pattern string
 	limit   int64
@@ -31,7 +28,7 @@ type Source struct {
 
 // New makes a source of the archive that pattern names. A {ref} in it stands for
 // the ref; without one the ref is only a label.
-func New(pattern string) *Source { return &Source{pattern: pattern, limit: mostBytes} }
+func New(pattern string) *Source { return &Source{pattern: pattern, limit: source.MostBytes} }
 
 var _ source.Source = (*Source)(nil)
 

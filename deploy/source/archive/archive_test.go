@@ -4,7 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,6 +113,58 @@ func TestArchiveByGit(t *testing.T) {
 	}
 }
 
+// tar writes the one over the other.
+func TestArchiveWithAnEntryTwice(t *testing.T) {
+	for name, test := range map[string]struct {
+		items []item
+		want  map[string]string
+	}{
+		"files":             {[]item{file("a", "1"), file("./a", "22")}, map[string]string{"a": "-rw-r--r-- 22"}},
+		"a link, a file":    {[]item{link("a", "b"), file("a", "1"), file("b", "2")}, map[string]string{"a": "-rw-r--r-- 1", "b": "-rw-r--r-- 2"}},
+		"a bad link, right": {[]item{link("a", "/etc"), link("a", "b"), file("b", "2")}, map[string]string{"a": "-> b", "b": "-rw-r--r-- 2"}},
+		"a file, a link":    {[]item{file("a", "1"), link("a", "b"), file("b", "2")}, map[string]string{"a": "-> b", "b": "-rw-r--r-- 2"}},
+		"a hard link keeps": {[]item{file("a", "1"), hard("h", "a"), file("a", "2")}, map[string]string{"a": "-rw-r--r-- 2", "h": "-rw-r--r-- 1"}},
+		"a hard link over":  {[]item{file("a", "1"), file("h", "2"), hard("h", "a"), hard("a", "a")}, map[string]string{"a": "-rw-r--r-- 1", "h": "-rw-r--r-- 1"}},
+	} {
+		for format, make := range formats {
+			if format == "zip" && strings.Contains(name, "hard") {
+				continue
+			}
+			t.Run(name+", "+format, func(t *testing.T) {
+				_, into := sourcetest.Fetch(t, saved(t, make(t, test.items)), "v1")
+				if diff := cmp.Diff(test.want, sourcetest.Tree(t, into)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+	}
+}
+
+func TestArchiveOfMacOS(t *testing.T) {
+	items := []item{dir("__MACOSX/"), file("__MACOSX/app/._a", "x"), file("._app", "x"), file("app/._a", "x"), file("app/a", "1"), file("app/b/__MACOSX.php", "2")}
+	for format, make := range formats {
+		_, into := sourcetest.Fetch(t, saved(t, make(t, items)), "v1")
+		if diff := cmp.Diff(map[string]string{"a": "-rw-r--r-- 1", "b": "drwxr-xr-x", "b/__MACOSX.php": "-rw-r--r-- 2"}, sourcetest.Tree(t, into)); diff != "" {
+			t.Errorf("%s: %s", format, diff)
+		}
+	}
+}
+
+// A list of files that archive/zip would take into memory before it can be counted.
+func TestZipWithAnEndlessList(t *testing.T) {
+	whole := makeZip(t, []item{file(strings.Repeat("a", 60_000), "1")})
+	end := bytes.LastIndex(whole, []byte("PK\x05\x06"))
+	at := bytes.Index(whole, []byte("PK\x01\x02"))
+	list, times := whole[at:end], mostDirectory/(end-at)+2
+	bomb := append(bytes.Clone(whole[:at]), bytes.Repeat(list, times)...)
+	size := len(bomb) - at
+	bomb = append(bomb, whole[end:]...)
+	binary.LittleEndian.PutUint32(bomb[at+size+12:], uint32(size))
+	if err := refused(t, saved(t, bomb)); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestArchiveHardLinks(t *testing.T) {
 	_, into := sourcetest.Fetch(t, saved(t, makeTar(t, []item{file("app/a", "1"), hard("app/b/c", "app/a")})), "v1")
 	sourcetest.WantFile(t, filepath.Join(into, "b/c"), "1")
@@ -131,13 +185,12 @@ func TestArchiveRefusals(t *testing.T) {
 		"newline":                    {[]item{file("a\nb", "evil")}, `"a\nb"`, false},
 		"absolute link":              {[]item{ok, link("l", "/etc/passwd")}, "l: ", false},
 		"link out":                   {[]item{ok, link("d/l", "../../x")}, "d/l: ", false},
-		"empty link":                 {[]item{ok, link("l", "")}, "l: ", true},
+		"empty link":                 {[]item{ok, link("l", "")}, `"l"`, true},
 		"link out of the top folder": {[]item{file("app/a", "1"), link("app/l", "../x")}, "l: ", false},
 		"through a link":             {[]item{link("l", "d"), file("l/x", "evil"), dir("d/")}, `"l/x"`, false},
 		"a link over a folder":       {[]item{file("l/x", "evil"), link("l", "d")}, `"l"`, false},
 		"through a file":             {[]item{ok, file("a/x", "evil")}, `"a/x"`, false},
-		"twice":                      {[]item{ok, file("./a", "2")}, `"a"`, false},
-		"a link, then a file":        {[]item{link("a", "b"), file("a", "evil"), file("b", "")}, `"a"`, false},
+		"a file, then a folder":      {[]item{ok, dir("a/")}, `"a"`, false},
 		"links that climb together":  {[]item{ok, dir("x/y/"), link("x/y/up", "../.."), link("out", "x/y/up/../z")}, "out", false},
 		"hard link out":              {[]item{ok, hard("h", "../x")}, `"h"`, true},
 		"absolute hard link":         {[]item{ok, hard("h", "/etc/passwd")}, `"h"`, true},
@@ -171,6 +224,9 @@ func refused(t *testing.T, a *Source) error {
 	}
 	into := sourcetest.Staging(t)
 	err = r.Fetch(t.Context(), into, nil)
+	if err == nil {
+		err = source.CheckLinks(t.Context(), into, nil)
+	}
 	if left, _ := os.ReadDir(filepath.Dir(into)); len(left) != 1 {
 		t.Errorf("written outside: %v", left)
 	}
@@ -238,6 +294,18 @@ func TestArchiveOtherErrors(t *testing.T) {
 func TestArchiveLimitIsNotTheClaim(t *testing.T) {
 	c := newChecker(10)
 	if err := c.check(entry{name: "a", size: 1}, strings.NewReader(strings.Repeat("x", 100))); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// In a tar file a name may be a megabyte long, and compress to a kilobyte.
+func TestArchiveWhoseNamesFillTheMemory(t *testing.T) {
+	c, long := newChecker(10), strings.Repeat("x", 1<<20)
+	var err error
+	for n := 0; err == nil && n <= mostNames>>20; n++ {
+		_, err = c.admit(entry{name: "a", target: long, mode: fs.ModeSymlink})
+	}
+	if !errors.Is(err, source.ErrTooLarge) {
 		t.Errorf("got %v", err)
 	}
 }

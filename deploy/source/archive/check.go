@@ -11,17 +11,19 @@ import (
 	"relink/deploy/source"
 )
 
-// mostEntries bounds the memory that an archive's names take.
-const mostEntries = 1 << 20
+// mostNames bounds the memory that names and targets of links take, of which each may
+// be a megabyte in a tar file and yet costs a kilobyte there.
+const mostNames = 128 << 20
 
 var errNoFiles = errors.New("it contains no file")
 
 // checker decides on each entry, from names alone and before anything exists:
-// an entry must be a file, folder or link inside, named once, and no link or
-// file may lie on the way to it.
+// an entry must be a file, folder or link inside, and no link or file may lie on the
+// way to it.
 type checker struct {
 	limit   int64
 	bytes   int64
+	names   int
 	kinds   map[string]kind // by clean name, with the folders that are only implied
 	links   map[string]string
 	dotted  bool // "./" is an entry
@@ -70,8 +72,12 @@ func (c *checker) count(name string, to io.Writer, content io.Reader) (int64, er
 
 // admit gives the entry's clean name, or says why it is refused.
 func (c *checker) admit(e entry) (string, error) {
-	if c.visited++; c.visited > mostEntries || len(c.kinds) > mostEntries {
-		return "", fmt.Errorf("%w: it has more than %d entries", source.ErrTooLarge, mostEntries)
+	c.visited++
+	if err := source.CheckSize(int64(max(c.visited, len(c.kinds))), 0); err != nil {
+		return "", err
+	}
+	if c.names += len(e.name) + len(e.target); c.names > mostNames {
+		return "", fmt.Errorf("%w: its names take more than %d bytes", source.ErrTooLarge, mostNames)
 	}
 	name, err := cleanName(e.name)
 	if err != nil {
@@ -157,19 +163,23 @@ func (c *checker) admitParents(name string) error {
 
 func (c *checker) admitKind(name string, k kind, e entry) error {
 	was := c.kinds[name]
-	if was != 0 && !(k == kindFolder && (was == kindImplied || was == kindFolder)) {
-		return unsafeEntry(name, "the archive has it twice")
+	folder := was == kindImplied || was == kindFolder
+	if was != 0 && folder != (k == kindFolder) {
+		return unsafeEntry(name, "the archive has it as a folder and as something else")
 	}
+	delete(c.links, name) // of entries with one name the last counts
 	switch {
 	case e.hard:
 		target, err := cleanName(e.target)
 		if err != nil || c.kinds[target] != kindFile {
 			return unsafeEntry(name, fmt.Sprintf("it is a hard link to %q, which is not a file before it in the archive", e.target))
 		}
+	case k == kindLink && e.target == "":
+		return unsafeEntry(name, "it is a link without a target")
 	case k == kindLink:
 		c.links[name] = e.target
 	}
-	if k == kindFile {
+	if k == kindFile && was != kindFile {
 		c.files++
 	}
 	c.kinds[name] = k
@@ -180,12 +190,6 @@ func (c *checker) admitKind(name string, k kind, e entry) error {
 func (c *checker) finish() error {
 	if c.files == 0 {
 		return fmt.Errorf("%w: %w", source.ErrDamaged, errNoFiles)
-	}
-	top := c.top()
-	for name, target := range c.links {
-		if err := source.CheckLink(strings.TrimPrefix(name, top), target); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -7,12 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"relink/deploy/source"
 )
 
-// FuzzArchive unpacks anything: nothing may appear outside the folder, no link
-// may lead out of it, and no more may be written than the limit allows.
+// FuzzArchive unpacks anything: nothing may appear outside the folder, and no more may
+// be written than the limit allows. Where links lead is looked at afterwards, of every
+// source alike.
 func FuzzArchive(f *testing.F) {
 	console := file("app/bin", "#!")
 	console.mode = 0o6777
@@ -47,12 +46,12 @@ func FuzzArchive(f *testing.F) {
 			t.Fatalf("written outside: %v", left)
 		}
 		if err == nil {
-			wantTame(t, root, into, limit)
+			wantTame(t, into, limit)
 		}
 	})
 }
 
-func wantTame(t *testing.T, root *os.Root, into string, limit int64) {
+func wantTame(t *testing.T, into string, limit int64) {
 	var total int64
 	err := filepath.WalkDir(into, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -68,10 +67,7 @@ func wantTame(t *testing.T, root *os.Root, into string, limit int64) {
 		switch info.Mode().Type() {
 		case 0:
 			total += info.Size()
-		case fs.ModeDir:
-		case fs.ModeSymlink:
-			name, _ := filepath.Rel(into, path)
-			return source.CheckLinks(root, []string{name})
+		case fs.ModeDir, fs.ModeSymlink:
 		default:
 			t.Errorf("%s is a %v", path, info.Mode())
 		}

@@ -11,6 +11,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"strings"
 	"time"
 
 	"relink/deploy/source"
@@ -62,6 +64,7 @@ func readArchiveFrom(ctx context.Context, file archiveFile, size int64, visit vi
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
+	visit = withoutMacOS(visit)
 	input := &contextReader{ctx: ctx, r: bufio.NewReaderSize(file, 128<<10)}
 	switch head = head[:n]; {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
@@ -77,6 +80,20 @@ func readArchiveFrom(ctx context.Context, file archiveFile, size int64, visit vi
 	}
 	return "", hint.With(source.ErrFormat, "make it a tar, tar.gz, tar.zst or zip file")
 }
+
+// withoutMacOS leaves out what macOS adds to archives: resource forks and extended
+// attributes, of which each file has a companion.
+func withoutMacOS(visit visitor) visitor {
+	return func(e entry, content io.Reader) error {
+		if strings.HasPrefix(path.Base(e.name), "._") || path.Base(e.name) == macOS || strings.HasPrefix(e.name, macOS+"/") {
+			return nil
+		}
+		return visit(e, content)
+	}
+}
+
+// macOS is the folder for them in zip archives.
+const macOS = "__MACOSX"
 
 // isTar also takes a tar from before POSIX, which has no mark: one whose first
 // header reads well, or an empty one.
@@ -105,7 +122,7 @@ func readZstd(input io.Reader, visit visitor) (string, error) {
 
 // damagedArchive keeps apart what is wrong with the archive and with the reading.
 func damagedArchive(err error) error {
-	if path := (*fs.PathError)(nil); errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &path) {
+	if failed := (*fs.PathError)(nil); errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &failed) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", source.ErrDamaged, err)

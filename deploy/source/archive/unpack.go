@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -72,16 +71,28 @@ func (u *unpacker) visit(e entry, content io.Reader) error {
 		return u.root.MkdirAll(at, 0o755)
 	case e.mode.Type() == fs.ModeSymlink:
 		u.times[at] = u.timeOf(e) // made by complete: nothing can be written through it
-		return nil
-	case e.hard:
-		return u.hardLink(at, e)
-	default:
-		return u.file(name, at, e, content)
+		return u.clear(at)
 	}
+	delete(u.times, at)
+	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
+		return err
+	}
+	if e.hard {
+		return u.hardLink(at, e)
+	}
+	return u.file(name, at, e, content)
+}
+
+// clear makes room for an entry that the archive has again.
+func (u *unpacker) clear(at string) error {
+	if err := u.root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (u *unpacker) file(name, at string, e entry, content io.Reader) error {
-	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
+	if err := u.clear(at); err != nil {
 		return err
 	}
 	out, err := u.root.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -113,41 +124,33 @@ func (u *unpacker) hardLink(at string, e entry) error {
 		return err
 	}
 	from, err := u.inside(target)
-	if err != nil {
+	if err != nil || from == at {
 		return err
 	}
-	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
+	if err := u.clear(at); err != nil {
 		return err
 	}
 	return u.root.Link(from, at)
 }
 
-// complete makes the links, sees where they lead, and finishes the folders.
+// complete makes the links and finishes the folders.
 func (u *unpacker) complete() error {
 	if err := u.finish(); err != nil {
 		return err
 	}
-	links := slices.Sorted(maps.Keys(u.times))
-	for _, at := range links {
+	for at := range u.times {
 		if err := u.link(at); err != nil {
 			return err
 		}
-	}
-	if err := source.CheckLinks(u.root, links); err != nil {
-		return err
 	}
 	return u.finishAll()
 }
 
 func (u *unpacker) link(at string) error {
-	target := u.links[u.strip+at]
-	if err := source.CheckLink(at, target); err != nil {
-		return err
-	}
 	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
 		return err
 	}
-	if err := u.root.Symlink(target, at); err != nil {
+	if err := u.root.Symlink(u.links[u.strip+at], at); err != nil {
 		return err
 	}
 	return source.SetTime(u.root, at, u.times[at])

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"time"
 
 	"relink/deploy/source"
@@ -16,8 +17,30 @@ import (
 // mostTarget bounds the target of a link, which in a zip archive is content.
 const mostTarget = 4096
 
+// mostDirectory bounds the list of files at the archive's end, which archive/zip holds
+// in memory as a whole, in several times its size.
+const mostDirectory = 128 << 20
+
+// directory bounds what is read of a zip file before its entries are counted.
+type directory struct {
+	io.ReaderAt
+	left int64
+}
+
+func (d *directory) ReadAt(p []byte, at int64) (int, error) {
+	if d.left -= int64(len(p)); d.left < 0 {
+		return 0, source.ErrTooLarge
+	}
+	return d.ReaderAt.ReadAt(p, at)
+}
+
 func readZip(ctx context.Context, file io.ReaderAt, size int64, visit visitor) (string, error) {
-	archive, err := zip.NewReader(file, size)
+	bounded := &directory{file, mostDirectory}
+	archive, err := zip.NewReader(bounded, size)
+	if bounded.left < 0 {
+		return "", fmt.Errorf("%w: its list of files takes more than %d bytes", source.ErrTooLarge, mostDirectory)
+	}
+	bounded.left = math.MaxInt64
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // the checker says which entry
 		return "", damagedArchive(err)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
 )
 
 // Source copies a folder: files, folders and links with their modes and times, all
@@ -122,25 +124,19 @@ func walkDir(ctx context.Context, root *os.Root, visit func(name string, info fs
 		if err != nil {
 			return err
 		}
-		if err := checkCopyable(root, name, info); err != nil {
+		if err := checkCopyable(name, info.Mode().Type()); err != nil {
 			return err
 		}
 		return visit(name, info)
 	})
 }
 
-func checkCopyable(root *os.Root, name string, info fs.FileInfo) error {
-	switch info.Mode().Type() {
-	case 0, fs.ModeDir:
+func checkCopyable(name string, kind fs.FileMode) error {
+	switch kind {
+	case 0, fs.ModeDir, fs.ModeSymlink:
 		return nil
-	case fs.ModeSymlink:
-		target, err := root.Readlink(name)
-		if err != nil {
-			return err
-		}
-		return source.CheckLink(name, target)
 	default:
-		return hint.With(fmt.Errorf("%s: %w: it is neither file, folder nor link (%s)", name, source.ErrUnsafe, info.Mode().Type()),
+		return hint.With(fmt.Errorf("%s: %w: it is neither file, folder nor link (%s)", name, source.ErrUnsafe, kind),
 			"remove it from the source folder")
 	}
 }
@@ -150,15 +146,11 @@ type treeCopy struct {
 	done, total int64
 	progress    source.Progress
 	folders     []source.Folder
-	links       []string
 }
 
 func (c *treeCopy) run(ctx context.Context) error {
 	err := walkDir(ctx, c.from, func(name string, info fs.FileInfo) error { return c.entry(ctx, name, info) })
 	if err != nil {
-		return err
-	}
-	if err := source.CheckLinks(c.to, c.links); err != nil {
 		return err
 	}
 	return source.FinishFolders(c.to, c.folders)
@@ -186,10 +178,6 @@ func (c *treeCopy) link(name string, modified time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := source.CheckLink(name, target); err != nil {
-		return err // it changed since the walk looked at it
-	}
-	c.links = append(c.links, name)
 	if err := c.to.Symlink(target, name); err != nil {
 		return err
 	}
@@ -197,7 +185,7 @@ func (c *treeCopy) link(name string, modified time.Time) error {
 }
 
 func (c *treeCopy) file(ctx context.Context, name string, info fs.FileInfo) error {
-	in, err := c.from.Open(name)
+	in, err := c.open(name)
 	if err != nil {
 		return err
 	}
@@ -215,6 +203,23 @@ func (c *treeCopy) file(ctx context.Context, name string, info fs.FileInfo) erro
 		return fmt.Errorf("%s: %w", path.Clean(name), err)
 	}
 	return source.SetTime(c.to, name, info.ModTime())
+}
+
+// open does not wait for a writer, should the file be a fifo by now, and takes nothing
+// but a file.
+func (c *treeCopy) open(name string) (*os.File, error) {
+	in, err := c.from.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := in.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", name, source.ErrChanged)
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	return in, nil
 }
 
 // copyChunk bounds what is copied before the context is looked at again.

@@ -88,12 +88,34 @@ func TestDirRefusals(t *testing.T) {
 			d := New(from)
 			r, err := d.Resolve(t.Context(), "v1")
 			if err == nil {
-				err = r.Fetch(t.Context(), sourcetest.Staging(t), nil)
+				into := sourcetest.Staging(t)
+				err = errors.Join(r.Fetch(t.Context(), into, nil), source.CheckLinks(t.Context(), into, nil))
 			}
 			if !errors.Is(err, source.ErrUnsafe) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// What was a file when the folder was listed may be a fifo when it is opened.
+func TestDirDoesNotWaitForAFifo(t *testing.T) {
+	from, into := t.TempDir(), sourcetest.Staging(t)
+	if err := syscall.Mkfifo(filepath.Join(from, "a"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sourcetest.WriteFile(t, filepath.Join(from, "b"), "1")
+	info, err := os.Lstat(filepath.Join(from, "b"))
+	roots := make([]*os.Root, 2)
+	for i, name := range []string{from, into} {
+		if roots[i], err = os.OpenRoot(name); err != nil {
+			t.Fatal(err)
+		}
+		defer roots[i].Close()
+	}
+	c := &treeCopy{from: roots[0], to: roots[1]}
+	if err := c.file(t.Context(), "a", info); !errors.Is(err, source.ErrChanged) {
+		t.Errorf("got %v", err)
 	}
 }
 

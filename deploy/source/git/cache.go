@@ -14,6 +14,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/internal/trust"
+	"relink/internal/ui"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
@@ -40,7 +41,7 @@ func newRepoCache(url, dir string) *repoCache {
 }
 
 // name is the address as messages show it.
-func (c *repoCache) name() string { return mask(c.url) }
+func (c *repoCache) name() string { return ui.Mask(c.url) }
 
 func (c *repoCache) git(ctx context.Context, args ...string) ([]byte, error) {
 	return runGit(ctx, command{args: append([]string{"--git-dir=" + c.dir}, args...), secrets: c.secrets})

@@ -11,15 +11,8 @@ import (
 	"relink/deploy/source"
 )
 
-// cacheProtection is PHP's default of opcache.file_update_protection, and a
-// second for clocks that differ: a file modified less than that ago is not
-// cached, silently (ext/opcache/ZendAccelerator.c, persistent_compile_file).
-const cacheProtection = 3 * time.Second
-
-// finishCheckout gives everything the time of the commit, as git archive does:
-// with the time of the checkout, OPcache would not take the files for the first
-// two seconds and the cache could not be warmed (cacheProtection). It also makes
-// the modes those of the repository under the permissions of the staging folder,
+// finishCheckout gives everything the time of the commit, as git archive does. It also
+// makes the modes those of the repository under the permissions of the staging folder,
 // whatever the umask was.
 func finishCheckout(ctx context.Context, into string, commit time.Time) error {
 	root, err := os.OpenRoot(into)
@@ -30,9 +23,6 @@ func finishCheckout(ctx context.Context, into string, commit time.Time) error {
 	top, err := root.Stat(".")
 	if err != nil {
 		return err
-	}
-	if latest := time.Now().Add(-cacheProtection); commit.After(latest) {
-		commit = latest
 	}
 	var folders []source.Folder
 	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {

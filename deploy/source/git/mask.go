@@ -2,20 +2,10 @@ package git
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
-)
 
-var (
-	urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/:@\s'"]*):[^/\s'"]*@`)
-	// A token is often written as the user of an HTTP address.
-	urlToken = regexp.MustCompile(`((?i:https?)://)[^/:@\s'"]+@`)
+	"relink/internal/ui"
 )
-
-// mask hides the passwords of all addresses in text.
-func mask(text string) string {
-	return urlToken.ReplaceAllString(urlPassword.ReplaceAllString(text, "$1:***@"), "$1***@")
-}
 
 // secrets are the ways in which the password of address may turn up in what git
 // says about it.
@@ -42,7 +32,7 @@ func secrets(address string) []string {
 
 // maskAll hides, besides, what is known to be secret even where it stands alone.
 func maskAll(text string, known []string) string {
-	text = mask(text)
+	text = ui.Mask(text)
 	for _, secret := range known {
 		text = strings.ReplaceAll(text, secret, "***")
 	}

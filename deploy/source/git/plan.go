@@ -6,15 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/ui"
 )
 
 // submoduleDir lies inside the cache and holds a cache for each submodule's address.
@@ -33,9 +32,6 @@ func (p *planner) add(ctx context.Context, cache *repoCache, commit, at string) 
 	if err != nil {
 		return err
 	}
-	if err := cache.checkLFS(ctx, tree); err != nil {
-		return err
-	}
 	p.checkouts = append(p.checkouts, checkout{cache: cache, commit: commit, at: at, bytes: tree.bytes})
 	p.resolved.Bytes += tree.bytes
 	p.resolved.Inodes += tree.inodes
@@ -52,7 +48,7 @@ func (p *planner) add(ctx context.Context, cache *repoCache, commit, at string) 
 	return p.addSubmodules(ctx, cache, commit, at, tree.submodules)
 }
 
-func (p *planner) addSubmodules(ctx context.Context, cache *repoCache, commit, at string, links []treeEntry) error {
+func (p *planner) addSubmodules(ctx context.Context, cache *repoCache, commit, at string, links []submodule) error {
 	urls, err := cache.submoduleURLs(ctx, commit)
 	if err != nil {
 		return err
@@ -64,7 +60,7 @@ func (p *planner) addSubmodules(ctx context.Context, cache *repoCache, commit, a
 			return hint.With(fmt.Errorf("submodule %s of %s: .gitmodules has no address for it", name, cache.name()), "add it to .gitmodules, or remove it with git rm")
 		}
 		if strings.HasPrefix(address, "-") {
-			return fmt.Errorf("submodule %s of %s: %w: its address is %q", name, cache.name(), source.ErrUnsafe, mask(address))
+			return fmt.Errorf("submodule %s of %s: %w: its address is %q", name, cache.name(), source.ErrUnsafe, ui.Mask(address))
 		}
 		url := resolveURL(cache.url, address)
 		if err := checkLocal(cache.url, url); err != nil {
@@ -86,13 +82,12 @@ func (p *planner) subCache(url string) *repoCache {
 	return newRepoCache(url, filepath.Join(p.source.cacheDir, submoduleDir, hex.EncodeToString(sum[:])+".git"))
 }
 
-// treeEntry is one line of "git ls-tree".
-type treeEntry struct{ mode, id, path string }
+// submodule is a commit of another repository, and where it belongs.
+type submodule struct{ id, path string }
 
 type treeListing struct {
 	bytes, inodes int64
-	attributes    []treeEntry // .gitattributes files
-	submodules    []treeEntry
+	submodules    []submodule
 }
 
 // tree reads a commit's whole tree, and with it every size, so that a cache with
@@ -119,41 +114,16 @@ func (t *treeListing) parse(line string) error {
 	if len(fields) != 4 || name == "" {
 		return fmt.Errorf("git ls-tree wrote %q", line)
 	}
-	entry := treeEntry{mode: fields[0], id: fields[2], path: name}
 	t.inodes++
 	switch fields[1] {
 	case "commit":
-		t.submodules = append(t.submodules, entry)
+		t.submodules = append(t.submodules, submodule{id: fields[2], path: name})
 	case "blob":
 		size, err := strconv.ParseInt(fields[3], 10, 64)
 		if err != nil {
 			return fmt.Errorf("git ls-tree wrote %q: %w", line, err)
 		}
 		t.bytes += size
-		if path.Base(name) == ".gitattributes" {
-			t.attributes = append(t.attributes, entry)
-		}
 	}
 	return source.CheckSize(t.inodes, t.bytes)
-}
-
-var lfsAttribute = regexp.MustCompile(`(?m)^[^#\n]*\sfilter=lfs(\s|$)`)
-
-// checkLFS: without git-lfs a checkout succeeds and delivers pointers, little
-// text files in the place of images.
-func (c *repoCache) checkLFS(ctx context.Context, tree treeListing) error {
-	for _, entry := range tree.attributes {
-		text, err := c.git(ctx, "cat-file", "blob", entry.id)
-		if err != nil {
-			return c.damaged(err)
-		}
-		if !lfsAttribute.Match(text) {
-			continue
-		}
-		if _, err := exec.LookPath("git-lfs"); err != nil {
-			return hint.With(fmt.Errorf("%s: %s: %w: it has filter=lfs and git-lfs is not installed", c.name(), entry.path, source.ErrLFS),
-				"install git-lfs, and run git lfs install as the user that runs relink")
-		}
-	}
-	return nil
 }

@@ -112,11 +112,8 @@ func (c *repoCache) unknown(ctx context.Context, ref string) error {
 	case len(names) == 0:
 		return hint.With(err, "push a branch or a tag first: the repository has none")
 	}
-	near := source.Nearest(ref, names)
-	if len(near) == 0 {
-		return hint.With(err, "give a tag, a branch or a commit; the newest are %s", strings.Join(names[:min(len(names), source.MostSuggestions)], ", "))
-	}
-	return hint.With(err, "did you mean %s?", strings.Join(near, ", "))
+	newest := strings.Join(names[:min(len(names), source.MostSuggestions)], ", ")
+	return hint.DidYouMean(err, ref, names, source.MostSuggestions, "give a tag, a branch or a commit; the newest are "+newest)
 }
 
 // names lists tags and branches, newest first.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/opcache/report"
 	"relink/php"
@@ -34,7 +34,7 @@ func fixture() Snapshot {
 		Time: noon, Host: "web1.example.org", Checks: fixedChecks(),
 		Apps: []App{
 			{Name: "booking", Instances: instancesOf("club", 30, 7), Running: &Running{
-				Operation: deploy.OperationDeploy, Release: newer, Phase: deploy.PhaseMoved, Since: noon.Add(-8 * time.Second), Holder: "deployer on web1, pid 4711",
+				Operation: journal.OperationDeploy, Release: newer, Phase: journal.PhaseMoved, Since: noon.Add(-8 * time.Second), Holder: "deployer on web1, pid 4711",
 			}},
 			{Name: "mobile", Instances: []Instance{
 				{Name: "app", Link: "/var/www/mobile", Release: newer, Since: noon.Add(-time.Hour)},
@@ -111,14 +111,14 @@ func fixedPools() []Pool {
 }
 
 func fixedDeploys() []Deploy {
-	steps := []deploy.StepReport{{Name: "recover", MS: 0.3}, {Name: "preflight", MS: 41}, {Name: "resolve", MS: 65}, {Name: "stage", MS: 2040}, {Name: "observe", MS: 20},
+	steps := []journal.Step{{Name: "recover", MS: 0.3}, {Name: "preflight", MS: 41}, {Name: "resolve", MS: 65}, {Name: "stage", MS: 2040}, {Name: "observe", MS: 20},
 		{Name: "warm", MS: 265}, {Name: "prepare", MS: 7.4}, {Name: "switch", MS: 2}, {Name: "sweep", MS: 9.1}, {Name: "invalidate", MS: 3.2}, {Name: "check", MS: 120},
 		{Name: "settle", MS: 2600}, {Name: "retire", MS: 14}, {Name: "restart", MS: 3}}
 	return []Deploy{
-		{App: "mobile", ID: "c3", Time: noon.Add(-10 * time.Minute), Operation: deploy.OperationDeploy, Release: newer, Ref: "v3", User: "deployer", Moved: 1, Steps: steps, CutoverMS: 14.3, Restart: "none", SavedBytes: 0},
-		{App: "booking", ID: "b2", Time: noon.Add(-20 * time.Minute), Operation: deploy.OperationDeploy, Release: newer, Ref: "main", User: "deployer", Moved: 0,
+		{App: "mobile", ID: "c3", Time: noon.Add(-10 * time.Minute), Operation: journal.OperationDeploy, Release: newer, Ref: "v3", User: "deployer", Moved: 1, Steps: steps, CutoverMS: 14.3, Restart: "none", SavedBytes: 0},
+		{App: "booking", ID: "b2", Time: noon.Add(-20 * time.Minute), Operation: journal.OperationDeploy, Release: newer, Ref: "main", User: "deployer", Moved: 0,
 			Undone: "check of club1: status 500, want 200", Steps: steps[:11], CutoverMS: 12.9},
-		{App: "booking", ID: "a1", Time: noon.Add(-26 * time.Hour), Operation: deploy.OperationRollback, Release: older, User: "root", Moved: 30, Stale: 1, Steps: steps[5:], CutoverMS: 17, Restart: "opcache", SavedBytes: 411 * mb},
+		{App: "booking", ID: "a1", Time: noon.Add(-26 * time.Hour), Operation: journal.OperationRollback, Release: older, User: "root", Moved: 30, Stale: 1, Steps: steps[5:], CutoverMS: 17, Restart: "opcache", SavedBytes: 411 * mb},
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/internal/browsertest"
 
@@ -22,8 +22,8 @@ func later() Snapshot {
 	s.Checks = []health.Result{{Check: "links", Subject: "mobile", Message: "2 links in order"}}
 	s.Apps[0].Instances, s.Apps[0].Running = instancesOf("club", 30, 30), nil
 	s.Rates = withPoint(s.Rates, s.Time, 360)
-	s.Deploys = slices.Insert(s.Deploys, 0, Deploy{App: "booking", ID: "d4", Time: s.Time, Operation: deploy.OperationDeploy, Release: newer, User: "deployer", Moved: 30,
-		Steps: []deploy.StepReport{{Name: "stage", MS: 900}, {Name: "switch", MS: 4}, {Name: "invalidate", MS: 3}, {Name: "settle", MS: 800}}, CutoverMS: 7.5, SavedBytes: 434 * mb})
+	s.Deploys = slices.Insert(s.Deploys, 0, Deploy{App: "booking", ID: "d4", Time: s.Time, Operation: journal.OperationDeploy, Release: newer, User: "deployer", Moved: 30,
+		Steps: []journal.Step{{Name: "stage", MS: 900}, {Name: "switch", MS: 4}, {Name: "invalidate", MS: 3}, {Name: "settle", MS: 800}}, CutoverMS: 7.5, SavedBytes: 434 * mb})
 	return s
 }
 
@@ -163,7 +163,7 @@ func TestPageWithHostileNames(t *testing.T) {
 	s.Checks = []health.Result{{Check: evil, Subject: evil, State: health.Critical, Message: evil, Fix: evil, Details: []string{evil}}}
 	s.Pools = []Pool{{Address: evil, Master: evil}, {Address: evil + "2", Error: evil}}
 	s.Rates.HitRatio[0].Name = evil
-	s.Deploys[0].App, s.Deploys[0].Release, s.Deploys[0].User, s.Deploys[0].Ref, s.Deploys[0].Steps = evil, evil, evil, evil, []deploy.StepReport{{Name: evil, MS: 1}}
+	s.Deploys[0].App, s.Deploys[0].Release, s.Deploys[0].User, s.Deploys[0].Ref, s.Deploys[0].Steps = evil, evil, evil, evil, []journal.Step{{Name: evil, MS: 1}}
 	s.Caches.Masters[0].Name = evil
 	feed := feedOf(t, s)
 	b := open(t, feed, browsertest.Setup{})

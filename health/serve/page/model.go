@@ -6,7 +6,7 @@ import (
 	"context"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/health"
 	"relink/opcache/report"
 )
@@ -44,11 +44,11 @@ type Instance struct {
 
 // Running is a deploy that has not ended.
 type Running struct {
-	Operation deploy.Operation `json:"operation"`
-	Release   string           `json:"release"`
-	Phase     deploy.Phase     `json:"phase"`
-	Since     time.Time        `json:"since"`
-	Holder    string           `json:"holder,omitempty"` // who runs it; "": nobody, it was interrupted or has workers to settle
+	Operation journal.Operation `json:"operation"`
+	Release   string            `json:"release"`
+	Phase     journal.Phase     `json:"phase"`
+	Since     time.Time         `json:"since"`
+	Holder    string            `json:"holder,omitempty"` // who runs it; "": nobody, it was interrupted or has workers to settle
 }
 
 // Rates are lines over time, in columns: each line has one value for each time.
@@ -88,24 +88,24 @@ type Workers struct {
 
 // Deploy is a deploy or rollback that ended.
 type Deploy struct {
-	App        string              `json:"app"`
-	ID         string              `json:"id"`
-	Time       time.Time           `json:"time"` // when it ended
-	Operation  deploy.Operation    `json:"operation"`
-	Release    string              `json:"release"`
-	Ref        string              `json:"ref,omitempty"`
-	User       string              `json:"user"`
-	Moved      int                 `json:"moved"` // instances whose link changed
-	Undone     string              `json:"undone,omitempty"`
-	Stale      int                 `json:"stale"` // workers that still held the old release
-	Steps      []deploy.StepReport `json:"steps"`
-	CutoverMS  float64             `json:"cutover_ms"`
-	Restart    string              `json:"restart,omitempty"`
-	SavedBytes int64               `json:"saved_bytes"`
+	App        string            `json:"app"`
+	ID         string            `json:"id"`
+	Time       time.Time         `json:"time"` // when it ended
+	Operation  journal.Operation `json:"operation"`
+	Release    string            `json:"release"`
+	Ref        string            `json:"ref,omitempty"`
+	User       string            `json:"user"`
+	Moved      int               `json:"moved"` // instances whose link changed
+	Undone     string            `json:"undone,omitempty"`
+	Stale      int               `json:"stale"` // workers that still held the old release
+	Steps      []journal.Step    `json:"steps"`
+	CutoverMS  float64           `json:"cutover_ms"`
+	Restart    string            `json:"restart,omitempty"`
+	SavedBytes int64             `json:"saved_bytes"`
 }
 
 // DeployOf is what the page shows of a history's event.
-func DeployOf(app string, e deploy.Event) Deploy {
+func DeployOf(app string, e journal.Event) Deploy {
 	return Deploy{
 		App: app, ID: e.ID, Time: e.Time, Operation: e.Operation, Release: e.Release, Ref: e.Ref, User: e.User,
 		Moved: len(e.Moves.Needed()), Undone: e.Undone, Stale: len(e.Stale),

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy"
+	"relink/deploy/journal"
 	"relink/health"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,9 +42,9 @@ func TestGroupsOfMany(t *testing.T) {
 
 func TestRunning(t *testing.T) {
 	for want, r := range map[string]Running{
-		`Under way: the deploy of v2 since 2026-03-14 12:00:00 UTC (moved), by root, pid 7`:                         {Operation: deploy.OperationDeploy, Release: "v2", Phase: "moved", Since: noon, Holder: "root, pid 7"},
+		`Under way: the deploy of v2 since 2026-03-14 12:00:00 UTC (moved), by root, pid 7`:                         {Operation: journal.OperationDeploy, Release: "v2", Phase: "moved", Since: noon, Holder: "root, pid 7"},
 		`Under way: the work since 2026-03-14 12:00:00 UTC, by root`:                                                {Since: noon, Holder: "root"},
-		`Not finished: the rollback of v1 since 2026-03-14 12:00:00 UTC (switching). "relink recover" finishes it.`: {Operation: deploy.OperationRollback, Release: "v1", Phase: "switching", Since: noon},
+		`Not finished: the rollback of v1 since 2026-03-14 12:00:00 UTC (switching). "relink recover" finishes it.`: {Operation: journal.OperationRollback, Release: "v1", Phase: "switching", Since: noon},
 	} {
 		if got := r.String(); got != want {
 			t.Errorf("%s\nwant %s", got, want)
@@ -95,7 +95,7 @@ func TestMemoryAddsUp(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
-	d := Deploy{Time: noon, CutoverMS: 30, Steps: []deploy.StepReport{{Name: "stage", MS: 900}, {Name: "switch", MS: 10}, {Name: "sweep", MS: 15}, {Name: "invalidate", MS: 5}, {Name: "settle", MS: 70}}}
+	d := Deploy{Time: noon, CutoverMS: 30, Steps: []journal.Step{{Name: "stage", MS: 900}, {Name: "switch", MS: 10}, {Name: "sweep", MS: 15}, {Name: "invalidate", MS: 5}, {Name: "settle", MS: 70}}}
 	want := []segment{{"step-before", 0, 900}, {"step-cutover", 900, 10}, {"step-cutover", 910, 15}, {"step-cutover", 925, 5}, {"step-after", 930, 70}}
 	if diff := cmp.Diff(want, d.segments(), cmp.AllowUnexported(segment{})); diff != "" {
 		t.Error(diff)

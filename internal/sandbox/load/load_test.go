@@ -159,7 +159,7 @@ func TestWhatStopCutsOffIsNoError(t *testing.T) {
 	}
 }
 
-func TestPercentiles(t *testing.T) {
+func TestWorst(t *testing.T) {
 	arrive, done := atLeast(5)
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		arrive()
@@ -171,9 +171,8 @@ func TestPercentiles(t *testing.T) {
 	}
 	wait(t, done)
 	r := l.Stop()
-	half, worst := r.Percentile(50, r.Start, r.End), r.Worst(r.Start, r.End)
-	if half <= 0 || half > worst {
-		t.Errorf("median %s, worst %s", half, worst)
+	if worst := r.Worst(r.Start, r.End); worst <= 0 || worst > r.End.Sub(r.Start) {
+		t.Errorf("worst %s", worst)
 	}
 	if before := r.Worst(r.Start.Add(-2*time.Hour), r.Start.Add(-time.Hour)); before != 0 {
 		t.Errorf("a request of %s before the load", before)

@@ -48,28 +48,15 @@ func (r Result) Rates(from, to time.Time, window time.Duration) []float64 {
 }
 
 // Worst is the longest time of a request that was under way at some moment
-// between from and to.
-func (r Result) Worst(from, to time.Time) time.Duration {
-	return r.Percentile(100, from, to)
-}
-
-// Percentile is the time that p percent of the requests did not exceed, of
-// those that were under way at some moment between from and to (nearest rank);
-// 0 if there was none.
-func (r Result) Percentile(p float64, from, to time.Time) time.Duration {
+// between from and to; 0 if there was none.
+func (r Result) Worst(from, to time.Time) (worst time.Duration) {
 	first, last := from.Sub(r.Start), to.Sub(r.Start)
-	var times []time.Duration
 	for _, s := range r.samples {
 		if s.begin <= last && s.begin+s.took >= first {
-			times = append(times, s.took)
+			worst = max(worst, s.took)
 		}
 	}
-	if len(times) == 0 {
-		return 0
-	}
-	slices.Sort(times)
-	rank := int(p/100*float64(len(times))+0.999999) - 1
-	return times[min(max(rank, 0), len(times)-1)]
+	return worst
 }
 
 // OldAfter counts the answers of release whose request began after t.

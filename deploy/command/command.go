@@ -1,0 +1,293 @@
+// Package command is relink deploy, rollback, status, releases, prune and recover.
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"relink/deploy"
+	"relink/deploy/apps"
+	"relink/deploy/front"
+	"relink/deploy/journal"
+	"relink/deploy/outcome"
+	"relink/deploy/source"
+	"relink/deploy/source/registry"
+	"relink/deploy/status"
+	"relink/internal/cli"
+	"relink/internal/config"
+	"relink/internal/exit"
+	"relink/internal/failpoint"
+	"relink/opcache"
+	"relink/opcache/restart"
+	"relink/php/webserver"
+)
+
+// program is what the commands get.
+type program struct {
+	*cli.Env
+	load func() (*config.Config, error)
+}
+
+// Commands are deploy, rollback, status, releases, prune and recover. load is called
+// when the command line has been read.
+func Commands(env *cli.Env, load func() (*config.Config, error)) []*cli.Command {
+	p := program{env, load}
+	return []*cli.Command{
+		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
+		p.pruneCommand(), p.recoverCommand(),
+	}
+}
+
+var (
+	appFlag      = &cli.StringFlag{Name: "app", Usage: "the application; not needed where there is only one"}
+	allFlag      = &cli.BoolFlag{Name: "all", Usage: "all instances"}
+	instanceFlag = &cli.StringSliceFlag{Name: "instance", Usage: "these instances, by name, separated by commas"}
+	dryRunFlag   = &cli.BoolFlag{Name: "dry-run", Usage: "say what would happen, and change nothing"}
+	resetFlag    = &cli.StringFlag{Name: "reset", Usage: "what to do about OPcache: smart, always or never"}
+	rebuildFlag  = &cli.BoolFlag{Name: "rebuild", Usage: "build a release of its own although other instances are on one of the same commit"}
+	smartFlag    = &cli.BoolFlag{Name: "smart-reset", Usage: "the same as --reset smart"}
+)
+
+func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usage: usage} }
+
+func (p program) deployCommand() *cli.Command {
+	return &cli.Command{
+		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
+		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
+		Action: p.operate(deploy.Run),
+	}
+}
+
+func (p program) rollbackCommand() *cli.Command {
+	return &cli.Command{
+		Name: "rollback", Usage: "bring instances back to the release before",
+		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
+			smartFlag, resetFlag, dryRunFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
+		Action: p.operate(deploy.Rollback),
+	}
+}
+
+func (p program) recoverCommand() *cli.Command {
+	return &cli.Command{
+		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
+		Action: p.operate(deploy.Recover),
+	}
+}
+
+func (p program) pruneCommand() *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "remove releases that are neither live nor kept",
+		Flags: []cli.Flag{appFlag, dryRunFlag, forceFlag("do not ask the pools whether a request still uses them")},
+		Action: p.with(func(ctx context.Context, s *session) error {
+			result, err := deploy.Prune(ctx, s.options, s.deps)
+			return s.Show(result, err)
+		}),
+	}
+}
+
+func (p program) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
+		Action: p.with(func(ctx context.Context, s *session) error {
+			result, err := status.Read(ctx, s.options.App, s.reach, webserver.Discover)
+			return s.Show(result, err)
+		}),
+	}
+}
+
+func (p program) releasesCommand() *cli.Command {
+	return &cli.Command{
+		Name: "releases", Usage: "list the releases", Flags: []cli.Flag{appFlag},
+		Action: p.with(func(_ context.Context, s *session) error {
+			result, err := status.ReadReleases(s.options.App)
+			return s.Show(result, err)
+		}),
+	}
+}
+
+func (p program) operate(do func(context.Context, deploy.Options, deploy.Deps) (outcome.Report, error)) cli.ActionFunc {
+	return p.with(func(ctx context.Context, s *session) error {
+		s.options.Ref, s.options.To = s.Args().First(), s.String("to")
+		if err := s.choose(); err != nil {
+			return err
+		}
+		report, err := do(ctx, s.options, s.deps)
+		return s.Show(report, err)
+	})
+}
+
+// session is one command with its application.
+type session struct {
+	*cli.Call
+	config  *config.Config
+	app     *config.App
+	options deploy.Options
+	deps    deploy.Deps
+}
+
+func (p program) with(do func(context.Context, *session) error) cli.ActionFunc {
+	return p.Action(func(ctx context.Context, c *cli.Call) (err error) {
+		s := &session{Call: c}
+		if s.config, err = p.load(); err != nil {
+			return err
+		}
+		if s.app, err = s.config.App(c.String("app")); err != nil {
+			return err
+		}
+		cleanUp, err := s.translate()
+		if err != nil {
+			return err
+		}
+		return errors.Join(do(ctx, s), cleanUp())
+	})
+}
+
+// choose takes the instances and the policy from the command line.
+func (s *session) choose() (err error) {
+	if s.Command.Name == "recover" {
+		return nil
+	}
+	if s.options.Instances, err = s.app.Select(s.Bool("all"), cli.List(s.StringSlice("instance"))); err != nil {
+		return err
+	}
+	s.options.Reset, err = chooseReset(s.config.Reset, s.String("reset"), s.Bool("smart-reset"))
+	return err
+}
+
+// translate turns the configuration into this package's own terms.
+func (s *session) translate() (cleanUp func() error, err error) {
+	a := s.app
+	s.options = deploy.Options{
+		App:   apps.App{App: *a, State: s.config.StateDir},
+		Reset: journal.Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
+		FetchTimeout: s.config.Timeouts.Fetch,
+		Thresholds:   s.config.Thresholds,
+	}
+	s.deps = deploy.Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
+	if len(a.Pools) == 0 {
+		for _, pool := range s.config.Pools {
+			s.deps.Pools = append(s.deps.Pools, pool.Address)
+		}
+	}
+	s.options.App.AgentDir, s.options.App.AgentAt = restart.AgentDir(s.config, a.Pools)
+	if s.options.App.Known, err = journal.KnownLinks(s.config.StateDir, a.Name); err != nil {
+		return nil, err
+	}
+	s.deps.Source, cleanUp, err = sourceOf(*a, s.options.DryRun)
+	return cleanUp, err
+}
+
+// sourceOf gives a dry run a cache of its own, which goes with it: even a cache is
+// something that it would otherwise have changed.
+func sourceOf(a config.App, dryRun bool) (source.Source, func() error, error) {
+	spec := registry.Spec{Kind: a.Source.Kind, Location: a.Source.Location, Submodules: a.Source.Submodules, CacheDir: gitCache(a)}
+	cleanUp := func() error { return nil }
+	if dryRun {
+		temporary, err := os.MkdirTemp("", "relink-dry-run-")
+		if err != nil {
+			return nil, nil, fmt.Errorf("dry run: %w", err)
+		}
+		spec.CacheDir, cleanUp = temporary+"/cache", func() error { return os.RemoveAll(temporary) }
+	}
+	opened, err := registry.Open(spec)
+	if err != nil {
+		return nil, nil, errors.Join(err, cleanUp())
+	}
+	return opened, cleanUp, nil
+}
+
+// gitCache lies beside the releases folder, on the same file system.
+func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") + ".git-cache" }
+
+// reach finds the PHPs inside of web servers itself.
+func (s *session) reach(ctx context.Context) (status.Figures, error) {
+	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
+	if err != nil {
+		return nil, err
+	}
+	return s.connect(ctx, setup.Web(ctx, setup.App(s.app.Name)))
+}
+
+// connect reaches the pools that serve the application.
+func (s *session) connect(ctx context.Context, web opcache.Web) (deploy.Caches, error) {
+	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
+	if err != nil {
+		return nil, err
+	}
+	caches, err := setup.Connect(ctx, setup.App(s.app.Name), web)
+	if err != nil {
+		return nil, err
+	}
+	return s.connected(setup, caches), nil
+}
+
+// glance reaches them where that installs nothing.
+func (s *session) glance(ctx context.Context) (deploy.Caches, error) {
+	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
+	if err != nil {
+		return nil, err
+	}
+	caches, err := setup.Glance(ctx, setup.App(s.app.Name))
+	if err != nil || caches == nil {
+		return nil, err
+	}
+	return s.connected(setup, caches), nil
+}
+
+func (s *session) connected(setup restart.RestartSetup, caches *opcache.Caches) deploy.Caches {
+	setup.Restart.Waiting = restart.Announce(s.deps.Screen.Line)
+	return Over(caches, setup)
+}
+
+// HowServed tells how the instances of all applications are served (config.Serving).
+func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served, error) {
+	var all []config.Served
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		app := apps.App{App: *a, State: c.StateDir}
+		if !ask {
+			setUp, err := journal.LastSetUp(app)
+			if err != nil {
+				return all, err
+			}
+			if setUp != "" {
+				all = append(all, config.Served{App: a.Name, SetUp: string(setUp)})
+			}
+			continue
+		}
+		sights, err := front.AskAll(ctx, app)
+		if err != nil {
+			return all, err
+		}
+		for _, s := range sights {
+			one := config.Served{App: a.Name, Instance: s.Name, SetUp: string(s.Addressing())}
+			if s.Err != nil {
+				one.Error = s.Err.Error()
+			} else {
+				one.Release, one.By = front.ReleaseOf(s.Answer.File, app.RealReleases()), s.By()
+			}
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
+// chooseReset lets the command line win over the configuration.
+func chooseReset(configured, given string, smart bool) (journal.Reset, error) {
+	reset := journal.Reset(cmp.Or(given, configured))
+	if smart {
+		if given != "" && reset != journal.ResetSmart {
+			return "", exit.Usagef("--smart-reset and --reset %s exclude each other", reset)
+		}
+		reset = journal.ResetSmart
+	}
+	switch reset {
+	case journal.ResetSmart, journal.ResetAlways, journal.ResetNever:
+		return reset, nil
+	}
+	return "", exit.Usagef("--reset %q is none of smart, always, never", reset)
+}

@@ -1,0 +1,104 @@
+package front
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"relink/internal/config"
+	"relink/internal/exit"
+	"relink/internal/hint"
+	"relink/php/probe"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	checkParallel = 8
+	checkMost     = 1 << 20 // bytes of a body that are read
+)
+
+// ErrCheck: an instance does not serve what its check expects.
+var ErrCheck = errors.New("check failed")
+
+// Check asks every instance that has a check, and names each that
+// fails, not only the first.
+func Check(ctx context.Context, instances []config.Instance) error {
+	failed := make([]error, len(instances))
+	var group errgroup.Group
+	group.SetLimit(checkParallel)
+	for i, instance := range instances {
+		if !instance.Checked() {
+			continue
+		}
+		group.Go(func() error {
+			failed[i] = checkInstance(ctx, instance)
+			return nil
+		})
+	}
+	err := group.Wait()
+	return errors.Join(append(failed, err)...)
+}
+
+// checkClient uses no proxy: the check is about this server, by the address that the
+// configuration gives. The host is the site's name for TLS too.
+func checkClient(host string) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	transport.DisableKeepAlives = true
+	transport.DialTLSContext = probe.DialTLS(host, transport.DialContext)
+	return &http.Client{Transport: transport, CheckRedirect: dontFollow}
+}
+
+// dontFollow: a redirect is an answer; what it leads to may be another server.
+func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func checkInstance(ctx context.Context, instance config.Instance) error {
+	check := *instance.Check
+	ctx, cancel := context.WithTimeout(ctx, check.Timeout)
+	defer cancel()
+	err := askOnce(ctx, check)
+	if err == nil {
+		return nil
+	}
+	return hint.With(exit.As(ErrCheck, fmt.Errorf("check %s (%s): %w", instance.Name, checkName(check), err)),
+		"see the site's error log; the new release answered this check wrong, or its check is wrong in the configuration")
+}
+
+func checkName(c config.Check) string {
+	if c.Host == "" {
+		return c.URL
+	}
+	return c.URL + ", Host " + c.Host
+}
+
+func askOnce(ctx context.Context, check config.Check) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
+	if err != nil {
+		return err
+	}
+	request.Host = check.Host
+	answer, err := checkClient(check.Host).Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, checkMost))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return judge(check, answer.StatusCode, body)
+}
+
+func judge(c config.Check, status int, body []byte) error {
+	if status != c.Status {
+		return fmt.Errorf("status %d, want %d", status, c.Status)
+	}
+	if !bytes.Contains(body, []byte(c.Contains)) {
+		return fmt.Errorf("status %d, but %q is not in the first %d bytes of the answer", status, c.Contains, len(body))
+	}
+	return nil
+}

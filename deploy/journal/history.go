@@ -1,0 +1,137 @@
+package journal
+
+import (
+	"fmt"
+	"time"
+
+	"relink/deploy/apps"
+	"relink/deploy/moves"
+	"relink/internal/config"
+	"relink/internal/state"
+	"relink/opcache"
+)
+
+// Operation is what moved links.
+type Operation string
+
+const (
+	OperationDeploy   Operation = "deploy"
+	OperationRollback Operation = "rollback"
+	OperationRecover  Operation = "recover"
+	OperationPrune    Operation = "prune"
+	OperationRefresh  Operation = "refresh" // of links that somebody else has moved
+	OperationWarm     Operation = "warm"    // before somebody else moves them
+)
+
+// Event is one line of an application's history: one deploy or rollback that
+// ended, well or not.
+type Event struct {
+	ID        string           `json:"id"` // of the run
+	Time      time.Time        `json:"time"`
+	Operation Operation        `json:"operation"`
+	Release   string           `json:"release"`
+	Ref       string           `json:"ref,omitempty"`
+	Moves     moves.Plan       `json:"moves"`
+	Undone    string           `json:"undone,omitempty"` // why the links were put back
+	Stale     []opcache.Worker `json:"stale,omitempty"`  // workers that still held the old release
+	User      string           `json:"user"`
+
+	Steps      []Step  `json:"steps,omitempty"`      // those that had been taken when the line was written
+	CutoverMS  float64 `json:"cutover_ms,omitempty"` // from the first moved link to the last invalidation
+	Restart    string  `json:"restart,omitempty"`    // what was decided about the cache
+	SavedBytes int64   `json:"saved_bytes,omitempty"`
+	// SetUp is what a dry run, which asks nobody, takes for true.
+	SetUp opcache.Addressing `json:"set_up,omitempty"`
+}
+
+// Moved tells events that left their links moved from those that were undone.
+func (e Event) Moved() bool { return e.Undone == "" }
+
+// HistoryFile is where an application's history lies.
+func HistoryFile(stateDir, app string) string {
+	return apps.App{App: config.App{Name: app}, State: stateDir}.HistoryFile()
+}
+
+func historyIn(file string) state.Lines[Event] {
+	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
+}
+
+func Append(file string, event Event) error {
+	return ofHistory(historyIn(file).Append(event))
+}
+
+// History is oldest first.
+func History(file string) ([]Event, error) {
+	events, err := historyIn(file).All()
+	return events, ofHistory(err)
+}
+
+// maxTail is room for some dozens of deploys of 100 instances, or for the last few
+// of thousands: one move is 500 bytes.
+const maxTail = 4 << 20
+
+// Last gives at most n events of a history, the newest first, out of the last
+// 4 MB of the file. Before the first deploy there are none.
+func Last(file string, n int) ([]Event, error) {
+	events, err := historyIn(file).Last(n, maxTail)
+	return events, ofHistory(err)
+}
+
+func ofHistory(err error) error {
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	return nil
+}
+
+// Before is where an instance came from when the deploy that brought it to its
+// current release moved it. Rollbacks are passed over, so that the second
+// rollback in a row goes one release further back and not forth again.
+func Before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
+	for i := len(events) - 1; i >= 0; i-- {
+		if events[i].Operation != OperationDeploy || !events[i].Moved() {
+			continue
+		}
+		for _, move := range events[i].Moves {
+			if move.Instance == instance && move.To.Served() == current.Served() && move.Needed() && !move.Stays {
+				return move.From, move.From.Exists()
+			}
+		}
+	}
+	return moves.Target{}, false
+}
+
+// Since is when an instance's link was last moved to where it leads now.
+func Since(events []Event, instance string, current moves.Target) time.Time {
+	for i := len(events) - 1; i >= 0; i-- {
+		if !events[i].Moved() {
+			continue
+		}
+		for _, move := range events[i].Moves {
+			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real {
+				continue
+			}
+			if !move.Stays {
+				return events[i].Time
+			}
+			current = move.From
+		}
+	}
+	return time.Time{}
+}
+
+// LastSetUp is the set-up of the application at its last deploy, "" where none is
+// known.
+func LastSetUp(app apps.App) (opcache.Addressing, error) {
+	last, err := Last(app.HistoryFile(), 1)
+	if err != nil || len(last) == 0 {
+		return "", err
+	}
+	return last[0].SetUp, nil
+}
+
+// Step is one step and its time.
+type Step struct {
+	Name string  `json:"name"`
+	MS   float64 `json:"ms"`
+}

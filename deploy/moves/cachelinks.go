@@ -1,0 +1,82 @@
+package moves
+
+import (
+	"maps"
+	"path/filepath"
+	"relink/internal/links"
+	"relink/opcache"
+	"slices"
+)
+
+// CacheLinks is what the caches have to be told of a plan: the links that move,
+// and those moves of earlier deploys that are not settled, because a worker that
+// was busy then may still bring the release of that time back.
+func CacheLinks(plan, unsettled Plan) []opcache.Link {
+	var followed []opcache.Link
+	now := map[string]string{}
+	for _, move := range plan {
+		now[move.Place] = move.To.Real
+		if move.Needed() {
+			followed = append(followed, opcache.Link{Name: move.Instance, Path: move.Link, From: move.From.Real, To: move.To.Real})
+		}
+	}
+	for _, move := range unsettled {
+		link := opcache.Link{Name: move.Instance, Path: move.Link, From: move.From.Real, To: move.To.Real}
+		if to, moved := now[move.Place]; moved {
+			link.To = to
+		}
+		if link.From != "" && link.From != link.To && !slices.Contains(followed, link) {
+			followed = append(followed, link)
+		}
+	}
+	return followed
+}
+
+// InReleases completes links with the releases that they lead into, and tells
+// which old ones others stay on.
+func InReleases(all []opcache.Link, use links.InUse) []opcache.Link {
+	after := links.InUse{Links: maps.Clone(use.Links)}
+	for _, link := range all {
+		after.Links[links.Place(link.Path)] = link.To
+	}
+	out := slices.Clone(all)
+	for i, link := range all {
+		out[i].FromRelease, out[i].ToRelease = releaseFolder(link.From, use.Releases), releaseFolder(link.To, use.Releases)
+		out[i].Shared = link.From != "" && after.Serves(out[i].FromRelease)
+	}
+	return out
+}
+
+// releaseFolder is the folder of the release that real lies in, or real itself.
+func releaseFolder(real, releases string) string {
+	id := links.Release(real, releases)
+	if id == "" || filepath.IsAbs(id) {
+		return id
+	}
+	return filepath.Join(releases, id)
+}
+
+// StillUnsettled is what has to be remembered of two generations of moves.
+func StillUnsettled(plan, unsettled Plan) Plan {
+	left := plan.Needed()
+	now := map[string]Target{}
+	for _, move := range plan {
+		now[move.Place] = move.To
+	}
+	for _, move := range unsettled {
+		if to, moved := now[move.Place]; moved {
+			move.To = to
+		}
+		if move.Needed() && !slices.Contains(left, move) {
+			left = append(left, move)
+		}
+	}
+	return left
+}
+
+// NeverSettled are the moves that no cache has been told of: OPcache may serve what
+// the links have left until it is restarted, or until a recovery or another deploy
+// settles them.
+func NeverSettled(needed, unsettled Plan) Plan {
+	return slices.DeleteFunc(StillUnsettled(needed, unsettled), func(m Move) bool { return !m.From.Exists() })
+}

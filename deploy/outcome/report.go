@@ -1,0 +1,186 @@
+// Package outcome is the report of an operation: its JSON document, and its text
+// for people.
+package outcome
+
+import (
+	"relink/deploy/apps"
+	"relink/deploy/journal"
+	"relink/deploy/moves"
+	"relink/internal/exit"
+	"relink/internal/ui"
+	"relink/opcache"
+	"relink/opcache/restart"
+	"time"
+)
+
+// Report is what a deploy, a rollback or a recovery did. As JSON it is the
+// contract of docs/deploy-report.md: fields are added, never renamed or removed.
+type Report struct {
+	App       string            `json:"app"`
+	Operation journal.Operation `json:"operation"`
+	DryRun    bool              `json:"dry_run"`
+	Ref       string            `json:"ref,omitempty"`
+	Commit    string            `json:"commit,omitempty"`
+	Release   string            `json:"release"`
+	Previous  string            `json:"previous"` // the release most of the instances come from
+
+	// Of a refresh: the links that still lead to Previous, and whether Release was in
+	// use before and had been left.
+	Staying  []string `json:"staying,omitempty"`
+	Returned bool     `json:"returned,omitempty"`
+
+	SetUp     opcache.Addressing `json:"set_up,omitempty"` // the weakest of its instances
+	Instances []Instance         `json:"instances"`
+	Steps     []journal.Step     `json:"steps"`
+	CutoverMS float64            `json:"cutover_ms"` // from the first moved link to the last invalidation
+
+	FrontDoor   []Front            `json:"front_door"` // what each instance's own web server answered, after everything
+	Sweep       Sweep              `json:"sweep"`
+	Warm        opcache.WarmResult `json:"warm"`
+	Invalidated int                `json:"invalidated"` // scripts at the cut-over
+	Regained    int                `json:"regained"`    // scripts that busy workers had brought back
+	Retired     int                `json:"retired"`     // scripts of releases that no instance uses
+	Restart     Restart            `json:"restart"`
+	Memory      CacheMemory        `json:"memory"`
+	SavedBytes  int64              `json:"saved_bytes"` // (SharedBy - 1) x LiveBytes
+	SharedBy    int                `json:"shared_by"`   // instances on the release
+	LiveBytes   int64              `json:"live_bytes"`  // what OPcache holds of the release, once for all of them
+
+	Would     []string `json:"would,omitempty"` // a dry run: what would happen, in order
+	Pruned    []string `json:"pruned"`          // releases that were removed
+	Recovered []string `json:"recovered"`       // what was put right of an earlier, interrupted deploy
+	Warnings  []string `json:"warnings"`
+
+	Exit  int      `json:"exit"`
+	Error *Failure `json:"error,omitempty"`
+}
+
+// Instance is one instance's move; From and To are equal where nothing moved.
+type Instance struct {
+	Name string `json:"name"`
+	Link string `json:"link"`
+	From string `json:"from"` // release, or folder that is none; "" if there was no link
+	To   string `json:"to"`
+	// Stays: it is on the release that it was on, under a new path, because others
+	// have left the old one.
+	Stays bool `json:"stays,omitempty"`
+}
+
+// Front is what an instance's web server answered to the probe.
+type Front struct {
+	Instance string             `json:"instance"`
+	SetUp    opcache.Addressing `json:"set_up,omitempty"`
+	Release  string             `json:"release,omitempty"` // that served, or a folder that is none
+	SAPI     string             `json:"sapi,omitempty"`
+	PID      int                `json:"pid,omitempty"`
+	By       string             `json:"by,omitempty"`    // the PHP that answered, in words
+	Error    string             `json:"error,omitempty"` // why it could not be asked
+}
+
+// Sweep tells which workers are known to see the new links.
+type Sweep struct {
+	Pools     int              `json:"pools"`
+	Workers   int              `json:"workers"`    // swept at the cut-over, proven by pid
+	Settled   int              `json:"settled"`    // proven after it
+	StalePIDs []int            `json:"stale_pids"` // still on the old release
+	Stale     []opcache.Worker `json:"stale,omitempty"`
+	Unproven  []string         `json:"unproven,omitempty"` // pools that cannot list their workers
+}
+
+// Restart is the decision on a restart of the cache, and why.
+type Restart struct {
+	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "opcache", "fpm", or "pending"
+	Reasons []string `json:"reasons"`
+}
+
+// CacheMemory is OPcache's memory, summed over the caches; nil where no cache was read.
+type CacheMemory struct {
+	Before *Memory `json:"before"`
+	After  *Memory `json:"after"`
+}
+
+// Memory is in bytes.
+type Memory struct {
+	Used   int64 `json:"used"`
+	Free   int64 `json:"free"`
+	Wasted int64 `json:"wasted"`
+}
+
+// Failure is why the exit status is not 0, and what serves now.
+type Failure struct {
+	exit.Failure
+	Serving []apps.Serving `json:"serving"`
+}
+
+func New(app string, operation journal.Operation, ref string, dryRun bool) *Report {
+	return &Report{
+		App: app, Operation: operation, DryRun: dryRun, Ref: ref,
+		Instances: []Instance{}, Steps: []journal.Step{},
+		FrontDoor: []Front{},
+		Sweep:     Sweep{StalePIDs: []int{}},
+		Warm:      opcache.WarmResult{Failed: []opcache.FailedScript{}},
+		Restart:   Restart{Action: "none", Reasons: []string{}},
+		Pruned:    []string{}, Recovered: []string{}, Warnings: []string{},
+	}
+}
+
+func (r *Report) Planned(plan moves.Plan) {
+	r.Previous = plan.Previous()
+	r.Instances = make([]Instance, len(plan))
+	for i, move := range plan {
+		r.Instances[i] = Instance{Name: move.Instance, Link: move.Link, From: move.From.Release, To: move.To.Release, Stays: move.Stays}
+	}
+}
+
+func (r *Report) Stepped(name string, took time.Duration) {
+	r.Steps = append(r.Steps, journal.Step{Name: name, MS: ui.Milliseconds(took)})
+}
+
+func (r *Report) Warn(text string) { r.Warnings = append(r.Warnings, text) }
+
+func (r *Report) Failed(err error, now []apps.Serving) {
+	r.Exit = exit.Status(err)
+	if err != nil {
+		r.Error = &Failure{*exit.FailureOf(err), now}
+	}
+}
+
+func (r *Report) Restarted(result restart.MaintenanceResult) {
+	if action := result.Action(); action != string(restart.None) { // a restart that made room counts
+		r.Restart.Action = action
+	}
+	for _, one := range result.Decisions {
+		r.Restart.Reasons = append(r.Restart.Reasons, one.Texts()...)
+	}
+	r.Restart.Reasons = append(r.Restart.Reasons, result.Notes...)
+	for _, pending := range result.Pending {
+		r.Warn("the restart of " + pending.Pools[0] + " is pending: " + pending.Last + `; the next deploy or "relink opcache reset" does it when it is quiet`)
+	}
+}
+
+func (r *Report) Ended(why []string) {
+	if r.Restart.Action == string(restart.None) {
+		r.Restart.Action = string(restart.EndWorkers)
+	}
+	r.Restart.Reasons = append(r.Restart.Reasons, why...)
+}
+
+func (r *Report) WarmedBy(outcome restart.Outcome) {
+	for _, m := range outcome.Masters {
+		r.Warm.Scripts += m.Warm.Scripts
+		r.Warm.Failed = append(r.Warm.Failed, m.Warm.Failed...)
+		r.Warm.Skipped = ""
+	}
+}
+
+func MemoryOf(usage []opcache.Usage) *Memory {
+	sum := opcache.Sum(usage)
+	return &Memory{Used: sum.UsedBytes, Free: sum.FreeBytes, Wasted: sum.WastedBytes}
+}
+
+func (s *Sweep) Left(stale []opcache.Worker, unproven []string) {
+	s.Stale, s.Unproven, s.StalePIDs = stale, unproven, []int{}
+	for _, worker := range stale {
+		s.StalePIDs = append(s.StalePIDs, worker.PID)
+	}
+}

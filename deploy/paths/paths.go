@@ -1,0 +1,210 @@
+// Package paths chooses where the links of an application go: nobody stays on a path
+// that somebody has left, and nobody goes back to one.
+package paths
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"relink/deploy/apps"
+	"relink/deploy/journal"
+	"relink/deploy/moves"
+	"relink/deploy/release"
+	"relink/internal/config"
+	"relink/internal/hint"
+	"relink/internal/links"
+	"relink/internal/ui"
+	"relink/opcache"
+)
+
+// ErrDivided: some links would stay on a path that others leave, and that cannot
+// be helped. OPcache would go on to serve it under the names of those that left.
+var ErrDivided = errors.New("links would stay on a path that others leave")
+
+// Planner chooses where instances go.
+type Planner struct {
+	App    apps.App
+	Chosen []config.Instance // those that the run is about
+	Store  *release.Store
+	Reset  journal.Reset
+	Force  bool // warn of what would be refused
+	Warn   func(string)
+}
+
+// Goal is where one instance is, and where it shall be after the switch.
+type Goal struct {
+	Instance config.Instance
+	State    links.State
+	now      moves.Target
+	To       moves.Destination
+	Chosen   bool // the run is about it; else it stays where it is, or moves along
+}
+
+func (g Goal) leaves() bool { return g.now.Exists() && g.To.Real != g.State.Real }
+
+// Moves tells whether there is anything to do.
+func (g Goal) Moves() bool { return g.To.Real != g.now.Real }
+
+// Apart sees to it that nobody stays on a path that somebody leaves, and that
+// nobody goes back to one that was left. OPcache keeps the literal paths through
+// the links as keys, which cannot be listed, and which live again as soon as
+// anybody compiles the old script: the old path has to die as a whole. So who is
+// to stay on such a release, or to go there, gets it under a new path: a repeat.
+// Where literal paths are not looked at, paths are just paths. What it returns are
+// the goals of the chosen instances, and of those that have to move along.
+func (p Planner) Apart(addressing opcache.Addressing, chosen []Goal, made []string, repeat func(of string) (moves.Destination, error)) ([]Goal, error) {
+	if p.Reset == journal.ResetNever || addressing.Reuses() {
+		return chosen, nil
+	}
+	goals := slices.Concat(chosen, p.staying())
+	u := newPaths(goals, p.App.InUse(), NewContents(p.Store))
+	if err := p.refuseStrangers(u); err != nil {
+		return chosen, err
+	}
+	repeats := map[string]moves.Destination{}
+	for i, g := range goals {
+		if !u.spent(g.To.Release) || slices.Contains(made, g.To.Release) {
+			continue
+		}
+		if filepath.IsAbs(g.To.Release) {
+			if err := p.mayUseFolder(g, goals, u); err != nil {
+				return chosen, err
+			}
+			continue
+		}
+		if _, done := repeats[g.To.Release]; !done {
+			other, err := p.elsewhere(g.To.Release, u, repeat)
+			if err != nil {
+				return chosen, err
+			}
+			repeats[g.To.Release] = other
+		}
+		goals[i].To = repeats[g.To.Release]
+	}
+	return slices.DeleteFunc(goals, func(g Goal) bool { return !g.Chosen && !g.leaves() }), nil
+}
+
+// staying are the instances that have a link and are not chosen.
+func (p Planner) staying() []Goal {
+	var goals []Goal
+	for _, instance := range p.App.Instances {
+		if slices.ContainsFunc(p.Chosen, func(i config.Instance) bool { return i.Name == instance.Name }) {
+			continue
+		}
+		state := links.Read(instance.Link)
+		if now := moves.TargetOf(state, p.App.RealReleases()); now.Exists() {
+			goals = append(goals, Goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
+		}
+	}
+	return goals
+}
+
+// paths tells which releases' paths can be used after a switch.
+type paths struct {
+	live    links.InUse
+	content contents
+	named   map[string]bool // places of the instances
+	leaving map[string]bool // releases that an instance leaves
+	used    map[string]bool // those that a link leads to now
+}
+
+func newPaths(goals []Goal, live links.InUse, content contents) paths {
+	u := paths{live: live, content: content, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
+	for _, g := range goals {
+		u.named[g.State.Place()] = true
+		if g.leaves() {
+			u.leaving[g.now.Release] = true
+		}
+	}
+	return u
+}
+
+// spent is a path that somebody leaves, or that all have left.
+func (u paths) spent(release string) bool { return u.leaving[release] || !u.used[release] }
+
+// elsewhere is a release with the content of this one under a path that is not
+// spent: one that is live already, or a new one.
+func (p Planner) elsewhere(id string, u paths, repeat func(of string) (moves.Destination, error)) (moves.Destination, error) {
+	content := u.content.of(id)
+	for other := range u.used {
+		if !u.spent(other) && other != "" && !filepath.IsAbs(other) && u.content.of(other) == content {
+			return p.App.Destination(other), nil
+		}
+	}
+	to, err := repeat(id)
+	if errors.Is(err, release.ErrForeign) && u.leaving[id] {
+		err = hint.With(fmt.Errorf("%w: %w", ErrDivided, err), wayOut)
+	}
+	return to, err
+}
+
+const wayOut = "deploy to all instances; or set opcache.revalidate_path=1 for the pool, which makes it not matter"
+
+// refuseStrangers: a link that is no instance is not relink's to move. If the web
+// server serves it, its visitors keep the old path alive.
+func (p Planner) refuseStrangers(u paths) error {
+	var strangers []string
+	for place, real := range u.live.Links {
+		if !u.named[place] && u.leaving[links.Release(real, u.live.Releases)] {
+			strangers = append(strangers, place)
+		}
+	}
+	if len(strangers) == 0 {
+		return nil
+	}
+	slices.Sort(strangers)
+	text := fmt.Sprintf("%s would stay on a release that instances leave, and is none of them", ui.FirstFew(strangers))
+	if p.Force {
+		p.Warn(text + ": if it is served, OPcache goes on to serve that release under the names of those that left")
+		return nil
+	}
+	return hint.With(fmt.Errorf("%w: %s", ErrDivided, text),
+		"name it under `instances`, or remove it; or set opcache.revalidate_path=1 for the pool, which makes it not matter; --force goes on, if no web server serves it")
+}
+
+// mayUseFolder is asked for a folder that is no release: its path cannot be made new.
+func (p Planner) mayUseFolder(g Goal, goals []Goal, u paths) error {
+	if !u.leaving[g.To.Release] {
+		history, err := journal.History(p.App.HistoryFile())
+		if err != nil {
+			return err
+		}
+		return p.mayReturn(g.To, goals, history)
+	}
+	return hint.With(fmt.Errorf("%w: %s is no release, so that it cannot be repeated for %s, which would stay there", ErrDivided, g.To.Release, g.Instance.Name),
+		wayOut)
+}
+
+// mayReturn allows a way back to a folder that is no release, and whose path
+// cannot be made new, only if every instance that was on it takes it: of the
+// others, OPcache may hold keys that would lead there too.
+func (p Planner) mayReturn(to moves.Destination, goals []Goal, history []journal.Event) error {
+	returns := map[string]bool{}
+	for _, g := range goals {
+		returns[g.Instance.Name] = g.Chosen && g.To == to
+	}
+	var staying []string
+	for _, instance := range p.App.Instances {
+		if !returns[instance.Name] && wasOn(history, instance.Name, to.Release) {
+			staying = append(staying, instance.Name)
+		}
+	}
+	if len(staying) == 0 || p.Reset == journal.ResetNever {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, ui.FirstFew(staying)),
+		"roll these back too, or deploy that folder as a release ({dir: ...} as the source)")
+}
+
+func wasOn(history []journal.Event, instance, release string) bool {
+	for _, event := range history {
+		for _, move := range event.Moves {
+			if move.Instance == instance && (move.From.Release == release || move.To.Release == release) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package paths
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"relink/deploy/journal"
+	"relink/deploy/moves"
+	"relink/deploy/release"
+	"relink/internal/config"
+	"relink/internal/hint"
+	"relink/internal/links"
+	"slices"
+)
+
+// FindTargets sends all to the release of this id, or each to the one before.
+func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
+	if id != "" {
+		return p.Everywhere(states, id), p.mayServe(p.App.Destination(id))
+	}
+	history, err := journal.History(p.App.HistoryFile())
+	if err != nil {
+		return nil, err
+	}
+	to := make([]moves.Destination, len(states))
+	var failed []error
+	checked := map[moves.Destination]bool{}
+	for i, instance := range p.Chosen {
+		if to[i], err = p.targetBefore(history, instance, states[i]); err == nil && !checked[to[i]] {
+			checked[to[i]] = true
+			err = p.mayServe(to[i])
+		}
+		failed = append(failed, err)
+	}
+	return p.goals(states, to), errors.Join(failed...)
+}
+
+func (p Planner) targetBefore(history []journal.Event, instance config.Instance, state links.State) (moves.Destination, error) {
+	current := moves.TargetOf(state, p.App.RealReleases())
+	NewContents(p.Store).Complete(&current)
+	target, found := journal.Before(history, instance.Name, current)
+	if !found {
+		return moves.Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, OrNone(current.Release)),
+			`choose a release from "relink releases" and name it with --to`)
+	}
+	if !filepath.IsAbs(target.Release) {
+		id, err := p.present(target.Served())
+		return p.App.Destination(id), err
+	}
+	return moves.Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil
+}
+
+// mayServe refuses what is gone, and what has proven bad.
+func (p Planner) mayServe(to moves.Destination) error {
+	if info, err := os.Stat(to.Real); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return hint.With(fmt.Errorf("release %s: %s does not exist", to.Release, to.Real),
+			`choose a release from "relink releases" and name it with --to`)
+	} else if err != nil {
+		return fmt.Errorf("release %s: %w", to.Release, err)
+	}
+	if filepath.IsAbs(to.Release) {
+		return nil
+	}
+	known, err := p.Store.Get(to.Release)
+	if err != nil {
+		return err
+	}
+	if known.Bad != nil && !p.Force {
+		return hint.With(fmt.Errorf("release %s: %w: %s", to.Release, ErrBadRelease, known.Bad.Reason),
+			"name another release with --to, or take this one with --force")
+	}
+	return nil
+}
+
+func OrNone(release string) string {
+	if release == "" {
+		return "its first deploy"
+	}
+	return release
+}
+
+// ErrBadRelease: the release was marked bad when it failed.
+var ErrBadRelease = errors.New("marked bad")
+
+// present is the release itself, or one that repeats it where it has been pruned.
+func (p Planner) present(id string) (string, error) {
+	if _, err := p.Store.Get(id); !errors.Is(err, release.ErrNotFound) {
+		return id, nil
+	}
+	releases, err := p.Store.List()
+	for _, one := range releases {
+		if one.Sealed && one.Content() == id {
+			return one.ID, err
+		}
+	}
+	return id, err
+}
+
+// Everywhere sends every chosen instance to the same release.
+func (p Planner) Everywhere(states []links.State, id string) []Goal {
+	return p.goals(states, slices.Repeat([]moves.Destination{p.App.Destination(id)}, len(states)))
+}
+
+// goals are those of the chosen instances.
+func (p Planner) goals(states []links.State, to []moves.Destination) []Goal {
+	goals := make([]Goal, len(states))
+	for i, state := range states {
+		goals[i] = Goal{p.Chosen[i], state, moves.TargetOf(state, p.App.RealReleases()), to[i], true}
+	}
+	return goals
+}

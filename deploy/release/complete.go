@@ -1,0 +1,179 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"relink/internal/hint"
+)
+
+// CacheProtection is PHP's default of opcache.file_update_protection, and a second for
+// clocks that differ: a file modified less than that ago, or in the future, is not
+// cached, silently (ext/opcache/ZendAccelerator.c, persistent_compile_file).
+const CacheProtection = 3 * time.Second
+
+// completion makes a staged folder fit to be served, whatever source it came from and
+// whatever build hooks made in it.
+type completion struct {
+	root    *os.Root
+	staging string      // the folder's name, which is gone once the release is sealed
+	allowed fs.FileMode // what the releases folder grants to group and others
+	latest  time.Time
+	folders []string
+	lfs     bool   // .gitattributes names Git LFS
+	pointer string // a file that is only Git LFS's pointer to it
+}
+
+// complete walks the staged folder once. Links into the staging folder lead into the
+// release afterwards; nothing is newer than OPcache takes; what only root could read
+// or enter is as the releases folder itself is. Pointers of Git LFS in the place of
+// files give ErrIncomplete.
+func (st *Staging) complete(ctx context.Context) error {
+	root, err := os.OpenRoot(st.path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	top, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	c := &completion{root: root, staging: filepath.Base(st.path), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection)}
+	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		return c.visit(name, entry)
+	})
+	for i := len(c.folders) - 1; i > 0 && err == nil; i-- { // but for the release's own; what is done inside a folder changes its time
+		err = c.cap(c.folders[i])
+	}
+	if err == nil && c.lfs && c.pointer != "" {
+		return hint.With(fmt.Errorf("%w: %s is only Git LFS's pointer to the file", ErrIncomplete, c.pointer),
+			"install git-lfs, run git lfs install as the user that runs relink, and unset GIT_LFS_SKIP_SMUDGE; an archive has to be made with the files")
+	}
+	return err
+}
+
+func (c *completion) visit(name string, entry fs.DirEntry) error {
+	if entry.Type() == fs.ModeSymlink {
+		return c.leadInside(name)
+	}
+	info, err := entry.Info()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		c.folders = append(c.folders, name)
+		return c.open(name, info)
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	err = errors.Join(c.open(name, info), c.lookForLFS(name, info))
+	if err == nil && info.ModTime().After(c.latest) {
+		err = c.cap(name)
+	}
+	return err
+}
+
+// leadInside makes a link that leads through the staging folder a relative one: the
+// build knew no other name ("php artisan storage:link", ln -s "$PWD/...").
+func (c *completion) leadInside(name string) error {
+	target, err := c.root.Readlink(name)
+	if err != nil {
+		return err
+	}
+	_, rest, through := strings.Cut(target, "/"+c.staging)
+	if !through || rest != "" && rest[0] != '/' {
+		return nil
+	}
+	relative, err := filepath.Rel(path.Dir(name), path.Clean("./"+rest))
+	if err != nil {
+		return hint.With(fmt.Errorf("%w: the link %s leads to %q", ErrIncomplete, name, target), "have the build hook make a relative link")
+	}
+	info, err := c.root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(c.root.Remove(name), c.root.Symlink(relative, name)); err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return c.root.Lchown(name, int(owner.Uid), int(owner.Gid))
+}
+
+// open gives what root alone could read the permissions of the releases folder: under
+// a umask of 077 PHP, which never runs as root, could not read what a build has made.
+// For others nothing is known: they may run PHP themselves.
+func (c *completion) open(name string, info fs.FileInfo) error {
+	owner := info.Sys().(*syscall.Stat_t)
+	need := fs.FileMode(0o4)
+	if info.IsDir() {
+		need = 0o1
+	}
+	perm := info.Mode().Perm()
+	served := perm&need != 0 || owner.Gid != 0 && perm&(need<<3) != 0
+	if served || owner.Uid != 0 || os.Geteuid() != 0 {
+		return nil
+	}
+	grant := c.allowed & 0o444
+	if perm&0o100 != 0 {
+		grant = c.allowed & 0o555
+	}
+	return c.root.Chmod(name, info.Mode()&(fs.ModePerm|fs.ModeSetgid)|grant)
+}
+
+func (c *completion) cap(name string) error {
+	info, err := c.root.Lstat(name)
+	if err != nil || !info.ModTime().After(c.latest) {
+		return err
+	}
+	return c.root.Chtimes(name, time.Time{}, c.latest)
+}
+
+var lfsAttribute = regexp.MustCompile(`(?m)^[^#\n]*\sfilter=lfs(\s|$)`)
+
+const (
+	// lfsPointer begins a pointer, which is of less than mostPointer bytes
+	// (git-lfs, docs/spec.md).
+	lfsPointer     = "version https://git-lfs.github.com/spec/v1\n"
+	mostPointer    = 1024
+	mostAttributes = 1 << 20
+)
+
+// lookForLFS sees .gitattributes before the files, which are read only if it says so:
+// without git-lfs, or with GIT_LFS_SKIP_SMUDGE, a checkout succeeds and delivers little
+// text files in the place of images; so do the archives that GitHub offers.
+func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
+	attributes := path.Base(name) == ".gitattributes"
+	if c.lfs && c.pointer == "" && info.Size() < mostPointer || attributes && !c.lfs {
+		text, err := c.begin(name)
+		c.lfs = c.lfs || attributes && lfsAttribute.Match(text)
+		if bytes.HasPrefix(text, []byte(lfsPointer)) {
+			c.pointer = name
+		}
+		return err
+	}
+	return nil
+}
+
+func (c *completion) begin(name string) ([]byte, error) {
+	file, err := c.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, mostAttributes))
+}

@@ -1,0 +1,90 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"relink/deploy/apps"
+	"relink/deploy/release"
+	"relink/internal/ui"
+)
+
+// Releases is the content of an application's releases folder, newest first.
+type Releases struct {
+	App      string    `json:"app"`
+	Releases []Release `json:"releases"`
+	Exit     int       `json:"exit"`
+}
+
+// Release is one release.
+type Release struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Ref     string    `json:"ref"`
+	Commit  string    `json:"commit,omitempty"`
+	Files   int       `json:"files"`
+	Bytes   int64     `json:"bytes"` // sum of its files' sizes
+	Live    int       `json:"live"`  // instances on it
+	Bad     string    `json:"bad,omitempty"`
+	Foreign bool      `json:"foreign,omitempty"` // not made by relink: never pruned
+}
+
+// ReadReleases changes nothing.
+func ReadReleases(app apps.App) (Releases, error) {
+	result := Releases{App: app.Name, Releases: []Release{}}
+	store, err := release.Open(app.Releases)
+	if err != nil {
+		return result, err
+	}
+	releases, err := store.List()
+	if err != nil {
+		return result, err
+	}
+	live := app.InUse()
+	for _, one := range releases {
+		result.Releases = append(result.Releases, recordOf(one, app.On(one.ID, live)))
+	}
+	return result, nil
+}
+
+func recordOf(one release.Release, live int) Release {
+	record := Release{
+		ID: one.ID, Created: one.Created, Ref: one.Ref, Commit: one.Commit,
+		Files: one.Files, Bytes: one.Bytes, Live: live, Foreign: !one.Sealed,
+	}
+	if one.Bad != nil {
+		record.Bad = one.Bad.Reason
+	}
+	return record
+}
+
+// Text writes the releases for people.
+func (r Releases) Text(w io.Writer, width int) error {
+	if len(r.Releases) == 0 {
+		_, err := fmt.Fprintln(w, "There are no releases yet.")
+		return err
+	}
+	table := ui.NewTable(width, "RELEASE", "CREATED", "REF", "COMMIT", "SIZE", "LIVE ON", "").Right(4, 5)
+	for _, one := range r.Releases {
+		table.Row(one.ID, stamp(one.Created), one.Ref, one.Commit[:min(len(one.Commit), 8)], one.size(), ui.Count(one.Live), one.remark())
+	}
+	return table.Render(w)
+}
+
+func (r Release) size() string {
+	if r.Foreign {
+		return "-"
+	}
+	return ui.Bytes(r.Bytes)
+}
+
+func (r Release) remark() string {
+	switch {
+	case r.Bad != "":
+		return "bad"
+	case r.Foreign:
+		return "foreign"
+	}
+	return ""
+}

@@ -1,0 +1,239 @@
+// Package status tells where an application stands: which release each instance is
+// on, what leads from its host to its cache, and which releases there are.
+package status
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"relink/deploy/apps"
+	"relink/deploy/journal"
+	"relink/deploy/lock"
+	"relink/deploy/moves"
+	"relink/internal/config"
+	"relink/internal/links"
+	"relink/internal/ui"
+	"relink/opcache"
+	"relink/opcache/restart"
+)
+
+// Status is where an application stands, as "relink status" shows it.
+type Status struct {
+	App string `json:"app"`
+	// SetUp is that of the last deploy; "" where it did not learn it.
+	SetUp     opcache.Addressing `json:"set_up"`
+	Instances []Instance         `json:"instances"`
+	Releases  []InUse            `json:"releases"`         // those that an instance is on, most used first
+	Pending   *Pending           `json:"pending"`          // nil: no deploy is under way or unfinished
+	Restarts  []restart.Pending  `json:"pending_restarts"` // of caches, put off until it is quiet
+	Locked    *lock.Holder       `json:"locked"`           // nil: nobody deploys now
+	Cache     string             `json:"cache"`            // why OPcache's figures are missing; "" when they are there
+	Notes     []string           `json:"notes"`            // what could not be read of the web servers, and why
+	Exit      int                `json:"exit"`
+}
+
+// Instance is one instance's link.
+type Instance struct {
+	Name    string     `json:"name"`
+	Link    string     `json:"link"`
+	State   links.Kind `json:"state"`
+	Release string     `json:"release"` // id, or folder that is no release; "" where there is no link
+	Target  string     `json:"target"`  // the real folder
+	Since   time.Time  `json:"since,omitzero"`
+	Sites   []Site     `json:"sites"` // that serve it, the one that fits best first
+}
+
+// InUse is one release in use and what the caches hold of it.
+type InUse struct {
+	Release   string             `json:"release"`
+	Instances int                `json:"instances"`
+	Cached    *opcache.Footprint `json:"cached"` // nil: no cache was asked
+	Saved     int64              `json:"saved_bytes"`
+}
+
+// Pending is a deploy that is under way, was interrupted, or is not settled.
+type Pending struct {
+	Operation journal.Operation `json:"operation"`
+	Release   string            `json:"release"`
+	Phase     journal.Phase     `json:"phase"`
+	Since     time.Time         `json:"since"`
+	Stale     []opcache.Worker  `json:"stale,omitempty"`
+}
+
+// Figures are what a status tells of OPcache.
+type Figures interface {
+	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
+	Usage(ctx context.Context) ([]opcache.Usage, error)
+}
+
+// Read changes nothing. Pools that do not answer are no failure: the links
+// are told all the same. Without discover no web server is looked at.
+func Read(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error), discover Discover) (Status, error) {
+	status := Status{App: app.Name, Instances: []Instance{}, Releases: []InUse{}, Notes: []string{}}
+	history, err := journal.History(app.HistoryFile())
+	if err != nil {
+		return status, err
+	}
+	for _, instance := range app.Instances {
+		status.Instances = append(status.Instances, instanceStatus(app, instance, history))
+	}
+	for _, group := range apps.ReadServing(app.Instances, app.RealReleases()) {
+		if group.Release != "" {
+			status.Releases = append(status.Releases, InUse{Release: group.Release, Instances: len(group.Instances)})
+		}
+	}
+	if err := status.addUnfinished(app); err != nil {
+		return status, err
+	}
+	if status.SetUp, err = journal.LastSetUp(app); err != nil {
+		return status, err
+	}
+	status.addSites(ctx, app, discover)
+	status.addCached(ctx, app, connect)
+	return status, nil
+}
+
+func instanceStatus(app apps.App, instance config.Instance, history []journal.Event) Instance {
+	state := links.Read(instance.Link)
+	target := moves.TargetOf(state, app.RealReleases())
+	return Instance{
+		Name: instance.Name, Link: instance.Link, State: state.Kind,
+		Release: target.Release, Target: target.Real, Since: journal.Since(history, instance.Name, target), Sites: []Site{},
+	}
+}
+
+func (s *Status) addUnfinished(app apps.App) error {
+	left, err := journal.Read(app.JournalFile())
+	if err != nil {
+		return err
+	}
+	if left != nil {
+		s.Pending = &Pending{Operation: left.Operation, Release: left.Release, Phase: left.Phase, Since: left.Started, Stale: left.Stale}
+	}
+	pending, err := restart.ReadPending(app.State)
+	if err != nil {
+		return err
+	}
+	s.Restarts = append([]restart.Pending{}, pending...)
+	if lock.Held(app.LockFile()) != nil {
+		holder := lock.ReadHolder(app.LockFile())
+		s.Locked = &holder
+	}
+	return nil
+}
+
+func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error)) {
+	folders := make([]string, len(s.Releases))
+	for i, one := range s.Releases {
+		folders[i] = app.ReleaseDir(one.Release)
+	}
+	caches, err := connect(ctx)
+	if err != nil {
+		s.Cache = err.Error()
+		return
+	}
+	held, err := caches.Footprints(ctx, folders)
+	if err != nil {
+		s.Cache = err.Error()
+		return
+	}
+	for i, folder := range folders {
+		footprint := held[folder]
+		s.Releases[i].Cached = &footprint
+		s.Releases[i].Saved = opcache.Saved(s.Releases[i].Instances, footprint)
+	}
+	usages, err := caches.Usage(ctx)
+	if err != nil {
+		s.Cache = err.Error()
+		return
+	}
+	s.addOPcache(usages)
+}
+
+// Text writes the status for people.
+func (s Status) Text(w io.Writer, width int) error {
+	instances := ui.NewTable(width, "INSTANCE", "RELEASE", "SINCE", "LINK")
+	for _, one := range s.Instances {
+		instances.Row(one.Name, one.shown(), stamp(one.Since), one.Link)
+	}
+	releases := ui.NewTable(width, "RELEASE", "INSTANCES", "SCRIPTS", "IN OPCACHE", "SAVED").Right(1, 2, 3, 4)
+	for _, one := range s.Releases {
+		releases.Row(one.cells()...)
+	}
+	lines := []string{strings.TrimSpace(instances.String()), ""}
+	if s.served() {
+		lines = append(lines, strings.TrimSpace(s.chain(width).String()), "")
+	}
+	lines = append(lines, strings.TrimSpace(releases.String()))
+	if s.SetUp != "" {
+		lines = append(lines, "", fmt.Sprintf("Set-up at the last deploy: %s.", s.SetUp))
+	}
+	if len(s.Releases) > 1 {
+		lines = append(lines, "", fmt.Sprintf("%d releases serve at the same time.", len(s.Releases)))
+	}
+	_, err := fmt.Fprintln(w, strings.Join(append(lines, s.remarks()...), "\n"))
+	return err
+}
+
+func (i Instance) shown() string {
+	switch i.State {
+	case links.Good:
+		return i.Release
+	case links.Dangling:
+		return i.Release + " (missing)"
+	case links.Missing:
+		return "no link yet"
+	case links.NoParent:
+		return "the link's folder is missing"
+	case links.Unreadable:
+		return "cannot be read"
+	}
+	return "not a link"
+}
+
+func (r InUse) cells() []string {
+	scripts, held, saved := "-", "-", "-"
+	if r.Cached != nil {
+		scripts, held, saved = ui.Count(r.Cached.Scripts), ui.Bytes(r.Cached.Bytes), ui.Bytes(r.Saved)
+	}
+	return []string{r.Release, ui.Count(r.Instances), scripts, held, saved}
+}
+
+func (s Status) remarks() []string {
+	var lines []string
+	if s.Locked != nil {
+		lines = append(lines, "", "A deploy is running: "+s.Locked.String())
+	} else if p := s.Pending; p != nil {
+		lines = append(lines, "", p.String())
+	}
+	for _, one := range s.Restarts {
+		lines = append(lines, "", fmt.Sprintf(`A restart of the cache of %s is pending since %s, until it is quiet: %s. The next deploy or "relink opcache reset" does it.`,
+			one.Pools[0], stamp(one.Since), one.Last))
+	}
+	if s.Cache != "" {
+		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
+	}
+	if len(s.Notes) > 0 {
+		lines = append(lines, "", "Not known of the web servers: "+ui.FirstFew(s.Notes))
+	}
+	return lines
+}
+
+func (p Pending) String() string {
+	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
+	if p.Phase == journal.PhaseSettled {
+		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
+	}
+	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`
+}
+
+// stamp is a time as an administrator reads it, in the server's own zone.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
