@@ -25,8 +25,8 @@ type Caches interface {
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Keep(ctx context.Context, u restart.Maintenance) (restart.MaintenanceResult, error)
 	Rehearse(ctx context.Context, orders []restart.Order) error
-	Expect(ctx context.Context, l restart.RestartQueue, orders []restart.Order) (unexpect func() error, err error)
-	Restart(ctx context.Context, l restart.RestartQueue, orders []restart.Order, on Occasion) (restart.Outcome, error)
+	Expect(ctx context.Context, l restart.Queue, orders []restart.Order) (unexpect func() error, err error)
+	Restart(ctx context.Context, l restart.Queue, orders []restart.Order, on Occasion) (restart.Outcome, error)
 	Preloads(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error)
 	EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error)
 }

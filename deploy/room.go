@@ -120,7 +120,7 @@ func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Orde
 }
 
 // restartNow carries out restarts that are part of the deploy.
-func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.RestartQueue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
+func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Queue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
 	outcome, err := caches.Restart(ctx, queue, orders, on)
 	result := restart.MaintenanceResult{Outcome: outcome}
 	for _, order := range orders {
@@ -130,12 +130,12 @@ func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Resta
 	return outcome, err
 }
 
-func (r *run) ledger() restart.RestartQueue {
-	return restart.RestartQueue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.journal.App}
+func (r *run) ledger() restart.Queue {
+	return restart.Queue{Dir: r.App.State, By: r.journal.Holder.User, Deploy: r.journal.App}
 }
 
 // ledgerOfSwitch is for restarts that a switch consists of.
-func (r *run) ledgerOfSwitch() restart.RestartQueue {
+func (r *run) ledgerOfSwitch() restart.Queue {
 	queue := r.ledger()
 	queue.Switch = true
 	return queue

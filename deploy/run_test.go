@@ -68,14 +68,14 @@ func (c *fakeCaches) Observe(_ context.Context, links []opcache.Link, _ opcache.
 func (c *fakeCaches) Keep(context.Context, restart.Maintenance) (restart.MaintenanceResult, error) {
 	return restart.MaintenanceResult{}, c.fails["keep"]
 }
-func (c *fakeCaches) Expect(context.Context, restart.RestartQueue, []restart.Order) (func() error, error) {
+func (c *fakeCaches) Expect(context.Context, restart.Queue, []restart.Order) (func() error, error) {
 	if err := c.fails["expect"]; err != nil {
 		return nil, err
 	}
 	return func() error { c.takenBack++; return nil }, nil
 }
 func (c *fakeCaches) Rehearse(context.Context, []restart.Order) error { return c.fails["quiet"] }
-func (c *fakeCaches) Restart(ctx context.Context, _ restart.RestartQueue, _ []restart.Order, on Occasion) (restart.Outcome, error) {
+func (c *fakeCaches) Restart(ctx context.Context, _ restart.Queue, _ []restart.Order, on Occasion) (restart.Outcome, error) {
 	c.restarts = append(c.restarts, on)
 	if on.Switch != nil {
 		if err := on.Switch(ctx); err != nil {

@@ -24,7 +24,7 @@ func order(pool string) []restart.Order {
 
 func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 	f := restartFarm(t)
-	ledger := restart.RestartQueue{Dir: t.TempDir(), By: "alice"}
+	ledger := restart.Queue{Dir: t.TempDir(), By: "alice"}
 	c := f.connect(opcache.Options{})
 	orders := order(f.server.Pool("").Address)
 	slow := f.beginSlow("club1")
@@ -62,7 +62,7 @@ func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 // A command that fails has restarted nothing: the restart is still wanted.
 func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 	f := restartFarm(t)
-	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	ledger := restart.Queue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	pool := f.server.Pool("").Address
 	o := now(restart.MethodFPM)
@@ -96,7 +96,7 @@ func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 
 func TestExpectedRestartsAreTakenBack(t *testing.T) {
 	f := restartFarm(t)
-	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	ledger := restart.Queue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	usage := f.usage(c)
 	other := restart.Pending{Pools: []string{"unix:/other"}, Action: restart.Reset}
@@ -123,7 +123,7 @@ func TestExpectedRestartsAreTakenBack(t *testing.T) {
 	}
 }
 
-func (f *farm) wantNothingPending(l restart.RestartQueue) {
+func (f *farm) wantNothingPending(l restart.Queue) {
 	f.t.Helper()
 	pending, err := restart.ReadPending(l.Dir)
 	if err != nil || len(pending) != 0 {
@@ -136,7 +136,7 @@ func (f *farm) wantNothingPending(l restart.RestartQueue) {
 
 func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 	f := restartFarm(t)
-	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	ledger := restart.Queue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	slow := f.beginSlow("club1")
 	o := now(restart.MethodAuto)
@@ -144,7 +144,7 @@ func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 	_, err := ledger.Run(f.ctx, c, order(f.server.Pool("").Address), o)
 	f.must(err)
 	slow.end(f)
-	_, err = restart.Now(f.ctx, c, restart.RestartOptions{Method: restart.MethodOPcache, WhenQuiet: true, Quiet: time.Second, Wait: 10 * time.Second}) // somebody else
+	_, err = restart.Now(f.ctx, c, restart.Options{Method: restart.MethodOPcache, WhenQuiet: true, Quiet: time.Second, Wait: 10 * time.Second}) // somebody else
 	f.must(err)
 	before, workers := f.usage(c), f.workers()
 	out, err := ledger.Resume(f.ctx, c, o)
@@ -158,7 +158,7 @@ func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 
 func TestOnlyOneRestartsAtATime(t *testing.T) {
 	f := restartFarm(t)
-	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	ledger := restart.Queue{Dir: t.TempDir()}
 	other := flock.New(filepath.Join(ledger.Dir, "restart.lock"))
 	if got, err := other.TryLock(); !got || err != nil {
 		t.Fatal(got, err)
@@ -174,7 +174,7 @@ func TestOnlyOneRestartsAtATime(t *testing.T) {
 // meanwhile, but that deploy itself.
 func TestNothingIsRestartedWhileAnApplicationIsDeployed(t *testing.T) {
 	f := restartFarm(t)
-	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	ledger := restart.Queue{Dir: t.TempDir()}
 	deploy := flock.New(filepath.Join(ledger.Dir, "wiki.lock"))
 	if got, err := deploy.TryLock(); !got || err != nil {
 		t.Fatal(got, err)
@@ -203,7 +203,7 @@ func TestNothingIsRestartedWhileAnApplicationIsDeployed(t *testing.T) {
 
 func TestPendingOfOtherPoolsStays(t *testing.T) {
 	f := restartFarm(t)
-	ledger := restart.RestartQueue{Dir: t.TempDir()}
+	ledger := restart.Queue{Dir: t.TempDir()}
 	f.must(restart.WritePending(ledger.Dir, []restart.Pending{{Pools: []string{"unix:/other.sock"}, Action: restart.Reset}}))
 	out, err := ledger.Resume(f.ctx, f.connect(opcache.Options{}), now(restart.MethodAuto))
 	f.must(err)

@@ -62,7 +62,7 @@ func (f apacheFarm) reach() *opcache.Caches {
 	return caches
 }
 
-func (f apacheFarm) now(method restart.Method) restart.RestartOptions {
+func (f apacheFarm) now(method restart.Method) restart.Options {
 	o := now(method)
 	o.Apache = f.control
 	return o

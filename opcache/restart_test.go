@@ -34,11 +34,11 @@ func restartFarm(t *testing.T, masters ...sandbox.Master) *farm {
 }
 
 // now asks for a restart that does not wait, unless the request says otherwise.
-func now(method restart.Method) restart.RestartOptions {
-	return restart.RestartOptions{Method: method, Quiet: 200 * time.Millisecond, Limit: 20 * time.Second, Warm: true}
+func now(method restart.Method) restart.Options {
+	return restart.Options{Method: method, Quiet: 200 * time.Millisecond, Limit: 20 * time.Second, Warm: true}
 }
 
-func (f *farm) restart(c *opcache.Caches, o restart.RestartOptions) restart.MasterRestart {
+func (f *farm) restart(c *opcache.Caches, o restart.Options) restart.MasterRestart {
 	f.t.Helper()
 	result, err := restart.Now(f.ctx, c, o)
 	f.must(err)

@@ -126,7 +126,7 @@ func (p program) refreshCommand() *cli.Command {
 // session is one command.
 type session struct {
 	*cli.Call
-	setup    restart.RestartSetup
+	setup    restart.Setup
 	chosen   *opcache.App // nil: all
 	requests int64        // in a window, for its hit rate to count
 }

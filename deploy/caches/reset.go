@@ -40,7 +40,7 @@ type ResetMaster struct {
 	WarmMS   float64 `json:"warm_ms"`
 }
 
-func validateRestart(s restart.RestartSetup) error {
+func validateRestart(s restart.Setup) error {
 	if methods := []restart.Method{restart.MethodAuto, restart.MethodOPcache, restart.MethodFPM, restart.MethodApache}; !slices.Contains(methods, s.Method) {
 		return fmt.Errorf("no method %q: there are auto, opcache, fpm and apache", s.Method)
 	}
@@ -56,7 +56,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	err := s.stateFolder()
 	if err == nil {
 		s.setup.Restart.Waiting = restart.Announce(s.Screen().Line)
-		ledger := restart.RestartQueue{Dir: s.setup.State, By: trust.UserName(os.Getuid())}
+		ledger := restart.Queue{Dir: s.setup.State, By: trust.UserName(os.Getuid())}
 		err = s.resetCaches(ctx, ledger, whenNeeded, &result)
 	}
 	if errors.Is(err, fpm.ErrKillsRequests) {
@@ -72,7 +72,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	return s.ShowFailed(result, err)
 }
 
-func (s *session) resetApache(ctx context.Context, ledger restart.RestartQueue, result *ResetResult) error {
+func (s *session) resetApache(ctx context.Context, ledger restart.Queue, result *ResetResult) error {
 	one, err := restart.RestartApache(ctx, s.setup.Restart)
 	result.done = append(result.done, one)
 	asked := restart.Pending{Pools: []string{}, Reasons: []restart.Reason{askedFor}}
@@ -81,7 +81,7 @@ func (s *session) resetApache(ctx context.Context, ledger restart.RestartQueue, 
 
 var askedFor = restart.Reason{Crossed: true, Text: "asked for by opcache reset"}
 
-func (s *session) resetCaches(ctx context.Context, ledger restart.RestartQueue, whenNeeded bool, result *ResetResult) error {
+func (s *session) resetCaches(ctx context.Context, ledger restart.Queue, whenNeeded bool, result *ResetResult) error {
 	caches, err := s.meant(ctx, whenNeeded)
 	if errors.Is(err, errOnlyApache) {
 		return s.resetApache(ctx, ledger, result)

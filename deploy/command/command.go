@@ -238,7 +238,7 @@ func (s *session) glance(ctx context.Context) (deploy.Caches, error) {
 	return s.connected(setup, caches), nil
 }
 
-func (s *session) connected(setup restart.RestartSetup, caches *opcache.Caches) deploy.Caches {
+func (s *session) connected(setup restart.Setup, caches *opcache.Caches) deploy.Caches {
 	setup.Restart.Waiting = restart.Announce(s.deps.Screen.Line)
 	return Over(caches, setup)
 }

@@ -11,11 +11,11 @@ import (
 type connected struct {
 	*opcache.Caches
 	method  restart.Method
-	restart restart.RestartOptions
+	restart restart.Options
 }
 
 // Over gives caches that have been reached, to be restarted as the server is set up.
-func Over(caches *opcache.Caches, setup restart.RestartSetup) deploy.Caches {
+func Over(caches *opcache.Caches, setup restart.Setup) deploy.Caches {
 	return connected{caches, setup.Method, setup.Restart}
 }
 
@@ -41,11 +41,11 @@ func (c connected) Rehearse(ctx context.Context, orders []restart.Order) error {
 	return restart.CheckRestart(ctx, c.Caches, orders, c.options())
 }
 
-func (c connected) Expect(ctx context.Context, l restart.RestartQueue, orders []restart.Order) (func() error, error) {
+func (c connected) Expect(ctx context.Context, l restart.Queue, orders []restart.Order) (func() error, error) {
 	return l.Add(ctx, c.Caches, orders)
 }
 
-func (c connected) Restart(ctx context.Context, l restart.RestartQueue, orders []restart.Order, on deploy.Occasion) (restart.Outcome, error) {
+func (c connected) Restart(ctx context.Context, l restart.Queue, orders []restart.Order, on deploy.Occasion) (restart.Outcome, error) {
 	options := c.options()
 	options.Unused, options.Moved, options.Switch = on.Unused, on.Moved, on.Switch
 	if on.Wait > 0 {
@@ -54,7 +54,7 @@ func (c connected) Restart(ctx context.Context, l restart.RestartQueue, orders [
 	return l.Run(ctx, c.Caches, orders, options)
 }
 
-func (c connected) options() restart.RestartOptions {
+func (c connected) options() restart.Options {
 	options := c.restart
 	options.Method = c.method
 	return options

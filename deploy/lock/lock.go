@@ -60,7 +60,7 @@ func Acquire(ctx context.Context, path string, holder Holder) (*Lock, error) {
 }
 
 // A restart of a cache holds the lock too, but is no deploy, names nobody, and ends
-// soon (restart.RestartQueue): it is waited for.
+// soon (restart.Queue): it is waited for.
 const (
 	restartWait = 30 * time.Second
 	restartPoll = 50 * time.Millisecond

@@ -98,7 +98,7 @@ func (p program) notify() Notify {
 func maintainer(c *config.Config) (Maintain, error) {
 	setup, err := restart.FromConfig(c, journal.KnownLinks)
 	setup.Restart.Wait = 0
-	o := restart.MaintenanceOptions{Queue: restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}}
+	o := restart.MaintenanceOptions{Queue: restart.Queue{Dir: c.StateDir, By: "relink serve"}}
 	return func(ctx context.Context, unused []string) (restart.MaintenanceResult, error) {
 		setup.Restart.Unused = unused
 		result, err := setup.MaintainEach(ctx, setup.Apps, o)
@@ -117,7 +117,7 @@ func maintainer(c *config.Config) (Maintain, error) {
 // for a quiet moment: another one comes.
 func resumer(c *config.Config) (Resume, error) {
 	setup, err := restart.FromConfig(c, journal.KnownLinks)
-	queue := restart.RestartQueue{Dir: c.StateDir, By: "relink serve"}
+	queue := restart.Queue{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (restart.Outcome, error) {
 		caches, err := setup.Reach(ctx, nil)
 		if err != nil {

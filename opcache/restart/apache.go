@@ -170,7 +170,7 @@ func anyOfApache(c *opcache.Caches) bool {
 }
 
 // RestartApache is for a cache that nobody could be asked about.
-func RestartApache(ctx context.Context, o RestartOptions) (MasterRestart, error) {
+func RestartApache(ctx context.Context, o Options) (MasterRestart, error) {
 	done := MasterRestart{Pools: []string{}, Action: ReloadApache, Time: time.Now(),
 		Notes: []string{"only the cache that Apache itself holds (mod_php) is empty: PHP-FPM has its own"}}
 	reloaded, err := apache.Reload(ctx, o.Apache, apache.ReloadOptions{StatusURL: o.ApacheStatus, Limit: o.Limit})

@@ -13,11 +13,11 @@ import (
 type Known func(state, app string) ([]string, error)
 
 // FromConfig translates the configuration.
-func FromConfig(c *config.Config, known Known) (RestartSetup, error) {
-	s := RestartSetup{Thresholds: c.Thresholds, Method: Method(c.Restart.Method),
+func FromConfig(c *config.Config, known Known) (Setup, error) {
+	s := Setup{Thresholds: c.Thresholds, Method: Method(c.Restart.Method),
 		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
 			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd}},
-		Restart: RestartOptions{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
+		Restart: Options{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
 			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
 	}
 	for _, a := range c.Apps {

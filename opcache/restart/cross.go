@@ -19,7 +19,7 @@ func (r *restartRun) cross(action Action) func(context.Context) error {
 
 // by is how what was decided is done: where processes have to be renewed, another
 // method that is configured for want of memory does not do that.
-func (o RestartOptions) by(d Decision) RestartOptions {
+func (o Options) by(d Decision) Options {
 	switch {
 	case d.Renews() && d.Action == ReloadApache:
 		o.Method = MethodApache

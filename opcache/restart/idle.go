@@ -87,7 +87,7 @@ func (r *restartRun) waitIdle(ctx context.Context, check func(ctx context.Contex
 // short one when it begins, and a reload of FPM makes all others wait for it. So
 // at first only a moment with very young requests will do, and as time goes by
 // older ones, up to Quiet.
-func (o RestartOptions) tolerance(since time.Time) time.Duration {
+func (o Options) tolerance(since time.Time) time.Duration {
 	if since.IsZero() {
 		return o.Quiet
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 func TestToleranceGrowsToQuiet(t *testing.T) {
-	o := RestartOptions{Quiet: time.Second}
+	o := Options{Quiet: time.Second}
 	if got := o.tolerance(time.Time{}); got != time.Second {
 		t.Errorf("asked once: %s", got)
 	}
@@ -21,7 +21,7 @@ func TestToleranceGrowsToQuiet(t *testing.T) {
 	if got := o.tolerance(time.Now().Add(-time.Minute)); got != time.Second {
 		t.Errorf("after a minute: %s", got)
 	}
-	if got := (RestartOptions{}).tolerance(time.Now().Add(-time.Minute)); got != 0 {
+	if got := (Options{}).tolerance(time.Now().Add(-time.Minute)); got != 0 {
 		t.Errorf("no request at all is tolerated, but of %s", got)
 	}
 }

@@ -20,8 +20,8 @@ type Maintenance struct {
 	Moved      bool            // links have moved, so that what is preloaded is of the old release
 	Always     string          // not "": restart whatever the figures say, for this reason
 	Before     []opcache.Usage // an earlier reading, for the hit rate since; may be nil
-	Queue      RestartQueue
-	Restart    RestartOptions
+	Queue      Queue
+	Restart    Options
 }
 
 // Decided is the decision on one cache.
@@ -90,24 +90,24 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 	return result, err
 }
 
-// RestartSetup adds what the configuration says of restarts.
-type RestartSetup struct {
+// Setup adds what the configuration says of restarts.
+type Setup struct {
 	opcache.Setup
 	Thresholds config.Thresholds
 	Method     Method
-	Restart    RestartOptions // how this server is restarted
+	Restart    Options // how this server is restarted
 }
 
 // MaintenanceOptions say how MaintainEach keeps caches.
 type MaintenanceOptions struct {
-	Queue  RestartQueue
+	Queue  Queue
 	Before []opcache.Usage // an earlier reading, for the hit rate since; may be nil
 	Retire bool            // releases that no link leads to: not while a deploy may be warming one
 }
 
 // MaintainEach maintains the caches of each of these applications, since what its next
 // release needs is its own; without any, the caches as they are.
-func (s RestartSetup) MaintainEach(ctx context.Context, apps []opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+func (s Setup) MaintainEach(ctx context.Context, apps []opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
 	if len(apps) == 0 {
 		return s.maintain(ctx, nil, o)
 	}
@@ -124,7 +124,7 @@ func (s RestartSetup) MaintainEach(ctx context.Context, apps []opcache.App, o Ma
 	return all, nil
 }
 
-func (s RestartSetup) maintain(ctx context.Context, app *opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+func (s Setup) maintain(ctx context.Context, app *opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
 	caches, err := s.Reach(ctx, app)
 	if err != nil {
 		return MaintenanceResult{}, err

@@ -28,8 +28,8 @@ var ErrDeploying = exit.As(exit.ErrLocked, errors.New("an application is being d
 // lockFile keeps two relinks from restarting caches at the same time.
 const lockFile = "restart.lock"
 
-// RestartQueue is where restarts are remembered.
-type RestartQueue struct {
+// Queue is where restarts are remembered.
+type Queue struct {
 	Dir string // the state folder
 	By  string // user who restarts
 
@@ -53,7 +53,7 @@ type Outcome struct {
 // Run executes restarts one after the other, and remembers them: what
 // was done in the history, what could not be done for want of a quiet moment as
 // pending, which is no error.
-func (l RestartQueue) Run(ctx context.Context, c *opcache.Caches, orders []Order, o RestartOptions) (Outcome, error) {
+func (l Queue) Run(ctx context.Context, c *opcache.Caches, orders []Order, o Options) (Outcome, error) {
 	var out Outcome
 	err := l.locked(func() error {
 		usages, err := c.Usage(ctx)
@@ -78,7 +78,7 @@ func (l RestartQueue) Run(ctx context.Context, c *opcache.Caches, orders []Order
 }
 
 // putOff leaves restarts pending that cannot be done now.
-func (l RestartQueue) putOff(wanted []Pending, why error, out *Outcome) error {
+func (l Queue) putOff(wanted []Pending, why error, out *Outcome) error {
 	for _, want := range wanted {
 		want.Last = why.Error()
 		noted, err := addPending(l.Dir, want)
@@ -93,7 +93,7 @@ func (l RestartQueue) putOff(wanted []Pending, why error, out *Outcome) error {
 // Add notes orders that are about to be carried out as pending, so that somebody
 // else does it should this process die before. What it returns takes that back, and
 // leaves what was pending before.
-func (l RestartQueue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unexpect func() error, err error) {
+func (l Queue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unexpect func() error, err error) {
 	usages, err := c.Usage(ctx)
 	if err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func pendingFor(orders []Order, usages []opcache.Usage) []Pending {
 
 // Resume does the pending restarts of these caches whose moment is quiet now,
 // and drops those of caches that somebody else has restarted since.
-func (l RestartQueue) Resume(ctx context.Context, c *opcache.Caches, o RestartOptions) (Outcome, error) {
+func (l Queue) Resume(ctx context.Context, c *opcache.Caches, o Options) (Outcome, error) {
 	var out Outcome
 	if all, err := ReadPending(l.Dir); err != nil || len(all) == 0 {
 		return out, err
@@ -174,7 +174,7 @@ func (l RestartQueue) Resume(ctx context.Context, c *opcache.Caches, o RestartOp
 }
 
 // run does one restart and remembers what became of it.
-func (l RestartQueue) run(ctx context.Context, c *opcache.Caches, want Pending, o RestartOptions, out *Outcome) error {
+func (l Queue) run(ctx context.Context, c *opcache.Caches, want Pending, o Options, out *Outcome) error {
 	o = o.by(want.Order().Decision)
 	o.Only = want.Pools
 	if o.Method == "" || o.Method == MethodAuto {
@@ -204,7 +204,7 @@ func (l RestartQueue) run(ctx context.Context, c *opcache.Caches, want Pending, 
 }
 
 // Remember writes a line of history.
-func (l RestartQueue) Remember(want Pending, done MasterRestart, failed error) error {
+func (l Queue) Remember(want Pending, done MasterRestart, failed error) error {
 	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
 		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}
 	if failed != nil {
@@ -214,11 +214,11 @@ func (l RestartQueue) Remember(want Pending, done MasterRestart, failed error) e
 }
 
 // both is for what restarts and notes.
-func (l RestartQueue) both(do func() error) error {
+func (l Queue) both(do func() error) error {
 	return l.locked(func() error { return l.exclusive(do) })
 }
 
-func (l RestartQueue) locked(do func() error) error {
+func (l Queue) locked(do func() error) error {
 	lock := flock.New(filepath.Join(l.Dir, lockFile), flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW), flock.SetPermissions(0o640))
 	got, err := lock.TryLock()
 	if err != nil {
@@ -232,7 +232,7 @@ func (l RestartQueue) locked(do func() error) error {
 
 // exclusive does what no deploy of another application may see half of, with the
 // locks of all of them held; one that begins meanwhile waits (lock.Acquire).
-func (l RestartQueue) exclusive(do func() error) error {
+func (l Queue) exclusive(do func() error) error {
 	if l.Switch {
 		return do()
 	}

@@ -23,8 +23,8 @@ var (
 	ErrPreload = errors.New("opcache_reset keeps preloaded classes")
 )
 
-// RestartOptions say which caches are restarted, how and when.
-type RestartOptions struct {
+// Options say which caches are restarted, how and when.
+type Options struct {
 	Method Method   // "" means MethodAuto
 	Only   []string // addresses of pools whose cache is meant; none: every cache
 
@@ -81,7 +81,7 @@ var errChecked = errors.New("nothing speaks against it")
 // CheckRestart goes through all that has to hold for these restarts, waits for a
 // quiet moment as they would, and does nothing. A restart that nobody may do is
 // better known before something else has been done that needs it.
-func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o RestartOptions) error {
+func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o Options) error {
 	for _, m := range c.All {
 		for _, order := range orders {
 			if !m.Wanted(order.Pools) {
@@ -103,7 +103,7 @@ func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o Rest
 // Now empties the caches, one after the other, proves it, and compiles at
 // once what was hot. It goes on with the next cache where one is not quiet
 // (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
-func Now(ctx context.Context, c *opcache.Caches, o RestartOptions) (RestartResult, error) {
+func Now(ctx context.Context, c *opcache.Caches, o Options) (RestartResult, error) {
 	if o.Method == MethodApache && !anyOfApache(c) {
 		one, err := RestartApache(ctx, o)
 		return RestartResult{Masters: []MasterRestart{one}}, err
@@ -132,7 +132,7 @@ func Now(ctx context.Context, c *opcache.Caches, o RestartOptions) (RestartResul
 	return result, loud
 }
 
-func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o RestartOptions) (MasterRestart, error) {
+func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o Options) (MasterRestart, error) {
 	before, err := m.Status(ctx, c.Options.CallTimeout)
 	if err != nil {
 		return MasterRestart{}, err
@@ -157,7 +157,7 @@ func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o Rest
 type restartRun struct {
 	caches  *opcache.Caches
 	memory  *opcache.Cache
-	options RestartOptions
+	options Options
 	hot     map[*opcache.KeySpace][]string
 	done    MasterRestart // Action is "" until something has been done
 
