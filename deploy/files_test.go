@@ -33,10 +33,3 @@ func symlink(t *testing.T, target, path string) {
 		t.Fatal(err)
 	}
 }
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}

@@ -65,7 +65,7 @@ func TestOnlyRealWorkersAreEnded(t *testing.T) {
 	m := masterOf(t, p)
 	plain := titled(t, "/bin/sleep", "sleep", 0, "600")
 	called := titled(t, "/bin/sleep", "php-fpm: pool evil", 0, "600")
-	child := fmt.Sprintf(`exec -a "php-fpm: pool evil" sleep 600 & echo $!; wait`)
+	const child = `exec -a "php-fpm: pool evil" sleep 600 & echo $!; wait`
 	fake := exec.Command("/bin/bash")
 	fake.Args = []string{"php-fpm: master process (/x)", "-c", child}
 	fake.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Setpgid: true}

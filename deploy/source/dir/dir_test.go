@@ -106,6 +106,9 @@ func TestDirDoesNotWaitForAFifo(t *testing.T) {
 	}
 	sourcetest.WriteFile(t, filepath.Join(from, "b"), "1")
 	info, err := os.Lstat(filepath.Join(from, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	roots := make([]*os.Root, 2)
 	for i, name := range []string{from, into} {
 		if roots[i], err = os.OpenRoot(name); err != nil {
