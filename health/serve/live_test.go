@@ -123,7 +123,7 @@ func TestTheServiceLeavesOnlyItsHistory(t *testing.T) {
 	await(t, "the socket", func() bool { _, err := os.Stat(s.path("serve.sock")); return err == nil })
 	r.stop()
 	for name := range entries(t, s.path("state")) {
-		if !before[name] && name != historyFile && name != "health" {
+		if !before[name] && name != historyFolder && name != "health" {
 			t.Errorf("%s is left", name)
 		}
 	}

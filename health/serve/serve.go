@@ -47,8 +47,8 @@ type Options struct {
 // usualShare is how much of one core looking may take.
 const usualShare = 0.01
 
-// historyFile is the history's name in the state folder.
-const historyFile = "history.db"
+// historyFolder is the history's name in the state folder.
+const historyFolder = "history"
 
 // Run serves until ctx ends, which is no error. It leaves nothing behind but the
 // history and the samples in the state folder.
@@ -62,7 +62,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer listener.Close()
-	kept, err := openStore(filepath.Join(o.Health.State, historyFile), o.History, o.Log)
+	kept, err := openStore(filepath.Join(o.Health.State, historyFolder), o.History)
 	if err != nil {
 		return err
 	}

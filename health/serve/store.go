@@ -1,137 +1,158 @@
 package serve
 
 import (
-	"encoding/binary"
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"relink/internal/durable"
 	"relink/internal/hint"
 
-	"github.com/rs/zerolog"
-	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
+	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
-
-var minutes = []byte("minutes") // key: Unix milliseconds, big endian; value: a Point as JSON
 
 // ErrHistory means that the history cannot be kept.
 var ErrHistory = errors.New("history")
 
-const (
-	lockWait = time.Second
-	// growth is how much the file takes at once. bbolt's own 16 MB would pass any
-	// bound in one step.
-	growth = 256 << 10
-)
+// storeFiles is into how many files a history is divided: the oldest of them goes when
+// there is no room for the next point.
+const storeFiles = 8
 
-// store keeps points in a file of bounded size.
+// store keeps points as JSON lines in the numbered files of a folder, which together
+// stay below a bound. Whatever a crash, a full disk or a bad sector makes of a line costs
+// that line: nothing in a file leads to another place of it.
 type store struct {
-	path string
+	dir  string
 	most int64 // bytes
+	lock *flock.Flock
 
-	mu sync.RWMutex // held for writing while the file is replaced
-	db *bolt.DB
+	mu     sync.RWMutex
+	newest int   // number of the file that is written to; 0: none yet
+	bytes  int64 // its size
+	torn   bool  // its last line has no end
 }
 
-// openStore sets a file aside that cannot be read, such as one that a full disk
-// or a power cut has damaged: monitoring is worth more than its history.
-func openStore(path string, most int64, log zerolog.Logger) (*store, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// openStore takes the folder for this process alone.
+func openStore(dir string, most int64) (*store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHistory, err)
 	}
-	db, err := openSound(path)
-	if damaged(err) {
-		log.Warn().Err(err).Str("file", path).Msg("the history is damaged: it is set aside and a new one begun")
-		if err := os.Rename(path, path+".damaged"); err != nil {
-			return nil, fmt.Errorf("%w: set %s aside: %w", ErrHistory, path, err)
-		}
-		db, err = openSound(path)
+	s := &store{dir: dir, most: most}
+	s.lock = flock.New(filepath.Join(dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW), flock.SetPermissions(0o640))
+	if held, err := s.lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("%w: lock %s: %w", ErrHistory, dir, err)
+	} else if !held {
+		return nil, hint.With(fmt.Errorf("%w: %s is in use", ErrHistory, dir), "another relink serve is running with this state_dir; stop it first")
 	}
-	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, hint.With(fmt.Errorf("%w: %s is in use", ErrHistory, path), "another relink serve is running with this state_dir; stop it first")
+	if err := s.findEnd(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrHistory, err), s.lock.Close())
 	}
+	return s, nil
+}
+
+// findEnd is where the next point goes.
+func (s *store) findEnd() error {
+	numbers, err := s.numbers()
+	if err != nil || len(numbers) == 0 {
+		return err
+	}
+	s.newest = numbers[len(numbers)-1]
+	file, err := os.Open(s.path(s.newest))
 	if err != nil {
-		return nil, fmt.Errorf("%w: open %s: %w", ErrHistory, path, err)
+		return err
 	}
-	return &store{path: path, most: most, db: db}, nil
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	last := make([]byte, 1)
+	_, err = file.ReadAt(last, info.Size()-1)
+	s.bytes, s.torn = info.Size(), last[0] != '\n'
+	return err
 }
 
-var errDamaged = errors.New("damaged")
+func (s *store) path(number int) string { return filepath.Join(s.dir, fmt.Sprintf("%08d.jsonl", number)) }
 
-func damaged(err error) bool {
-	for _, kind := range []error{errDamaged, berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrVersionMismatch} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
-}
-
-// openSound looks at every page before the file is used: bbolt panics where it
-// meets a damaged one, and the service would do so again after each restart.
-func openSound(path string) (db *bolt.DB, err error) {
-	defer func() {
-		if why := recover(); why != nil {
-			if db != nil {
-				err = errors.Join(db.Close())
-			}
-			db, err = nil, errors.Join(err, fmt.Errorf("%w: %v", errDamaged, why))
-		}
-	}()
-	db, err = bolt.Open(path, 0o640, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
+// numbers are those of the files, the oldest first.
+func (s *store) numbers() ([]int, error) {
+	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	db.AllocSize = growth
-	err = db.Update(func(tx *bolt.Tx) error {
-		for problem := range tx.Check() {
-			err = errors.Join(err, fmt.Errorf("%w: %w", errDamaged, problem))
+	var numbers []int
+	for _, entry := range entries {
+		name, is := strings.CutSuffix(entry.Name(), ".jsonl")
+		if n, err := strconv.Atoi(name); is && err == nil && n > 0 && entry.Type().IsRegular() {
+			numbers = append(numbers, n)
 		}
-		if err != nil {
-			return err
-		}
-		_, err := tx.CreateBucketIfNotExists(minutes)
-		return err
-	})
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
 	}
-	return db, nil
+	slices.Sort(numbers)
+	return numbers, nil
 }
 
-func (s *store) close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.db.Close()
-}
-
-func minuteKey(t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(max(t.UnixMilli(), 0)))
-}
+func (s *store) close() error { return s.lock.Close() }
 
 func (s *store) put(p Point) error {
-	value, err := json.Marshal(p)
+	line, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHistory, err)
 	}
-	s.mu.RLock()
-	err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(minutes).Put(minuteKey(p.Time), value) })
-	s.mu.RUnlock()
-	if err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.append(append(line, '\n')); err != nil {
 		return fmt.Errorf("%w: %w", ErrHistory, err)
 	}
-	if s.size()+growth <= s.most { // the next growth fits too
-		return nil
+	return nil
+}
+
+func (s *store) append(line []byte) error {
+	if s.newest == 0 || s.bytes+int64(len(line)) >= s.most/storeFiles {
+		s.newest, s.bytes, s.torn = s.newest+1, 0, false
 	}
-	if err := s.shrink(); err != nil {
-		return fmt.Errorf("%w: make it smaller: %w", ErrHistory, err)
+	if s.torn {
+		line = append([]byte("\n"), line...)
+	}
+	if err := s.makeRoom(int64(len(line))); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(s.path(s.newest), os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0o640)
+	if err != nil {
+		return err
+	}
+	n, err := file.Write(line)
+	created := s.bytes == 0
+	s.bytes, s.torn = s.bytes+int64(n), n < len(line)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil && created {
+		err = durable.SyncDir(s.dir)
+	}
+	return err
+}
+
+// makeRoom removes the oldest files, but never the one that is written to.
+func (s *store) makeRoom(more int64) error {
+	numbers, err := s.numbers()
+	if err != nil {
+		return err
+	}
+	for _, oldest := range numbers {
+		if s.size()+more <= s.most || oldest == s.newest {
+			return nil
+		}
+		if err := os.Remove(s.path(oldest)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -141,76 +162,58 @@ func (s *store) between(since, until time.Time, step time.Duration) []Point {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	points := []Point{}
-	// A view fails only where the file is closed: then there is nothing to tell.
-	_ = s.db.View(func(tx *bolt.Tx) error {
-		cursor := tx.Bucket(minutes).Cursor()
-		last := string(minuteKey(until))
-		for k, v := cursor.Seek(minuteKey(since)); k != nil && string(k) <= last; k, v = cursor.Next() {
+	numbers, _ := s.numbers() // what cannot be read is no history
+	for _, number := range numbers {
+		s.eachLine(number, func(line []byte) {
+			at, ok := timeOf(line)
+			if !ok || at.Before(since) || at.After(until) {
+				return
+			}
 			var p Point
-			if json.Unmarshal(v, &p) != nil {
-				continue // of another version
+			if json.Unmarshal(line, &p) != nil {
+				return // damaged, or of another version
 			}
 			if points = append(points, p); len(points) > keptPoints {
 				points = thin(points, step)
 			}
-		}
-		return nil
-	})
+		})
+	}
+	// A clock that was set back leaves them out of order.
+	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
 	return thin(points, step)
 }
 
-// size is that of the file.
-func (s *store) size() int64 {
-	info, err := os.Stat(s.path)
+func (s *store) eachLine(number int, do func(line []byte)) {
+	file, err := os.Open(s.path(number))
 	if err != nil {
-		return 0
+		return
 	}
-	return info.Size()
-}
-
-// shrink drops the oldest third and writes the rest anew, because bbolt never
-// gives space back. A crash leaves the old file or the new one.
-func (s *store) shrink() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.db.Update(dropOldest); err != nil {
-		return err
-	}
-	next := s.path + ".new"
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := s.copyTo(next); err != nil {
-		return errors.Join(err, os.Remove(next))
-	}
-	if err := errors.Join(s.db.Close(), os.Rename(next, s.path), durable.SyncDir(filepath.Dir(s.path))); err != nil {
-		return err
-	}
-	db, err := openSound(s.path)
-	if err == nil {
-		s.db = db
-	}
-	return err
-}
-
-func (s *store) copyTo(path string) error {
-	copied, err := bolt.Open(path, 0o640, &bolt.Options{Timeout: lockWait})
-	if err != nil {
-		return err
-	}
-	copied.AllocSize = growth
-	return errors.Join(bolt.Compact(copied, s.db, 1<<20), copied.Sync(), copied.Close())
-}
-
-func dropOldest(tx *bolt.Tx) error {
-	bucket := tx.Bucket(minutes)
-	drop := bucket.Stats().KeyN/3 + 1
-	cursor := bucket.Cursor()
-	for k, _ := cursor.First(); k != nil && drop > 0; k, _ = cursor.First() {
-		if err := cursor.Delete(); err != nil {
-			return err
+	defer file.Close()
+	for lines := bufio.NewReader(io.LimitReader(file, s.most)); ; {
+		line, err := lines.ReadBytes('\n')
+		do(bytes.TrimSuffix(line, []byte("\n")))
+		if err != nil {
+			return
 		}
-		drop--
 	}
-	return nil
+}
+
+// timeOf reads a point's time, which its line begins with, without the rest.
+func timeOf(line []byte) (time.Time, bool) {
+	text, ok := bytes.CutPrefix(line, []byte(`{"time":"`))
+	text, _, whole := bytes.Cut(text, []byte(`"`))
+	at, err := time.Parse(time.RFC3339Nano, string(text))
+	return at, ok && whole && err == nil
+}
+
+// size is that of the files.
+func (s *store) size() int64 {
+	var sum int64
+	numbers, _ := s.numbers()
+	for _, number := range numbers {
+		if info, err := os.Stat(s.path(number)); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
 }

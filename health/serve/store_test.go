@@ -1,23 +1,25 @@
 package serve
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"relink/health"
+	"relink/internal/hint"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 )
 
 func memoryStore(t testing.TB) *store { return storeAt(t, filepath.Join(t.TempDir(), "h"), 1<<20) }
 
 func storeAt(t testing.TB, path string, most int64) *store {
 	t.Helper()
-	s, err := openStore(path, most, zerolog.Nop())
+	s, err := openStore(path, most)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +39,12 @@ var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 // The file stays below its bound, the newest points stay, and the oldest go.
 func TestTheHistoryIsBounded(t *testing.T) {
 	s := storeAt(t, filepath.Join(t.TempDir(), "h"), 1<<20)
-	s.db.NoSync = true // the disk's pace is not what is tested
-	largest, n := int64(0), 12000
+	largest, n := int64(0), 5000
 	for i := range n {
 		p := point(noon.Add(time.Duration(i)*time.Minute), int64(i))
 		if err := s.put(p); err != nil {
 			t.Fatal(err)
 		}
-		s.db.NoSync = true
 		largest = max(largest, s.size())
 	}
 	if largest > 1<<20 {
@@ -58,8 +58,8 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	if all[0].Time.Equal(noon) {
 		t.Error("the oldest is still there")
 	}
-	if _, err := os.Stat(s.path + ".new"); !errors.Is(err, os.ErrNotExist) {
-		t.Error("the copy is left")
+	if files, err := s.numbers(); len(files) > storeFiles || err != nil {
+		t.Errorf("%d files, %v", len(files), err)
 	}
 }
 
@@ -84,34 +84,59 @@ func TestTheHistoryOutlivesTheService(t *testing.T) {
 	}
 }
 
-func TestADamagedHistoryIsSetAside(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "h")
-	s := storeAt(t, path, 1<<20)
-	for i := range 200 {
+// Cut to any length, and with any byte changed, a history costs the lines that are
+// hurt, and no start of the service.
+func TestADamagedHistoryCostsItsLines(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "h")
+	s := storeAt(t, dir, 1<<20)
+	const n = 3
+	for i := range n {
 		if err := s.put(point(noon.Add(time.Duration(i)*time.Minute), 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.close()
-	good, err := os.ReadFile(path)
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	file := s.path(1)
+	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{
-		"no history": []byte("hello"), "cut short": good[:len(good)/2],
-		"overwritten": append(append([]byte{}, good[:4096*2]...), make([]byte, len(good)-4096*2)...),
-	} {
-		if err := os.WriteFile(path, text, 0o640); err != nil {
+	hurt := func(what string, at int, text []byte, least int) {
+		if err := os.WriteFile(file, text, 0o640); err != nil {
 			t.Fatal(err)
 		}
-		s := storeAt(t, path, 1<<20)
-		if err := s.put(point(noon, 1)); err != nil || len(s.between(noon, noon, time.Minute)) != 1 {
-			t.Errorf("%s: %v", name, err)
+		s := storeAt(t, dir, 1<<20)
+		later := noon.Add(time.Hour)
+		if err := s.put(point(later, 1)); err != nil {
+			t.Fatalf("%s at %d: %v", what, at, err)
 		}
-		s.close()
-		if _, err := os.Stat(path + ".damaged"); err != nil {
-			t.Errorf("%s: %v", name, err)
+		points := s.between(noon, later, time.Second)
+		if len(points) < least+1 || !points[len(points)-1].Time.Equal(later) {
+			t.Errorf("%s at %d: %d points", what, at, len(points))
 		}
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at := range good {
+		hurt("cut", at, good[:at], bytes.Count(good[:at], []byte("\n")))
+	}
+	for at := range good {
+		text := slices.Clone(good)
+		text[at] ^= 0xff
+		hurt("changed", at, text, n-2) // a newline that is gone joins two
+	}
+	hurt("overwritten", 0, make([]byte, len(good)), 0)
+	hurt("none", 0, []byte("hello"), 0)
+}
+
+func TestOnlyOneServiceKeepsAHistory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "h")
+	storeAt(t, dir, 1<<20)
+	if _, err := openStore(dir, 1<<20); !errors.Is(err, ErrHistory) || len(hint.Of(err)) == 0 {
+		t.Error(err)
 	}
 }
 
