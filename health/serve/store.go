@@ -83,7 +83,9 @@ func (s *store) findEnd() error {
 	return err
 }
 
-func (s *store) path(number int) string { return filepath.Join(s.dir, fmt.Sprintf("%08d.jsonl", number)) }
+func (s *store) path(number int) string {
+	return filepath.Join(s.dir, fmt.Sprintf("%08d.jsonl", number))
+}
 
 // numbers are those of the files, the oldest first.
 func (s *store) numbers() ([]int, error) {
