@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,18 +35,17 @@ const (
 
 // access is Access with its files read.
 type access struct {
-	token *[sha256.Size]byte // nil: none is asked for
-	tls   *tls.Config        // nil: none
+	token *current[[sha256.Size]byte] // nil: none is asked for
+	tls   *tls.Config                 // nil: none
 }
 
 func (a Access) open() (*access, error) {
 	opened := &access{}
 	if a.TokenFile != "" {
-		token, err := readToken(a.TokenFile)
-		if err != nil {
+		opened.token = &current[[sha256.Size]byte]{files: []string{a.TokenFile}, read: func() ([sha256.Size]byte, error) { return readToken(a.TokenFile) }}
+		if _, err := opened.token.get(); err != nil {
 			return nil, fmt.Errorf("%w: token_file %s: %w", ErrAccess, a.TokenFile, err)
 		}
-		opened.token = &token
 	}
 	if a.Cert == "" && a.Key == "" {
 		if a.ClientCA != "" {
@@ -53,27 +53,50 @@ func (a Access) open() (*access, error) {
 		}
 		return opened, nil
 	}
-	files := &keyPair{cert: a.Cert, key: a.Key}
-	if _, err := files.get(nil); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAccess, err)
+	pair := &current[tls.Certificate]{files: []string{a.Cert, a.Key}, read: func() (tls.Certificate, error) { return tls.LoadX509KeyPair(a.Cert, a.Key) }}
+	if _, err := pair.get(); err != nil {
+		return nil, fmt.Errorf("%w: certificate %s: %w", ErrAccess, a.Cert, err)
 	}
-	opened.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: files.get, NextProtos: []string{"http/1.1"}}
+	opened.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			one, err := pair.get()
+			return &one, err
+		}}
 	return opened, opened.trust(a.ClientCA)
 }
 
-func (a *access) trust(authorities string) error {
-	if authorities == "" {
+// trust asks for certificates of the authorities, whose file is looked at for each
+// connection: one that was taken out is trusted no more. Sessions are not resumed, since
+// that would spare a client the proof.
+func (a *access) trust(file string) error {
+	if file == "" {
 		return nil
 	}
-	text, err := os.ReadFile(authorities)
-	if err != nil {
-		return fmt.Errorf("%w: client_ca: %w", ErrAccess, err)
+	authorities := &current[*x509.CertPool]{files: []string{file}, read: func() (*x509.CertPool, error) { return readAuthorities(file) }}
+	if _, err := authorities.get(); err != nil {
+		return fmt.Errorf("%w: client_ca %s: %w", ErrAccess, file, err)
 	}
-	a.tls.ClientCAs, a.tls.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-	if !a.tls.ClientCAs.AppendCertsFromPEM(text) {
-		return fmt.Errorf("%w: client_ca %s: no certificate in it", ErrAccess, authorities)
+	a.tls.ClientAuth, a.tls.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, true
+	plain := a.tls.Clone()
+	a.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		pool, err := authorities.get()
+		config := plain.Clone()
+		config.ClientCAs = pool
+		return config, err
 	}
 	return nil
+}
+
+func readAuthorities(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, errors.New("no certificate in it")
+	}
+	return pool, nil
 }
 
 // remote tells whether others than this machine may ask.
@@ -122,42 +145,41 @@ func (a *access) shown(r *http.Request) bool {
 		_, token, ok = r.BasicAuth()
 	}
 	sum := sha256.Sum256([]byte(token))
-	return ok && subtle.ConstantTimeCompare(sum[:], a.token[:]) == 1
+	wanted, err := a.token.get()
+	return ok && err == nil && subtle.ConstantTimeCompare(sum[:], wanted[:]) == 1
 }
 
-// keyPair is a certificate with its key, read again when one of the files has
-// changed, so that a renewal needs no restart.
-type keyPair struct {
-	cert, key string
+// current is what files hold, read again when one of them has changed, so that neither a
+// renewal nor a withdrawal needs a restart.
+type current[T any] struct {
+	files []string
+	read  func() (T, error)
 
 	mu      sync.Mutex
-	current *tls.Certificate
-	changed [2]time.Time
+	known   bool
+	value   T
+	changed []time.Time
 }
 
-// get keeps the old pair where the new one cannot be read: it may be half
-// renewed.
-func (p *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	changed := [2]time.Time{modified(p.cert), modified(p.key)}
-	if p.current != nil && changed == p.changed {
-		return p.current, nil
+// get keeps the old value where the new one cannot be read: it may be half renewed.
+func (c *current[T]) get() (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := make([]time.Time, len(c.files))
+	for i, file := range c.files {
+		if info, err := os.Stat(file); err == nil {
+			changed[i] = info.ModTime()
+		}
 	}
-	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
+	if c.known && slices.Equal(changed, c.changed) {
+		return c.value, nil
+	}
+	value, err := c.read()
 	switch {
 	case err == nil:
-		p.current, p.changed = &pair, changed
-	case p.current == nil:
-		return nil, fmt.Errorf("certificate %s: %w", p.cert, err)
+		c.known, c.value, c.changed = true, value, changed
+	case !c.known:
+		return value, err
 	}
-	return p.current, nil
-}
-
-func modified(path string) time.Time {
-	info, err := os.Stat(path)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
+	return c.value, nil
 }

@@ -160,3 +160,49 @@ func TestARenewedCertificateIsServed(t *testing.T) {
 		t.Error(status)
 	}
 }
+
+// An authority or a token that was withdrawn is worth nothing from then on.
+func TestWhatIsWithdrawnIsNotAccepted(t *testing.T) {
+	files, next := certificates(t), certificates(t)
+	token := filepath.Join(t.TempDir(), "token")
+	write(t, token, strings.Repeat("a", 32), 0o600)
+	o := idle(t)
+	o.Access = Access{Cert: files.cert, Key: files.key, ClientCA: files.ca, TokenFile: token}
+	r := start(t, o).secured(files, true)
+	r.client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(8)
+	ask := func(secret string) int {
+		q, err := http.NewRequest(http.MethodGet, r.base+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Authorization", "Bearer "+secret)
+		answer, err := r.client.Do(q)
+		if err != nil {
+			return 0
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode
+	}
+	change := func(file, text string) {
+		write(t, file, text, 0o600)
+		later := time.Now().Add(time.Minute) // a file's time may be as coarse as the clock's tick
+		if err := os.Chtimes(file, later, later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ask(strings.Repeat("a", 32)); got != http.StatusOK {
+		t.Fatal(got)
+	}
+	change(token, strings.Repeat("b", 32))
+	if before, after := ask(strings.Repeat("a", 32)), ask(strings.Repeat("b", 32)); before != http.StatusUnauthorized || after != http.StatusOK {
+		t.Errorf("the old token: %d, the new one: %d", before, after)
+	}
+	other, err := os.ReadFile(next.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(files.ca, string(other))
+	if got := ask(strings.Repeat("b", 32)); got != 0 {
+		t.Errorf("a client of the old authority is answered with %d", got)
+	}
+}
