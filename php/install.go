@@ -84,9 +84,14 @@ func write(file string, source []byte) error {
 	return os.Chtimes(file, old, old)
 }
 
-// makeDirs is os.MkdirAll whatever the umask: a pool's user must be able to enter.
+// makeDirs is os.MkdirAll whatever the umask: a pool's user must be able to enter. It
+// makes nothing below a folder that others can write, where links would lead it
+// anywhere.
 func makeDirs(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
+		if err := trust.Check(dir); err != nil {
+			return fmt.Errorf("%w %s: %w", ErrUnsafeDir, dir, err)
+		}
 		return nil
 	}
 	if err := makeDirs(filepath.Dir(dir)); err != nil {

@@ -148,6 +148,23 @@ func TestUnsafeFolders(t *testing.T) {
 	}
 }
 
+// Nothing is made in a folder of another user, who could lead it anywhere.
+func TestNothingIsMadeInUnsafeFolders(t *testing.T) {
+	dir := filepath.Join(private(t), "theirs")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	if _, err := InstallAgent(filepath.Join(dir, "a", "agent")); !errors.Is(err, ErrUnsafeDir) {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "a")); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a folder was made: ", err)
+	}
+}
+
 func TestSafeFolders(t *testing.T) {
 	base := private(t)
 	sticky := made(t, base+"/sticky", 0o777|os.ModeSticky)
