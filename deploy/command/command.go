@@ -1,4 +1,4 @@
-// Package command is relink deploy, rollback, status, releases, prune and recover.
+// Package command is relink deploy, rollback, status, releases, history, prune and recover.
 package command
 
 import (
@@ -32,13 +32,13 @@ type program struct {
 	load func() (*config.Config, error)
 }
 
-// Commands are deploy, rollback, status, releases, prune and recover. load is called
+// Commands are deploy, rollback, status, releases, history, prune and recover. load is called
 // when the command line has been read.
 func Commands(env *cli.Env, load func() (*config.Config, error)) []*cli.Command {
 	p := program{env, load}
 	return []*cli.Command{
 		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
-		p.pruneCommand(), p.recoverCommand(),
+		p.historyCommand(), p.pruneCommand(), p.recoverCommand(),
 	}
 }
 
@@ -104,6 +104,20 @@ func (p program) releasesCommand() *cli.Command {
 		Name: "releases", Usage: "list the releases", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(_ context.Context, s *session) error {
 			result, err := status.ReadReleases(s.options.App)
+			return s.Show(result, err)
+		}),
+	}
+}
+
+func (p program) historyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "history", Usage: "list the last deploys and rollbacks: who, when, what, and what became of it",
+		Flags: []cli.Flag{appFlag, &cli.IntFlag{Name: "limit", Usage: "at most `N`", Value: 20}},
+		Action: p.with(func(_ context.Context, s *session) error {
+			if s.Int("limit") < 1 {
+				return exit.Usagef("--limit %d is less than 1", s.Int("limit"))
+			}
+			result, err := status.ReadHistory(s.options.App, s.Int("limit"))
 			return s.Show(result, err)
 		}),
 	}
