@@ -77,10 +77,10 @@ func (a *access) trust(file string) error {
 		return fmt.Errorf("%w: client_ca %s: %w", ErrAccess, file, err)
 	}
 	a.tls.ClientAuth, a.tls.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, true
-	plain := a.tls.Clone()
+	static := a.tls.Clone()
 	a.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		pool, err := authorities.get()
-		config := plain.Clone()
+		config := static.Clone()
 		config.ClientCAs = pool
 		return config, err
 	}
