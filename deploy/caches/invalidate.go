@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"relink/internal/exit"
@@ -90,8 +92,9 @@ func (s *session) unusedRelease(release string, force bool) (string, error) {
 	if err != nil || force {
 		return folder, err
 	}
-	for place, real := range app.InUse().Links {
-		if links.Within(real, folder) {
+	used := app.InUse().Links
+	for _, place := range slices.Sorted(maps.Keys(used)) {
+		if links.Within(used[place], folder) {
 			return "", hint.With(fmt.Errorf("invalidate %s: %w: %s leads to it", folder, ErrLive, app.NamesAt([]string{place})[0]),
 				"its visitors would have to compile all of it again; use --force if that is what you want")
 		}
