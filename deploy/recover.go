@@ -205,8 +205,14 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 			err = r.finishCaches(ctx, done.change)
 		}
 	}
+	if err != nil && left.Phase != journal.PhaseSettled && r.report.Operation == journal.OperationRecover {
+		return done, notFollowed(err) // nor can the release be judged: the journal stays as it is
+	}
 	if left.Phase != journal.PhaseSettled {
-		asked, failed := r.recheck(ctx)
+		asked, failed := "", error(nil)
+		if err == nil {
+			asked, failed = r.recheck(ctx)
+		}
 		if errors.Is(failed, front.ErrCheck) {
 			return r.takeBack(ctx, done, failed)
 		}
@@ -274,6 +280,10 @@ func (r *run) afterLinks(done recovery, cacheErr error) (recovery, error) {
 		r.report.Warn("recover: " + cacheErr.Error()) // what follows meets the same caches
 		return done, nil
 	}
-	return done, hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
+	return done, notFollowed(cacheErr)
+}
+
+func notFollowed(cacheErr error) error {
+	return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("the links are right, but the caches may hold old code: %w", cacheErr)),
 		`run "relink recover" again when the pools answer; a pool that was restarted since holds nothing old`)
 }

@@ -183,20 +183,10 @@ func unchanged(plan moves.Plan) error {
 	for _, move := range plan {
 		if now := links.Read(move.Place); !move.From.IsAt(now) {
 			changed = append(changed, fmt.Errorf("instance %s: its link was changed meanwhile: %s led to %s before this deploy and now %s",
-				move.Instance, move.Link, cmp.Or(move.From.Literal, "nothing"), describeLink(now)))
+				move.Instance, move.Link, cmp.Or(move.From.Literal, "nothing"), now.Leads()))
 		}
 	}
 	return hint.With(errors.Join(changed...), "run the command again: it begins with what is there now")
-}
-
-func describeLink(state links.State) string {
-	switch state.Kind {
-	case links.Missing, links.NoParent:
-		return "there is none"
-	case links.Blocked:
-		return "a file or folder is there"
-	}
-	return "leads to " + state.Literal
 }
 
 // crossing is how far the switch has come.

@@ -47,6 +47,9 @@ func Acquire(ctx context.Context, path string, holder Holder) (*Lock, error) {
 	}
 	l := &Lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW), flock.SetPermissions(0o640))}
 	held, err := l.try(ctx)
+	if errors.Is(err, fs.ErrPermission) {
+		err = hint.With(err, "deploy as the user whom %s belongs to, or give each user's applications a state_dir of their own", filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}

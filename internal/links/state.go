@@ -45,6 +45,17 @@ type State struct {
 // path that lead through different unnamed links.
 func (s State) Place() string { return filepath.Join(s.Parent, filepath.Base(s.Path)) }
 
+// Leads says in words where the link leads.
+func (s State) Leads() string {
+	switch s.Kind {
+	case Missing, NoParent:
+		return "there is none"
+	case Blocked:
+		return "a file or folder is there"
+	}
+	return "leads to " + s.Literal
+}
+
 // Read looks at a link without changing anything.
 func Read(path string) State {
 	state := State{Path: path, UID: -1, GID: -1}

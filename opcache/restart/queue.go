@@ -236,15 +236,16 @@ func (l Queue) exclusive(do func() error) error {
 	if l.Switch {
 		return do()
 	}
-	locks, err := filepath.Glob(filepath.Join(globQuote(l.Dir), "*.lock"))
+	entries, err := os.ReadDir(l.Dir)
 	if err != nil {
 		return fmt.Errorf("lock applications: %w", err)
 	}
-	for _, path := range locks {
-		app := strings.TrimSuffix(filepath.Base(path), ".lock")
-		if filepath.Base(path) == lockFile || app == l.Deploy {
+	for _, entry := range entries {
+		app, is := strings.CutSuffix(entry.Name(), ".lock")
+		if !is || entry.Name() == lockFile || app == l.Deploy {
 			continue
 		}
+		path := filepath.Join(l.Dir, entry.Name())
 		lock := flock.New(path, flock.SetFlag(os.O_RDONLY|unix.O_NOFOLLOW))
 		got, err := lock.TryRLock()
 		if err != nil {
@@ -256,9 +257,4 @@ func (l Queue) exclusive(do func() error) error {
 		defer lock.Close()
 	}
 	return do()
-}
-
-// globQuote has a folder's name mean itself.
-func globQuote(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
