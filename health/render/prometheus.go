@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"relink/deploy/outcome"
 	"relink/fcgi"
 	"relink/health"
 	"relink/internal/durable"
@@ -123,15 +122,7 @@ func collectApp(send metrics.Sink, a *health.App) {
 	}
 	send.Time(metricSince, a.Changed(), a.Name)
 	send.Flag(metricDeploying, a.Locked != nil, a.Name)
-	send.Gauge(metricPrunable, float64(prunableBytes(a.Prunable)), a.Name)
-}
-
-func prunableBytes(all []outcome.PrunedRelease) int64 {
-	var sum int64
-	for _, one := range all {
-		sum += one.Bytes
-	}
-	return sum
+	send.Gauge(metricPrunable, float64(a.PrunableBytes()), a.Name)
 }
 
 func collectFileSystem(send metrics.Sink, fs health.FileSystem) {
