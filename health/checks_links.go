@@ -32,7 +32,7 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 			continue
 		}
 		broken++
-		r.State = worse(r.State, state)
+		r.State = r.State.Or(state)
 		r.Details = append(r.Details, fmt.Sprintf("%s: %s: %s", i.Name, i.Link, why))
 	}
 	r.Figures = []Figure{{Name: "instances", Value: float64(len(a.Instances)), Unit: Count}, {Name: "broken", Value: float64(broken), Unit: Count}}
