@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // Advice is a directive that the figures call to change. Values are written as
@@ -92,8 +93,8 @@ func (f AdviceFigures) memoryShort() (string, bool) {
 		return fmt.Sprintf("the cache is full with %s free: new scripts run uncached", ui.Bytes(f.FreeBytes)), true
 	case next.Bytes > 0 && f.FreeBytes < next.Bytes+MinFreeBytes:
 		return fmt.Sprintf("%s are free, the next release needs %s", ui.Bytes(f.FreeBytes), ui.Bytes(next.Bytes)), true
-	case next.Bytes == 0 && ratio(f.FreeBytes, f.MemoryBytes) < MemoryFloor:
-		return fmt.Sprintf("only %s are free (%s)", ui.Bytes(f.FreeBytes), ui.Percent(ratio(f.FreeBytes, f.MemoryBytes))), true
+	case next.Bytes == 0 && opcache.Ratio(f.FreeBytes, f.MemoryBytes) < MemoryFloor:
+		return fmt.Sprintf("only %s are free (%s)", ui.Bytes(f.FreeBytes), ui.Percent(opcache.Ratio(f.FreeBytes, f.MemoryBytes))), true
 	}
 	return "", false
 }
@@ -115,7 +116,7 @@ func adviseKeys(f AdviceFigures) (Advice, bool) {
 		return Advice{}, false
 	case f.HashRestarts > 0:
 		reason = fmt.Sprintf("keys ran out %s since PHP was started, and OPcache was restarted under load each time", times(f.HashRestarts))
-	case ratio(f.Keys, f.MaxKeys) >= KeysBound:
+	case opcache.Ratio(f.Keys, f.MaxKeys) >= KeysBound:
 		reason = fmt.Sprintf("%s of %s keys are in use", ui.Count(f.Keys), ui.Count(f.MaxKeys))
 	case f.MaxKeys-f.Keys < next.Keys:
 		reason = fmt.Sprintf("%s keys are free, the next release needs %s", ui.Count(f.MaxKeys-f.Keys), ui.Count(next.Keys))
@@ -131,7 +132,7 @@ func adviseKeys(f AdviceFigures) (Advice, bool) {
 }
 
 func adviseStrings(f AdviceFigures) (Advice, bool) {
-	if f.StringsSize == 0 || ratio(f.StringsUsed, f.StringsSize) < StringsBound {
+	if f.StringsSize == 0 || opcache.Ratio(f.StringsUsed, f.StringsSize) < StringsBound {
 		return Advice{}, false
 	}
 	suggested := (max(int64(float64(f.StringsUsed)*growth), f.StringsSize+1) + 1<<20 - 1) >> 20 << 20
@@ -141,7 +142,7 @@ func adviseStrings(f AdviceFigures) (Advice, bool) {
 }
 
 func adviseRealpath(f AdviceFigures) (Advice, bool) {
-	if f.RealpathSize == 0 || ratio(f.RealpathUsed, f.RealpathSize) < RealpathBound {
+	if f.RealpathSize == 0 || opcache.Ratio(f.RealpathUsed, f.RealpathSize) < RealpathBound {
 		return Advice{}, false
 	}
 	suggested := f.RealpathSize

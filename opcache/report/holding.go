@@ -89,10 +89,3 @@ func known(t time.Time) *time.Time {
 	t = t.UTC()
 	return &t
 }
-
-func ratio(part, whole int64) float64 {
-	if whole <= 0 {
-		return 0
-	}
-	return float64(part) / float64(whole)
-}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/opcache"
 	"relink/php"
 )
 
@@ -37,7 +38,7 @@ func (b *builder) describe(r *MasterReport, m *Master, i int) {
 	r.Scripts = ScriptCount{Live: b.sums[i].live, Dead: b.sums[i].dead}
 	r.Keys = keysOf(s.Statistics)
 	r.Strings = StringsReport{SizeBytes: s.Strings.Size, UsedBytes: s.Strings.Used, FreeBytes: s.Strings.Free,
-		Count: s.Strings.Count, Ratio: ratio(s.Strings.Used, s.Strings.Size)}
+		Count: s.Strings.Count, Ratio: opcache.Ratio(s.Strings.Used, s.Strings.Size)}
 	r.JIT, r.Preload = jitOf(s.JIT), preloadOf(s.Preload)
 	if m.Scripts != nil {
 		idle := r.Preload == nil && !slices.ContainsFunc(m.Scripts, func(s php.Script) bool { return s.Live && !isAgent(&s) })
@@ -57,7 +58,7 @@ func downPools(m *Master) []PoolDown {
 }
 
 func keysOf(s php.Statistics) KeyReport {
-	return KeyReport{Used: s.CachedKeys, Max: s.MaxCachedKeys, Ratio: ratio(s.CachedKeys, s.MaxCachedKeys),
+	return KeyReport{Used: s.CachedKeys, Max: s.MaxCachedKeys, Ratio: opcache.Ratio(s.CachedKeys, s.MaxCachedKeys),
 		Scripts: s.CachedScripts, Aliases: s.CachedKeys - s.CachedScripts}
 }
 
@@ -66,14 +67,14 @@ func jitOf(j php.JIT) *JITReport {
 		return nil
 	}
 	used := j.BufferSize - j.BufferFree
-	return &JITReport{On: j.On, SizeBytes: j.BufferSize, UsedBytes: used, Ratio: ratio(used, j.BufferSize)}
+	return &JITReport{On: j.On, SizeBytes: j.BufferSize, UsedBytes: used, Ratio: opcache.Ratio(used, j.BufferSize)}
 }
 
 func preloadOf(p php.Preload) *PreloadReport {
 	if p.Memory == 0 && p.Scripts == 0 {
 		return nil
 	}
-	return &PreloadReport{Bytes: p.Memory, Scripts: p.Scripts, Classes: p.Classes, Functions: p.Functions}
+	return &PreloadReport{Bytes: p.Memory, Scripts: int64(p.Scripts), Classes: int64(p.Classes), Functions: int64(p.Functions)}
 }
 
 func lifeOf(s php.Statistics) RequestReport {
@@ -122,7 +123,7 @@ func (b *builder) window(i int) WindowReport {
 		w.Unknown = fmt.Sprintf("%d requests in the window, %d are needed", requests, b.options.MinRequests)
 		return w
 	}
-	rate := ratio(hits, hits+misses)
+	rate := opcache.Ratio(hits, hits+misses)
 	w.Ratio = &rate
 	return w
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"strconv"
 
+	"relink/opcache"
 	"relink/php"
 )
 
@@ -42,7 +43,7 @@ func memoryOf(m *Master, scripts *holding) MemoryReport {
 	mem := m.Status.Memory
 	r := MemoryReport{
 		TotalBytes: mem.Total(), UsedBytes: mem.Used, FreeBytes: mem.Free, WastedBytes: mem.Wasted,
-		UsedRatio: ratio(mem.Used, mem.Total()), FreeRatio: ratio(mem.Free, mem.Total()), WastedRatio: mem.WastedRatio(),
+		UsedRatio: opcache.Ratio(mem.Used, mem.Total()), FreeRatio: opcache.Ratio(mem.Free, mem.Total()), WastedRatio: mem.WastedRatio(),
 		LiveBytes: scripts.liveBytes, DeadBytes: scripts.deadBytes, ReplacedBytes: mem.Wasted - scripts.deadBytes,
 		OverheadBytes:     mem.Used - scripts.liveBytes,
 		StringBufferBytes: m.Configuration.InternedStringsBuffer,
@@ -62,7 +63,7 @@ type Weight struct{ attached float64 }
 func Weigh(status php.Status, c php.Configuration, all php.Holding) Weight {
 	compiled := all.LiveBytes + status.Memory.Wasted
 	m := memoryOf(&Master{Status: status, Configuration: c}, &holding{live: all.Live, dead: all.Dead, liveBytes: all.LiveBytes, deadBytes: all.DeadBytes})
-	return Weight{attached: ratio(max(m.UnexplainedBytes, 0), compiled)}
+	return Weight{attached: opcache.Ratio(max(m.UnexplainedBytes, 0), compiled)}
 }
 
 // Of is the memory that so many scripts of so many bytes take.
