@@ -10,22 +10,20 @@ import (
 	"relink/php"
 )
 
-func (b *builder) master(i int) MasterReport {
-	m := &b.now.Masters[i]
-	r := MasterReport{Name: m.Name, Pools: append([]string{}, m.Pools...), Down: downPools(m), Advice: []Advice{}, Awaited: m.Awaited}
+// master describes one cache, whose memory and savings are known.
+func (b *builder) master(i int) {
+	m, r := &b.now.Masters[i], &b.report.Masters[i]
+	r.Name, r.Pools, r.Down, r.Advice, r.Awaited = m.Name, append([]string{}, m.Pools...), downPools(m), []Advice{}, m.Awaited
 	if m.Err != nil {
 		why := m.Err.Error()
-		r.Error = &why
-		return r
+		r.Error, r.Memory = &why, MemoryReport{}
+		return
 	}
-	b.describe(&r, m, i)
+	b.describe(r, m, i)
 	r.Window = b.window(i)
-	saved := b.saved(i)
-	r.SavedBytes, r.SavedKeys = saved.bytes, saved.keys
 	r.UnsharedBytes = r.Memory.UsedBytes + r.SavedBytes
 	r.Forecast = Predict(b.forecastFigures(i))
-	r.Advice = append(r.Advice, Advise(b.adviceFigures(i, r.Forecast))...)
-	return r
+	r.Advice = append(r.Advice, advise(b.advised(i))...)
 }
 
 func (b *builder) describe(r *MasterReport, m *Master, i int) {
@@ -34,8 +32,7 @@ func (b *builder) describe(r *MasterReport, m *Master, i int) {
 	r.Started, r.LastRestart = known(s.Statistics.StartTime), known(s.Statistics.LastRestart)
 	r.Enabled, r.CacheFull = s.Enabled, s.CacheFull
 	r.RestartPending, r.RestartInProgress = s.RestartPending, s.RestartInProgress
-	r.Memory = b.memory[i]
-	r.Scripts = ScriptCount{Live: b.sums[i].live, Dead: b.sums[i].dead}
+	r.Scripts = ScriptCount{Live: b.sums[i].LiveScripts, Dead: b.sums[i].DeadScripts}
 	r.Keys = keysOf(s.Statistics)
 	r.Strings = StringsReport{SizeBytes: s.Strings.Size, UsedBytes: s.Strings.Used, FreeBytes: s.Strings.Free,
 		Count: s.Strings.Count, Ratio: opcache.Ratio(s.Strings.Used, s.Strings.Size)}
