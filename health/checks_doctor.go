@@ -74,7 +74,7 @@ func checkTimestamps(f *Facts, m *Master, _ *Thresholds) Result {
 		return ok("off")
 	}
 	for i := range f.Apps {
-		if f.Apps[i].sharedOn(m) {
+		if f.Apps[i].ServedBy(m.Apache, m.Pools) && len(f.Apps[i].Instances) > 1 {
 			return problem(Warning, "opcache.validate_timestamps is on though the releases of "+f.Apps[i].Name+" are shared and never change",
 				"set opcache.validate_timestamps=0 and reload "+m.server())
 		}
@@ -82,13 +82,9 @@ func checkTimestamps(f *Facts, m *Master, _ *Thresholds) Result {
 	return ok("on, and no releases are shared")
 }
 
-// sharedOn tells whether a master serves several instances of the application.
-func (a *App) sharedOn(m *Master) bool {
-	return a.servedBy(m) && len(a.Instances) > 1
-}
-
-func (a *App) servedBy(m *Master) bool {
-	return len(a.Pools) == 0 || m.Apache || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+// ServedBy tells whether a cache, of Apache or of these pools, serves the application.
+func (a *App) ServedBy(apache bool, pools []string) bool {
+	return len(a.Pools) == 0 || apache || slices.ContainsFunc(pools, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 
 // revalidatedCost: what is included by include or require, but not by *_once, is
@@ -115,7 +111,7 @@ func checkRevalidatePath(f *Facts, m *Master, _ *Thresholds) Result {
 func (f *Facts) resolvedOn(m *Master) bool {
 	seen := false
 	for i := range f.Apps {
-		if !f.Apps[i].servedBy(m) {
+		if !f.Apps[i].ServedBy(m.Apache, m.Pools) {
 			continue
 		}
 		for _, one := range f.Apps[i].Fronts {
@@ -205,7 +201,7 @@ func checkPreload(f *Facts, m *Master, _ *Thresholds) Result {
 	for i := range f.Apps {
 		if f.Apps[i].holds(m.Preload) || f.Apps[i].holds(m.Configuration.Preload) {
 			return problem(Warning, "opcache.preload "+m.Preload+" belongs to "+f.Apps[i].Name+": its classes stay the old ones after a deploy",
-				m.preloadFix())
+				fmt.Sprintf("reload %s after each deploy (restart.method: %s), or preload only what no release brings", m.server(), m.ifApache("apache", "fpm")))
 		}
 	}
 	return ok("%s, outside of the releases", m.Preload)
@@ -231,28 +227,13 @@ func checkFileCache(f *Facts, m *Master, _ *Thresholds) Result {
 	return ok("%s, its own", m.FileCache)
 }
 
-func (m *Master) preloadFix() string {
-	method := "fpm"
-	if m.Apache {
-		method = "apache"
-	}
-	return fmt.Sprintf("reload %s after each deploy (restart.method: %s), or preload only what no release brings", m.server(), method)
-}
-
-func (m *Master) xdebugFix() string {
-	sapi := "fpm"
-	if m.Apache {
-		sapi = "apache2"
-	}
-	return fmt.Sprintf("disable it for this %s (phpdismod -s %s xdebug) and restart it", m.server(), sapi)
-}
-
 func checkXdebug(_ *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case m.XdebugErr != nil:
 		return notMade(m.XdebugErr)
 	case m.Xdebug != nil && *m.Xdebug:
-		return problem(Warning, "the xdebug extension is loaded", m.xdebugFix())
+		return problem(Warning, "the xdebug extension is loaded",
+			fmt.Sprintf("disable it for this %s (phpdismod -s %s xdebug) and restart it", m.server(), m.ifApache("apache2", "fpm")))
 	}
 	return ok("not loaded")
 }

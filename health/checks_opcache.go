@@ -67,11 +67,13 @@ func checkOPcache(_ *Facts, p *Pool, _ *Thresholds) Result {
 }
 
 // server is what owns the cache, and is reloaded for a new configuration of PHP.
-func (m *Master) server() string {
+func (m *Master) server() string { return m.ifApache("Apache", "PHP-FPM") }
+
+func (m *Master) ifApache(name, other string) string {
 	if m.Apache {
-		return "Apache"
+		return name
 	}
-	return "PHP-FPM"
+	return other
 }
 
 func checkMemory(_ *Facts, m *Master, t *Thresholds) Result {

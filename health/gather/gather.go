@@ -74,18 +74,15 @@ type cache struct {
 	listErr error // why its scripts could not be listed
 }
 
-// eachCache asks all caches that answer at the same time.
-func (g *gatherer) eachCache(ctx context.Context, ask func(context.Context, *cache)) {
+// readScripts lists the scripts of all caches that answer at the same time.
+func (g *gatherer) readScripts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range g.caches {
-		if c.sample.Err != nil {
-			continue
+		if c.sample.Err == nil {
+			all.Go(func() { c.sample.Scripts, c.listErr = c.Scripts(ctx) })
 		}
-		all.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, g.Timeout)
-			defer cancel()
-			ask(ctx, c)
-		})
 	}
 	all.Wait()
 }
@@ -112,25 +109,16 @@ func (g *gatherer) compare(ctx context.Context) {
 	for i := range g.facts.Pools {
 		g.facts.Pools[i].Growth = poolGrowth(&g.facts.Pools[i], before)
 	}
-	g.keep(g.sampleOf(now, apps))
+	if g.Samples != nil && g.facts.Samples == nil {
+		g.facts.Samples = g.Samples.Add(g.sampleOf(now, apps), g.Window)
+	}
 }
 
-func (g *gatherer) earlier() *Sample {
-	if g.Samples == nil {
-		return nil
-	}
-	before, err := g.Samples.Before(g.began, g.Window)
-	if err != nil {
-		g.facts.Samples = err
+func (g *gatherer) earlier() (before *Sample) {
+	if g.Samples != nil {
+		before, g.facts.Samples = g.Samples.Before(g.began, g.Window)
 	}
 	return before
-}
-
-func (g *gatherer) keep(s Sample) {
-	if g.Samples == nil || g.facts.Samples != nil {
-		return
-	}
-	g.facts.Samples = g.Samples.Add(s, g.Window)
 }
 
 func (g *gatherer) sampleOf(now report.Sample, apps []report.Application) Sample {

@@ -7,42 +7,24 @@ import (
 	"slices"
 	"strings"
 
-	"relink/deploy/apps"
 	"relink/health"
 )
 
 // findStale looks in each cache for code that no link leads to any more.
 func (g *gatherer) findStale() {
 	for _, c := range g.caches {
-		if c.sample.Err != nil {
-			continue
-		}
-		for i := range g.Apps {
-			if g.serves(c, g.Apps[i]) {
-				app := &g.facts.Apps[i]
+		for i := range g.facts.Apps {
+			app := &g.facts.Apps[i]
+			switch {
+			case !app.ServedBy(c.first().facts.Apache, c.sample.Pools):
+			case c.sample.Err != nil:
+				app.CacheErr = errors.Join(app.CacheErr, fmt.Errorf("OPcache of %s cannot be asked", c.sample.Name))
+			default:
 				app.Old = append(app.Old, c.old(app)...)
 				app.CacheErr = errors.Join(app.CacheErr, c.listErr)
 			}
 		}
 	}
-	for i := range g.Apps {
-		g.facts.Apps[i].CacheErr = errors.Join(g.facts.Apps[i].CacheErr, g.unasked(g.Apps[i]))
-	}
-}
-
-// unasked tells which of an application's caches could not be asked.
-func (g *gatherer) unasked(a apps.App) error {
-	var problems []error
-	for _, c := range g.caches {
-		if c.sample.Err != nil && g.serves(c, a) {
-			problems = append(problems, fmt.Errorf("OPcache of %s cannot be asked", c.sample.Name))
-		}
-	}
-	return errors.Join(problems...)
-}
-
-func (g *gatherer) serves(c *cache, a apps.App) bool {
-	return len(a.Pools) == 0 || c.first().facts.Apache || slices.ContainsFunc(c.sample.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 
 // old lists what a cache holds of an application's releases that no link leads to.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,44 +79,30 @@ func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duratio
 }
 
 // reach asks for the status page, and so measures how long a visitor waits for
-// a worker; where there is none, for the agent.
+// a worker; where there is none, and of Apache, for the agent.
 func (a *poolProbe) reach(ctx context.Context) {
-	if a.facts.Apache {
-		a.reachApache(ctx)
-		return
-	}
 	began := time.Now()
-	status, err := fcgi.Status(ctx, a.Pool.Pool.Address, a.StatusPath())
-	if a.StatusPath() == "" && a.Agent != nil {
+	var status fcgi.PoolStatus
+	var err error
+	if !a.facts.Apache {
+		status, err = fcgi.Status(ctx, a.Pool.Pool.Address, a.StatusPath())
+	}
+	if (a.facts.Apache || a.StatusPath() == "") && a.Agent != nil {
 		began = time.Now()
-		if _, pingErr := a.Agent.Ping(ctx); isDown(pingErr) {
+		if _, pingErr := a.Agent.Ping(ctx); a.facts.Apache || isDown(pingErr) {
 			err = pingErr
 		}
 	}
 	a.facts.Latency = time.Since(began)
 	switch {
-	case err == nil:
-		a.facts.Status = &status
 	case isDown(err):
 		a.facts.Err = err
-	default:
+	case a.facts.Apache:
+		a.facts.AgentErr = cmp.Or(a.facts.AgentErr, err)
+	case err != nil:
 		a.facts.StatusErr = err
-	}
-}
-
-// reachApache asks as a visitor does, by HTTP.
-func (a *poolProbe) reachApache(ctx context.Context) {
-	if a.Agent == nil {
-		return
-	}
-	began := time.Now()
-	_, err := a.Agent.Ping(ctx)
-	a.facts.Latency = time.Since(began)
-	switch {
-	case isDown(err):
-		a.facts.Err = err
 	default:
-		a.facts.AgentErr = err
+		a.facts.Status = &status
 	}
 }
 
@@ -128,14 +115,9 @@ func (a *poolProbe) listProcesses(ctx context.Context) {
 
 // isDown tells a pool that does not answer from one whose answer is an error.
 func isDown(err error) bool {
-	for _, kind := range []error{
+	return slices.ContainsFunc([]error{
 		fcgi.ErrNotListening, fcgi.ErrPermission, fcgi.ErrTimeout, fcgi.ErrReset, fcgi.ErrProtocol, context.Canceled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
+	}, func(kind error) bool { return errors.Is(err, kind) })
 }
 
 // group makes the caches of what the pools answered.

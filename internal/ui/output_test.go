@@ -87,7 +87,7 @@ func TestProgressInLines(t *testing.T) {
 	settle.Done()
 	fetch := out.Progress("fetch", "objects", 0)
 	fetch.Update(40, 0)
-	fetch.SetTotal(50)
+	fetch.Update(40, 50)
 	fetch.Done()
 	golden(t, shown.String(), `
   settle: 0/3 workers

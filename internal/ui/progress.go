@@ -61,9 +61,6 @@ func countText(done, total int, unit string) string {
 // Set says how many units are done.
 func (p *Progress) Set(done int) { p.change(func() { p.done = done }) }
 
-// SetTotal says how many units there are.
-func (p *Progress) SetTotal(total int) { p.change(func() { p.total = total }) }
-
 // Update says both; as a value it is what a long operation asks for.
 func (p *Progress) Update(done, total int) { p.change(func() { p.done, p.total = done, total }) }
 

@@ -115,7 +115,7 @@ func (t *Table) widths() []int {
 func widest(parts []string) int {
 	width := 0
 	for _, part := range parts {
-		width = max(width, text.StringWidthWithoutEscSequences(part))
+		width = max(width, widthOf(part))
 	}
 	return width
 }

@@ -1,18 +1,13 @@
 package ui
 
 import (
-	"regexp"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-var colorSequence = regexp.MustCompile("\x1b\\[[0-9;]*m")
-
 // widthOf is the number of columns that one line of s takes on a terminal.
-func widthOf(s string) int {
-	return runewidth.StringWidth(colorSequence.ReplaceAllString(s, ""))
-}
+func widthOf(s string) int { return text.StringWidthWithoutEscSequences(s) }
 
 func padRight(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-widthOf(s)))

@@ -66,16 +66,10 @@ func Percent(ratio float64) string {
 // Count says a number with its thousands apart: "6,126".
 func Count[N int | int32 | int64](n N) string {
 	digits := strconv.FormatInt(int64(n), 10)
-	sign := ""
-	if n < 0 {
-		sign, digits = "-", digits[1:]
+	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
 	}
-	var groups []string
-	for len(digits) > 3 {
-		groups = append([]string{digits[len(digits)-3:]}, groups...)
-		digits = digits[:len(digits)-3]
-	}
-	return sign + strings.Join(append([]string{digits}, groups...), ",")
+	return digits
 }
 
 // Plural says a number of things whose plural ends in s: "1 script",
