@@ -16,7 +16,7 @@ func Problems(results []Result) []Result {
 			continue
 		}
 		same := slices.IndexFunc(urgent, func(o Result) bool {
-			return r.State == Unknown && o.State == Unknown && o.Subject == r.Subject && o.Message == r.Message
+			return r.State == o.State && r.Subject == o.Subject && r.Message == o.Message && r.Fix == o.Fix
 		})
 		if same >= 0 {
 			urgent[same].Check += ", " + r.Check

@@ -1,10 +1,11 @@
 package page
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"io/fs"
+	"errors"
 	"maps"
 	"net/http"
 	"path"
@@ -31,28 +32,17 @@ var (
 
 func loadAssets() map[string]asset {
 	all := map[string]asset{}
-	entries, err := fs.ReadDir(assetFiles, "assets")
+	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+	entries, err := assetFiles.ReadDir("assets")
+	for _, entry := range entries {
+		content, readErr := assetFiles.ReadFile("assets/" + entry.Name())
+		err = errors.Join(err, readErr)
+		all[entry.Name()] = asset{content, cmp.Or(types[path.Ext(entry.Name())], "text/plain; charset=utf-8"), tagOf(content)}
+	}
 	if err != nil {
 		panic(err) // the folder is in the binary
 	}
-	for _, entry := range entries {
-		content, err := fs.ReadFile(assetFiles, "assets/"+entry.Name())
-		if err != nil {
-			panic(err)
-		}
-		all[entry.Name()] = asset{content, typeOf(entry.Name()), tagOf(content)}
-	}
 	return all
-}
-
-func typeOf(name string) string {
-	switch path.Ext(name) {
-	case ".js":
-		return "text/javascript; charset=utf-8"
-	case ".css":
-		return "text/css; charset=utf-8"
-	}
-	return "text/plain; charset=utf-8"
 }
 
 func tagOf(parts ...[]byte) string {

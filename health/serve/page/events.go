@@ -48,7 +48,7 @@ func (s *stream) run(r *http.Request) {
 	// A server's ReadTimeout goes on after the request has been read, and would
 	// end this one. As below, who has no deadlines needs none.
 	_ = s.control.SetReadDeadline(time.Time{})
-	snapshots := s.src.Subscribe(r.Context())
+	snapshots := s.feed.Subscribe(r.Context())
 	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
 	if s.begin(r) != nil {
@@ -73,12 +73,8 @@ func (s *stream) run(r *http.Request) {
 // begin sends nothing of the page where the client has this very version, be it
 // from the page itself or from an earlier stream.
 func (s *stream) begin(r *http.Request) error {
-	snapshot := s.src.Snapshot()
-	now, err := s.drawn.of(snapshot)
-	if err != nil {
-		return err
-	}
-	if r.URL.Query().Get("version") == now.version {
+	snapshot := s.feed.Snapshot()
+	if now, err := s.drawn.of(snapshot); err == nil && r.URL.Query().Get("version") == now.version {
 		s.shown = now
 	}
 	return s.show(snapshot)

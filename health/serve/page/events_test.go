@@ -23,7 +23,7 @@ type listener struct {
 	stop context.CancelFunc
 }
 
-func serveWith(t *testing.T, src Source, l limits) *httptest.Server {
+func serveWith(t *testing.T, src *Feed, l limits) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(newHandler(src, l))
 	t.Cleanup(server.Close)

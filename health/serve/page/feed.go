@@ -13,7 +13,7 @@ type Feed struct {
 	subscribers map[chan Snapshot]bool
 }
 
-// Snapshot is the last published one.
+// Snapshot is the newest one.
 func (f *Feed) Snapshot() Snapshot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -34,7 +34,8 @@ func (f *Feed) Publish(s Snapshot) {
 	}
 }
 
-// Subscribe is that of Source.
+// Subscribe gives every snapshot from now on; a reader that is slow misses
+// all but the newest. The channel is closed when ctx or the feed ends.
 func (f *Feed) Subscribe(ctx context.Context) <-chan Snapshot {
 	channel := make(chan Snapshot, 1)
 	f.mu.Lock()

@@ -1,10 +1,8 @@
 package page
 
 import (
-	"context"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -118,34 +116,12 @@ func TestPageWithoutJavaScript(t *testing.T) {
 	b.WantQuiet()
 }
 
-// cutting can end the subscriptions that there are.
-type cutting struct {
-	*Feed
-	mu    sync.Mutex
-	stops []context.CancelFunc
-}
-
-func (c *cutting) Subscribe(ctx context.Context) <-chan Snapshot {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ctx, stop := context.WithCancel(ctx)
-	c.stops = append(c.stops, stop)
-	return c.Feed.Subscribe(ctx)
-}
-
-func (c *cutting) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, stop := range c.stops {
-		stop()
-	}
-}
-
 // After the service was away, the page finds it again and shows what is new.
 func TestPageReconnects(t *testing.T) {
-	feed := &cutting{Feed: feedOf(t, fixture())}
-	b := open(t, feed, browsertest.Setup{})
-	feed.cut()
+	feed := feedOf(t, fixture())
+	server := serveWith(t, feed, defaultLimits)
+	b := openAt(t, server.URL, browsertest.Setup{})
+	server.CloseClientConnections()
 	b.Until(`document.getElementById('live').className`, "lost")
 	feed.Publish(later())
 	b.Until(`document.getElementById('live').className`, "on")

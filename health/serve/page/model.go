@@ -3,7 +3,6 @@
 package page
 
 import (
-	"context"
 	"time"
 
 	"relink/deploy/journal"
@@ -111,13 +110,4 @@ func DeployOf(app string, e journal.Event) Deploy {
 		Moved: len(e.Moves.Needed()), Undone: e.Undone, Stale: len(e.Stale),
 		Steps: append([]journal.Step{}, e.Steps...), CutoverMS: e.CutoverMS, Restart: e.Restart, SavedBytes: e.SavedBytes,
 	}
-}
-
-// Source gives snapshots. A Feed is one.
-type Source interface {
-	// Snapshot is the newest one.
-	Snapshot() Snapshot
-	// Subscribe gives every snapshot from now on; a reader that is slow misses
-	// all but the newest. The channel is closed when ctx or the source ends.
-	Subscribe(ctx context.Context) <-chan Snapshot
 }

@@ -15,14 +15,13 @@ import (
 const openUpTo = 12
 
 type appView struct {
-	ID, Name string
+	ID string
+	App
 	Total    int
 	Releases int // that serve
 	Bar      template.HTML
 	Groups   []group
 	Troubled []Instance
-	Running  string
-	Error    string
 	Open     bool
 	Say      string
 }
@@ -42,10 +41,10 @@ type instanceRow struct {
 	Instance
 }
 
-func appsRegion(s Snapshot) regionView {
-	v := regionView{id: "apps", part: "app", view: struct{ None, Filter bool }{len(s.Apps) == 0, instances(s.Apps) > openUpTo}}
+func appsRegion(s Snapshot) region {
+	v := region{id: "apps", part: "app", view: struct{ None, Filter bool }{len(s.Apps) == 0, instances(s.Apps) > openUpTo}}
 	for _, app := range s.Apps {
-		v.parts = append(v.parts, partView{idOf("app", app.Name), app, func() any { return appOf(app) }})
+		v.parts = append(v.parts, part{id: idOf("app", app.Name), from: app, view: func() any { return appOf(app) }})
 	}
 	return v
 }
@@ -59,22 +58,17 @@ func instances(apps []App) int {
 }
 
 func appOf(app App) appView {
-	v := appView{ID: idOf("app", app.Name), Name: app.Name, Total: len(app.Instances), Groups: groupsOf(app), Error: app.Error}
+	v := appView{ID: idOf("app", app.Name), App: app, Total: len(app.Instances), Groups: groupsOf(app)}
 	v.Releases, v.Open = releasesIn(v.Groups), v.Total <= openUpTo
-	if app.Running != nil {
-		v.Running = app.Running.String()
-	}
-	for _, one := range app.Instances {
-		if one.Problem != "" {
-			v.Troubled = append(v.Troubled, one)
-		}
-	}
+	v.Troubled = slices.DeleteFunc(slices.Clone(app.Instances), func(one Instance) bool { return one.Problem == "" })
 	var segments []segment
+	var spread []string
 	for _, g := range v.Groups {
 		segments = append(segments, segment{class: g.Class, size: float64(g.Count)})
+		spread = append(spread, fmt.Sprintf("%s of %s on %s", ui.Count(g.Count), ui.Count(v.Total), ui.Printable(g.Title())))
 	}
 	v.Bar = bar("tall", float64(v.Total), 4, stack(segments)...)
-	v.Say = v.Name + ": " + v.spread()
+	v.Say = v.Name + ": " + strings.Join(spread, ", ")
 	return v
 }
 
@@ -135,20 +129,7 @@ func releasesIn(groups []group) int {
 }
 
 // Title names the group.
-func (g group) Title() string {
-	if g.Release == "" {
-		return "leading nowhere"
-	}
-	return g.Release
-}
-
-func (v appView) spread() string {
-	var parts []string
-	for _, g := range v.Groups {
-		parts = append(parts, fmt.Sprintf("%s of %s on %s", ui.Count(g.Count), ui.Count(v.Total), ui.Printable(g.Title())))
-	}
-	return strings.Join(parts, ", ")
-}
+func (g group) Title() string { return cmp.Or(g.Release, "leading nowhere") }
 
 // String says what is under way, or was left.
 func (r Running) String() string {

@@ -38,15 +38,15 @@ type memoryRow struct {
 	Release   bool
 }
 
-func memoryRegion(s Snapshot) regionView {
-	v := regionView{id: "memory", part: "cache", view: struct{ Unread, Incomplete bool }{s.Caches == nil, s.Caches != nil && !s.Caches.Complete}}
+func memoryRegion(s Snapshot) region {
+	v := region{id: "memory", part: "cache", view: struct{ Unread, Incomplete bool }{s.Caches == nil, s.Caches != nil && !s.Caches.Complete}}
 	if s.Caches == nil {
 		return v
 	}
 	for i := range s.Caches.Masters {
 		m := &s.Caches.Masters[i]
 		one := cacheOf(s.Caches, m)
-		v.parts = append(v.parts, partView{idOf("cache", m.Name), one, func() any { return one }})
+		v.parts = append(v.parts, part{id: idOf("cache", m.Name), from: one, view: func() any { return one }})
 	}
 	return v
 }

@@ -14,23 +14,17 @@ type poolView struct {
 	Bar template.HTML
 }
 
-func poolsRegion(s Snapshot) regionView {
-	v := regionView{id: "pools", part: "pool", view: struct{ None bool }{len(s.Pools) == 0}}
-	pools := slices.Clone(s.Pools)
-	slices.SortStableFunc(pools, func(a, b Pool) int { return a.rank() - b.rank() })
-	for _, p := range pools {
+// Pools that are down come first.
+func poolsRegion(s Snapshot) region {
+	v := region{id: "pools", part: "pool", view: struct{ None bool }{len(s.Pools) == 0}}
+	isDown := func(p Pool) bool { return p.Error != "" }
+	up := slices.DeleteFunc(slices.Clone(s.Pools), isDown)
+	down := slices.DeleteFunc(slices.Clone(s.Pools), func(p Pool) bool { return !isDown(p) })
+	for _, p := range slices.Concat(down, up) {
 		id := idOf("pool", p.Address)
-		v.parts = append(v.parts, partView{id, p, func() any { return poolView{ID: id, Pool: p, Bar: p.bar()} }})
+		v.parts = append(v.parts, part{id: id, from: p, view: func() any { return poolView{ID: id, Pool: p, Bar: p.bar()} }})
 	}
 	return v
-}
-
-// rank puts pools that are down first.
-func (p Pool) rank() int {
-	if p.Error != "" {
-		return 0
-	}
-	return 1
 }
 
 func (p Pool) total() int64 { return p.Workers.Active + p.Workers.Idle }

@@ -45,7 +45,7 @@ func ratesOf(s Snapshot) ratesView {
 	return v
 }
 
-func ratesRegion(v ratesView) regionView { return regionView{id: "rates", view: v} }
+func ratesRegion(v ratesView) region { return region{id: "rates", view: v} }
 
 // sum adds lines up, where any is known.
 func sum(lines []Line) []*float64 {
@@ -66,22 +66,17 @@ func fold(lines []Line, with func(a, b float64) float64) []*float64 {
 			if value == nil {
 				continue
 			}
-			result := *value
-			if out[i] != nil {
-				result = with(*out[i], result)
+			if out[i] == nil {
+				out[i] = value
+			} else {
+				out[i] = new(with(*out[i], *value))
 			}
-			out[i] = &result
 		}
 	}
 	return out
 }
 
-func newest(values []*float64) *float64 {
-	if len(values) == 0 {
-		return nil
-	}
-	return values[len(values)-1]
-}
+func newest(values []*float64) *float64 { return at(Line{Values: values}, len(values)-1) }
 
 // rateRow is one time in the table.
 type rateRow struct {
@@ -125,7 +120,7 @@ func (v ratesView) step() int64 {
 }
 
 func at(l Line, i int) *float64 {
-	if i >= len(l.Values) {
+	if i < 0 || i >= len(l.Values) {
 		return nil
 	}
 	return l.Values[i]

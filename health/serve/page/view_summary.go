@@ -2,7 +2,6 @@ package page
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"relink/health"
@@ -20,31 +19,21 @@ type summaryView struct {
 // tile is one key figure.
 type tile struct{ ID, Name, Value, More, Href string }
 
-func summaryRegion(s Snapshot) regionView {
+func summaryRegion(s Snapshot) region {
 	v := summaryView{Time: s.Time, State: health.Worst(s.Checks), Counts: countStates(s.Checks)}
 	v.Tiles = append(v.Tiles, instanceTile(s.Apps))
 	if s.Caches != nil {
 		v.Tiles = append(v.Tiles, memoryTiles(s)...)
 	}
 	v.Tiles = append(v.Tiles, rateTiles(s)...)
-	return regionView{id: "summary", view: v}
+	return region{id: "summary", view: v}
 }
 
 func countStates(results []health.Result) string {
-	n := map[health.State]int{}
-	for _, r := range results {
-		n[r.State]++
-	}
-	var parts []string
-	for _, state := range []health.State{health.Critical, health.Warning, health.Unknown, health.OK} {
-		if n[state] > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", ui.Count(n[state]), strings.ToLower(state.String())))
-		}
-	}
-	if parts == nil {
+	if len(results) == 0 {
 		return "no check has run yet"
 	}
-	return strings.Join(parts, ", ")
+	return health.Counted(results)
 }
 
 func instanceTile(apps []App) tile {

@@ -56,9 +56,9 @@ func TestOpenChecksComeByUrgency(t *testing.T) {
 	v := checksRegion(fixture()).view.(checksView)
 	var got []string
 	for _, o := range v.Open {
-		got = append(got, fmt.Sprint(o.State, " ", o.Checks))
+		got = append(got, fmt.Sprint(o.State, " ", o.Check))
 	}
-	want := []string{"CRITICAL [links]", "CRITICAL [pool]", "WARNING [memory]", "UNKNOWN [listen-queue max-children slow-requests opcache-on]"}
+	want := []string{"CRITICAL links", "CRITICAL pool", "WARNING memory", "UNKNOWN listen-queue, max-children, slow-requests, opcache-on"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
