@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,12 +47,7 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 }
 
 func (a *App) neverDeployed() bool {
-	for _, i := range a.Instances {
-		if i.Kind != links.Missing {
-			return false
-		}
-	}
-	return a.Last == nil && len(a.Instances) > 0
+	return a.Last == nil && len(a.Instances) > 0 && !slices.ContainsFunc(a.Instances, func(i Instance) bool { return i.Kind != links.Missing })
 }
 
 // Judge tells whether the site of a link can work, and why not.

@@ -1,8 +1,8 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,54 +41,43 @@ func checkFront(_ *Facts, a *App, _ *Thresholds) Result {
 		r.Details = wrong[1:]
 		return r.with(Figure{Name: "instances", Value: float64(len(wrong)), Unit: Count})
 	}
-	var hidden []string
-	setUps := map[string]bool{}
+	var shown, hidden, setUps []string
+	var failure error
 	for _, one := range a.Fronts {
 		if one.Err != nil {
-			hidden = append(hidden, one.Instance)
+			hidden, failure = append(hidden, one.Instance), cmp.Or(failure, one.Err)
 			continue
 		}
-		setUps[string(one.SetUp)] = true
+		shown, setUps = append(shown, one.Instance), append(setUps, string(one.SetUp))
 	}
-	r := ok("%s of %d show the release that the link leads to%s", ui.Plural(len(a.Fronts)-len(hidden), "instance"), len(a.Fronts), inSetUps(setUps))
+	message := fmt.Sprintf("%s of %d show the release that the link leads to", ui.Plural(len(shown), "instance"), len(a.Fronts))
+	if len(shown) > 0 {
+		slices.Sort(setUps)
+		message += " (" + strings.Join(slices.Compact(setUps), ", ") + ")"
+	}
+	r := ok("%s", message)
 	if len(hidden) > 0 {
-		for _, one := range a.Fronts {
-			if one.Err != nil {
-				r.Details = append(r.Details, fmt.Sprintf("%s cannot be asked: %v", ui.FirstFew(hidden), one.Err))
-				break
-			}
-		}
+		r.Details = []string{fmt.Sprintf("%s cannot be asked: %v", ui.FirstFew(hidden), failure)}
 	}
 	return r
 }
 
-// wrong lists the fronts that show something else than the links say.
-func (app *App) wrong() []Front {
-	return slices.DeleteFunc(slices.Clone(app.Fronts), func(f Front) bool {
-		return f.Err != nil || f.Wanted == "" || f.Release == f.Wanted
-	})
-}
-
-// inSetUps is the end of a sentence that names the set-ups.
-func inSetUps(setUps map[string]bool) string {
-	if len(setUps) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(slices.Sorted(maps.Keys(setUps)), ", ") + ")"
-}
-
-// frontFaults tells, a line for each instance, what is wrong.
+// frontFaults tells, a line for each instance, what is wrong: first which show something
+// else than their links say.
 func frontFaults(a *App) []string {
-	var faults []string
-	for _, one := range a.wrong() {
-		faults = append(faults, fmt.Sprintf("%s is served from %s, its link leads to %s (%s, pid %d)", one.Instance, one.Release, one.Wanted, one.Answer.SAPI, one.Answer.PID))
-	}
+	var wrong, strange []string
 	for _, one := range a.Fronts {
-		if one.Err == nil && one.Strange && one.SetUp != opcache.Resolved {
-			faults = append(faults, fmt.Sprintf("%s is served by a PHP that no pool leads to (%s, pid %d)", one.Instance, one.Answer.SAPI, one.Answer.PID))
+		if one.Err != nil {
+			continue
+		}
+		if one.Wanted != "" && one.Release != one.Wanted {
+			wrong = append(wrong, fmt.Sprintf("%s is served from %s, its link leads to %s (%s, pid %d)", one.Instance, one.Release, one.Wanted, one.Answer.SAPI, one.Answer.PID))
+		}
+		if one.Strange && one.SetUp != opcache.Resolved {
+			strange = append(strange, fmt.Sprintf("%s is served by a PHP that no pool leads to (%s, pid %d)", one.Instance, one.Answer.SAPI, one.Answer.PID))
 		}
 	}
-	return faults
+	return append(wrong, strange...)
 }
 
 func checkOld(f *Facts, a *App, t *Thresholds) Result {
@@ -165,19 +154,14 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 
 // lives tells whether a worker that was not reached is still the same process.
 func (f *Facts) lives(w opcache.Worker, pending *status.Pending) (lives, known bool) {
-	for _, p := range f.Pools {
-		if p.Address == w.Pool && p.Processes != nil {
-			return slices.Contains(p.Processes, w.PID), true
-		}
-		if p.Address != w.Pool || p.Status == nil {
-			continue
-		}
-		for _, now := range p.Status.Processes {
-			if now.PID == w.PID {
-				return !now.StartTime.After(pending.Since), true
-			}
-		}
-		return false, true
+	at := slices.IndexFunc(f.Pools, func(p Pool) bool { return p.Address == w.Pool && (p.Processes != nil || p.Status != nil) })
+	if at < 0 {
+		return false, false
 	}
-	return false, false
+	p := f.Pools[at]
+	if p.Processes != nil {
+		return slices.Contains(p.Processes, w.PID), true
+	}
+	same := func(now fcgi.Process) bool { return now.PID == w.PID && !now.StartTime.After(pending.Since) }
+	return slices.ContainsFunc(p.Status.Processes, same), true
 }

@@ -31,11 +31,9 @@ const (
 func (s *service) restartLoop(ctx context.Context) error {
 	pause := s.Interval
 	for {
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
-			timer.Stop()
 			return nil
 		}
 		pause = s.Interval

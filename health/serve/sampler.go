@@ -63,11 +63,9 @@ func (s *sampler) loop(ctx context.Context) error {
 		before := cpuTime()
 		s.look(ctx)
 		s.beat.Store(time.Now().UnixNano())
-		next := time.NewTimer(s.budget.wait(s.Interval, s.cheapCost(cpuTime()-before)))
 		select {
-		case <-next.C:
+		case <-time.After(s.budget.wait(s.Interval, s.cheapCost(cpuTime()-before))):
 		case <-ctx.Done():
-			next.Stop()
 			return nil
 		}
 	}

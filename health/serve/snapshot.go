@@ -86,35 +86,26 @@ func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
 
 func ratesOf(points []Point) page.Rates {
 	r := page.Rates{Times: []int64{}, HitRatio: []page.Line{}, Requests: []page.Line{}}
-	caches, pools := newLineSet(len(points)), newLineSet(len(points))
 	for i, p := range points {
 		r.Times = append(r.Times, p.Time.Unix())
 		for _, c := range p.Caches {
-			caches.set(c.Name, i, hitRatio(c))
+			lineOf(&r.HitRatio, c.Name, len(points))[i] = hitRatio(c)
 		}
 		for _, one := range p.Pools {
-			pools.set(one.Address, i, requestsOf(p, one.Address))
+			lineOf(&r.Requests, one.Address, len(points))[i] = requestsOf(p, one.Address)
 		}
 	}
-	r.HitRatio, r.Requests = caches.list, pools.list
 	return r
 }
 
-// lineSet is columns of equal length, in the order in which they are first seen.
-type lineSet struct {
-	length int
-	list   []page.Line
-}
-
-func newLineSet(length int) *lineSet { return &lineSet{length: length, list: []page.Line{}} }
-
-func (l *lineSet) set(name string, at int, value *float64) {
-	i := slices.IndexFunc(l.list, func(one page.Line) bool { return one.Name == name })
+// lineOf is the line of a name; lines are in the order in which they are first seen.
+func lineOf(lines *[]page.Line, name string, length int) []*float64 {
+	i := slices.IndexFunc(*lines, func(one page.Line) bool { return one.Name == name })
 	if i < 0 {
-		i = len(l.list)
-		l.list = append(l.list, page.Line{Name: name, Values: make([]*float64, l.length)})
+		i = len(*lines)
+		*lines = append(*lines, page.Line{Name: name, Values: make([]*float64, length)})
 	}
-	l.list[i].Values[at] = value
+	return (*lines)[i].Values
 }
 
 func hitRatio(c CachePoint) *float64 {

@@ -1,8 +1,12 @@
 package page
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,12 +120,37 @@ func TestPageWithoutJavaScript(t *testing.T) {
 	b.WantQuiet()
 }
 
+// cutting can end the answers in progress.
+type cutting struct {
+	http.Handler
+	mu    sync.Mutex
+	stops []context.CancelFunc
+}
+
+func (c *cutting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, stop := context.WithCancel(r.Context())
+	c.mu.Lock()
+	c.stops = append(c.stops, stop)
+	c.mu.Unlock()
+	c.Handler.ServeHTTP(w, r.WithContext(ctx))
+}
+
+func (c *cutting) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, stop := range c.stops {
+		stop()
+	}
+}
+
 // After the service was away, the page finds it again and shows what is new.
 func TestPageReconnects(t *testing.T) {
 	feed := feedOf(t, fixture())
-	server := serveWith(t, feed, defaultLimits)
+	h := &cutting{Handler: Handler(feed)}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
 	b := openAt(t, server.URL, browsertest.Setup{})
-	server.CloseClientConnections()
+	h.cut()
 	b.Until(`document.getElementById('live').className`, "lost")
 	feed.Publish(later())
 	b.Until(`document.getElementById('live').className`, "on")

@@ -51,26 +51,23 @@ func moment(t time.Time) string {
 
 func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func known(n *int64) string {
-	if n == nil {
-		return "-"
-	}
-	return ui.Count(*n)
-}
+func known(n *int64) string { return orDash(n, ui.Count) }
 
 func perSecond(n *float64) string {
-	switch {
-	case n == nil:
-		return "-"
-	case *n < 10:
-		return fmt.Sprintf("%.1f/s", *n)
-	}
-	return ui.Count(int64(*n+0.5)) + "/s"
+	return orDash(n, func(rate float64) string {
+		if rate < 10 {
+			return fmt.Sprintf("%.1f/s", rate)
+		}
+		return ui.Count(int64(rate+0.5)) + "/s"
+	})
 }
 
-func ratioText(n *float64) string {
+func ratioText(n *float64) string { return orDash(n, ui.Percent) }
+
+// orDash says a figure; "-" where it is not known.
+func orDash[N any](n *N, say func(N) string) string {
 	if n == nil {
 		return "-"
 	}
-	return ui.Percent(*n)
+	return say(*n)
 }
