@@ -167,9 +167,6 @@ func TestAssetFoldersChange(t *testing.T) {
 	if err := s.MarkBad(a.ID, "kept"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ClearBad(a.ID); err != nil {
-		t.Fatal(err)
-	}
 	carryInto(t, s, b.ID)
 	wantAssets(t, s, b.ID, "public/assets/a.css", "public/assets/b.css", "public/build/a.js")
 	rec, err := s.readRecord(b.ID)

@@ -65,9 +65,6 @@ func (st *Staging) inheritMode() error {
 	return nil
 }
 
-// ID is the id that the release will have.
-func (st *Staging) ID() string { return st.id }
-
 // Path is the folder to fetch into.
 func (st *Staging) Path() string { return st.path }
 
