@@ -15,6 +15,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/deploy/source/sourcetest"
+	"relink/internal/tree"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -333,7 +334,7 @@ func TestArchiveThatChangesAfterResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	sourcetest.WriteFile(t, r.Source, string(makeZip(t, []item{file("b", "22222")})))
-	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, source.ErrChanged) {
+	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, tree.ErrChanged) {
 		t.Errorf("got %v", err)
 	}
 }
