@@ -70,10 +70,10 @@ func jitOf(j php.JIT) *JITReport {
 }
 
 func preloadOf(p php.Preload) *PreloadReport {
-	if p.Memory == 0 && p.Scripts == 0 {
+	if p.Memory == 0 && len(p.Scripts) == 0 {
 		return nil
 	}
-	return &PreloadReport{Bytes: p.Memory, Scripts: p.Scripts, Classes: p.Classes, Functions: p.Functions}
+	return &PreloadReport{Bytes: p.Memory, Scripts: len(p.Scripts), Classes: len(p.Classes), Functions: len(p.Functions)}
 }
 
 func lifeOf(s php.Statistics) RequestReport {
