@@ -88,8 +88,8 @@ func permissionHint(to Address) string {
 	}
 	stat := info.Sys().(*syscall.Stat_t)
 	owner, group := trust.UserName(int(stat.Uid)), strconv.Itoa(int(stat.Gid))
-	if known, err := user.LookupGroupId(group); err == nil {
-		group = known.Name
+	if found, err := user.LookupGroupId(group); err == nil {
+		group = found.Name
 	}
 	return fmt.Sprintf("run as root, as %s or in the group %s: the socket belongs to %s:%s with mode %#o (listen.owner, listen.group, listen.mode)",
 		owner, group, owner, group, info.Mode().Perm())
