@@ -14,8 +14,8 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/deploy/webmap"
 	"relink/internal/config"
+	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -24,12 +24,9 @@ import (
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
 func Recover(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
-	return operate(ctx, o, d, journal.OperationRecover, work{
-		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
-		dry: func(_ context.Context, r *run) error {
-			_, err := r.dryLeft()
-			return err
-		},
+	return operate(ctx, o, d, journal.OperationRecover, (*run).recoverAll, func(r *run, _ context.Context) error {
+		_, err := r.dryLeft()
+		return err
 	})
 }
 
@@ -117,14 +114,28 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	for _, path := range removed {
 		r.tell("removed the temporary link %s", path)
 	}
-	if err != nil || r.App.Map == "" {
+	if err != nil {
 		return err
 	}
-	maps, err := webmap.Clean(r.App.Map)
-	for _, path := range maps {
-		r.tell("removed the temporary map %s", path)
+	written := []string{r.App.JournalFile(), r.App.HistoryFile()}
+	if r.App.Map != "" {
+		written = append(written, r.App.Map)
 	}
-	return err
+	return r.removeUnwritten(written)
+}
+
+// removeUnwritten removes what a crash left of files that were being written.
+func (r *run) removeUnwritten(paths []string) error {
+	for _, path := range paths {
+		removed, err := durable.RemoveTemporary(path)
+		for _, left := range removed {
+			r.tell("removed the temporary file %s", left)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finishOrUndo brings the run of a journal to an end.
@@ -144,13 +155,9 @@ func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
 // recoverStaging removes releases that no link leads to yet.
 func (r *run) recoverStaging(ctx context.Context) (recovery, error) {
 	done := recovery{run: r, unsettled: r.journal.Unsettled}
-	made := slices.Clone(r.journal.Repeats)
-	if r.journal.Made {
-		made = append(made, r.journal.Release)
-	}
 	live := r.App.InUse()
-	for _, id := range made {
-		if _, err := r.store.Get(id); err != nil || live.IDs()[id] {
+	for _, id := range r.made() {
+		if live.IDs()[id] {
 			continue
 		}
 		if err := r.store.Remove(ctx, id); err != nil {
@@ -174,8 +181,8 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	}
 	done.change, done.unsettled = back, moves.StillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
-	if left.Made && left.Undoing != "" {
-		if err := r.markBad([]string{left.Release}, errors.New(left.Undoing)); err != nil {
+	if left.Undoing != "" {
+		if err := r.markBad(left.Undoing); err != nil {
 			return done, err
 		}
 	}
@@ -245,11 +252,7 @@ func (r *run) takeBack(ctx context.Context, done recovery, failed error) (recove
 	if err != nil {
 		return done, err
 	}
-	var made []string
-	if r.journal.Made {
-		made = []string{r.journal.Release}
-	}
-	err = r.undo(ctx, failed, prepared{change: done.change, fit: need, made: made}, crossing{begun: true})
+	err = r.undo(ctx, failed, prepared{change: done.change, fit: need}, crossing{begun: true})
 	if r.report.Operation == journal.OperationRecover || errors.Is(err, exit.ErrUnverified) {
 		return done, err
 	}
