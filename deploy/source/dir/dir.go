@@ -73,7 +73,7 @@ func (f folder) Fetch(ctx context.Context, into string, progress source.Progress
 		err = f.copy(ctx, into, progress)
 	}
 	if err != nil {
-		return fmt.Errorf("copy %s: %w", f.path, err)
+		return fmt.Errorf("copy %s to %s: %w", f.path, into, err)
 	}
 	return nil
 }
