@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/trust"
 )
 
 // Access says who may ask. Files are in PEM form; "" means none.
@@ -53,7 +54,7 @@ func (a Access) open() (*access, error) {
 		}
 		return opened, nil
 	}
-	pair := &current[tls.Certificate]{files: []string{a.Cert, a.Key}, read: func() (tls.Certificate, error) { return tls.LoadX509KeyPair(a.Cert, a.Key) }}
+	pair := &current[tls.Certificate]{files: []string{a.Cert, a.Key}, read: func() (tls.Certificate, error) { return readPair(a.Cert, a.Key) }}
 	if _, err := pair.get(); err != nil {
 		return nil, fmt.Errorf("%w: certificate %s: %w", ErrAccess, a.Cert, err)
 	}
@@ -62,33 +63,64 @@ func (a Access) open() (*access, error) {
 			one, err := pair.get()
 			return &one, err
 		}}
-	return opened, opened.trust(a.ClientCA)
+	return opened, opened.authorities(a.ClientCA)
 }
 
-// trust asks for certificates of the authorities, whose file is looked at for each
+// authorities asks for certificates of the authorities, whose file is looked at for each
 // connection: one that was taken out is trusted no more. Sessions are not resumed, since
 // that would spare a client the proof.
-func (a *access) trust(file string) error {
+func (a *access) authorities(file string) error {
 	if file == "" {
 		return nil
 	}
-	authorities := &current[*x509.CertPool]{files: []string{file}, read: func() (*x509.CertPool, error) { return readAuthorities(file) }}
-	if _, err := authorities.get(); err != nil {
+	pool := &current[*x509.CertPool]{files: []string{file}, read: func() (*x509.CertPool, error) { return readAuthorities(file) }}
+	if _, err := pool.get(); err != nil {
 		return fmt.Errorf("%w: client_ca %s: %w", ErrAccess, file, err)
 	}
 	a.tls.ClientAuth, a.tls.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, true
 	static := a.tls.Clone()
 	a.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		pool, err := authorities.get()
+		known, err := pool.get()
 		config := static.Clone()
-		config.ClientCAs = pool
+		config.ClientCAs = known
 		return config, err
 	}
 	return nil
 }
 
+// mostCertificates bounds a file of certificates or a key: a system's whole bundle of
+// authorities is a quarter of it.
+const mostCertificates = 1 << 20
+
+// readFile reads a file of at most that many bytes. Root's service takes none that
+// others could change: a key or an authority of theirs would let them answer, or ask.
+func readFile(path string, most int64) ([]byte, error) {
+	file, err := trust.OpenForRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return text, err
+}
+
+func readPair(certificate, key string) (pair tls.Certificate, err error) {
+	certificateText, err := readFile(certificate, mostCertificates)
+	if err != nil {
+		return pair, err
+	}
+	keyText, err := readFile(key, mostCertificates)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(certificateText, keyText)
+}
+
 func readAuthorities(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+	text, err := readFile(file, mostCertificates)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +142,7 @@ func (a *access) unguarded() bool {
 }
 
 func readToken(path string) (sum [sha256.Size]byte, err error) {
-	file, err := os.Open(path)
+	file, err := trust.OpenForRoot(path)
 	if err != nil {
 		return sum, err
 	}

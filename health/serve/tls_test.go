@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"relink/internal/trust"
 )
 
 type pki struct {
@@ -204,5 +207,32 @@ func TestWhatIsWithdrawnIsNotAccepted(t *testing.T) {
 	change(files.ca, string(other))
 	if got := ask(strings.Repeat("b", 32)); got != 0 {
 		t.Errorf("a client of the old authority is answered with %d", got)
+	}
+}
+
+// Whoever could change a key, an authority or the token could answer as the service, or
+// ask it.
+func TestRootTakesNoFilesOfAccessThatOthersCouldChange(t *testing.T) {
+	files := certificates(t)
+	token := filepath.Join(t.TempDir(), "token")
+	write(t, token, strings.Repeat("a", 32), 0o600)
+	a := Access{Cert: files.cert, Key: files.key, ClientCA: files.ca, TokenFile: token}
+	if _, err := a.open(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{a.Cert, a.Key, a.ClientCA, a.TokenFile, filepath.Dir(a.TokenFile)} {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, info.Mode().Perm()|0o020); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = a.open(); errors.Is(err, trust.ErrOthers) != (os.Geteuid() == 0) || err != nil && !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", file, err)
+		}
+		if err := os.Chmod(file, info.Mode().Perm()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
