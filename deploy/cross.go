@@ -54,7 +54,7 @@ func (r *run) reloadWith(ctx context.Context, way change, need fit, move func(co
 	case !begun:
 		return false, errors.New("the FPM master that has to reload with the switch is not there any more")
 	case len(need.instead) == 0:
-		need.expected.begun()
+		r.unexpect = nil // whoever restarts keeps the note from here on
 	}
 	return true, nil
 }

@@ -39,6 +39,8 @@ type run struct {
 	report  *outcome.Report
 	store   *release.Store
 	journal journal.Journal // as it stands on disk, once its phase is noted
+
+	unexpect func() error // takes back that restarts are pending; nil: none are, or they have begun
 }
 
 // server is what serves now, as far as it has been asked.
@@ -55,7 +57,6 @@ type server struct {
 type coming struct {
 	release release.Release // of a folder that is no release only ID and Path
 	goals   []paths.Goal    // of the instances that move, or could
-	made    []string        // what this run has sealed, by id, but for repeats
 }
 
 // change is the moves of links, and the caches that have to follow them.
@@ -68,25 +69,22 @@ type change struct {
 // Run deploys o.Ref to o.Instances. The report is complete also when it fails;
 // exit.Status tells what the error means.
 func Run(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
-	return operate(ctx, o, d, journal.OperationDeploy, work{
-		real: func(ctx context.Context, r *run) error { return r.deploy(ctx, o.Ref) },
-		dry:  func(ctx context.Context, r *run) error { return r.dryDeploy(ctx, o.Ref) },
-	})
+	return operate(ctx, o, d, journal.OperationDeploy, (*run).deploy, (*run).dryDeploy)
 }
 
 // deploy is the whole of it, in order. Until "switch" nothing that serves has
 // changed, and a failure leaves nothing behind. From there to "invalidate" no
 // signal ends it, and a failure puts the links back. After that the release is
 // live, and a failure is told but changes no link.
-func (r *run) deploy(ctx context.Context, ref string) error {
+func (r *run) deploy(ctx context.Context) error {
 	s := r.inOrder()
 	left := take(ctx, s, "recover", r.recoverLeft)
 	r.journal.Unsettled = left.unsettled
 	found := take(ctx, s, "preflight", r.preflight(left.server))
-	resolved := take(ctx, s, "resolve", r.resolve(ref))
+	resolved := take(ctx, s, "resolve", r.resolve)
 	staged := take(ctx, s, "stage", r.stage(found, resolved))
 	if s.err != nil {
-		return r.abandon(ctx, s.err, prepared{made: staged.made})
+		return r.abandon(ctx, s.err, prepared{})
 	}
 	return r.bringLive(ctx, found, staged)
 }
@@ -104,7 +102,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	if s.err != nil {
-		ready.change, ready.made = seen, staged.made
+		ready.change = seen
 		return r.abandon(ctx, s.err, ready)
 	}
 
@@ -144,20 +142,16 @@ func (r *run) finish(ctx context.Context, to coming, seen change) error {
 	return exit.As(exit.ErrUnverified, fmt.Errorf("%s is live, but: %w", to.release.ID, s.err))
 }
 
-// work is what a command does: under the lock, or as a dry run without it.
-type work struct {
-	real, dry func(context.Context, *run) error
-}
-
-// operate does it, and completes the report; an error says what serves now.
-func operate(ctx context.Context, o Options, d Deps, name journal.Operation, w work) (outcome.Report, error) {
+// operate does what a command does, under the lock or as a dry run without it, and
+// completes the report; an error says what serves now.
+func operate(ctx context.Context, o Options, d Deps, name journal.Operation, really, dry func(*run, context.Context) error) (outcome.Report, error) {
 	r, err := newRun(o, d, name)
 	switch {
 	case err != nil:
 	case o.DryRun:
-		err = w.dry(ctx, r)
+		err = dry(r, ctx)
 	default:
-		err = r.underLock(ctx, w.real)
+		err = r.underLock(ctx, really)
 	}
 	return *r.report, r.conclude(err)
 }
@@ -177,7 +171,7 @@ func newRun(o Options, d Deps, name journal.Operation) (*run, error) {
 	return r, err
 }
 
-func (r *run) underLock(ctx context.Context, do func(context.Context, *run) error) error {
+func (r *run) underLock(ctx context.Context, do func(*run, context.Context) error) error {
 	if err := r.refuseOthers(); err != nil {
 		return err
 	}
@@ -187,7 +181,7 @@ func (r *run) underLock(ctx context.Context, do func(context.Context, *run) erro
 		return err
 	}
 	r.journal = journal.Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
-	err = do(ctx, r)
+	err = do(r, ctx)
 	return errors.Join(err, l.Release())
 }
 

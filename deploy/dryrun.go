@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"strings"
-	"time"
 
 	"relink/deploy/journal"
 	"relink/deploy/lock"
@@ -18,12 +17,12 @@ import (
 // A dry run reads and says; it takes no lock, writes nothing, and calls a pool only
 // where the agent is installed already.
 
-func (r *run) dryDeploy(ctx context.Context, ref string) error {
+func (r *run) dryDeploy(ctx context.Context) error {
 	found, unsettled, err := r.dryPreflight()
 	if err != nil {
 		return err
 	}
-	resolved, _, err := r.resolve(ref)(ctx)
+	resolved, _, err := r.resolve(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,21 +37,22 @@ func (r *run) dryDeploy(ctx context.Context, ref string) error {
 	}
 	id := r.store.NewID(r.began, resolved.Label)
 	r.report.Release = id
-	outcome.Would(r.report, "fetch %s (%s, %s) into %s", ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
+	outcome.Would(r.report, "fetch %s (%s, %s) into %s", r.Ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
 	for _, entry := range r.App.Shared {
 		outcome.Would(r.report, "link %s of the release to %s", entry, r.App.SharedDir)
 	}
 	outcome.WouldRun(r.report, "build", r.App.Hooks.Build)
+	r.journal.Release, r.journal.Made = id, true
 	made := release.Release{Manifest: release.Manifest{ID: id}}
-	return r.drySwitch(ctx, found, coming{release: made, goals: r.planner().Everywhere(found.states, id), made: []string{id}}, unsettled)
+	return r.drySwitch(ctx, found, coming{release: made, goals: r.planner().Everywhere(found.states, id)}, unsettled)
 }
 
-func (r *run) dryRollback(ctx context.Context, id string) error {
+func (r *run) dryRollback(ctx context.Context) error {
 	found, unsettled, err := r.dryPreflight()
 	if err != nil {
 		return err
 	}
-	goals, err := r.planner().FindTargets(found.states, id)
+	goals, err := r.planner().FindTargets(found.states, r.To)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 // drySwitch plans as the real run does, with names in place of releases that are
 // not made, and describes the plan.
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
-	to.goals, err = r.planner().Apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) {
+	to.goals, err = r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Destination, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
 		outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.Destination(id), nil
@@ -119,7 +119,14 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 		outcome.Would(r.report, "restart no process, unless OPcache runs out of room")
 	}
 	outcome.WouldRun(r.report, "after_switch", r.App.Hooks.AfterSwitch)
-	return r.wouldPrune(plan, unsettled)
+	removable, err := r.removable(plan, unsettled)
+	if err != nil {
+		r.report.Warn("prune: " + err.Error())
+	}
+	for _, one := range removable {
+		outcome.Would(r.report, "remove release %s", one.ID)
+	}
+	return nil
 }
 
 func (r *run) wouldClear(addressing opcache.Addressing) {
@@ -145,34 +152,4 @@ func (r *run) poolNames() string {
 		return "the pools of the running FPM masters"
 	}
 	return strings.Join(r.Pools, ", ")
-}
-
-// wouldPrune counts with the releases as they will be.
-func (r *run) wouldPrune(plan, unsettled moves.Plan) error {
-	releases, err := r.afterwards()
-	if err != nil {
-		return err
-	}
-	live := r.App.InUse()
-	for _, move := range plan {
-		live.Links[move.Place] = move.To.Real
-	}
-	history, err := journal.History(r.App.HistoryFile())
-	if err != nil {
-		return err
-	}
-	history = append(history, journal.Event{Operation: r.report.Operation, Moves: plan})
-	for _, one := range release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, plan), r.App.Keep) {
-		outcome.Would(r.report, "remove release %s", one.ID)
-	}
-	return nil
-}
-
-func (r *run) afterwards() ([]release.Release, error) {
-	releases, err := r.store.List()
-	if r.report.Operation == journal.OperationDeploy {
-		made := release.Manifest{ID: r.report.Release, Created: time.Now()}
-		releases = append([]release.Release{{Manifest: made, Sealed: true}}, releases...)
-	}
-	return releases, err
 }

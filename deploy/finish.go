@@ -14,6 +14,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -90,10 +91,7 @@ func (r *run) unused() []string { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
 func (r *run) unusedAfter(plan moves.Plan) []string {
-	live := r.App.InUse()
-	for _, move := range plan.Needed() {
-		live.Links[move.Place] = move.To.Real
-	}
+	live := r.inUseAfter(plan)
 	folders := live.Unused()
 	for _, move := range slices.Concat(r.journal.Moves, r.journal.Unsettled) {
 		if move.From.Exists() {
@@ -102,6 +100,15 @@ func (r *run) unusedAfter(plan moves.Plan) []string {
 	}
 	slices.Sort(folders)
 	return slices.DeleteFunc(slices.Compact(folders), live.Serves)
+}
+
+// inUseAfter is what the links lead to once the plan is carried out.
+func (r *run) inUseAfter(plan moves.Plan) links.InUse {
+	use := r.App.InUse()
+	for _, move := range plan.Needed() {
+		use.Links[move.Place] = move.To.Real
+	}
+	return use
 }
 
 // done ends the journal with a line of history. What is not settled stays in

@@ -83,7 +83,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 // refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
 // serve the old release for ever.
 func (r *run) refuseStrangeCaches(found server) error {
-	if found.caches == nil || found.addressing == opcache.Resolved {
+	if !found.followed() {
 		return nil
 	}
 	var strange []string
@@ -96,12 +96,8 @@ func (r *run) refuseStrangeCaches(found server) error {
 		return nil
 	}
 	text := fmt.Sprintf("served by a PHP that is none of the pools (%s): %s", r.poolNames(), ui.FirstFew(strange))
-	if r.Force {
-		r.report.Warn(text)
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: %s", ErrFrontDoor, text),
-		"name the pool that the web server sends these sites to under `pools`; `relink config check --probe` shows who answers; --force goes on, and they stay old until that PHP is restarted")
+	return r.unlessForced(hint.With(fmt.Errorf("%w: %s", ErrFrontDoor, text),
+		"name the pool that the web server sends these sites to under `pools`; `relink config check --probe` shows who answers; --force goes on, and they stay old until that PHP is restarted"), text)
 }
 
 // proveFront asks each instance once more, after everything: what its own web

@@ -10,8 +10,6 @@ import (
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
-
-	"github.com/rs/zerolog"
 )
 
 // Options is what one run is asked to do.
@@ -36,7 +34,6 @@ type Deps struct {
 	Glance  func(ctx context.Context) (Caches, error)                  // the same for a dry run: nil where that would write something
 	Pools   []string                                                   // addresses, for messages
 	Screen  *ui.Output                                                 // nil: nobody looks
-	Log     zerolog.Logger
 
 	// Reached is told of every point at which the state on disk has changed.
 	// The crash tests end the process there. It may be nil.

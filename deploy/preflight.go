@@ -102,7 +102,7 @@ func (r *run) addressing(ctx context.Context, found server) (addressing opcache.
 
 // findPinned are the workers that stay old, if that is accepted.
 func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, error) {
-	if found.caches == nil || found.addressing == opcache.Resolved { // nobody has to be reached
+	if !found.followed() {
 		return nil, nil
 	}
 	pinned, err := found.caches.Pinned(ctx)
@@ -110,13 +110,22 @@ func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, e
 		return nil, err
 	}
 	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(found.sights), opcache.DescribeWorkers(pinned))
-	if !r.Force {
-		return nil, hint.With(fmt.Errorf("%w: %s", opcache.ErrPinned, text),
-			"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
-	}
-	r.report.Warn(text + "; what they serve stays old until they end")
-	return pinned, nil
+	refused := hint.With(fmt.Errorf("%w: %s", opcache.ErrPinned, text),
+		"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
+	return pinned, r.unlessForced(refused, text+"; what they serve stays old until they end")
 }
+
+// unlessForced refuses or, with --force, warns.
+func (r *run) unlessForced(refused error, warning string) error {
+	if !r.Force {
+		return refused
+	}
+	r.report.Warn(warning)
+	return nil
+}
+
+// followed tells whether PHP has to be reached for the links to be followed.
+func (s server) followed() bool { return s.caches != nil && s.addressing != opcache.Resolved }
 
 // frontDoor says which ways through the web server were there to try.
 func (r *run) frontDoor(sights []front.Sight) string {
@@ -130,21 +139,16 @@ func (r *run) frontDoor(sights []front.Sight) string {
 }
 
 // resolve finds out what the ref means, and whether it fits.
-func (r *run) resolve(ref string) step[source.Resolved] {
-	return func(ctx context.Context) (source.Resolved, string, error) {
-		ctx, cancel := r.fetchTime(ctx)
-		defer cancel()
-		resolved, err := r.Source.Resolve(ctx, ref)
-		if err != nil {
-			return resolved, "", err
-		}
-		r.report.Commit = resolved.Commit
-		r.report.Warnings = append(r.report.Warnings, resolved.Notes...)
-		if err := release.SpaceFor(r.store.Dir(), resolved.Bytes+r.App.MinFree, resolved.Inodes); err != nil {
-			return resolved, "", err
-		}
-		return resolved, fmt.Sprintf("%s, %s", resolved.Label, ui.Bytes(resolved.Bytes)), nil
+func (r *run) resolve(ctx context.Context) (resolved source.Resolved, summary string, err error) {
+	ctx, cancel := r.fetchTime(ctx)
+	defer cancel()
+	if resolved, err = r.Source.Resolve(ctx, r.Ref); err != nil {
+		return resolved, "", err
 	}
+	r.report.Commit = resolved.Commit
+	r.report.Warnings = append(r.report.Warnings, resolved.Notes...)
+	err = release.SpaceFor(r.store.Dir(), resolved.Bytes+r.App.MinFree, resolved.Inodes)
+	return resolved, fmt.Sprintf("%s, %s", resolved.Label, ui.Bytes(resolved.Bytes)), err
 }
 
 func (r *run) fetchTime(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -158,7 +162,7 @@ func (r *run) fetchTime(ctx context.Context) (context.Context, context.CancelFun
 // event or worker MPM) each thread has a realpath cache of its own, and nobody can
 // tell which of them a call has reached.
 func (r *run) refuseThreads(found server) error {
-	if found.caches == nil || found.addressing == opcache.Resolved { // nobody has to be reached
+	if !found.followed() {
 		return nil
 	}
 	threaded := found.caches.Threaded()
@@ -166,10 +170,7 @@ func (r *run) refuseThreads(found server) error {
 		return nil
 	}
 	text := "PHP runs in threads of Apache, which cannot be reached one by one: " + ui.FirstFew(threaded)
-	if r.Force {
-		r.report.Warn(text + "; what they serve may stay old until Apache is restarted")
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: %s", ErrThreads, text),
-		"let Apache run PHP in processes (a2dismod mpm_event, a2enmod mpm_prefork), or use PHP-FPM, or have Apache send real paths (relink apache); --force goes on, and pages may stay old until Apache is restarted")
+	return r.unlessForced(hint.With(fmt.Errorf("%w: %s", ErrThreads, text),
+		"let Apache run PHP in processes (a2dismod mpm_event, a2enmod mpm_prefork), or use PHP-FPM, or have Apache send real paths (relink apache); --force goes on, and pages may stay old until Apache is restarted"),
+		text+"; what they serve may stay old until Apache is restarted")
 }

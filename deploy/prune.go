@@ -2,8 +2,8 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
@@ -20,44 +20,44 @@ import (
 // worker end the request that it is in, so that none is in use, and drops what
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
 func Prune(ctx context.Context, o Options, d Deps) (outcome.Pruned, error) {
-	result := outcome.Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: []outcome.PrunedRelease{}}
-	_, err := operate(ctx, o, d, journal.OperationPrune, work{
-		real: func(ctx context.Context, r *run) (err error) {
-			result.Removed, err = r.pruneAlone(ctx)
-			return err
-		},
-		dry: func(_ context.Context, r *run) error {
-			removable, err := r.removable(nil)
-			result.Removed = outcome.PrunedOf(removable)
-			return err
-		},
+	var removed []release.Release
+	_, err := operate(ctx, o, d, journal.OperationPrune, func(r *run, ctx context.Context) (err error) {
+		removed, err = r.pruneAlone(ctx)
+		return err
+	}, func(r *run, _ context.Context) (err error) {
+		removed, err = r.removable(nil, nil)
+		return err
 	})
-	result.Exit = exit.Status(err)
-	return result, err
+	return outcome.Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: outcome.PrunedOf(removed), Exit: exit.Status(err)}, err
 }
 
-func (r *run) pruneAlone(ctx context.Context) ([]outcome.PrunedRelease, error) {
+func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
 	left, err := journal.Read(r.App.JournalFile())
 	if err != nil {
-		return outcome.PrunedOf(nil), err
+		return nil, err
 	}
 	if left != nil {
-		return outcome.PrunedOf(nil), hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
+		return nil, hint.With(fmt.Errorf("an earlier %s of %s is not finished", left.Operation, left.Release), `run "relink recover" first`)
 	}
-	removable, err := r.removable(nil)
+	removable, err := r.removable(nil, nil)
 	if err != nil || len(removable) == 0 {
-		return outcome.PrunedOf(nil), err
+		return nil, err
 	}
 	s := r.inOrder()
 	if s.do(ctx, "settle", r.emptied(removable)); s.err != nil {
-		return outcome.PrunedOf(nil), s.err
+		return nil, s.err
 	}
+	return r.remove(ctx, removable)
+}
+
+// remove tells which are gone, also where it fails.
+func (r *run) remove(ctx context.Context, removable []release.Release) (removed []release.Release, err error) {
 	for i, one := range removable {
 		if err := r.store.Remove(ctx, one.ID); err != nil {
-			return outcome.PrunedOf(removable[:i]), err
+			return removable[:i], err
 		}
 	}
-	return outcome.PrunedOf(removable), nil
+	return removable, nil
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
@@ -87,10 +87,11 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 	}
 }
 
-// removable is what may go, in the order to remove it. Not those are that a worker
-// may still be on which has not been reached since the links left them.
-func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
-	live := r.App.InUse()
+// removable is what may go, in the order to remove it, once the plan of a dry run is
+// carried out. Not those are that a worker may still be on which has not been reached
+// since the links left them.
+func (r *run) removable(plan, unsettled moves.Plan) ([]release.Release, error) {
+	live := r.inUseAfter(plan)
 	if live.Unread != nil {
 		return nil, hint.With(fmt.Errorf("no release is removed, since a link that cannot be read may lead to any: %w", live.Unread), "mend or remove the link")
 	}
@@ -102,7 +103,13 @@ func (r *run) removable(unsettled moves.Plan) ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	return release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, nil), r.App.Keep), nil
+	if r.DryRun {
+		history = append(history, journal.Event{Operation: r.report.Operation, Moves: plan})
+		for _, id := range r.madeAnew() {
+			releases = slices.Insert(releases, 0, release.Release{Manifest: release.Manifest{ID: id, Created: r.began}, Sealed: true})
+		}
+	}
+	return release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, plan), r.App.Keep), nil
 }
 
 // wayBack is what a rollback leads each instance to once the plan is carried out,
@@ -116,10 +123,8 @@ func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool 
 	contents := paths.NewContents(r.store)
 	for _, instance := range r.App.Instances {
 		now := moves.TargetOf(links.Read(instance.Link), r.App.RealReleases())
-		for _, move := range plan {
-			if move.Instance == instance.Name {
-				now = move.To
-			}
+		if move := moves.MoveIn(plan, instance.Name); move.Instance != "" {
+			now = move.To
 		}
 		contents.Complete(&now)
 		if target, found := journal.Before(history, instance.Name, now); found {
@@ -133,14 +138,14 @@ func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool 
 func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 	s := r.inOrder()
 	s.do(ctx, "prune", func(ctx context.Context) (string, error) {
-		removable, err := r.removable(unsettled)
+		removable, err := r.removable(nil, unsettled)
+		if err == nil {
+			removable, err = r.remove(ctx, removable)
+		}
 		for _, one := range removable {
-			if err = errors.Join(err, r.store.Remove(ctx, one.ID)); err != nil {
-				return "", err
-			}
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}
-		return ui.PluralOrNone(len(r.report.Pruned), "release"), err
+		return ui.PluralOrNone(len(removable), "release"), err
 	})
 	if s.err != nil {
 		r.report.Warn(s.err.Error())

@@ -24,12 +24,9 @@ import (
 // Recover finishes or undoes what an interrupted deploy left, and settles what
 // could not be settled then. Without such a deploy it does nothing.
 func Recover(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
-	return operate(ctx, o, d, journal.OperationRecover, work{
-		real: func(ctx context.Context, r *run) error { return r.recoverAll(ctx) },
-		dry: func(_ context.Context, r *run) error {
-			_, err := r.dryLeft()
-			return err
-		},
+	return operate(ctx, o, d, journal.OperationRecover, (*run).recoverAll, func(r *run, _ context.Context) error {
+		_, err := r.dryLeft()
+		return err
 	})
 }
 
@@ -144,13 +141,9 @@ func (r *run) finishOrUndo(ctx context.Context) (recovery, error) {
 // recoverStaging removes releases that no link leads to yet.
 func (r *run) recoverStaging(ctx context.Context) (recovery, error) {
 	done := recovery{run: r, unsettled: r.journal.Unsettled}
-	made := slices.Clone(r.journal.Repeats)
-	if r.journal.Made {
-		made = append(made, r.journal.Release)
-	}
 	live := r.App.InUse()
-	for _, id := range made {
-		if _, err := r.store.Get(id); err != nil || live.IDs()[id] {
+	for _, id := range r.made() {
+		if live.IDs()[id] {
 			continue
 		}
 		if err := r.store.Remove(ctx, id); err != nil {
@@ -174,8 +167,8 @@ func (r *run) recoverBack(ctx context.Context) (recovery, error) {
 	}
 	done.change, done.unsettled = back, moves.StillUnsettled(back.plan, left.Unsettled)
 	r.tell("put the links of the interrupted %s of %s back", left.Operation, left.Release)
-	if left.Made && left.Undoing != "" {
-		if err := r.markBad([]string{left.Release}, errors.New(left.Undoing)); err != nil {
+	if left.Undoing != "" {
+		if err := r.markBad(left.Undoing); err != nil {
 			return done, err
 		}
 	}
@@ -245,11 +238,7 @@ func (r *run) takeBack(ctx context.Context, done recovery, failed error) (recove
 	if err != nil {
 		return done, err
 	}
-	var made []string
-	if r.journal.Made {
-		made = []string{r.journal.Release}
-	}
-	err = r.undo(ctx, failed, prepared{change: done.change, fit: need, made: made}, crossing{begun: true})
+	err = r.undo(ctx, failed, prepared{change: done.change, fit: need}, crossing{begun: true})
 	if r.report.Operation == journal.OperationRecover || errors.Is(err, exit.ErrUnverified) {
 		return done, err
 	}

@@ -20,7 +20,7 @@ func (r *run) planner() paths.Planner {
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.planner().Apart(found.addressing, to.goals, to.made, func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
+		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
 		if err != nil {
 			return to, "", err
 		}

@@ -12,18 +12,15 @@ import (
 // Rollback brings o.Instances back to o.To, or each to the release that it had
 // before, by the same steps as a deploy.
 func Rollback(ctx context.Context, o Options, d Deps) (outcome.Report, error) {
-	return operate(ctx, o, d, journal.OperationRollback, work{
-		real: func(ctx context.Context, r *run) error { return r.rollback(ctx, o.To) },
-		dry:  func(ctx context.Context, r *run) error { return r.dryRollback(ctx, o.To) },
-	})
+	return operate(ctx, o, d, journal.OperationRollback, (*run).rollback, (*run).dryRollback)
 }
 
-func (r *run) rollback(ctx context.Context, id string) error {
+func (r *run) rollback(ctx context.Context) error {
 	s := r.inOrder()
 	left := take(ctx, s, "recover", r.recoverLeft)
 	r.journal.Unsettled = left.unsettled
 	found := take(ctx, s, "preflight", r.preflight(left.server))
-	to := take(ctx, s, "choose", r.choose(found, id))
+	to := take(ctx, s, "choose", r.choose(found))
 	if s.err != nil {
 		return r.abandon(ctx, s.err, prepared{})
 	}
@@ -35,9 +32,9 @@ func (r *run) rollback(ctx context.Context, id string) error {
 }
 
 // choose finds where each instance goes back to.
-func (r *run) choose(found server, id string) step[coming] {
+func (r *run) choose(found server) step[coming] {
 	return func(context.Context) (to coming, summary string, err error) {
-		if to.goals, err = r.planner().FindTargets(found.states, id); err != nil {
+		if to.goals, err = r.planner().FindTargets(found.states, r.To); err != nil {
 			return to, "", err
 		}
 		if _, err := r.planMoves(found, to.goals); err != nil {

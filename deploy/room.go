@@ -22,8 +22,7 @@ var ErrNoRoom = errors.New("OPcache has no room for the new release")
 // fit tells what the new release needs beside the sweep and the invalidation.
 type fit struct {
 	renewals
-	instead  []restart.Order // restarts for room that come right after the switch
-	expected *expectation    // that all these are pending; nil: not yet, or there are none
+	instead []restart.Order // restarts for room that come right after the switch
 }
 
 // orders are all restarts that come with the switch.
@@ -31,23 +30,13 @@ func (f fit) orders() []restart.Order {
 	return slices.Concat(f.reloads, f.instead)
 }
 
-// expectation is the note that restarts are pending.
-type expectation struct{ takeBack func() error }
-
-// begun: whoever restarts keeps the note from here on.
-func (e *expectation) begun() {
-	if e != nil {
-		e.takeBack = nil
-	}
-}
-
 // withdraw takes back that restarts are pending, where none has begun.
-func (e *expectation) withdraw() error {
-	if e == nil || e.takeBack == nil {
+func (r *run) withdraw() error {
+	if r.unexpect == nil {
 		return nil
 	}
-	defer e.begun()
-	return e.takeBack()
+	defer func() { r.unexpect = nil }()
+	return r.unexpect()
 }
 
 // room checks, per cache, whether the new release fits beside the old one. Where it
@@ -143,12 +132,9 @@ func (r *run) ledgerOfSwitch() restart.Queue {
 
 // withoutRestart is an error unless the deploy is forced.
 func (r *run) withoutRestart(why error) error {
-	if r.Force {
-		r.report.Warn("OPcache has no room for the new release, and could not be restarted: " + why.Error())
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w without a restart: %w", ErrNoRoom, why),
-		"deploy again when nothing speaks against the restart; --force goes on without it, and the site is slow until OPcache restarts; a larger opcache.memory_consumption spares it (relink opcache report)")
+	return r.unlessForced(hint.With(fmt.Errorf("%w without a restart: %w", ErrNoRoom, why),
+		"deploy again when nothing speaks against the restart; --force goes on without it, and the site is slow until OPcache restarts; a larger opcache.memory_consumption spares it (relink opcache report)"),
+		"OPcache has no room for the new release, and could not be restarted: "+why.Error())
 }
 
 // quiet waits, where a cache has to restart with the switch, until nothing speaks
@@ -188,7 +174,7 @@ func (r *run) renew(ready prepared) step[bool] {
 func (r *run) renewInto(ctx context.Context, seen change, need fit) (begun bool, summary string, err error) {
 	on := r.occasion(seen.plan, r.unused())
 	on.Wait = renewWait
-	need.expected.begun()
+	r.unexpect = nil
 	outcome, err := r.restartNow(ctx, seen.caches, r.ledgerOfSwitch(), need.instead, on)
 	r.report.WarmedBy(outcome)
 	if len(outcome.Pending) > 0 {

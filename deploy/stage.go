@@ -35,7 +35,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 			return to, "", err
 		}
 		// Its real path is known only now.
-		to = coming{release: made, goals: r.planner().Everywhere(found.states, id), made: []string{id}}
+		to = coming{release: made, goals: r.planner().Everywhere(found.states, id)}
 		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
 	}
 }
@@ -133,8 +133,8 @@ func (r *run) hook(ctx context.Context, name string, commands []string, rel rele
 func (r *run) abandon(ctx context.Context, cause error, ready prepared) error {
 	tidy, cancel := uninterrupted(ctx, tidyTime)
 	defer cancel()
-	failed := []error{ready.discard(), ready.fit.expected.withdraw(), r.unwarm(tidy, ready)}
-	for _, id := range r.made(ready) {
+	failed := []error{ready.discard(), r.withdraw(), r.unwarm(tidy, ready)}
+	for _, id := range r.made() {
 		failed = append(failed, r.store.Remove(tidy, id))
 	}
 	if r.journal.Phase != "" {
@@ -148,7 +148,7 @@ func (r *run) abandon(ctx context.Context, cause error, ready prepared) error {
 
 // unwarm invalidates what the warm compiled of releases that are removed again.
 func (r *run) unwarm(ctx context.Context, ready prepared) error {
-	made := r.made(ready)
+	made := r.made()
 	if ready.cut == nil || len(made) == 0 {
 		return nil
 	}
@@ -161,7 +161,20 @@ func (r *run) unwarm(ctx context.Context, ready prepared) error {
 }
 
 // made are the releases that this run has sealed.
-func (r *run) made(ready prepared) []string { return slices.Concat(ready.made, r.journal.Repeats) }
+func (r *run) made() []string {
+	return slices.DeleteFunc(append(r.madeAnew(), r.journal.Repeats...), func(id string) bool {
+		_, err := r.store.Get(id)
+		return err != nil
+	})
+}
+
+// madeAnew leaves out repeats.
+func (r *run) madeAnew() []string {
+	if !r.journal.Made {
+		return nil
+	}
+	return []string{r.journal.Release}
+}
 
 // note writes down how far the run has come, durably.
 func (r *run) note(phase journal.Phase) error {

@@ -129,7 +129,6 @@ func (r *run) warmBy(ctx context.Context, cut Switch) (summary string, err error
 type prepared struct {
 	change
 	fit    fit
-	made   []string        // what this run has sealed, by id, but for repeats
 	links  *moves.Prepared // nil: none
 	webmap *webmap.Staged  // the new map of Apache; nil: none
 }
@@ -150,7 +149,7 @@ func (p prepared) discard() error {
 // temporary names, and the journal, which from here on decides after a crash.
 func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 	return func(ctx context.Context) (ready prepared, summary string, err error) {
-		ready = prepared{change: seen, fit: need, made: to.made}
+		ready = prepared{change: seen, fit: need}
 		needed := seen.plan.Needed()
 		if ready.links, err = moves.Prepare(needed, r.id, r.Reached); err != nil {
 			return ready, "", err
@@ -162,11 +161,9 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 			return ready, "", err
 		}
 		if orders := need.orders(); len(orders) > 0 { // a crash must not leave the new release without them
-			takeBack, err := seen.caches.Expect(ctx, r.ledger(), orders)
-			if err != nil {
+			if r.unexpect, err = seen.caches.Expect(ctx, r.ledger(), orders); err != nil {
 				return ready, "", err
 			}
-			ready.fit.expected = &expectation{takeBack}
 		}
 		r.journal.Release, r.journal.Moves, r.journal.EndWorkers = to.release.ID, needed, need.workers
 		if err := r.note(journal.PhaseSwitching); err != nil {

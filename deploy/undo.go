@@ -28,7 +28,7 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 	if linkErr != nil {
 		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("%w; and the links cannot be put back: %w", cause, linkErr)), `remove the cause, then run "relink recover"`)
 	}
-	failed := []error{r.markBad(ready.made, cause), journal.Record(r.App.HistoryFile(), r.event(r.report.SetUp, cause.Error()))}
+	failed := []error{r.markBad(cause.Error()), journal.Record(r.App.HistoryFile(), r.event(r.report.SetUp, cause.Error()))}
 	unsettled := moves.StillUnsettled(back.plan, r.journal.Unsettled)
 	if cacheErr == nil { // what may come back is the new release
 		unsettled, _, cacheErr = r.settleBy(ctx, back, back.plan)
@@ -45,12 +45,11 @@ func (r *run) undo(ctx context.Context, cause error, ready prepared, done crossi
 }
 
 // markBad spares repeats: what they repeat has served well.
-func (r *run) markBad(made []string, cause error) error {
-	var failed []error
-	for _, id := range made {
-		failed = append(failed, r.store.MarkBad(id, cause.Error()))
+func (r *run) markBad(reason string) error {
+	if !r.journal.Made {
+		return nil
 	}
-	return errors.Join(failed...)
+	return r.store.MarkBad(r.journal.Release, reason)
 }
 
 // putBack moves every link of the journal that has moved to where it was. The
@@ -82,7 +81,7 @@ func (r *run) putBack(ctx context.Context, plan moves.Plan, ready prepared, done
 	if cacheErr == nil && done.full { // the old release has no room beside the new one either
 		_, _, cacheErr = r.renewInto(ctx, back, ready.fit)
 	}
-	return back, nil, errors.Join(cacheErr, ready.fit.expected.withdraw())
+	return back, nil, errors.Join(cacheErr, r.withdraw())
 }
 
 // movesBack undoes those of the journal, but for links that others have moved.

@@ -40,11 +40,7 @@ func (r *run) refuseUnseen(unseen []error, addressing opcache.Addressing) error 
 	if len(unseen) == 0 || r.App.Map != "" || addressing == opcache.Resolved {
 		return nil
 	}
-	if err := errors.Join(unseen...); !r.Force {
-		return hint.With(err, "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on")
-	}
-	r.report.Warn(fmt.Sprintf("%v", unseen[0]))
-	return nil
+	return r.unlessForced(hint.With(errors.Join(unseen...), "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on"), unseen[0].Error())
 }
 
 // refuseStrangePaths: where a pool's path_map is wrong or missing, every path that
@@ -59,10 +55,9 @@ func (r *run) refuseStrangePaths(found server) error {
 			continue
 		}
 		err := r.strangePath(s, found.caches.ToHost(s.Answer), found.states, "")
-		if !r.Force {
+		if err := r.unlessForced(err, err.Error()); err != nil {
 			return err
 		}
-		r.report.Warn(err.Error())
 	}
 	return nil
 }

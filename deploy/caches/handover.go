@@ -82,7 +82,7 @@ func (s *session) operate(ctx context.Context, do operation, from, to string, na
 	if err != nil {
 		return err
 	}
-	report, err := do(ctx, o, deploy.Deps{Screen: s.Screen(), Log: *s.Log()}, command.Over(caches, s.setup), deploy.Handover{From: from, To: to, Named: len(named) > 0})
+	report, err := do(ctx, o, deploy.Deps{Screen: s.Screen()}, command.Over(caches, s.setup), deploy.Handover{From: from, To: to, Named: len(named) > 0})
 	return s.Show(report, err)
 }
 

@@ -181,7 +181,7 @@ func (s *session) translate() (cleanUp func() error, err error) {
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   s.config.Thresholds,
 	}
-	s.deps = deploy.Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Log: *s.Log(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
+	s.deps = deploy.Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
 	if len(a.Pools) == 0 {
 		for _, pool := range s.config.Pools {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)

@@ -141,9 +141,9 @@ type JITReport struct {
 // PreloadReport is what opcache.preload loaded.
 type PreloadReport struct {
 	Bytes     int64 `json:"bytes"`
-	Scripts   int   `json:"scripts"`
-	Classes   int   `json:"classes"`
-	Functions int   `json:"functions"`
+	Scripts   int64 `json:"scripts"`
+	Classes   int64 `json:"classes"`
+	Functions int64 `json:"functions"`
 }
 
 // RequestReport counts look-ups of scripts.
@@ -218,6 +218,9 @@ type Holding struct {
 	WindowHits  *int64     `json:"window_hits"`
 	LastUsed    *time.Time `json:"last_used"`
 }
+
+// Size is the memory of the scripts, live or dead.
+func (h Holding) Size() int64 { return h.LiveBytes + h.DeadBytes }
 
 // TopReport lists the largest.
 type TopReport struct {

@@ -152,7 +152,7 @@ func (l *Load) get(ctx context.Context, host, path string) (status int, release 
 	}
 	release = l.options.Release(body, response.Header)
 	if release == "" {
-		err = errNoRelease
+		err = fmt.Errorf("%w: %.200q", errNoRelease, body)
 	}
 	return response.StatusCode, release, err
 }
