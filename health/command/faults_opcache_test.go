@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/internal/config"
 	"relink/internal/sandbox"
 )
 
@@ -163,6 +164,6 @@ func TestRestartOfFPMIsTold(t *testing.T) {
 func TestJIT(t *testing.T) {
 	s := newScene(t, withINI(map[string]string{"opcache.jit_buffer_size": "1M", "opcache.jit": "tracing"}))
 	s.fires(s.evaluate(), "jit", health.OK, "of 1 MB in use")
-	s.limits.Bounds["jit"] = health.Bounds{Warning: 0, Critical: 1}
+	s.limits.Bounds["jit"] = config.Bounds{Warning: 0, Critical: 1}
 	s.fires(s.evaluate(), "jit", health.Warning)
 }
