@@ -98,19 +98,11 @@ func (a *Agent) Ping(ctx context.Context) (Worker, error) {
 
 // call runs one operation and decodes its result into out. Where the operation
 // was cut short by a fatal error, out holds what was done so far and the error
-<<<<<<< Updated upstream
-// is not nil.
+// is not nil. More than mostAnswer(op) ends the connection, with fcgi.ErrTooLarge.
 func (a *Agent) call(ctx context.Context, op operation, in, out any) (worker Worker, err error) {
 	var body, payload []byte
 	if in != nil {
 		body, err = json.Marshal(in)
-=======
-// is not nil. More than mostAnswer(op) ends the connection, with fcgi.ErrTooLarge.
-func (a *Agent) call(ctx context.Context, op operation, in, out any) (Worker, error) {
-	worker, err := a.exchange(ctx, op, in, out)
-	if err != nil {
-		return worker, a.failed(op, err)
->>>>>>> Stashed changes
 	}
 	if err == nil {
 		payload, err = a.way()(ctx, op, envelope.NewNonce(), body)

@@ -7,13 +7,13 @@ import (
 	"relink/internal/trust"
 )
 
-// place is a file or folder that the configuration names.
-type place struct{ what, path string }
+// ofRoot is a file or folder that the configuration names.
+type ofRoot struct{ what, path string }
 
 // trusted refuses root what another user could have written: relink renames and
 // truncates files where the state lies, and root runs the programs.
 func trusted(c *Config) error {
-	places := []place{{"state_dir", c.StateDir}}
+	places := []ofRoot{{"state_dir", c.StateDir}}
 	places = programsIn(places, "apache.control", []string{c.Apache.Control})
 	for i, pool := range c.Pools {
 		places = programsIn(places, fmt.Sprintf("pools[%d].command", i), pool.Command)
@@ -32,7 +32,7 @@ func trusted(c *Config) error {
 	return nil
 }
 
-func programsOf(places []place, what string, lines []string) []place {
+func programsOf(places []ofRoot, what string, lines []string) []ofRoot {
 	for _, line := range lines {
 		for _, command := range simpleCommands(line) {
 			places = programsIn(places, what, command)
@@ -41,9 +41,9 @@ func programsOf(places []place, what string, lines []string) []place {
 	return places
 }
 
-func programsIn(places []place, what string, command []string) []place {
+func programsIn(places []ofRoot, what string, command []string) []ofRoot {
 	for _, path := range namedPrograms(command) {
-		places = append(places, place{what, path})
+		places = append(places, ofRoot{what, path})
 	}
 	return places
 }
