@@ -16,7 +16,6 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/deploy/paths"
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -104,7 +103,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 // server sends is what visitors get.
 func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		sites := front.Sites(seen.secret, r.App, paths.InstancesOf(to.goals))
+		sites := front.Sites(seen.secret, r.App, moves.InstancesOf(to.goals))
 		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
