@@ -2,12 +2,10 @@ package deploy
 
 import (
 	"errors"
-	"fmt"
 
 	"relink/deploy/front"
 	"relink/deploy/moves"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/opcache"
 )
 
@@ -35,20 +33,10 @@ func (r *run) refuseStrangePaths(found server) error {
 		if s.Err != nil || front.Ours(r.App, found.caches.ToHost(s.Answer), found.states) {
 			continue
 		}
-		err := r.strangePath(s, found.caches.ToHost(s.Answer), found.states, "")
+		err := front.StrangePath(r.App, s, found.caches.ToHost(s.Answer), found.states, "")
 		if err := r.unlessForced(err, err.Error()); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// strangePath names the script as PHP does, and as the path_map makes it.
-func (r *run) strangePath(s front.Sight, file string, states []links.State, to string) error {
-	made := ", which is no path of a release here"
-	if file != s.Answer.File {
-		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
-	}
-	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, s.By(), s.Answer.File, made),
-		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", r.App.Releases, front.SeenReleases(r.App, s.Answer.File, states, to))
 }
