@@ -136,8 +136,7 @@ func TestManualRestartIsToldAndPendingWarns(t *testing.T) {
 	s := newScene(t)
 	s.evaluate()
 	end := s.slow("www")
-	_, err := s.agent("www").Reset(s.ctx)
-	s.must(err)
+	s.must(s.agent("www").Reset(s.ctx))
 	s.fires(s.evaluate(), "pending-restart", health.Warning, "a restart is pending")
 	end()
 	s.await("the restart", func() bool {

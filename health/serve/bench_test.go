@@ -133,8 +133,8 @@ func (s *scene) fill(b *testing.B) {
 	agent, err := php.NewAgent(pools[0])
 	s.must(err)
 	for len(files) > 0 {
-		result, err := agent.Compile(s.ctx, files[:min(len(files), 2000)], 10*time.Second)
+		compiled, err := agent.Compile(s.ctx, files[:min(len(files), 2000)], 10*time.Second)
 		s.must(err)
-		files = files[result.Next:]
+		files = files[len(compiled):]
 	}
 }
