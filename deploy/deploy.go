@@ -18,7 +18,6 @@ import (
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -56,7 +55,7 @@ type server struct {
 // coming is what shall be live.
 type coming struct {
 	release release.Release // of a folder that is no release only ID and Path
-	goals   []paths.Goal    // of the instances that move, or could
+	goals   []moves.Goal    // of the instances that move, or could
 }
 
 // change is the moves of links, and the caches that have to follow them.
@@ -98,7 +97,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(paths.InstancesOf(to.goals)))
+	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals)))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	if s.err != nil {
@@ -116,7 +115,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(paths.InstancesOf(to.goals), pages))
+	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages))
 	if errors.Is(checked.err, front.ErrCheck) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}
