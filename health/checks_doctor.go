@@ -82,9 +82,9 @@ func checkTimestamps(f *Facts, m *Master, _ *Thresholds) Result {
 	return ok("on, and no releases are shared")
 }
 
-// ServedBy tells whether a cache, of Apache or of these pools, serves the application.
-func (a *App) ServedBy(apache bool, pools []string) bool {
-	return len(a.Pools) == 0 || apache || slices.ContainsFunc(pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+// ServedBy tells whether a cache, of Apache or of the pools at these addresses, serves the application.
+func (a *App) ServedBy(apache bool, addresses []string) bool {
+	return len(a.Pools) == 0 || apache || slices.ContainsFunc(addresses, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 
 // revalidatedCost: what is included by include or require, but not by *_once, is

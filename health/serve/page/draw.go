@@ -68,7 +68,7 @@ func (r *region) draw(before map[string]part) error {
 	r.head, r.tail, _ = strings.Cut(frame, between)
 	for i := range r.parts {
 		p := &r.parts[i]
-		if old, known := before[p.id]; known && reflect.DeepEqual(old.from, p.from) {
+		if old, drawnBefore := before[p.id]; drawnBefore && reflect.DeepEqual(old.from, p.from) {
 			p.html = old.html
 		} else if err == nil {
 			p.html, err = execute(r.part, p.view())

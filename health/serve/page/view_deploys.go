@@ -87,11 +87,11 @@ func (d Deploy) segments() []segment {
 // before is how many milliseconds there were before the cut-over, and whether
 // it was reached.
 func (d Deploy) before() (ms float64, reached bool) {
-	at := slices.IndexFunc(d.Steps, func(step journal.Step) bool { return inCutover(step.Name) })
-	if at < 0 {
+	first := slices.IndexFunc(d.Steps, func(step journal.Step) bool { return inCutover(step.Name) })
+	if first < 0 {
 		return d.Took(), false
 	}
-	return Deploy{Steps: d.Steps[:at]}.Took(), true
+	return Deploy{Steps: d.Steps[:first]}.Took(), true
 }
 
 // marked is the cut-over, drawn over the steps so that milliseconds among
