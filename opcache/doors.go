@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/fcgi"
 	"relink/internal/proc"
 	"relink/php"
 	"relink/php/fpm"
@@ -144,7 +145,7 @@ func (p *Pool) Own(ctx context.Context, w php.Worker) bool {
 	if takes, err := fpm.Takes(w.PID, p.Pool.Address); err == nil {
 		return takes
 	}
-	listed := slices.ContainsFunc(p.LastListing(), func(known Process) bool { return known.Pid == w.PID })
+	listed := slices.ContainsFunc(p.LastListing(), func(known fcgi.Process) bool { return known.PID == w.PID })
 	return listed && p.master != 0 && (w.ParentPID == p.master || parent == p.master)
 }
 

@@ -40,8 +40,8 @@ func (r *round) mayKnock() bool { return r.pool.doors != nil && r.knock.fruitles
 
 // worthKnocking is how many calls through doors may reach missing workers now: none
 // as long as FastCGI reaches them.
-func (r *round) worthKnocking(ctx context.Context, missing []Process, again bool) int {
-	held := slices.ContainsFunc(missing, func(w Process) bool { return w.State == fcgi.StateReadingHeaders })
+func (r *round) worthKnocking(ctx context.Context, missing []fcgi.Process, again bool) int {
+	held := slices.ContainsFunc(missing, func(w fcgi.Process) bool { return w.State == fcgi.StateReadingHeaders })
 	if r.pool.doors == nil || !again && !held {
 		return 0
 	}

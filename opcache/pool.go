@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"relink/fcgi"
 	"relink/internal/hint"
@@ -25,9 +24,9 @@ type Pool struct {
 	master int        // pid of the FPM master, or of Apache, where this host can see it, else 0
 
 	mu    sync.Mutex
-	last  []Process    // the last listing of its workers
-	blind bool         // the pool has no status page
-	leads map[int]bool // which of the doors lead to it, as far as they have answered
+	last  []fcgi.Process // the last listing of its workers
+	blind bool           // the pool has no status page
+	leads map[int]bool   // which of the doors lead to it, as far as they have answered
 }
 
 // NewPool prepares to ask a pool. Through the doors workers are reached that take no
@@ -74,11 +73,4 @@ func explainHang(err error) error {
 	}
 	return hint.With(err, "if the site works meanwhile, its workers are pinned by persistent connections, and the probe of no site leads to them: "+
 		"set `probe`, take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or run with --reset=never and know that old code stays until FPM is reloaded")
-}
-
-// ask is Ask with a bound of its own.
-func (p *Pool) ask(ctx context.Context, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return p.Ask(ctx)
 }

@@ -25,18 +25,15 @@ func (p CacheFit) Order() Order { return Order{Pools: p.Pools, Decision: p.Decis
 // place there. unused are folders of releases that nobody uses. Warm leaves out
 // the caches that had no room when this was asked last: ask again after a restart.
 func CheckFit(ctx context.Context, s *opcache.Switch, unused []string, method Method) ([]CacheFit, error) {
-	places := make([]CacheFit, len(s.Caches.All))
-	err := s.Caches.EachCache(ctx, func(ctx context.Context, i int, m *opcache.Cache) error {
-		places[i] = CacheFit{Pools: m.Addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
+	places, err := opcache.Each(ctx, s.Caches.All, func(ctx context.Context, m *opcache.Cache) (CacheFit, error) {
+		place := CacheFit{Pools: m.Addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
 		if m.WantedBy(s.Emptied) {
-			return nil
+			return place, nil
 		}
 		d, err := demandOf(ctx, s, m, unused)
-		if err == nil {
-			d.Method, d.Apache = method, m.OfApache()
-			places[i].Fit, places[i].Decision = d.Decide()
-		}
-		return err
+		d.Method, d.Apache = method, m.OfApache()
+		place.Fit, place.Decision = d.Decide()
+		return place, err
 	})
 	if err != nil {
 		return places, err

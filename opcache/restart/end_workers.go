@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/fcgi"
 	"relink/opcache"
 	"relink/php/fpm"
 )
@@ -55,9 +56,9 @@ func workersNow(ctx context.Context, m *opcache.Cache) ([]int, error) {
 	return known, nil
 }
 
-func ownOf(pools map[string][]int, listed []opcache.Process) []int {
+func ownOf(pools map[string][]int, listed []fcgi.Process) []int {
 	for _, pids := range pools {
-		if slices.ContainsFunc(listed, func(w opcache.Process) bool { return slices.Contains(pids, w.Pid) }) {
+		if slices.ContainsFunc(listed, func(w fcgi.Process) bool { return slices.Contains(pids, w.PID) }) {
 			return pids
 		}
 	}
@@ -69,8 +70,8 @@ func idleWorkers(m *opcache.Cache) []int {
 	var idle []int
 	for _, p := range m.Pools() {
 		for _, w := range p.LastListing() {
-			if !w.InRequest() {
-				idle = append(idle, w.Pid)
+			if !opcache.InRequest(w) {
+				idle = append(idle, w.PID)
 			}
 		}
 	}

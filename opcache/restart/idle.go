@@ -1,6 +1,7 @@
 package restart
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ const (
 type pollTarget struct {
 	address fcgi.Address
 	status  string // path of its status page
-	list    func(context.Context) ([]opcache.Process, error)
+	list    func(context.Context) ([]fcgi.Process, error)
 }
 
 // awaitQuiet ends when no request of any pool of the master is older than
@@ -157,7 +158,7 @@ func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tol
 	return nil
 }
 
-func (w pollTarget) look(ctx context.Context) ([]opcache.Process, error) {
+func (w pollTarget) look(ctx context.Context) ([]fcgi.Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, quietCall)
 	defer cancel()
 	return w.list(ctx)
@@ -168,23 +169,20 @@ func (w pollTarget) look(ctx context.Context) ([]opcache.Process, error) {
 // An idle persistent connection ("Reading headers") is no request, and OPcache
 // resets in spite of it; but an FPM reload waits for it as for a request, and
 // all others wait with it, for process_control_timeout.
-func blocksRestart(p opcache.Process, pool pollTarget, tolerance time.Duration, action Action) error {
-	if p.State == fcgi.StateIdle || p.Busy <= tolerance || strings.HasPrefix(p.Request, "GET "+pool.status) {
+func blocksRestart(p fcgi.Process, pool pollTarget, tolerance time.Duration, action Action) error {
+	if p.State == fcgi.StateIdle || p.RequestDuration <= tolerance || strings.HasPrefix(opcache.RequestOf(p), "GET "+pool.status) {
 		return nil
 	}
-	age := p.Busy.Round(time.Second / 10)
+	age := p.RequestDuration.Round(time.Second / 10)
 	if p.State == fcgi.StateReadingHeaders {
 		if action != ReloadFPM {
 			return nil
 		}
-		return hint.With(fmt.Errorf("%w: worker %d of pool %s has been held by a connection without a request for %s", ErrNotQuiet, p.Pid, pool.address, age),
+		return hint.With(fmt.Errorf("%w: worker %d of pool %s has been held by a connection without a request for %s", ErrNotQuiet, p.PID, pool.address, age),
 			"take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or restart with --method opcache")
 	}
-	request := p.Request
-	if request == "" {
-		request = "a request"
-	}
-	return fmt.Errorf("%w: worker %d of pool %s has been in %s for %s", ErrNotQuiet, p.Pid, pool.address, request, age)
+	request := cmp.Or(opcache.RequestOf(p), "a request")
+	return fmt.Errorf("%w: worker %d of pool %s has been in %s for %s", ErrNotQuiet, p.PID, pool.address, request, age)
 }
 
 // Announce shows each new reason to wait once.

@@ -144,25 +144,23 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decide
 	if err != nil {
 		return nil, err
 	}
-	usages, err := c.Usage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	decided := make([]Decided, len(usages))
-	err = c.EachCache(ctx, func(ctx context.Context, i int, one *opcache.Cache) error {
+	decided, err := opcache.Each(ctx, c.All, func(ctx context.Context, one *opcache.Cache) (Decided, error) {
+		now, err := c.UsageOf(ctx, one)
+		if err != nil {
+			return Decided{}, err
+		}
 		held, all, err := c.Holdings(ctx, one.Spaces[0], append([]string{u.Release}, u.Unused...))
 		if err != nil {
-			return err
+			return Decided{}, err
 		}
 		weight, err := weigh(ctx, one.Agent(), all)
 		if err != nil {
-			return err
+			return Decided{}, err
 		}
 		next := forecastOf(held[0], weight)
 		if u.Release == "" { // "" would be all
 			next = Forecast{}
 		}
-		now := usages[i]
 		decision := Case{
 			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
 			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
@@ -171,8 +169,7 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decide
 		if u.Always != "" {
 			decision = Decision{u.Method.Action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
-		decided[i] = Decided{Pools: now.Pools, Decision: decision}
-		return nil
+		return Decided{Pools: now.Pools, Decision: decision}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("decide on a restart: %w", err)
