@@ -61,9 +61,9 @@ func (s Setup) doors(secret probe.Secret) []door {
 	var doors []door
 	for i := range s.Apps {
 		app := &s.Apps[i]
-		for _, site := range app.Sites {
-			if site.URL != "" {
-				doors = append(doors, door{secret.Door(app.Name, site.URL, site.Host), app})
+		for _, site := range app.Instances {
+			if site.Probe.URL != "" && !site.Probe.Off {
+				doors = append(doors, door{secret.Door(app.Name, site.Probe.URL, site.Probe.Host), app})
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func (s Setup) alone(doors []door, heard []probe.Heard, app *App) bool {
 	sites := 0
 	for _, one := range s.Apps {
 		if app == nil || app.Name == one.Name {
-			sites += len(one.Sites)
+			sites += len(one.Instances)
 		}
 	}
 	for i, one := range doors {

@@ -13,20 +13,16 @@ import (
 
 // CacheFit is how the new releases come by their place in one cache.
 type CacheFit struct {
-	Pools []string
 	Fit   Fit
-	Decision
+	Order // the restart that makes room
 }
-
-// Order is the restart that makes room.
-func (p CacheFit) Order() Order { return Order{Pools: p.Pools, Decision: p.Decision} }
 
 // CheckFit tells for each cache how the hot set of the new releases comes by its
 // place there. unused are folders of releases that nobody uses. Warm leaves out
 // the caches that had no room when this was asked last: ask again after a restart.
 func CheckFit(ctx context.Context, s *opcache.Switch, unused []string, method Method) ([]CacheFit, error) {
 	places, err := opcache.Each(ctx, s.Caches.All, func(ctx context.Context, m *opcache.Cache) (CacheFit, error) {
-		place := CacheFit{Pools: m.Addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
+		place := CacheFit{FitsEmptied, Order{m.Addresses(), emptiedBySwitch}}
 		if m.WantedBy(s.Emptied) {
 			return place, nil
 		}

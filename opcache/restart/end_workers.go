@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -42,14 +43,11 @@ func workersNow(ctx context.Context, m *opcache.Cache) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all, known []int
-	for _, pids := range pools {
-		all = append(all, pids...)
-	}
+	var known []int
 	for _, p := range m.Pools() {
 		own := ownOf(pools, p.LastListing())
 		if len(own) == 0 {
-			return all, nil
+			return allOf(pools), nil
 		}
 		known = append(known, own...)
 	}
@@ -80,8 +78,8 @@ func idleWorkers(m *opcache.Cache) []int {
 
 // EndWorkersOf has every worker of these pools end with the request that it is in,
 // so that what it remembers goes with it, and waits until the idle ones are gone.
-// busy counts those that have still to answer their request, and that take no other. The masters start others in their place, and the caches stay as
-// they are.
+// busy counts those that have still to answer their request, and that take no other.
+// The masters start others in their place, and the caches stay as they are.
 func EndWorkersOf(ctx context.Context, c *opcache.Caches, pools []string) (ended, busy int, err error) {
 	for _, m := range c.All {
 		if !m.Wanted(pools) {
@@ -126,13 +124,7 @@ func stillWorkers(ctx context.Context, m *opcache.Cache, pids []int) ([]int, err
 	if err != nil {
 		return nil, err
 	}
-	var still []int
-	for _, workers := range pools {
-		for _, pid := range workers {
-			if slices.Contains(pids, pid) {
-				still = append(still, pid)
-			}
-		}
-	}
-	return still, nil
+	return slices.DeleteFunc(allOf(pools), func(pid int) bool { return !slices.Contains(pids, pid) }), nil
 }
+
+func allOf(pools map[string][]int) []int { return slices.Concat(slices.Collect(maps.Values(pools))...) }

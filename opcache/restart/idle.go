@@ -39,16 +39,15 @@ func (r *restartRun) awaitQuiet(ctx context.Context, action Action) (notes []str
 	if err != nil {
 		return nil, err
 	}
-	if len(unknown) > 0 && !r.options.Force {
+	switch {
+	case r.options.Force && len(unknown) > 0:
+		return []string{fmt.Sprintf("%v: %s", ErrQuietUnknown, strings.Join(unknown, ", "))}, nil
+	case r.options.Force:
+		return nil, nil
+	case len(unknown) > 0:
 		return nil, errIdleUnknown(unknown)
 	}
-	if len(unknown) > 0 {
-		notes = []string{fmt.Sprintf("%v: %s", ErrQuietUnknown, strings.Join(unknown, ", "))}
-	}
-	if r.options.Force {
-		return notes, nil
-	}
-	return notes, r.waitIdle(ctx, func(ctx context.Context, tolerance time.Duration) error {
+	return nil, r.waitIdle(ctx, func(ctx context.Context, tolerance time.Duration) error {
 		return r.longestRequest(ctx, pools, tolerance, action)
 	})
 }
@@ -139,9 +138,7 @@ func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tol
 		workers, err := pool.look(ctx)
 		switch {
 		case errors.Is(err, fcgi.ErrNoStatusPage):
-			if !r.options.Force {
-				return errIdleUnknown([]string{pool.address.String()})
-			}
+			return errIdleUnknown([]string{pool.address.String()})
 		case errors.Is(err, fcgi.ErrTimeout):
 			return fmt.Errorf("%w: pool %s does not answer: all its workers are busy", ErrNotQuiet, pool.address)
 		case errors.Is(err, fcgi.ErrNotListening):

@@ -1,6 +1,7 @@
 package restart
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -55,22 +56,8 @@ func (p Preloading) conflict() error {
 	if len(lost) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%w: opcache.preload (%s) would be that of %s, and %s on another", ErrOnePreload, p.File, orNothing(p.Then), be(lost))
+	err := fmt.Errorf("%w: opcache.preload (%s) would be that of %s, and %s would be on another", ErrOnePreload, p.File, cmp.Or(p.Then, "no release"), ui.FirstFew(lost))
 	return hint.With(err, "deploy to all instances that share the FPM master at once, with opcache.preload leading through the link of one of them; or take opcache.preload out; or give each release that is to be preloaded an FPM master of its own")
-}
-
-func be(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " would be"
-	}
-	return ui.FirstFew(names) + " would be"
-}
-
-func orNothing(release string) string {
-	if release == "" {
-		return "no release"
-	}
-	return release
 }
 
 // preloading finds out which release is preloaded before and after the switch.
