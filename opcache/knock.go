@@ -88,10 +88,9 @@ func (p *Pool) knockAt(ctx context.Context, door probe.Door, hold time.Duration)
 
 // patience bounds a burst where calls may wait for ever. Without doors there is
 // nothing else to try, and it ends with the calls.
-func (r *round) patience() (late <-chan time.Time, stop func()) {
+func (r *round) patience() <-chan time.Time {
 	if r.pool.doors == nil {
-		return nil, func() {}
+		return nil
 	}
-	timer := time.NewTimer(burstPatience + r.knock.hold)
-	return timer.C, func() { timer.Stop() }
+	return time.After(burstPatience + r.knock.hold)
 }

@@ -168,8 +168,7 @@ func untilNoNews(times int, ask func() (news bool, err error)) error {
 func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err error) {
 	r.begin(min(n, maxBurst))
 	r.knockAt(throughDoors)
-	late, stop := r.patience()
-	defer stop()
+	late := r.patience()
 	succeeded := 0
 	for r.waiting() && !r.done() {
 		got, ok := r.calls.next(late)

@@ -9,11 +9,9 @@ import (
 	"relink/php"
 )
 
-// Known tells the links of an application that were moved once.
-type Known func(state, app string) ([]string, error)
-
-// FromConfig translates the configuration.
-func FromConfig(c *config.Config, known Known) (Setup, error) {
+// FromConfig translates the configuration. known tells the links of an application that
+// were moved once.
+func FromConfig(c *config.Config, known func(state, app string) ([]string, error)) (Setup, error) {
 	s := Setup{Thresholds: c.Thresholds, Method: Method(c.Restart.Method),
 		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
 			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd}},

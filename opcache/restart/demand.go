@@ -58,7 +58,7 @@ func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused [
 	if err != nil {
 		return Demand{}, err
 	}
-	d := Demand{Now: opcache.FiguresOf(status), Need: Forecast{Bytes: maxBytesFactor * need.LiveBytes, Keys: need.Live}}
+	d := Demand{Now: opcache.FiguresOf(status), Need: report.Need{Bytes: maxBytesFactor * need.LiveBytes, Keys: need.Live}}
 	if room, _ := d.Decide(); room == FitsNow {
 		return d, nil
 	}
@@ -73,8 +73,8 @@ func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused [
 // to be read, which is a list of all scripts.
 const maxBytesFactor = 3
 
-func forecastOf(h php.Holding, w report.Weight) Forecast {
-	return Forecast{Bytes: w.Of(h.Live, h.LiveBytes), Keys: h.Live}
+func forecastOf(h php.Holding, w report.Weight) report.Need {
+	return report.Need{Bytes: w.Of(h.Live, h.LiveBytes), Keys: h.Live}
 }
 
 // missingScripts adds up what the hot scripts of the old releases take whose like in

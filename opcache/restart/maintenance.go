@@ -7,6 +7,7 @@ import (
 
 	"relink/internal/config"
 	"relink/opcache"
+	"relink/opcache/report"
 	"relink/php"
 )
 
@@ -153,7 +154,7 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Order,
 		}
 		next := forecastOf(held[0], weight)
 		if u.Release == "" { // "" would be all
-			next = Forecast{}
+			next = report.Need{}
 		}
 		decision := Case{
 			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),

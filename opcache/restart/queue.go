@@ -25,6 +25,9 @@ var ErrRestarting = exit.As(exit.ErrLocked, errors.New("another relink is restar
 // that deploy has warmed them.
 var ErrDeploying = exit.As(exit.ErrLocked, errors.New("an application is being deployed"))
 
+// errEnded is why an order is still pending that its command had noted.
+var errEnded = errors.New("the command that was to do it has ended before")
+
 // lockFile keeps two relinks from restarting caches at the same time.
 const lockFile = "restart.lock"
 
@@ -104,13 +107,7 @@ func (l Queue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unex
 		if before, err = ReadPending(l.Dir); err != nil {
 			return err
 		}
-		for _, want := range noted {
-			want.Last = "the command that was to do it has ended before"
-			if _, err := addPending(l.Dir, want); err != nil {
-				return err
-			}
-		}
-		return nil
+		return l.putOff(noted, errEnded, &Outcome{})
 	})
 	if err != nil {
 		return nil, err
