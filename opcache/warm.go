@@ -130,11 +130,11 @@ func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string
 	return c.inSlices(ctx, files, func(ctx context.Context, rest []string) (next int, err error) {
 		compiled, err := one.Agent().Compile(ctx, rest, c.Options.WarmSlice)
 		if err == nil {
-			for _, f := range compiled.Files {
+			for _, f := range compiled {
 				result(f)
 			}
 		}
-		return compiled.Next, err
+		return len(compiled), err
 	})
 }
 

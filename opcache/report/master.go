@@ -64,10 +64,10 @@ func jitOf(j php.JIT) *JITReport {
 }
 
 func preloadOf(p php.Preload) *PreloadReport {
-	if p.Memory == 0 && p.Scripts == 0 {
+	if p.Memory == 0 && len(p.Scripts) == 0 {
 		return nil
 	}
-	return &PreloadReport{Bytes: p.Memory, Scripts: int64(p.Scripts), Classes: int64(p.Classes), Functions: int64(p.Functions)}
+	return &PreloadReport{Bytes: p.Memory, Scripts: int64(len(p.Scripts)), Classes: int64(len(p.Classes)), Functions: int64(len(p.Functions))}
 }
 
 func lifeOf(s php.Statistics) RequestReport {

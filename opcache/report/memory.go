@@ -1,8 +1,6 @@
 package report
 
 import (
-	"strconv"
-
 	"relink/opcache"
 	"relink/php"
 )
@@ -27,11 +25,7 @@ func jitTable(m *Master) int64 {
 	if m.Status.JIT.BufferSize == 0 {
 		return 0
 	}
-	traces, err := strconv.ParseInt(m.Configuration.Directives["opcache.jit_max_root_traces"], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return traceBytes * traces
+	return traceBytes * m.Configuration.JITMaxRootTraces
 }
 
 // memoryOf reconciles what OPcache says of its memory with what its scripts add

@@ -28,6 +28,12 @@ type Report struct {
 	entries []entry // every script, for the formats that show them
 }
 
+// WithoutScripts is r without the list of scripts that it keeps for its page.
+func (r Report) WithoutScripts() *Report {
+	r.apps, r.entries = nil, nil
+	return &r
+}
+
 // MasterReport is one OPcache.
 type MasterReport struct {
 	Name  string     `json:"name"`
