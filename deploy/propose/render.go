@@ -23,9 +23,11 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 }).Parse(pageText))
 
 // Render writes a draft as a configuration with comments.
-func (d Draft) Render() (string, error) {
+func (d Draft) Render() (string, error) { return d.fill(page) }
+
+func (d Draft) fill(form *template.Template) (string, error) {
 	var b strings.Builder
-	err := page.Execute(&b, d)
+	err := form.Execute(&b, d)
 	return b.String(), err
 }
 
