@@ -11,9 +11,7 @@ import (
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
-	"relink/opcache"
 	"relink/opcache/restart"
 )
 
@@ -49,11 +47,7 @@ func joinedBy(separator string, parts ...string) string {
 // findRenewals asks each FPM master, before anything moves, whether it can
 // follow the links without new processes, and whether it would survive a reload.
 func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err error) {
-	sites, err := r.sites(seen.plan)
-	if err != nil {
-		return need, err
-	}
-	all, err := seen.cut.Renewals(ctx, sites)
+	all, err := seen.cut.Renewals(ctx, r.App.Sites(seen.plan))
 	if err != nil {
 		return need, fmt.Errorf("nothing was changed: %w", err)
 	}
@@ -70,25 +64,6 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 		}
 	}
 	return need, nil
-}
-
-// sites are all instances, those that stay included: what a master preloads is
-// for all of them.
-func (r *run) sites(plan moves.Plan) ([]opcache.Link, error) {
-	live := r.App.InUse()
-	moving := moves.CacheLinks(plan, nil)
-	all := append([]opcache.Link{}, moving...)
-	named := map[string]bool{}
-	for _, link := range moving {
-		named[links.Place(link.Path)] = true
-	}
-	for _, instance := range r.App.Instances {
-		place := links.Place(instance.Link)
-		if real := live.Links[place]; real != "" && !named[place] {
-			all = append(all, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
-		}
-	}
-	return moves.InReleases(all, live), nil
 }
 
 // rehearseRenewals makes sure that the reloads may be done, and waits until it is
@@ -129,11 +104,7 @@ func (r *run) wouldRenew(ctx context.Context, plan moves.Plan) (reloads bool, er
 	if err != nil || caches == nil {
 		return false, err
 	}
-	sites, err := r.sites(plan)
-	if err != nil {
-		return false, err
-	}
-	all, err := caches.Preloads(ctx, sites)
+	all, err := caches.Preloads(ctx, r.App.Sites(plan))
 	for _, one := range all {
 		if one.Reloads() {
 			who := "PHP-FPM"

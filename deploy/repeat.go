@@ -14,7 +14,7 @@ import (
 )
 
 func (r *run) planner() paths.Planner {
-	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Force: r.Force, Warn: r.report.Warn}
+	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Rebuild: r.Rebuild, Force: r.Force, Warn: r.report.Warn}
 }
 
 // separate is the step in which the rule of paths is kept (apart).
