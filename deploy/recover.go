@@ -14,8 +14,8 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/deploy/webmap"
 	"relink/internal/config"
+	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -114,14 +114,28 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	for _, path := range removed {
 		r.tell("removed the temporary link %s", path)
 	}
-	if err != nil || r.App.Map == "" {
+	if err != nil {
 		return err
 	}
-	maps, err := webmap.Clean(r.App.Map)
-	for _, path := range maps {
-		r.tell("removed the temporary map %s", path)
+	written := []string{r.App.JournalFile(), r.App.HistoryFile()}
+	if r.App.Map != "" {
+		written = append(written, r.App.Map)
 	}
-	return err
+	return r.removeUnwritten(written)
+}
+
+// removeUnwritten removes what a crash left of files that were being written.
+func (r *run) removeUnwritten(paths []string) error {
+	for _, path := range paths {
+		removed, err := durable.RemoveTemporary(path)
+		for _, left := range removed {
+			r.tell("removed the temporary file %s", left)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finishOrUndo brings the run of a journal to an end.

@@ -38,12 +38,13 @@ func dial(ctx context.Context, to Address) (*fcgiclient.FCGIClient, error) {
 		if err == nil {
 			return client, nil
 		}
-		if !isTransient(err) {
+		phase := waitsFor(err)
+		if phase == "" {
 			return nil, refused(to, err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ended(ctx, to, start, waitingFor(err))
+			return nil, ended(ctx, to, start, phase)
 		case <-pause.C:
 		}
 	}
@@ -57,28 +58,27 @@ func sliceOf(ctx context.Context) time.Duration {
 	return max(time.Millisecond, min(dialSlice, time.Until(deadline)))
 }
 
-func isTransient(err error) bool {
+// waitsFor says what a dial that failed waits for; "" where another one would fail too.
+func waitsFor(err error) string {
 	var timeout net.Error
-	return errors.Is(err, syscall.EAGAIN) || errors.As(err, &timeout) && timeout.Timeout()
-}
-
-func waitingFor(err error) string {
-	if errors.Is(err, syscall.EAGAIN) {
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
 		return "the socket's listen backlog (listen.backlog) is full"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "connecting"
 	}
-	return "connecting"
+	return ""
 }
 
 func refused(to Address, err error) error {
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
 		return hint.With(failure(to, ErrPermission, err), "%s", permissionHint(to))
 	}
+	advice := "start PHP-FPM, or correct the pool's address: it must be what \"listen\" says in the pool's file"
 	if to.Network == "unix" && errors.Is(err, syscall.ECONNREFUSED) {
-		return hint.With(failure(to, ErrNotListening, err),
-			"start PHP-FPM: the socket file is left over from a master that has ended")
+		advice = "start PHP-FPM: the socket file is left over from a master that has ended"
 	}
-	return hint.With(failure(to, ErrNotListening, err),
-		"start PHP-FPM, or correct the pool's address: it must be what \"listen\" says in the pool's file")
+	return hint.With(failure(to, ErrNotListening, err), "%s", advice)
 }
 
 func permissionHint(to Address) string {
@@ -86,19 +86,11 @@ func permissionHint(to Address) string {
 	if err != nil {
 		return fmt.Sprintf("run as root, or as a user who may enter %s", filepath.Dir(to.Path))
 	}
-	owner, group := ownersOf(info)
+	stat := info.Sys().(*syscall.Stat_t)
+	owner, group := trust.UserName(int(stat.Uid)), strconv.Itoa(int(stat.Gid))
+	if found, err := user.LookupGroupId(group); err == nil {
+		group = found.Name
+	}
 	return fmt.Sprintf("run as root, as %s or in the group %s: the socket belongs to %s:%s with mode %#o (listen.owner, listen.group, listen.mode)",
 		owner, group, owner, group, info.Mode().Perm())
-}
-
-func ownersOf(info os.FileInfo) (owner, group string) {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "its owner", "its group"
-	}
-	group = strconv.Itoa(int(stat.Gid))
-	if g, err := user.LookupGroupId(group); err == nil {
-		group = g.Name
-	}
-	return trust.UserName(int(stat.Uid)), group
 }

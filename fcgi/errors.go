@@ -32,9 +32,6 @@ var (
 
 // failure is an error of a call to a pool: "call ADDRESS: KIND: cause".
 func failure(to Address, kind error, cause any) error {
-	if cause == nil {
-		return fmt.Errorf("call %s: %w", to, kind)
-	}
 	if err, ok := cause.(error); ok {
 		return fmt.Errorf("call %s: %w: %w", to, kind, bare(err))
 	}
@@ -71,13 +68,16 @@ func broken(to Address, received int, err error) error {
 		return hint.With(failure(to, ErrReset, err),
 			"look in FPM's error log: the worker crashed, was killed (request_terminate_timeout), or the pool was restarted")
 	case isClosed(err):
-		return hint.With(failure(to, ErrTruncated, fmt.Sprintf("after %d bytes: %v", received, bare(err))),
-			"look in FPM's error log: the worker crashed or was killed during the answer")
+		return truncated(to, "after %d bytes: %v", received, bare(err))
 	}
 	return hint.With(failure(to, ErrProtocol, err), "check that a PHP-FPM pool listens on %s, not a web server", to)
 }
 
+func truncated(to Address, format string, args ...any) error {
+	return hint.With(failure(to, ErrTruncated, fmt.Sprintf(format, args...)), "look in FPM's error log: the worker crashed or was killed during the answer")
+}
+
 func isClosed(err error) bool {
 	var errno syscall.Errno
-	return isEOF(err) || errors.As(err, &errno)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &errno)
 }

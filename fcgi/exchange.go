@@ -118,7 +118,3 @@ func explain(ctx context.Context, to Address, start time.Time, limit int64, rece
 	}
 	return broken(to, received, err)
 }
-
-func isEOF(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,8 +21,7 @@ func parseAnswer(to Address, raw []byte) (Response, error) {
 	}
 	answer, ok := splitHeader(raw)
 	if !ok {
-		return answer, hint.With(failure(to, ErrTruncated, fmt.Sprintf("%d bytes without a complete CGI header: %.200q", len(raw), raw)),
-			"look in FPM's error log: the worker crashed or was killed before it answered")
+		return answer, truncated(to, "%d bytes without a complete CGI header: %.200q", len(raw), raw)
 	}
 	if err := answer.readStatus(); err != nil {
 		return answer, hint.With(failure(to, ErrProtocol, err), "check that a PHP-FPM pool listens on %s", to)
@@ -75,15 +76,7 @@ func newResponse() Response {
 var ownFields = []string{"Status: ", "X-Powered-By: ", "Content-type: ", "Content-Type: "}
 
 func (r *Response) isFromPHP() bool {
-	if len(r.Noise) == 0 {
-		return true
-	}
-	for _, field := range ownFields {
-		if r.Header.Get(strings.TrimSuffix(field, ": ")) != "" {
-			return true
-		}
-	}
-	return false
+	return len(r.Noise) == 0 || slices.ContainsFunc(ownFields, func(field string) bool { return r.Header.Get(strings.TrimSuffix(field, ": ")) != "" })
 }
 
 // take adds a line to the header or to the noise. The first field of the header
@@ -105,21 +98,15 @@ func (r *Response) take(line []byte) {
 // addHeader reports whether line is a header field, and takes it if so.
 func (r *Response) addHeader(line []byte) bool {
 	name, value, found := bytes.Cut(line, []byte(":"))
-	if !found || len(name) == 0 || bytes.ContainsFunc(name, notToken) {
+	if !found || !token.Match(name) {
 		return false
 	}
 	r.Header.Add(string(name), string(bytes.TrimSpace(value)))
 	return true
 }
 
-// notToken is the complement of RFC 9110's tchar.
-func notToken(c rune) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return false
-	}
-	return !bytes.ContainsRune([]byte("!#$%&'*+-.^_`|~"), c)
-}
+// token is RFC 9110's.
+var token = regexp.MustCompile("^[a-zA-Z0-9!#$%&'*+.^_`|~-]+$")
 
 // readStatus takes the status from "Status: 404 Not Found".
 func (r *Response) readStatus() error {
@@ -143,6 +130,5 @@ func checkLength(to Address, answer Response) error {
 	if err != nil || int64(len(answer.Body)) >= want {
 		return nil
 	}
-	return hint.With(failure(to, ErrTruncated, fmt.Sprintf("%d of %d bytes", len(answer.Body), want)),
-		"look in FPM's error log: the worker crashed or was killed during the answer")
+	return truncated(to, "%d of %d bytes", len(answer.Body), want)
 }

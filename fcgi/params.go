@@ -31,7 +31,7 @@ func (r Request) params() (map[string]string, error) {
 		"SCRIPT_FILENAME":   r.Script,
 		"SCRIPT_NAME":       r.Script,
 		"QUERY_STRING":      "",
-		"REQUEST_URI":       requestURI(r.Script, r.Params["QUERY_STRING"]),
+		"REQUEST_URI":       strings.TrimSuffix(r.Script+"?"+r.Params["QUERY_STRING"], "?"),
 	}
 	if len(r.Body) > 0 {
 		all["REQUEST_METHOD"] = "POST"
@@ -40,13 +40,6 @@ func (r Request) params() (map[string]string, error) {
 	}
 	maps.Copy(all, r.Params)
 	return all, checkParams(all)
-}
-
-func requestURI(script, query string) string {
-	if query == "" {
-		return script
-	}
-	return script + "?" + query
 }
 
 func checkParams(params map[string]string) error {

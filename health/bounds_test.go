@@ -61,14 +61,10 @@ func limits(tb testing.TB) Thresholds {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := Thresholds{
-		Bounds: map[string]Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
+	return Thresholds{
+		Bounds: c.Health.Bounds, FreeBytes: c.Thresholds.FreeBytes,
 		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
-	for name, b := range c.Health.Bounds {
-		t.Bounds[name] = Bounds(b)
-	}
-	return t
 }
 
 func made(results []Result, check string) []Result {

@@ -17,31 +17,27 @@ var staleChecks = []Check{{
 	Name: "front-door", Family: "stale",
 	Means: "Each instance is asked through its own web server which release serves it (the probe: docs/front-door.md). CRITICAL: another release than the link leads to, or a PHP " +
 		"that no pool leads to, so that the next deploy would not reach it. Not judged while a deploy is under way, nor for instances whose address nobody has given (check, probe).",
-	run: apps(checkFront),
+	run: each(apps, quiet(checkFront)),
 }, {
 	Name: "old-release", Family: "stale",
 	Means: "A release that no link leads to is still used: scripts of it were hit within health.window, later than timeouts.settle after the last link moved, " +
 		"and no request that is older than that is in flight. CRITICAL: visitors get old code.",
-	run: apps(checkOld),
+	run: each(apps, quiet(checkOld)),
 }, {
 	Name: "stale-workers", Family: "stale",
 	Means: "Workers that a deploy could not reach, because they were busy, and that still live. WARNING: each may serve old code for pages that nobody has asked for since.",
-	run:   apps(checkWorkers),
+	run:   each(apps, checkWorkers),
 }}
 
-func checkFront(f *Facts, a *App, _ *Thresholds) Result {
+func checkFront(_ *Facts, a *App, _ *Thresholds) Result {
 	switch {
-	case f.Cheap:
-		return notAsked()
-	case a.Locked != nil:
-		return ok("", "not judged: a deploy is under way")
 	case a.FrontErr != nil:
-		return ok("", "not asked: %v", a.FrontErr)
+		return ok("not asked: %v", a.FrontErr)
 	case len(a.Fronts) == 0:
-		return ok("", "not asked: no deploy has made the probe yet, or no instance has a check or a probe that gives its address")
+		return ok("not asked: no deploy has made the probe yet, or no instance has a check or a probe that gives its address")
 	}
 	if wrong := frontFaults(a); len(wrong) > 0 {
-		r := problem(Critical, "", wrong[0], fmt.Sprintf(`run "relink recover --app %s"; a PHP that is none of the pools has to be restarted once, and named under pools`, a.Name))
+		r := problem(Critical, wrong[0], fmt.Sprintf(`run "relink recover --app %s"; a PHP that is none of the pools has to be restarted once, and named under pools`, a.Name))
 		r.Details = wrong[1:]
 		return r.with(Figure{Name: "instances", Value: float64(len(wrong)), Unit: Count})
 	}
@@ -54,7 +50,7 @@ func checkFront(f *Facts, a *App, _ *Thresholds) Result {
 		}
 		setUps[string(one.SetUp)] = true
 	}
-	r := ok("", "%s of %d show the release that the link leads to%s", ui.Plural(len(a.Fronts)-len(hidden), "instance"), len(a.Fronts), inSetUps(setUps))
+	r := ok("%s of %d show the release that the link leads to%s", ui.Plural(len(a.Fronts)-len(hidden), "instance"), len(a.Fronts), inSetUps(setUps))
 	if len(hidden) > 0 {
 		for _, one := range a.Fronts {
 			if one.Err != nil {
@@ -96,12 +92,6 @@ func frontFaults(a *App) []string {
 }
 
 func checkOld(f *Facts, a *App, t *Thresholds) Result {
-	switch {
-	case f.Cheap:
-		return notAsked()
-	case a.Locked != nil:
-		return ok("", "not judged: a deploy is under way")
-	}
 	var used []string
 	for _, old := range a.Old {
 		if old.usedSince(a.Changed().Add(t.Settle), f.Time.Add(-t.Window)) {
@@ -110,14 +100,14 @@ func checkOld(f *Facts, a *App, t *Thresholds) Result {
 	}
 	switch {
 	case len(used) == 0 && a.CacheErr != nil:
-		return NotMade("", a.CacheErr)
+		return notMade(a.CacheErr)
 	case len(used) == 0:
-		return ok("", "no release is used that no link leads to")
+		return ok("no release is used that no link leads to")
 	}
 	if request := f.since(a.Changed()); request != "" {
-		return ok("", "%s still in use by a request that began before the switch: %s", ui.FirstFew(used), request)
+		return ok("%s still in use by a request that began before the switch: %s", ui.FirstFew(used), request)
 	}
-	return problem(Critical, "", "used though no link leads there: "+ui.FirstFew(used),
+	return problem(Critical, "used though no link leads there: "+ui.FirstFew(used),
 		fmt.Sprintf(`run "relink recover --app %s"; if that finds nothing to do, "relink opcache reset" at a quiet moment`, a.Name))
 }
 
@@ -143,10 +133,10 @@ func (f *Facts) since(t time.Time) string {
 
 func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 	if a.DeployErr != nil {
-		return NotMade("", a.DeployErr)
+		return notMade(a.DeployErr)
 	}
 	if a.Pending == nil || a.Locked != nil || len(a.Pending.Stale) == 0 {
-		return ok("", "none")
+		return ok("none")
 	}
 	var alive, ending, hidden []string
 	for _, w := range a.Pending.Stale {
@@ -163,14 +153,14 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 	fix := fmt.Sprintf(`run "relink recover --app %s": it reaches them once they are free`, a.Name)
 	switch {
 	case len(alive) > 0:
-		return problem(Warning, "", "may be on an old release since the last deploy: "+ui.FirstFew(alive), fix).with(count)
+		return problem(Warning, "may be on an old release since the last deploy: "+ui.FirstFew(alive), fix).with(count)
 	case len(hidden) > 0:
-		return problem(Unknown, "", "cannot tell whether workers that the last deploy did not reach still live: no status page of "+ui.FirstFew(hidden), fix)
+		return problem(Unknown, "cannot tell whether workers that the last deploy did not reach still live: no status page of "+ui.FirstFew(hidden), fix)
 	}
 	if len(ending) > 0 {
-		return ok("", "in a request from before the last deploy, and end with it: %s", ui.FirstFew(ending)).with(count)
+		return ok("in a request from before the last deploy, and end with it: %s", ui.FirstFew(ending)).with(count)
 	}
-	return ok("", "those that the last deploy did not reach have ended").with(count)
+	return ok("those that the last deploy did not reach have ended").with(count)
 }
 
 // lives tells whether a worker that was not reached is still the same process.

@@ -162,7 +162,7 @@ func (m *Cache) Reset(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.Agent().Reset(ctx); err != nil {
+	if err := m.Agent().Reset(ctx); err != nil {
 		return err
 	}
 	for {

@@ -74,7 +74,7 @@ func FiguresOf(s php.Status) Figures {
 		Scripts: s.Statistics.CachedScripts, Keys: s.Statistics.CachedKeys, MaxKeys: s.Statistics.MaxCachedKeys,
 		Hits: s.Statistics.Hits, Misses: s.Statistics.Misses, Full: s.CacheFull, Pending: s.RestartPending,
 		StringsUsed: s.Strings.Used, StringsSize: s.Strings.Size, JITUsed: s.JIT.BufferSize - s.JIT.BufferFree, JITSize: s.JIT.BufferSize,
-		Preloaded: s.Preload.Scripts, Restarts: restarts(s.Statistics),
+		Preloaded: len(s.Preload.Scripts), Restarts: restarts(s.Statistics),
 	}
 }
 

@@ -134,13 +134,12 @@ func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string
 		if err != nil {
 			return err
 		}
-		for _, f := range compiled.Files {
+		for _, f := range compiled {
 			result(f)
 		}
-		if compiled.Next <= 0 || compiled.Next >= len(files) {
+		if files = files[len(compiled):]; len(compiled) == 0 || len(files) == 0 {
 			return nil
 		}
-		files = files[compiled.Next:]
 		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -148,7 +147,7 @@ func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string
 	return nil
 }
 
-func (c *Caches) compileSlice(ctx context.Context, one *KeySpace, files []string) (php.CompileResult, error) {
+func (c *Caches) compileSlice(ctx context.Context, one *KeySpace, files []string) ([]php.CompiledFile, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
 	return one.Agent().Compile(ctx, files, c.Options.WarmSlice)
@@ -166,12 +165,12 @@ func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.Co
 		switch {
 		case err != nil:
 			reason = err.Error()
-		case len(compiled.Files) == 0:
+		case len(compiled) == 0:
 			reason = "the pool gave no answer for it"
-		case compiled.Files[0].Outcome == php.TooNew:
+		case compiled[0].Outcome == php.TooNew:
 			reason = "modified less than opcache.file_update_protection ago"
-		case compiled.Files[0].Outcome == php.Failed:
-			reason = compiled.Files[0].Reason
+		case compiled[0].Outcome == php.Failed:
+			reason = compiled[0].Reason
 		}
 		if reason != "" {
 			failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason})

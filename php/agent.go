@@ -5,11 +5,8 @@ package php
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"relink/fcgi"
 	"relink/internal/envelope"
@@ -44,18 +41,16 @@ const (
 
 // Worker is the PHP process that answered a call.
 type Worker struct {
-	PID        int // in the pool's PID namespace
-	ParentPID  int // the FPM master; 0 without the posix extension
-	PHPVersion string
-	SAPI       string
-	// RequestTime is when the worker began the call.
-	RequestTime time.Time
+	PID        int    `json:"pid"`    // in the pool's PID namespace
+	ParentPID  int    `json:"parent"` // the FPM master; 0 without the posix extension
+	PHPVersion string `json:"php"`
+	SAPI       string `json:"sapi"`
 	// RealpathCache is the size in bytes of the worker's realpath cache at the end of the call.
-	RealpathCache int64
+	RealpathCache int64 `json:"realpath_cache"`
 	// Root is the inode of the worker's root folder with opcache.validate_root: then
 	// OPcache's keys are those of workers with the same root only. "" without that
 	// setting, UnknownRoot where the pool may not look at its root (open_basedir).
-	Root string
+	Root string `json:"root"`
 }
 
 // UnknownRoot is a root that may be the same as any other, or not.
@@ -86,36 +81,24 @@ func (a *Agent) Ping(ctx context.Context) (Worker, error) {
 	return a.call(ctx, opPing, nil, nil)
 }
 
-type answer struct {
-	Worker wireWorker      `json:"worker"`
-	Error  *agentError     `json:"error"`
-	Result json.RawMessage `json:"result"`
-}
-
-type wireWorker struct {
-	PID           int     `json:"pid"`
-	Parent        int     `json:"parent"`
-	PHP           string  `json:"php"`
-	SAPI          string  `json:"sapi"`
-	Time          float64 `json:"time"` // seconds
-	RealpathCache int64   `json:"realpath_cache"`
-	Root          string  `json:"root"`
-}
-
-func (w wireWorker) worker() Worker {
-	return Worker{PID: w.PID, ParentPID: w.Parent, PHPVersion: w.PHP, SAPI: w.SAPI,
-		RequestTime: time.UnixMicro(int64(w.Time * 1e6)), RealpathCache: w.RealpathCache, Root: w.Root}
-}
-
 // call runs one operation and decodes its result into out. Where the operation
 // was cut short by a fatal error, out holds what was done so far and the error
 // is not nil.
-func (a *Agent) call(ctx context.Context, op operation, in, out any) (Worker, error) {
-	worker, err := a.exchange(ctx, op, in, out)
-	if err != nil {
-		return worker, a.failed(op, err)
+func (a *Agent) call(ctx context.Context, op operation, in, out any) (worker Worker, err error) {
+	var body, payload []byte
+	if in != nil {
+		body, err = json.Marshal(in)
 	}
-	return worker, nil
+	if err == nil {
+		payload, err = a.way()(ctx, op, envelope.NewNonce(), body)
+	}
+	if err == nil {
+		worker, err = decode(payload, out)
+	}
+	if err != nil {
+		err = a.failed(op, err)
+	}
+	return worker, err
 }
 
 // failed says which operation failed, and where.
@@ -124,21 +107,6 @@ func (a *Agent) failed(op operation, err error) error {
 		return fmt.Errorf("%s in pool %s through %s: %w", op, a.pool, a.door, err)
 	}
 	return fmt.Errorf("%s in pool %s: %w", op, a.pool, err)
-}
-
-func (a *Agent) exchange(ctx context.Context, op operation, in, out any) (Worker, error) {
-	var body []byte
-	if in != nil {
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			return Worker{}, fmt.Errorf("encode the request: %w", err)
-		}
-	}
-	payload, err := a.way()(ctx, op, newNonce(), body)
-	if err != nil {
-		return Worker{}, err
-	}
-	return decode(payload, out)
 }
 
 // way is how the agent is called.
@@ -166,25 +134,22 @@ func (a *Agent) byFastCGI(ctx context.Context, op operation, nonce string, body 
 }
 
 func decode(payload []byte, out any) (Worker, error) {
-	var all answer
-	if err := json.Unmarshal(payload, &all); err != nil {
+	var answer struct {
+		Worker Worker          `json:"worker"`
+		Error  *agentError     `json:"error"`
+		Result json.RawMessage `json:"result"`
+	}
+	err := json.Unmarshal(payload, &answer)
+	if err == nil && out != nil && len(answer.Result) > 0 {
+		err = json.Unmarshal(answer.Result, out)
+	}
+	if err != nil {
 		return Worker{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if out != nil && len(all.Result) > 0 {
-		if err := json.Unmarshal(all.Result, out); err != nil {
-			return Worker{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
-		}
+	if answer.Error != nil {
+		return answer.Worker, answer.Error.named()
 	}
-	if all.Error != nil {
-		return all.Worker.worker(), all.Error.named()
-	}
-	return all.Worker.worker(), nil
-}
-
-func newNonce() string {
-	var random [16]byte
-	rand.Read(random[:]) // never fails since Go 1.24
-	return hex.EncodeToString(random[:])
+	return answer.Worker, nil
 }
 
 // Strings on their way to or from the agent: any bytes, as paths are.

@@ -7,9 +7,9 @@ import (
 
 // InvalidateResult tells what Invalidate did with files[:Next].
 type InvalidateResult struct {
-	Invalidated int      // those that were live
-	Failed      []string // those that are still served; PHP 7.4 cannot invalidate a deleted file
-	Next        int      // the first file not reached when the budget ran out; len(files) if all were
+	Invalidated int   `json:"invalidated"` // those that were live
+	Failed      paths `json:"failed"`      // those that are still served; PHP 7.4 cannot invalidate a deleted file
+	Next        int   `json:"next"`        // the first file not reached when the budget ran out; len(files) if all were
 }
 
 // Invalidate marks scripts, by real path, as no longer to be served. Their memory
@@ -18,11 +18,7 @@ type InvalidateResult struct {
 func (a *Agent) Invalidate(ctx context.Context, files []string, budget time.Duration) (InvalidateResult, error) {
 	var result InvalidateResult
 	err := sliced(files, budget, func(part []string, left time.Duration) (int, error) {
-		var out struct {
-			Invalidated int   `json:"invalidated"`
-			Failed      paths `json:"failed"`
-			Next        int   `json:"next"`
-		}
+		var out InvalidateResult
 		_, err := a.call(ctx, opInvalidate, filesInput{part, left.Microseconds()}, &out)
 		result.Invalidated += out.Invalidated
 		result.Failed = append(result.Failed, out.Failed...)
@@ -41,8 +37,9 @@ type filesInput struct {
 // is used up or do reaches less than its part.
 func sliced(files []string, budget time.Duration, do func(part []string, left time.Duration) (reached int, err error)) error {
 	start := time.Now()
-	left := budget
-	for _, part := range chunk(files, maxBody, len(files)) {
+	for left := budget; len(files) > 0; {
+		part := files[:fitting(files)]
+		files = files[len(part):]
 		reached, err := do(part, left)
 		if err != nil || reached < len(part) {
 			return err
@@ -58,47 +55,36 @@ func sliced(files []string, budget time.Duration, do func(part []string, left ti
 
 // BelowResult tells what InvalidateBelow did.
 type BelowResult struct {
-	Invalidated int       // scripts that were live
-	Failed      []string  // scripts that are still served
-	Last        time.Time // the moment after the last invalidation, by the pool's clock; zero if there was none
+	Invalidated int       `json:"invalidated"` // scripts that were live
+	Failed      paths     `json:"failed"`      // scripts that are still served
+	Last        time.Time `json:"-"`           // the moment after the last invalidation, by the pool's clock; zero if there was none
 }
 
 // InvalidateBelow invalidates, in one request, every live script below these real
 // folders, whatever keys lead to it: a script in a phar archive there, too.
 func (a *Agent) InvalidateBelow(ctx context.Context, folders []string) (BelowResult, error) {
-	in := struct {
-		Folders paths `json:"folders"`
-	}{folders}
 	var out struct {
-		Invalidated int   `json:"invalidated"`
-		Failed      paths `json:"failed"`
-		Last        int64 `json:"last"` // microseconds
+		BelowResult
+		Last int64 `json:"last"` // microseconds
 	}
-	_, err := a.call(ctx, opInvalidateBelow, in, &out)
-	result := BelowResult{Invalidated: out.Invalidated, Failed: out.Failed}
+	_, err := a.call(ctx, opInvalidateBelow, map[string]paths{"folders": folders}, &out)
 	if out.Last != 0 {
-		result.Last = time.UnixMicro(out.Last)
+		out.BelowResult.Last = time.UnixMicro(out.Last)
 	}
-	return result, err
+	return out.BelowResult, err
 }
 
 // maxBody bounds the paths of one request, in bytes, so that no post_max_size in
 // practice swallows it.
 const maxBody = 224 << 10
 
-// chunk cuts list into parts of at most about size bytes and most entries.
-func chunk(list []string, size, most int) [][]string {
-	var parts [][]string
-	from, bytes := 0, 0
-	for i, s := range list {
-		bytes += len(s) + 3
-		if i > from && (bytes > size || i-from >= most) {
-			parts = append(parts, list[from:i])
-			from, bytes = i, len(s)+3
+// fitting is how many of the files one request takes: one at least.
+func fitting(files []string) int {
+	bytes := 0
+	for i, file := range files {
+		if bytes += len(file) + 3; bytes > maxBody && i > 0 {
+			return i
 		}
 	}
-	if from < len(list) {
-		parts = append(parts, list[from:])
-	}
-	return parts
+	return len(files)
 }

@@ -45,8 +45,8 @@ echo "lost";
 				t.Errorf("%+v", w)
 			}
 			release := p.release("r1", 2)
-			got := check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{release + "/s0.php", release + "/s1.php"}, 0))
-			if got.Files[0].Outcome != php.Compiled || got.Files[1].Outcome != php.Compiled {
+			got := check[[]php.CompiledFile](t)(p.Compile(withTimeout(t), []string{release + "/s0.php", release + "/s1.php"}, 0))
+			if got[0].Outcome != php.Compiled || got[1].Outcome != php.Compiled {
 				t.Errorf("%+v", got)
 			}
 		})

@@ -14,18 +14,12 @@ type Script struct {
 	Hits     int64
 	Memory   int64 // bytes
 	LastUsed time.Time
-	// Timestamp is the file's mtime when it was cached; zero where
-	// opcache.validate_timestamps is 0, since OPcache does not tell it then.
-	Timestamp time.Time
 }
 
 // Scripts lists the cache's entries below these real folders; none given: all.
 func (a *Agent) Scripts(ctx context.Context, under []string) ([]Script, error) {
-	in := struct {
-		Under paths `json:"under"`
-	}{under}
 	var out wireScripts
-	if _, err := a.call(ctx, opScripts, in, &out); err != nil {
+	if _, err := a.call(ctx, opScripts, map[string]paths{"under": under}, &out); err != nil {
 		return nil, err
 	}
 	return out.scripts()
@@ -33,23 +27,21 @@ func (a *Agent) Scripts(ctx context.Context, under []string) ([]Script, error) {
 
 // wireScripts are the columns of a table; Live has a '0' or '1' for each row.
 type wireScripts struct {
-	Paths    paths   `json:"paths"`
-	Live     string  `json:"live"`
-	Hits     []int64 `json:"hits"`
-	Memory   []int64 `json:"memory"`
-	Used     []int64 `json:"used"`
-	Modified []int64 `json:"modified"`
+	Paths  paths   `json:"paths"`
+	Live   string  `json:"live"`
+	Hits   []int64 `json:"hits"`
+	Memory []int64 `json:"memory"`
+	Used   []int64 `json:"used"`
 }
 
 func (w wireScripts) scripts() ([]Script, error) {
 	n := len(w.Paths)
-	if len(w.Live) != n || len(w.Hits) != n || len(w.Memory) != n || len(w.Used) != n || len(w.Modified) != n {
+	if len(w.Live) != n || len(w.Hits) != n || len(w.Memory) != n || len(w.Used) != n {
 		return nil, fmt.Errorf("scripts: %w: columns of different lengths", ErrCorrupt)
 	}
 	list := make([]Script, n)
 	for i, path := range w.Paths {
-		list[i] = Script{Path: path, Live: w.Live[i] == '1', Hits: w.Hits[i], Memory: w.Memory[i],
-			LastUsed: unixTime(w.Used[i]), Timestamp: unixTime(w.Modified[i])}
+		list[i] = Script{Path: path, Live: w.Live[i] == '1', Hits: w.Hits[i], Memory: w.Memory[i], LastUsed: unixTime(w.Used[i])}
 	}
 	return list, nil
 }
@@ -63,13 +55,10 @@ type Holding struct {
 // Holdings adds up what the cache holds below each of these real folders, and
 // of everything. It is as Scripts, without the list.
 func (a *Agent) Holdings(ctx context.Context, folders []string) (each []Holding, all Holding, err error) {
-	in := struct {
-		Folders paths `json:"folders"`
-	}{folders}
 	var out struct {
 		Sums [][4]int64 `json:"sums"`
 	}
-	if _, err := a.call(ctx, opHoldings, in, &out); err != nil {
+	if _, err := a.call(ctx, opHoldings, map[string]paths{"folders": folders}, &out); err != nil {
 		return nil, Holding{}, err
 	}
 	if len(out.Sums) != len(folders)+1 {

@@ -60,8 +60,5 @@ func (a *Agent) Sweep(ctx context.Context) (Worker, error) {
 // which are made at the same time reach different ones: a web server that keeps
 // connections to its workers hands a request to the one that was used last.
 func (a *Agent) SweepAndHold(ctx context.Context, hold time.Duration) (Worker, error) {
-	in := struct {
-		Hold int64 `json:"hold"` // microseconds
-	}{hold.Microseconds()}
-	return a.call(ctx, opSweep, in, nil)
+	return a.call(ctx, opSweep, map[string]int64{"hold": hold.Microseconds()}, nil)
 }

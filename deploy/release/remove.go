@@ -12,6 +12,7 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/state"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,11 +80,12 @@ func (s *Store) cleanRecords() ([]string, error) {
 	var removed []string
 	for _, entry := range entries {
 		id, ok := strings.CutSuffix(entry.Name(), ".json")
-		if !ok || !errors.Is(s.exists(id), ErrNotFound) {
+		unwritten := strings.HasPrefix(id, ".")
+		if !unwritten && (!ok || !errors.Is(s.exists(id), ErrNotFound)) {
 			continue
 		}
-		if err := s.removeRecord(id); err != nil {
-			return removed, err
+		if err := state.Remove(filepath.Join(s.dir, recordDir, entry.Name())); err != nil {
+			return removed, fmt.Errorf("clean %s: %w", s.dir, err)
 		}
 		removed = append(removed, filepath.Join(recordDir, entry.Name()))
 	}

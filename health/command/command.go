@@ -216,12 +216,8 @@ func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 }
 
 func thresholds(c *config.Config) health.Thresholds {
-	t := health.Thresholds{
-		Bounds: map[string]health.Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
+	return health.Thresholds{
+		Bounds: c.Health.Bounds, FreeBytes: c.Thresholds.FreeBytes,
 		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
-	for name, b := range c.Health.Bounds {
-		t.Bounds[name] = health.Bounds(b)
-	}
-	return t
 }

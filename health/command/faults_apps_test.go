@@ -13,6 +13,7 @@ import (
 	"relink/fcgi"
 	"relink/health"
 	"relink/health/gather"
+	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/opcache"
 
@@ -236,8 +237,8 @@ func TestReleasesBeyondKeep(t *testing.T) {
 
 func TestDisk(t *testing.T) {
 	s := withoutPools(t)
-	s.limits.Bounds["disk"] = health.Bounds{Warning: 1, Critical: 0}
-	s.limits.Bounds["inodes"] = health.Bounds{Warning: 1, Critical: 0}
+	s.limits.Bounds["disk"] = config.Bounds{Warning: 1, Critical: 0}
+	s.limits.Bounds["inodes"] = config.Bounds{Warning: 1, Critical: 0}
 	results := s.evaluate()
 	s.fires(results, "disk", health.Warning, "less than 100 %")
 	if space, err := release.FreeSpace(s.root); err == nil && space.Inodes >= 0 {

@@ -10,6 +10,7 @@ import (
 
 	"relink/health"
 	"relink/health/gather"
+	"relink/internal/config"
 	"relink/internal/sandbox"
 )
 
@@ -69,7 +70,7 @@ func TestListenQueue(t *testing.T) {
 		s.deps.Timeout = 200 * time.Millisecond
 		results := s.evaluate()
 		s.fires(results, "listen-queue", health.Warning, "connections waiting", "more than 5")
-		s.limits.Bounds["listen_queue"] = health.Bounds{Warning: 5, Critical: 6}
+		s.limits.Bounds["listen_queue"] = config.Bounds{Warning: 5, Critical: 6}
 		s.fires(s.evaluate(), "listen-queue", health.Critical)
 	}
 }
@@ -112,8 +113,8 @@ func TestSlowRequests(t *testing.T) {
 
 func TestLatency(t *testing.T) {
 	s := newScene(t)
-	s.limits.Bounds["latency"] = health.Bounds{Warning: 1e-9, Critical: 3600}
+	s.limits.Bounds["latency"] = config.Bounds{Warning: 1e-9, Critical: 3600}
 	s.fires(s.evaluate(), "pool", health.Warning, "answers in", "more than")
-	s.limits.Bounds["latency"] = health.Bounds{Warning: 1e-9, Critical: 2e-9}
+	s.limits.Bounds["latency"] = config.Bounds{Warning: 1e-9, Critical: 2e-9}
 	s.fires(s.evaluate(), "pool", health.Critical)
 }

@@ -15,15 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"relink/internal/config"
 	"relink/internal/hint"
 )
-
-// Access says who may ask. Files are in PEM form; "" means none.
-type Access struct {
-	Cert, Key string
-	ClientCA  string // only clients with a certificate of it are answered
-	TokenFile string // holds the secret that each request must show
-}
 
 // ErrAccess means that a token or a certificate cannot be used.
 var ErrAccess = errors.New("access")
@@ -33,36 +27,36 @@ const (
 	mostToken  = 4 << 10
 )
 
-// access is Access with its files read.
+// access says who may ask.
 type access struct {
 	token *current[[sha256.Size]byte] // nil: none is asked for
 	tls   *tls.Config                 // nil: none
 }
 
-func (a Access) open() (*access, error) {
-	opened := &access{}
-	if a.TokenFile != "" {
-		opened.token = &current[[sha256.Size]byte]{files: []string{a.TokenFile}, read: func() ([sha256.Size]byte, error) { return readToken(a.TokenFile) }}
-		if _, err := opened.token.get(); err != nil {
-			return nil, fmt.Errorf("%w: token_file %s: %w", ErrAccess, a.TokenFile, err)
+func openAccess(o config.Serve) (opened *access, err error) {
+	opened = &access{}
+	if o.TokenFile != "" {
+		opened.token, err = watch("token_file", func() ([sha256.Size]byte, error) { return readToken(o.TokenFile) }, o.TokenFile)
+		if err != nil {
+			return nil, err
 		}
 	}
-	if a.Cert == "" && a.Key == "" {
-		if a.ClientCA != "" {
+	if o.TLS.Cert == "" && o.TLS.Key == "" {
+		if o.TLS.ClientCA != "" {
 			return nil, hint.With(fmt.Errorf("%w: client_ca without a certificate of the service", ErrAccess), "give tls cert and key too")
 		}
 		return opened, nil
 	}
-	pair := &current[tls.Certificate]{files: []string{a.Cert, a.Key}, read: func() (tls.Certificate, error) { return tls.LoadX509KeyPair(a.Cert, a.Key) }}
-	if _, err := pair.get(); err != nil {
-		return nil, fmt.Errorf("%w: certificate %s: %w", ErrAccess, a.Cert, err)
+	pair, err := watch("certificate", func() (tls.Certificate, error) { return tls.LoadX509KeyPair(o.TLS.Cert, o.TLS.Key) }, o.TLS.Cert, o.TLS.Key)
+	if err != nil {
+		return nil, err
 	}
 	opened.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			one, err := pair.get()
 			return &one, err
 		}}
-	return opened, opened.trust(a.ClientCA)
+	return opened, opened.trust(o.TLS.ClientCA)
 }
 
 // trust asks for certificates of the authorities, whose file is looked at for each
@@ -72,17 +66,17 @@ func (a *access) trust(file string) error {
 	if file == "" {
 		return nil
 	}
-	authorities := &current[*x509.CertPool]{files: []string{file}, read: func() (*x509.CertPool, error) { return readAuthorities(file) }}
-	if _, err := authorities.get(); err != nil {
-		return fmt.Errorf("%w: client_ca %s: %w", ErrAccess, file, err)
+	authorities, err := watch("client_ca", func() (*x509.CertPool, error) { return readAuthorities(file) }, file)
+	if err != nil {
+		return err
 	}
 	a.tls.ClientAuth, a.tls.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, true
 	static := a.tls.Clone()
 	a.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		pool, err := authorities.get()
-		config := static.Clone()
-		config.ClientCAs = pool
-		return config, err
+		trusting := static.Clone()
+		trusting.ClientCAs = pool
+		return trusting, err
 	}
 	return nil
 }
@@ -159,6 +153,15 @@ type current[T any] struct {
 	known   bool
 	value   T
 	changed []time.Time
+}
+
+// watch reads files for the first time.
+func watch[T any](what string, read func() (T, error), files ...string) (*current[T], error) {
+	c := &current[T]{files: files, read: read}
+	if _, err := c.get(); err != nil {
+		return nil, fmt.Errorf("%w: %s %s: %w", ErrAccess, what, files[0], err)
+	}
+	return c, nil
 }
 
 // get keeps the old value where the new one cannot be read: it may be half renewed.

@@ -68,17 +68,13 @@ func (p program) options(c *cli.Call) (Options, error) {
 
 // translate turns the configuration into this package's own terms.
 func (p program) translate(c *config.Config) (o Options, err error) {
-	o = Options{
-		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: *p.Log(),
-		Access: Access{Cert: c.Serve.TLS.Cert, Key: c.Serve.TLS.Key, ClientCA: c.Serve.TLS.ClientCA, TokenFile: c.Serve.TokenFile},
-		Notify: p.notify(),
-	}
+	o = Options{Serve: c.Serve, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: *p.Log(), Notify: p.notify()}
 	o.Health, o.Thresholds = command.FromConfig(c)
 	if o.Checks, err = health.Select(nil, c.Health.Skip); err != nil {
 		return o, fmt.Errorf("health.skip: %w", err)
 	}
 	o.Resume, err = resumer(c)
-	if c.Serve.Restart == config.ServeNeeded && err == nil {
+	if o.Restart == config.ServeNeeded && err == nil {
 		o.Maintain, err = maintainer(c)
 	}
 	return o, err

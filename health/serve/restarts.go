@@ -40,7 +40,7 @@ func (s *service) restartLoop(ctx context.Context) error {
 		}
 		pause = s.Interval
 		if err := s.restart(ctx); err != nil && ctx.Err() == nil {
-			s.metrics.restartFailed()
+			s.metrics.failures.Inc()
 			s.Log.Error().Err(err).Msg("a restart could not be done")
 			pause = min(s.retry(err), slowestRetry)
 		}
@@ -100,7 +100,7 @@ func (s *service) sayDone(outcome restart.Outcome, done string) {
 		if !m.Proven {
 			continue // err tells
 		}
-		s.metrics.restarted()
+		s.metrics.restarts.Inc()
 		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Str("took", ui.Duration(m.Took)).Msg(done)
 	}
 	for _, note := range outcome.Notes {

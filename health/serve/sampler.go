@@ -26,7 +26,7 @@ type sampler struct {
 
 	full    *health.Facts // the last full look
 	last    *health.Facts // the last look, for what has changed since
-	changes changes
+	changes *changes
 
 	reading atomic.Pointer[reading]
 	beat    atomic.Int64 // Unix nanoseconds: when the loop went on last
@@ -40,7 +40,7 @@ func newSampler(o Options, h *history, feed *page.Feed) *sampler {
 	s := &sampler{
 		Options: o, window: &window{folder: gather.Folder(filepath.Join(o.Health.State, "health"))},
 		discovery: newDiscovery(o.Health), budget: newBudget(o.Share, time.Now(), cpuTime()),
-		deploys: newDeploys(o.Health), history: h, feed: feed,
+		changes: newChanges(), deploys: newDeploys(o.Health), history: h, feed: feed,
 		first: make(chan struct{}),
 	}
 	s.reading.Store(newReading(s, health.Facts{}, nil, nil))
@@ -111,7 +111,7 @@ func (s *sampler) gather(ctx context.Context) health.Facts {
 	d := s.Health
 	d.Cheap, d.Samples, d.Pools = !s.window.full, s.window, s.discovery.get
 	facts := gather.Facts(ctx, d)
-	facts.Report = lean(facts.Report)
+	facts.Report = facts.Report.WithoutScripts()
 	kind := kindOf(s.window.full)
 	s.counts[kind].Add(1)
 	s.took[kind].Store(int64(facts.Took))

@@ -12,6 +12,7 @@ import (
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/serve/page"
+	"relink/internal/config"
 	"relink/internal/ui"
 
 	"github.com/rs/zerolog"
@@ -21,14 +22,11 @@ import (
 // Options say what to look at, how often, and who may ask. A field has to be set
 // unless it says what it means to leave it.
 type Options struct {
-	Listen  string // 127.0.0.1:9155, [::1]:9155 or unix:/path
-	Access  Access
-	Limits  Limits
-	Version string // of relink
+	config.Serve // Restart is told by Maintain
 
-	Interval time.Duration // between two looks
-	Share    float64       // of one core that looking may take; looks get rarer where they cost more
-	History  int64         // bytes that the history may take on disk
+	Limits  Limits
+	Version string  // of relink
+	Share   float64 // of one core that looking may take; looks get rarer where they cost more
 
 	Health     gather.Deps // Cheap and Samples are set by the service
 	Thresholds health.Thresholds
@@ -53,7 +51,7 @@ const historyFolder = "history"
 // Run serves until ctx ends, which is no error. It leaves nothing behind but the
 // history and the samples in the state folder.
 func Run(ctx context.Context, o Options) (err error) {
-	allowed, err := o.Access.open()
+	allowed, err := openAccess(o.Serve)
 	if err != nil {
 		return err
 	}
@@ -75,7 +73,7 @@ type service struct {
 	Options
 	access  *access
 	store   *store
-	metrics *metrics
+	metrics *figures
 	history *history
 	sampler *sampler
 	feed    *page.Feed

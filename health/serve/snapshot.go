@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"relink/fcgi"
 	"relink/health"
 	"relink/health/serve/page"
 	"relink/internal/ui"
@@ -48,21 +47,17 @@ func appOf(a *health.App) page.App {
 }
 
 func runningOf(a *health.App) *page.Running {
-	switch {
-	case a.Pending == nil && a.Locked == nil:
+	if a.Pending == nil && a.Locked == nil {
 		return nil
-	case a.Pending == nil:
-		return &page.Running{Since: a.Locked.Since, Holder: holderOf(a)}
 	}
-	p := a.Pending
-	return &page.Running{Operation: p.Operation, Release: p.Release, Phase: p.Phase, Since: p.Since, Holder: holderOf(a)}
-}
-
-func holderOf(a *health.App) string {
-	if a.Locked == nil {
-		return ""
+	var r page.Running
+	if a.Locked != nil {
+		r.Since, r.Holder = a.Locked.Since, fmt.Sprintf("%s@%s, pid %d", a.Locked.User, a.Locked.Host, a.Locked.PID)
 	}
-	return fmt.Sprintf("%s@%s, pid %d", a.Locked.User, a.Locked.Host, a.Locked.PID)
+	if p := a.Pending; p != nil {
+		r.Operation, r.Release, r.Phase, r.Since = p.Operation, p.Release, p.Phase, p.Since
+	}
+	return &r
 }
 
 func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
@@ -80,13 +75,7 @@ func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
 		return one
 	}
 	st := p.Status
-	for _, w := range st.Processes {
-		if w.State == fcgi.StateIdle {
-			one.Workers.Idle++
-		} else {
-			one.Workers.Active++
-		}
-	}
+	one.Workers.Idle, one.Workers.Active = p.Workers()
 	one.Workers.Most = st.MaxActiveProcesses
 	one.MaxQueue, one.MaxChildrenReached, one.SlowRequests = &st.MaxListenQueue, &st.MaxChildrenReached, &st.SlowRequests
 	if n := len(points); n > 0 {
@@ -132,8 +121,7 @@ func hitRatio(c CachePoint) *float64 {
 	if c.Hits == nil || c.Misses == nil || *c.Hits+*c.Misses < leastLookups {
 		return nil
 	}
-	ratio := float64(*c.Hits) / float64(*c.Hits+*c.Misses)
-	return &ratio
+	return new(float64(*c.Hits) / float64(*c.Hits+*c.Misses))
 }
 
 func requestsOf(p Point, address string) *float64 {
@@ -141,6 +129,5 @@ func requestsOf(p Point, address string) *float64 {
 	if at < 0 || p.Pools[at].Requests == nil || p.Seconds <= 0 {
 		return nil
 	}
-	rate := float64(*p.Pools[at].Requests) / p.Seconds
-	return &rate
+	return new(float64(*p.Pools[at].Requests) / p.Seconds)
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"relink/internal/config"
 )
 
 type pki struct {
@@ -89,7 +91,7 @@ func TestToken(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	write(t, token, secret+"\n", 0o600)
 	o := idle(t)
-	o.Listen, o.Access = "0.0.0.0:0", Access{Cert: files.cert, Key: files.key, TokenFile: token}
+	o.Listen, o.TokenFile, o.TLS = "0.0.0.0:0", token, config.ServeTLS{Cert: files.cert, Key: files.key}
 	r := start(t, o).secured(files, false)
 	for name, one := range map[string]struct {
 		set  func(*http.Request)
@@ -125,7 +127,7 @@ func TestToken(t *testing.T) {
 func TestClientCertificates(t *testing.T) {
 	files := certificates(t)
 	o := idle(t)
-	o.Listen, o.Access = "0.0.0.0:0", Access{Cert: files.cert, Key: files.key, ClientCA: files.ca}
+	o.Listen, o.TLS = "0.0.0.0:0", config.ServeTLS{Cert: files.cert, Key: files.key, ClientCA: files.ca}
 	r := start(t, o)
 	if status, body := r.secured(files, true).get("/healthz"); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
@@ -140,7 +142,7 @@ func TestClientCertificates(t *testing.T) {
 func TestARenewedCertificateIsServed(t *testing.T) {
 	files, next := certificates(t), certificates(t)
 	o := idle(t)
-	o.Access = Access{Cert: files.cert, Key: files.key}
+	o.TLS = config.ServeTLS{Cert: files.cert, Key: files.key}
 	r := start(t, o)
 	if status, _ := r.secured(files, false).get("/healthz"); status != http.StatusOK {
 		t.Error(status)
@@ -167,7 +169,7 @@ func TestWhatIsWithdrawnIsNotAccepted(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	write(t, token, strings.Repeat("a", 32), 0o600)
 	o := idle(t)
-	o.Access = Access{Cert: files.cert, Key: files.key, ClientCA: files.ca, TokenFile: token}
+	o.TokenFile, o.TLS = token, config.ServeTLS{Cert: files.cert, Key: files.key, ClientCA: files.ca}
 	r := start(t, o).secured(files, true)
 	r.client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 	ask := func(secret string) int {

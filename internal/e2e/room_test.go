@@ -229,8 +229,8 @@ func (w *town) waste(name string, parts int) {
 	w.must(err)
 	invalidated, err := agent.Invalidate(w.ctx, files, 0)
 	w.must(err)
-	if len(compiled.Files) != parts || invalidated.Invalidated != parts {
-		w.t.Fatalf("%d compiled, %d invalidated", len(compiled.Files), invalidated.Invalidated)
+	if len(compiled) != parts || invalidated.Invalidated != parts {
+		w.t.Fatalf("%d compiled, %d invalidated", len(compiled), invalidated.Invalidated)
 	}
 }
 

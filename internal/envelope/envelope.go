@@ -9,6 +9,8 @@ package envelope
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -23,6 +25,13 @@ const (
 	Agent Mark = "RELINK1:"
 	Probe Mark = "RELINKP1:"
 )
+
+// NewNonce makes what tells the answer to one request from those to others.
+func NewNonce() string {
+	var random [16]byte
+	rand.Read(random[:]) // never fails since Go 1.24
+	return hex.EncodeToString(random[:])
+}
 
 // Why there is no answer.
 var (

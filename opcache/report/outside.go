@@ -21,9 +21,9 @@ type group struct {
 // not too many: so /usr/share/php stays whole next to five sites below /var/www.
 func (b *builder) outsideFolders() []FolderReport {
 	var all []*entry
-	for i := range b.entries {
-		if b.entries[i].release == nil {
-			all = append(all, &b.entries[i])
+	for i := range b.report.entries {
+		if b.report.entries[i].release == nil {
+			all = append(all, &b.report.entries[i])
 		}
 	}
 	slices.SortFunc(all, func(x, y *entry) int { return strings.Compare(x.script.Path, y.script.Path) })
@@ -32,7 +32,7 @@ func (b *builder) outsideFolders() []FolderReport {
 		out = append(out, g.report())
 	}
 	slices.SortStableFunc(out, func(x, y FolderReport) int {
-		return cmp.Compare(y.LiveBytes+y.DeadBytes, x.LiveBytes+x.DeadBytes)
+		return cmp.Compare(y.Size(), x.Size())
 	})
 	return out
 }

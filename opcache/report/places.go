@@ -12,6 +12,7 @@ type release struct {
 	folder    string
 	instances []string
 	masters   []*holding // by index of the master; nil: holds nothing
+	sum       holding    // over all masters
 }
 
 // places finds the release that a script belongs to. Scripts of one folder

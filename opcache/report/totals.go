@@ -33,6 +33,15 @@ type MasterTotals struct {
 	scripts map[string]int64
 }
 
+// WithoutScripts is t as it is recorded.
+func (t Totals) WithoutScripts() Totals {
+	t.Masters = slices.Clone(t.Masters)
+	for i := range t.Masters {
+		t.Masters[i].scripts = nil
+	}
+	return t
+}
+
 // Totals counts a sample up. Two samples of one run keep the hits of each
 // script too; recorded ones only those of each release.
 func (s Sample) Totals(apps []Application) Totals {

@@ -139,7 +139,7 @@ func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o Opti
 	}
 	r := &restartRun{caches: c, memory: m, options: o, hot: map[*opcache.KeySpace][]string{}}
 	r.done = MasterRestart{Pools: m.Addresses(), PID: m.Master(), Before: opcache.FiguresOf(before), Notes: []string{}}
-	way, err := r.restartFunc(before.Preload.Scripts > 0)
+	way, err := r.restartFunc(len(before.Preload.Scripts) > 0)
 	if err != nil {
 		return MasterRestart{}, err
 	}

@@ -3,8 +3,6 @@ package probe
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,10 +48,7 @@ const (
 // Ask has the script tell which PHP answers. A ctx without a deadline gives it
 // DefaultTimeout.
 func (d Door) Ask(ctx context.Context) (Answer, error) {
-	var random [16]byte
-	rand.Read(random[:]) // never fails since Go 1.24
-	nonce := hex.EncodeToString(random[:])
-	answer, err := d.ask(ctx, nonce)
+	answer, err := d.ask(ctx, envelope.NewNonce())
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask the probe at %s: %w", d, err)
 	}

@@ -109,7 +109,7 @@ func DeployOf(app string, e journal.Event) Deploy {
 	return Deploy{
 		App: app, ID: e.ID, Time: e.Time, Operation: e.Operation, Release: e.Release, Ref: e.Ref, User: e.User,
 		Moved: len(e.Moves.Needed()), Undone: e.Undone, Stale: len(e.Stale),
-		Steps: e.Steps, CutoverMS: e.CutoverMS, Restart: e.Restart, SavedBytes: e.SavedBytes,
+		Steps: append([]journal.Step{}, e.Steps...), CutoverMS: e.CutoverMS, Restart: e.Restart, SavedBytes: e.SavedBytes,
 	}
 }
 
