@@ -46,7 +46,7 @@ func (r *run) preflight(reached server) step[server] {
 		if found.pinned, err = r.findPinned(ctx, found); err != nil {
 			return found, "", err
 		}
-		return found, joinedBy(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
+		return found, joined(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
 	}
 }
 

@@ -120,11 +120,10 @@ func (r *run) unwarm(ctx context.Context, ready prepared) error {
 	if ready.cut == nil || len(made) == 0 {
 		return nil
 	}
-	folders := make([]string, len(made))
 	for i, id := range made {
-		folders[i] = r.App.ReleaseDir(id)
+		made[i] = r.App.ReleaseDir(id)
 	}
-	_, err := ready.caches.Retire(ctx, folders)
+	_, err := ready.caches.Retire(ctx, made)
 	return err
 }
 
