@@ -20,7 +20,9 @@ import (
 	"relink/deploy/outcome"
 	"relink/deploy/release"
 	"relink/internal/exit"
+	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/probe"
@@ -169,6 +171,9 @@ func newRun(o Options, d Deps, name journal.Operation) (*run, error) {
 }
 
 func (r *run) underLock(ctx context.Context, do func(*run, context.Context) error) error {
+	if err := r.refuseOthers(); err != nil {
+		return err
+	}
 	holder := lock.ThisProcess(r.Command)
 	l, err := lock.Acquire(ctx, r.App.LockFile(), holder)
 	if err != nil {
@@ -177,6 +182,20 @@ func (r *run) underLock(ctx context.Context, do func(*run, context.Context) erro
 	r.journal = journal.Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
 	err = do(r, ctx)
 	return errors.Join(err, l.Release())
+}
+
+// refuseOthers refuses root folders that others could change: hooks run in a release, and
+// what is renamed in the map's folder would land where its owner leads it.
+func (r *run) refuseOthers() error {
+	for _, one := range []struct{ what, path string }{{"releases", r.App.Releases}, {"map", r.App.Map}} {
+		if one.path == "" {
+			continue
+		}
+		if err := trust.CheckForRoot(one.path); err != nil {
+			return hint.With(fmt.Errorf("%s %s is not root's alone: %w", one.what, one.path, err), "let root own it, or deploy as its owner")
+		}
+	}
+	return nil
 }
 
 // conclude completes the report. An error's text says what serves now, unless
