@@ -51,7 +51,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	case seen.cut == nil:
 		return nil, "", nil
 	}
-	update, end := r.progress("settle", "workers")
+	update, end := r.Screen.Following("settle", "workers")
 	defer end()
 	result, err := seen.cut.Settle(ctx, update)
 	r.report.Regained += result.Regained

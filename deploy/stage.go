@@ -77,7 +77,7 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) error {
 	ctx, cancel := r.fetchTime(ctx)
 	defer cancel()
-	update, end := r.progress("fetch", "KB")
+	update, end := r.Screen.Following("fetch", "KB")
 	defer end()
 	return resolved.Fetch(ctx, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
 }

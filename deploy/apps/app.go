@@ -18,6 +18,7 @@ type App struct {
 	State    string   // folder of locks, journals and histories
 	AgentDir string   // folder of the agent on this machine; "" is the default
 	AgentAt  string   // the same as the PHP of the sites sees it; "" is the same path
+	Others   []string // releases folders of the other applications
 	Known    []string // links that were moved once, whoever they belong to now (KnownLinks)
 }
 
@@ -60,7 +61,11 @@ func (a App) InUse() links.InUse {
 	for i, instance := range a.Instances {
 		named[i] = instance.Link
 	}
-	return links.Find(a.Releases, named, a.Known)
+	use := links.Find(a.Releases, named, a.Known)
+	for _, other := range a.Others {
+		use.Others = append(use.Others, links.RealFolder(other))
+	}
+	return use
 }
 
 // InUseAfter is what they lead to once the plan is carried out.

@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,12 +77,7 @@ func (p Planner) mayServe(to moves.Target) error {
 	return nil
 }
 
-func OrNone(release string) string {
-	if release == "" {
-		return "its first deploy"
-	}
-	return release
-}
+func OrNone(release string) string { return cmp.Or(release, "its first deploy") }
 
 // ErrBadRelease: the release was marked bad when it failed.
 var ErrBadRelease = errors.New("marked bad")

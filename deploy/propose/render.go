@@ -1,6 +1,7 @@
 package propose
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"path/filepath"
@@ -34,10 +35,7 @@ func (d Draft) fill(form *template.Template) (string, error) {
 // The following is for the template.
 
 func hostOr(host string) string {
-	if host == "" {
-		return "any host"
-	}
-	return ui.Printable(host)
+	return ui.Printable(cmp.Or(host, "any host"))
 }
 
 const mostPlain = 50
