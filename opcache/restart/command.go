@@ -38,12 +38,7 @@ func FromConfig(c *config.Config, known Known) (Setup, error) {
 		if err != nil {
 			return s, err
 		}
-		pool := php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir}
-		for _, m := range one.PathMap {
-			pool.PathMap = append(pool.PathMap, php.Mapping{Host: m.Host, Pool: m.Pool})
-		}
-		pool.PathMap = pool.PathMap.Real()
-		s.Pools = append(s.Pools, pool)
+		s.Pools = append(s.Pools, php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir, PathMap: php.PathMap(one.PathMap).Real()})
 		if len(one.Command) > 0 {
 			s.Restart.Commands[address.String()] = one.Command
 		}
@@ -58,11 +53,7 @@ func AgentDir(c *config.Config, addresses []string) (dir, at string) {
 		if len(addresses) > 0 && !slices.Contains(addresses, pool.Address) {
 			continue
 		}
-		var mapped php.PathMap
-		for _, m := range pool.PathMap {
-			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
-		}
-		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
+		return pool.AgentDir, php.PathMap(pool.PathMap).ToPool(pool.AgentDir)
 	}
 	return c.Apache.AgentDir, c.Apache.AgentDir
 }
