@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/tree"
 )
 
 // CacheProtection is PHP's default of opcache.file_update_protection, and a second for
@@ -30,35 +31,21 @@ type completion struct {
 	staging string      // the folder's name, which is gone once the release is sealed
 	allowed fs.FileMode // what the releases folder grants to group and others
 	latest  time.Time
-	folders []string
 	lfs     bool   // .gitattributes names Git LFS
 	pointer string // a file that is only Git LFS's pointer to it
 }
 
 // complete walks the staged folder once. Links into the staging folder lead into the
-// release afterwards; nothing is newer than OPcache takes; what only root could read
-// or enter is as the releases folder itself is. Pointers of Git LFS in the place of
-// files give ErrIncomplete.
-func (st *Staging) complete(ctx context.Context) error {
-	root, err := os.OpenRoot(st.path)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+// release afterwards; nothing is newer than OPcache takes, but for the release's own
+// folder; what only root could read or enter is as the releases folder itself is.
+// Pointers of Git LFS in the place of files give ErrIncomplete.
+func (st *Staging) complete(ctx context.Context, root *os.Root) error {
 	top, err := root.Stat(".")
 	if err != nil {
 		return err
 	}
 	c := &completion{root: root, staging: filepath.Base(st.path), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection)}
-	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		return c.visit(name, entry)
-	})
-	for i := len(c.folders) - 1; i > 0 && err == nil; i-- { // but for the release's own; what is done inside a folder changes its time
-		err = c.cap(c.folders[i])
-	}
+	err = tree.Walk(ctx, root, ".", c.visit, func(name string, _ fs.FileInfo) error { return c.cap(name) })
 	if err == nil && c.lfs && c.pointer != "" {
 		return hint.With(fmt.Errorf("%w: %s is only Git LFS's pointer to the file", ErrIncomplete, c.pointer),
 			"install git-lfs, run git lfs install as the user that runs relink, and unset GIT_LFS_SKIP_SMUDGE; an archive has to be made with the files")
@@ -66,31 +53,21 @@ func (st *Staging) complete(ctx context.Context) error {
 	return err
 }
 
-func (c *completion) visit(name string, entry fs.DirEntry) error {
-	if entry.Type() == fs.ModeSymlink {
-		return c.leadInside(name)
-	}
-	info, err := entry.Info()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		c.folders = append(c.folders, name)
+func (c *completion) visit(name string, info fs.FileInfo) error {
+	switch info.Mode().Type() {
+	case fs.ModeSymlink:
+		return c.leadInside(name, info.Sys().(*syscall.Stat_t))
+	case fs.ModeDir:
 		return c.open(name, info)
+	case 0:
+		return errors.Join(c.open(name, info), c.lookForLFS(name, info), c.cap(name))
 	}
-	if !info.Mode().IsRegular() {
-		return nil
-	}
-	err = errors.Join(c.open(name, info), c.lookForLFS(name, info))
-	if err == nil && info.ModTime().After(c.latest) {
-		err = c.cap(name)
-	}
-	return err
+	return nil
 }
 
 // leadInside makes a link that leads through the staging folder a relative one: the
 // build knew no other name ("php artisan storage:link", ln -s "$PWD/...").
-func (c *completion) leadInside(name string) error {
+func (c *completion) leadInside(name string, owner *syscall.Stat_t) error {
 	target, err := c.root.Readlink(name)
 	if err != nil {
 		return err
@@ -103,14 +80,9 @@ func (c *completion) leadInside(name string) error {
 	if err != nil {
 		return hint.With(fmt.Errorf("%w: the link %s leads to %q", ErrIncomplete, name, target), "have the build hook make a relative link")
 	}
-	info, err := c.root.Lstat(name)
-	if err != nil {
-		return err
-	}
 	if err := errors.Join(c.root.Remove(name), c.root.Symlink(relative, name)); err != nil || os.Geteuid() != 0 {
 		return err
 	}
-	owner := info.Sys().(*syscall.Stat_t)
 	return c.root.Lchown(name, int(owner.Uid), int(owner.Gid))
 }
 

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,8 @@ import (
 var ErrHookTimeout = errors.New("time limit passed")
 
 const (
-	// DefaultHookGrace is what a hook gets between TERM and KILL.
-	DefaultHookGrace = 5 * time.Second
+	// defaultGrace is what a hook gets between TERM and KILL.
+	defaultGrace = 5 * time.Second
 	// pipeGrace is how long output is still read after the shell has ended: a
 	// process left in the background may hold the pipe open for ever.
 	pipeGrace = time.Second
@@ -31,33 +32,21 @@ const (
 
 // HookEnv is how a hook is run and what it is told: RELINK_APP,
 // RELINK_RELEASE, RELINK_RELEASE_DIR, RELINK_PREVIOUS, RELINK_REF and
-// RELINK_COMMIT, added to Environ.
+// RELINK_COMMIT, added to this process's environment.
 type HookEnv struct {
-	Dir        string   // working directory
-	App        string   // application
-	Release    string   // id of the new release
-	ReleaseDir string   // its folder; while it is being built, the staging folder
-	Previous   string   // id of the release before; empty on a first deploy
-	Ref        string   // as asked for
-	Commit     string   // full id; empty when the source has none
-	Environ    []string // the caller's environment; nil means this process's
+	Dir        string // working directory
+	App        string // application
+	Release    string // id of the new release
+	ReleaseDir string // its folder; while it is being built, the staging folder
+	Previous   string // id of the release before; empty on a first deploy
+	Ref        string // as asked for
+	Commit     string // full id; empty when the source has none
 
-	Grace time.Duration // between TERM and KILL; 0 means DefaultHookGrace
-}
-
-func (e HookEnv) grace() time.Duration {
-	if e.Grace <= 0 {
-		return DefaultHookGrace
-	}
-	return e.Grace
+	Grace time.Duration // between TERM and KILL; 0 means defaultGrace
 }
 
 func (e HookEnv) environ() []string {
-	base := e.Environ
-	if base == nil {
-		base = os.Environ()
-	}
-	return append(base[:len(base):len(base)],
+	return append(os.Environ(),
 		"RELINK_APP="+e.App, "RELINK_RELEASE="+e.Release, "RELINK_RELEASE_DIR="+e.ReleaseDir,
 		"RELINK_PREVIOUS="+e.Previous, "RELINK_REF="+e.Ref, "RELINK_COMMIT="+e.Commit)
 }
@@ -118,7 +107,7 @@ func runHook(ctx context.Context, name, command string, env HookEnv, output func
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = env.Dir, append(env.environ(), mark), lines, lines
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = pipeGrace
-	err := runGroup(ctx, cmd, mark, env.grace())
+	err := runGroup(ctx, cmd, mark, cmp.Or(env.Grace, defaultGrace))
 	lines.close()
 	if err == nil {
 		return nil

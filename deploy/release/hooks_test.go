@@ -16,8 +16,9 @@ import (
 
 func TestHooks(t *testing.T) {
 	dir := t.TempDir()
-	env := HookEnv{Dir: dir, App: "booking", Release: "id", ReleaseDir: "/r/id", Previous: "old", Ref: "v2", Commit: "abc",
-		Environ: []string{"PATH=" + os.Getenv("PATH"), "EXTRA=1", "RELINK_REF=overridden"}}
+	env := HookEnv{Dir: dir, App: "booking", Release: "id", ReleaseDir: "/r/id", Previous: "old", Ref: "v2", Commit: "abc"}
+	t.Setenv("EXTRA", "1")
+	t.Setenv("RELINK_REF", "overridden")
 	var lines []string
 	err := RunHooks(t.Context(), "build", []string{
 		`pwd; echo "$RELINK_APP $RELINK_RELEASE $RELINK_RELEASE_DIR $RELINK_PREVIOUS $RELINK_REF $RELINK_COMMIT $EXTRA"`,

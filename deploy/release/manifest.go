@@ -79,13 +79,6 @@ func (s *Store) writeRecord(id string, r record) error {
 
 // MarkBad records that the release failed. The mark survives a crash.
 func (s *Store) MarkBad(id, reason string) error {
-	return s.mark(id, &BadMark{Reason: reason, Since: time.Now().UTC().Truncate(time.Second)})
-}
-
-// ClearBad takes the mark away.
-func (s *Store) ClearBad(id string) error { return s.mark(id, nil) }
-
-func (s *Store) mark(id string, bad *BadMark) error {
 	if err := s.exists(id); err != nil {
 		return err
 	}
@@ -93,10 +86,7 @@ func (s *Store) mark(id string, bad *BadMark) error {
 	if err != nil {
 		return err
 	}
-	r.Bad = bad
-	if r == (record{}) {
-		return s.removeRecord(id)
-	}
+	r.Bad = &BadMark{Reason: reason, Since: time.Now().UTC().Truncate(time.Second)}
 	return s.writeRecord(id, r)
 }
 

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"syscall"
 
-	"golang.org/x/sys/unix"
+	"relink/internal/tree"
 )
 
 // Repeat makes a release with the content of an earlier one under a path of its
@@ -29,95 +27,38 @@ func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
 	if err != nil {
 		return Release{}, err
 	}
-	// What others brought is not repeated, or it would be handed on for ever.
-	rec, err := s.readRecord(of)
-	if err == nil {
-		err = linkTree(ctx, original.Path, staging.path, rec.Assets.carried)
-	}
-	if err != nil {
-		return Release{}, errors.Join(fmt.Errorf("repeat release %s: %w", of, err), staging.Abort())
-	}
 	m := original.Manifest
 	m.Repeats = original.Content()
-	sealed, err := staging.seal(ctx, m)
+	sealed, err := staging.seal(ctx, m, func(root *os.Root) error {
+		// What others brought is not repeated, or it would be handed on for ever.
+		rec, err := s.readRecord(of)
+		if err != nil {
+			return err
+		}
+		return tree.With(original.Path, func(from *os.Root) error { return linkAll(ctx, from, root, rec.Assets.carried) })
+	})
 	if err != nil {
-		return Release{}, errors.Join(err, staging.Abort())
+		return Release{}, errors.Join(fmt.Errorf("repeat release %s: %w", of, err), staging.Abort())
 	}
 	return sealed, nil
 }
 
-// linkTree rebuilds the folders of from in to, and links the files into them but
-// for those to leave out.
-func linkTree(ctx context.Context, from, to string, leaveOut func(name string) bool) error {
-	var folders []func() error
-	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		relative, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, relative)
-		if !entry.IsDir() && leaveOut(relative) {
+// linkAll rebuilds the folders of from in to, and links all else into them but what is
+// to be left out.
+func linkAll(ctx context.Context, from, to *os.Root, leaveOut func(name string) bool) error {
+	l := &linker{from: from, to: to}
+	defer l.close()
+	err := tree.Walk(ctx, from, ".", func(name string, info fs.FileInfo) error {
+		switch {
+		case name == "." || !info.IsDir() && leaveOut(name):
 			return nil
+		case info.IsDir():
+			return to.Mkdir(name, 0o700)
 		}
-		if !entry.IsDir() {
-			return linkFile(path, target, entry)
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		folders = append(folders, func() error { return finishFolder(target, info) })
-		if relative == "." {
-			return nil
-		}
-		return os.Mkdir(target, 0o700)
-	})
-	// Innermost first: a folder may forbid to write to it.
-	for i := len(folders) - 1; i >= 0 && err == nil; i-- {
-		err = folders[i]()
-	}
-	return err
-}
-
-func linkFile(path, target string, entry fs.DirEntry) error {
-	err := os.Link(path, target)
-	if errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EPERM) && entry.Type().IsRegular() {
-		return copyFile(path, target, entry)
-	}
-	return err
-}
-
-// copyFile stands in where a file has too many names already, or where the
-// kernel protects the files of others from hard links (fs.protected_hardlinks).
-func copyFile(path, target string, entry fs.DirEntry) error {
-	info, err := entry.Info()
+		return l.link(ctx, name)
+	}, func(name string, _ fs.FileInfo) error { return l.finish(name) })
 	if err != nil {
 		return err
 	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(target, content, info.Mode().Perm()); err != nil {
-		return err
-	}
-	if err := os.Chmod(target, info.Mode().Perm()); err != nil {
-		return err
-	}
-	return os.Chtimes(target, info.ModTime(), info.ModTime())
-}
-
-func finishFolder(path string, info fs.FileInfo) error {
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		if err := os.Lchown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	if err := os.Chmod(path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)); err != nil {
-		return err
-	}
-	return os.Chtimes(path, info.ModTime(), info.ModTime())
+	return l.finish(".")
 }

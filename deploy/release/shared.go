@@ -13,6 +13,7 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/tree"
 )
 
 // Errors of shared entries.
@@ -39,20 +40,22 @@ func LinkShared(ctx context.Context, staging, sharedDir string, entries []string
 	if err != nil {
 		return err
 	}
-	s, err := openShared(staging, sharedDir)
+	if err := os.MkdirAll(sharedDir, 0o755); err != nil {
+		return hint.With(fmt.Errorf("shared folder: %w", err), "create %s", sharedDir)
+	}
+	target, err := tree.Relative(staging, sharedDir)
 	if err != nil {
-		return err
+		return fmt.Errorf("shared folder: %w", err)
 	}
-	defer s.close()
-	for _, entry := range names {
-		if err := s.link(ctx, entry); err != nil {
-			return fmt.Errorf("shared entry %s: %w", entry.name, err)
-		}
+	s := &sharing{target: target}
+	err = tree.Between(staging, sharedDir, func(release, shared *os.Root) error {
+		s.release, s.shared = release, shared
+		return s.linkAll(ctx, names)
+	})
+	if err == nil && s.adopted { // the shared folder may lie on another file system than the releases
+		err = durable.SyncFileSystem(sharedDir)
 	}
-	if s.adopted { // the shared folder may lie on another file system than the releases
-		return durable.SyncFileSystem(sharedDir)
-	}
-	return nil
+	return err
 }
 
 type sharedEntry struct {
@@ -68,7 +71,7 @@ func parseEntries(entries []string) ([]sharedEntry, error) {
 			return nil, hint.With(fmt.Errorf("shared entry %q: %w", text, ErrSharedEntry), "write a path inside the release, such as var/uploads")
 		}
 		for _, other := range parsed {
-			if within(entry.name, other.name) || within(other.name, entry.name) {
+			if tree.Within(entry.name, other.name) || tree.Within(other.name, entry.name) {
 				return nil, hint.With(fmt.Errorf("shared entries %s and %s: %w: one lies in the other", other.name, entry.name, ErrSharedEntry),
 					"share only the outer one")
 			}
@@ -78,8 +81,6 @@ func parseEntries(entries []string) ([]sharedEntry, error) {
 	return parsed, nil
 }
 
-func within(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
-
 type sharing struct {
 	adopted         bool // something was made in the shared folder
 	release, shared *os.Root
@@ -87,51 +88,29 @@ type sharing struct {
 	uid, gid        int
 }
 
-func openShared(staging, sharedDir string) (*sharing, error) {
-	if err := os.MkdirAll(sharedDir, 0o755); err != nil {
-		return nil, hint.With(fmt.Errorf("shared folder: %w", err), "create %s", sharedDir)
-	}
-	target, err := relativeReal(staging, sharedDir)
+func (s *sharing) linkAll(ctx context.Context, entries []sharedEntry) error {
+	info, err := s.shared.Stat(".")
 	if err != nil {
-		return nil, fmt.Errorf("shared folder: %w", err)
-	}
-	info, err := os.Stat(sharedDir)
-	if err != nil {
-		return nil, fmt.Errorf("shared folder: %w", err)
+		return fmt.Errorf("shared folder: %w", err)
 	}
 	owner := info.Sys().(*syscall.Stat_t)
-	release, err := os.OpenRoot(staging)
-	if err != nil {
-		return nil, err
+	s.uid, s.gid = int(owner.Uid), int(owner.Gid)
+	for _, entry := range entries {
+		if err := s.link(ctx, entry); err != nil {
+			return fmt.Errorf("shared entry %s: %w", entry.name, err)
+		}
 	}
-	shared, err := os.OpenRoot(sharedDir)
-	if err != nil {
-		return nil, errors.Join(err, release.Close())
-	}
-	return &sharing{release: release, shared: shared, target: target, uid: int(owner.Uid), gid: int(owner.Gid)}, nil
-}
-
-func (s *sharing) close() {
-	s.release.Close()
-	s.shared.Close()
-}
-
-// relativeReal resolves links first: `..` behind a link would lead elsewhere.
-func relativeReal(from, to string) (string, error) {
-	realFrom, err := filepath.EvalSymlinks(from)
-	if err != nil {
-		return "", err
-	}
-	realTo, err := filepath.EvalSymlinks(to)
-	if err != nil {
-		return "", err
-	}
-	return filepath.Rel(realFrom, realTo)
+	return nil
 }
 
 func (s *sharing) link(ctx context.Context, entry sharedEntry) error {
-	if err := plainParents(s.release, entry.name); err != nil {
+	// Replacing what the release reaches by a link would change the link's target instead.
+	barrier, err := tree.Barrier(s.release, path.Dir(entry.name))
+	if err != nil {
 		return err
+	}
+	if barrier != "" {
+		return hint.With(fmt.Errorf("%w: %s is not a folder in the release", ErrSharedEntry, barrier), "share %s itself, or another path", barrier)
 	}
 	if err := s.provide(ctx, entry); err != nil {
 		return err
@@ -147,24 +126,6 @@ func (s *sharing) link(ctx context.Context, entry sharedEntry) error {
 	}
 	up := strings.Repeat("../", strings.Count(entry.name, "/"))
 	return s.release.Symlink(path.Join(up+s.target, entry.name), entry.name)
-}
-
-// plainParents refuses an entry that the release reaches by a link: replacing it
-// would change the link's target instead.
-func plainParents(root *os.Root, name string) error {
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		info, err := root.Lstat(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil && !info.IsDir() {
-			err = hint.With(fmt.Errorf("%w: %s is not a folder in the release", ErrSharedEntry, dir), "share %s itself, or another path", dir)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // provide makes sure that the shared folder has the entry.

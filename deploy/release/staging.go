@@ -12,6 +12,7 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,9 +66,6 @@ func (st *Staging) inheritMode() error {
 	return nil
 }
 
-// ID is the id that the release will have.
-func (st *Staging) ID() string { return st.id }
-
 // Path is the folder to fetch into.
 func (st *Staging) Path() string { return st.path }
 
@@ -82,41 +80,44 @@ func (st *Staging) Abort() error {
 
 // Seal makes the staged folder a release: what sources and hooks have left in it is
 // made fit to be served (complete); m, with what one walk counts, and all files are on
-// disk before the rename makes the release visible. required are paths inside the release that must be folders, such as
-// link_target and docroot; ErrIncomplete names the one that is not.
+// disk before the rename makes the release visible. required are paths inside the release
+// that must be folders, such as link_target and docroot; ErrIncomplete names the one that
+// is not.
 func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Release, error) {
-	err := st.check(required)
+	return st.seal(ctx, m, func(root *os.Root) error {
+		if err := check(root, required); err != nil {
+			return err
+		}
+		return st.complete(ctx, root)
+	})
+}
+
+// seal is Seal of what is made ready otherwise.
+func (st *Staging) seal(ctx context.Context, m Manifest, ready func(*os.Root) error) (Release, error) {
+	err := tree.With(st.path, func(root *os.Root) error {
+		if err := ready(root); err != nil {
+			return err
+		}
+		return count(ctx, root, &m)
+	})
+	m.ID, m.Created = st.id, time.Now().UTC()
 	if err == nil {
-		err = st.complete(ctx)
+		err = st.writeManifest(m)
+	}
+	if err == nil {
+		if err = st.publish(); err != nil {
+			err = errors.Join(err, st.store.removeRecord(st.id))
+		}
 	}
 	if err != nil {
 		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
-	}
-	return st.seal(ctx, m)
-}
-
-func (st *Staging) seal(ctx context.Context, m Manifest) (Release, error) {
-	if err := count(ctx, st.path, &m); err != nil {
-		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
-	}
-	m.ID, m.Created = st.id, time.Now().UTC()
-	if err := st.writeManifest(m); err != nil {
-		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
-	}
-	if err := st.publish(); err != nil {
-		return Release{}, errors.Join(fmt.Errorf("seal release %s: %w", st.id, err), st.store.removeRecord(st.id))
 	}
 	return Release{Manifest: m, Path: st.store.Path(st.id), Sealed: true}, st.held.Close()
 }
 
 // check looks through os.Root: a folder that only exists by way of a link out of
 // the release is not part of it.
-func (st *Staging) check(required []string) error {
-	root, err := os.OpenRoot(st.path)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+func check(root *os.Root, required []string) error {
 	for _, name := range required {
 		info, err := root.Stat(filepath.Clean(name))
 		if err == nil && info.IsDir() {
@@ -131,24 +132,16 @@ func (st *Staging) check(required []string) error {
 	return nil
 }
 
-func count(ctx context.Context, dir string, m *Manifest) error {
+func count(ctx context.Context, root *os.Root, m *Manifest) error {
 	m.Files, m.Inodes, m.Bytes = 0, 0, 0
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
+	err := tree.Walk(ctx, root, ".", func(_ string, info fs.FileInfo) error {
 		m.Inodes++
-		if !entry.Type().IsRegular() {
-			return nil
+		if info.Mode().IsRegular() {
+			m.Files++
+			m.Bytes += info.Size()
 		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		m.Files++
-		m.Bytes += info.Size()
 		return nil
-	})
+	}, nil)
 	if err == nil && m.Files == 0 {
 		return hint.With(fmt.Errorf("%w: it has no file", ErrIncomplete), "look at what the source holds under this name")
 	}

@@ -75,5 +75,4 @@ var (
 	ErrDamaged     = errors.New("damaged or incomplete")
 	ErrTooLarge    = errors.New("larger than the limit")
 	ErrFormat      = errors.New("not an archive that relink reads")
-	ErrChanged     = errors.New("changed while it was read")
 )

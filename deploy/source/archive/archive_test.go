@@ -15,6 +15,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/deploy/source/sourcetest"
+	"relink/internal/tree"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -99,12 +100,28 @@ func TestArchiveTopFolder(t *testing.T) {
 }
 
 func TestArchiveByGit(t *testing.T) {
-	r := sourcetest.NewRepository(t, t.TempDir())
-	r.Write("public/index.php", "<?php echo 1;")
-	first := r.Commit("first")
+	repository := t.TempDir()
+	git := func(args ...string) string {
+		t.Helper()
+		args = append([]string{"-C", repository, "-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgSign=false"}, args...)
+		out, err := exec.Command("git", args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	for _, hooks := range []string{"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"} {
+		t.Setenv(hooks, "") // for the test to clean up
+		os.Unsetenv(hooks)
+	}
+	git("init", "--quiet")
+	sourcetest.WriteFile(t, filepath.Join(repository, "public/index.php"), "<?php echo 1;")
+	git("add", "--all")
+	git("commit", "--quiet", "--message", "first")
+	first := git("rev-parse", "HEAD")
 	for _, format := range []string{"tar", "tar.gz", "zip"} {
 		name := filepath.Join(t.TempDir(), "app-v1")
-		r.Git("archive", "--format="+format, "--prefix=app/", "--output="+name, first)
+		git("archive", "--format="+format, "--prefix=app/", "--output="+name, first)
 		resolved, into := sourcetest.Fetch(t, New(filepath.Join(filepath.Dir(name), "app-{ref}")), "v1")
 		sourcetest.WantFile(t, filepath.Join(into, "public/index.php"), "<?php echo 1;")
 		if resolved.Commit != first {
@@ -317,7 +334,7 @@ func TestArchiveThatChangesAfterResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	sourcetest.WriteFile(t, r.Source, string(makeZip(t, []item{file("b", "22222")})))
-	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, source.ErrChanged) {
+	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, tree.ErrChanged) {
 		t.Errorf("got %v", err)
 	}
 }

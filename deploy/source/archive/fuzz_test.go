@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,8 +40,8 @@ func FuzzArchive(f *testing.F) {
 		}
 		defer root.Close()
 		u := newUnpacker(root, "", limit)
-		if _, err = readArchiveFrom(context.Background(), bytes.NewReader(data), int64(len(data)), u.visit); err == nil {
-			err = u.complete()
+		if _, err = readArchiveFrom(context.Background(), io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data))), u.visit); err == nil {
+			err = u.complete(context.Background())
 		}
 		if left, _ := os.ReadDir(outer); len(left) != 1 {
 			t.Fatalf("written outside: %v", left)

@@ -50,15 +50,10 @@ func readArchive(ctx context.Context, name string, visit visitor) (comment strin
 	if err != nil {
 		return "", err
 	}
-	return readArchiveFrom(ctx, file, info.Size(), visit)
+	return readArchiveFrom(ctx, io.NewSectionReader(file, 0, info.Size()), visit)
 }
 
-type archiveFile interface {
-	io.Reader
-	io.ReaderAt
-}
-
-func readArchiveFrom(ctx context.Context, file archiveFile, size int64, visit visitor) (string, error) {
+func readArchiveFrom(ctx context.Context, file *io.SectionReader, visit visitor) (string, error) {
 	head := make([]byte, 512)
 	n, err := file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -68,7 +63,7 @@ func readArchiveFrom(ctx context.Context, file archiveFile, size int64, visit vi
 	input := &contextReader{ctx: ctx, r: bufio.NewReaderSize(file, 128<<10)}
 	switch head = head[:n]; {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
-		return readZip(ctx, file, size, visit)
+		return readZip(ctx, file, visit)
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		return readGzip(input, visit)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):

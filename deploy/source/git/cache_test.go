@@ -32,7 +32,7 @@ func gitOnly(t *testing.T) string {
 }
 
 // manyCommits makes commits with one process, and lists their ids.
-func manyCommits(t *testing.T, r *sourcetest.Repository) string {
+func manyCommits(t *testing.T, r *repository) string {
 	t.Helper()
 	var stream strings.Builder
 	for n := range 500 {
@@ -133,7 +133,7 @@ func TestGitCacheOfAnotherRepositoryIsReplaced(t *testing.T) {
 	if _, err := g.Resolve(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}
-	other := sourcetest.NewRepository(t, t.TempDir())
+	other := newRepository(t, t.TempDir())
 	want := other.Commit("other")
 	moved := New(other.Dir, g.cacheDir, true)
 	if _, err := moved.Resolve(t.Context(), second); !errors.Is(err, source.ErrUnknownRef) {
@@ -145,7 +145,7 @@ func TestGitCacheOfAnotherRepositoryIsReplaced(t *testing.T) {
 }
 
 func TestGitEmptyRepository(t *testing.T) {
-	r := sourcetest.NewRepository(t, t.TempDir())
+	r := newRepository(t, t.TempDir())
 	_, err := newTestGit(t, r).Resolve(t.Context(), "main")
 	if !errors.Is(err, source.ErrUnknownRef) {
 		t.Errorf("got %v", err)

@@ -47,7 +47,7 @@ func TestGitRefusals(t *testing.T) {
 }
 
 func TestGitAmbiguousCommit(t *testing.T) {
-	r := sourcetest.NewRepository(t, t.TempDir())
+	r := newRepository(t, t.TempDir())
 	seen := map[string]bool{}
 	for {
 		id := r.Commit("again")
@@ -67,7 +67,7 @@ func TestGitAmbiguousCommit(t *testing.T) {
 }
 
 func TestGitUnreachable(t *testing.T) {
-	sourcetest.NewRepository(t, t.TempDir())
+	newRepository(t, t.TempDir())
 	url := "http://deploy:s3cr%40t@127.0.0.1:1/x.git"
 	_, err := New(url, filepath.Join(t.TempDir(), "cache"), true).Resolve(t.Context(), "main")
 	if !errors.Is(err, source.ErrUnreachable) {

@@ -1,0 +1,130 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+
+	"relink/internal/tree"
+
+	"golang.org/x/sys/unix"
+)
+
+// linker links files of one release into another, each at the place that it has. Folders
+// are opened element by element and never through a link: what lies in a release is the
+// application's, and relink often runs as root.
+type linker struct {
+	from, to       *os.Root
+	folder         string   // the last one that was opened
+	source, target *os.File // of that name
+}
+
+func (l *linker) close() {
+	l.source.Close()
+	l.target.Close()
+}
+
+func (l *linker) open(folder string) error {
+	if l.source != nil && l.folder == folder {
+		return nil
+	}
+	source, err := openFolder(l.from, folder)
+	if err != nil {
+		return err
+	}
+	target, err := openFolder(l.to, folder)
+	if err != nil {
+		return errors.Join(err, source.Close())
+	}
+	l.close()
+	l.folder, l.source, l.target = folder, source, target
+	return nil
+}
+
+func openFolder(root *os.Root, folder string) (*os.File, error) {
+	at, err := root.Open(".")
+	for element := range strings.SplitSeq(path.Clean(folder), "/") {
+		if err != nil {
+			break
+		}
+		var fd int
+		fd, err = unix.Openat(int(at.Fd()), element, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		at.Close()
+		at = os.NewFile(uintptr(fd), element)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: folder, Err: err}
+	}
+	return at, nil
+}
+
+// unusable is a folder that is not there, or is something else: a link (ELOOP or
+// ENOTDIR), such as a shared entry, or a file.
+func unusable(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)
+}
+
+// link links a file, whose folder exists in both releases. A copy stands in where it has
+// too many names already, or where the kernel protects the files of others from hard
+// links (fs.protected_hardlinks).
+func (l *linker) link(ctx context.Context, file string) error {
+	if err := l.open(path.Dir(file)); err != nil {
+		return err
+	}
+	name := path.Base(file)
+	err := unix.Linkat(int(l.source.Fd()), name, int(l.target.Fd()), name, 0)
+	switch err {
+	case nil:
+		return nil
+	case unix.EMLINK, unix.EPERM, unix.EXDEV:
+		return l.copy(ctx, file)
+	}
+	return &os.LinkError{Op: "link", Old: file, New: file, Err: err}
+}
+
+// copy works under a hidden name, so that nobody is served half a file.
+func (l *linker) copy(ctx context.Context, file string) error {
+	temporary := temporaryBeside(file)
+	if err := tree.CopyFile(ctx, l.from, file, l.to, temporary, fs.ModePerm, nil); err != nil {
+		return err
+	}
+	return errors.Join(l.to.Link(temporary, file), l.to.Remove(temporary))
+}
+
+func temporaryBeside(name string) string {
+	return path.Join(path.Dir(name), fmt.Sprintf(".relink-%016x", rand.Uint64()))
+}
+
+// makeFolders makes a folder and its parents as the other release has them.
+func (l *linker) makeFolders(folder string) error {
+	if _, err := l.to.Lstat(folder); err == nil || folder == "." {
+		return nil
+	}
+	if err := l.makeFolders(path.Dir(folder)); err != nil {
+		return err
+	}
+	if err := l.to.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return l.finish(folder)
+}
+
+// finish gives a folder the owner, mode and time that it has in the other release.
+func (l *linker) finish(folder string) error {
+	info, err := l.from.Lstat(folder)
+	if err != nil {
+		return err
+	}
+	if owner := info.Sys().(*syscall.Stat_t); os.Geteuid() == 0 {
+		if err := l.to.Lchown(folder, int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
+	}
+	return tree.Finish(l.to, folder, info.Mode()&(fs.ModePerm|fs.ModeSetgid), info.ModTime())
+}

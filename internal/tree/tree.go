@@ -1,0 +1,122 @@
+// Package tree walks and copies folders with all that is in them, below an os.Root:
+// whatever links lie there, or are put there meanwhile, nothing outside is touched.
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// With opens the folder dir for as long as do works in it.
+func With(dir string, do func(*os.Root) error) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return do(root)
+}
+
+// Between is With for a folder to take from and one to write to.
+func Between(from, to string, do func(from, to *os.Root) error) error {
+	return With(from, func(source *os.Root) error {
+		return With(to, func(target *os.Root) error { return do(source, target) })
+	})
+}
+
+// Visit is told of what lies at name, relative to the root; links are not followed.
+type Visit func(name string, info fs.FileInfo) error
+
+// Walk calls visit for top and all below it, a folder before what is in it; fs.SkipDir
+// leaves one out. Then it calls leave, which may be nil, for the folders below top, each
+// after those in it: a mode may forbid to write, and what is made inside changes the time.
+func Walk(ctx context.Context, root *os.Root, top string, visit, leave Visit) error {
+	var folders []func() error
+	err := fs.WalkDir(root.FS(), top, func(name string, entry fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			err = visit(name, info)
+		}
+		if err == nil && info.IsDir() && name != top && leave != nil {
+			folders = append(folders, func() error { return leave(name, info) })
+		}
+		return err
+	})
+	for _, finish := range slices.Backward(folders) {
+		if err != nil {
+			break
+		}
+		err = finish()
+	}
+	return err
+}
+
+// Within tells whether name is the folder or lies in it; both are clean.
+func Within(name, folder string) bool {
+	return name == folder || strings.HasPrefix(name, folder+"/")
+}
+
+// Barrier is what lies at name, or on the way to it, and is no folder, such as a link;
+// empty when there is nothing of the kind.
+func Barrier(root *os.Root, name string) (string, error) {
+	for ; name != "."; name = path.Dir(name) {
+		info, err := root.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || !info.IsDir() {
+			return name, err
+		}
+	}
+	return "", nil
+}
+
+// Relative is the way from one folder to another. Links are resolved first: `..` behind
+// one would lead elsewhere.
+func Relative(from, to string) (string, error) {
+	realFrom, err := filepath.EvalSymlinks(from)
+	if err != nil {
+		return "", err
+	}
+	realTo, err := filepath.EvalSymlinks(to)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(realFrom, realTo)
+}
+
+// Finish sets mode and time of a file or folder.
+func Finish(root *os.Root, name string, mode fs.FileMode, modified time.Time) error {
+	if err := root.Chmod(name, mode); err != nil {
+		return err
+	}
+	return SetTime(root, name, modified)
+}
+
+// SetTime sets the modification time of name itself, also if it is a link, which
+// os.Root has no call for.
+func SetTime(root *os.Root, name string, modified time.Time) error {
+	parent, err := root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	stamp := unix.NsecToTimespec(modified.UnixNano())
+	err = unix.UtimesNanoAt(int(parent.Fd()), path.Base(name), []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return &fs.PathError{Op: "set time of", Path: name, Err: err}
+	}
+	return nil
+}
