@@ -16,6 +16,7 @@ type App struct {
 	State    string   // folder of locks, journals and histories
 	AgentDir string   // folder of the agent on this machine; "" is the default
 	AgentAt  string   // the same as the PHP of the sites sees it; "" is the same path
+	Others   []string // releases folders of the other applications
 	Known    []string // links that were moved once, whoever they belong to now (KnownLinks)
 }
 

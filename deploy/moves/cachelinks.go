@@ -26,7 +26,7 @@ func CacheLinks(plan, unsettled Plan) []opcache.Link {
 // InReleases completes links with the releases that they lead into, and tells
 // which old ones others stay on.
 func InReleases(all []opcache.Link, use links.InUse) []opcache.Link {
-	after := links.InUse{Links: maps.Clone(use.Links)}
+	after := links.InUse{Links: maps.Clone(use.Links), Others: use.Others}
 	for _, link := range all {
 		after.Links[links.Place(link.Path)] = link.To
 	}
