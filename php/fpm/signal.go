@@ -18,7 +18,7 @@ import (
 // gives what reloads it: SIGUSR2, if the process still is what it was. The handle is a
 // pidfd where the kernel has them, so that the signal cannot reach a process that has
 // taken over the pid.
-func (m Master) signalling(ctx context.Context) (reload func(context.Context) error, err error) {
+func (m Master) signalling(ctx context.Context) (ask func(context.Context) error, err error) {
 	handle, err := os.FindProcess(m.PID)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotMaster, err)
