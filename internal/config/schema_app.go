@@ -1,6 +1,9 @@
 package config
 
-import "path/filepath"
+import (
+	"cmp"
+	"path/filepath"
+)
 
 func (a *App) name() *string { return &a.Name }
 
@@ -113,15 +116,17 @@ func (c *Config) fill() {
 		if a.SharedDir == "" && a.Releases != "" {
 			a.SharedDir = filepath.Join(filepath.Dir(a.Releases), "shared")
 		}
-		if a.Hooks.Timeout == 0 {
-			a.Hooks.Timeout = c.Timeouts.Hook
-		}
-		if a.Check != nil && !a.Check.Off && a.Check.Timeout == 0 {
-			a.Check.Timeout = c.Timeouts.Check
-		}
+		a.Hooks.Timeout = cmp.Or(a.Hooks.Timeout, c.Timeouts.Hook)
+		a.Check.fill(c.Timeouts)
 		for j := range a.Instances {
 			a.Instances[j].fill(a, c.Timeouts)
 		}
+	}
+}
+
+func (c *Check) fill(t Timeouts) {
+	if c != nil && !c.Off {
+		c.Timeout = cmp.Or(c.Timeout, t.Check)
 	}
 }
 
@@ -129,9 +134,7 @@ func (i *Instance) fill(a *App, t Timeouts) {
 	if i.Check == nil && a.Check != nil {
 		i.Check = a.Check.of(i.Name)
 	}
-	if i.Check != nil && !i.Check.Off && i.Check.Timeout == 0 {
-		i.Check.Timeout = t.Check
-	}
+	i.Check.fill(t)
 	switch {
 	case i.Probe != Probe{}:
 	case a.Probe != Probe{}:
