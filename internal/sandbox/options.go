@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +14,6 @@ import (
 // workers on a unix socket, and an Apache without sites.
 type Options struct {
 	Root string // folder for everything; "" chooses a temporary one with a short name
-	Keep bool   // Stop keeps a Root that Start chose
 
 	FPMBinary  string   // "" is the newest /usr/sbin/php-fpm*
 	FPMCommand []string // put before FPMBinary, such as {"chroot", DIR}; see InChroot
@@ -46,7 +46,16 @@ type Master struct {
 	Settings map[string]string // directives of FPM's [global] section, such as process_control_timeout
 	Pools    []Pool            // none is one pool named "www"
 
-	Container *Container // where it runs, with pools that have TCP; nil: on this machine
+	Place Place // where it runs, with pools that have TCP; nil: on this machine
+}
+
+// Place has a master run apart from this machine, as a container does.
+type Place interface {
+	Choose() (host string, err error) // before each start; the pools listen on this address
+	// Enter has cmd run there, which sees the sandbox's root. connect is called once
+	// with its pid, 0 if it could not be started.
+	Enter(cmd *exec.Cmd, root string) (connect func(pid int) error, err error)
+	Leave() error // the master has ended, if it ever began
 }
 
 // Pool is one FPM pool. Pool names are unique over all masters.

@@ -78,7 +78,7 @@ func (s *Server) startMasters(ctx context.Context) error {
 }
 
 // Stop ends every process of the sandbox, workers too, waits until they are
-// gone, and removes the folder if Start chose it and Options.Keep is not set.
+// gone, and removes the folder if Start chose it.
 // Further calls return what the first one did.
 func (s *Server) Stop() error {
 	s.stop.Do(func() { s.stopErr = s.shutdown() })
@@ -93,7 +93,7 @@ func (s *Server) shutdown() error {
 	for _, m := range s.masters {
 		errs = append(errs, m.stop())
 	}
-	if s.options.Root == "" && !s.options.Keep {
+	if s.options.Root == "" {
 		errs = append(errs, s.layout.remove())
 	}
 	return errors.Join(errs...)
