@@ -87,7 +87,7 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 // drySwitch plans as the real run does, with names in place of releases that are
 // not made, and describes the plan.
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
-	to.goals, err = r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Destination, error) {
+	to.goals, err = r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) {
 		id := r.store.NewID(r.began, r.labelOf(of))
 		outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
 		return r.App.Destination(id), nil

@@ -1,7 +1,7 @@
 package deploy
 
 import (
-	"slices"
+	"maps"
 
 	"relink/deploy/moves"
 	"relink/deploy/webmap"
@@ -13,7 +13,7 @@ func (r *run) prepareMap(plan moves.Plan) (*webmap.Staged, error) {
 	if r.App.Map == "" {
 		return nil, nil
 	}
-	return webmap.Prepare(r.App.Map, webmap.MapEntries(r.App, func(i config.Instance) string {
+	return webmap.Prepare(r.App.Map, webmap.Of(r.App, func(i config.Instance) string {
 		if move := moves.MoveIn(plan, i.Name); move.Instance != "" {
 			return move.To.Release
 		}
@@ -37,9 +37,9 @@ func (r *run) mapFromLinks() error {
 	if r.App.Map == "" {
 		return nil
 	}
-	entries := webmap.MapEntries(r.App, r.App.LinkedRelease)
-	if now, readErr := webmap.Read(r.App.Map); readErr == nil && slices.Equal(webmap.ByKey(now), entries) {
+	wanted := webmap.Of(r.App, r.App.LinkedRelease)
+	if now, readErr := webmap.Read(r.App.Map); readErr == nil && maps.Equal(now, wanted) {
 		return nil
 	}
-	return webmap.Write(r.App.Map, entries)
+	return webmap.Write(r.App.Map, wanted)
 }

@@ -54,13 +54,14 @@ func (r *run) preflight(reached server) step[server] {
 func (r *run) linkStates() ([]links.State, error) {
 	states := apps.ReadLinks(r.Instances)
 	var refused []error
+	goals := make([]moves.Goal, len(states)) // where the links will go is not known yet; that no two are the same can be
 	for i, state := range states {
+		goals[i] = moves.Goal{Instance: r.Instances[i], State: state, Now: moves.TargetOf(state, r.App.RealReleases()), Chosen: true}
 		if err := state.Usable(); err != nil {
 			refused = append(refused, fmt.Errorf("instance %s: %w", r.Instances[i].Name, err))
 		}
 	}
-	// Where the links will go is not known yet; that no two are the same can be.
-	plan, err := moves.New(apps.ForMoves(r.Instances), states, make([]moves.Destination, len(states)), r.App.RealReleases())
+	plan, err := moves.New(goals)
 	r.report.Previous = plan.Previous()
 	return states, errors.Join(append(refused, err)...)
 }

@@ -20,7 +20,7 @@ func (r *run) planner() paths.Planner {
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
+		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) { return r.repeatOne(ctx, of) })
 		if err != nil {
 			return to, "", err
 		}
@@ -31,16 +31,16 @@ func (r *run) separate(found server, to coming) step[coming] {
 
 // separated tells, for the line of the step, who moves along and what was made.
 func (r *run) separated(to coming) string {
-	var along string
-	if n := len(to.goals) - len(paths.ChosenOf(to.goals)); n > 0 {
-		along = ui.Plural(n, "other instance") + " to the same release under a new path"
+	parts := slices.Clone(r.journal.Repeats)
+	if n := len(to.goals) - len(r.Instances); n > 0 {
+		parts = slices.Insert(parts, 0, ui.Plural(n, "other instance")+" to the same release under a new path")
 	}
-	return joinedBy(", ", along, strings.Join(r.journal.Repeats, ", "))
+	return strings.Join(parts, ", ")
 }
 
 // goingTo names the release that the run is about: the one that most go to.
 func (r *run) goingTo(to coming) coming {
-	if id := paths.Commonest(paths.ChosenOf(to.goals)); id != to.release.ID {
+	if id := moves.Commonest(to.goals); id != to.release.ID {
 		r.report.Release = id
 		to.release = release.Release{Manifest: release.Manifest{ID: id, Commit: to.release.Commit}, Path: r.App.ReleaseDir(id)}
 	}
@@ -48,7 +48,7 @@ func (r *run) goingTo(to coming) coming {
 }
 
 // repeatOne seals a repeat under a name that is in the journal before it is there.
-func (r *run) repeatOne(ctx context.Context, of string) (moves.Destination, error) {
+func (r *run) repeatOne(ctx context.Context, of string) (moves.Target, error) {
 	id := r.store.NewID(r.began, r.labelOf(of))
 	r.journal.Repeats = append(r.journal.Repeats, id)
 	err := r.note(journal.PhaseStaging)
@@ -57,7 +57,7 @@ func (r *run) repeatOne(ctx context.Context, of string) (moves.Destination, erro
 	}
 	if err != nil { // it is not there
 		r.journal.Repeats = slices.DeleteFunc(r.journal.Repeats, func(one string) bool { return one == id })
-		return moves.Destination{}, err
+		return moves.Target{}, err
 	}
 	return r.App.Destination(id), nil
 }

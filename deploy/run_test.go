@@ -15,6 +15,7 @@ import (
 	"relink/deploy/status"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/trust"
 	"relink/opcache"
 	"relink/opcache/restart"
 	"relink/php"
@@ -377,5 +378,32 @@ func TestPruneKeepsWhatServesAndWhatIsNotRelinks(t *testing.T) {
 	}
 	if len(left) != 4 {
 		t.Errorf("%q are left, want four", left)
+	}
+}
+
+// A hook of root runs in the release: whoever may write the releases folder, or the way
+// to it, would choose what it runs.
+func TestRootDeploysIntoNoFolderOfOthers(t *testing.T) {
+	app, places := tree(t)
+	if err := os.Chmod(app.Releases, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err := runWith(t, app, &fakeCaches{}, nil)
+	if os.Geteuid() == 0 {
+		if !errors.Is(err, trust.ErrOthers) || !strings.Contains(err.Error(), "releases "+app.Releases) {
+			t.Error(err)
+		}
+		wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
+	}
+	if err := os.Chmod(app.Releases, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	app.Map = filepath.Join(open, "sites.map")
+	if _, err = runWith(t, app, &fakeCaches{}, nil); os.Geteuid() == 0 && (!errors.Is(err, trust.ErrOthers) || !strings.Contains(err.Error(), "map "+app.Map)) {
+		t.Error(err)
 	}
 }

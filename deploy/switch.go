@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"relink/deploy/apps"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
@@ -22,7 +21,7 @@ import (
 
 // observe plans the moves and notes what the caches hold of the releases that
 // the links lead to now.
-func (r *run) observe(found server, goals []paths.Goal) step[change] {
+func (r *run) observe(found server, goals []moves.Goal) step[change] {
 	return func(ctx context.Context) (seen change, summary string, err error) {
 		seen.server = found
 		if seen.plan, err = r.planMoves(found, goals); err != nil {
@@ -48,13 +47,8 @@ func (r *run) observe(found server, goals []paths.Goal) step[change] {
 }
 
 // planMoves is what brings the instances to their goals.
-func (r *run) planMoves(found server, goals []paths.Goal) (moves.Plan, error) {
-	to := coming{goals: goals}
-	states, destinations := make([]links.State, len(goals)), make([]moves.Destination, len(goals))
-	for i, g := range goals {
-		states[i], destinations[i] = g.State, g.To
-	}
-	plan, err := moves.New(apps.ForMoves(paths.InstancesOf(to.goals)), states, destinations, r.App.RealReleases())
+func (r *run) planMoves(found server, goals []moves.Goal) (moves.Plan, error) {
+	plan, err := moves.New(goals)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +57,6 @@ func (r *run) planMoves(found server, goals []paths.Goal) (moves.Plan, error) {
 	}
 	names := paths.NewContents(r.store)
 	for i := range plan {
-		plan[i].Stays = !goals[i].Chosen
 		names.Complete(&plan[i].From)
 		names.Complete(&plan[i].To)
 	}

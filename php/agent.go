@@ -14,7 +14,9 @@ import (
 )
 
 // Agent calls the agent in one pool. It holds no connection; its methods may be
-// called at the same time, and each call occupies one worker.
+// called at the same time, and each call occupies one worker. Of an answer they read
+// mostAnswer at most: past it the connection is ended, and the error names the
+// operation, the pool and the bound (fcgi.ErrTooLarge).
 type Agent struct {
 	pool   Pool
 	script string      // as the pool sees it
@@ -38,6 +40,19 @@ const (
 	opCompile         operation = "compile"
 	opReset           operation = "reset"
 )
+
+// mostAnswer bounds the answer of an operation in bytes, header and noise included. A
+// sweep asks 32 workers at a time, and its answer is some 300 bytes. What lists scripts
+// takes some 400 bytes for each: room for 150,000.
+func mostAnswer(op operation) int64 {
+	switch op {
+	case opScripts, opHoldings:
+		return fcgi.DefaultLimit
+	case opInvalidate, opInvalidateBelow, opCompile: // as many paths as a request's body holds
+		return 4 << 20
+	}
+	return 1 << 20
+}
 
 // Worker is the PHP process that answered a call.
 type Worker struct {
@@ -83,7 +98,7 @@ func (a *Agent) Ping(ctx context.Context) (Worker, error) {
 
 // call runs one operation and decodes its result into out. Where the operation
 // was cut short by a fatal error, out holds what was done so far and the error
-// is not nil.
+// is not nil. More than mostAnswer(op) ends the connection, with fcgi.ErrTooLarge.
 func (a *Agent) call(ctx context.Context, op operation, in, out any) (worker Worker, err error) {
 	var body, payload []byte
 	if in != nil {
@@ -121,7 +136,7 @@ func (a *Agent) way() func(ctx context.Context, op operation, nonce string, body
 }
 
 func (a *Agent) byFastCGI(ctx context.Context, op operation, nonce string, body []byte) ([]byte, error) {
-	response, err := fcgi.Call(ctx, a.pool.Address, fcgi.Request{Script: a.script, Body: body,
+	response, err := fcgi.Call(ctx, a.pool.Address, fcgi.Request{Script: a.script, Body: body, Limit: mostAnswer(op),
 		Params: map[string]string{"RELINK_OP": string(op), "RELINK_NONCE": nonce}})
 	if err != nil {
 		return nil, a.refused(response, err)

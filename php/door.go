@@ -25,7 +25,7 @@ func (a *Agent) ThroughDoor(d probe.Door) *Agent {
 }
 
 func (a *Agent) throughDoor(ctx context.Context, op operation, nonce string, body []byte) ([]byte, error) {
-	response, status, err := a.door.Call(ctx, string(op), nonce, path.Base(a.script), body)
+	response, status, err := a.door.Call(ctx, string(op), nonce, path.Base(a.script), body, mostAnswer(op))
 	if err != nil {
 		return nil, a.refusedAtDoor(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"relink/fcgi"
 	"relink/internal/sandbox"
 	"relink/php"
 )
@@ -50,6 +51,19 @@ echo "lost";
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+// Of a small answer little is read, however much a pool sends: 32 workers answer a sweep
+// at a time. Where scripts are listed more is room.
+func TestAnswersAreReadUpToTheBoundOfTheirOperation(t *testing.T) {
+	p := noisy(t, tempRoot(t), `<?php for ($i = 0; $i < 20; $i++) { echo str_repeat('x', 65536); }`, nil)
+	if _, err := p.Ping(withTimeout(t)); !errors.Is(err, fcgi.ErrTooLarge) || !strings.Contains(err.Error(), "ping in pool "+p.Pool().String()) ||
+		!strings.Contains(err.Error(), "1048576 bytes") {
+		t.Errorf("ping: %v", err)
+	}
+	if _, err := p.Scripts(withTimeout(t), nil); err != nil {
+		t.Errorf("scripts: %v", err)
 	}
 }
 

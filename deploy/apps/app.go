@@ -16,6 +16,7 @@ type App struct {
 	State    string   // folder of locks, journals and histories
 	AgentDir string   // folder of the agent on this machine; "" is the default
 	AgentAt  string   // the same as the PHP of the sites sees it; "" is the same path
+	Others   []string // releases folders of the other applications
 	Known    []string // links that were moved once, whoever they belong to now (KnownLinks)
 }
 
@@ -38,10 +39,10 @@ func (a App) ReleaseDir(release string) string {
 }
 
 // Destination is where links lead that serve a release of this application.
-func (a App) Destination(release string) moves.Destination {
-	return moves.Destination{
+func (a App) Destination(release string) moves.Target {
+	return moves.Target{
 		Release: release,
-		Path:    filepath.Join(a.Releases, release, a.LinkTarget),
+		Literal: filepath.Join(a.Releases, release, a.LinkTarget),
 		Real:    links.RealFolder(filepath.Join(a.ReleaseDir(release), a.LinkTarget)),
 	}
 }
@@ -49,13 +50,4 @@ func (a App) Destination(release string) moves.Destination {
 // Required are the folders that a release must have to be served.
 func (a App) Required() []string {
 	return []string{filepath.Join(".", a.LinkTarget), filepath.Join(a.LinkTarget, a.Docroot)}
-}
-
-// ForMoves are the instances as a plan of moves needs them.
-func ForMoves(instances []config.Instance) []moves.Instance {
-	all := make([]moves.Instance, len(instances))
-	for i, instance := range instances {
-		all[i] = moves.Instance{Name: instance.Name, Link: instance.Link}
-	}
-	return all
 }

@@ -14,7 +14,11 @@ func (a App) InUse() links.InUse {
 	for i, instance := range a.Instances {
 		named[i] = instance.Link
 	}
-	return links.Find(a.Releases, named, a.Known)
+	use := links.Find(a.Releases, named, a.Known)
+	for _, other := range a.Others {
+		use.Others = append(use.Others, links.RealFolder(other))
+	}
+	return use
 }
 
 // On is the number of instances on a release.

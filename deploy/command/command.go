@@ -181,6 +181,11 @@ func (s *session) translate() (cleanUp func() error, err error) {
 		FetchTimeout: s.config.Timeouts.Fetch,
 		Thresholds:   s.config.Thresholds,
 	}
+	for _, other := range s.config.Apps {
+		if other.Name != a.Name {
+			s.options.App.Others = append(s.options.App.Others, other.Releases)
+		}
+	}
 	s.deps = deploy.Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
 	if len(a.Pools) == 0 {
 		for _, pool := range s.config.Pools {

@@ -28,29 +28,40 @@ var ErrCheck = errors.New("check failed")
 // fails, not only the first.
 func Check(ctx context.Context, instances []config.Instance) error {
 	failed := make([]error, len(instances))
+	each(instances, func(i int, instance config.Instance) {
+		if instance.Checked() {
+			failed[i] = checkInstance(ctx, instance)
+		}
+	})
+	return errors.Join(failed...)
+}
+
+// each does something for several instances at the same time.
+func each(instances []config.Instance, do func(int, config.Instance)) {
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
-		if !instance.Checked() {
-			continue
-		}
 		group.Go(func() error {
-			failed[i] = checkInstance(ctx, instance)
+			do(i, instance)
 			return nil
 		})
 	}
-	err := group.Wait()
-	return errors.Join(append(failed, err)...)
+	_ = group.Wait() // none fails: what went wrong stands with what it is of
 }
 
-// checkClient uses no proxy: the check is about this server, by the address that the
-// configuration gives. The host is the site's name for TLS too.
-func checkClient(host string) *http.Client {
+// get uses no proxy: it is about this server, by the address that the configuration
+// gives. The host is the site's name for TLS too.
+func get(ctx context.Context, url, host string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Host = host
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.DisableKeepAlives = true
 	transport.DialTLSContext = probe.DialTLS(host, transport.DialContext)
-	return &http.Client{Transport: transport, CheckRedirect: dontFollow}
+	return (&http.Client{Transport: transport, CheckRedirect: dontFollow}).Do(request)
 }
 
 // dontFollow: a redirect is an answer; what it leads to may be another server.
@@ -76,12 +87,7 @@ func checkName(c config.Check) string {
 }
 
 func askOnce(ctx context.Context, check config.Check) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
-	if err != nil {
-		return err
-	}
-	request.Host = check.Host
-	answer, err := checkClient(check.Host).Do(request)
+	answer, err := get(ctx, check.URL, check.Host)
 	if err != nil {
 		return err
 	}

@@ -26,9 +26,8 @@ type Site struct {
 
 // Sight is what a site answered.
 type Sight struct {
-	Site
-	Answer probe.Answer
-	Err    error // nil: it answered
+	Name string
+	probe.Heard
 }
 
 // Sites are those of the instances that have an address to be asked at.
@@ -60,13 +59,9 @@ func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 
 // Look asks all sites, some at the same time, in their order.
 func Look(ctx context.Context, sites []Site) []Sight {
-	doors := make([]probe.Door, len(sites))
-	for i, site := range sites {
-		doors[i] = site.Door
-	}
 	sights := make([]Sight, len(sites))
-	for i, heard := range probe.AskAll(ctx, doors) {
-		sights[i] = Sight{Site: sites[i], Answer: heard.Answer, Err: heard.Err}
+	for i, heard := range probe.AskAll(ctx, DoorsOf(sites)) {
+		sights[i] = Sight{sites[i].Name, heard}
 	}
 	return sights
 }
@@ -96,12 +91,6 @@ func Weakest(sights []Sight) opcache.Addressing {
 	}
 	return weakest
 }
-
-// Heard is the answer alone.
-func (s Sight) Heard() probe.Heard { return probe.Heard{Door: s.Door, Answer: s.Answer, Err: s.Err} }
-
-// InWebServer tells whether the PHP that answered runs inside of the web server.
-func (s Sight) InWebServer() bool { return s.Heard().InWebServer() }
 
 // By says which PHP answered.
 func (s Sight) By() string {

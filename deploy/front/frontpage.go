@@ -11,8 +11,6 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
-
-	"golang.org/x/sync/errgroup"
 )
 
 const frontPageTimeout = 10 * time.Second
@@ -43,32 +41,19 @@ func Compared(instances []config.Instance) []config.Instance {
 
 // Pages asks the front page of each instance, by name.
 func Pages(ctx context.Context, instances []config.Instance) map[string]Page {
-	outcomes := make([]Page, len(instances))
-	var group errgroup.Group
-	group.SetLimit(checkParallel)
-	for i, instance := range instances {
-		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, frontPageTimeout)
-			defer cancel()
-			outcomes[i] = askPage(ctx, instance.Probe)
-			return nil
-		})
-	}
-	_ = group.Wait() // none fails: what went wrong stands in its pageAnswer
+	pages := make([]Page, len(instances))
+	each(instances, func(i int, instance config.Instance) { pages[i] = askPage(ctx, instance.Probe) })
 	all := map[string]Page{}
 	for i, instance := range instances {
-		all[instance.Name] = outcomes[i]
+		all[instance.Name] = pages[i]
 	}
 	return all
 }
 
 func askPage(ctx context.Context, site config.Probe) Page {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, site.URL, nil)
-	if err != nil {
-		return Page{Err: err}
-	}
-	request.Host = site.Host
-	answer, err := checkClient(site.Host).Do(request)
+	ctx, cancel := context.WithTimeout(ctx, frontPageTimeout)
+	defer cancel()
+	answer, err := get(ctx, site.URL, site.Host)
 	if err != nil {
 		return Page{Err: err}
 	}

@@ -16,7 +16,7 @@ import (
 func WebPools(ctx context.Context, sights []Sight, agentDir string) []php.Pool {
 	heard := make([]probe.Heard, len(sights))
 	for i, s := range sights {
-		heard[i] = s.Heard()
+		heard[i] = s.Heard
 	}
 	var pools []php.Pool
 	for _, one := range apache.Pools(ctx, heard, func(int) string { return agentDir }) {
@@ -44,9 +44,9 @@ func Ours(app apps.App, file string, states []links.State) bool {
 	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && links.Within(file, s.Real) })
 }
 
-// SeenReleases is the releases folder as PHP sees it: what lies before the id of
+// seenReleases is the releases folder as PHP sees it: what lies before the id of
 // one of the releases.
-func SeenReleases(app apps.App, file string, states []links.State, to string) string {
+func seenReleases(app apps.App, file string, states []links.State, to string) string {
 	known := map[string]bool{to: true}
 	for _, state := range states {
 		known[links.Release(state.Real, app.RealReleases())] = true

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"relink/internal/config"
 	"relink/internal/links"
 )
 
@@ -40,17 +41,14 @@ func tree(t *testing.T) (releases string, places []string) {
 func planTo(t *testing.T, releases string, places []string) Plan {
 	t.Helper()
 	v2 := filepath.Join(releases, "v2")
-	var instances []Instance
-	var states []links.State
-	var to []Destination
+	var goals []Goal
 	for _, place := range places {
 		link := filepath.Join(filepath.Dir(releases), "www", filepath.Base(place))
 		state := links.Read(link)
-		instances = append(instances, Instance{filepath.Base(place), link})
-		states = append(states, state)
-		to = append(to, Destination{Release: "v2", Path: v2, Real: v2})
+		goals = append(goals, Goal{config.Instance{Name: filepath.Base(place), Link: link}, state, TargetOf(state, releases),
+			Target{Release: "v2", Literal: v2, Real: v2}, true})
 	}
-	plan, err := New(instances, states, to, releases)
+	plan, err := New(goals)
 	must(t, err)
 	return plan
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // FindTargets sends all to the release of this id, or each to the one before.
-func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
+func (p Planner) FindTargets(states []links.State, id string) ([]moves.Goal, error) {
 	if id != "" {
 		return p.Everywhere(states, id), p.mayServe(p.App.Destination(id))
 	}
@@ -24,9 +24,9 @@ func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := make([]moves.Destination, len(states))
+	to := make([]moves.Target, len(states))
 	var failed []error
-	checked := map[moves.Destination]bool{}
+	checked := map[moves.Target]bool{}
 	for i, instance := range p.Chosen {
 		if to[i], err = p.targetBefore(history, instance, states[i]); err == nil && !checked[to[i]] {
 			checked[to[i]] = true
@@ -37,23 +37,23 @@ func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
 	return p.goals(states, to), errors.Join(failed...)
 }
 
-func (p Planner) targetBefore(history []journal.Event, instance config.Instance, state links.State) (moves.Destination, error) {
+func (p Planner) targetBefore(history []journal.Event, instance config.Instance, state links.State) (moves.Target, error) {
 	current := moves.TargetOf(state, p.App.RealReleases())
 	NewContents(p.Store).Complete(&current)
 	target, found := journal.Before(history, instance.Name, current)
 	if !found {
-		return moves.Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, OrNone(current.Release)),
+		return moves.Target{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, OrNone(current.Release)),
 			`choose a release from "relink releases" and name it with --to`)
 	}
 	if !filepath.IsAbs(target.Release) {
 		id, err := p.present(target.Served())
 		return p.App.Destination(id), err
 	}
-	return moves.Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil
+	return moves.Target{Release: target.Release, Literal: target.Real, Real: target.Real}, nil
 }
 
 // mayServe refuses what is gone, and what has proven bad.
-func (p Planner) mayServe(to moves.Destination) error {
+func (p Planner) mayServe(to moves.Target) error {
 	if info, err := os.Stat(to.Real); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return hint.With(fmt.Errorf("release %s: %s does not exist", to.Release, to.Real),
 			`choose a release from "relink releases" and name it with --to`)
@@ -99,15 +99,15 @@ func (p Planner) present(id string) (string, error) {
 }
 
 // Everywhere sends every chosen instance to the same release.
-func (p Planner) Everywhere(states []links.State, id string) []Goal {
-	return p.goals(states, slices.Repeat([]moves.Destination{p.App.Destination(id)}, len(states)))
+func (p Planner) Everywhere(states []links.State, id string) []moves.Goal {
+	return p.goals(states, slices.Repeat([]moves.Target{p.App.Destination(id)}, len(states)))
 }
 
 // goals are those of the chosen instances.
-func (p Planner) goals(states []links.State, to []moves.Destination) []Goal {
-	goals := make([]Goal, len(states))
+func (p Planner) goals(states []links.State, to []moves.Target) []moves.Goal {
+	goals := make([]moves.Goal, len(states))
 	for i, state := range states {
-		goals[i] = Goal{p.Chosen[i], state, moves.TargetOf(state, p.App.RealReleases()), to[i], true}
+		goals[i] = moves.Goal{Instance: p.Chosen[i], State: state, Now: moves.TargetOf(state, p.App.RealReleases()), To: to[i], Chosen: true}
 	}
 	return goals
 }

@@ -16,7 +16,7 @@ const maxSize = 16 << 20
 
 // Read tells what Apache finds in the map: of two lines with one key the first
 // counts, comments and what begins with white space do not.
-func Read(path string) ([]Entry, error) {
+func Read(path string) (Map, error) {
 	// O_NONBLOCK: a pipe in its place must not hold the reader up.
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -30,29 +30,29 @@ func Read(path string) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
-	entries, err := parse(file)
+	read, err := parse(file)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
-	return entries, nil
+	return read, nil
 }
 
-func parse(r io.Reader) ([]Entry, error) {
+func parse(r io.Reader) (Map, error) {
 	limited := &io.LimitedReader{R: r, N: maxSize + 1}
 	lines := bufio.NewScanner(limited)
-	seen := map[string]bool{}
-	var entries []Entry
+	read := Map{}
 	for lines.Scan() {
 		line := lines.Text()
 		fields := strings.Fields(line)
-		if len(fields) < 2 || line[0] == '#' || !strings.HasPrefix(line, fields[0]) || seen[fields[0]] {
+		if len(fields) < 2 || line[0] == '#' || !strings.HasPrefix(line, fields[0]) {
 			continue
 		}
-		seen[fields[0]] = true
-		entries = append(entries, Entry{Key: fields[0], Release: fields[1]})
+		if _, there := read[fields[0]]; !there {
+			read[fields[0]] = fields[1]
+		}
 	}
 	if limited.N == 0 {
 		return nil, fmt.Errorf("is larger than %d bytes", maxSize)
 	}
-	return entries, lines.Err()
+	return read, lines.Err()
 }

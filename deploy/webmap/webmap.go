@@ -5,9 +5,9 @@ package webmap
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,9 +16,9 @@ import (
 	"relink/internal/hint"
 )
 
-// Entry is one line: the site Key, an instance's name or a host's in lower
-// case, is served from the release with the id Release.
-type Entry struct{ Key, Release string }
+// Map has a line for each site: its key, an instance's name or a host's in lower
+// case, and the id of the release that it is served from.
+type Map map[string]string
 
 // HostKey is a host as the map has it: in lower case and without a port.
 func HostKey(host string) string {
@@ -38,32 +38,28 @@ const header = `# Written by relink: which release each site is served from. Apa
 `
 
 // format is the file's content, sorted by key, so that two maps can be compared.
-func format(entries []Entry) ([]byte, error) {
-	sorted := slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
+func (m Map) format() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(header)
-	for i, entry := range sorted {
-		if err := entry.check(); err != nil {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if err := checkLine(key, m[key]); err != nil {
 			return nil, err
 		}
-		if i > 0 && sorted[i-1].Key == entry.Key {
-			return nil, fmt.Errorf("key %q, twice: %w", entry.Key, ErrEntry)
-		}
-		fmt.Fprintf(&b, "%s %s\n", entry.Key, entry.Release)
+		fmt.Fprintf(&b, "%s %s\n", key, m[key])
 	}
 	return b.Bytes(), nil
 }
 
-// check refuses what mod_rewrite would read as something else, and a release
+// checkLine refuses what mod_rewrite would read as something else, and a release
 // that is no plain name inside the releases folder.
-func (e Entry) check() error {
+func checkLine(key, release string) error {
 	switch {
-	case !word(e.Key) || strings.HasPrefix(e.Key, "#"):
-		return hint.With(fmt.Errorf("key %q: %w", e.Key, ErrEntry), "name the instance without white space and control characters")
-	case !word(e.Release) || strings.HasPrefix(e.Release, ".") || strings.Contains(e.Release, "/"):
-		return hint.With(fmt.Errorf("release %q of %s: %w", e.Release, e.Key, ErrEntry), "a release is a plain name inside the releases folder")
-	case len(e.Key)+len(e.Release) >= maxLine:
-		return fmt.Errorf("key %.20q with %d bytes in its line: %w", e.Key, len(e.Key)+len(e.Release), ErrEntry)
+	case !word(key) || strings.HasPrefix(key, "#"):
+		return hint.With(fmt.Errorf("key %q: %w", key, ErrEntry), "name the instance without white space and control characters")
+	case !word(release) || strings.HasPrefix(release, ".") || strings.Contains(release, "/"):
+		return hint.With(fmt.Errorf("release %q of %s: %w", release, key, ErrEntry), "a release is a plain name inside the releases folder")
+	case len(key)+len(release) >= maxLine:
+		return fmt.Errorf("key %.20q with %d bytes in its line: %w", key, len(key)+len(release), ErrEntry)
 	}
 	return nil
 }

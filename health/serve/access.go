@@ -17,6 +17,7 @@ import (
 
 	"relink/internal/config"
 	"relink/internal/hint"
+	"relink/internal/trust"
 )
 
 // ErrAccess means that a token or a certificate cannot be used.
@@ -47,7 +48,7 @@ func openAccess(o config.Serve) (opened *access, err error) {
 		}
 		return opened, nil
 	}
-	pair, err := watch("certificate", func() (tls.Certificate, error) { return tls.LoadX509KeyPair(o.TLS.Cert, o.TLS.Key) }, o.TLS.Cert, o.TLS.Key)
+	pair, err := watch("certificate", func() (tls.Certificate, error) { return readPair(o.TLS.Cert, o.TLS.Key) }, o.TLS.Cert, o.TLS.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -56,24 +57,24 @@ func openAccess(o config.Serve) (opened *access, err error) {
 			one, err := pair.get()
 			return &one, err
 		}}
-	return opened, opened.trust(o.TLS.ClientCA)
+	return opened, opened.authorities(o.TLS.ClientCA)
 }
 
-// trust asks for certificates of the authorities, whose file is looked at for each
+// authorities asks for certificates of the authorities, whose file is looked at for each
 // connection: one that was taken out is trusted no more. Sessions are not resumed, since
 // that would spare a client the proof.
-func (a *access) trust(file string) error {
+func (a *access) authorities(file string) error {
 	if file == "" {
 		return nil
 	}
-	authorities, err := watch("client_ca", func() (*x509.CertPool, error) { return readAuthorities(file) }, file)
+	roots, err := watch("client_ca", func() (*x509.CertPool, error) { return readAuthorities(file) }, file)
 	if err != nil {
 		return err
 	}
 	a.tls.ClientAuth, a.tls.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, true
 	static := a.tls.Clone()
 	a.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		pool, err := authorities.get()
+		pool, err := roots.get()
 		trusting := static.Clone()
 		trusting.ClientCAs = pool
 		return trusting, err
@@ -81,8 +82,39 @@ func (a *access) trust(file string) error {
 	return nil
 }
 
+// mostCertificates bounds a file of certificates or a key: a system's whole bundle of
+// authorities is a quarter of it.
+const mostCertificates = 1 << 20
+
+// readFile reads a file of at most that many bytes. Root's service takes none that
+// others could change: a key or an authority of theirs would let them answer, or ask.
+func readFile(path string, most int64) ([]byte, error) {
+	file, err := trust.OpenForRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return text, err
+}
+
+func readPair(certificate, key string) (pair tls.Certificate, err error) {
+	certificateText, err := readFile(certificate, mostCertificates)
+	if err != nil {
+		return pair, err
+	}
+	keyText, err := readFile(key, mostCertificates)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(certificateText, keyText)
+}
+
 func readAuthorities(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+	text, err := readFile(file, mostCertificates)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +136,7 @@ func (a *access) unguarded() bool {
 }
 
 func readToken(path string) (sum [sha256.Size]byte, err error) {
-	file, err := os.Open(path)
+	file, err := trust.OpenForRoot(path)
 	if err != nil {
 		return sum, err
 	}

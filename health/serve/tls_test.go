@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"relink/internal/config"
+	"relink/internal/trust"
 )
 
 type pki struct {
@@ -206,5 +208,32 @@ func TestWhatIsWithdrawnIsNotAccepted(t *testing.T) {
 	change(files.ca, string(other))
 	if got := ask(strings.Repeat("b", 32)); got != 0 {
 		t.Errorf("a client of the old authority is answered with %d", got)
+	}
+}
+
+// Whoever could change a key, an authority or the token could answer as the service, or
+// ask it.
+func TestRootTakesNoFilesOfAccessThatOthersCouldChange(t *testing.T) {
+	files := certificates(t)
+	token := filepath.Join(t.TempDir(), "token")
+	write(t, token, strings.Repeat("a", 32), 0o600)
+	a := config.Serve{TokenFile: token, TLS: config.ServeTLS{Cert: files.cert, Key: files.key, ClientCA: files.ca}}
+	if _, err := openAccess(a); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{files.cert, files.key, files.ca, a.TokenFile, filepath.Dir(a.TokenFile)} {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, info.Mode().Perm()|0o020); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = openAccess(a); errors.Is(err, trust.ErrOthers) != (os.Geteuid() == 0) || err != nil && !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", file, err)
+		}
+		if err := os.Chmod(file, info.Mode().Perm()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

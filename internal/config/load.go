@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -35,23 +34,14 @@ func Load(path string, checks ...string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, trusted(path, c)
-}
-
-// trusted refuses root a configuration, or a folder of state, that another user
-// could have written: hooks and commands run as root, and relink renames and
-// truncates files where the state lies.
-func trusted(path string, c *Config) error {
-	for _, one := range []struct{ what, path string }{{"configuration", path}, {"state_dir", c.StateDir}} {
-		if err := trust.CheckForRoot(one.path); err != nil {
-			return hint.With(&invalid{fmt.Sprintf("%s %s is not root's alone: %v", one.what, one.path, err), err}, "what root runs by it, others could choose")
-		}
-	}
-	return nil
+	return c, trusted(c)
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := trust.OpenForRoot(path)
+	if errors.Is(err, trust.ErrOthers) {
+		return nil, notRoots("configuration", path, err)
+	}
 	if err != nil {
 		return nil, unreadable(path, err)
 	}

@@ -14,6 +14,7 @@ import (
 type InUse struct {
 	Releases string            // real path of the folder of releases
 	Links    map[string]string // from the place of each link to the real folder behind it
+	Others   []string          // real folders of other applications' releases
 	Unread   error             // what could not be looked at: it may lead to any release
 }
 
@@ -72,14 +73,16 @@ func (u InUse) addIn(folder string) error {
 // release alive.
 func (u InUse) follow(path string) { u.add(Read(path)) }
 
-// Serves tells whether a link leads to the folder, or to one inside it.
+// Serves tells whether a link leads to the folder, or to one inside it. A folder that
+// holds releases of another application, or lies in them, is always in use: whoever owns
+// a link may lead it there, and what others have in the cache is not his.
 func (u InUse) Serves(folder string) bool {
 	for _, real := range u.Links {
 		if Within(real, folder) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(u.Others, func(other string) bool { return Within(other, folder) || Within(folder, other) })
 }
 
 // IDs are the names of the releases that links lead to; a folder that is none of

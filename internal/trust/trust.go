@@ -15,6 +15,10 @@ import (
 	"relink/internal/hint"
 )
 
+// ErrOthers means that somebody else than root and the caller could have put a file
+// there, or could replace it.
+var ErrOthers = errors.New("others could change it")
+
 // MostLinks is the kernel's own bound on symbolic links in one path.
 const MostLinks = 40
 
@@ -82,21 +86,58 @@ func CheckForRoot(path string) error {
 	}
 }
 
+// OpenForRoot opens a file for reading. Where the caller is root, the file that is open
+// is the one that CheckForRoot has looked at.
+func OpenForRoot(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
+	if err != nil {
+		return nil, err
+	}
+	if err := sameForRoot(file, path); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+func sameForRoot(file *os.File, path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	if err := CheckForRoot(path); err != nil {
+		return err
+	}
+	opened, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	now, err := os.Stat(path)
+	if err == nil && !os.SameFile(opened, now) {
+		err = fmt.Errorf("%s was replaced while it was opened: %w", path, ErrOthers)
+	}
+	return err
+}
+
 // checkOne lets a sticky folder pass: in one like /tmp nobody can replace what is
 // another user's.
 func checkOne(path string, info os.FileInfo) error {
 	sticky := info.IsDir() && info.Mode()&os.ModeSticky != 0
 	switch {
 	case !Owned(info):
-		return hint.With(fmt.Errorf("%s belongs to another user%s", path, nameOf(info)), "chown -h root %s", path)
+		return hint.With(&refusal{fmt.Sprintf("%s belongs to another user%s", path, nameOf(info))}, "chown -h root %s", path)
 	case info.Mode()&os.ModeSymlink != 0: // its mode says nothing
 	case !info.IsDir() && !info.Mode().IsRegular():
-		return fmt.Errorf("%s is neither a file nor a folder", path)
+		return &refusal{path + " is neither a file nor a folder"}
 	case WritableByOthers(info) && !sticky:
-		return hint.With(fmt.Errorf("%s can be written by others (mode %04o)", path, info.Mode().Perm()), "chmod go-w %s", path)
+		return hint.With(&refusal{fmt.Sprintf("%s can be written by others (mode %04o)", path, info.Mode().Perm())}, "chmod go-w %s", path)
 	}
 	return nil
 }
+
+// refusal is ErrOthers in the words that name the place.
+type refusal struct{ text string }
+
+func (r *refusal) Error() string        { return r.text }
+func (r *refusal) Is(target error) bool { return target == ErrOthers }
 
 // Owned tells whether a file is root's or the caller's.
 func Owned(info os.FileInfo) bool {

@@ -190,7 +190,7 @@ func (m Master) killsRequests(timeout time.Duration, started time.Time) error {
 func answers(ctx context.Context, pool php.Pool) error {
 	ctx, cancel := context.WithTimeout(ctx, proofCall)
 	defer cancel()
-	_, err := fcgi.Call(ctx, pool.Address, fcgi.Request{Script: "/relink-asks-whether-the-pool-answers.php"})
+	_, err := fcgi.Call(ctx, pool.Address, fcgi.Request{Script: "/relink-asks-whether-the-pool-answers.php", Limit: 1 << 20})
 	if errors.Is(err, fcgi.ErrScriptNotFound) || errors.Is(err, fcgi.ErrExtension) || errors.Is(err, fcgi.ErrScriptUnreadable) {
 		return nil
 	}

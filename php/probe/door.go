@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 
-	"relink/fcgi"
 	"relink/internal/envelope"
 )
 
@@ -40,10 +39,7 @@ func (d Door) String() string {
 
 func (d Door) script() string { return strings.TrimRight(d.URL, "/") + "/" + d.Name }
 
-const (
-	askLimit  = 64 << 10
-	callLimit = fcgi.DefaultLimit
-)
+const askLimit = 64 << 10
 
 // Ask has the script tell which PHP answers. A ctx without a deadline gives it
 // DefaultTimeout.
@@ -70,9 +66,9 @@ func (d Door) ask(ctx context.Context, nonce string) (Answer, error) {
 // Call has the script run the agent, which must lie under the name agentFile in
 // the folder that the script was made for. It gives what came back with the
 // agent's envelope somewhere in it, or the reason why the agent did not run:
-// ErrHidden or a *Refused. A ctx without a deadline gives it DefaultTimeout.
-func (d Door) Call(ctx context.Context, op, nonce, agentFile string, body []byte) (response []byte, status int, err error) {
-	got, err := d.fetch(ctx, request{http.MethodPost, nonce, op, agentFile, body, callLimit})
+// ErrHidden or a *Refused. More than most bytes are fcgi.ErrTooLarge. A ctx without a deadline gives it DefaultTimeout.
+func (d Door) Call(ctx context.Context, op, nonce, agentFile string, body []byte, most int64) (response []byte, status int, err error) {
+	got, err := d.fetch(ctx, request{http.MethodPost, nonce, op, agentFile, body, most})
 	if err != nil {
 		return nil, got.status, err
 	}
