@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,7 +64,7 @@ func (t teller) begin(about string, args []string) {
 func (t teller) first(a act) {
 	t.fact("links", "%d made in %s", a.moved, ui.Duration(a.took))
 	t.fact("sites", "%d of %d answer with v1", a.answering, a.toAnswer)
-	t.fact("set-up", "%s", shown(a.report))
+	t.fact("set-up", "%s", seenThrough(a.report).setUp)
 	t.fact("front door", "%s", doorText(a.report))
 	t.fact("steps", "%s", steps(a.report))
 }
@@ -113,13 +112,7 @@ func movedText(a act, sites int) string {
 // staysText: where scripts are named by the links and PHP has its defaults, nobody
 // stays on a path that somebody has left.
 func staysText(r outcome.Report) string {
-	n := 0
-	for _, one := range r.Instances {
-		if one.Stays {
-			n++
-		}
-	}
-	if n == 0 {
+	if len(repeats(r)) == 0 {
 		return ""
 	}
 	return ", by now from a repeat of it under a new path"
@@ -151,35 +144,28 @@ func (t teller) workersText(a act) string {
 
 // doorText is what the sites' own web server answered, after everything.
 func doorText(r outcome.Report) string {
-	by := map[string]bool{}
-	for _, one := range r.FrontDoor {
-		if one.Error == "" {
-			by[one.SAPI] = true
-		}
-	}
-	return fmt.Sprintf("%d of %s proven through Apache, by %s",
-		proven(r), ui.Plural(len(r.FrontDoor), "site"), strings.Join(slices.Sorted(maps.Keys(by)), ", "))
+	shown := seenThrough(r)
+	return fmt.Sprintf("%d of %s proven through Apache, by %s", shown.proven, ui.Plural(len(r.FrontDoor), "site"), strings.Join(shown.sapis, ", "))
 }
 
-// shown is the set-up that the sites have shown after everything: before the
-// first deploy there is nothing to ask.
-func shown(r outcome.Report) (weakest opcache.Addressing) {
-	for _, one := range r.FrontDoor {
-		weakest = weakest.Weaker(one.SetUp)
-	}
-	return weakest
+// door is what the sites have shown after everything: before the first deploy
+// there is nothing to ask.
+type door struct {
+	setUp  opcache.Addressing // the weakest
+	proven int                // sites that answered for their release; one that answers for another fails the command
+	sapis  []string           // that answered, sorted
 }
 
-// proven counts the sites that answered for their release; one that answers for
-// another fails the command.
-func proven(r outcome.Report) int {
-	n := 0
+func seenThrough(r outcome.Report) (d door) {
 	for _, one := range r.FrontDoor {
+		d.setUp = d.setUp.Weaker(one.SetUp)
 		if one.Error == "" {
-			n++
+			d.proven, d.sapis = d.proven+1, append(d.sapis, one.SAPI)
 		}
 	}
-	return n
+	slices.Sort(d.sapis)
+	d.sapis = slices.Compact(d.sapis)
+	return d
 }
 
 func slowText(a act) string {

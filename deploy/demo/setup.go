@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"relink/deploy/apache"
@@ -23,14 +22,6 @@ const (
 )
 
 var setUps = []SetUp{Resolved, Revalidated, Keyed, ModPHP}
-
-// ParseSetUp gives the set-up of that name.
-func ParseSetUp(name string) (SetUp, error) {
-	if !slices.Contains(setUps, SetUp(name)) {
-		return "", fmt.Errorf("no set-up %q", name)
-	}
-	return SetUp(name), nil
-}
 
 func setUpNames() string {
 	names := make([]string, len(setUps))
