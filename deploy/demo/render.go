@@ -46,7 +46,7 @@ func (t teller) paragraph(format string, args ...any) {
 func (t teller) opening(sites int) {
 	servers, _, _ := t.setUp.names()
 	t.paragraph("relink demo: %s share each release of one PHP application, on a private %s. Ctrl-C ends it and removes everything.", ui.Plural(sites, "site"), servers)
-	t.paragraph("Set-up %s: %s One moment ...", t.setUp, t.setUp.about())
+	t.paragraph("Set-up %s: %s One moment ...", t.setUp, told[t.setUp].about)
 }
 
 func (t teller) ready(s *scene) {
@@ -89,7 +89,7 @@ func (t teller) act(a act, sites int, alone figures) {
 		t.fact("wrong pages", "%d of a release that the site should not be on, %d put together from two", f.strayed, f.mixed)
 	}
 	t.fact("worst wait", "%s while the command ran; the load alone %s", ui.Duration(f.worst), ui.Duration(alone.worst))
-	t.fact("cut-over", "%s", t.cutOverText(a.report))
+	t.fact("cut-over", "%s", cutOver(a.report)+told[t.setUp].cutOver)
 	if a.slow != nil {
 		t.fact("slow request", "%s", slowText(a))
 	}
@@ -116,18 +116,6 @@ func staysText(r outcome.Report) string {
 		return ""
 	}
 	return ", by now from a repeat of it under a new path"
-}
-
-// cutOverText says from what to what the time is, which the set-up decides.
-func (t teller) cutOverText(r outcome.Report) string {
-	text := cutOver(r) + " from the first moved link to the last invalidation"
-	switch t.setUp {
-	case Resolved:
-		text = cutOver(r) + ": a rename of Apache's map, for all at once"
-	case Revalidated:
-		text = cutOver(r) + " from the first moved link to the last swept worker"
-	}
-	return text
 }
 
 func (t teller) workersText(a act) string {
