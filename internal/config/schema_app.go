@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 )
 
-func (a *App) name() *string { return &a.Name }
-
 func (a *App) value() value {
 	return section(fields{
 		{"source", section(a.Source.fields())},
@@ -15,7 +13,7 @@ func (a *App) value() value {
 		{"min_free", size(&a.MinFree, 100<<20)},
 		{"link_target", lineText(&a.LinkTarget, ".", relative)},
 		{"docroot", lineText(&a.Docroot, ".", relative)},
-		{"instances", named(&a.Instances, "an instance", (*Instance).name, (*Instance).value)},
+		{"instances", named(&a.Instances, "an instance", func(i *Instance) *string { return &i.Name }, (*Instance).value)},
 		{"instances_from", optional(&a.InstancesFrom, (*InstancesFrom).value)},
 		{"check", optional(&a.Check, func(c *Check) value { return c.value(true) })},
 		{"probe", a.Probe.value(true)},
@@ -66,8 +64,6 @@ func (s *Source) fields() fields {
 	}
 	return append(all, field{"submodules", flag(&s.Submodules)})
 }
-
-func (i *Instance) name() *string { return &i.Name }
 
 // value is "name: /link" or "name: {link: /link, check: ...}".
 func (i *Instance) value() value {

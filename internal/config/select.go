@@ -78,8 +78,8 @@ func (a *App) named(names []string) ([]Instance, error) {
 		}
 		wanted[name] = true
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool { return !wanted[i.Name] }), nil
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -91,15 +92,8 @@ type Site struct {
 // StatusPath is the pools' pm.status_path.
 const StatusPath = "/fpm-status"
 
-const (
-	defaultWorkers  = 8
-	defaultChildren = 5
-)
-
 func (o Options) withDefaults() (Options, error) {
-	if o.Children == 0 {
-		o.Children = defaultChildren
-	}
+	o.Children = cmp.Or(o.Children, 5)
 	if len(o.Masters) == 0 && o.Web != WebApachePrefork {
 		o.Masters = []Master{{}}
 	}
@@ -132,17 +126,13 @@ func (o Options) withBinaries() (Options, error) {
 }
 
 func (m Master) withDefaults() Master {
-	if m.Name == "" {
-		m.Name = "php"
-	}
+	m.Name = cmp.Or(m.Name, "php")
 	if len(m.Pools) == 0 {
 		m.Pools = []Pool{{Name: "www"}}
 	}
 	m.Pools = slices.Clone(m.Pools)
 	for i := range m.Pools {
-		if m.Pools[i].Workers == 0 {
-			m.Pools[i].Workers = defaultWorkers
-		}
+		m.Pools[i].Workers = cmp.Or(m.Pools[i].Workers, 8)
 	}
 	return m
 }
@@ -182,10 +172,7 @@ func (o Options) unwritable() string {
 }
 
 func (o Options) hasPool(name string) bool {
-	for _, m := range o.Masters {
-		if slices.ContainsFunc(m.Pools, func(p Pool) bool { return p.Name == name }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.Masters, func(m Master) bool {
+		return slices.ContainsFunc(m.Pools, func(p Pool) bool { return p.Name == name })
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 )
@@ -93,8 +94,8 @@ func (s *Server) shutdown() error {
 	for _, m := range s.masters {
 		errs = append(errs, m.stop())
 	}
-	if s.options.Root == "" {
-		errs = append(errs, s.layout.remove())
+	if s.options.Root == "" && s.layout.root != "" {
+		errs = append(errs, os.RemoveAll(s.layout.root))
 	}
 	return errors.Join(errs...)
 }
