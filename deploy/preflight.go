@@ -46,7 +46,7 @@ func (r *run) preflight(reached server) step[server] {
 		if found.pinned, err = r.findPinned(ctx, found); err != nil {
 			return found, "", err
 		}
-		return found, joinedBy(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
+		return found, joined(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
 	}
 }
 
@@ -174,4 +174,36 @@ func (r *run) refuseThreads(found server) error {
 	return r.unlessForced(hint.With(fmt.Errorf("%w: %s", ErrThreads, text),
 		"let Apache run PHP in processes (a2dismod mpm_event, a2enmod mpm_prefork), or use PHP-FPM, or have Apache send real paths (relink apache); --force goes on, and pages may stay old until Apache is restarted"),
 		text+"; what they serve may stay old until Apache is restarted")
+}
+
+// fitViews has the links lead also the pools that see other paths. Where the web server
+// sends real paths PHP follows no link.
+func (r *run) fitViews(plan moves.Plan, found server) error {
+	if found.caches == nil {
+		return nil
+	}
+	unseen := plan.Fit(found.caches.Views())
+	if len(unseen) == 0 || r.App.Map != "" || found.addressing == opcache.Resolved {
+		return nil
+	}
+	return r.unlessForced(hint.With(errors.Join(unseen...), "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on"), unseen[0].Error())
+}
+
+// refuseStrangePaths: where a pool's path_map is wrong or missing, every path that
+// it is asked about is one that it does not know, and what is invalidated is
+// nothing at all. The live release tells before anything moves.
+func (r *run) refuseStrangePaths(found server) error {
+	if found.caches == nil {
+		return nil
+	}
+	for _, s := range found.sights {
+		if s.Err != nil || front.Ours(r.App, found.caches.ToHost(s.Answer), found.states) {
+			continue
+		}
+		err := front.StrangePath(r.App, s, found.caches.ToHost(s.Answer), found.states, "")
+		if err := r.unlessForced(err, err.Error()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

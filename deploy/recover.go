@@ -98,10 +98,10 @@ func (r *run) tell(format string, args ...any) {
 // temporary links serve nobody.
 func (r *run) removeLeftovers(ctx context.Context) error {
 	staged, err := r.store.CleanStaging(ctx)
-	for _, name := range staged {
-		r.tell("removed %s", filepath.Join(r.store.Dir(), name))
+	for i, name := range staged {
+		staged[i] = filepath.Join(r.store.Dir(), name)
 	}
-	if err != nil {
+	if err := r.tellRemoved("", staged, err); err != nil {
 		return err
 	}
 	var places []string
@@ -111,31 +111,28 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 		}
 	}
 	removed, err := moves.RemoveTemporary(places)
-	for _, path := range removed {
-		r.tell("removed the temporary link %s", path)
-	}
-	if err != nil {
+	if err := r.tellRemoved("the temporary link ", removed, err); err != nil {
 		return err
 	}
 	written := []string{r.App.JournalFile(), r.App.HistoryFile()}
 	if r.App.Map != "" {
 		written = append(written, r.App.Map)
 	}
-	return r.removeUnwritten(written)
-}
-
-// removeUnwritten removes what a crash left of files that were being written.
-func (r *run) removeUnwritten(paths []string) error {
-	for _, path := range paths {
+	for _, path := range written { // what a crash left of files that were being written
 		removed, err := durable.RemoveTemporary(path)
-		for _, left := range removed {
-			r.tell("removed the temporary file %s", left)
-		}
-		if err != nil {
+		if err := r.tellRemoved("the temporary file ", removed, err); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellRemoved says what is gone, also where that failed then.
+func (r *run) tellRemoved(what string, removed []string, err error) error {
+	for _, path := range removed {
+		r.tell("removed %s%s", what, path)
+	}
+	return err
 }
 
 // finishOrUndo brings the run of a journal to an end.

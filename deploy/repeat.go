@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -14,7 +13,7 @@ import (
 )
 
 func (r *run) planner() paths.Planner {
-	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Force: r.Force, Warn: r.report.Warn}
+	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Rebuild: r.Rebuild, Force: r.Force, Warn: r.report.Warn}
 }
 
 // separate is the step in which the rule of paths is kept (apart).
@@ -49,7 +48,7 @@ func (r *run) goingTo(to coming) coming {
 
 // repeatOne seals a repeat under a name that is in the journal before it is there.
 func (r *run) repeatOne(ctx context.Context, of string) (moves.Target, error) {
-	id := r.store.NewID(r.began, r.labelOf(of))
+	id := r.store.NewID(r.began, r.store.LabelOf(of))
 	r.journal.Repeats = append(r.journal.Repeats, id)
 	err := r.note(journal.PhaseStaging)
 	if err == nil {
@@ -60,13 +59,4 @@ func (r *run) repeatOne(ctx context.Context, of string) (moves.Target, error) {
 		return moves.Target{}, err
 	}
 	return r.App.Destination(id), nil
-}
-
-// labelOf names a repeat by the ref that it was made of.
-func (r *run) labelOf(of string) string {
-	original, err := r.store.Get(of)
-	if err != nil {
-		return of
-	}
-	return cmp.Or(original.Ref, of)
 }

@@ -11,7 +11,6 @@ import (
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/state"
 	"relink/internal/ui"
 )
@@ -19,7 +18,7 @@ import (
 // stage makes the release beside the others. Nothing that serves sees it.
 func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 	return func(ctx context.Context) (to coming, summary string, err error) {
-		same, err := r.sameAlready(found.states, resolved)
+		same, err := r.planner().Same(found.states, resolved)
 		if err != nil || same.ID != "" {
 			r.report.Release = same.ID
 			return coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
@@ -38,37 +37,6 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		to = coming{release: made, goals: r.planner().Everywhere(found.states, id)}
 		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
 	}
-}
-
-// sameAlready finds a release of the very commit on which other instances are:
-// the rest of them are to share it, and OPcache needs no second copy. Where all
-// the chosen ones are on it already, somebody wants it built again.
-func (r *run) sameAlready(states []links.State, resolved source.Resolved) (release.Release, error) {
-	none := release.Release{}
-	if r.Rebuild || resolved.Commit == "" {
-		return none, nil
-	}
-	live := r.App.InUse()
-	releases, err := r.store.List()
-	if err != nil {
-		return none, err
-	}
-	for _, one := range releases {
-		same := one.Sealed && one.Bad == nil && one.Commit == resolved.Commit && one.Source == resolved.Source
-		if same && live.IDs()[one.ID] && !r.allOn(states, one.ID) {
-			return one, nil
-		}
-	}
-	return none, nil
-}
-
-func (r *run) allOn(states []links.State, id string) bool {
-	for _, state := range states {
-		if moves.TargetOf(state, r.App.RealReleases()).Release != id {
-			return false
-		}
-	}
-	return true
 }
 
 func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {
@@ -109,7 +77,7 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) error {
 	ctx, cancel := r.fetchTime(ctx)
 	defer cancel()
-	update, end := r.progress("fetch", "KB")
+	update, end := r.Screen.Following("fetch", "KB")
 	defer end()
 	return resolved.Fetch(ctx, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
 }
@@ -152,11 +120,10 @@ func (r *run) unwarm(ctx context.Context, ready prepared) error {
 	if ready.cut == nil || len(made) == 0 {
 		return nil
 	}
-	folders := make([]string, len(made))
 	for i, id := range made {
-		folders[i] = r.App.ReleaseDir(id)
+		made[i] = r.App.ReleaseDir(id)
 	}
-	_, err := ready.caches.Retire(ctx, folders)
+	_, err := ready.caches.Retire(ctx, made)
 	return err
 }
 

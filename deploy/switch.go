@@ -106,7 +106,7 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 }
 
 func (r *run) warmBy(ctx context.Context, cut Switch) (summary string, err error) {
-	update, end := r.progress("warm", "scripts")
+	update, end := r.Screen.Following("warm", "scripts")
 	defer end()
 	result, err := cut.Warm(ctx, update)
 	result.Failed = append([]opcache.FailedScript{}, result.Failed...)

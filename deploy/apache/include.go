@@ -1,6 +1,7 @@
 package apache
 
 import (
+	"cmp"
 	_ "embed"
 	"path"
 	"regexp"
@@ -46,10 +47,7 @@ func (i Include) Pattern() string {
 
 // Location is the same as a path.
 func (i Include) Location() string {
-	if i.Prefix == "" {
-		return "/"
-	}
-	return i.Prefix
+	return cmp.Or(i.Prefix, "/")
 }
 
 // Root is the document root with Apache's variable in place of the release.

@@ -1,6 +1,7 @@
 package apache
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -71,14 +72,7 @@ func (r Result) Text(w io.Writer, width int) error {
 		if !one.Resolved {
 			state = strings.Join(one.Problems, "\n")
 		}
-		table.Row(one.Instance, dash(one.Map), dash(one.Link), dash(one.Serves), dash(one.SAPI), state)
+		table.Row(one.Instance, cmp.Or(one.Map, "-"), cmp.Or(one.Link, "-"), cmp.Or(one.Serves, "-"), cmp.Or(one.SAPI, "-"), state)
 	}
 	return table.Render(w)
-}
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

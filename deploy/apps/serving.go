@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,10 +31,7 @@ func ReadServing(instances []config.Instance, releases string) []Serving {
 		all = append(all, Serving{Release: release, Instances: names})
 	}
 	slices.SortFunc(all, func(a, b Serving) int {
-		if len(a.Instances) != len(b.Instances) {
-			return len(b.Instances) - len(a.Instances)
-		}
-		return strings.Compare(a.Release, b.Release)
+		return cmp.Or(cmp.Compare(len(b.Instances), len(a.Instances)), cmp.Compare(a.Release, b.Release))
 	})
 	return all
 }

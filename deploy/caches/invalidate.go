@@ -1,6 +1,7 @@
 package caches
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,10 +118,6 @@ func realFiles(files []string) ([]string, error) {
 
 // Text writes the result for people.
 func (r InvalidateReport) Text(w io.Writer, _ int) error {
-	of := r.Release
-	if of == "" {
-		of = ui.Plural(len(r.Files), "file")
-	}
-	_, err := fmt.Fprintf(w, "%s of %s invalidated\n", ui.Plural(r.Invalidated, "script"), of)
+	_, err := fmt.Fprintf(w, "%s of %s invalidated\n", ui.Plural(r.Invalidated, "script"), cmp.Or(r.Release, ui.Plural(len(r.Files), "file")))
 	return err
 }

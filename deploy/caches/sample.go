@@ -109,15 +109,13 @@ func adopt(m *report.Master, siblings []string, down []*opcache.Pool) (left []*o
 	return left
 }
 
-var errNoPoolReadable = errors.New("none of its pools can be read")
-
 // lost are caches of which no pool can be read.
 func (s *sampler) lost(down []*opcache.Pool) []report.Master {
 	var all []report.Master
 	for _, p := range down {
 		i := slices.IndexFunc(all, func(m report.Master) bool { return s.shared(m.Name, p.Address()) })
 		if i < 0 {
-			all = append(all, report.Master{Name: p.Address(), Down: map[string]string{}, Err: errNoPoolReadable})
+			all = append(all, report.Master{Name: p.Address(), Down: map[string]string{}, Err: errors.New("none of its pools can be read")})
 			i = len(all) - 1
 		}
 		all[i].Pools = append(all[i].Pools, p.Address())

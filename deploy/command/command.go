@@ -139,6 +139,8 @@ type session struct {
 	*cli.Call
 	config  *config.Config
 	app     *config.App
+	setup   restart.Setup
+	served  *opcache.App // the same application, as its caches see it
 	options deploy.Options
 	deps    deploy.Deps
 }
@@ -192,6 +194,10 @@ func (s *session) translate() (cleanUp func() error, err error) {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
+	if s.setup, err = restart.FromConfig(s.config, journal.KnownLinks); err != nil {
+		return nil, err
+	}
+	s.served, s.setup.Restart.Waiting = s.setup.App(a.Name), restart.Announce(s.deps.Screen.Line)
 	s.options.App.AgentDir, s.options.App.AgentAt = restart.AgentDir(s.config, a.Pools)
 	if s.options.App.Known, err = journal.KnownLinks(s.config.StateDir, a.Name); err != nil {
 		return nil, err
@@ -224,42 +230,25 @@ func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") +
 
 // reach finds the PHPs inside of web servers itself.
 func (s *session) reach(ctx context.Context) (status.Figures, error) {
-	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
-	if err != nil {
-		return nil, err
-	}
-	return s.connect(ctx, setup.Web(ctx, setup.App(s.app.Name)))
+	return s.connect(ctx, s.setup.Web(ctx, s.served))
 }
 
 // connect reaches the pools that serve the application.
 func (s *session) connect(ctx context.Context, web opcache.Web) (deploy.Caches, error) {
-	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
+	caches, err := s.setup.Connect(ctx, s.served, web)
 	if err != nil {
 		return nil, err
 	}
-	caches, err := setup.Connect(ctx, setup.App(s.app.Name), web)
-	if err != nil {
-		return nil, err
-	}
-	return s.connected(setup, caches), nil
+	return Over(caches, s.setup), nil
 }
 
 // glance reaches them where that installs nothing.
 func (s *session) glance(ctx context.Context) (deploy.Caches, error) {
-	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
-	if err != nil {
-		return nil, err
-	}
-	caches, err := setup.Glance(ctx, setup.App(s.app.Name))
+	caches, err := s.setup.Glance(ctx, s.served)
 	if err != nil || caches == nil {
 		return nil, err
 	}
-	return s.connected(setup, caches), nil
-}
-
-func (s *session) connected(setup restart.Setup, caches *opcache.Caches) deploy.Caches {
-	setup.Restart.Waiting = restart.Announce(s.deps.Screen.Line)
-	return Over(caches, setup)
+	return Over(caches, s.setup), nil
 }
 
 // HowServed tells how the instances of all applications are served (config.Serving).
@@ -283,13 +272,8 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 			return all, err
 		}
 		for _, s := range sights {
-			one := config.Served{App: a.Name, Instance: s.Name, SetUp: string(s.Addressing())}
-			if s.Err != nil {
-				one.Error = s.Err.Error()
-			} else {
-				one.Release, one.By = front.ReleaseOf(s.Answer.File, app.RealReleases()), s.By()
-			}
-			all = append(all, one)
+			seen := s.Seen(s.Answer.File, app.RealReleases())
+			all = append(all, config.Served{App: a.Name, Instance: s.Name, SetUp: string(seen.SetUp), Release: seen.Release, By: seen.By, Error: seen.Error})
 		}
 	}
 	return all, nil

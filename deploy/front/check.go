@@ -61,11 +61,10 @@ func get(ctx context.Context, url, host string) (*http.Response, error) {
 	transport.Proxy = nil
 	transport.DisableKeepAlives = true
 	transport.DialTLSContext = probe.DialTLS(host, transport.DialContext)
-	return (&http.Client{Transport: transport, CheckRedirect: dontFollow}).Do(request)
+	// A redirect is an answer; what it leads to may be another server.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return (&http.Client{Transport: transport, CheckRedirect: stay}).Do(request)
 }
-
-// dontFollow: a redirect is an answer; what it leads to may be another server.
-func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func checkInstance(ctx context.Context, instance config.Instance) error {
 	check := *instance.Check

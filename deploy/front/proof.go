@@ -37,18 +37,15 @@ type Switched struct {
 
 // Judge compares what a site answered with where its link leads.
 func (w Switched) Judge(s Sight) (outcome.Front, error) {
-	one := outcome.Front{Instance: s.Name, SetUp: s.Addressing()}
 	move := moves.MoveIn(w.Plan, s.Name)
-	if s.Err != nil {
-		one.Error = s.Err.Error()
-		return one, w.judgeHidden(s, move)
-	}
-	file := s.Answer.File
-	known := false
-	if w.Caches != nil {
+	file, known := s.Answer.File, false
+	if w.Caches != nil && s.Err == nil {
 		file, known = w.Caches.ToHost(s.Answer), w.Caches.Has(s.Answer)
 	}
-	one.Release, one.SAPI, one.PID, one.By = ReleaseOf(file, w.App.RealReleases()), s.Answer.SAPI, s.Answer.PID, s.By()
+	one := s.Seen(file, w.App.RealReleases())
+	if s.Err != nil {
+		return one, w.judgeHidden(s, move)
+	}
 	want := w.App.ReleaseDir(move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
 	case !inside && !Ours(w.App, file, w.States):
@@ -61,6 +58,14 @@ func (w Switched) Judge(s Sight) (outcome.Front, error) {
 	}
 	return one, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, s.By()),
 		"%s", oldPageHint(false))
+}
+
+// Seen is what the report says of it. file is the script by its path on this machine.
+func (s Sight) Seen(file, releases string) outcome.Front {
+	if s.Err != nil {
+		return outcome.Front{Instance: s.Name, Error: s.Err.Error()}
+	}
+	return outcome.Front{Instance: s.Name, SetUp: s.Addressing(), Release: ReleaseOf(file, releases), SAPI: s.Answer.SAPI, PID: s.Answer.PID, By: s.By()}
 }
 
 // judgeHidden: a probe that cannot be reached proves nothing, and is no failure

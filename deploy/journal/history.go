@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"relink/deploy/apps"
@@ -56,7 +57,12 @@ func historyIn(file string) state.Lines[Event] {
 	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
 }
 
-func Append(file string, event Event) error {
+// Record writes the line once, however often a crash has it tried.
+func Record(file string, event Event) error {
+	history, err := History(file)
+	if err != nil || slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
+		return err
+	}
 	return ofHistory(historyIn(file).Append(event))
 }
 
@@ -82,6 +88,30 @@ func ofHistory(err error) error {
 		return fmt.Errorf("history: %w", err)
 	}
 	return nil
+}
+
+// Deployed lists the deploys of an application that left links moved, oldest
+// first.
+func Deployed(stateDir, app string) ([]Event, error) {
+	events, err := History(HistoryFile(stateDir, app))
+	return slices.DeleteFunc(events, func(e Event) bool { return e.Operation != OperationDeploy || !e.Moved() }), err
+}
+
+// KnownLinks are the links that deploys of an application have moved, as far as
+// its history reaches back.
+func KnownLinks(stateDir, app string) ([]string, error) {
+	events, err := History(HistoryFile(stateDir, app))
+	seen := map[string]bool{}
+	var known []string
+	for _, event := range events {
+		for _, move := range event.Moves {
+			if !seen[move.Link] {
+				seen[move.Link] = true
+				known = append(known, move.Link)
+			}
+		}
+	}
+	return known, err
 }
 
 // Before is where an instance came from when the deploy that brought it to its

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"relink/internal/durable"
@@ -117,21 +116,16 @@ func (r *Prepared) moveOne(move Move, temp string) error {
 // fail before it is done, the caches are empty too, and the journal, which was
 // synced before the first move, decides what becomes of the links.
 func (r *Prepared) Sync() error {
-	for _, dir := range r.folders() {
+	dirs := map[string]bool{}
+	for _, move := range r.plan {
+		dirs[filepath.Dir(move.Place)] = true
+	}
+	for dir := range dirs {
 		if err := durable.SyncDir(dir); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (r *Prepared) folders() []string {
-	var dirs []string
-	for _, move := range r.plan {
-		dirs = append(dirs, filepath.Dir(move.Place))
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
 }
 
 // Discard removes the temporary links that were not moved.

@@ -25,12 +25,13 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 
 // Planner chooses where instances go.
 type Planner struct {
-	App    apps.App
-	Chosen []config.Instance // those that the run is about
-	Store  *release.Store
-	Reset  journal.Reset
-	Force  bool // warn of what would be refused
-	Warn   func(string)
+	App     apps.App
+	Chosen  []config.Instance // those that the run is about
+	Store   *release.Store
+	Reset   journal.Reset
+	Rebuild bool // make a release of its own also where one of the same commit is live
+	Force   bool // warn of what would be refused
+	Warn    func(string)
 }
 
 // Apart sees to it that nobody stays on a path that somebody leaves, and that

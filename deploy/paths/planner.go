@@ -1,18 +1,21 @@
 package paths
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
+	"relink/deploy/source"
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
-	"slices"
 )
 
 // FindTargets sends all to the release of this id, or each to the one before.
@@ -74,12 +77,7 @@ func (p Planner) mayServe(to moves.Target) error {
 	return nil
 }
 
-func OrNone(release string) string {
-	if release == "" {
-		return "its first deploy"
-	}
-	return release
-}
+func OrNone(release string) string { return cmp.Or(release, "its first deploy") }
 
 // ErrBadRelease: the release was marked bad when it failed.
 var ErrBadRelease = errors.New("marked bad")
@@ -110,4 +108,45 @@ func (p Planner) goals(states []links.State, to []moves.Target) []moves.Goal {
 		goals[i] = moves.Goal{Instance: p.Chosen[i], State: state, Now: moves.TargetOf(state, p.App.RealReleases()), To: to[i], Chosen: true}
 	}
 	return goals
+}
+
+// Same finds a release of the very commit on which other instances are: the rest of
+// them are to share it, and OPcache needs no second copy. Where all the chosen ones
+// are on it already, somebody wants it built again.
+func (p Planner) Same(states []links.State, resolved source.Resolved) (none release.Release, err error) {
+	if p.Rebuild || resolved.Commit == "" {
+		return none, nil
+	}
+	live := p.App.InUse().IDs()
+	releases, err := p.Store.List()
+	for _, one := range releases {
+		same := one.Sealed && one.Bad == nil && one.Commit == resolved.Commit && one.Source == resolved.Source
+		elsewhere := func(s links.State) bool { return moves.TargetOf(s, p.App.RealReleases()).Release != one.ID }
+		if same && live[one.ID] && slices.ContainsFunc(states, elsewhere) {
+			return one, err
+		}
+	}
+	return none, err
+}
+
+// WayBack is what a rollback leads each instance to once the plan is carried out,
+// by content: however many releases others have tried meanwhile, one site's last
+// good one is not the newest. With keep 0 nobody wants to go back.
+func (p Planner) WayBack(history []journal.Event, plan moves.Plan) map[string]bool {
+	wanted := map[string]bool{}
+	if p.App.Keep == 0 {
+		return wanted
+	}
+	known := NewContents(p.Store)
+	for _, instance := range p.App.Instances {
+		now := moves.TargetOf(links.Read(instance.Link), p.App.RealReleases())
+		if move := moves.MoveIn(plan, instance.Name); move.Instance != "" {
+			now = move.To
+		}
+		known.Complete(&now)
+		if target, found := journal.Before(history, instance.Name, now); found {
+			wanted[target.Served()] = true
+		}
+	}
+	return wanted
 }

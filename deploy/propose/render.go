@@ -1,6 +1,7 @@
 package propose
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"path/filepath"
@@ -23,19 +24,18 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 }).Parse(pageText))
 
 // Render writes a draft as a configuration with comments.
-func (d Draft) Render() (string, error) {
+func (d Draft) Render() (string, error) { return d.fill(page) }
+
+func (d Draft) fill(form *template.Template) (string, error) {
 	var b strings.Builder
-	err := page.Execute(&b, d)
+	err := form.Execute(&b, d)
 	return b.String(), err
 }
 
 // The following is for the template.
 
 func hostOr(host string) string {
-	if host == "" {
-		return "any host"
-	}
-	return ui.Printable(host)
+	return ui.Printable(cmp.Or(host, "any host"))
 }
 
 const mostPlain = 50

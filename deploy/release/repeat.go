@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,4 +62,13 @@ func linkAll(ctx context.Context, from, to *os.Root, leaveOut func(name string) 
 		return err
 	}
 	return l.finish(".")
+}
+
+// LabelOf names a repeat by the ref that it was made of.
+func (s *Store) LabelOf(id string) string {
+	original, err := s.Get(id)
+	if err != nil {
+		return id
+	}
+	return cmp.Or(original.Ref, id)
 }

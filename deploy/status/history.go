@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"relink/deploy/apps"
@@ -80,11 +81,9 @@ func (h History) Text(w io.Writer, width int) error {
 
 // before is where the instances came from.
 func (e Event) before() string {
-	seen := map[string]bool{}
 	var froms []string
 	for _, move := range e.Moves {
-		if move.From != "" && !seen[move.From] {
-			seen[move.From] = true
+		if move.From != "" && !slices.Contains(froms, move.From) {
 			froms = append(froms, move.From)
 		}
 	}

@@ -92,7 +92,9 @@ func Read(ctx context.Context, app apps.App, connect func(context.Context) (Figu
 		return status, err
 	}
 	status.addSites(ctx, app, discover)
-	status.addCached(ctx, app, connect)
+	if err := status.addCached(ctx, app, connect); err != nil {
+		status.Cache = err.Error()
+	}
 	return status, nil
 }
 
@@ -125,20 +127,18 @@ func (s *Status) addUnfinished(app apps.App) error {
 	return nil
 }
 
-func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error)) {
+func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error)) error {
 	folders := make([]string, len(s.Releases))
 	for i, one := range s.Releases {
 		folders[i] = app.ReleaseDir(one.Release)
 	}
 	caches, err := connect(ctx)
 	if err != nil {
-		s.Cache = err.Error()
-		return
+		return err
 	}
 	held, err := caches.Footprints(ctx, folders)
 	if err != nil {
-		s.Cache = err.Error()
-		return
+		return err
 	}
 	for i, folder := range folders {
 		footprint := held[folder]
@@ -146,11 +146,8 @@ func (s *Status) addCached(ctx context.Context, app apps.App, connect func(conte
 		s.Releases[i].Saved = opcache.Saved(s.Releases[i].Instances, footprint)
 	}
 	usages, err := caches.Usage(ctx)
-	if err != nil {
-		s.Cache = err.Error()
-		return
-	}
 	s.addOPcache(usages)
+	return err
 }
 
 // Text writes the status for people.

@@ -121,3 +121,26 @@ func (o *Output) end(p *Progress) {
 		o.bars = nil
 	}
 }
+
+// Following shows how far a step is, once there is something to show.
+func (o *Output) Following(name, unit string) (update func(done, total int), end func()) {
+	var mu sync.Mutex
+	var shown *Progress
+	update = func(done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if shown == nil && total > 0 {
+			shown = o.Progress(name, unit, total)
+		}
+		if shown != nil {
+			shown.Update(done, total)
+		}
+	}
+	return update, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if shown != nil {
+			shown.Done()
+		}
+	}
+}
