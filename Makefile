@@ -4,10 +4,11 @@ GO        ?= go
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1x
 SOAK      ?= 30m
+TORTURE   ?= 1h
 SETUP     ?= resolved
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench soak fuzz clean
+.PHONY: build test test-php test-debian demo bench soak torture fuzz clean
 
 build:
 	$(GO) build -trimpath -o bin/relink .
@@ -17,7 +18,7 @@ test:
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags phpversions,soak,debian,failpoint ./...
+	$(GO) vet -tags phpversions,soak,torture,debian,failpoint ./...
 	$(GO) tool staticcheck ./...
 	$(GO) build ./...
 	$(GO) test -race -timeout 40m ./internal/e2e ./... # the longest first
@@ -48,6 +49,12 @@ bench:
 soak:
 	.ci/setup test
 	RELINK_SOAK=$(SOAK) $(GO) test -tags soak -run TestSoak -v -timeout 24h ./internal/e2e
+
+# Deploys, rollbacks and prunes under load, every second one killed at a moment by
+# lot, for as long as TORTURE says; nothing may be lost.
+torture:
+	.ci/setup test
+	RELINK_TORTURE=$(TORTURE) $(GO) test -tags torture -run TestTorture -v -timeout 24h ./internal/crash
 
 fuzz:
 	@for package in $$($(GO) list ./...); do \

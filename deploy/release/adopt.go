@@ -15,7 +15,7 @@ import (
 // adopt copies what the release brought to the shared folder, under another name
 // first: a copy that was interrupted must not look like the shared entry.
 func (s *sharing) adopt(ctx context.Context, name string) error {
-	if err := s.makeFolders(path.Dir(name)); err != nil {
+	if err := tree.MakeFolders(s.shared, path.Dir(name), 0o755, s.own); err != nil {
 		return err
 	}
 	temporary := temporaryBeside(name)

@@ -79,7 +79,7 @@ func (l *linker) carry(ctx context.Context, file string) (bool, error) {
 	folder, name := path.Dir(file), path.Base(file)
 	err := l.open(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = l.makeFolders(folder)
+		err = tree.MakeFolders(l.to, folder, 0o700, l.finish)
 		if err == nil {
 			err = l.open(folder)
 		}
@@ -91,11 +91,8 @@ func (l *linker) carry(ctx context.Context, file string) (bool, error) {
 		return false, err
 	}
 	into := int(l.target.Fd())
-	var there, linked unix.Stat_t
-	if unix.Fstatat(into, name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil {
-		return false, nil
-	}
-	err = l.link(ctx, file)
+	var linked unix.Stat_t
+	err = l.link(ctx, file) // which a file of the name, or a link, forbids
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, tree.ErrChanged) {
 		return false, nil
 	}

@@ -45,12 +45,6 @@ type HookEnv struct {
 	Grace time.Duration // between TERM and KILL; 0 means defaultGrace
 }
 
-func (e HookEnv) environ() []string {
-	return append(os.Environ(),
-		"RELINK_APP="+e.App, "RELINK_RELEASE="+e.Release, "RELINK_RELEASE_DIR="+e.ReleaseDir,
-		"RELINK_PREVIOUS="+e.Previous, "RELINK_REF="+e.Ref, "RELINK_COMMIT="+e.Commit)
-}
-
 // HookError is a hook command that did not succeed.
 type HookError struct {
 	Name     string // hook, such as build
@@ -104,15 +98,17 @@ func runHook(ctx context.Context, name, command string, env HookEnv, output func
 	lines := &lineWriter{emit: output}
 	cmd := exec.Command("sh", "-c", command)
 	mark := fmt.Sprintf("RELINK_HOOK=%016x", rand.Uint64())
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = env.Dir, append(env.environ(), mark), lines, lines
+	cmd.Dir, cmd.Stdout, cmd.Stderr = env.Dir, lines, lines
+	cmd.Env = append(os.Environ(), "RELINK_APP="+env.App, "RELINK_RELEASE="+env.Release, "RELINK_RELEASE_DIR="+env.ReleaseDir,
+		"RELINK_PREVIOUS="+env.Previous, "RELINK_REF="+env.Ref, "RELINK_COMMIT="+env.Commit, mark)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = pipeGrace
 	err := runGroup(ctx, cmd, mark, cmp.Or(env.Grace, defaultGrace))
-	lines.close()
+	printed := lines.close()
 	if err == nil {
 		return nil
 	}
-	failure := &HookError{Name: name, Command: command, ExitCode: -1, Output: lines.tail(), Err: err}
+	failure := &HookError{Name: name, Command: command, ExitCode: -1, Output: printed, Err: err}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		failure.ExitCode = exit.ExitCode()
 	}

@@ -75,7 +75,7 @@ func TestHookOutputIsBounded(t *testing.T) {
 	for range 100 {
 		fmt.Fprintln(w, strings.Repeat("y", 4000))
 	}
-	if n := len(w.tail()); n > tailBytes || n < tailBytes-5000 {
+	if n := len(w.close()); n > tailBytes || n < tailBytes-5000 {
 		t.Errorf("kept %d bytes of 100 long lines", n)
 	}
 }

@@ -38,15 +38,16 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// close ends the last line. What a process left in the background still writes
-// goes nowhere: the caller has moved on.
-func (w *lineWriter) close() {
+// close ends the last line and gives the end of the output. What a process left in the
+// background still writes goes nowhere: the caller has moved on.
+func (w *lineWriter) close() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.partial) > 0 {
 		w.endLine()
 	}
 	w.emit = nil
+	return strings.Join(w.kept, "\n")
 }
 
 func (w *lineWriter) endLine() {
@@ -72,10 +73,4 @@ func (w *lineWriter) keep(line string) {
 		w.size -= len(w.kept[0]) + 1
 		w.kept = w.kept[1:]
 	}
-}
-
-func (w *lineWriter) tail() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return strings.Join(w.kept, "\n")
 }

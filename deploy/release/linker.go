@@ -78,14 +78,14 @@ func (l *linker) link(ctx context.Context, file string) error {
 		return err
 	}
 	name := path.Base(file)
-	err := unix.Linkat(int(l.source.Fd()), name, int(l.target.Fd()), name, 0)
-	switch err {
+	switch err := unix.Linkat(int(l.source.Fd()), name, int(l.target.Fd()), name, 0); err {
 	case nil:
 		return nil
 	case unix.EMLINK, unix.EPERM, unix.EXDEV:
 		return l.copy(ctx, file)
+	default:
+		return &os.LinkError{Op: "link", Old: file, New: file, Err: err}
 	}
-	return &os.LinkError{Op: "link", Old: file, New: file, Err: err}
 }
 
 // copy works under a hidden name, so that nobody is served half a file.
@@ -99,20 +99,6 @@ func (l *linker) copy(ctx context.Context, file string) error {
 
 func temporaryBeside(name string) string {
 	return path.Join(path.Dir(name), fmt.Sprintf(".relink-%016x", rand.Uint64()))
-}
-
-// makeFolders makes a folder and its parents as the other release has them.
-func (l *linker) makeFolders(folder string) error {
-	if _, err := l.to.Lstat(folder); err == nil || folder == "." {
-		return nil
-	}
-	if err := l.makeFolders(path.Dir(folder)); err != nil {
-		return err
-	}
-	if err := l.to.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return l.finish(folder)
 }
 
 // finish gives a folder the owner, mode and time that it has in the other release.

@@ -56,7 +56,8 @@ func newestFirst(a, b Release) int {
 
 // Get gives one release; ErrNotFound when its folder does not exist.
 func (s *Store) Get(id string) (Release, error) {
-	if err := s.exists(id); err != nil {
+	info, err := s.folder(id)
+	if err != nil {
 		return Release{}, err
 	}
 	r := Release{Manifest: Manifest{ID: id}, Path: s.Path(id)}
@@ -66,24 +67,21 @@ func (s *Store) Get(id string) (Release, error) {
 		r.Manifest, r.Sealed = *rec.Manifest, true
 		return r, nil
 	}
-	info, err := os.Lstat(r.Path)
-	if err != nil {
-		return Release{}, fmt.Errorf("release %s: %w", id, ErrNotFound)
-	}
 	r.Created = info.ModTime().UTC()
 	return r, nil
 }
 
-func (s *Store) exists(id string) error {
+// folder looks at the release's folder; ErrNotFound when it does not exist.
+func (s *Store) folder(id string) (fs.FileInfo, error) {
 	if err := checkID(id); err != nil {
-		return err
+		return nil, err
 	}
 	info, err := os.Lstat(s.Path(id))
 	if err == nil && info.IsDir() {
-		return nil
+		return info, nil
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return hint.With(fmt.Errorf("release %s in %s: %w", id, s.dir, ErrNotFound), `run "relink releases" to see what there is`)
+		return nil, hint.With(fmt.Errorf("release %s in %s: %w", id, s.dir, ErrNotFound), `run "relink releases" to see what there is`)
 	}
-	return fmt.Errorf("release %s: %w", id, err)
+	return nil, fmt.Errorf("release %s: %w", id, err)
 }

@@ -81,7 +81,7 @@ func (s *Store) cleanRecords() ([]string, error) {
 	for _, entry := range entries {
 		id, ok := strings.CutSuffix(entry.Name(), ".json")
 		unwritten := strings.HasPrefix(id, ".")
-		if !unwritten && (!ok || !errors.Is(s.exists(id), ErrNotFound)) {
+		if _, err := s.folder(id); !unwritten && (!ok || !errors.Is(err, ErrNotFound)) {
 			continue
 		}
 		if err := state.Remove(filepath.Join(s.dir, recordDir, entry.Name())); err != nil {

@@ -151,7 +151,7 @@ func (s *sharing) provide(ctx context.Context, entry sharedEntry) error {
 		return err
 	case entry.folder:
 		s.adopted = true
-		return s.makeFolders(entry.name)
+		return tree.MakeFolders(s.shared, entry.name, 0o755, s.own)
 	default:
 		file := path.Join(s.shared.Name(), entry.name)
 		return hint.With(fmt.Errorf("%w: %s", ErrSharedMissing, file),
@@ -170,18 +170,4 @@ func (s *sharing) checkKind(entry sharedEntry) error {
 		return fmt.Errorf("%w: %s %w", ErrSharedEntry, file, errNotFolder)
 	}
 	return nil
-}
-
-// makeFolders creates dir and its parents and gives the new ones their owner.
-func (s *sharing) makeFolders(dir string) error {
-	if _, err := s.shared.Lstat(dir); err == nil || dir == "." {
-		return nil
-	}
-	if err := s.makeFolders(path.Dir(dir)); err != nil {
-		return err
-	}
-	if err := s.shared.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	return s.shared.Lchown(dir, s.uid, s.gid)
 }

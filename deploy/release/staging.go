@@ -58,10 +58,10 @@ func (s *Store) Stage(id string) (*Staging, error) {
 // root's umask of 077 PHP could not even enter it.
 func (st *Staging) inheritMode() error {
 	info, err := os.Stat(st.store.dir)
-	if err != nil {
-		return fmt.Errorf("create staging folder: %w", err)
+	if err == nil {
+		err = os.Chmod(st.path, info.Mode()&(fs.ModePerm|fs.ModeSetgid))
 	}
-	if err := os.Chmod(st.path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)); err != nil {
+	if err != nil {
 		return fmt.Errorf("create staging folder: %w", err)
 	}
 	return nil

@@ -49,17 +49,17 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
 	}
 	real, err := filepath.EvalSymlinks(absolute)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return &Store{dir: absolute}, nil
-	case err != nil:
-		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
 	}
-	if info, err := os.Stat(real); err != nil {
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = os.Stat(real); err == nil && !info.IsDir() {
+			err = hint.With(errNotFolder, "set releases to a folder, or move the file away")
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
-	} else if !info.IsDir() {
-		return nil, hint.With(fmt.Errorf("releases folder %s: %w", dir, errNotFolder),
-			"set releases to a folder, or move the file away")
 	}
 	return &Store{dir: real}, nil
 }

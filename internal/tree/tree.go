@@ -83,6 +83,24 @@ func Barrier(root *os.Root, name string) (string, error) {
 	return "", nil
 }
 
+// MakeFolders is MkdirAll that calls made for each folder that it makes.
+func MakeFolders(root *os.Root, folder string, mode fs.FileMode, made func(string) error) error {
+	if _, err := root.Lstat(folder); err == nil || folder == "." {
+		return nil
+	}
+	if err := MakeFolders(root, path.Dir(folder), mode, made); err != nil {
+		return err
+	}
+	err := root.Mkdir(folder, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return made(folder)
+}
+
 // Relative is the way from one folder to another. Links are resolved first: `..` behind
 // one would lead elsewhere.
 func Relative(from, to string) (string, error) {

@@ -65,7 +65,11 @@ func readArchiveFrom(ctx context.Context, file *io.SectionReader, visit visitor)
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		return readZip(ctx, file, visit)
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return readGzip(input, visit)
+		unzipped, err := gzip.NewReader(input)
+		if err != nil {
+			return "", damagedArchive(err)
+		}
+		return readTar(unzipped, visit)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return readZstd(input, visit)
 	case isTar(head):
@@ -95,14 +99,6 @@ const macOS = "__MACOSX"
 func isTar(head []byte) bool {
 	_, err := tar.NewReader(bytes.NewReader(head)).Next()
 	return len(head) == 512 && (err == nil || errors.Is(err, io.EOF) || bytes.HasPrefix(head[257:], []byte("ustar")))
-}
-
-func readGzip(input io.Reader, visit visitor) (string, error) {
-	unzipped, err := gzip.NewReader(input)
-	if err != nil {
-		return "", damagedArchive(err)
-	}
-	return readTar(unzipped, visit)
 }
 
 func readZstd(input io.Reader, visit visitor) (string, error) {

@@ -65,7 +65,7 @@ func (f folder) Fetch(ctx context.Context, into string, progress source.Progress
 		err = tree.Between(f.path, into, func(from, to *os.Root) error { return f.copy(ctx, from, to, progress) })
 	}
 	if err != nil {
-		return fmt.Errorf("copy %s: %w", f.path, err)
+		return fmt.Errorf("copy %s to %s: %w", f.path, into, err)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func newRepoCache(url, dir string) *repoCache {
 func (c *repoCache) name() string { return ui.Mask(c.url) }
 
 func (c *repoCache) git(ctx context.Context, args ...string) ([]byte, error) {
-	return runGit(ctx, command{args: append([]string{"--git-dir=" + c.dir}, args...), secrets: c.secrets})
+	return runGit(ctx, command{options: []string{"--git-dir=" + c.dir}, args: args, secrets: c.secrets})
 }
 
 // use runs work with the cache locked. Nothing that git says of a commit which the
@@ -54,10 +54,7 @@ func (c *repoCache) git(ctx context.Context, args ...string) ([]byte, error) {
 // The lock keeps a second relink, such as a dry run, out of the cache: the locks
 // that git leaves when it is killed can then be told to be stale.
 func (c *repoCache) use(ctx context.Context, work func() error) error {
-	if err := c.makeParent(); err != nil {
-		return err
-	}
-	if err := c.ours(); err != nil {
+	if err := errors.Join(c.makeParent(), c.ours()); err != nil {
 		return err
 	}
 	// Not through a link: whoever may make names beside the cache could have any file
@@ -97,8 +94,8 @@ func (c *repoCache) ours() error {
 // origin is a digest of the address and of the cache's own configuration, which git
 // wrote and which nobody has reason to change: what is configured there (filters,
 // helpers for credentials, other addresses) git would run as whoever deploys.
-func (c *repoCache) origin(dir string) (string, error) {
-	config, err := os.ReadFile(filepath.Join(dir, "config"))
+func (c *repoCache) origin() (string, error) {
+	config, err := os.ReadFile(filepath.Join(c.dir, "config"))
 	sum := sha256.Sum256(append([]byte(c.url+"\x00"), config...))
 	return hex.EncodeToString(sum[:]), err
 }
@@ -111,7 +108,7 @@ func (c *repoCache) usable() bool {
 	if err != nil {
 		return false
 	}
-	origin, err := c.origin(c.dir)
+	origin, err := c.origin()
 	_, attributes := os.Lstat(filepath.Join(c.dir, "info", "attributes"))
 	return err == nil && string(written) == origin && errors.Is(attributes, fs.ErrNotExist)
 }
@@ -140,7 +137,7 @@ func (c *repoCache) ensure(ctx context.Context, id string) error {
 	if c.has(ctx, id) {
 		return nil
 	}
-	if err := c.fetch(ctx, c.dir, id); err != nil {
+	if err := c.fetch(ctx, id); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}

@@ -42,10 +42,9 @@ func (c checkout) run(ctx context.Context, into string, progress func(files, of 
 
 func (c checkout) readTree(ctx context.Context, target, index string, progress func(files, of int64)) error {
 	_, err := runGit(ctx, command{
-		args: []string{"--git-dir=" + c.cache.dir, "--work-tree=" + target,
-			// git-lfs, where a user has it, asks the remote for its server.
-			"-c", "remote.origin.url=" + c.cache.url,
-			"read-tree", "--reset", "-u", "-v", c.commit},
+		// git-lfs, where a user has it, asks the remote for its server.
+		options:  []string{"--git-dir=" + c.cache.dir, "--work-tree=" + target, "-c", "remote.origin.url=" + c.cache.url},
+		args:     []string{"read-tree", "--reset", "-u", "-v", c.commit},
 		env:      []string{"GIT_INDEX_FILE=" + index},
 		dir:      target,
 		secrets:  c.cache.secrets,

@@ -3,29 +3,26 @@ package git
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	"relink/deploy/source"
 	"relink/internal/hint"
 )
 
 // reasons are what git and ssh say, and what to do about it; the first match counts.
-var reasons = []struct{ said, advice string }{
-	{"Permission denied (publickey", "give the user that runs relink an SSH key that the repository accepts (a deploy key), without a passphrase or with an agent"},
-	{"Host key verification failed", "add the server's host key to the known_hosts of the user that runs relink (ssh-keyscan), after comparing it"},
-	{"could not read Username", "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
-	{"could not read Password", "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
-	{"Authentication failed", "correct the credentials of the repository: git was refused with those it has"},
-	{"Could not resolve host", "correct the host name in source.git, or look at this machine's name resolution"},
-	{"Connection timed out", "look at the network and the firewall between this machine and the repository"},
-	{"Failed to connect", "look at the network and the firewall between this machine and the repository"},
-	{"Connection refused", "look at the network and the firewall between this machine and the repository"},
-	{"No space left on device", `run "relink prune", or enlarge the file system`},
-	{"does not appear to be a git repository", "correct source.git: it must be an address or a path that git can fetch from"},
-	{"does not exist", "correct source.git: it must be an address or a path that git can fetch from"},
-	{"not found", "correct source.git: it must be an address or a path that git can fetch from"},
-	{"transport '", "use a file, git, http, https or ssh address"},
-	{"Permission denied", "let the user that runs relink read the repository"},
+var reasons = []struct {
+	said   *regexp.Regexp
+	advice string
+}{
+	{regexp.MustCompile(`Permission denied \(publickey`), "give the user that runs relink an SSH key that the repository accepts (a deploy key), without a passphrase or with an agent"},
+	{regexp.MustCompile(`Host key verification failed`), "add the server's host key to the known_hosts of the user that runs relink (ssh-keyscan), after comparing it"},
+	{regexp.MustCompile(`could not read (Username|Password)`), "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
+	{regexp.MustCompile(`Authentication failed`), "correct the credentials of the repository: git was refused with those it has"},
+	{regexp.MustCompile(`Could not resolve host`), "correct the host name in source.git, or look at this machine's name resolution"},
+	{regexp.MustCompile(`Connection timed out|Failed to connect|Connection refused`), "look at the network and the firewall between this machine and the repository"},
+	{regexp.MustCompile(`No space left on device`), `run "relink prune", or enlarge the file system`},
+	{regexp.MustCompile(`does not appear to be a git repository|does not exist|not found`), "correct source.git: it must be an address or a path that git can fetch from"},
+	{regexp.MustCompile(`transport '`), "use a file, git, http, https or ssh address"},
+	{regexp.MustCompile(`Permission denied`), "let the user that runs relink read the repository"},
 }
 
 // ownership is git's refusal to work for one user in the repository of another
@@ -41,7 +38,7 @@ func (c *repoCache) advice(said string) string {
 		return fmt.Sprintf(`the repository belongs to another user: if you trust it, run "git config --global --add safe.directory '%s'" as the user that runs relink`, m[1])
 	}
 	for _, reason := range reasons {
-		if strings.Contains(said, reason.said) {
+		if reason.said.MatchString(said) {
 			return reason.advice
 		}
 	}

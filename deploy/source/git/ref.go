@@ -17,6 +17,9 @@ const (
 )
 
 var (
+	// refPrefix is what may be written before the name of a tag or branch.
+	refPrefix = regexp.MustCompile(`^(?:refs/)?(?:tags|heads)/`)
+
 	hexID  = regexp.MustCompile(`^[0-9a-fA-F]{4,64}$`)
 	fullID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 )
@@ -57,10 +60,8 @@ func (c *repoCache) lookUp(ctx context.Context, ref string) (foundRef, error) {
 // in full, or from "tags/" or "heads/" on; empty when there is none.
 func (c *repoCache) commitOf(ctx context.Context, prefix, ref string) (string, error) {
 	names := []string{prefix + ref}
-	for _, spelled := range []string{prefix, strings.TrimPrefix(prefix, "refs/")} {
-		if rest, ok := strings.CutPrefix(ref, spelled); ok {
-			names = append(names, prefix+rest)
-		}
+	if rest, ok := strings.CutPrefix("refs/"+strings.TrimPrefix(ref, "refs/"), prefix); ok {
+		names = append(names, prefix+rest)
 	}
 	for _, name := range names {
 		if _, err := c.git(ctx, "show-ref", "--verify", "--quiet", name); err == nil {
@@ -83,10 +84,7 @@ func (c *repoCache) peel(ctx context.Context, name string) (string, error) {
 }
 
 func (c *repoCache) abbreviated(ctx context.Context, ref string) (foundRef, error) {
-	out, err := c.git(ctx, "rev-parse", "--disambiguate="+strings.ToLower(ref))
-	if err != nil {
-		return foundRef{}, c.unknown(ctx, ref)
-	}
+	out, _ := c.git(ctx, "rev-parse", "--disambiguate="+strings.ToLower(ref)) // fails where there is none
 	var commits []string
 	for _, id := range strings.Fields(string(out)) {
 		if kind, err := c.git(ctx, "cat-file", "-t", id); err == nil && strings.TrimSpace(string(kind)) == "commit" {
@@ -105,7 +103,8 @@ func (c *repoCache) abbreviated(ctx context.Context, ref string) (foundRef, erro
 
 func (c *repoCache) unknown(ctx context.Context, ref string) error {
 	err := fmt.Errorf("ref %s in %s: %w", ref, c.name(), source.ErrUnknownRef)
-	names, listErr := c.names(ctx)
+	out, listErr := c.git(ctx, "for-each-ref", "--sort=-creatordate", "--format=%(refname:lstrip=2)", "refs/tags", "refs/heads")
+	names := slices.Compact(strings.Fields(string(out))) // newest first
 	switch {
 	case listErr != nil:
 		return fmt.Errorf("%w: %w", err, listErr)
@@ -116,24 +115,10 @@ func (c *repoCache) unknown(ctx context.Context, ref string) error {
 	return hint.DidYouMean(err, ref, names, source.MostSuggestions, "give a tag, a branch or a commit; the newest are "+newest)
 }
 
-// names lists tags and branches, newest first.
-func (c *repoCache) names(ctx context.Context) ([]string, error) {
-	out, err := c.git(ctx, "for-each-ref", "--sort=-creatordate", "--format=%(refname:lstrip=2)", "refs/tags", "refs/heads")
-	if err != nil {
-		return nil, err
-	}
-	return slices.Compact(strings.Fields(string(out))), nil
-}
-
 // label is for the release's id: a commit by its beginning, others by name.
 func (f foundRef) label(ref string) string {
 	if f.kind == "commit" {
 		return f.commit[:shownCommit]
 	}
-	for _, prefix := range []string{"refs/tags/", "refs/heads/", "tags/", "heads/"} {
-		if rest, ok := strings.CutPrefix(ref, prefix); ok {
-			return rest
-		}
-	}
-	return ref
+	return refPrefix.ReplaceAllString(ref, "")
 }

@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/tree"
 )
 
 func WriteFile(t *testing.T, name, content string) {
@@ -31,14 +32,19 @@ func Staging(t *testing.T) string {
 	return dir
 }
 
-// Fetch resolves and fetches, and gives the staging folder.
-func Fetch(t *testing.T, s source.Source, ref string) (source.Resolved, string) {
+func resolve(t *testing.T, s source.Source, ref string) source.Resolved {
 	t.Helper()
 	r, err := s.Resolve(t.Context(), ref)
 	if err != nil {
 		t.Fatalf("resolve %s: %v", ref, err)
 	}
-	into := Staging(t)
+	return r
+}
+
+// Fetch resolves and fetches, and gives the staging folder.
+func Fetch(t *testing.T, s source.Source, ref string) (source.Resolved, string) {
+	t.Helper()
+	r, into := resolve(t, s, ref), Staging(t)
 	FetchInto(t, r, into, nil)
 	return r, into
 }
@@ -80,31 +86,25 @@ func WantHint(t *testing.T, err error, part string) {
 func Tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || path == dir {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		text := info.Mode().String()
-		switch {
-		case info.Mode().IsRegular():
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return err
+	err := tree.With(dir, func(root *os.Root) error {
+		return tree.Walk(t.Context(), root, ".", func(name string, info fs.FileInfo) (err error) {
+			text := info.Mode().String()
+			switch info.Mode().Type() {
+			case 0:
+				var content []byte
+				content, err = root.ReadFile(name)
+				text += " " + string(content)
+			case fs.ModeSymlink:
+				text, err = root.Readlink(name)
+				text = "-> " + text
 			}
-			text += " " + string(data)
-		case info.Mode()&fs.ModeSymlink != 0:
-			target, _ := os.Readlink(path)
-			text = "-> " + target
-		}
-		found[strings.TrimPrefix(path, dir+"/")] = text
-		return nil
+			found[name] = text
+			return err
+		}, nil)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	delete(found, ".")
 	return found
 }

@@ -57,18 +57,9 @@ var wanted = map[string]string{
 	"größe in mm.txt": "-rw-r--r-- UTF-8", "bin": "drwxr-xr-x", "bin/console": "-rwxr-xr-x #!/bin/sh",
 }
 
-func resolve(t *testing.T, s source.Source) source.Resolved {
-	t.Helper()
-	r, err := s.Resolve(t.Context(), "v1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 // fetches twice what it resolves twice: each time the same.
 func fetches(t *testing.T, s source.Source) {
-	r, again := resolve(t, s), resolve(t, s)
+	r, again := resolve(t, s, "v1"), resolve(t, s, "v1")
 	if r.Ref != "v1" || r.Label != "v1" || r.Source == "" || r.Description == "" || r.Time.IsZero() || r.Bytes < sampleBytes || r.Inodes < int64(len(wanted)) {
 		t.Errorf("resolved is %+v", r)
 	}
@@ -115,7 +106,7 @@ func refusesABadRef(t *testing.T, s source.Source) {
 func isCancelled(t *testing.T, s source.Source) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r := resolve(t, s)
+	r := resolve(t, s, "v1")
 	into := Staging(t)
 	if err := r.Fetch(ctx, into, func(_, _ int64) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("a fetch that is cancelled gives %v", err)
@@ -127,7 +118,7 @@ func isCancelled(t *testing.T, s source.Source) {
 }
 
 func needsAFolder(t *testing.T, s source.Source) {
-	r, into := resolve(t, s), Staging(t)
+	r, into := resolve(t, s, "v1"), Staging(t)
 	if err := os.Remove(into); err != nil {
 		t.Fatal(err)
 	}
