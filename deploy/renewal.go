@@ -60,7 +60,7 @@ func (r *run) findRenewals(ctx context.Context, seen change) (need renewals, err
 	for _, one := range all {
 		switch one.Action {
 		case restart.ReloadFPM, restart.ReloadApache:
-			need.reloads = append(need.reloads, one.Order())
+			need.reloads = append(need.reloads, one.Order)
 		case restart.EndWorkers:
 			need.workers = append(need.workers, one.Pools...)
 			need.why = append(need.why, one.Texts()...)

@@ -76,9 +76,9 @@ func (r *run) sortPlaces(places []restart.CacheFit) (first, instead []restart.Or
 	for _, place := range places {
 		switch place.Fit {
 		case restart.FitsAfterRestart:
-			first = append(first, place.Order())
+			first = append(first, place.Order)
 		case restart.FitsAfterSwitch:
-			instead = append(instead, place.Order())
+			instead = append(instead, place.Order)
 		case restart.NoFit:
 			r.report.Warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
@@ -113,7 +113,7 @@ func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Queue
 	outcome, err := caches.Restart(ctx, queue, orders, on)
 	result := restart.MaintenanceResult{Outcome: outcome}
 	for _, order := range orders {
-		result.Decisions = append(result.Decisions, restart.Decided{Pools: order.Pools, Decision: order.Decision})
+		result.Decisions = append(result.Decisions, order)
 	}
 	r.report.Restarted(result)
 	return outcome, err

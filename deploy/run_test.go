@@ -83,19 +83,19 @@ func (c *fakeCaches) Restart(ctx context.Context, _ restart.Queue, _ []restart.O
 			return restart.Outcome{}, err
 		}
 	}
-	done := restart.RestartResult{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}
+	done := []restart.MasterRestart{{Action: restart.ReloadFPM}}
 	if err := c.fails["refused"]; err != nil {
 		return restart.Outcome{}, err
 	}
-	return restart.Outcome{RestartResult: done, Pending: c.pending}, c.once("restart")
+	return restart.Outcome{Masters: done, Pending: c.pending}, c.once("restart")
 }
 func (c *fakeCaches) Room(context.Context, []string) ([]restart.CacheFit, error) {
 	if c.room == "" {
 		return nil, c.fails["room"]
 	}
-	return []restart.CacheFit{{Pools: []string{"unix:/run/a.sock"}, Fit: c.room, Decision: restart.Decision{
+	return []restart.CacheFit{{Fit: c.room, Order: restart.Order{Pools: []string{"unix:/run/a.sock"}, Decision: restart.Decision{
 		Action: restart.ReloadFPM, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true, Text: "too small"}},
-	}}}, c.fails["room"]
+	}}}}, c.fails["room"]
 }
 func (c *fakeCaches) Except([]opcache.Worker)      {}
 func (c *fakeCaches) Has(probe.Answer) bool        { return true }

@@ -2,7 +2,7 @@ package opcache
 
 import (
 	"context"
-	"sync"
+	"slices"
 )
 
 // Addressing is how the web server names scripts to PHP, which decides what a
@@ -40,16 +40,12 @@ func (a Addressing) Reuses() bool { return a == Resolved || a == Revalidated }
 func (c *Caches) Addressing(ctx context.Context) (Addressing, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
-	var mu sync.Mutex
-	found := Revalidated
-	err := c.eachPool(ctx, func(ctx context.Context, p *Pool) error {
+	keyed, err := Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (bool, error) {
 		configuration, err := p.Agent.Configuration(ctx)
-		if err == nil && !configuration.RevalidatePath {
-			mu.Lock()
-			defer mu.Unlock()
-			found = Keyed
-		}
-		return err
+		return err == nil && !configuration.RevalidatePath, err
 	})
-	return found, err
+	if slices.Contains(keyed, true) {
+		return Keyed, err
+	}
+	return Revalidated, err
 }

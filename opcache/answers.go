@@ -12,7 +12,7 @@ import (
 // of server, the same start of its OPcache, and the same parent, each as far as it
 // is known.
 func (c *Caches) Has(a probe.Answer) bool {
-	return slices.ContainsFunc(c.pools(), func(p *Pool) bool { return p.answered(a) })
+	return slices.ContainsFunc(c.pools(), func(p *Pool) bool { return SamePHP(a, p.Status) })
 }
 
 // ToHost is the script that answered a probe, as the host sees it. The pools of
@@ -21,7 +21,7 @@ func (c *Caches) Has(a probe.Answer) bool {
 func (c *Caches) ToHost(a probe.Answer) string {
 	host := a.File
 	for _, p := range c.pools() {
-		if !p.answered(a) {
+		if !SamePHP(a, p.Status) {
 			continue
 		}
 		if host = p.PathMap.ToHost(a.File); Exists(host) {
@@ -40,10 +40,6 @@ func (c *Caches) Views() []php.PathMap {
 		}
 	}
 	return views
-}
-
-func (p *Pool) answered(a probe.Answer) bool {
-	return SamePHP(a, p.Status)
 }
 
 // SamePHP tells whether a probe was answered by the PHP whose status this is. The

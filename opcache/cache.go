@@ -65,11 +65,7 @@ func (m *Cache) OfApache() bool { return m.First().InWebServer() }
 func (m *Cache) Master() int { return m.First().master }
 
 func (m *Cache) Pools() []*Pool {
-	var all []*Pool
-	for _, one := range m.Spaces {
-		all = append(all, one.Pools...)
-	}
-	return all
+	return flat(m.Spaces, func(one *KeySpace) []*Pool { return one.Pools })
 }
 
 func (m *Cache) Addresses() []string {
@@ -113,9 +109,6 @@ func (m *Cache) Status(ctx context.Context, limit time.Duration) (php.Status, er
 // Find gives the FPM master as php knows it; the zero Master where it is not shown,
 // or there is none.
 func (m *Cache) Find(ctx context.Context) (fpm.Master, error) {
-	if m.Master() == 0 || m.OfApache() {
-		return fpm.Master{}, nil
-	}
 	masters, err := fpm.Masters(ctx)
 	if err != nil {
 		return fpm.Master{}, err

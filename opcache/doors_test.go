@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/sandbox"
 	"relink/opcache"
@@ -179,9 +180,9 @@ func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 // are all pinned is restarted through them: an idle connection is no request.
 func TestRestartThroughConfiguredDoors(t *testing.T) {
 	p := newPinned(t, sandbox.WebNginx, pinnedWorkers)
-	setup := opcache.Setup{State: p.state, Options: ordinary(opcache.Options{}), Pools: p.pools()[:1], Apps: []opcache.App{{Name: "app"}}}
+	setup := opcache.Setup{State: p.state, Options: ordinary(opcache.Options{}), Pools: p.pools()[:1], Apps: []opcache.App{{App: config.App{Name: "app"}}}}
 	for i, door := range p.doors {
-		setup.Apps[0].Sites = append(setup.Apps[0].Sites, opcache.Site{Name: p.sites[i], Path: p.link(p.sites[i]), URL: door.URL, Host: door.Host})
+		setup.Apps[0].Instances = append(setup.Apps[0].Instances, config.Instance{Name: p.sites[i], Link: p.link(p.sites[i]), Probe: config.Probe{URL: door.URL, Host: door.Host}})
 	}
 	caches, err := setup.Connect(p.ctx, nil, opcache.Web{})
 	p.must(err)

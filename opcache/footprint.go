@@ -2,27 +2,26 @@ package opcache
 
 import (
 	"context"
-	"sync"
 
 	"relink/php"
 )
 
 // Footprints tells what all caches together hold of each of the folders.
 func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]Footprint, error) {
-	out := make(map[string]Footprint, len(folders))
-	var mu sync.Mutex
-	err := c.EachCache(ctx, func(ctx context.Context, _ int, one *Cache) error {
+	all, err := Each(ctx, c.All, func(ctx context.Context, one *Cache) ([]php.Holding, error) {
 		held, _, err := c.Holdings(ctx, one.Spaces[0], folders)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		for i, folder := range folders {
-			out[folder] = out[folder].plus(footprintOf(held[i]))
-		}
-		return nil
+		return held, err
 	})
+	out := make(map[string]Footprint, len(folders))
+	for _, held := range all {
+		for i, h := range held {
+			f := out[folders[i]]
+			out[folders[i]] = Footprint{
+				Scripts: f.Scripts + int(h.Live), Bytes: f.Bytes + h.LiveBytes,
+				DeadScripts: f.DeadScripts + int(h.Dead), DeadBytes: f.DeadBytes + h.DeadBytes,
+			}
+		}
+	}
 	return out, err
 }
 
@@ -35,17 +34,6 @@ func (c *Caches) Holdings(ctx context.Context, one *KeySpace, folders []string) 
 		seen[i] = one.ToPool(folder)
 	}
 	return one.Agent().Holdings(ctx, seen)
-}
-
-func footprintOf(h php.Holding) Footprint {
-	return Footprint{Scripts: int(h.Live), Bytes: h.LiveBytes, DeadScripts: int(h.Dead), DeadBytes: h.DeadBytes}
-}
-
-func (f Footprint) plus(g Footprint) Footprint {
-	return Footprint{
-		Scripts: f.Scripts + g.Scripts, Bytes: f.Bytes + g.Bytes,
-		DeadScripts: f.DeadScripts + g.DeadScripts, DeadBytes: f.DeadBytes + g.DeadBytes,
-	}
 }
 
 // Saved is what sharing one release saves in memory: without it each instance

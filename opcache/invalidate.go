@@ -2,7 +2,6 @@ package opcache
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"relink/php"
@@ -20,43 +19,42 @@ import (
 // and it must not be used again: the caller sees to that.
 func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 	result := InvalidateResult{Last: time.Now()}
-	err := s.endLeft(ctx, func(one *KeySpace, answer php.BelowResult) {
-		result.Invalidated += answer.Invalidated
-		for _, path := range answer.Failed {
+	all, err := s.endLeft(ctx)
+	for i, one := range s.Caches.Spaces() {
+		result.Invalidated += all[i].Invalidated
+		for _, path := range all[i].Failed {
 			result.Failed = append(result.Failed, FailedScript{Path: one.ToHost(path), Reason: "opcache_invalidate() refused it"})
 		}
-		if answer.Last.After(result.Last) {
-			result.Last = answer.Last
+		if all[i].Last.After(result.Last) {
+			result.Last = all[i].Last
 		}
-	})
+	}
 	return result, err
 }
 
 // endLeft invalidates, in every cache, what is live below the releases that links
-// have left. add is called for one cache at a time.
-func (s *Switch) endLeft(ctx context.Context, add func(*KeySpace, php.BelowResult)) error {
-	if s.Addressing.Reuses() {
-		return nil
-	}
-	var mu sync.Mutex
-	return s.Caches.EachSpace(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
-		folders := s.left(one)
-		if len(folders) == 0 {
-			return nil
+// have left.
+func (s *Switch) endLeft(ctx context.Context) ([]php.BelowResult, error) {
+	return Each(ctx, s.Caches.Spaces(), func(ctx context.Context, one *KeySpace) (php.BelowResult, error) {
+		var folders []string
+		for release := range s.OldReleases() {
+			folders = append(folders, one.ToPool(release))
+		}
+		if s.Addressing.Reuses() || len(folders) == 0 {
+			return php.BelowResult{}, nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
 		defer cancel()
-		answer, err := one.Agent().InvalidateBelow(ctx, folders)
-		mu.Lock()
-		defer mu.Unlock()
-		add(one, answer)
-		return err
+		return one.Agent().InvalidateBelow(ctx, folders)
 	})
 }
 
 // regained takes back what the releases that were left have got again: a worker
 // that was busy at the sweep, or a request from before, compiles it.
 func (s *Switch) regained(ctx context.Context) (n int, err error) {
-	err = s.endLeft(ctx, func(_ *KeySpace, answer php.BelowResult) { n += answer.Invalidated })
+	all, err := s.endLeft(ctx)
+	for _, answer := range all {
+		n += answer.Invalidated
+	}
 	return n, err
 }

@@ -26,13 +26,15 @@ type Caches struct {
 // Inventory calls every pool at the same time, and groups the pools by the cache
 // that they share. One that does not answer stands for itself, with its error.
 func Inventory(ctx context.Context, pools []php.Pool, o Options, through ...probe.Door) *Caches {
+	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
+	defer cancel()
 	asked := make([]*Pool, len(pools))
 	ways := newDoors(through)
 	var all sync.WaitGroup
 	for i, p := range pools {
 		all.Go(func() {
 			asked[i] = NewPool(p, ways)
-			_ = asked[i].ask(ctx, o.CallTimeout) // which is kept as its Err
+			_ = asked[i].Ask(ctx) // which is kept as its Err
 		})
 	}
 	all.Wait()
@@ -52,7 +54,7 @@ func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.
 			errs = append(errs, fmt.Errorf("pool %s: %w", p.Address(), explainHang(p.Err)))
 		}
 	}
-	if len(errs) > 0 {
+	if errs != nil {
 		return nil, errors.Join(errs...)
 	}
 	return c, nil
@@ -85,47 +87,33 @@ func (c *Caches) Threaded() []string {
 }
 
 // pools lists every pool of every cache.
-func (c *Caches) pools() []*Pool {
-	var all []*Pool
-	for _, one := range c.All {
-		all = append(all, one.Pools()...)
-	}
-	return all
-}
+func (c *Caches) pools() []*Pool { return flat(c.All, (*Cache).Pools) }
 
 // Spaces lists the key spaces of all caches.
 func (c *Caches) Spaces() []*KeySpace {
-	var all []*KeySpace
-	for _, one := range c.All {
-		all = append(all, one.Spaces...)
+	return flat(c.All, func(m *Cache) []*KeySpace { return m.Spaces })
+}
+
+func flat[T, R any](all []T, of func(T) []R) []R {
+	var out []R
+	for _, one := range all {
+		out = append(out, of(one)...)
 	}
-	return all
+	return out
 }
 
-// eachPool runs f for all pools at the same time and awaits them.
-func (c *Caches) eachPool(ctx context.Context, f func(context.Context, *Pool) error) error {
-	return each(ctx, c.pools(), func(ctx context.Context, _ int, p *Pool) error { return f(ctx, p) })
-}
-
-// EachCache runs f for all caches at the same time and awaits them.
-func (c *Caches) EachCache(ctx context.Context, f func(ctx context.Context, i int, one *Cache) error) error {
-	return each(ctx, c.All, f)
-}
-
-// EachSpace is EachCache for the key spaces of all caches.
-func (c *Caches) EachSpace(ctx context.Context, f func(ctx context.Context, i int, one *KeySpace) error) error {
-	return each(ctx, c.Spaces(), f)
-}
-
-func each[T interface{ name() string }](ctx context.Context, all []T, f func(ctx context.Context, i int, one T) error) error {
+// Each runs f for all caches, or what else has a name, at the same time and awaits
+// them. It gives what each has come to, also where it has failed.
+func Each[T interface{ name() string }, R any](ctx context.Context, all []T, f func(ctx context.Context, one T) (R, error)) ([]R, error) {
+	results := make([]R, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, one := range all {
-		group.Go(func() error {
-			if err := f(ctx, i, one); err != nil {
+		group.Go(func() (err error) {
+			if results[i], err = f(ctx, one); err != nil {
 				return fmt.Errorf("%s: %w", one.name(), err)
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	return results, group.Wait()
 }

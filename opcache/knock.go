@@ -40,8 +40,8 @@ func (r *round) mayKnock() bool { return r.pool.doors != nil && r.knock.fruitles
 
 // worthKnocking is how many calls through doors may reach missing workers now: none
 // as long as FastCGI reaches them.
-func (r *round) worthKnocking(ctx context.Context, missing []Process, again bool) int {
-	held := slices.ContainsFunc(missing, func(w Process) bool { return w.State == fcgi.StateReadingHeaders })
+func (r *round) worthKnocking(ctx context.Context, missing []fcgi.Process, again bool) int {
+	held := slices.ContainsFunc(missing, func(w fcgi.Process) bool { return w.State == fcgi.StateReadingHeaders })
 	if r.pool.doors == nil || !again && !held {
 		return 0
 	}
@@ -88,10 +88,9 @@ func (p *Pool) knockAt(ctx context.Context, door probe.Door, hold time.Duration)
 
 // patience bounds a burst where calls may wait for ever. Without doors there is
 // nothing else to try, and it ends with the calls.
-func (r *round) patience() (late <-chan time.Time, stop func()) {
+func (r *round) patience() <-chan time.Time {
 	if r.pool.doors == nil {
-		return nil, func() {}
+		return nil
 	}
-	timer := time.NewTimer(burstPatience + r.knock.hold)
-	return timer.C, func() { timer.Stop() }
+	return time.After(burstPatience + r.knock.hold)
 }

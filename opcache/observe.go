@@ -13,8 +13,8 @@ import (
 type Switch struct {
 	Caches     *Caches
 	Links      []Link
-	Addressing Addressing // the weakest that serves one of the links
-	pinned     map[*Pool]map[int]bool
+	Addressing Addressing  // the weakest that serves one of the links
+	pinned     []Worker    // out of reach, and not waited for
 	Views      []*View     // one for each cache
 	Full       []FullCache // caches that Warm leaves out
 	Emptied    []string    // addresses of the pools whose cache starts empty with the switch
@@ -35,13 +35,13 @@ type View struct {
 
 // Observe notes what is live of the old targets before anything moves: the hot set.
 func (c *Caches) Observe(ctx context.Context, links []Link, addressing Addressing) (*Switch, error) {
-	s := &Switch{Caches: c, Links: links, Addressing: addressing, pinned: map[*Pool]map[int]bool{}, Views: make([]*View, len(c.Spaces()))}
-	err := c.EachSpace(ctx, func(ctx context.Context, i int, one *KeySpace) (err error) {
-		s.Views[i], err = s.view(ctx, one)
-		return err
-	})
+	s := &Switch{Caches: c, Links: links, Addressing: addressing}
+	var err error
+	s.Views, err = Each(ctx, c.Spaces(), s.view)
 	return s, err
 }
+
+func (v *View) name() string { return v.Space.name() }
 
 func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
 	v := &View{Space: one, Hot: map[string][]php.Script{}}
@@ -78,12 +78,3 @@ func (s *Switch) OldReleases() map[string]bool {
 // idle tells that there are links, and that none of them comes from anywhere: of
 // new links no worker and no cache knows anything.
 func (s *Switch) idle() bool { return len(s.Links) > 0 && !slices.ContainsFunc(s.Links, Link.Moves) }
-
-// left lists the releases that links move away from, as a cache's pools see them.
-func (s *Switch) left(one *KeySpace) []string {
-	var folders []string
-	for release := range s.OldReleases() {
-		folders = append(folders, one.ToPool(release))
-	}
-	return folders
-}

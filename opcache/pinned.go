@@ -2,7 +2,6 @@ package opcache
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"relink/fcgi"
@@ -29,27 +28,21 @@ const (
 func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
 	defer cancel()
-	var mu sync.Mutex
-	var pinned []Worker
-	err := c.eachPool(ctx, func(ctx context.Context, p *Pool) error {
-		if p.InWebServer() {
-			return nil // a client's connection holds a process of Apache for MaxKeepAliveRequests or KeepAliveTimeout, never for good
-		}
+	rounds, err := c.rounds(ctx, func(r *round) {
 		began := time.Now()
-		r := round{pool: p}
-		r.leave = func(w Process) bool {
+		r.skip = r.pool.InWebServer() // a client's connection holds a process of Apache for MaxKeepAliveRequests or KeepAliveTimeout, never for good
+		r.leave = func(w fcgi.Process) bool {
 			return inLongRequest(w) || time.Since(began) > pinnedWait && r.calledEnough()
 		}
-		out, err := r.run(ctx)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, w := range out.missing {
+	})
+	var pinned []Worker
+	for _, r := range rounds {
+		for _, w := range r.out.missing {
 			if !inLongRequest(w) && (r.calledEnough() || isHeld(w)) {
-				pinned = append(pinned, w.worker(p.Address()))
+				pinned = append(pinned, workerOf(r.pool, w))
 			}
 		}
-		return err
-	})
+	}
 	return pinned, err
 }
 
@@ -58,12 +51,12 @@ func (r *round) calledEnough() bool {
 	return r.answered >= pinnedCalls*len(r.alive) || r.knock.fruitless >= pinnedCalls
 }
 
-func inLongRequest(w Process) bool {
-	return w.State == fcgi.StateRunning && w.Busy > longRequest
+func inLongRequest(w fcgi.Process) bool {
+	return w.State == fcgi.StateRunning && w.RequestDuration > longRequest
 }
 
 // isHeld tells whether a worker has a connection without a request on it, for longer
 // than it takes to send one.
-func isHeld(w Process) bool {
-	return w.State == fcgi.StateReadingHeaders && w.Busy > longRequest
+func isHeld(w fcgi.Process) bool {
+	return w.State == fcgi.StateReadingHeaders && w.RequestDuration > longRequest
 }

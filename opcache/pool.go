@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"relink/fcgi"
 	"relink/internal/hint"
@@ -17,22 +16,22 @@ import (
 // behind it.
 type Pool struct {
 	php.Pool
-	Agent  *php.Agent // which goes through a door where FastCGI brings no answer
-	Status php.Status // as it answered first
-	Err    error      // why it did not answer; all else is zero then
-	direct *php.Agent // by FastCGI only
-	doors  *doors     // nil: there are none
-	master int        // pid of the FPM master, or of Apache, where this host can see it, else 0
+	Agent  *php.Agent  // which goes through a door where FastCGI brings no answer
+	Status php.Status  // as it answered first
+	Err    error       // why it did not answer; all else is zero then
+	direct *php.Agent  // by FastCGI only
+	doors  *knownDoors // nil: there are none
+	master int         // pid of the FPM master, or of Apache, where this host can see it, else 0
 
 	mu    sync.Mutex
-	last  []Process    // the last listing of its workers
-	blind bool         // the pool has no status page
-	leads map[int]bool // which of the doors lead to it, as far as they have answered
+	last  []fcgi.Process // the last listing of its workers
+	blind bool           // the pool has no status page
+	leads map[int]bool   // which of the doors lead to it, as far as they have answered
 }
 
 // NewPool prepares to ask a pool. Through the doors workers are reached that take no
 // call from elsewhere.
-func NewPool(at php.Pool, ways *doors) *Pool {
+func NewPool(at php.Pool, ways *knownDoors) *Pool {
 	p := &Pool{Pool: at, blind: at.StatusPath == ""}
 	if p.direct, p.Err = php.NewAgent(at); p.Err != nil {
 		return p
@@ -56,16 +55,12 @@ func (p *Pool) Ask(ctx context.Context) error {
 	if p.Err = err; err != nil {
 		return err
 	}
-	p.Status, p.master = status, p.masterOf(ctx, status.Worker)
-	return nil
-}
-
-// masterOf is the process whose children the workers are, or 0.
-func (p *Pool) masterOf(ctx context.Context, w php.Worker) int {
+	parentOf := fpm.MasterOf
 	if p.InWebServer() {
-		return apache.ParentOf(ctx, w.PID, w.ParentPID)
+		parentOf = apache.ParentOf
 	}
-	return fpm.MasterOf(ctx, w.PID, w.ParentPID)
+	p.Status, p.master = status, parentOf(ctx, status.Worker.PID, status.Worker.ParentPID)
+	return nil
 }
 
 func explainHang(err error) error {
@@ -74,11 +69,4 @@ func explainHang(err error) error {
 	}
 	return hint.With(err, "if the site works meanwhile, its workers are pinned by persistent connections, and the probe of no site leads to them: "+
 		"set `probe`, take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or run with --reset=never and know that old code stays until FPM is reloaded")
-}
-
-// ask is Ask with a bound of its own.
-func (p *Pool) ask(ctx context.Context, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return p.Ask(ctx)
 }

@@ -3,7 +3,6 @@ package opcache
 import (
 	"context"
 	"fmt"
-	"sync"
 )
 
 // Retire invalidates what is left in the caches of folders that no link leads
@@ -11,7 +10,7 @@ import (
 // its next restart. It does nothing unless Settle has proven that the last
 // request on them has ended.
 func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, error) {
-	if s.anyPinned() {
+	if len(s.pinned) > 0 {
 		return RetireResult{Skipped: "workers that persistent connections pin may still run it"}, nil
 	}
 	if !s.settled {
@@ -23,20 +22,20 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 // Retire invalidates, in slices, all that the caches hold of folders that no
 // request uses.
 func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
-	var result RetireResult
-	var mu sync.Mutex
-	err := c.EachSpace(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
+	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (invalidated int, err error) {
 		for _, root := range unused {
 			n, err := c.retire(ctx, one, root)
-			mu.Lock()
-			result.Invalidated += n
-			mu.Unlock()
+			invalidated += n
 			if err != nil {
-				return fmt.Errorf("retire %s: %w", root, err)
+				return invalidated, fmt.Errorf("retire %s: %w", root, err)
 			}
 		}
-		return nil
+		return invalidated, nil
 	})
+	var result RetireResult
+	for _, n := range all {
+		result.Invalidated += n
+	}
 	return result, err
 }
 
@@ -54,23 +53,31 @@ func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invali
 
 // InvalidateAll works through scripts in slices, with rests between.
 func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
-	for len(scripts) > 0 {
-		n, next, err := c.invalidateSlice(ctx, one, scripts)
-		invalidated += n
-		if err != nil || next <= 0 || next >= len(scripts) {
-			return invalidated, err
-		}
-		scripts = scripts[next:]
-		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
-			return invalidated, ctx.Err()
-		}
-	}
-	return invalidated, nil
+	err = c.inSlices(ctx, scripts, func(ctx context.Context, rest []string) (next int, err error) {
+		answer, err := one.Agent().Invalidate(ctx, rest, c.Options.WarmSlice)
+		invalidated += answer.Invalidated
+		return answer.Next, err
+	})
+	return invalidated, err
 }
 
-func (c *Caches) invalidateSlice(ctx context.Context, one *KeySpace, scripts []string) (invalidated, next int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
-	defer cancel()
-	answer, err := one.Agent().Invalidate(ctx, scripts, c.Options.WarmSlice)
-	return answer.Invalidated, answer.Next, err
+// inSlices works through all by calls that tell where the next one begins, with rests
+// between, so that a pool keeps its workers.
+func (c *Caches) inSlices(ctx context.Context, all []string, call func(ctx context.Context, rest []string) (next int, err error)) error {
+	bounded := func() (int, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
+		defer cancel()
+		return call(ctx, all)
+	}
+	for len(all) > 0 {
+		next, err := bounded()
+		if err != nil || next <= 0 || next >= len(all) {
+			return err
+		}
+		all = all[next:]
+		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
 }

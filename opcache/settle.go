@@ -64,23 +64,18 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 	// Whoever is between two requests is reached in the time of a sweep.
 	bounded, cancel := context.WithTimeout(ctx, s.Caches.Options.SettleTimeout+sweepRounds*s.Caches.Options.SweepWait)
 	defer cancel()
+	reached := progress.ofPools()
+	rounds, err := s.Caches.rounds(bounded, func(r *round) { r.except, r.progress = s.outOfReach(r.pool), reached(r.pool) })
 	var result SettleResult
-	var mu sync.Mutex
-	reached := newTally(progress)
-	err := s.Caches.eachPool(bounded, func(bounded context.Context, p *Pool) error {
-		r := round{pool: p, except: s.pinned[p], progress: reached.of(p)}
-		out, err := r.run(bounded)
-		mu.Lock()
-		defer mu.Unlock()
-		result.Workers += out.swept
-		for _, w := range out.missing {
-			result.Stale = append(result.Stale, s.stale(ctx, p, w))
+	for _, r := range rounds {
+		result.Workers += r.out.swept
+		for _, w := range r.out.missing {
+			result.Stale = append(result.Stale, s.stale(ctx, r.pool, w))
 		}
-		if out.unproven {
-			result.Unproven = append(result.Unproven, p.Address())
+		if r.out.unproven {
+			result.Unproven = append(result.Unproven, r.pool.Address())
 		}
-		return err
-	})
+	}
 	if ctx.Err() != nil {
 		return result, ctx.Err()
 	}
@@ -90,14 +85,14 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 // stale is a worker that was not reached in time. The first page that it serves
 // after its request would bring the old release back, for all workers; so it is
 // told to serve none, where that is wanted and allowed.
-func (s *Switch) stale(ctx context.Context, p *Pool, w Process) Worker {
-	worker := w.worker(p.Address())
+func (s *Switch) stale(ctx context.Context, p *Pool, w fcgi.Process) Worker {
+	worker := workerOf(p, w)
 	worker.Hidden = p.master == 0
-	if w.leaves {
+	switch {
+	case isLeaving(p, w):
 		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
-	}
-	if !w.leaves && s.Caches.Options.EndStale && p.master != 0 && w.State == fcgi.StateRunning {
-		worker.Ends = fpm.EndWorker(ctx, p.master, w.Pid) == nil
+	case s.Caches.Options.EndStale && p.master != 0 && w.State == fcgi.StateRunning:
+		worker.Ends = fpm.EndWorker(ctx, p.master, w.PID) == nil
 	}
 	return worker
 }
@@ -128,28 +123,22 @@ func (s *Switch) lastLook(ctx context.Context, result *SettleResult) error {
 	return nil
 }
 
-// tally adds up the progress of several pools.
-type tally struct {
-	progress Progress
-	mu       sync.Mutex
-	done     map[*Pool]int
-	total    map[*Pool]int
-}
-
-func newTally(progress Progress) *tally {
-	return &tally{progress: progress, done: map[*Pool]int{}, total: map[*Pool]int{}}
-}
-
-func (t *tally) of(p *Pool) func(done, total int) {
-	return func(done, total int) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.done[p], t.total[p] = done, total
-		sumDone, sumTotal := 0, 0
-		for q := range t.total {
-			sumDone += t.done[q]
-			sumTotal += t.total[q]
+// ofPools adds up the progress of several pools.
+func (p Progress) ofPools() func(*Pool) Progress {
+	var mu sync.Mutex
+	done, total := map[*Pool]int{}, map[*Pool]int{}
+	sum := func(of map[*Pool]int) (n int) {
+		for _, one := range of {
+			n += one
 		}
-		t.progress.report(sumDone, sumTotal)
+		return n
+	}
+	return func(pool *Pool) Progress {
+		return func(itsDone, itsTotal int) {
+			mu.Lock()
+			defer mu.Unlock()
+			done[pool], total[pool] = itsDone, itsTotal
+			p.report(sum(done), sum(total))
+		}
 	}
 }

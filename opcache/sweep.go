@@ -2,7 +2,8 @@ package opcache
 
 import (
 	"context"
-	"sync"
+
+	"relink/fcgi"
 )
 
 // sweepRounds bounds the whole sweep in multiples of SweepWait, for a pool in
@@ -20,50 +21,32 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.Caches.Options.SweepWait)
 	defer cancel()
-	result := SweepResult{Pools: len(s.Caches.pools())}
-	var mu sync.Mutex
-	err := s.Caches.eachPool(ctx, func(ctx context.Context, p *Pool) error {
-		r := round{pool: p, except: s.pinned[p]}
-		r.leave = func(w Process) bool {
-			return w.InRequest() && w.Busy > s.Caches.Options.SweepWait && !(isHeld(w) && r.mayKnock())
+	rounds, err := s.Caches.rounds(ctx, func(r *round) {
+		r.except = s.outOfReach(r.pool)
+		r.leave = func(w fcgi.Process) bool {
+			return InRequest(w) && w.RequestDuration > s.Caches.Options.SweepWait && !(isHeld(w) && r.mayKnock())
 		}
-		out, err := r.run(ctx)
-		mu.Lock()
-		defer mu.Unlock()
-		result.Workers += out.swept
-		for _, w := range out.missing {
-			result.Busy = append(result.Busy, w.worker(p.Address()))
-		}
-		if out.unproven {
-			result.Unproven = append(result.Unproven, p.Address())
-		}
-		return err
 	})
+	result := SweepResult{Pools: len(rounds)}
+	for _, r := range rounds {
+		result.Workers += r.out.swept
+		for _, w := range r.out.missing {
+			result.Busy = append(result.Busy, workerOf(r.pool, w))
+		}
+		if r.out.unproven {
+			result.Unproven = append(result.Unproven, r.pool.Address())
+		}
+	}
 	return result, err
 }
 
 // Except names workers that cannot be reached and that nobody shall wait for.
-func (s *Switch) Except(pinned []Worker) {
-	for _, p := range s.Caches.pools() {
-		for _, w := range pinned {
-			if w.Pool != p.Address() {
-				continue
-			}
-			if s.pinned[p] == nil {
-				s.pinned[p] = map[int]bool{}
-			}
-			s.pinned[p][w.PID] = true
-		}
-	}
-}
+func (s *Switch) Except(pinned []Worker) { s.pinned = append(s.pinned, pinned...) }
 
-// anyPinned tells whether workers were left out (Except): nobody knows what those
-// still run.
-func (s *Switch) anyPinned() bool {
-	for _, workers := range s.pinned {
-		if len(workers) > 0 {
-			return true
-		}
+func (s *Switch) outOfReach(p *Pool) map[int]bool {
+	pids := map[int]bool{}
+	for _, w := range s.pinned {
+		pids[w.PID] = pids[w.PID] || w.Pool == p.Address()
 	}
-	return false
+	return pids
 }

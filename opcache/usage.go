@@ -55,17 +55,15 @@ type Usage struct {
 }
 
 // Usage reads the figures of every cache.
-func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
-	usages := make([]Usage, len(c.All))
-	err := c.EachCache(ctx, func(ctx context.Context, i int, one *Cache) error {
-		status, err := one.Status(ctx, c.Options.CallTimeout)
-		if err != nil {
-			return err
-		}
-		usages[i] = Usage{Pools: one.Addresses(), Started: status.Statistics.CountedSince(), Apache: one.OfApache(), PID: one.Master(), Figures: FiguresOf(status)}
-		return nil
-	})
-	return usages, err
+func (c *Caches) Usage(ctx context.Context) ([]Usage, error) { return Each(ctx, c.All, c.UsageOf) }
+
+// UsageOf reads the figures of one cache.
+func (c *Caches) UsageOf(ctx context.Context, one *Cache) (Usage, error) {
+	status, err := one.Status(ctx, c.Options.CallTimeout)
+	if err != nil {
+		return Usage{}, err
+	}
+	return Usage{Pools: one.Addresses(), Started: status.Statistics.CountedSince(), Apache: one.OfApache(), PID: one.Master(), Figures: FiguresOf(status)}, nil
 }
 
 func FiguresOf(s php.Status) Figures {

@@ -25,29 +25,27 @@ const maxProtectionWait = 10 * time.Second
 // requests with rests between, so that the site keeps its workers.
 func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error) {
 	var result WarmResult
-	wanted := make([][]string, len(s.Views))
+	wanted := map[*View][]string{}
 	sum := 0
-	for i, v := range s.Views {
+	for _, v := range s.Views {
 		if why := s.crowded(v.Space); why != "" {
 			result.Skipped = why
 			continue
 		}
 		present, absent := s.wanted(v)
-		wanted[i] = present
+		wanted[v] = present
 		sum += len(present)
 		result.Absent += absent
 	}
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
-	var mu sync.Mutex
-	err := s.Caches.EachSpace(ctx, func(ctx context.Context, i int, one *KeySpace) error {
-		failed, err := s.Caches.Compile(ctx, one, wanted[i], count)
-		mu.Lock()
-		defer mu.Unlock()
-		result.Scripts += len(wanted[i]) - len(failed)
-		result.Failed = append(result.Failed, failed...)
-		return err
+	all, err := Each(ctx, s.Views, func(ctx context.Context, v *View) ([]FailedScript, error) {
+		return s.Caches.Compile(ctx, v.Space, wanted[v], count)
 	})
+	for i, v := range s.Views {
+		result.Scripts += len(wanted[v]) - len(all[i])
+		result.Failed = append(result.Failed, all[i]...)
+	}
 	return result, err
 }
 
@@ -129,48 +127,37 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 
 // compileShare compiles files one slice after the other.
 func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string, result func(php.CompiledFile)) error {
-	for len(files) > 0 {
-		compiled, err := c.compileSlice(ctx, one, files)
-		if err != nil {
-			return err
+	return c.inSlices(ctx, files, func(ctx context.Context, rest []string) (next int, err error) {
+		compiled, err := one.Agent().Compile(ctx, rest, c.Options.WarmSlice)
+		if err == nil {
+			for _, f := range compiled {
+				result(f)
+			}
 		}
-		for _, f := range compiled {
-			result(f)
-		}
-		if files = files[len(compiled):]; len(compiled) == 0 || len(files) == 0 {
-			return nil
-		}
-		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-func (c *Caches) compileSlice(ctx context.Context, one *KeySpace, files []string) ([]php.CompiledFile, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
-	defer cancel()
-	return one.Agent().Compile(ctx, files, c.Options.WarmSlice)
+		return len(compiled), err
+	})
 }
 
 // compileAlone gives each file a request of its own.
 func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
 	var failed []FailedScript
 	for _, f := range files {
-		compiled, err := c.compileSlice(ctx, one, []string{f.Path})
+		reason := "the pool gave no answer for it"
+		err := c.compileShare(ctx, one, []string{f.Path}, func(again php.CompiledFile) {
+			switch again.Outcome {
+			case php.TooNew:
+				reason = "modified less than opcache.file_update_protection ago"
+			case php.Failed:
+				reason = again.Reason
+			default:
+				reason = ""
+			}
+		})
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		reason := ""
-		switch {
-		case err != nil:
+		if err != nil {
 			reason = err.Error()
-		case len(compiled) == 0:
-			reason = "the pool gave no answer for it"
-		case compiled[0].Outcome == php.TooNew:
-			reason = "modified less than opcache.file_update_protection ago"
-		case compiled[0].Outcome == php.Failed:
-			reason = compiled[0].Reason
 		}
 		if reason != "" {
 			failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason})

@@ -23,11 +23,10 @@ type Web struct {
 // Apache, and each Apache is to be known by one name. Without the secret of the
 // probe there is nobody to ask.
 func (s Setup) Web(ctx context.Context, app *App) Web {
-	secret, err := probe.ReadSecret(s.State)
+	doors, err := s.doors()
 	if err != nil {
 		return Web{Hidden: err}
 	}
-	doors := s.doors(secret)
 	ctx, cancel := context.WithTimeout(ctx, s.Options.CallTimeout)
 	defer cancel()
 	all := make([]probe.Door, len(doors))
@@ -49,53 +48,54 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 	return web
 }
 
-// door is the way to one site of an application.
-type door struct {
+// siteDoor is the way to one site of an application.
+type siteDoor struct {
 	probe.Door
 	app *App
 }
 
-func (d door) of(app *App) bool { return app == nil || d.app.Name == app.Name }
+func (d siteDoor) of(app *App) bool { return app == nil || d.app.Name == app.Name }
 
-func (s Setup) doors(secret probe.Secret) []door {
-	var doors []door
+// doors are the ways to all sites. Who may not read the secret of the probe has none.
+func (s Setup) doors() ([]siteDoor, error) {
+	secret, err := probe.ReadSecret(s.State)
+	if err != nil {
+		return nil, err
+	}
+	var all []siteDoor
 	for i := range s.Apps {
 		app := &s.Apps[i]
-		for _, site := range app.Sites {
-			if site.URL != "" {
-				doors = append(doors, door{secret.Door(app.Name, site.URL, site.Host), app})
+		for _, site := range app.Instances {
+			if site.Probe.URL != "" && !site.Probe.Off {
+				all = append(all, siteDoor{secret.Door(app.Name, site.Probe.URL, site.Probe.Host), app})
 			}
 		}
 	}
-	return doors
+	return all, nil
 }
 
-// doorsOf are the ways to the sites of an application, of all where it is nil. Who
-// may not read the secret of the probe has none.
+// doorsOf are the ways to the sites of an application, of all where it is nil.
 func (s Setup) doorsOf(app *App, web Web) []probe.Door {
 	if web.Doors != nil {
 		return web.Doors
 	}
-	secret, err := probe.ReadSecret(s.State)
-	if err != nil {
-		return nil
-	}
-	var doors []probe.Door
-	for _, one := range s.doors(secret) {
+	all, _ := s.doors()
+	var ours []probe.Door
+	for _, one := range all {
 		if one.of(app) {
-			doors = append(doors, one.Door)
+			ours = append(ours, one.Door)
 		}
 	}
-	return doors
+	return ours
 }
 
 // alone tells whether every site of an application is served inside of a web
 // server. One that is not asked may be PHP-FPM's.
-func (s Setup) alone(doors []door, heard []probe.Heard, app *App) bool {
+func (s Setup) alone(doors []siteDoor, heard []probe.Heard, app *App) bool {
 	sites := 0
 	for _, one := range s.Apps {
 		if app == nil || app.Name == one.Name {
-			sites += len(one.Sites)
+			sites += len(one.Instances)
 		}
 	}
 	for i, one := range doors {

@@ -16,36 +16,35 @@ import (
 // errUnlisted means that a pool's workers cannot be listed at all.
 var errUnlisted = errors.New("the pool's workers cannot be listed")
 
-// Process is a worker at the moment of a listing.
-type Process struct {
-	Pid      int
-	started  time.Time // zero where only the process table told
-	requests int64
-	State    fcgi.State
-	Busy     time.Duration // inside its current request
-	Request  string
-	leaves   bool // a process of Apache that has been replaced, and ends with its connection
-}
-
 // InRequest tells whether the listing showed the worker inside a request. A
 // worker that only the process table shows may be anywhere.
-func (p Process) InRequest() bool {
-	return p.State != "" && p.State != fcgi.StateIdle
+func InRequest(w fcgi.Process) bool { return w.State != "" && w.State != fcgi.StateIdle }
+
+// sameWorker tells a worker from a later one with the same pid, as far as the listings
+// know when it was started: the process table does not.
+func sameWorker(w, later fcgi.Process) bool {
+	return w.PID == later.PID && (w.StartTime.IsZero() || later.StartTime.IsZero() || w.StartTime.Equal(later.StartTime))
 }
 
-// same tells a worker from a later one with the same pid, as far as the listings
-// know when it was started.
-func (p Process) same(later Process) bool {
-	return p.Pid == later.Pid && (p.started.IsZero() || later.started.IsZero() || p.started.Equal(later.started))
+// isLeaving tells whether it is a process of Apache that has been replaced, and ends
+// with its connection. Of no other is told what it does.
+func isLeaving(p *Pool, w fcgi.Process) bool { return p.InWebServer() && w.State == fcgi.StateRunning }
+
+func workerOf(p *Pool, w fcgi.Process) Worker {
+	return Worker{Pool: p.Address(), PID: w.PID, Request: RequestOf(w), Busy: w.RequestDuration}
 }
 
-func (p Process) worker(pool string) Worker {
-	return Worker{Pool: pool, PID: p.Pid, Request: p.Request, Busy: p.Busy}
+// RequestOf names the request that a worker is in, or was in last; "" where nobody tells.
+func RequestOf(w fcgi.Process) string {
+	if w.URI == "" || w.Method == "-" {
+		return ""
+	}
+	return w.Method + " " + w.URI
 }
 
 // look tells which workers the pool has now, from its status page or, where
 // there is none, from this host's process table.
-func (p *Pool) look(ctx context.Context) (workers []Process, err error) {
+func (p *Pool) look(ctx context.Context) (workers []fcgi.Process, err error) {
 	if p.InWebServer() {
 		workers, err = p.fromWebServer(ctx)
 		p.remember(workers)
@@ -77,14 +76,14 @@ const (
 
 // FromScoreboard lists the workers by the status page or, where none is free to
 // answer it, by a worker that a door leads to.
-func (p *Pool) FromScoreboard(ctx context.Context) ([]Process, error) {
+func (p *Pool) FromScoreboard(ctx context.Context) ([]fcgi.Process, error) {
 	page := StatusPage(p.Pool.Address, p.StatusPath())
 	if p.doors == nil {
 		return page(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
-	ways := hedge.Pair[[]Process]{First: page, Second: p.siblings, Patience: listPatience}
+	ways := hedge.Pair[[]fcgi.Process]{First: page, Second: p.siblings, Patience: listPatience}
 	if p.Agent.Detoured() {
 		ways.First, ways.Second, ways.AfterFailure = p.siblings, page, true
 	}
@@ -92,15 +91,15 @@ func (p *Pool) FromScoreboard(ctx context.Context) ([]Process, error) {
 	return workers, err
 }
 
-func StatusPage(address fcgi.Address, path string) func(context.Context) ([]Process, error) {
-	return func(ctx context.Context) ([]Process, error) {
+func StatusPage(address fcgi.Address, path string) func(context.Context) ([]fcgi.Process, error) {
+	return func(ctx context.Context) ([]fcgi.Process, error) {
 		status, err := fcgi.Status(ctx, address, path)
-		return fromStatus(status.Processes), err
+		return status.Processes, err
 	}
 }
 
 // siblings asks a worker of the pool for the others.
-func (p *Pool) siblings(ctx context.Context) ([]Process, error) {
+func (p *Pool) siblings(ctx context.Context) ([]fcgi.Process, error) {
 	door, err := p.Door(ctx)
 	if err != nil {
 		return nil, err
@@ -115,33 +114,11 @@ func (p *Pool) siblings(ctx context.Context) ([]Process, error) {
 			workers[i].State, workers[i].RequestDuration = fcgi.StateIdle, 0
 		}
 	}
-	return fromStatus(workers), err
-}
-
-func fromStatus(listed []fcgi.Process) []Process {
-	var workers []Process
-	for _, w := range listed {
-		workers = append(workers, Process{
-			Pid:      w.PID,
-			started:  w.StartTime,
-			requests: w.Requests,
-			State:    w.State,
-			Busy:     w.RequestDuration,
-			Request:  describe(w),
-		})
-	}
-	return workers
-}
-
-func describe(w fcgi.Process) string {
-	if w.URI == "" || w.Method == "-" {
-		return ""
-	}
-	return w.Method + " " + w.URI
+	return workers, err
 }
 
 // fromWebServer lists the processes of the web server that PHP runs in.
-func (p *Pool) fromWebServer(ctx context.Context) ([]Process, error) {
+func (p *Pool) fromWebServer(ctx context.Context) ([]fcgi.Process, error) {
 	if p.master == 0 || p.Threads {
 		return nil, errUnlisted
 	}
@@ -157,20 +134,17 @@ func (p *Pool) fromWebServer(ctx context.Context) ([]Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	workers := make([]Process, len(pids), len(pids)+len(leavers))
-	for i, pid := range pids {
-		workers[i] = Process{Pid: pid}
-	}
+	workers := byPID(pids)
 	for _, pid := range leavers {
 		// No call reaches it, and nobody knows how long it has been so.
-		workers = append(workers, Process{Pid: pid, leaves: true, State: fcgi.StateRunning, Busy: time.Minute})
+		workers = append(workers, fcgi.Process{PID: pid, State: fcgi.StateRunning, RequestDuration: time.Minute})
 	}
 	return workers, nil
 }
 
 // fromProcessTable finds the pool by one of its workers, because the title of a
 // worker names its pool and nothing else links an address to it.
-func (p *Pool) fromProcessTable(ctx context.Context) ([]Process, error) {
+func (p *Pool) fromProcessTable(ctx context.Context) ([]fcgi.Process, error) {
 	if p.master == 0 {
 		return nil, errUnlisted
 	}
@@ -183,16 +157,19 @@ func (p *Pool) fromProcessTable(ctx context.Context) ([]Process, error) {
 		return nil, fmt.Errorf("list the workers of master %d: %w", p.master, err)
 	}
 	for _, pids := range pools {
-		if !slices.Contains(pids, one.PID) {
-			continue
+		if slices.Contains(pids, one.PID) {
+			return byPID(pids), nil
 		}
-		workers := make([]Process, len(pids))
-		for i, pid := range pids {
-			workers[i] = Process{Pid: pid}
-		}
-		return workers, nil
 	}
 	return nil, errUnlisted
+}
+
+func byPID(pids []int) []fcgi.Process {
+	workers := make([]fcgi.Process, len(pids))
+	for i, pid := range pids {
+		workers[i].PID = pid
+	}
+	return workers
 }
 
 func (p *Pool) StatusPath() string {
@@ -210,14 +187,14 @@ func (p *Pool) forgetStatusPage() {
 	p.blind = true
 }
 
-func (p *Pool) remember(workers []Process) {
+func (p *Pool) remember(workers []fcgi.Process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last = workers
 }
 
 // LastListing is what was known before the pool stopped answering.
-func (p *Pool) LastListing() []Process {
+func (p *Pool) LastListing() []fcgi.Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -33,18 +32,16 @@ type InvalidateReport struct {
 
 // InvalidateFiles invalidates scripts by their real path, in slices.
 func InvalidateFiles(ctx context.Context, c *opcache.Caches, files []string) (invalidated int, err error) {
-	var mu sync.Mutex
-	err = c.EachSpace(ctx, func(ctx context.Context, _ int, one *opcache.KeySpace) error {
+	all, err := opcache.Each(ctx, c.Spaces(), func(ctx context.Context, one *opcache.KeySpace) (int, error) {
 		paths := make([]string, len(files))
 		for i, file := range files {
 			paths[i] = one.ToPool(file)
 		}
-		n, err := c.InvalidateAll(ctx, one, paths)
-		mu.Lock()
-		defer mu.Unlock()
-		invalidated += n
-		return err
+		return c.InvalidateAll(ctx, one, paths)
 	})
+	for _, n := range all {
+		invalidated += n
+	}
 	return invalidated, err
 }
 

@@ -123,8 +123,8 @@ func (s *session) applications() []report.Application {
 	var all []report.Application
 	for _, app := range s.apps() {
 		one := report.Application{Name: app.Name, Releases: links.RealFolder(app.Releases)}
-		for _, site := range app.Sites {
-			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: target(site.Path)})
+		for _, site := range app.Instances {
+			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Link, Target: target(site.Link)})
 		}
 		for _, done := range s.deployed(app.Name) {
 			one.Deploys = append(one.Deploys, done.Time)

@@ -23,7 +23,7 @@ import (
 // ResetResult tells what "opcache reset" did. As JSON it is the contract of
 // docs/opcache.md.
 type ResetResult struct {
-	Decisions []restart.Decided       `json:"decisions"` // of --when-needed
+	Decisions []restart.Order         `json:"decisions"` // of --when-needed
 	Masters   []ResetMaster           `json:"masters"`   // that were restarted
 	Pending   []restart.Pending       `json:"pending"`   // put off until it is quiet
 	Notes     []string                `json:"notes"`
@@ -52,7 +52,7 @@ func validateRestart(s restart.Setup) error {
 
 // reset is "relink opcache reset".
 func (s *session) reset(ctx context.Context, whenNeeded bool) error {
-	result := ResetResult{Decisions: []restart.Decided{}, Masters: []ResetMaster{}, Pending: []restart.Pending{}, Notes: []string{}}
+	result := ResetResult{Decisions: []restart.Order{}, Masters: []ResetMaster{}, Pending: []restart.Pending{}, Notes: []string{}}
 	err := s.stateFolder()
 	if err == nil {
 		s.setup.Restart.Waiting = restart.Announce(s.Screen().Line)

@@ -46,7 +46,7 @@ func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 
 func TestAFailingRestartIsTriedMoreRarely(t *testing.T) {
 	failed := errors.New("no")
-	begun := restart.Outcome{RestartResult: restart.RestartResult{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}}
+	begun := restart.Outcome{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}
 	s := finishing(t, health.Facts{Time: noon}, func(context.Context, []string) (restart.Outcome, error) { return begun, failed })
 	var pauses []time.Duration
 	for range 20 {

@@ -28,6 +28,8 @@ type town struct {
 	self   string // this test, which is the tracer too
 	server *sandbox.Server
 	load   *load.Load
+
+	from, to string // of moveByHand
 }
 
 var sites = []string{"club1", "club2", newSite}
@@ -250,8 +252,10 @@ func (w *town) settings(keep string) {
 func (w *town) moveByHand() {
 	w.t.Helper()
 	now := w.on("club1")
+	w.from, _ = os.Readlink(w.path("www/club1"))
 	for _, name := range names(w.path("releases")) {
 		if found := releaseFolder.FindStringSubmatch(name); found != nil && found[1] != now {
+			w.to = w.path("releases", name)
 			for _, site := range sites {
 				w.must(errors.Join(os.Symlink(w.path("releases", name), w.path("new")), os.Rename(w.path("new"), w.path("www", site))))
 			}

@@ -22,6 +22,7 @@ const (
 type order struct {
 	Below string // only files below this folder count
 	Kill  int    `json:",omitempty"` // at the call of this number, before it is made; 0: never
+	First string `json:",omitempty"` // at the first call of this kind, in the same way
 	Fail  string `json:",omitempty"` // each call of this kind fails
 	After string `json:",omitempty"` // once one of this kind was made
 	Errno int    `json:",omitempty"`
@@ -186,7 +187,7 @@ func (t *tracer) called(pid int) {
 	e.N = t.n
 	t.events = append(t.events, e)
 	switch {
-	case t.n == t.Kill:
+	case t.n == t.Kill, t.First != "" && t.First == e.kind():
 		t.answer(pid, regs, unix.EINTR)
 		_ = syscall.Kill(t.root, syscall.SIGKILL)
 		_ = syscall.PtraceCont(pid, 0)

@@ -16,7 +16,12 @@ func Build(now Sample, before *Totals, apps []Application, o Options) *Report {
 	r.Applications = b.applications()
 	for i := range now.Masters {
 		b.master(i)
-		r.add(&r.Masters[i])
+		m := &r.Masters[i]
+		r.Complete = r.Complete && m.Error == nil && len(m.Down) == 0
+		r.MemoryBytes += m.Memory.TotalBytes
+		r.SavedBytes += m.SavedBytes
+		r.SavedKeys += m.SavedKeys
+		r.UnsharedBytes += m.UnsharedBytes
 	}
 	r.Outside = b.outsideFolders()
 	if b.options.Top > 0 {
@@ -37,14 +42,6 @@ type builder struct {
 	agents  []int64         // bytes of relink's own live script, by master
 	windows []*MasterTotals // what the window of each master begins with; nil: unknown
 	gaps    []string        // why it is unknown
-}
-
-func (r *Report) add(m *MasterReport) {
-	r.Complete = r.Complete && m.Error == nil && len(m.Down) == 0
-	r.MemoryBytes += m.Memory.TotalBytes
-	r.SavedBytes += m.SavedBytes
-	r.SavedKeys += m.SavedKeys
-	r.UnsharedBytes += m.UnsharedBytes
 }
 
 func (b *builder) readScripts() {
@@ -173,8 +170,8 @@ func (b *builder) release(one *release) ReleaseReport {
 }
 
 // listed is a sorted list that JSON shows as [] when it is empty.
-func listed(names []string) []string {
-	out := append([]string{}, names...)
+func listed(unsorted []string) []string {
+	out := append([]string{}, unsorted...)
 	slices.Sort(out)
 	return out
 }

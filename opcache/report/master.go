@@ -33,7 +33,8 @@ func (b *builder) describe(r *MasterReport, m *Master, i int) {
 	r.Enabled, r.CacheFull = s.Enabled, s.CacheFull
 	r.RestartPending, r.RestartInProgress = s.RestartPending, s.RestartInProgress
 	r.Scripts = ScriptCount{Live: b.sums[i].LiveScripts, Dead: b.sums[i].DeadScripts}
-	r.Keys = keysOf(s.Statistics)
+	r.Keys = KeyReport{Used: s.Statistics.CachedKeys, Max: s.Statistics.MaxCachedKeys, Ratio: opcache.Ratio(s.Statistics.CachedKeys, s.Statistics.MaxCachedKeys),
+		Scripts: s.Statistics.CachedScripts, Aliases: s.Statistics.CachedKeys - s.Statistics.CachedScripts}
 	r.Strings = StringsReport{SizeBytes: s.Strings.Size, UsedBytes: s.Strings.Used, FreeBytes: s.Strings.Free,
 		Count: s.Strings.Count, Ratio: opcache.Ratio(s.Strings.Used, s.Strings.Size)}
 	r.JIT, r.Preload = jitOf(s.JIT), preloadOf(s.Preload)
@@ -52,11 +53,6 @@ func downPools(m *Master) []PoolDown {
 	}
 	slices.SortFunc(down, func(x, y PoolDown) int { return strings.Compare(x.Pool, y.Pool) })
 	return down
-}
-
-func keysOf(s php.Statistics) KeyReport {
-	return KeyReport{Used: s.CachedKeys, Max: s.MaxCachedKeys, Ratio: opcache.Ratio(s.CachedKeys, s.MaxCachedKeys),
-		Scripts: s.CachedScripts, Aliases: s.CachedKeys - s.CachedScripts}
 }
 
 func jitOf(j php.JIT) *JITReport {

@@ -64,8 +64,8 @@ func (p *places) add(app int, id, folder string) *release {
 // of gives the release of a script; nil if it belongs to none.
 func (p *places) of(script string) *release {
 	folder := parent(script)
-	found, known := p.memo[folder]
-	if !known {
+	found, asked := p.memo[folder]
+	if !asked {
 		found = p.search(folder)
 		p.memo[folder] = found
 	}

@@ -58,11 +58,10 @@ func (r *Report) topItems(pathOf func(*entry) string) []*topItem {
 
 // topFolder is the folder of a script, cut at topDepth below its release or the root.
 func topFolder(e *entry) string {
-	base, folder := "", parent(e.script.Path)
+	folder, end := parent(e.script.Path), 0
 	if e.release != nil {
-		base = e.release.folder
+		end = len(e.release.folder)
 	}
-	end := len(base)
 	for range topDepth {
 		if end >= len(folder) {
 			return folder

@@ -65,8 +65,8 @@ func (m Master) totals(p *places) MasterTotals {
 	for i := range m.Scripts {
 		one := &m.Scripts[i]
 		t.scripts[one.Path] = one.Hits
-		if release := p.of(one.Path); release != nil {
-			t.Releases[release.folder] += one.Hits
+		if holder := p.of(one.Path); holder != nil {
+			t.Releases[holder.folder] += one.Hits
 		}
 	}
 	return t
@@ -79,9 +79,9 @@ func (t *Totals) Of(m *Master) *MasterTotals {
 		return nil
 	}
 	for i := range t.Masters {
-		known := &t.Masters[i]
-		if known.Name == m.Name || slices.ContainsFunc(m.Pools, func(pool string) bool { return slices.Contains(known.Pools, pool) }) {
-			return known
+		one := &t.Masters[i]
+		if one.Name == m.Name || slices.ContainsFunc(m.Pools, func(pool string) bool { return slices.Contains(one.Pools, pool) }) {
+			return one
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ var words = template.FuncMap{
 	"directives": (*Plan).directives,
 	"window":     windowLength,
 	"sum":        func(a, b int64) int64 { return a + b },
-	"isTrue":     func(known *bool) bool { return known != nil && *known },
+	"isTrue":     func(is *bool) bool { return is != nil && *is },
 }
 
 // moment says a time in UTC, "never" for none.

@@ -9,11 +9,9 @@ import (
 	"relink/php"
 )
 
-// Known tells the links of an application that were moved once.
-type Known func(state, app string) ([]string, error)
-
-// FromConfig translates the configuration.
-func FromConfig(c *config.Config, known Known) (Setup, error) {
+// FromConfig translates the configuration. known tells the links of an application that
+// were moved once.
+func FromConfig(c *config.Config, known func(state, app string) ([]string, error)) (Setup, error) {
 	s := Setup{Thresholds: c.Thresholds, Method: Method(c.Restart.Method),
 		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
 			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd}},
@@ -21,29 +19,15 @@ func FromConfig(c *config.Config, known Known) (Setup, error) {
 			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
 	}
 	for _, a := range c.Apps {
-		app := opcache.App{Name: a.Name, Releases: a.Releases, Docroot: a.Docroot, Pools: a.Pools}
-		app.AgentDir, _ = AgentDir(c, a.Pools)
-		app.Known = func() ([]string, error) { return known(c.StateDir, a.Name) }
-		for _, i := range a.Instances {
-			site := opcache.Site{Name: i.Name, Path: i.Link}
-			if !i.Probe.Off {
-				site.URL, site.Host = i.Probe.URL, i.Probe.Host
-			}
-			app.Sites = append(app.Sites, site)
-		}
-		s.Apps = append(s.Apps, app)
+		dir, _ := AgentDir(c, a.Pools)
+		s.Apps = append(s.Apps, opcache.App{App: a, AgentDir: dir, Known: func() ([]string, error) { return known(c.StateDir, a.Name) }})
 	}
 	for _, one := range c.Pools {
 		address, err := fcgi.ParseAddress(one.Address)
 		if err != nil {
 			return s, err
 		}
-		pool := php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir}
-		for _, m := range one.PathMap {
-			pool.PathMap = append(pool.PathMap, php.Mapping{Host: m.Host, Pool: m.Pool})
-		}
-		pool.PathMap = pool.PathMap.Real()
-		s.Pools = append(s.Pools, pool)
+		s.Pools = append(s.Pools, php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir, PathMap: pathMap(one).Real()})
 		if len(one.Command) > 0 {
 			s.Restart.Commands[address.String()] = one.Command
 		}
@@ -51,18 +35,20 @@ func FromConfig(c *config.Config, known Known) (Setup, error) {
 	return s, nil
 }
 
+func pathMap(pool config.Pool) (mapped php.PathMap) {
+	for _, m := range pool.PathMap {
+		mapped = append(mapped, php.Mapping(m))
+	}
+	return mapped
+}
+
 // AgentDir is where the agent of an application that these pools serve lies, here
 // and as the first of them sees it; without a pool, where that of Apache does.
 func AgentDir(c *config.Config, addresses []string) (dir, at string) {
 	for _, pool := range c.Pools {
-		if len(addresses) > 0 && !slices.Contains(addresses, pool.Address) {
-			continue
+		if len(addresses) == 0 || slices.Contains(addresses, pool.Address) {
+			return pool.AgentDir, pathMap(pool).ToPool(pool.AgentDir)
 		}
-		var mapped php.PathMap
-		for _, m := range pool.PathMap {
-			mapped = append(mapped, php.Mapping{Host: m.Host, Pool: m.Pool})
-		}
-		return pool.AgentDir, mapped.ToPool(pool.AgentDir)
 	}
 	return c.Apache.AgentDir, c.Apache.AgentDir
 }

@@ -2,6 +2,18 @@ package restart
 
 import "context"
 
+// before gives the function that prepares for a reload, with which the restart begins
+// where no links move right before it.
+func (r *restartRun) before(action Action) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := r.prepare(ctx, action)
+		if err == nil && r.options.Switch == nil {
+			r.begin(action)
+		}
+		return err
+	}
+}
+
 // cross gives the function that moves the links in the moment before the reload,
 // or nil where that is not wanted.
 func (r *restartRun) cross(action Action) func(context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/report"
 )
 
 // Action is what a decision asks for.
@@ -89,16 +90,10 @@ func (d Decision) Texts() []string {
 	return texts
 }
 
-// Forecast is what a release will need in the cache.
-type Forecast struct {
-	Bytes int64
-	Keys  int64
-}
-
 // Case is all that a decision about one cache is made from.
 type Case struct {
 	Now            opcache.Figures
-	Next           Forecast       // what the next release needs beside what is cached
+	Next           report.Need    // what the next release needs beside what is cached
 	Window         opcache.Window // the latest hits and misses
 	Apache         bool           // the cache is part of Apache (mod_php)
 	DeadBytes      int64          // live in the cache, of releases that nobody uses

@@ -13,30 +13,23 @@ import (
 
 // CacheFit is how the new releases come by their place in one cache.
 type CacheFit struct {
-	Pools []string
 	Fit   Fit
-	Decision
+	Order // the restart that makes room
 }
-
-// Order is the restart that makes room.
-func (p CacheFit) Order() Order { return Order{Pools: p.Pools, Decision: p.Decision} }
 
 // CheckFit tells for each cache how the hot set of the new releases comes by its
 // place there. unused are folders of releases that nobody uses. Warm leaves out
 // the caches that had no room when this was asked last: ask again after a restart.
 func CheckFit(ctx context.Context, s *opcache.Switch, unused []string, method Method) ([]CacheFit, error) {
-	places := make([]CacheFit, len(s.Caches.All))
-	err := s.Caches.EachCache(ctx, func(ctx context.Context, i int, m *opcache.Cache) error {
-		places[i] = CacheFit{Pools: m.Addresses(), Fit: FitsEmptied, Decision: emptiedBySwitch}
+	places, err := opcache.Each(ctx, s.Caches.All, func(ctx context.Context, m *opcache.Cache) (CacheFit, error) {
+		place := CacheFit{FitsEmptied, Order{m.Addresses(), emptiedBySwitch}}
 		if m.WantedBy(s.Emptied) {
-			return nil
+			return place, nil
 		}
 		d, err := demandOf(ctx, s, m, unused)
-		if err == nil {
-			d.Method, d.Apache = method, m.OfApache()
-			places[i].Fit, places[i].Decision = d.Decide()
-		}
-		return err
+		d.Method, d.Apache = method, m.OfApache()
+		place.Fit, place.Decision = d.Decide()
+		return place, err
 	})
 	if err != nil {
 		return places, err
@@ -65,7 +58,7 @@ func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused [
 	if err != nil {
 		return Demand{}, err
 	}
-	d := Demand{Now: opcache.FiguresOf(status), Need: Forecast{Bytes: maxBytesFactor * need.LiveBytes, Keys: need.Live}}
+	d := Demand{Now: opcache.FiguresOf(status), Need: report.Need{Bytes: maxBytesFactor * need.LiveBytes, Keys: need.Live}}
 	if room, _ := d.Decide(); room == FitsNow {
 		return d, nil
 	}
@@ -80,8 +73,8 @@ func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused [
 // to be read, which is a list of all scripts.
 const maxBytesFactor = 3
 
-func forecastOf(h php.Holding, w report.Weight) Forecast {
-	return Forecast{Bytes: w.Of(h.Live, h.LiveBytes), Keys: h.Live}
+func forecastOf(h php.Holding, w report.Weight) report.Need {
+	return report.Need{Bytes: w.Of(h.Live, h.LiveBytes), Keys: h.Live}
 }
 
 // missingScripts adds up what the hot scripts of the old releases take whose like in

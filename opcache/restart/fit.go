@@ -36,10 +36,10 @@ const FigureFit = "room"
 // attaches to scripts (report.Weight).
 type Demand struct {
 	Now        opcache.Figures
-	Need       Forecast // of the new release, as its hot set in the old one tells
-	Old        Forecast // what the old release gives back when nobody uses it any more
-	Unused     Forecast // what releases that nobody uses hold
-	Fragmented int64    // bytes that stay in use of what is wasted, until a restart
+	Need       report.Need // of the new release, as its hot set in the old one tells
+	Old        report.Need // what the old release gives back when nobody uses it any more
+	Unused     report.Need // what releases that nobody uses hold
+	Fragmented int64       // bytes that stay in use of what is wasted, until a restart
 	Method     Method
 	Apache     bool // the cache is part of Apache (mod_php)
 }

@@ -7,6 +7,7 @@ import (
 
 	"relink/internal/config"
 	"relink/opcache"
+	"relink/opcache/report"
 	"relink/php"
 )
 
@@ -24,16 +25,10 @@ type Maintenance struct {
 	Restart    Options
 }
 
-// Decided is the decision on one cache.
-type Decided struct {
-	Pools []string `json:"pools"`
-	Decision
-}
-
 // MaintenanceResult tells what was decided, and what became of it.
 type MaintenanceResult struct {
-	Decisions []Decided `json:"decisions"`
-	Retired   int       `json:"retired"` // scripts of unused releases, invalidated
+	Decisions []Order `json:"decisions"`
+	Retired   int     `json:"retired"` // scripts of unused releases, invalidated
 	Outcome
 }
 
@@ -76,7 +71,7 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 				return result, err
 			}
 		case one.Action.Empties():
-			orders = append(orders, Order{Pools: one.Pools, Decision: one.Decision})
+			orders = append(orders, one)
 		}
 	}
 	if len(orders) == 0 {
@@ -139,30 +134,28 @@ func (s Setup) maintain(ctx context.Context, app *opcache.App, o MaintenanceOpti
 	return RestartIfNeeded(ctx, caches, upkeep)
 }
 
-func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decided, error) {
+func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Order, error) {
 	history, err := ReadHistory(u.Queue.Dir)
 	if err != nil {
 		return nil, err
 	}
-	usages, err := c.Usage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	decided := make([]Decided, len(usages))
-	err = c.EachCache(ctx, func(ctx context.Context, i int, one *opcache.Cache) error {
+	decided, err := opcache.Each(ctx, c.All, func(ctx context.Context, one *opcache.Cache) (Order, error) {
+		now, err := c.UsageOf(ctx, one)
+		if err != nil {
+			return Order{}, err
+		}
 		held, all, err := c.Holdings(ctx, one.Spaces[0], append([]string{u.Release}, u.Unused...))
 		if err != nil {
-			return err
+			return Order{}, err
 		}
 		weight, err := weigh(ctx, one.Agent(), all)
 		if err != nil {
-			return err
+			return Order{}, err
 		}
 		next := forecastOf(held[0], weight)
 		if u.Release == "" { // "" would be all
-			next = Forecast{}
+			next = report.Need{}
 		}
-		now := usages[i]
 		decision := Case{
 			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
 			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
@@ -171,8 +164,7 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decide
 		if u.Always != "" {
 			decision = Decision{u.Method.Action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
-		decided[i] = Decided{Pools: now.Pools, Decision: decision}
-		return nil
+		return Order{Pools: now.Pools, Decision: decision}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("decide on a restart: %w", err)

@@ -60,7 +60,7 @@ func PreloadRenewals(ctx context.Context, c *opcache.Caches, sites []opcache.Lin
 		if err != nil {
 			return nil, fmt.Errorf("FPM master of %s: %w", one.memory.Name(), err)
 		}
-		renewals = append(renewals, Renewal{Pools: one.memory.Addresses(), Decision: decision})
+		renewals = append(renewals, Renewal{Order: Order{one.memory.Addresses(), decision}})
 	}
 	return renewals, err
 }
@@ -127,7 +127,7 @@ func servedBy(all []*masterRenewal, i int, sites []opcache.Link) []opcache.Link 
 // renewal decides on one master, and tries what its reload would preload.
 func (r *masterRenewal) renewal(ctx context.Context, docroot string, sites []opcache.Link) (Renewal, error) {
 	n := Needs{Preload: r.preload, Apache: r.memory.OfApache()}
-	renewal := Renewal{Pools: r.memory.Addresses()}
+	renewal := Renewal{Order: Order{Pools: r.memory.Addresses()}}
 	var err error
 	switch n.UserINI, err = r.userINI(ctx, docroot, sites); {
 	case ctx.Err() != nil:

@@ -52,8 +52,7 @@ func (p Pending) Renews() bool { return p.Order().Decision.Renews() }
 
 // method is how the pending restart has to be done.
 func (p Pending) method() Method {
-	switch p.Action {
-	case ReloadFPM:
+	if p.Action == ReloadFPM {
 		return MethodFPM
 	}
 	return MethodAuto // which reloads Apache where that holds the cache

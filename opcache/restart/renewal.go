@@ -35,13 +35,9 @@ type Needs struct {
 
 // Renewal is what one FPM master has to do with the switch.
 type Renewal struct {
-	Pools []string
-	Decision
+	Order          // the reload that comes with the switch
 	Notes []string // what nobody could try
 }
-
-// Order is the reload that comes with the switch.
-func (r Renewal) Order() Order { return Order{Pools: r.Pools, Decision: r.Decision} }
 
 // Decide tells which processes have to be renewed with the switch. Functions and
 // classes that were preloaded of the old release collide with the new one's from

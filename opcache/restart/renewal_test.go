@@ -14,9 +14,9 @@ import (
 )
 
 func TestWhatHasToBeRenewed(t *testing.T) {
-	stays := func(name, at string) Preloads { return Preloads{name, at, at} }
-	both := []Preloads{{"club1", "v1", "v2"}, {"club2", "v1", "v2"}}
-	preload := func(now, then string, sites ...Preloads) Needs {
+	stays := func(name, at string) opcache.Link { return opcache.Link{Name: name, From: at, To: at} }
+	both := []opcache.Link{{Name: "club1", From: "v1", To: "v2"}, {Name: "club2", From: "v1", To: "v2"}}
+	preload := func(now, then string, sites ...opcache.Link) Needs {
 		return Needs{Preload: Preloading{File: "/www/club1/preload.php", Through: "club1", Now: now, Then: then, Sites: sites}}
 	}
 	for name, c := range map[string]struct {

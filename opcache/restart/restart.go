@@ -54,11 +54,6 @@ type Options struct {
 	Switch func(context.Context) error
 }
 
-// RestartResult tells what was done to each cache, in the order in which it was.
-type RestartResult struct {
-	Masters []MasterRestart `json:"masters"`
-}
-
 // MasterRestart is the restart of one cache.
 type MasterRestart struct {
 	Pools   []string           `json:"pools"` // addresses; none for Apache
@@ -101,14 +96,14 @@ func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o Opti
 }
 
 // Now empties the caches, one after the other, proves it, and compiles at
-// once what was hot. It goes on with the next cache where one is not quiet
+// once what was hot, and tells what was done to each, in the order in which it was. It goes on with the next cache where one is not quiet
 // (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
-func Now(ctx context.Context, c *opcache.Caches, o Options) (RestartResult, error) {
+func Now(ctx context.Context, c *opcache.Caches, o Options) ([]MasterRestart, error) {
 	if o.Method == MethodApache && !anyOfApache(c) {
 		one, err := RestartApache(ctx, o)
-		return RestartResult{Masters: []MasterRestart{one}}, err
+		return []MasterRestart{one}, err
 	}
-	var result RestartResult
+	var result []MasterRestart
 	var loud error
 	for _, m := range c.All {
 		if !m.Wanted(o.Only) || o.Method == MethodApache && !m.OfApache() {
@@ -123,7 +118,7 @@ func Now(ctx context.Context, c *opcache.Caches, o Options) (RestartResult, erro
 			continue
 		}
 		if one.Action != "" {
-			result.Masters = append(result.Masters, one)
+			result = append(result, one)
 		}
 		if err != nil {
 			return result, errors.Join(err, loud)
@@ -166,20 +161,21 @@ type restartRun struct {
 
 // restartFunc gives the function that restarts the cache.
 func (r *restartRun) restartFunc(preloaded bool) (func(context.Context) error, error) {
+	method, reload, what := MethodFPM, r.reloadFPM, "an FPM reload"
 	if r.memory.OfApache() {
-		return r.restartFuncOfApache(preloaded)
+		method, reload, what = MethodApache, r.reloadApache, "a graceful restart of Apache"
 	}
 	explicit := r.options.Method == MethodOPcache
 	switch {
-	case r.options.Method == MethodFPM, preloaded && !explicit:
-		return r.reloadFPM, nil
+	case r.options.Method == method, preloaded && !explicit:
+		return reload, nil
 	case preloaded && !r.options.Force:
 		return nil, hint.With(fmt.Errorf("%w: they stay those of the old code, whatever is compiled anew", ErrPreload),
-			"restart with --method fpm: only an FPM reload runs opcache.preload again")
+			"restart with --method %s: only %s runs opcache.preload again", method, what)
 	case preloaded:
-		r.done.Notes = append(r.done.Notes, "the preloaded classes are still the old ones: only an FPM reload replaces them")
+		r.done.Notes = append(r.done.Notes, "the preloaded classes are still the old ones: only "+what+" replaces them")
 	case !explicit:
-		return r.reloadOrReset, nil
+		return func(ctx context.Context) error { return r.reloadOrReset(ctx, reload, what) }, nil
 	}
 	return r.resetOPcache, nil
 }
@@ -187,14 +183,15 @@ func (r *restartRun) restartFunc(preloaded bool) (func(context.Context) error, e
 // reloadOrReset prefers the reload. Under load opcache_reset() crashes workers
 // now and then, quiet or not, and once in a while corrupts the memory for all of
 // them (php-src#8739, #14471; measured on 8.2.36: 5 of 348 resets, none of 144
-// reloads). Where a reload would kill requests, or is not permitted, the reset
+// reloads). Where a reload would kill requests, is not permitted, or is of an Apache
+// that apache.control does not control or whose configuration is broken, the reset
 // is the lesser evil.
-func (r *restartRun) reloadOrReset(ctx context.Context) error {
-	err := r.reloadFPM(ctx)
+func (r *restartRun) reloadOrReset(ctx context.Context, reload func(context.Context) error, what string) error {
+	err := reload(ctx)
 	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errChecked) || ctx.Err() != nil {
 		return err
 	}
-	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a reload of FPM: "+err.Error())
+	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of "+what+": "+err.Error())
 	return r.resetOPcache(ctx)
 }
 
@@ -225,14 +222,7 @@ func (r *restartRun) reloadFPM(ctx context.Context) error {
 	}
 	reloaded, err := fpm.Reload(ctx, master, fpm.ReloadOptions{
 		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
-		Before: func(ctx context.Context) error {
-			err := r.prepare(ctx, ReloadFPM)
-			if err == nil && r.options.Switch == nil {
-				r.begin(ReloadFPM)
-			}
-			return err
-		},
-		Last: r.cross(ReloadFPM),
+		Before: r.before(ReloadFPM), Last: r.cross(ReloadFPM),
 	})
 	r.done.PID = reloaded.PID
 	if r.done.Action != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,18 +62,16 @@ func changedUserINI(ctx context.Context, oldRoot, newRoot, name string) ([]strin
 	if err != nil {
 		return nil, err
 	}
+	all := maps.Clone(old)
+	maps.Copy(all, next)
 	var changed []string
-	for path, content := range old {
-		if other, there := next[path]; !there || !bytes.Equal(content, other) {
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		before, was := old[path]
+		after, is := next[path]
+		if was != is || !bytes.Equal(before, after) {
 			changed = append(changed, path)
 		}
 	}
-	for path := range next {
-		if _, was := old[path]; !was {
-			changed = append(changed, path)
-		}
-	}
-	slices.Sort(changed)
 	return changed, nil
 }
 
