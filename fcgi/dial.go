@@ -71,6 +71,9 @@ func waitsFor(err error) string {
 }
 
 func refused(to Address, err error) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) { // PHP was not even asked
+		return hint.With(fmt.Errorf("call %s: %w", to, bare(err)), "raise the limit of open files (ulimit -n) of what runs relink")
+	}
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
 		return hint.With(failure(to, ErrPermission, err), "%s", permissionHint(to))
 	}

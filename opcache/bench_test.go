@@ -43,7 +43,7 @@ func benchmarkCutOver(b *testing.B, slow bool) {
 		cutover = append(cutover, ms(took))
 		worst = append(worst, ms(busy))
 		ratio = append(ratio, float64(busy)/float64(calm))
-		rate = append(rate, result.Throughput())
+		rate = append(rate, float64(result.Requests)/result.End.Sub(result.Start).Seconds())
 		from, to = to, from
 	}
 	result := bench.load.Stop()

@@ -97,10 +97,11 @@ func makeDirs(dir string) error {
 	if err := makeDirs(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil // made by another relink meanwhile, and checked below
-		}
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // made by another relink meanwhile, and checked below
+	}
+	if err != nil {
 		return err
 	}
 	return os.Chmod(dir, 0o755)
@@ -127,31 +128,25 @@ func isInstalled(file string, source []byte) (bool, error) {
 	return bytes.Equal(content, source), err
 }
 
-// checkDir refuses a folder in which, or on the way to which, anybody but root
-// and the caller could put something else.
+// checkDir refuses a folder in which, or on the way to which, anybody but root and
+// the caller could put something else. In a folder like /tmp, which is fine on the
+// way, nobody can replace the folder of another user, but anybody can create one.
 func checkDir(dir string) error {
 	err := trust.Check(dir)
+	var info fs.FileInfo
 	if err == nil {
-		err = checkLast(dir)
+		info, err = os.Stat(dir)
+	}
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = fmt.Errorf("%s is not a folder", dir)
+	case trust.WritableByOthers(info):
+		err = fmt.Errorf("others can create files in it (mode %04o)", info.Mode().Perm())
 	}
 	if err != nil {
 		return hint.With(fmt.Errorf("%w %s: %w", ErrUnsafeDir, dir, err),
 			"set agent_dir to a folder below ones that only root or you can write, such as %s", DefaultAgentDir)
-	}
-	return nil
-}
-
-// checkLast refuses what is fine on the way: in a folder like /tmp nobody can
-// replace the folder of another user, but anybody can create one.
-func checkLast(dir string) error {
-	info, err := os.Stat(dir)
-	switch {
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder", dir)
-	case trust.WritableByOthers(info):
-		return fmt.Errorf("others can create files in it (mode %04o)", info.Mode().Perm())
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"relink/internal/cli"
@@ -73,10 +74,9 @@ func cacheOf(chosen string, caches func() (string, error)) string {
 
 func usage(c *cli.Call) error {
 	n := c.Int("instances")
-	_, setUpErr := ParseSetUp(c.String("setup"))
 	switch {
-	case setUpErr != nil:
-		return wrongUsage("--setup: "+setUpErr.Error(), "there are "+setUpNames())
+	case !slices.Contains(setUps, SetUp(c.String("setup"))):
+		return wrongUsage(fmt.Sprintf("--setup: no set-up %q", c.String("setup")), "there are "+setUpNames())
 	case n < fewest || n > most:
 		return wrongUsage(fmt.Sprintf("--instances %d: from %d to %d", n, fewest, most), "leave --instances out: 30 is a good number")
 	case c.IsSet("stop") && (c.IsSet("dir") || c.IsSet("keep") || c.IsSet("instances") || c.IsSet("setup")):

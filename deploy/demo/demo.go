@@ -18,7 +18,7 @@ import (
 
 // Options of a demo.
 type Options struct {
-	SetUp      SetUp  // "" is Resolved
+	SetUp      SetUp
 	Instances  int    // sites, at least 2
 	Dir        string // for everything; new or empty, and removed at the end; "" is a temporary one
 	Keep       bool   // leave servers and folder when the story is told
@@ -32,19 +32,13 @@ type Options struct {
 	Screen *ui.Output // progress
 }
 
-const (
-	aloneFor = 5 * time.Second
-	watchFor = 2 * time.Second
-)
-
 // ErrPromise: the story was told, and something that relink promises did not hold.
 var ErrPromise = errors.New("a promise did not hold in this run")
 
 // Run tells the story. When it returns, no process is left and the folder is
 // gone, unless Options.Keep is set and the story came to its end.
 func Run(ctx context.Context, o Options) error {
-	o.SetUp = cmp.Or(o.SetUp, Resolved)
-	o.Alone, o.Watch = cmp.Or(o.Alone, aloneFor), cmp.Or(o.Watch, watchFor)
+	o.Alone, o.Watch = cmp.Or(o.Alone, 5*time.Second), cmp.Or(o.Watch, 2*time.Second)
 	tell := teller{out: o.Out, setUp: o.SetUp}
 	tell.opening(o.Instances)
 	s, err := setScene(ctx, o)

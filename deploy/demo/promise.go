@@ -26,7 +26,7 @@ func (a act) broken(setUp SetUp) []string {
 			broken = append(broken, fmt.Sprintf(format, args...))
 		}
 	}
-	f := a.figures
+	f, shown := a.figures, seenThrough(a.report)
 	must(f.errors == 0, "%s failed, the first: %s", ui.Plural(f.errors, "request"), f.first)
 	must(f.old == 0, "%s of the old release began after the command had returned", ui.Plural(f.old, "page"))
 	must(f.strayed == 0, "%s of a release that the site should not be on", ui.Plural(f.strayed, "page"))
@@ -36,8 +36,8 @@ func (a act) broken(setUp SetUp) []string {
 	must(a.others == 0, "%s of other sites moved", ui.Plural(a.others, "link"))
 	must(a.answering == a.toAnswer, "%s answered with the release, not %d", ui.Plural(a.answering, "site"), a.toAnswer)
 	must(a.report.Restart.Action != "opcache", "the cache was restarted: %v", a.report.Restart.Reasons)
-	must(proven(a.report) == len(a.report.FrontDoor), "%d of %s were asked through the web server", proven(a.report), ui.Plural(len(a.report.FrontDoor), "site"))
-	must(a.toMove == 0 || shown(a.report) == setUp.addressing(), "the sites have shown the set-up %q", shown(a.report))
+	must(shown.proven == len(a.report.FrontDoor), "%d of %s were asked through the web server", shown.proven, ui.Plural(len(a.report.FrontDoor), "site"))
+	must(a.toMove == 0 || shown.setUp == setUp.addressing(), "the sites have shown the set-up %q", shown.setUp)
 	must(a.toMove == 0 || a.toAnswer > 0 || a.report.SetUp == setUp.addressing(), "relink took the set-up for %q", a.report.SetUp)
 	if s := a.slow; s != nil {
 		answered := s.problem == "" && s.status == http.StatusOK

@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func (t teller) paragraph(format string, args ...any) {
 func (t teller) opening(sites int) {
 	servers, _, _ := t.setUp.names()
 	t.paragraph("relink demo: %s share each release of one PHP application, on a private %s. Ctrl-C ends it and removes everything.", ui.Plural(sites, "site"), servers)
-	t.paragraph("Set-up %s: %s One moment ...", t.setUp, t.setUp.about())
+	t.paragraph("Set-up %s: %s One moment ...", t.setUp, told[t.setUp].about)
 }
 
 func (t teller) ready(s *scene) {
@@ -65,7 +64,7 @@ func (t teller) begin(about string, args []string) {
 func (t teller) first(a act) {
 	t.fact("links", "%d made in %s", a.moved, ui.Duration(a.took))
 	t.fact("sites", "%d of %d answer with v1", a.answering, a.toAnswer)
-	t.fact("set-up", "%s", shown(a.report))
+	t.fact("set-up", "%s", seenThrough(a.report).setUp)
 	t.fact("front door", "%s", doorText(a.report))
 	t.fact("steps", "%s", steps(a.report))
 }
@@ -90,7 +89,7 @@ func (t teller) act(a act, sites int, alone figures) {
 		t.fact("wrong pages", "%d of a release that the site should not be on, %d put together from two", f.strayed, f.mixed)
 	}
 	t.fact("worst wait", "%s while the command ran; the load alone %s", ui.Duration(f.worst), ui.Duration(alone.worst))
-	t.fact("cut-over", "%s", t.cutOverText(a.report))
+	t.fact("cut-over", "%s", cutOver(a.report)+told[t.setUp].cutOver)
 	if a.slow != nil {
 		t.fact("slow request", "%s", slowText(a))
 	}
@@ -113,28 +112,10 @@ func movedText(a act, sites int) string {
 // staysText: where scripts are named by the links and PHP has its defaults, nobody
 // stays on a path that somebody has left.
 func staysText(r outcome.Report) string {
-	n := 0
-	for _, one := range r.Instances {
-		if one.Stays {
-			n++
-		}
-	}
-	if n == 0 {
+	if len(repeats(r)) == 0 {
 		return ""
 	}
 	return ", by now from a repeat of it under a new path"
-}
-
-// cutOverText says from what to what the time is, which the set-up decides.
-func (t teller) cutOverText(r outcome.Report) string {
-	text := cutOver(r) + " from the first moved link to the last invalidation"
-	switch t.setUp {
-	case Resolved:
-		text = cutOver(r) + ": a rename of Apache's map, for all at once"
-	case Revalidated:
-		text = cutOver(r) + " from the first moved link to the last swept worker"
-	}
-	return text
 }
 
 func (t teller) workersText(a act) string {
@@ -151,35 +132,28 @@ func (t teller) workersText(a act) string {
 
 // doorText is what the sites' own web server answered, after everything.
 func doorText(r outcome.Report) string {
-	by := map[string]bool{}
-	for _, one := range r.FrontDoor {
-		if one.Error == "" {
-			by[one.SAPI] = true
-		}
-	}
-	return fmt.Sprintf("%d of %s proven through Apache, by %s",
-		proven(r), ui.Plural(len(r.FrontDoor), "site"), strings.Join(slices.Sorted(maps.Keys(by)), ", "))
+	shown := seenThrough(r)
+	return fmt.Sprintf("%d of %s proven through Apache, by %s", shown.proven, ui.Plural(len(r.FrontDoor), "site"), strings.Join(shown.sapis, ", "))
 }
 
-// shown is the set-up that the sites have shown after everything: before the
-// first deploy there is nothing to ask.
-func shown(r outcome.Report) (weakest opcache.Addressing) {
-	for _, one := range r.FrontDoor {
-		weakest = weakest.Weaker(one.SetUp)
-	}
-	return weakest
+// door is what the sites have shown after everything: before the first deploy
+// there is nothing to ask.
+type door struct {
+	setUp  opcache.Addressing // the weakest
+	proven int                // sites that answered for their release; one that answers for another fails the command
+	sapis  []string           // that answered, sorted
 }
 
-// proven counts the sites that answered for their release; one that answers for
-// another fails the command.
-func proven(r outcome.Report) int {
-	n := 0
+func seenThrough(r outcome.Report) (d door) {
 	for _, one := range r.FrontDoor {
+		d.setUp = d.setUp.Weaker(one.SetUp)
 		if one.Error == "" {
-			n++
+			d.proven, d.sapis = d.proven+1, append(d.sapis, one.SAPI)
 		}
 	}
-	return n
+	slices.Sort(d.sapis)
+	d.sapis = slices.Compact(d.sapis)
+	return d
 }
 
 func slowText(a act) string {

@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"relink/deploy/apache"
@@ -24,14 +23,6 @@ const (
 
 var setUps = []SetUp{Resolved, Revalidated, Keyed, ModPHP}
 
-// ParseSetUp gives the set-up of that name.
-func ParseSetUp(name string) (SetUp, error) {
-	if !slices.Contains(setUps, SetUp(name)) {
-		return "", fmt.Errorf("no set-up %q", name)
-	}
-	return SetUp(name), nil
-}
-
 func setUpNames() string {
 	names := make([]string, len(setUps))
 	for i, one := range setUps {
@@ -48,17 +39,13 @@ func (s SetUp) addressing() opcache.Addressing {
 	return opcache.Addressing(s)
 }
 
-// about tells in a sentence what is special about it.
-func (s SetUp) about() string {
-	switch s {
-	case Resolved:
-		return "Apache looks each site's release up in a map, and PHP gets real paths."
-	case Revalidated:
-		return "scripts are named through the links, with opcache.revalidate_path=1."
-	case ModPHP:
-		return "PHP runs inside of Apache, and scripts are named through the links."
-	}
-	return "scripts are named through the links, and PHP has its defaults."
+// told is what the story says of a set-up: what is special about it, and from what to
+// what its cut-over is.
+var told = map[SetUp]struct{ about, cutOver string }{
+	Resolved:    {"Apache looks each site's release up in a map, and PHP gets real paths.", ": a rename of Apache's map, for all at once"},
+	Revalidated: {"scripts are named through the links, with opcache.revalidate_path=1.", " from the first moved link to the last swept worker"},
+	Keyed:       {"scripts are named through the links, and PHP has its defaults.", " from the first moved link to the last invalidation"},
+	ModPHP:      {"PHP runs inside of Apache, and scripts are named through the links.", " from the first moved link to the last invalidation"},
 }
 
 // names are those of the servers in a sentence, of what runs the scripts, and so must

@@ -28,8 +28,7 @@ type slowAnswer struct {
 
 // flight is a slow request that begins after a step of the command, once.
 type flight struct {
-	begin  func()
-	once   sync.Once
+	begin  func() // only the first call does something
 	cancel context.CancelFunc
 	asked  sync.WaitGroup
 	answer slowAnswer // valid when nothing is asked any more
@@ -39,7 +38,7 @@ type flight struct {
 func (s *scene) slowRequest(ctx context.Context, on site) *flight {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &flight{cancel: cancel, answer: slowAnswer{problem: "it was never begun"}}
-	f.begin = func() { f.asked.Go(func() { f.answer = s.ask(ctx, on) }) }
+	f.begin = sync.OnceFunc(func() { f.asked.Go(func() { f.answer = s.ask(ctx, on) }) })
 	return f
 }
 
@@ -50,7 +49,7 @@ const startAfter = "preflight"
 
 func (f *flight) stepped(name string) {
 	if name == startAfter {
-		f.once.Do(f.begin)
+		f.begin()
 	}
 }
 

@@ -83,7 +83,7 @@ func sitesOn(result load.Result, release string) (int, error) {
 		return 0, fmt.Errorf("demo: %d of %d first visits failed: %s", result.Errors, result.Requests, result.Described[0])
 	}
 	n := 0
-	for _, one := range result.Seen() {
+	for _, one := range result.Seen(time.Time{}) {
 		if one.Release == release {
 			n++
 		}

@@ -152,7 +152,12 @@ func TestCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, crash := range map[string]func(*testing.T, *Store){"while staging": staged, "after the manifest": described, "after the move to the trash": trashed} {
+	writing := func(t *testing.T, s *Store) {
+		if err := os.WriteFile(filepath.Join(s.Dir(), recordDir, ".v0.json4711"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, crash := range map[string]func(*testing.T, *Store){"while staging": staged, "while the manifest is written": writing, "after the manifest": described, "after the move to the trash": trashed} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
 			kept := seal(t, s, "v0")

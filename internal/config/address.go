@@ -14,23 +14,17 @@ import (
 // poolAddress gives two spellings of a pool's address the same form:
 // unix:/path or tcp:host:port.
 func poolAddress(text string) (string, error) {
-	address, err := canonicalAddress(text)
-	if err != nil {
-		return "", fmt.Errorf("%q is not a pool's address; %w", text, err)
-	}
-	return address, nil
-}
-
-var errAddress = errors.New("write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000")
-
-func canonicalAddress(text string) (string, error) {
 	if path := strings.TrimPrefix(text, "unix:"); filepath.IsAbs(path) {
-		return canonicalSocket(path)
+		socket, err := canonicalSocket(path)
+		if err != nil {
+			return "", fmt.Errorf("%q is not a pool's address; %w", text, err)
+		}
+		return socket, nil
 	}
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(text, "tcp:"))
 	number, bad := strconv.ParseUint(port, 10, 16)
 	if err != nil || bad != nil || number == 0 || !validHost(host) {
-		return "", errAddress
+		return "", fmt.Errorf("%q is not a pool's address; write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000", text)
 	}
 	return "tcp:" + net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
 }

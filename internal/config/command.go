@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"relink/internal/cli"
+	"relink/internal/ui"
 )
 
 // Served is how an instance is served: its set-up, and where it was asked what
@@ -78,9 +79,9 @@ func summarize(c *Config, served []Served) summary {
 func (s summary) Text(out io.Writer, _ int) error {
 	pools := "pools of the running FPM masters"
 	if s.Pools > 0 {
-		pools = count(s.Pools, "pool")
+		pools = ui.Plural(s.Pools, "pool")
 	}
-	text := fmt.Sprintf("ok: %s, %s, %s\n", count(s.Applications, "application"), count(s.Instances, "instance"), pools)
+	text := fmt.Sprintf("ok: %s, %s, %s\n", ui.Plural(s.Applications, "application"), ui.Plural(s.Instances, "instance"), pools)
 	for _, one := range s.Served {
 		text += one.sentence() + "\n"
 	}
@@ -89,13 +90,6 @@ func (s summary) Text(out io.Writer, _ int) error {
 	}
 	_, err := io.WriteString(out, text)
 	return err
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // sentence tells one instance in a line.

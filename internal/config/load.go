@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -94,13 +95,14 @@ func Parse(path string, data []byte, checks ...string) (*Config, error) {
 
 // document is the YAML of the file, or nil if it is empty or cannot be read.
 func (r *reader) document(text string) ast.Node {
-	if at, ok := r.notText(); ok {
-		r.wrongAt(at, "", "is not UTF-8 text")
-		return nil
-	}
-	if at, ok := r.separator(); ok {
-		r.wrongAt(at, "", "a document ends or another one begins here; the file must hold one")
-		return nil
+	for _, refused := range []struct {
+		line func(string) bool
+		why  string
+	}{{notText, "is not UTF-8 text"}, {separator(), "a document ends or another one begins here; the file must hold one"}} {
+		if i := slices.IndexFunc(r.lines, refused.line); i >= 0 {
+			r.wrongAt(token.Position{Line: i + 1, Column: 1}, "", "%s", refused.why)
+			return nil
+		}
 	}
 	parsed, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -125,26 +127,17 @@ func (r *reader) document(text string) ast.Node {
 
 // separator finds a document marker past the first. goccy drops, in silence,
 // what stands between and behind two markers in a row.
-func (r *reader) separator() (token.Position, bool) {
+func separator() func(line string) bool {
 	begun := false
-	for i, line := range r.lines {
+	return func(line string) bool {
 		marker, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
-		if marker == "..." || marker == "---" && begun {
-			return token.Position{Line: i + 1, Column: 1}, true
-		}
+		again := marker == "..." || marker == "---" && begun
 		begun = begun || marker == "---"
+		return again
 	}
-	return token.Position{}, false
 }
 
-func (r *reader) notText() (token.Position, bool) {
-	for i, line := range r.lines {
-		if !utf8.ValidString(line) || strings.ContainsRune(line, 0) {
-			return token.Position{Line: i + 1, Column: 1}, true
-		}
-	}
-	return token.Position{}, false
-}
+func notText(text string) bool { return !utf8.ValidString(text) || strings.ContainsRune(text, 0) }
 
 func (r *reader) syntax(err error) {
 	var at token.Position

@@ -20,22 +20,23 @@ func printable(r rune) bool {
 
 // absolute gives a path that does not depend on where relink is started.
 func absolute(text string) (string, error) {
-	switch {
-	case !filepath.IsAbs(text):
+	if !filepath.IsAbs(text) {
 		return "", fmt.Errorf("must be an absolute path, one that begins with /, not %q", text)
-	case hasDotDot(text):
-		// Cleaning /a/b/../c to /a/c is wrong where b is a symbolic link.
-		return "", fmt.Errorf(`must be a path without "..", not %q`, text)
 	}
-	return filepath.Clean(text), nil
+	return clean(text)
 }
 
 // relative gives a path below another folder that cannot leave it.
 func relative(text string) (string, error) {
-	switch {
-	case filepath.IsAbs(text):
+	if filepath.IsAbs(text) {
 		return "", fmt.Errorf("must be a relative path, not %q", text)
-	case hasDotDot(text):
+	}
+	return clean(text)
+}
+
+// clean: making /a/c of /a/b/../c is wrong where b is a symbolic link.
+func clean(text string) (string, error) {
+	if hasDotDot(text) {
 		return "", fmt.Errorf(`must be a path without "..", not %q`, text)
 	}
 	return filepath.Clean(text), nil

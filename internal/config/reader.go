@@ -149,11 +149,6 @@ func start(yaml ast.Node) token.Position {
 	return token.Position{}
 }
 
-func (r *reader) isMapping(n node) bool {
-	_, ok := r.resolve(n.yaml).(*ast.MappingNode)
-	return ok
-}
-
 // isOff tells "off" from a mapping; YAML 1.1 read the bare word as false.
 func (r *reader) isOff(n node) bool {
 	switch yaml := r.resolve(n.yaml).(type) {

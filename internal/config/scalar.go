@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -33,7 +32,7 @@ func readText(r *reader, n node) (string, bool) {
 	switch {
 	case got == "":
 		r.wrong(n.key, "is empty: give it a value or remove the key")
-	case !utf8.ValidString(got) || strings.ContainsRune(got, 0):
+	case notText(got):
 		r.wrong(n.key, "%q is not UTF-8 text", got)
 	default:
 		return got, true
@@ -46,19 +45,23 @@ func readText(r *reader, n node) (string, bool) {
 func readLine(parse func(string) (string, error)) func(*reader, node) (string, bool) {
 	return func(r *reader, n node) (string, bool) {
 		got, ok := readText(r, n)
-		if ok && !plain(got) {
+		switch {
+		case !ok:
+			return "", false
+		case !plain(got):
 			r.wrong(n.key, "%q holds a control character", got)
 			return "", false
 		}
-		if !ok {
-			return "", false
-		}
-		parsed, err := parse(got)
-		if err != nil {
-			r.wrong(n.key, "%v", err)
-		}
-		return parsed, err == nil
+		return parsedBy(parse, r, n, got)
 	}
+}
+
+func parsedBy[T any](parse func(string) (T, error), r *reader, n node, text string) (T, bool) {
+	got, err := parse(text)
+	if err != nil {
+		r.wrong(n.key, "%v", err)
+	}
+	return got, err == nil
 }
 
 func asIs(text string) any { return text }
@@ -181,14 +184,7 @@ func readDuration(least time.Duration) func(*reader, node) (time.Duration, bool)
 
 // shortDuration is 10m, where time.Duration says 10m0s.
 func shortDuration(d time.Duration) string {
-	short := d.String()
-	if strings.HasSuffix(short, "m0s") {
-		short = strings.TrimSuffix(short, "0s")
-	}
-	if strings.HasSuffix(short, "h0m") {
-		short = strings.TrimSuffix(short, "0m")
-	}
-	return short
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
 }
 
 func size(to *int64, preset int64) value {
@@ -203,11 +199,7 @@ func size(to *int64, preset int64) value {
 			r.expected("a size, such as 16MB", n)
 			return 0, false
 		}
-		bytes, err := parseSize(given)
-		if err != nil {
-			r.wrong(n.key, "%v", err)
-		}
-		return bytes, err == nil
+		return parsedBy(parseSize, r, n, given)
 	}, func(bytes int64) any { return formatSize(bytes) })
 }
 

@@ -13,7 +13,7 @@ func (c *Config) value() value {
 		{"state_dir", lineText(&c.StateDir, "/var/lib/relink/state", absolute)},
 		{"reset", choice(&c.Reset, ResetSmart, ResetAlways, ResetNever)},
 		{"stale_workers", choice(&c.Stale, StaleEnd, StaleReport)},
-		{"apps", named(&c.Apps, "an application", (*App).name, (*App).value)},
+		{"apps", named(&c.Apps, "an application", func(a *App) *string { return &a.Name }, (*App).value)},
 		{"pools", orOff(&c.NoPools, sections(&c.Pools, (*Pool).fields))},
 		{"apache", section(fields{
 			{"control", lineText(&c.Apache.Control, "apachectl", program)},

@@ -1,8 +1,9 @@
 package config
 
-import "path/filepath"
-
-func (a *App) name() *string { return &a.Name }
+import (
+	"cmp"
+	"path/filepath"
+)
 
 func (a *App) value() value {
 	return section(fields{
@@ -12,7 +13,7 @@ func (a *App) value() value {
 		{"min_free", size(&a.MinFree, 100<<20)},
 		{"link_target", lineText(&a.LinkTarget, ".", relative)},
 		{"docroot", lineText(&a.Docroot, ".", relative)},
-		{"instances", named(&a.Instances, "an instance", (*Instance).name, (*Instance).value)},
+		{"instances", named(&a.Instances, "an instance", func(i *Instance) *string { return &i.Name }, (*Instance).value)},
 		{"instances_from", optional(&a.InstancesFrom, (*InstancesFrom).value)},
 		{"check", optional(&a.Check, func(c *Check) value { return c.value(true) })},
 		{"probe", a.Probe.value(true)},
@@ -64,8 +65,6 @@ func (s *Source) fields() fields {
 	return append(all, field{"submodules", flag(&s.Submodules)})
 }
 
-func (i *Instance) name() *string { return &i.Name }
-
 // value is "name: /link" or "name: {link: /link, check: ...}".
 func (i *Instance) value() value {
 	link := lineText(&i.Link, "", absolute)
@@ -113,15 +112,17 @@ func (c *Config) fill() {
 		if a.SharedDir == "" && a.Releases != "" {
 			a.SharedDir = filepath.Join(filepath.Dir(a.Releases), "shared")
 		}
-		if a.Hooks.Timeout == 0 {
-			a.Hooks.Timeout = c.Timeouts.Hook
-		}
-		if a.Check != nil && !a.Check.Off && a.Check.Timeout == 0 {
-			a.Check.Timeout = c.Timeouts.Check
-		}
+		a.Hooks.Timeout = cmp.Or(a.Hooks.Timeout, c.Timeouts.Hook)
+		a.Check.fill(c.Timeouts)
 		for j := range a.Instances {
 			a.Instances[j].fill(a, c.Timeouts)
 		}
+	}
+}
+
+func (c *Check) fill(t Timeouts) {
+	if c != nil && !c.Off {
+		c.Timeout = cmp.Or(c.Timeout, t.Check)
 	}
 }
 
@@ -129,9 +130,7 @@ func (i *Instance) fill(a *App, t Timeouts) {
 	if i.Check == nil && a.Check != nil {
 		i.Check = a.Check.of(i.Name)
 	}
-	if i.Check != nil && !i.Check.Off && i.Check.Timeout == 0 {
-		i.Check.Timeout = t.Check
-	}
+	i.Check.fill(t)
 	switch {
 	case i.Probe != Probe{}:
 	case a.Probe != Probe{}:

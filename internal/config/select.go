@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"relink/internal/exit"
@@ -29,9 +30,8 @@ func invalidf(format string, args ...any) error {
 
 // App finds an application; no name is needed where there is only one.
 func (c *Config) App(name string) (*App, error) {
-	names := make([]string, len(c.Apps))
+	names := c.appNames()
 	for i := range c.Apps {
-		names[i] = c.Apps[i].Name
 		if c.Apps[i].Name == name || name == "" && len(c.Apps) == 1 {
 			return &c.Apps[i], nil
 		}
@@ -62,7 +62,7 @@ func (a *App) Select(all bool, names []string) ([]Instance, error) {
 		return nil, hint.With(invalidf("application %s has no instances", a.Name),
 			"list the links under apps.%s.instances, or see what instances_from should match", a.Name)
 	case all:
-		return append([]Instance(nil), a.Instances...), nil
+		return slices.Clone(a.Instances), nil
 	}
 	return a.named(names)
 }
@@ -78,16 +78,10 @@ func (a *App) named(names []string) ([]Instance, error) {
 		}
 		wanted[name] = true
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
 	}
-	var chosen []Instance
-	for _, instance := range a.Instances {
-		if wanted[instance.Name] {
-			chosen = append(chosen, instance)
-		}
-	}
-	return chosen, nil
+	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool { return !wanted[i.Name] }), nil
 }
 
 func (a *App) unknown(name string) error {
@@ -97,20 +91,15 @@ func (a *App) unknown(name string) error {
 }
 
 func (a *App) has(name string) bool {
-	for _, instance := range a.Instances {
-		if instance.Name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.Instances, func(i Instance) bool { return i.Name == name })
+}
+
+func (c *Config) appNames() []string {
+	return namesOf(c.Apps, func(a App) string { return a.Name })
 }
 
 func (a *App) instanceNames() []string {
-	names := make([]string, len(a.Instances))
-	for i, instance := range a.Instances {
-		names[i] = instance.Name
-	}
-	return names
+	return namesOf(a.Instances, func(i Instance) string { return i.Name })
 }
 
 // shortList names the first ones: a message with a thousand sites helps nobody.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -66,27 +67,10 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 
 // add skips what is empty, as the keys of a file that does not give it.
 func (o *ordered) add(key string, shown any) {
-	switch v := shown.(type) {
-	case nil:
-		return
-	case string:
-		if v == "" {
-			return
-		}
-	case []string:
-		if len(v) == 0 {
-			return
-		}
-	case ordered:
-		if len(v) == 0 {
-			return
-		}
-	case []ordered:
-		if len(v) == 0 {
-			return
-		}
+	v := reflect.ValueOf(shown)
+	if sized := v.Kind() == reflect.String || v.Kind() == reflect.Slice; shown != nil && !(sized && v.Len() == 0) {
+		*o = append(*o, pair{key, shown})
 	}
-	*o = append(*o, pair{key, shown})
 }
 
 // emit writes a value as YAML below what stands in the line already. goccy's

@@ -18,7 +18,7 @@ func (v *validator) all() {
 	for i := range v.Apps {
 		v.app(&v.Apps[i])
 	}
-	v.names("apps", namesOf(v.Apps, func(a App) string { return a.Name }))
+	v.names("apps", v.appNames())
 	v.folders()
 	v.links()
 	v.health()
@@ -87,20 +87,19 @@ func (v *validator) source(key string, s Source) {
 }
 
 func (v *validator) checks(key string, a *App) {
-	if a.Check != nil && !a.Check.Off {
+	v.asked(key, a.Check, a.Probe)
+	for _, i := range a.Instances {
+		v.asked(child(key+".instances", i.Name), i.Check, i.Probe)
+	}
+}
+
+// asked looks only at what the file gives there: an instance has the application's, too.
+func (v *validator) asked(key string, c *Check, p Probe) {
+	if v.given(key+".check") && c != nil && !c.Off {
 		v.required(key+".check", "url")
 	}
-	if v.given(key+".probe") && !a.Probe.Off {
+	if v.given(key+".probe") && !p.Off {
 		v.required(key+".probe", "url")
-	}
-	for _, i := range a.Instances {
-		at := child(key+".instances", i.Name)
-		if v.given(at+".check") && i.Check != nil && !i.Check.Off {
-			v.required(at+".check", "url")
-		}
-		if v.given(at+".probe") && !i.Probe.Off {
-			v.required(at+".probe", "url")
-		}
 	}
 }
 

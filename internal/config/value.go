@@ -1,5 +1,7 @@
 package config
 
+import "github.com/goccy/go-yaml/ast"
+
 // value is what a key of the file stands for: the one place that says what it is
 // where the file does not give it, how it is read, and how it is shown.
 type value struct {
@@ -144,7 +146,7 @@ func orText(text, whole value) value {
 	return value{
 		preset: whole.preset,
 		read: func(r *reader, n node) {
-			if r.isMapping(n) {
+			if _, ok := r.resolve(n.yaml).(*ast.MappingNode); ok {
 				whole.read(r, n)
 			} else {
 				text.read(r, n)

@@ -13,18 +13,20 @@ import (
 // of is the application's check for one of its instances.
 func (c *Check) of(instance string) *Check {
 	own := *c
-	for _, text := range []*string{&own.URL, &own.Host, &own.Contains} {
-		*text = strings.ReplaceAll(*text, InstancePlaceholder, instance)
-	}
+	nameIn(instance, &own.URL, &own.Host, &own.Contains)
 	return &own
 }
 
 // of is the application's probe for one of its instances.
 func (p Probe) of(instance string) Probe {
-	for _, text := range []*string{&p.URL, &p.Host} {
+	nameIn(instance, &p.URL, &p.Host)
+	return p
+}
+
+func nameIn(instance string, texts ...*string) {
+	for _, text := range texts {
 		*text = strings.ReplaceAll(*text, InstancePlaceholder, instance)
 	}
-	return p
 }
 
 // probe is where the web server is that a check asks: a site is mostly served

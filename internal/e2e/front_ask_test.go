@@ -87,7 +87,7 @@ func (f *front) wantLoad(ended time.Time, args []string) {
 	if f.load == nil {
 		return
 	}
-	for _, seen := range f.load.Result().Since(ended).Seen() {
+	for _, seen := range f.load.Result().Seen(ended) {
 		club := strings.TrimSuffix(seen.Host, ".test")
 		if seen.Release != f.on[club] {
 			f.t.Errorf("relink %q: %d pages of %s that began after it were of %s, want %s", args, seen.Answers, club, seen.Release, f.on[club])

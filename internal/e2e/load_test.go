@@ -194,7 +194,7 @@ func deployUnderLoad(t *testing.T, w *town) {
 	// One instance alone; the others must not be taken along, then or later.
 	w.relink("deploy", "v2", "--instance", "club7")
 	one := w.result(200 * time.Millisecond)
-	for _, seen := range one.Seen() {
+	for _, seen := range one.Seen(time.Time{}) {
 		if last := seen.Last.After(one.End.Add(-150 * time.Millisecond)); last && (seen.Release == "v2") != (seen.Host == "club7.test") {
 			t.Errorf("%s is on %s after a deploy of v2 to club7 alone", seen.Host, seen.Release)
 		}
@@ -274,7 +274,7 @@ func benchmarkDeploy(b *testing.B, make func(context.Context, string) (app.App, 
 	b.ReportMetric(median(worst), "worst-ms")
 	b.ReportMetric(median(alone), "alone-ms")
 	b.ReportMetric(median(ratio), "worst/alone")
-	b.ReportMetric(result.Throughput(), "requests/s")
+	b.ReportMetric(float64(result.Requests)/result.End.Sub(result.Start).Seconds(), "requests/s")
 	b.ReportMetric(0, "ns/op")
 }
 

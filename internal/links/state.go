@@ -60,37 +60,23 @@ func (s State) Leads() string {
 func Read(path string) State {
 	state := State{Path: path, UID: -1, GID: -1}
 	parent, err := realpath.Of(filepath.Dir(path))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		state.Kind = NoParent
-		return state
+	var info fs.FileInfo
+	if err == nil {
+		state.Parent = parent
+		info, err = os.Lstat(state.Place())
 	}
-	if err != nil {
-		return state.unreadable(fmt.Errorf("read link %s: %w", path, err))
-	}
-	state.Parent = parent
-	return readPlace(state)
-}
-
-func (s State) unreadable(err error) State {
-	s.Kind, s.Err = Unreadable, err
-	return s
-}
-
-func readPlace(state State) State {
-	info, err := os.Lstat(state.Place())
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && state.Parent != "":
 		state.Kind = Missing
 		return state
-	case errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		state.Kind = NoParent
 		return state
 	case err != nil:
-		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
+		return state.unreadable(fmt.Errorf("read link %s: %w", path, err))
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		state.UID, state.GID = int(owner.Uid), int(owner.Gid)
-	}
+	owner := info.Sys().(*syscall.Stat_t)
+	state.UID, state.GID = int(owner.Uid), int(owner.Gid)
 	if info.Mode()&fs.ModeSymlink == 0 {
 		state.Kind, state.dir = Blocked, info.IsDir()
 		return state
@@ -98,32 +84,33 @@ func readPlace(state State) State {
 	return readTarget(state)
 }
 
+func (s State) unreadable(err error) State {
+	s.Kind, s.Err = Unreadable, err
+	return s
+}
+
+// readTarget resolves as much of a missing target as exists: OPcache may still hold
+// scripts under that real path, and they have to be found there.
 func readTarget(state State) State {
 	literal, err := os.Readlink(state.Place())
 	if err != nil {
 		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
 	}
 	state.Literal = literal
+	target := literal
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(state.Parent, literal)
+	}
 	real, err := realpath.Of(state.Place())
 	switch {
 	case err == nil:
 		state.Kind, state.Real = Good, real
 	case errors.Is(err, fs.ErrNotExist):
-		state.Kind, state.Real = Dangling, wouldBe(state.Parent, literal)
+		state.Kind, state.Real = Dangling, RealFolder(target)
 	default:
 		return state.unreadable(fmt.Errorf("follow link %s -> %s: %w", state.Path, literal, err))
 	}
 	return state
-}
-
-// wouldBe resolves as much of a missing target as exists: OPcache may still hold
-// scripts under that real path, and they have to be found there.
-func wouldBe(parent, literal string) string {
-	path := literal
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(parent, literal)
-	}
-	return RealFolder(path)
 }
 
 // RealFolder is realpath.Of for a path whose last elements may be missing.

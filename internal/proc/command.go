@@ -89,9 +89,7 @@ func (h *Head) Write(data []byte) (int, error) {
 		return len(data), nil
 	}
 	h.Full()
-	return len(kept), errOutput
+	return len(kept), errors.New("too much output")
 }
 
 func (h *Head) Bytes() []byte { return h.kept.Bytes() }
-
-var errOutput = errors.New("too much output")

@@ -54,10 +54,10 @@ func Maps(pid int, name string) (bool, error) {
 // Parent gives the pid of a process's parent.
 func Parent(ctx context.Context, pid int) (int, error) {
 	p, err := process.NewProcessWithContext(ctx, int32(pid))
-	if err != nil {
-		return 0, fmt.Errorf("parent of process %d: %w", pid, err)
+	var parent int32
+	if err == nil {
+		parent, err = p.PpidWithContext(ctx)
 	}
-	parent, err := p.PpidWithContext(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("parent of process %d: %w", pid, err)
 	}

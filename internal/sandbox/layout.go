@@ -67,17 +67,7 @@ func (l layout) openForWorkers(u identity) error {
 	if err != nil {
 		return err
 	}
-	if err := log.Close(); err != nil {
-		return err
-	}
-	return errors.Join(u.give(l.log("php.log")), u.give(l.tmp()))
-}
-
-func (l layout) remove() error {
-	if l.root == "" {
-		return nil
-	}
-	return os.RemoveAll(l.root)
+	return errors.Join(log.Close(), u.give(log.Name()), u.give(l.tmp()))
 }
 
 // identity is the user that FPM's workers and Apache's children run as. It is

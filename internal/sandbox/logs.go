@@ -3,35 +3,19 @@ package sandbox
 import (
 	"errors"
 	"io"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"strings"
 )
 
 const tailBytes = 4 << 10
 
-// logMark is where logs ended at some time; what came later is told by tail.
-type logMark map[string]int64
-
-func markLogs(paths ...string) logMark {
-	mark := logMark{}
-	for _, path := range paths {
-		mark[path] = 0
-		if info, err := os.Stat(path); err == nil {
-			mark[path] = info.Size()
-		}
+// sizeOf is where a log ends now; what comes later is told by tail.
+func sizeOf(path string) int64 {
+	if info, err := os.Stat(path); err == nil {
+		return info.Size()
 	}
-	return mark
-}
-
-func (m logMark) tail() string {
-	var b strings.Builder
-	for _, path := range slices.Sorted(maps.Keys(m)) {
-		b.WriteString(tail(path, m[path]))
-	}
-	return b.String()
+	return 0
 }
 
 // tail is the end of what was written to path after from. A log that cannot be

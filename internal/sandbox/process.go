@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,21 +150,21 @@ func startDaemon(ctx context.Context, d daemon) error {
 	defer cancel()
 	read, printed := d.logs()
 	for {
-		mark := markLogs(read, printed)
+		readTo, printedTo := sizeOf(read), sizeOf(printed)
 		p, err := d.launch()
 		if err != nil {
 			return err
 		}
 		err = poll(ctx, func() (bool, error) {
 			if !p.running() {
-				return false, fmt.Errorf("ended while starting: %w", p.exit())
+				return false, fmt.Errorf("ended while starting: %w", cmp.Or(p.exitErr, errors.New("exit status 0")))
 			}
 			return d.ready(ctx)
 		})
 		if err == nil {
 			return nil
 		}
-		log := mark.tail()
+		log := tail(read, readTo) + tail(printed, printedTo)
 		if stopErr := d.stop(); stopErr != nil {
 			return stopErr
 		}
@@ -188,12 +189,4 @@ func poll(ctx context.Context, ask func() (bool, error)) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// exit is why the server ended; valid after exited.
-func (p *process) exit() error {
-	if p.exitErr == nil {
-		return errors.New("exit status 0")
-	}
-	return p.exitErr
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -40,12 +41,7 @@ func parseStat(data []byte) (procStat, error) {
 	s.parent, errs[1] = strconv.Atoi(fields[1])
 	s.group, errs[2] = strconv.Atoi(fields[2])
 	s.started, errs[3] = strconv.ParseUint(fields[19], 10, 64)
-	for _, err := range errs {
-		if err != nil {
-			return procStat{}, err
-		}
-	}
-	return s, nil
+	return s, errors.Join(errs[:]...)
 }
 
 // alive is false for a zombie: it runs no code and holds no socket.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 )
@@ -78,7 +79,7 @@ func (s *Server) startMasters(ctx context.Context) error {
 }
 
 // Stop ends every process of the sandbox, workers too, waits until they are
-// gone, and removes the folder if Start chose it and Options.Keep is not set.
+// gone, and removes the folder if Start chose it.
 // Further calls return what the first one did.
 func (s *Server) Stop() error {
 	s.stop.Do(func() { s.stopErr = s.shutdown() })
@@ -93,8 +94,8 @@ func (s *Server) shutdown() error {
 	for _, m := range s.masters {
 		errs = append(errs, m.stop())
 	}
-	if s.options.Root == "" && !s.options.Keep {
-		errs = append(errs, s.layout.remove())
+	if s.options.Root == "" && s.layout.root != "" {
+		errs = append(errs, os.RemoveAll(s.layout.root))
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"regexp"
@@ -83,21 +84,16 @@ type siteConf struct {
 }
 
 func (s *Server) siteConf(site Site) siteConf {
-	c := siteConf{Site: site, Upstream: s.Pool(site.Pool).Name, Sent: "$document_root"}
-	switch {
-	case site.SeenAs != "":
-		c.Sent = site.SeenAs
-	case site.RealpathRoot:
+	pool := s.Pool(site.Pool)
+	c := siteConf{Site: site, Upstream: pool.Name, Sent: cmp.Or(site.SeenAs, "$document_root")}
+	if site.SeenAs == "" && site.RealpathRoot {
 		c.Sent = "$realpath_root"
 	}
 	if s.options.Web == WebApachePrefork && site.Pool == "" {
 		return c
 	}
-	c.Backend = backend(s.Pool(site.Pool))
-	root := site.DocumentRoot
-	if site.SeenAs != "" {
-		root = site.SeenAs
-	}
+	c.Backend = backend(pool)
+	root := cmp.Or(site.SeenAs, site.DocumentRoot)
 	switch s.options.Handler {
 	case HandlerSetSlash:
 		c.Backend += "/"

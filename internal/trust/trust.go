@@ -123,7 +123,7 @@ func checkOne(path string, info os.FileInfo) error {
 	sticky := info.IsDir() && info.Mode()&os.ModeSticky != 0
 	switch {
 	case !Owned(info):
-		return hint.With(&refusal{fmt.Sprintf("%s belongs to another user%s", path, nameOf(info))}, "chown -h root %s", path)
+		return hint.With(&refusal{fmt.Sprintf("%s belongs to another user, %s", path, UserName(ownerOf(info)))}, "chown -h root %s", path)
 	case info.Mode()&os.ModeSymlink != 0: // its mode says nothing
 	case !info.IsDir() && !info.Mode().IsRegular():
 		return &refusal{path + " is neither a file nor a folder"}
@@ -141,18 +141,11 @@ func (r *refusal) Is(target error) bool { return target == ErrOthers }
 
 // Owned tells whether a file is root's or the caller's.
 func Owned(info os.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && (stat.Uid == 0 || int(stat.Uid) == os.Geteuid())
+	owner := ownerOf(info)
+	return owner == 0 || owner == os.Geteuid()
 }
 
-// nameOf names the owner of a file, if that can be told.
-func nameOf(info os.FileInfo) string {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return ""
-	}
-	return ", " + UserName(int(stat.Uid))
-}
+func ownerOf(info os.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
 
 // UserName names a user without asking the environment: main alone reads that.
 func UserName(uid int) string {

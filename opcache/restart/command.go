@@ -27,7 +27,7 @@ func FromConfig(c *config.Config, known func(state, app string) ([]string, error
 		if err != nil {
 			return s, err
 		}
-		s.Pools = append(s.Pools, php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir, PathMap: pathMap(one).Real()})
+		s.Pools = append(s.Pools, php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir, PathMap: php.PathMap(one.PathMap).Real()})
 		if len(one.Command) > 0 {
 			s.Restart.Commands[address.String()] = one.Command
 		}
@@ -35,19 +35,12 @@ func FromConfig(c *config.Config, known func(state, app string) ([]string, error
 	return s, nil
 }
 
-func pathMap(pool config.Pool) (mapped php.PathMap) {
-	for _, m := range pool.PathMap {
-		mapped = append(mapped, php.Mapping(m))
-	}
-	return mapped
-}
-
 // AgentDir is where the agent of an application that these pools serve lies, here
 // and as the first of them sees it; without a pool, where that of Apache does.
 func AgentDir(c *config.Config, addresses []string) (dir, at string) {
 	for _, pool := range c.Pools {
 		if len(addresses) == 0 || slices.Contains(addresses, pool.Address) {
-			return pool.AgentDir, pathMap(pool).ToPool(pool.AgentDir)
+			return pool.AgentDir, php.PathMap(pool.PathMap).ToPool(pool.AgentDir)
 		}
 	}
 	return c.Apache.AgentDir, c.Apache.AgentDir

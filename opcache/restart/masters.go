@@ -112,7 +112,7 @@ func (r *masterRenewal) file() string {
 	if r.master.PID == 0 {
 		return r.memory.Spaces[0].ToHost(r.configuration.Preload)
 	}
-	return r.master.PreloadFile(r.configuration.Preload)
+	return r.master.HostPath(r.configuration.Preload)
 }
 
 // servedBy leaves out the sites for which another master preloads: whoever has a

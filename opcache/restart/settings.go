@@ -32,7 +32,7 @@ func (r *masterRenewal) settings(ctx context.Context) (changed bool, err error) 
 	case now == then:
 		return false, nil
 	default:
-		err = m.TryConfig(ctx, then)
+		_, err = m.TryConfig(ctx, then)
 	}
 	return true, hint.With(err, "mend the files that FPM's configuration includes from the release, or include them from elsewhere")
 }

@@ -14,25 +14,13 @@ import (
 // the OPcache of before the restart, which nobody can reach any more, and end. They
 // have KeepAliveTimeout for that, or as long as the request takes that they are in.
 func FinishingChildren(ctx context.Context, apache int) ([]int, error) {
-	finishing, err := finishingChildren(ctx, apache)
+	children, err := childrenOf(ctx, apache)
+	var listening, clients map[string]bool
+	if err == nil {
+		listening, clients, err = socketsOf(apache)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("processes that Apache %d has replaced: %w", apache, err)
-	}
-	return finishing, nil
-}
-
-func finishingChildren(ctx context.Context, apache int) ([]int, error) {
-	children, err := childrenOf(ctx, apache)
-	if err != nil {
-		return nil, err
-	}
-	listening, err := proc.Listening(apache)
-	if err != nil {
-		return nil, err
-	}
-	clients, err := clientSockets(apache)
-	if err != nil {
-		return nil, err
 	}
 	var finishing []int
 	for _, pid := range children {
@@ -48,25 +36,26 @@ func finishingChildren(ctx context.Context, apache int) ([]int, error) {
 	return finishing, nil
 }
 
-// clientSockets are the connections of clients to the addresses on which a process
-// listens. Other children of Apache, such as the daemons of mod_cgid and mod_fcgid,
-// have none.
-func clientSockets(pid int) (map[string]bool, error) {
+// socketsOf are those in the network of a process on which somebody listens, and the
+// connections of clients to the addresses on which the process itself does. Other
+// children of Apache, such as the daemons of mod_cgid and mod_fcgid, have none.
+func socketsOf(pid int) (listening, clients map[string]bool, err error) {
 	sockets, err := proc.TCPSockets(pid)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	own, err := proc.OpenFiles(pid)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ports := map[uint16]bool{}
+	listening, clients = map[string]bool{}, map[string]bool{}
 	for _, s := range sockets {
+		listening[s.Name] = s.Listens
 		ports[s.Local.Port()] = ports[s.Local.Port()] || s.Listens && own[s.Name]
 	}
-	clients := map[string]bool{}
 	for _, s := range sockets {
 		clients[s.Name] = !s.Listens && ports[s.Local.Port()]
 	}
-	return clients, nil
+	return listening, clients, nil
 }

@@ -69,7 +69,7 @@ func ParentOf(ctx context.Context, pid, parent int) int {
 	if err != nil {
 		return 0
 	}
-	if own, err := os.Stat(proc.Path(pid, "exe")); err != nil || !os.SameFile(own, program) {
+	if same, _ := runs(pid, program); !same {
 		return 0
 	}
 	return real

@@ -88,7 +88,7 @@ func (p *proof) look(ctx context.Context) (result ReloadResult, proven bool) {
 	}
 	for parent, old := range p.children {
 		now, err := childrenOf(ctx, parent)
-		fresh := err == nil && !subset(now, old)
+		fresh := err == nil && slices.ContainsFunc(now, func(pid int) bool { return !slices.Contains(old, pid) })
 		if fresh || len(p.children) == 1 {
 			result.PID = parent
 			result.Lingering = slices.DeleteFunc(slices.Clone(old), func(pid int) bool { return !slices.Contains(now, pid) })
@@ -98,15 +98,6 @@ func (p *proof) look(ctx context.Context) (result ReloadResult, proven bool) {
 	}
 	result.Took = time.Since(p.asked)
 	return result, proven
-}
-
-func subset(now, old []int) bool {
-	for _, pid := range now {
-		if !slices.Contains(old, pid) {
-			return false
-		}
-	}
-	return true
 }
 
 var generationLine = regexp.MustCompile(`(?m)^ParentServerConfigGeneration: (\d+)\s*$`)

@@ -62,10 +62,10 @@ func apacheBehind(ctx context.Context, pid, parent int) (int, error) {
 // checkApache believes a parent by its name only if no other user can have made it.
 func checkApache(ctx context.Context, pid int) error {
 	p, err := process.NewProcessWithContext(ctx, int32(pid))
-	if err != nil {
-		return err
+	var name string
+	if err == nil {
+		name, err = p.NameWithContext(ctx)
 	}
-	name, err := p.NameWithContext(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,9 +109,13 @@ func listeningChildren(ctx context.Context, parent int, children []int) ([]int, 
 }
 
 func takesRequests(pid int, program os.FileInfo, listening map[string]bool) (bool, error) {
-	own, err := os.Stat(proc.Path(pid, "exe"))
-	if err != nil || !os.SameFile(own, program) {
+	if same, err := runs(pid, program); !same {
 		return false, err
 	}
 	return proc.HoldsAny(pid, listening)
+}
+
+func runs(pid int, program os.FileInfo) (bool, error) {
+	own, err := os.Stat(proc.Path(pid, "exe"))
+	return err == nil && os.SameFile(own, program), err
 }

@@ -1,8 +1,6 @@
 package fpm
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,8 +18,6 @@ const (
 // "include=/etc/php/8.2/fpm/pool.d/*.conf", in any section.
 var includeLine = regexp.MustCompile(`^\s*include\s*=\s*"?(/[^";]+?)"?\s*(?:;.*)?$`)
 
-var errLongConfig = fmt.Errorf("more than %d MiB of configuration", maxConfigBytes>>20)
-
 // FlatConfig is what FPM reads at a start: its configuration with each include
 // replaced by what that names. Each path is taken to where follow says it leads,
 // so that it can be told what FPM will read once links have moved.
@@ -29,7 +25,7 @@ func (m Master) FlatConfig(follow func(path string) string) (string, error) {
 	if m.Problem != nil {
 		return "", m.Problem
 	}
-	f := flattening{follow: func(path string) string { return follow(m.hostPath(path)) }, left: maxConfigBytes}
+	f := flattening{follow: func(path string) string { return follow(m.HostPath(path)) }, left: maxConfigBytes}
 	if err := f.add(m.Config, maxIncludes); err != nil {
 		return "", fmt.Errorf("read the configuration of FPM master %d: %w", m.PID, err)
 	}
@@ -78,26 +74,7 @@ func (f *flattening) read(path string) (string, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(file, f.left+1))
 	if f.left -= int64(len(content)); f.left < 0 {
-		return "", errLongConfig
+		return "", fmt.Errorf("more than %d MiB of configuration", maxConfigBytes>>20)
 	}
 	return string(content), err
-}
-
-// TryConfig has the master's own binary test a configuration: a master ends at a
-// reload whose configuration it cannot read.
-func (m Master) TryConfig(ctx context.Context, text string) error {
-	f, err := os.CreateTemp("", "relink-fpm-*.conf") // 0600: pool files may hold passwords
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(text + "\n[global]\nlog_level=notice\nerror_log=/dev/null\n")
-	if os.Geteuid() == 0 {
-		err = errors.Join(err, f.Chown(m.UID, m.GID))
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	_, err = m.test(ctx, f.Name())
-	return err
 }

@@ -1,22 +1,19 @@
 package fpm
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 )
 
-// PoolConfig is what FPM's own configuration says about a pool, with $pool and
-// prefixes expanded.
-type PoolConfig struct {
-	Name       string
-	Listen     string // a path, host:port or a port
-	User       string
-	Chroot     string
-	StatusPath string
+// section is one of the configuration that "php-fpm -tt" prints, with $pool and
+// prefixes expanded: "global", or that of a pool.
+type section struct {
+	name   string
+	values map[string]string // without those that are undefined
 }
 
 var (
@@ -25,58 +22,44 @@ var (
 	confEntry   = regexp.MustCompile(`NOTICE: \t([a-z_.]+) = (.*)$`)
 )
 
-var errNoPools = errors.New("it prints no pool")
-
-// parsePools reads what "php-fpm -tt" prints.
-func parsePools(printed []byte) ([]PoolConfig, error) {
-	var pools []PoolConfig
-	var current *PoolConfig
-	lines := bufio.NewScanner(bytes.NewReader(printed))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
+func sections(printed []byte) (all []section) {
+	for line := range strings.Lines(string(printed)) {
+		line = strings.TrimRight(line, "\r\n")
 		if found := confSection.FindStringSubmatch(line); found != nil {
-			current = nil
-			if found[1] != "global" {
-				pools = append(pools, PoolConfig{Name: found[1]})
-				current = &pools[len(pools)-1]
+			all = append(all, section{found[1], map[string]string{}})
+		} else if found := confEntry.FindStringSubmatch(line); found != nil && len(all) > 0 {
+			if value := strings.TrimSpace(found[2]); value != "undefined" {
+				all[len(all)-1].values[found[1]] = value
 			}
-		} else if found := confEntry.FindStringSubmatch(line); found != nil && current != nil {
-			current.set(found[1], strings.TrimSpace(found[2]))
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, err
-	}
-	return checked(pools)
+	return all
 }
 
-func (p *PoolConfig) set(key, value string) {
-	if value == "undefined" {
-		return
-	}
-	switch key {
-	case "listen":
-		p.Listen = value
-	case "user":
-		p.User = value
-	case "chroot":
-		p.Chroot = value
-	case "pm.status_path":
-		p.StatusPath = value
-	}
-}
-
-func checked(pools []PoolConfig) ([]PoolConfig, error) {
+// parsePools gives the pools' sections; each says where its pool listens.
+func parsePools(printed []byte) ([]section, error) {
+	pools := slices.DeleteFunc(sections(printed), func(s section) bool { return s.name == "global" })
 	if len(pools) == 0 {
-		return nil, errNoPools
+		return nil, errors.New("it prints no pool")
 	}
-	for _, p := range pools {
-		if p.Listen == "" {
-			return nil, fmt.Errorf("pool %s has no listen", p.Name)
+	for _, pool := range pools {
+		if pool.values["listen"] == "" {
+			return nil, fmt.Errorf("pool %s has no listen", pool.name)
 		}
 	}
 	return pools, nil
+}
+
+// parseControlTimeout reads process_control_timeout: "php-fpm -tt" prints every time
+// in seconds, as in "10s" (fpm_conf.c). -1: it is not there.
+func parseControlTimeout(printed []byte) time.Duration {
+	for _, one := range sections(printed) {
+		timeout, err := time.ParseDuration(one.values["process_control_timeout"])
+		if one.name == "global" && err == nil && timeout >= 0 {
+			return timeout
+		}
+	}
+	return -1
 }
 
 // dialable turns the value of "listen" into the form of an address that a client

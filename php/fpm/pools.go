@@ -46,7 +46,11 @@ func (m Master) Pools(ctx context.Context) ([]php.Pool, error) {
 	if m.Problem != nil {
 		return nil, m.Problem
 	}
-	configs, err := m.PoolConfigs(ctx)
+	printed, err := m.printConfig(ctx)
+	var configs []section
+	if err == nil {
+		configs, err = parsePools(printed)
+	}
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("pools of FPM master %d: %w", m.PID, err),
 			"run %s -y %s -tt to see what FPM says, or name the pools in the configuration", m.Exe, m.Config)
@@ -55,7 +59,7 @@ func (m Master) Pools(ctx context.Context) ([]php.Pool, error) {
 	for _, c := range configs {
 		pool, err := m.pool(c)
 		if err != nil {
-			return pools, fmt.Errorf("pool %s of FPM master %d: %w", c.Name, m.PID, err)
+			return pools, fmt.Errorf("pool %s of FPM master %d: %w", c.name, m.PID, err)
 		}
 		pools = append(pools, pool)
 	}
@@ -63,26 +67,26 @@ func (m Master) Pools(ctx context.Context) ([]php.Pool, error) {
 }
 
 // pool translates paths of the master's root; only its workers are in Chroot.
-func (m Master) pool(c PoolConfig) (php.Pool, error) {
-	listen := c.Listen
+func (m Master) pool(c section) (php.Pool, error) {
+	listen := c.values["listen"]
 	if strings.HasPrefix(listen, "/") {
-		listen = m.hostPath(listen)
+		listen = m.HostPath(listen)
 	}
 	address, err := fcgi.ParseAddress(dialable(listen))
 	if err != nil {
 		return php.Pool{}, err
 	}
-	pool := php.Pool{Name: c.Name, Address: address, StatusPath: c.StatusPath, AgentDir: php.DefaultAgentDir}
-	if jail := filepath.Join(m.Root, c.Chroot); jail != "/" {
+	pool := php.Pool{Name: c.name, Address: address, StatusPath: c.values["pm.status_path"], AgentDir: php.DefaultAgentDir}
+	if jail := filepath.Join(m.Root, c.values["chroot"]); jail != "/" {
 		pool.PathMap = php.PathMap{{Host: jail, Pool: "/"}}
 		pool.AgentDir = filepath.Join(jail, php.DefaultAgentDir)
 	}
 	return pool, nil
 }
 
-// hostPath finds what the master sees at path. It lies below the master's root,
+// HostPath finds what the master sees at path. It lies below the master's root,
 // unless it was mounted there from the same path of the host.
-func (m Master) hostPath(path string) string {
+func (m Master) HostPath(path string) string {
 	theirs, err := os.Stat(m.proc("root") + path)
 	if err != nil {
 		return filepath.Join(m.Root, path)
@@ -91,17 +95,4 @@ func (m Master) hostPath(path string) string {
 		return path
 	}
 	return filepath.Join(m.Root, path)
-}
-
-// PoolConfigs has the master's own binary read its configuration again.
-func (m Master) PoolConfigs(ctx context.Context) ([]PoolConfig, error) {
-	printed, err := m.printConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	pools, err := parsePools(printed)
-	if err != nil {
-		return nil, fmt.Errorf("%s -y %s -tt: %w", m.Exe, m.Config, err)
-	}
-	return pools, nil
 }

@@ -32,32 +32,30 @@ const preloadLimit = DefaultReloadLimit
 // whom the master preloads, never those of root.
 func (m Master) TryPreload(ctx context.Context, script, preloadUser string, ini php.INIFiles) error {
 	if m.PID == 0 || m.Problem != nil {
-		return fmt.Errorf("%w: %w", ErrUntried, errors.Join(errNotShown, m.Problem))
+		return fmt.Errorf("%w: %w", ErrUntried, errors.Join(errors.New("this machine does not show its FPM master"), m.Problem))
 	}
 	attributes, err := m.preloader(preloadUser)
+	var args, env []string
+	if err == nil {
+		args, env, err = m.settingsFor(ini)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUntried, err)
 	}
-	settings, err := m.settingsFor(ini)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUntried, err)
-	}
-	return m.tryPreload(ctx, php.PathMap{{Host: m.Root, Pool: "/"}}.ToPool(script), settings, attributes)
+	return m.tryPreload(ctx, php.PathMap{{Host: m.Root, Pool: "/"}}.ToPool(script), args, env, attributes)
 }
-
-var errNotShown = errors.New("this machine does not show its FPM master")
 
 // exitConfig is FPM's exit status where it has started and its configuration
 // names no pool (FPM_EXIT_CONFIG); where it does not start it is FPM_EXIT_SOFTWARE.
 // The trial is given no pool, so that it opens no socket and no log.
 const exitConfig = 78
 
-func (m Master) tryPreload(ctx context.Context, script string, settings preloadSettings, attributes *syscall.SysProcAttr) error {
+func (m Master) tryPreload(ctx context.Context, script string, args, env []string, attributes *syscall.SysProcAttr) error {
 	ctx, cancel := context.WithTimeout(ctx, preloadLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, m.Exe, append(settings.args, "-d", "opcache.preload="+script, "-d", "opcache.file_cache=",
+	cmd := exec.CommandContext(ctx, m.Exe, append(args, "-d", "opcache.preload="+script, "-d", "opcache.file_cache=",
 		"-d", "error_log=", "-d", "opcache.error_log=", "-d", "log_errors=1", "-y", "/dev/null", "-t")...)
-	cmd.Env = append(settings.env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C")
+	cmd.Env = append(env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C")
 	var said proc.Tail
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = attributes
@@ -91,12 +89,4 @@ func preloadWhy(said string) string {
 	}
 	const most = 4 // the last ones are the cause
 	return strings.Join(lines[max(0, len(lines)-most):], "; ")
-}
-
-// PreloadFile is where opcache.preload of a master leads, as this machine sees it.
-func (m Master) PreloadFile(directive string) string {
-	if m.Root == "" {
-		return directive
-	}
-	return m.hostPath(directive)
 }

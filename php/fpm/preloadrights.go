@@ -27,7 +27,7 @@ func (m Master) preloader(preloadUser string) (*syscall.SysProcAttr, error) {
 	}
 	who := &syscall.Credential{Uid: uint32(m.UID), Gid: uint32(m.GID)}
 	if m.UID == 0 {
-		if err := rootsFile(m.hostPath(m.Exe)); err != nil {
+		if err := rootsFile(m.HostPath(m.Exe)); err != nil {
 			return nil, err
 		}
 		var err error
@@ -79,18 +79,15 @@ func rootsFile(path string) error {
 	return err
 }
 
-// preloadSettings have the trial read what the master has read.
-type preloadSettings struct{ args, env []string }
-
-// settingsFor believes the pool in what is its master's settings only where these
-// lie in files of root: they name extensions, which are code.
-func (m Master) settingsFor(ini php.INIFiles) (preloadSettings, error) {
-	var s preloadSettings
+// settingsFor has the trial read what the master has read. It believes the pool in
+// what is its master's settings only where these lie in files of root: they name
+// extensions, which are code.
+func (m Master) settingsFor(ini php.INIFiles) (args, env []string, err error) {
 	if ini.Loaded != "" {
 		if err := m.mayRead(ini.Loaded); err != nil {
-			return s, err
+			return nil, nil, err
 		}
-		s.args = []string{"-c", ini.Loaded}
+		args = []string{"-c", ini.Loaded}
 	}
 	var folders []string
 	for _, file := range ini.Scanned {
@@ -99,19 +96,19 @@ func (m Master) settingsFor(ini php.INIFiles) (preloadSettings, error) {
 			continue
 		}
 		if err := m.mayRead(file); err != nil {
-			return s, err
+			return nil, nil, err
 		}
 		folders = append(folders, folder)
 	}
 	if len(folders) > 0 {
-		s.env = []string{"PHP_INI_SCAN_DIR=" + strings.Join(folders, ":")}
+		env = []string{"PHP_INI_SCAN_DIR=" + strings.Join(folders, ":")}
 	}
-	return s, nil
+	return args, env, nil
 }
 
 func (m Master) mayRead(file string) error {
 	if !filepath.IsAbs(file) {
 		return fmt.Errorf("its settings %q have no absolute path", file)
 	}
-	return rootsFile(m.hostPath(file))
+	return rootsFile(m.HostPath(file))
 }

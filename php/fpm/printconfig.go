@@ -21,32 +21,29 @@ const mostPrinted = 16 << 20
 // the rights of the master's user: a title like that of a master is no reason to
 // run another user's file as root.
 func (m Master) printConfig(ctx context.Context) ([]byte, error) {
-	config := m.Config
-	if m.Root == "/" { // in another root there is no place for a file of ours
-		wrapper, remove, err := m.wrapper()
-		if err != nil {
-			return nil, err
-		}
-		defer remove()
-		config = wrapper
+	if m.Root != "/" { // in another root there is no place for a file of ours
+		return m.test(ctx, m.Config)
 	}
-	return m.test(ctx, config)
+	return m.TryConfig(ctx, fmt.Sprintf("include=\"%s\"", m.Config))
 }
 
-// wrapper makes a configuration that includes the master's: -tt prints at the
-// level "notice", which log_level may hide, and it prints into error_log too.
-func (m Master) wrapper() (file string, remove func(), err error) {
-	f, err := os.CreateTemp("", "relink-fpm-*.conf")
+// TryConfig has the master's own binary test and print a configuration: a master ends
+// at a reload whose configuration it cannot read. -tt prints at the level "notice",
+// which log_level may hide, and it prints into error_log too.
+func (m Master) TryConfig(ctx context.Context, text string) ([]byte, error) {
+	f, err := os.CreateTemp("", "relink-fpm-*.conf") // 0600: pool files may hold passwords
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	remove = func() { os.Remove(f.Name()) }
-	_, err = fmt.Fprintf(f, "include=\"%s\"\n[global]\nlog_level=notice\nerror_log=/dev/null\n", m.Config)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		remove()
-		return "", nil, err
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(text + "\n[global]\nlog_level=notice\nerror_log=/dev/null\n")
+	if os.Geteuid() == 0 {
+		err = errors.Join(err, f.Chown(m.UID, m.GID))
 	}
-	return f.Name(), remove, nil
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return m.test(ctx, f.Name())
 }
 
 // test gives -R in case the master had it: a pool of root's is refused without.

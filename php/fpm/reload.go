@@ -125,7 +125,7 @@ func (m Master) wayTo(ctx context.Context, o ReloadOptions) (func(context.Contex
 		return nil, hint.With(fmt.Errorf("%w: this machine does not show it (it runs in a container)", ErrNeedsCommand),
 			"configure `command` for its pool, such as [docker, kill, --signal=USR2, php]")
 	}
-	target, err := m.target(ctx)
+	ask, err := m.signalling(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (m Master) wayTo(ctx context.Context, o ReloadOptions) (func(context.Contex
 		return nil, hint.With(fmt.Errorf("%w: %w", ErrNeedsCommand, m.Problem),
 			"configure `command` for its pool, such as [systemctl, reload, php8.2-fpm]")
 	}
-	return target.reload, nil
+	return ask, nil
 }
 
 func (m Master) describe() string {

@@ -51,18 +51,15 @@ var (
 	errStarts = errors.New("the master runs its binary again, and is not ready yet")
 )
 
-var errNothingToProve = errors.New("the master has no worker and no pool is named, so that nothing could prove the reload")
-
 // newProof takes all that the reload will change. named are the pools to prove,
 // configured those that FPM's configuration tells.
 func newProof(ctx context.Context, m Master, configured, named []php.Pool) (*proof, error) {
 	p := &proof{before: m, now: m, old: map[int]int64{}}
 	if m.PID != 0 {
-		old, err := workerStarts(ctx, m.PID)
-		if err != nil {
+		var err error
+		if p.old, err = workerStarts(ctx, m.PID); err != nil {
 			return nil, err
 		}
-		p.old = old
 	}
 	for _, pool := range named {
 		one, err := newPoolProof(ctx, pool)
@@ -72,7 +69,7 @@ func newProof(ctx context.Context, m Master, configured, named []php.Pool) (*pro
 		p.pools = append(p.pools, one)
 	}
 	if len(p.old) == 0 && len(p.pools) == 0 {
-		return nil, errNothingToProve
+		return nil, errors.New("the master has no worker and no pool is named, so that nothing could prove the reload")
 	}
 	p.others = otherPools(ctx, configured, named)
 	p.watchLog(m)

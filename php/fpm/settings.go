@@ -1,10 +1,8 @@
 package fpm
 
 import (
-	"bytes"
 	"context"
 	"os"
-	"strings"
 	"time"
 
 	"relink/php"
@@ -42,27 +40,6 @@ func (m Master) Settings(ctx context.Context) (Settings, error) {
 	return s, nil
 }
 
-// parseControlTimeout reads what "php-fpm -tt" prints: every time in seconds, as
-// in "10s" (fpm_conf.c). -1: it is not there.
-func parseControlTimeout(printed []byte) time.Duration {
-	global := false
-	for line := range bytes.Lines(printed) {
-		line = bytes.TrimRight(line, "\r\n")
-		if section := confSection.FindSubmatch(line); section != nil {
-			global = string(section[1]) == "global"
-			continue
-		}
-		entry := confEntry.FindSubmatch(line)
-		if !global || entry == nil || string(entry[1]) != "process_control_timeout" {
-			continue
-		}
-		if timeout, err := time.ParseDuration(strings.TrimSpace(string(entry[2]))); err == nil && timeout >= 0 {
-			return timeout
-		}
-	}
-	return -1
-}
-
 // errorLog is the file that the master logs to, as this machine sees it, or "".
 // FPM makes its error log its stderr (fpm_stdio.c), unless it logs to a terminal.
 func (m Master) errorLog() string {
@@ -78,7 +55,7 @@ func (m Master) errorLog() string {
 
 // configChanged is when the file that FPM was started with was last changed.
 func (m Master) configChanged() time.Time {
-	info, err := os.Stat(m.hostPath(m.Config))
+	info, err := os.Stat(m.HostPath(m.Config))
 	if err != nil {
 		return time.Time{}
 	}

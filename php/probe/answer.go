@@ -35,6 +35,7 @@ type wireAnswer struct {
 	Started int64  `json:"cache_start"` // in seconds
 }
 
+// decode gives an answer that is whole, or why the agent was not run.
 func decode(payload []byte) (w wireAnswer, err error) {
 	err = json.Unmarshal(payload, &w)
 	for _, text := range []*string{&w.File, &w.Filename, &w.DocumentRoot, &w.ContextRoot, &w.ScriptName, &w.UserINI} {

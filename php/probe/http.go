@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -109,11 +110,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 // ownAddress refuses an address, resolved, before it is connected to, unless it
 // is one of this machine.
 func ownAddress(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	host, _, _ = strings.Cut(host, "%") // the zone of a link-local address
+	host, _, _ := strings.Cut(withoutPort(address), "%") // the zone of a link-local address
 	ip := net.ParseIP(host)
 	if ip.IsLoopback() {
 		return nil
@@ -122,12 +119,10 @@ func ownAddress(address string) error {
 	if err != nil {
 		return err
 	}
-	for _, candidate := range own {
-		if network, ok := candidate.(*net.IPNet); ok && network.IP.Equal(ip) {
-			return nil
-		}
+	if !slices.ContainsFunc(own, func(one net.Addr) bool { network, ok := one.(*net.IPNet); return ok && network.IP.Equal(ip) }) {
+		return foreign(host)
 	}
-	return foreign(host)
+	return nil
 }
 
 // Dial makes a connection, as http.Transport wants it.
@@ -145,7 +140,7 @@ func DialTLS(host string, plain Dial) Dial {
 		}
 		remote, ok := conn.RemoteAddr().(*net.TCPAddr)
 		client := tls.Client(conn, &tls.Config{
-			ServerName:         serverName(cmp.Or(host, address)),
+			ServerName:         withoutPort(cmp.Or(host, address)),
 			InsecureSkipVerify: ok && remote.IP.IsLoopback(),
 		})
 		if err := client.HandshakeContext(ctx); err != nil {
@@ -156,7 +151,7 @@ func DialTLS(host string, plain Dial) Dial {
 	}
 }
 
-func serverName(name string) string {
+func withoutPort(name string) string {
 	if host, _, err := net.SplitHostPort(name); err == nil {
 		return host
 	}

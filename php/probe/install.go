@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -30,10 +31,7 @@ func (s Secret) install(release, docroot, app, agentDir string) error {
 		return err
 	}
 	defer root.Close()
-	if docroot == "" {
-		docroot = "."
-	}
-	folder, err := root.OpenRoot(docroot)
+	folder, err := root.OpenRoot(cmp.Or(docroot, "."))
 	if err != nil {
 		return err
 	}
@@ -51,49 +49,25 @@ func replace(folder *os.Root, name string, content []byte) error {
 		err = folder.Rename(pending, name)
 	}
 	if err != nil {
-		return errors.Join(err, removeIfThere(folder, pending))
+		return errors.Join(err, folder.RemoveAll(pending))
 	}
-	return sync(folder)
-}
-
-func removeIfThere(folder *os.Root, name string) error {
-	if err := folder.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+	dir, err := folder.Open(".") // durable.SyncDir would have to trust a path
+	if err != nil {
 		return err
 	}
-	return nil
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
+// write makes the script look old: OPcache does not keep a file younger than
+// opcache.file_update_protection, and the probe is to be cached as pages are.
+// Those of two releases still differ in time, as most pages do.
 func write(folder *os.Root, name string, content []byte) error {
 	file, err := folder.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(content)
-	if err == nil {
-		err = file.Chmod(0o644) // whatever the umask
-	}
-	if err == nil {
-		err = age(folder, name)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	return errors.Join(err, file.Close())
-}
-
-// age makes the script look old: OPcache does not keep a file younger than
-// opcache.file_update_protection, and the probe is to be cached as pages are.
-// Those of two releases still differ in time, as most pages do.
-func age(folder *os.Root, name string) error {
 	old := time.Now().Add(-24 * time.Hour)
-	return folder.Chtimes(name, old, old)
-}
-
-// sync makes the name durable (durable.SyncDir would have to trust a path).
-func sync(folder *os.Root) error {
-	dir, err := folder.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(err, file.Chmod(0o644), // whatever the umask
+		folder.Chtimes(name, old, old), file.Sync(), file.Close())
 }

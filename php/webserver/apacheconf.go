@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,12 +27,14 @@ func (d directive) arg(i int) string {
 
 func (d directive) from() string { return fmt.Sprintf("%s:%d", d.file, d.line) } // of a macro: file:use:line
 
+func named(list []directive, name string) []directive {
+	return slices.DeleteFunc(slices.Clone(list), func(d directive) bool { return d.name != name })
+}
+
 // last is the first argument of the directive that wins among those of a name.
 func last(list []directive, name string) (value string, found bool) {
-	for _, d := range list {
-		if d.name == name {
-			value, found = d.arg(0), true
-		}
+	for _, d := range named(list, name) {
+		value, found = d.arg(0), true
 	}
 	return value, found
 }
@@ -71,11 +74,11 @@ func parseApache(printed []byte) (apacheConf, error) {
 			if len(open) == mostDepth {
 				return conf, errNesting
 			}
-			section := at.named(strings.TrimSuffix(line[1:], ">"))
+			section := at.saying(strings.TrimSuffix(line[1:], ">"))
 			open = append(open, &section)
 		case !conf.fact(line):
 			parent := open[len(open)-1]
-			parent.children = append(parent.children, at.named(line))
+			parent.children = append(parent.children, at.saying(line))
 		}
 	}
 	if len(open) != 1 {
@@ -104,8 +107,8 @@ func (d *directive) locate(comment string) {
 // person less than that of its use.
 var macroUse = regexp.MustCompile(`^macro '.*' \(.*\) used on line (\d+) of "([^"]*)"$`)
 
-// named is the directive of a line at d's place.
-func (d directive) named(line string) directive {
+// saying is the directive of a line at d's place.
+func (d directive) saying(line string) directive {
 	name, rest, _ := strings.Cut(line, " ")
 	d.name, d.args = strings.ToLower(name), splitWords(rest)
 	return d

@@ -11,10 +11,7 @@ func (c apacheConf) sites(pid int) (sites []Site) {
 	main := slices.DeleteFunc(slices.Clone(c.directives), func(d directive) bool { return d.name == "virtualhost" })
 	listens := c.listens()
 	taken := map[listen]bool{}
-	for _, d := range c.directives {
-		if d.name != "virtualhost" {
-			continue
-		}
+	for _, d := range named(c.directives, "virtualhost") {
 		own := append([]directive{}, d.children...) // never nil, which is the main server
 		tls := secured(own, main)
 		site := c.site(main, own)
@@ -60,10 +57,8 @@ func apacheHosts(list []directive) (hosts []string) {
 		name, _, _ = strings.Cut(name, ":")
 		hosts = append(hosts, name)
 	}
-	for _, d := range list {
-		if d.name == "serveralias" {
-			hosts = append(hosts, d.args...)
-		}
+	for _, d := range named(list, "serveralias") {
+		hosts = append(hosts, d.args...)
 	}
 	return hosts
 }
@@ -87,10 +82,7 @@ func (c apacheConf) root(main, own []directive) string {
 }
 
 func secured(own, main []directive) bool {
-	value, found := last(own, "sslengine")
-	if !found {
-		value, _ = last(main, "sslengine")
-	}
+	value, _ := last(slices.Concat(main, own), "sslengine")
 	return strings.EqualFold(value, "on") || strings.EqualFold(value, "optional")
 }
 

@@ -7,17 +7,12 @@ import (
 	"strings"
 )
 
-// sites are the server blocks.
-func (c nginxConf) sites(pid int) (sites []Site) {
-	for _, http := range c.directives {
-		if http.name != "http" {
-			continue
-		}
+// nginxServers are the server blocks.
+func nginxServers(all []directive, pid int) (sites []Site) {
+	for _, http := range named(all, "http") {
 		outer := nginxScope{}.within(http.children)
-		for _, d := range http.children {
-			if d.name == "server" {
-				sites = append(sites, nginxSite(d, outer, pid))
-			}
+		for _, d := range named(http.children, "server") {
+			sites = append(sites, nginxSite(d, outer, pid))
 		}
 	}
 	return sites
@@ -35,10 +30,7 @@ func nginxSite(d directive, outer nginxScope, pid int) Site {
 
 // nginxHosts leaves out regular expressions and what matches no name ("_", "").
 func nginxHosts(list []directive) (hosts []string) {
-	for _, d := range list {
-		if d.name != "server_name" {
-			continue
-		}
+	for _, d := range named(list, "server_name") {
 		for _, name := range d.args {
 			if name != "" && name != "_" && name[0] != '~' {
 				hosts = append(hosts, name)
@@ -50,11 +42,8 @@ func nginxHosts(list []directive) (hosts []string) {
 
 func nginxURL(list []directive) string {
 	var listens []listen
-	for _, d := range list {
-		if d.name != "listen" || strings.HasPrefix(d.arg(0), "unix:") {
-			continue
-		}
-		if l, ok := parseListen(d.arg(0), 80); ok {
+	for _, d := range named(list, "listen") {
+		if l, ok := parseListen(d.arg(0), 80); ok && !strings.HasPrefix(d.arg(0), "unix:") {
 			l.tls = slices.Contains(d.args, "ssl")
 			listens = append(listens, l)
 		}
@@ -82,14 +71,10 @@ func (s nginxScope) within(list []directive) nginxScope {
 			s.root = "" // below a prefix that is compiled in
 		}
 	}
-	own := slices.DeleteFunc(slices.Clone(list), func(d directive) bool { return d.name != "fastcgi_param" })
-	if len(own) > 0 {
+	if own := named(list, "fastcgi_param"); len(own) > 0 {
 		s.params = own
 	}
-	for _, d := range list {
-		if d.name != "upstream" {
-			continue
-		}
+	for _, d := range named(list, "upstream") {
 		if member, found := last(d.children, "server"); found {
 			if s.upstreams == nil {
 				s.upstreams = map[string]string{}

@@ -172,7 +172,7 @@ func TestNginxSyntax(t *testing.T) {
 	} {
 		got := "?"
 		if conf, err := parseNginx([]byte(main + text)); err == nil {
-			got = shape(conf.directives)
+			got = shape(conf)
 		}
 		if got != want {
 			t.Errorf("%s\n gives %s, want %s", text[:min(len(text), 80)], got, want)
@@ -207,7 +207,7 @@ func FuzzNginx(f *testing.F) {
 	f.Add([]byte("# configuration file /a:\nhttp{server{root ${x;}}}"))
 	f.Fuzz(func(t *testing.T, printed []byte) {
 		if conf, err := parseNginx(printed); err == nil {
-			Match(conf.sites(1), []Link{{"a", "/nowhere/a", "."}})
+			Match(nginxServers(conf, 1), []Link{{"a", "/nowhere/a", "."}})
 		}
 	})
 }

@@ -180,6 +180,5 @@ func (s *server) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, mostProc))
-	return content, err
+	return io.ReadAll(io.LimitReader(f, mostProc))
 }

@@ -3,8 +3,8 @@
 package load
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,12 +29,8 @@ type Options struct {
 	Pause   time.Duration // of each client between two requests
 }
 
-const defaultTimeout = time.Minute
-
 // maxBody bounds what is read of one answer, in bytes.
 const maxBody = 16 << 20
-
-var errNoRelease = errors.New("the answer does not tell its release")
 
 // Load is a load that runs.
 type Load struct {
@@ -50,7 +46,7 @@ type Load struct {
 // Run starts the load. It runs until Stop or until ctx ends; Stop must be
 // called in both cases.
 func Run(ctx context.Context, o Options) (*Load, error) {
-	o = o.withDefaults()
+	o.Clients, o.Timeout = cmp.Or(o.Clients, 1), cmp.Or(o.Timeout, time.Minute)
 	base, err := url.Parse(o.URL)
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("load: %q is no base URL", o.URL)
@@ -58,25 +54,15 @@ func Run(ctx context.Context, o Options) (*Load, error) {
 	if len(o.Hosts) == 0 {
 		o.Hosts = []string{base.Host}
 	}
+	if len(o.Paths) == 0 {
+		o.Paths = []string{"/"}
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	l := &Load{options: o, start: time.Now(), cancel: cancel, log: newRecorder(), client: newClient(o)}
+	l := &Load{options: o, start: time.Now(), cancel: cancel, log: &recorder{}, client: newClient(o)}
 	for i := range o.Clients {
 		l.clients.Go(func() { l.loop(ctx, i) })
 	}
 	return l, nil
-}
-
-func (o Options) withDefaults() Options {
-	if len(o.Paths) == 0 {
-		o.Paths = []string{"/"}
-	}
-	if o.Clients == 0 {
-		o.Clients = 1
-	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
-	return o
 }
 
 func newClient(o Options) *http.Client {
@@ -118,43 +104,38 @@ func rest(ctx context.Context, pause time.Duration) {
 // was not the server's doing.
 func (l *Load) once(ctx context.Context, host, path int) {
 	begin := time.Now()
-	status, release, err := l.get(ctx, l.options.Hosts[host], l.options.Paths[path])
+	release, err := l.get(ctx, l.options.Hosts[host], l.options.Paths[path])
 	end := time.Now()
-	if err != nil && ctx.Err() != nil {
-		return
-	}
-	if status != 0 && (status < 200 || status > 299) {
-		err = fmt.Errorf("status %d", status)
-	}
 	if err != nil {
+		if ctx.Err() != nil {
+			return
+		}
 		err = fmt.Errorf("%s%s: %w", l.options.Hosts[host], l.options.Paths[path], err)
 	}
-	l.log.add(sample{begin: begin.Sub(l.start), took: end.Sub(begin), status: int16(status), host: int16(host), failed: err != nil}, release, err)
+	l.log.add(sample{begin: begin.Sub(l.start), took: end.Sub(begin), host: int16(host), failed: err != nil}, release, err)
 }
 
-func (l *Load) get(ctx context.Context, host, path string) (status int, release string, err error) {
+func (l *Load) get(ctx context.Context, host, path string) (release string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.options.URL+path, nil)
 	if err != nil {
-		return 0, "", err
+		return "", err
 	}
 	request.Host = host
 	response, err := l.client.Do(request)
 	if err != nil {
-		return 0, "", err
+		return "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	if err != nil {
-		return response.StatusCode, "", err
+	if err == nil && l.options.Release != nil {
+		if release = l.options.Release(body, response.Header); release == "" {
+			err = fmt.Errorf("the answer does not tell its release: %.200q", body)
+		}
 	}
-	if l.options.Release == nil {
-		return response.StatusCode, "", nil
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		err = fmt.Errorf("status %d", response.StatusCode)
 	}
-	release = l.options.Release(body, response.Header)
-	if release == "" {
-		err = fmt.Errorf("%w: %.200q", errNoRelease, body)
-	}
-	return response.StatusCode, release, err
+	return release, err
 }
 
 // Stop ends the load, waits for its clients and gives the result. Requests in

@@ -14,7 +14,6 @@ type sample struct {
 	begin   time.Duration // since the start of the load
 	took    time.Duration
 	release int16 // index into recorder.releases
-	status  int16
 	host    int16
 	failed  bool
 }
@@ -24,31 +23,22 @@ type recorder struct {
 	mu       sync.Mutex
 	samples  []sample
 	releases []string
-	index    map[string]int16
 	errors   []string
 	end      time.Time // zero while the load runs
 }
 
-func newRecorder() *recorder { return &recorder{index: map[string]int16{}} }
-
 func (r *recorder) add(s sample, release string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.release = r.number(release)
+	known := slices.Index(r.releases, release)
+	if known < 0 {
+		known, r.releases = len(r.releases), append(r.releases, release)
+	}
+	s.release = int16(known)
 	r.samples = append(r.samples, s)
 	if err != nil && len(r.errors) < maxDescribed {
 		r.errors = append(r.errors, err.Error())
 	}
-}
-
-func (r *recorder) number(release string) int16 {
-	n, known := r.index[release]
-	if !known {
-		n = int16(len(r.releases))
-		r.index[release] = n
-		r.releases = append(r.releases, release)
-	}
-	return n
 }
 
 func (r *recorder) close(end time.Time) {

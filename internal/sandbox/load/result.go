@@ -1,6 +1,7 @@
 package load
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -23,14 +24,6 @@ type Seen struct {
 	Host, Release string
 	Answers       int
 	First, Last   time.Time // when the first and the last such answer had arrived
-}
-
-// Throughput is requests per second.
-func (r Result) Throughput() float64 {
-	if seconds := r.End.Sub(r.Start).Seconds(); seconds > 0 {
-		return float64(r.Requests) / seconds
-	}
-	return 0
 }
 
 // Rates is the throughput of each whole window between from and to: the answers
@@ -66,23 +59,6 @@ func (r Result) OldAfter(t time.Time, release string) int {
 	})
 }
 
-// Since is the part of the load whose requests began after t. What went wrong is
-// counted, not described.
-func (r Result) Since(t time.Time) Result {
-	kept := Result{Start: r.Start, End: r.End, releases: r.releases, hosts: r.hosts}
-	for _, s := range r.samples {
-		if s.begin <= t.Sub(r.Start) {
-			continue
-		}
-		kept.samples = append(kept.samples, s)
-		kept.Requests++
-		if s.failed {
-			kept.Errors++
-		}
-	}
-	return kept
-}
-
 // Answers counts the answers of release over the whole load.
 func (r Result) Answers(release string) int {
 	return r.count(func(s sample) bool { return !s.failed && r.releases[s.release] == release })
@@ -98,19 +74,19 @@ func (r Result) count(accept func(sample) bool) int {
 	return n
 }
 
-// Seen lists every pair of host and release that occurred, sorted by first sight.
-func (r Result) Seen() []Seen {
+// Seen lists every pair of host and release that answered a request begun after that time,
+// sorted by first sight.
+func (r Result) Seen(after time.Time) []Seen {
 	type pair struct{ host, release int16 }
-	seen := map[pair]*Seen{}
+	seen := map[pair]Seen{}
 	for _, s := range r.samples {
-		if s.failed {
+		if s.failed || s.begin <= after.Sub(r.Start) {
 			continue
 		}
 		at := r.Start.Add(s.begin + s.took)
-		entry := seen[pair{s.host, s.release}]
-		if entry == nil {
-			entry = &Seen{Host: r.hosts[s.host], Release: r.releases[s.release], First: at, Last: at}
-			seen[pair{s.host, s.release}] = entry
+		entry, again := seen[pair{s.host, s.release}]
+		if !again {
+			entry = Seen{Host: r.hosts[s.host], Release: r.releases[s.release], First: at}
 		}
 		entry.Answers++
 		if at.Before(entry.First) {
@@ -119,11 +95,7 @@ func (r Result) Seen() []Seen {
 		if at.After(entry.Last) {
 			entry.Last = at
 		}
+		seen[pair{s.host, s.release}] = entry
 	}
-	all := make([]Seen, 0, len(seen))
-	for _, entry := range seen {
-		all = append(all, *entry)
-	}
-	slices.SortFunc(all, func(a, b Seen) int { return a.First.Compare(b.First) })
-	return all
+	return slices.SortedFunc(maps.Values(seen), func(a, b Seen) int { return a.First.Compare(b.First) })
 }

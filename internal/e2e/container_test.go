@@ -1,4 +1,4 @@
-package sandbox
+package e2e
 
 import (
 	"context"
@@ -11,27 +11,24 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
-
-	"relink/internal/hint"
+	"time"
 )
 
-// Container has an FPM master run in namespaces of its own: mounts, network and,
-// unless SharePIDs says otherwise, processes. It sees this machine's programs and libraries, none of its /tmp
-// and /srv but what Binds puts there. Its pools listen on an address that only
-// this machine reaches. It needs root.
+// enclosure is a sandbox.Place: namespaces of a master's own, for mounts, network and,
+// unless sharePIDs says otherwise, processes. It sees this machine's programs and
+// libraries, none of its /tmp and /srv but what binds puts there. Its pools listen on
+// an address that only this machine reaches. It needs root.
 //
 // Everything ends with the master: the kernel ends the mounts and the network
 // with the last process in there, and the other processes with process 1.
-type Container struct {
-	Binds     []Bind
-	SharePIDs bool // the master is a process of this machine
+type enclosure struct {
+	binds     []bind
+	sharePIDs bool // the master is a process of this machine
+	veth      veth
 }
 
-// Bind shows the folder Host at the path Inside, which lies below /tmp or /srv.
-type Bind struct{ Host, Inside string }
-
-// containerPort is where the first pool listens, inside.
-const containerPort = 9000
+// bind shows the folder host at the path inside, which lies below /tmp or /srv.
+type bind struct{ host, inside string }
 
 // veth is the device that leads to one container, with a network of two
 // addresses for itself, of those that are set aside for tests (RFC 2544).
@@ -93,21 +90,26 @@ ip address add "$address/30" dev eth0
 ip link set eth0 up
 exec "$@" </dev/null`
 
-// inContainer wraps the command of a master. The network is made for the process
-// once that runs; connect does it and lets the process go on.
-func (m *master) inContainer(cmd *exec.Cmd) (connect func(*process) error, err error) {
+// Choose makes no device yet: that needs the pid of the process that runs there.
+func (e *enclosure) Choose() (host string, err error) {
+	e.veth, err = newVeth()
+	return e.veth.inside, err
+}
+
+// Enter: the network is made for the process once that runs; connect does it and lets
+// the process go on.
+func (e *enclosure) Enter(cmd *exec.Cmd, root string) (connect func(pid int) error, err error) {
 	path, err := exec.LookPath("sh")
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"sh", "-c", containerScript, "sh", m.veth.inside}
-	own := m.server.layout.root
-	for _, bind := range append([]Bind{{own, own}}, m.Container.Binds...) {
-		args = append(args, bind.Host+":"+bind.Inside)
+	args := []string{"sh", "-c", containerScript, "sh", e.veth.inside}
+	for _, one := range append([]bind{{root, root}}, e.binds...) {
+		args = append(args, one.host+":"+one.inside)
 	}
 	cmd.Args, cmd.Path = append(append(args, "--"), cmd.Args...), path
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
-	if !m.Container.SharePIDs {
+	if !e.sharePIDs {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
 	}
 	theirs, ours, err := os.Pipe()
@@ -115,13 +117,13 @@ func (m *master) inContainer(cmd *exec.Cmd) (connect func(*process) error, err e
 		return nil, err
 	}
 	cmd.Stdin = theirs
-	return func(p *process) error {
+	return func(pid int) error {
 		defer ours.Close()
 		defer theirs.Close()
-		if p == nil {
+		if pid == 0 {
 			return nil
 		}
-		if err := m.veth.create(p.pid); err != nil {
+		if err := e.veth.create(pid); err != nil {
 			return err
 		}
 		_, err := io.WriteString(ours, "go\n")
@@ -129,24 +131,18 @@ func (m *master) inContainer(cmd *exec.Cmd) (connect func(*process) error, err e
 	}, nil
 }
 
-func (n veth) create(pid int) error {
-	return errors.Join(
-		ip("link", "add", n.device, "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(pid)),
-		ip("address", "add", n.host+"/30", "dev", n.device),
-		ip("link", "set", n.device, "up"))
-}
-
-// remove is for certainty: the device goes with the other end's namespace, but
+// Leave is for certainty: the device goes with the other end's namespace, but
 // when the kernel comes to it.
-func (n veth) remove() error {
-	if n.device == "" {
+func (e *enclosure) Leave() error {
+	device := e.veth.device
+	if device == "" {
 		return nil
 	}
-	if _, err := net.InterfaceByName(n.device); err != nil {
+	if _, err := net.InterfaceByName(device); err != nil {
 		return nil
 	}
-	if err := ip("link", "delete", n.device); err != nil {
-		if _, gone := net.InterfaceByName(n.device); gone != nil {
+	if err := runIP("link", "delete", device); err != nil {
+		if _, gone := net.InterfaceByName(device); gone != nil {
 			return nil // the kernel was faster
 		}
 		return err
@@ -154,12 +150,19 @@ func (n veth) remove() error {
 	return nil
 }
 
-func ip(args ...string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), readyWait)
+func (n veth) create(pid int) error {
+	return errors.Join(
+		runIP("link", "add", n.device, "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(pid)),
+		runIP("address", "add", n.host+"/30", "dev", n.device),
+		runIP("link", "set", n.device, "up"))
+}
+
+func runIP(args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput()
 	if err != nil {
-		return hint.With(fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out), "install Debian's iproute2, and run as root")
+		return fmt.Errorf("ip %s: %w: %s (it needs Debian's iproute2, and root)", strings.Join(args, " "), err, out)
 	}
 	return nil
 }
