@@ -32,8 +32,8 @@ type completion struct {
 	allowed fs.FileMode // what the releases folder grants to group and others
 	latest  time.Time
 	built   time.Time // when the build began; zero: there was none
-	lfs     bool   // .gitattributes names Git LFS
-	pointer string // a file that is only Git LFS's pointer to it
+	lfs     bool      // .gitattributes names Git LFS
+	pointer string    // a file that is only Git LFS's pointer to it
 }
 
 // complete walks the staged folder once. Links into the staging folder lead into the
