@@ -62,6 +62,9 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 		return made, err
 	}
 	unsealed := release.Release{Manifest: release.Manifest{ID: id, Commit: resolved.Commit}, Path: staging.Path()}
+	if len(r.App.Hooks.Build) > 0 {
+		staging.BuildBegins()
+	}
 	if err := r.hook(ctx, "build", r.App.Hooks.Build, unsealed); err != nil {
 		return made, err
 	}

@@ -68,7 +68,7 @@ func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, release string)
 func (s *Switch) OldReleases() map[string]bool {
 	releases := map[string]bool{}
 	for _, l := range s.Links {
-		if l.Moves() {
+		if l.Moves() && !l.OfOthers {
 			releases[l.OldRelease()] = releases[l.OldRelease()] || l.Shared
 		}
 	}
@@ -77,4 +77,4 @@ func (s *Switch) OldReleases() map[string]bool {
 
 // idle tells that there are links, and that none of them comes from anywhere: of
 // new links no worker and no cache knows anything.
-func (s *Switch) idle() bool { return len(s.Links) > 0 && len(s.OldReleases()) == 0 }
+func (s *Switch) idle() bool { return len(s.Links) > 0 && !slices.ContainsFunc(s.Links, Link.Moves) }

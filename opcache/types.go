@@ -24,6 +24,10 @@ type Link struct {
 	// Shared says that other links still lead to FromRelease, so that its memory is
 	// not given back. Where literal paths are looked at (Keyed) they must not.
 	Shared bool
+
+	// OfOthers says that FromRelease holds releases of other applications: what is
+	// cached below it is theirs.
+	OfOthers bool
 }
 
 func (l Link) Moves() bool { return l.From != "" && l.From != l.To }

@@ -33,6 +33,7 @@ func InReleases(all []opcache.Link, use links.InUse) []opcache.Link {
 	out := slices.Clone(all)
 	for i, link := range all {
 		out[i].FromRelease, out[i].ToRelease = releaseFolder(link.From, use.Releases), releaseFolder(link.To, use.Releases)
+		out[i].OfOthers = slices.ContainsFunc(use.Others, func(other string) bool { return links.Within(other, out[i].FromRelease) })
 		out[i].Shared = link.From != "" && after.Serves(out[i].FromRelease)
 	}
 	return out

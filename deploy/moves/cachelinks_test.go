@@ -41,6 +41,10 @@ func TestOthersKeepTheirCacheWhereverALinkHasLed(t *testing.T) {
 	use := links.InUse{Releases: "/rel", Links: map[string]string{}, Others: []string{"/srv/shop/releases"}}
 	for from, shared := range map[string]bool{"/": true, "/srv": true, "/srv/shop/releases": true, "/srv/shop/releases/v1": true, "/srv/sho": false, "/rel/v1": false} {
 		got := InReleases([]opcache.Link{{Name: "a", Path: "/nowhere/a", From: from, To: "/rel/v2"}}, use)
+		cut := opcache.Switch{Links: got}
+		if above := links.Within("/srv/shop/releases", from); (len(cut.OldReleases()) == 0) != above {
+			t.Errorf("%s: what is invalidated: %v", from, cut.OldReleases())
+		}
 		if got[0].Shared != shared || use.Serves(from) != shared {
 			t.Errorf("%s: %+v", from, got[0])
 		}

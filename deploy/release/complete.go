@@ -31,8 +31,9 @@ type completion struct {
 	staging string      // the folder's name, which is gone once the release is sealed
 	allowed fs.FileMode // what the releases folder grants to group and others
 	latest  time.Time
-	lfs     bool   // .gitattributes names Git LFS
-	pointer string // a file that is only Git LFS's pointer to it
+	built   time.Time // when the build began; zero: there was none
+	lfs     bool      // .gitattributes names Git LFS
+	pointer string    // a file that is only Git LFS's pointer to it
 }
 
 // complete walks the staged folder once. Links into the staging folder lead into the
@@ -44,7 +45,7 @@ func (st *Staging) complete(ctx context.Context, root *os.Root) error {
 	if err != nil {
 		return err
 	}
-	c := &completion{root: root, staging: filepath.Base(st.path), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection)}
+	c := &completion{root: root, staging: filepath.Base(st.path), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection), built: st.built}
 	err = tree.Walk(ctx, root, ".", c.visit, func(name string, _ fs.FileInfo) error { return c.cap(name) })
 	if err == nil && c.lfs && c.pointer != "" {
 		return hint.With(fmt.Errorf("%w: %s is only Git LFS's pointer to the file", ErrIncomplete, c.pointer),
@@ -60,7 +61,7 @@ func (c *completion) visit(name string, info fs.FileInfo) error {
 	case fs.ModeDir:
 		return c.open(name, info)
 	case 0:
-		return errors.Join(c.open(name, info), c.lookForLFS(name, info), c.cap(name))
+		return errors.Join(c.open(name, info), c.lookForLFS(name, info), c.lookForStaging(name, info), c.cap(name))
 	}
 	return nil
 }
@@ -115,6 +116,26 @@ func (c *completion) cap(name string) error {
 	return c.root.Chtimes(name, time.Time{}, c.latest)
 }
 
+// mostScript bounds what is read of one script that the build has made.
+const mostScript = 4 << 20
+
+// lookForStaging refuses a script that the build has made and that names the staging
+// folder, such as a compiled configuration or container: that path is gone once the
+// release is sealed, and every page that needs it would fail. The kernel alone sets the
+// time of a change; its clock for files is some milliseconds late.
+func (c *completion) lookForStaging(name string, info fs.FileInfo) error {
+	changed := time.Unix(info.Sys().(*syscall.Stat_t).Ctim.Unix())
+	if c.built.IsZero() || path.Ext(name) != ".php" || changed.Before(c.built.Add(-time.Second)) {
+		return nil
+	}
+	text, err := c.begin(name, mostScript)
+	if err != nil || !bytes.Contains(text, []byte("/"+c.staging)) {
+		return err
+	}
+	return hint.With(fmt.Errorf("%w: the build wrote the path of the folder that it ran in, which is none of the finished release, into %s", ErrIncomplete, name),
+		"have it write paths by __DIR__, or make this file in a before_switch hook: that runs where the release stays")
+}
+
 var lfsAttribute = regexp.MustCompile(`(?m)^[^#\n]*\sfilter=lfs(\s|$)`)
 
 const (
@@ -131,7 +152,7 @@ const (
 func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
 	attributes := path.Base(name) == ".gitattributes"
 	if c.lfs && c.pointer == "" && info.Size() < mostPointer || attributes && !c.lfs {
-		text, err := c.begin(name)
+		text, err := c.begin(name, mostAttributes)
 		c.lfs = c.lfs || attributes && lfsAttribute.Match(text)
 		if bytes.HasPrefix(text, []byte(lfsPointer)) {
 			c.pointer = name
@@ -141,11 +162,11 @@ func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
 	return nil
 }
 
-func (c *completion) begin(name string) ([]byte, error) {
+func (c *completion) begin(name string, most int64) ([]byte, error) {
 	file, err := c.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, mostAttributes))
+	return io.ReadAll(io.LimitReader(file, most))
 }

@@ -104,3 +104,24 @@ func TestPointersOfGitLFSAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// Compiled configurations and containers hold absolute paths: those of the folder that
+// the build ran in lead nowhere once the release has its name.
+func TestABuildThatWritesItsOwnPathIntoAScriptIsRefused(t *testing.T) {
+	for command, refused := range map[string]bool{
+		`echo "<?php return '$PWD/views';" > cache.php`:          true,
+		`mkdir -p var; pwd > var/a.php`:                          true,
+		`pwd > build.log`:                                        false,
+		`echo "<?php return __DIR__ . '/views';" > cache.php`:    false,
+		`echo "<?php return '$RELINK_RELEASE/x';" > release.php`: false,
+		`dd if=/dev/zero of=big.php bs=1M count=5 2>/dev/null`:   false,
+	} {
+		st := stage(t, newStore(t), "v1", "index.php")
+		st.BuildBegins()
+		must(t, RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: st.Path(), Release: "v1"}, 0, nil))
+		_, err := st.Seal(t.Context(), Manifest{})
+		if errors.Is(err, ErrIncomplete) != refused || refused && !strings.Contains(err.Error(), ".php") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}

@@ -27,7 +27,8 @@ type Staging struct {
 	store *Store
 	id    string
 	path  string
-	held  *os.File // so that nobody takes it for what a crash has left
+	held  *os.File  // so that nobody takes it for what a crash has left
+	built time.Time // when the build began
 }
 
 // Stage creates the folder for the release id, and the releases folder with it
@@ -182,3 +183,7 @@ func renameNew(from, to string) error {
 	}
 	return nil
 }
+
+// BuildBegins says that what is changed from now on is the build's: Seal refuses scripts
+// of it that name the staging folder.
+func (st *Staging) BuildBegins() { st.built = time.Now() }
