@@ -111,10 +111,7 @@ func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Orde
 // restartNow carries out restarts that are part of the deploy.
 func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Queue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
 	outcome, err := caches.Restart(ctx, queue, orders, on)
-	result := restart.MaintenanceResult{Outcome: outcome}
-	for _, order := range orders {
-		result.Decisions = append(result.Decisions, order)
-	}
+	result := restart.MaintenanceResult{Outcome: outcome, Decisions: orders}
 	r.report.Restarted(result)
 	return outcome, err
 }
