@@ -2,6 +2,7 @@ package fpm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -75,19 +76,29 @@ func MayEnd(ctx context.Context, masterPID, pid int) error {
 	return signalWorker(ctx, masterPID, pid, 0)
 }
 
-// signalWorker takes hold of the process before it looks what that is, so that the
-// signal cannot reach one that has taken over the pid (os.FindProcess: a pidfd).
 func signalWorker(ctx context.Context, masterPID, pid int, signal syscall.Signal) error {
-	worker, err := os.FindProcess(pid)
+	send, err := holdWorker(ctx, masterPID, pid)
 	if err == nil {
-		defer worker.Release()
-		err = isWorker(ctx, pid, masterPID)
-	}
-	if err == nil {
-		err = worker.Signal(signal)
+		err = send(signal)
 	}
 	if err != nil {
 		return fmt.Errorf("end worker %d: %w", pid, err)
 	}
 	return nil
+}
+
+// holdWorker takes hold of the process before it looks what that is, so that what it
+// sends, once, cannot reach one that has taken over the pid (os.FindProcess: a pidfd).
+func holdWorker(ctx context.Context, masterPID, pid int) (send func(syscall.Signal) error, err error) {
+	worker, err := os.FindProcess(pid)
+	if err != nil {
+		return nil, err
+	}
+	if err := isWorker(ctx, pid, masterPID); err != nil {
+		return nil, errors.Join(err, worker.Release())
+	}
+	return func(signal syscall.Signal) error {
+		defer worker.Release()
+		return worker.Signal(signal)
+	}, nil
 }
