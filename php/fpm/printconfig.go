@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"syscall"
 
@@ -20,11 +21,34 @@ const mostPrinted = 16 << 20
 // printConfig has the master's own binary test and print its configuration, with
 // the rights of the master's user: a title like that of a master is no reason to
 // run another user's file as root.
-func (m Master) printConfig(ctx context.Context) ([]byte, error) {
+func (m Master) printConfig(ctx context.Context) (printed []byte, err error) {
 	if m.Root != "/" { // in another root there is no place for a file of ours
-		return m.test(ctx, m.Config)
+		printed, err = m.test(ctx, m.Config)
+	} else {
+		printed, err = m.TryConfig(ctx, fmt.Sprintf("include=\"%s\"", m.Config))
 	}
-	return m.TryConfig(ctx, fmt.Sprintf("include=\"%s\"", m.Config))
+	if errors.Is(err, ErrBadConfig) {
+		err = m.orEnvironment(err)
+	}
+	return printed, err
+}
+
+// ErrEnvironment: FPM's configuration has ${NAME}, whose value is in the environment
+// that the master was started with (systemd's Environment=, docker's --env). FPM writes
+// its title over that (fpm_env.c), so that nobody can know it any more.
+var ErrEnvironment = errors.New("what PHP-FPM has read in its configuration is not known")
+
+var variable = regexp.MustCompile(`(?m)^[^;#\n]*\$\{([A-Za-z_]\w*)\}`)
+
+// orEnvironment makes of a refusal that it is no judgement where a variable is missing.
+func (m Master) orEnvironment(refused error) error {
+	text, err := m.FlatConfig(func(path string) string { return path })
+	found := variable.FindStringSubmatch(text)
+	if err != nil || found == nil {
+		return refused
+	}
+	return hint.With(fmt.Errorf("%w: %s has ${%s}, of the environment of its master", ErrEnvironment, m.Config, found[1]),
+		"write the value in place of ${%s}; or name the pools in relink's configuration, with the `command` that reloads them, such as [systemctl, reload, php8.2-fpm]", found[1])
 }
 
 // TryConfig has the master's own binary test and print a configuration: a master ends

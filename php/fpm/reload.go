@@ -154,8 +154,9 @@ func (m Master) checkSettings(ctx context.Context, o ReloadOptions) (Settings, e
 		return unknown, nil
 	}
 	settings, err := m.Settings(ctx)
-	if err != nil && len(o.Command) > 0 && os.Geteuid() != 0 && os.Geteuid() != m.UID {
-		return unknown, nil // the files may be unreadable for the caller, who is no judge of them then
+	unreadable := os.Geteuid() != 0 && os.Geteuid() != m.UID // the caller is no judge of the files then
+	if err != nil && len(o.Command) > 0 && (unreadable || errors.Is(err, ErrEnvironment)) {
+		return unknown, nil
 	}
 	if err != nil || o.Force {
 		return settings, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,6 +118,27 @@ func TestReloadRefusedWithBrokenConfiguration(t *testing.T) {
 	spoil(t, m.Config)
 	_, err := fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}, Force: true})
 	wantReason(t, err, fpm.ErrBadConfig, "unknown entry 'garbage'", m.Config)
+	p.wantUntouched(before)
+}
+
+// The value of a variable is in the environment of the master, which its title has
+// overwritten: that -tt refuses the file without it says nothing of the file.
+func TestConfigurationWithVariablesIsNotJudged(t *testing.T) {
+	p := platform{}.start(t, graceful())
+	before, m := p.pids(), masterOf(t, p)
+	text := check[[]byte](t)(os.ReadFile(m.Config))
+	listen := regexp.MustCompile(`(?m)^listen *=.*$`)
+	if !listen.Match(text) {
+		t.Fatalf("no listen in %s", text)
+	}
+	if err := os.WriteFile(m.Config, listen.ReplaceAll(text, []byte("listen = $${FPM_LISTEN}")), 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}, Force: true})
+	wantReason(t, err, fpm.ErrEnvironment, "${FPM_LISTEN}", "`command`")
+	if errors.Is(err, fpm.ErrBadConfig) {
+		t.Errorf("a file that is well is refused: %v", err)
+	}
 	p.wantUntouched(before)
 }
 
