@@ -47,6 +47,14 @@ func (c *repoCache) git(ctx context.Context, args ...string) ([]byte, error) {
 	return runGit(ctx, command{options: []string{"--git-dir=" + c.dir}, args: args, secrets: c.secrets})
 }
 
+func (c *repoCache) notLocked(err error) error {
+	err = fmt.Errorf("git cache %s: lock: %w", c.dir, err)
+	if errors.Is(err, fs.ErrPermission) {
+		return hint.With(err, "the cache lies beside the releases: let this user write %s, or give the releases a folder of their own there, which this user owns", filepath.Dir(c.dir))
+	}
+	return hint.With(err, "wait for the other relink that uses the cache")
+}
+
 // use runs work with the cache locked. Nothing that git says of a commit which the
 // cache claims to have may fail, unless an object is missing or cannot be read: the
 // cache, with those of submodules in it, is then made anew, and work runs once more.
@@ -61,7 +69,7 @@ func (c *repoCache) use(ctx context.Context, work func() error) error {
 	// created, or any lock held.
 	lock := flock.New(c.dir+".lock", flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW))
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
-		return hint.With(fmt.Errorf("git cache %s: lock: %w", c.dir, err), "wait for the other relink that uses the cache")
+		return c.notLocked(err)
 	}
 	defer lock.Close()
 	err := work()

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"relink/deploy/source"
@@ -247,5 +249,18 @@ func TestCacheLockIsNotALink(t *testing.T) {
 	}
 	if _, err := os.Lstat(elsewhere); err == nil {
 		t.Error("a file was made where the link leads")
+	}
+}
+
+// A user who may not write beside the releases has nobody to wait for.
+func TestHintWhereTheCacheIsNotLocked(t *testing.T) {
+	c := newRepoCache("/srv/wiki.git", "/srv/releases.git-cache")
+	for err, want := range map[error]string{
+		&fs.PathError{Op: "open", Path: "/srv/releases.git-cache.lock", Err: syscall.EACCES}: "let this user write /srv,",
+		context.DeadlineExceeded: "wait for the other relink",
+	} {
+		if got := strings.Join(hint.Of(c.notLocked(err)), "; "); !strings.Contains(got, want) {
+			t.Errorf("%v: hint %q, want %q", err, got, want)
+		}
 	}
 }
