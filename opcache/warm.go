@@ -104,7 +104,7 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 	group, gctx := errgroup.WithContext(ctx)
 	for _, share := range shares(files, c.Options.WarmWorkers) {
 		group.Go(func() error {
-			return c.compileShare(gctx, one, share, func(f php.CompiledFile) {
+			return c.compileShare(gctx, one.Agent(), share, func(f php.CompiledFile) {
 				mu.Lock()
 				defer mu.Unlock()
 				switch f.Outcome {
@@ -126,9 +126,9 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 }
 
 // compileShare compiles files one slice after the other.
-func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string, result func(php.CompiledFile)) error {
+func (c *Caches) compileShare(ctx context.Context, agent *php.Agent, files []string, result func(php.CompiledFile)) error {
 	return c.inSlices(ctx, files, func(ctx context.Context, rest []string) (next int, err error) {
-		compiled, err := one.Agent().Compile(ctx, rest, c.Options.WarmSlice)
+		compiled, err := agent.Compile(ctx, rest, c.Options.WarmSlice)
 		if err == nil {
 			for _, f := range compiled {
 				result(f)
@@ -142,22 +142,9 @@ func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string
 func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
 	var failed []FailedScript
 	for _, f := range files {
-		reason := "the pool gave no answer for it"
-		err := c.compileShare(ctx, one, []string{f.Path}, func(again php.CompiledFile) {
-			switch again.Outcome {
-			case php.TooNew:
-				reason = "modified less than opcache.file_update_protection ago"
-			case php.Failed:
-				reason = again.Reason
-			default:
-				reason = ""
-			}
-		})
+		reason := c.compileSomewhere(ctx, one, f.Path)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
-		}
-		if err != nil {
-			reason = err.Error()
 		}
 		if reason != "" {
 			failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason})
@@ -168,6 +155,35 @@ func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.Co
 		}
 	}
 	return failed, nil
+}
+
+// compileSomewhere compiles a file in the first pool of the cache that can: one of
+// another application may not read it (open_basedir, its user). reason is the first
+// pool's where none can.
+func (c *Caches) compileSomewhere(ctx context.Context, one *KeySpace, file string) (reason string) {
+	for i, pool := range one.Pools {
+		why := "the pool gave no answer for it"
+		err := c.compileShare(ctx, pool.Agent, []string{file}, func(f php.CompiledFile) {
+			switch f.Outcome {
+			case php.TooNew:
+				why = "modified less than opcache.file_update_protection ago"
+			case php.Failed:
+				why = f.Reason
+			default:
+				why = ""
+			}
+		})
+		if err != nil {
+			why = err.Error()
+		}
+		if i == 0 {
+			reason = why
+		}
+		if why == "" || ctx.Err() != nil {
+			return why
+		}
+	}
+	return reason
 }
 
 // waitOut lets files grow old enough for opcache.file_update_protection.
