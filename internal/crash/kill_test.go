@@ -26,7 +26,7 @@ type killed struct {
 }
 
 var commands = []killed{
-	{name: "deploy to all", all: true, args: func(w *town) []string { return []string{"deploy", w.next("club1"), "--all"} }},
+	{name: "deploy to all", args: func(w *town) []string { return []string{"deploy", w.next("club1"), "--all"} }},
 	{name: "deploy to one", args: func(w *town) []string { return []string{"deploy", w.next("club2"), "--instance", "club2"} }},
 	{name: "deploy with a restart", args: func(w *town) []string { return []string{"deploy", w.next("club1"), "--all", "--reset", "always"} }},
 	{name: "first deploy of a site", prepare: func(w *town) { w.must(os.RemoveAll(w.path("www", newSite))) },

@@ -39,7 +39,7 @@ const newSite = "club3"
 
 const refs = 6 // v1 to v6
 
-func newTown(t testing.TB) *town { return newTownFor(t, 30*time.Minute) }
+func newTown(t testing.TB) *town { return newTownFor(t, 55*time.Minute) }
 
 func newTownFor(t testing.TB, length time.Duration) *town {
 	t.Helper()
