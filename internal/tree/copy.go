@@ -42,10 +42,7 @@ func CopyFile(ctx context.Context, from *os.Root, name string, to *os.Root, targ
 		return err
 	}
 	err = copyContent(ctx, out, in, info.Size(), wrote)
-	err = errors.Join(err, out.Chmod(info.Mode().Perm()&mask), out.Close())
-	if err == nil {
-		err = SetTime(to, target, info.ModTime())
-	}
+	err = errors.Join(err, out.Chmod(info.Mode().Perm()&mask), SetTimeOf(out, info.ModTime()), out.Close())
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", name, err), to.Remove(target))
 	}

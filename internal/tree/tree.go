@@ -5,6 +5,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -120,7 +121,7 @@ func Finish(root *os.Root, name string, mode fs.FileMode, modified time.Time) er
 	if err := root.Chmod(name, mode); err != nil {
 		return err
 	}
-	return SetTime(root, name, modified)
+	return root.Chtimes(name, modified, modified)
 }
 
 // SetTime sets the modification time of name itself, also if it is a link, which
@@ -131,10 +132,23 @@ func SetTime(root *os.Root, name string, modified time.Time) error {
 		return err
 	}
 	defer parent.Close()
-	stamp := unix.NsecToTimespec(modified.UnixNano())
-	err = unix.UtimesNanoAt(int(parent.Fd()), path.Base(name), []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW)
+	err = unix.UtimesNanoAt(int(parent.Fd()), path.Base(name), stamps(modified), unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return &fs.PathError{Op: "set time of", Path: name, Err: err}
 	}
 	return nil
+}
+
+// SetTimeOf is SetTime of a file that is open: the way to it is not walked once more.
+func SetTimeOf(file *os.File, modified time.Time) error {
+	open := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, open, stamps(modified), 0); err != nil {
+		return &fs.PathError{Op: "set time of", Path: file.Name(), Err: err}
+	}
+	return nil
+}
+
+func stamps(modified time.Time) []unix.Timespec {
+	stamp := unix.NsecToTimespec(modified.UnixNano())
+	return []unix.Timespec{stamp, stamp}
 }

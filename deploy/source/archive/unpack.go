@@ -93,10 +93,7 @@ func (u *unpacker) file(name, at string, e entry, content io.Reader) error {
 		return err
 	}
 	err = u.count(name, io.MultiWriter(out, u), content)
-	if err := errors.Join(err, out.Chmod(permissions(e, 0o644, 0o600)), out.Close()); err != nil {
-		return err
-	}
-	return tree.SetTime(u.root, at, u.timeOf(e))
+	return errors.Join(err, out.Chmod(permissions(e, 0o644, 0o600)), tree.SetTimeOf(out, u.timeOf(e)), out.Close())
 }
 
 // Write tells of the progress of what is written elsewhere.
