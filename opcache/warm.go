@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -138,16 +139,23 @@ func (c *Caches) compileShare(ctx context.Context, agent *php.Agent, files []str
 	})
 }
 
+// mostInVain bounds how many files that no pool can compile are tried in all of them:
+// such files are broken, and a server may have a pool for each of many users.
+const mostInVain = 3
+
 // compileAlone gives each file a request of its own.
 func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
 	var failed []FailedScript
+	pools := slices.Clone(one.Pools)
 	for _, f := range files {
-		reason := c.compileSomewhere(ctx, one, f.Path)
+		able, reason := c.compileSomewhere(ctx, pools, f.Path)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if reason != "" {
-			failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason})
+		if reason == "" { // which probably may read the others too
+			pools[0], pools[able] = pools[able], pools[0]
+		} else if failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason}); len(failed) == mostInVain {
+			pools = pools[:1]
 		}
 		count(1)
 		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
@@ -157,33 +165,37 @@ func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.Co
 	return failed, nil
 }
 
-// compileSomewhere compiles a file in the first pool of the cache that can: one of
-// another application may not read it (open_basedir, its user). reason is the first
-// pool's where none can.
-func (c *Caches) compileSomewhere(ctx context.Context, one *KeySpace, file string) (reason string) {
-	for i, pool := range one.Pools {
-		why := "the pool gave no answer for it"
-		err := c.compileShare(ctx, pool.Agent, []string{file}, func(f php.CompiledFile) {
-			switch f.Outcome {
-			case php.TooNew:
-				why = "modified less than opcache.file_update_protection ago"
-			case php.Failed:
-				why = f.Reason
-			default:
-				why = ""
-			}
-		})
-		if err != nil {
-			why = err.Error()
-		}
-		if i == 0 {
-			reason = why
-		}
+// compileSomewhere compiles a file in the first of the pools that can: one of another
+// application may not read it (open_basedir, its user). reason is the first pool's where
+// none can.
+func (c *Caches) compileSomewhere(ctx context.Context, pools []*Pool, file string) (able int, reason string) {
+	for i, pool := range pools {
+		why := c.compileIn(ctx, pool, file)
 		if why == "" || ctx.Err() != nil {
-			return why
+			return i, why
 		}
+		reason = cmp.Or(reason, why)
 	}
-	return reason
+	return 0, reason
+}
+
+// compileIn tells why the pool cannot compile the file, or "".
+func (c *Caches) compileIn(ctx context.Context, pool *Pool, file string) string {
+	why := "the pool gave no answer for it"
+	err := c.compileShare(ctx, pool.Agent, []string{file}, func(f php.CompiledFile) {
+		switch f.Outcome {
+		case php.TooNew:
+			why = "modified less than opcache.file_update_protection ago"
+		case php.Failed:
+			why = f.Reason
+		default:
+			why = ""
+		}
+	})
+	if err != nil {
+		return err.Error()
+	}
+	return why
 }
 
 // waitOut lets files grow old enough for opcache.file_update_protection.
