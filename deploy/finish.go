@@ -73,7 +73,7 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 		if cut == nil {
 			return "", nil
 		}
-		return r.retireBy(ctx, cut, r.unused())
+		return r.retireBy(ctx, cut, left(r.unused()))
 	}
 }
 

@@ -80,7 +80,7 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 		for i, one := range removable {
 			folders[i] = one.Path
 		}
-		_, err = cut.Retire(ctx, folders)
+		_, err = cut.Retire(ctx, left(folders))
 		return summary, err
 	}
 }
