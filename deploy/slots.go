@@ -9,7 +9,6 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
-	"relink/internal/links"
 	"relink/opcache"
 )
 
@@ -43,7 +42,7 @@ func (r *run) chooseSlot(ctx context.Context, found server, fresh bool) (turn re
 		if err != nil {
 			return turn, err
 		}
-		room, err := r.roomForSlot(ctx, found.caches)
+		another, err := r.wantsAnother(ctx, found.caches)
 		if err != nil {
 			return turn, err
 		}
@@ -55,7 +54,7 @@ func (r *run) chooseSlot(ctx context.Context, found server, fresh bool) (turn re
 		for left := range moves.LeftBy(r.journal.Unsettled) {
 			stay[left] = true
 		}
-		turn = release.ChooseSlot(slots, stay, room)
+		turn = release.ChooseSlot(slots, stay, another)
 	}
 	if turn.Slot == "" {
 		turn.Slot, err = r.store.NewSlot()
@@ -63,9 +62,14 @@ func (r *run) chooseSlot(ctx context.Context, found server, fresh bool) (turn re
 	return turn, err
 }
 
-// roomForSlot tells whether each cache has room for one more release under paths that
-// it does not know, as the one that most instances are on now tells.
-func (r *run) roomForSlot(ctx context.Context, caches Caches) (bool, error) {
+// wantsAnother tells whether one more slot is the better way to keep releases. A release
+// that leaves its slot shares files with it, which builds could write to, so that the
+// slot would need a copy of each of them. One more slot costs memory of OPcache, once:
+// each cache has to have that, as the release tells that most instances are on now.
+func (r *run) wantsAnother(ctx context.Context, caches Caches) (bool, error) {
+	if len(r.App.Hooks.Build) == 0 {
+		return false, nil
+	}
 	live := r.App.InUse().MostUsed()
 	if live == "" {
 		return true, nil
@@ -99,10 +103,4 @@ func (r *run) forgetChanged(ctx context.Context, caches Caches, slot string, cha
 		err = fmt.Errorf("%w: opcache_invalidate() refused %s", release.ErrUnfit, kept[0])
 	}
 	return err
-}
-
-// left leaves out slots: what OPcache holds of them is what the next release in them is
-// going to need.
-func left(folders []string) []string {
-	return slices.DeleteFunc(slices.Clone(folders), links.IsSlot)
 }

@@ -12,6 +12,7 @@ import (
 	"relink/deploy/release"
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/state"
 	"relink/internal/ui"
 )
@@ -148,7 +149,7 @@ func (r *run) unwarm(ctx context.Context, ready prepared) error {
 	for _, id := range r.made() {
 		folders = append(folders, r.App.ReleaseDir(id))
 	}
-	folders = left(folders)
+	folders = links.OutsideSlots(folders)
 	if ready.cut == nil || len(folders) == 0 {
 		return nil
 	}

@@ -111,7 +111,7 @@ func (r *run) warmBy(ctx context.Context, cut Switch) (summary string, err error
 	result, err := cut.Warm(ctx, update)
 	result.Failed = append([]opcache.FailedScript{}, result.Failed...)
 	r.report.Warm = result
-	summary = fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
+	summary = fmt.Sprintf("%s compiled, %s in the cache already, %d failed", ui.Plural(result.Scripts-result.Cached, "script"), ui.Count(result.Cached), len(result.Failed))
 	if result.Skipped != "" { // room has told why, and what becomes of it
 		summary += "; caches without room left out"
 	}

@@ -11,15 +11,15 @@ import (
 
 // index is what lay in a slot when a release was sealed in it.
 type index struct {
-	Sealed time.Time        `json:"sealed"`           // before anything was looked at
-	Source string           `json:"source,omitempty"` // of the release
-	Commit string           `json:"commit,omitempty"`
-	Files  map[string]entry `json:"files"` // all but folders
+	Sealed time.Time          `json:"sealed"`           // before anything was looked at
+	Source string             `json:"source,omitempty"` // of the release
+	Commit string             `json:"commit,omitempty"`
+	Files  map[string]indexed `json:"files"` // all but folders
 }
 
-// entry is a file or link: how the kernel tells that nobody has touched it since, and
+// indexed is a file or link: how the kernel tells that nobody has touched it since, and
 // what it holds. Only the kernel sets the time of a change (ctime).
-type entry struct {
+type indexed struct {
 	Inode             uint64
 	Size              int64
 	Modified, Changed int64 // in ns
@@ -31,12 +31,12 @@ type entry struct {
 const entryFormat = "%d %d %d %d %o %t %s"
 
 // MarshalText is one line, since there are tens of thousands of them.
-func (e entry) MarshalText() ([]byte, error) {
+func (e indexed) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, entryFormat, e.Inode, e.Size, e.Modified, e.Changed, uint32(e.Mode), e.Made, hex.EncodeToString([]byte(e.Sum))), nil
 }
 
 // UnmarshalText reads what MarshalText wrote.
-func (e *entry) UnmarshalText(text []byte) error {
+func (e *indexed) UnmarshalText(text []byte) error {
 	var mode uint32
 	var sum string
 	if _, err := fmt.Sscanf(string(text), entryFormat, &e.Inode, &e.Size, &e.Modified, &e.Changed, &mode, &e.Made, &sum); err != nil {
@@ -69,7 +69,7 @@ func (i index) knows(name string, info fs.FileInfo) bool {
 }
 
 // entryOf leaves out what it holds.
-func entryOf(info fs.FileInfo) entry {
+func entryOf(info fs.FileInfo) indexed {
 	st := info.Sys().(*syscall.Stat_t)
-	return entry{Inode: st.Ino, Size: info.Size(), Modified: info.ModTime().UnixNano(), Changed: time.Unix(st.Ctim.Unix()).UnixNano(), Mode: info.Mode()}
+	return indexed{Inode: st.Ino, Size: info.Size(), Modified: info.ModTime().UnixNano(), Changed: time.Unix(st.Ctim.Unix()).UnixNano(), Mode: info.Mode()}
 }

@@ -76,12 +76,11 @@ type Turn struct {
 }
 
 // ChooseSlot takes a slot that no release is in, and of several the one that was left
-// last, whose files are most like those to come. Where there is none, it is a new one
-// if the caches have room for a whole release under paths of its own; else the oldest
-// release that nobody uses leaves its slot, and is kept in a folder of its own: its
-// files stay, and only what OPcache knew of it is given up. inUse are the releases that
-// must stay where they are.
-func ChooseSlot(slots []Slot, inUse map[string]bool, room bool) Turn {
+// last, whose files are most like those to come. Where there is none, the oldest release
+// that nobody uses leaves its slot and is kept in a folder of its own: its files stay,
+// and only what OPcache knew of it is given up. With another, it is a new slot instead.
+// inUse are the releases that must stay where they are.
+func ChooseSlot(slots []Slot, inUse map[string]bool, another bool) Turn {
 	var free, idle []Slot
 	for _, slot := range slots {
 		switch {
@@ -95,7 +94,7 @@ func ChooseSlot(slots []Slot, inUse map[string]bool, room bool) Turn {
 	switch {
 	case len(free) > 0:
 		return Turn{Slot: slices.MaxFunc(free, bySealing).Name}
-	case !room && len(idle) > 0:
+	case !another && len(idle) > 0:
 		oldest := slices.MinFunc(idle, bySealing)
 		return Turn{oldest.Name, oldest.Release}
 	}

@@ -31,11 +31,11 @@ type Staging struct {
 	built time.Time // when the build began
 
 	// Of a release that is made in a slot.
-	slot          string           // "": it has a folder of its own
-	turn          *os.File         // which is locked
-	before, after index            // what was sealed in it last, and what is now
-	known         map[string]entry // files that are as they were sealed
-	brings        map[string]entry // files as the source brought them
+	slot          string             // "": it has a folder of its own
+	turn          *os.File           // which is locked
+	before, after index              // what was sealed in it last, and what is now
+	known         map[string]indexed // files that are as they were sealed
+	brings        map[string]indexed // files as the source brought them
 	changes       Changes
 	Forget        func(ctx context.Context, changes Changes) error // makes the caches forget what has changed, before the slot serves
 }

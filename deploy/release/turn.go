@@ -37,7 +37,7 @@ func (c Changes) Names() []string { return slices.Concat(c.Changed, c.Removed) }
 // know finds out which files of the slot are as they were sealed. Another name that a
 // file gets or loses, in a release that is kept, changes its ctime too: then it is read.
 func (st *Staging) know(ctx context.Context) error {
-	st.known = map[string]entry{}
+	st.known = map[string]indexed{}
 	return tree.With(st.path, func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
 			e, was := st.before.Files[name]
@@ -58,7 +58,7 @@ func (st *Staging) know(ctx context.Context) error {
 }
 
 // untouched tells whether a file is still what know has found.
-func (st *Staging) untouched(name string, now entry) bool {
+func (st *Staging) untouched(name string, now indexed) bool {
 	e, known := st.known[name]
 	now.Sum, now.Made = e.Sum, e.Made
 	return known && e == now
@@ -157,7 +157,7 @@ func (t *taking) stays(name string) bool {
 
 // brought notes which files are as their source brought them, before builds begin.
 func (st *Staging) brought(ctx context.Context) error {
-	st.brings = map[string]entry{}
+	st.brings = map[string]indexed{}
 	return tree.With(st.path, func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
 			if info.Mode().IsRegular() {
@@ -188,7 +188,7 @@ func (st *Staging) unshare(ctx context.Context) error {
 // reconcile finds what the finished release differs in from what was sealed in the slot
 // before, by content: a build that makes the same again changes nothing.
 func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
-	st.after = index{Sealed: time.Now(), Files: map[string]entry{}}
+	st.after = index{Sealed: time.Now(), Files: map[string]indexed{}}
 	st.changes = Changes{Changed: []string{}, Removed: []string{}}
 	err := tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
 		if info.IsDir() {
@@ -206,7 +206,7 @@ func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
 			continue
 		}
 		st.changes.Removed = append(st.changes.Removed, name)
-		if err := unfit(name, e, entry{}); err != nil {
+		if err := unfit(name, e, indexed{}); err != nil {
 			return err
 		}
 	}
@@ -215,7 +215,7 @@ func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
 	return nil
 }
 
-func (st *Staging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (entry, error) {
+func (st *Staging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (indexed, error) {
 	before, was := st.before.Files[name]
 	e := entryOf(info)
 	if st.untouched(name, e) {
@@ -253,12 +253,12 @@ func (st *Staging) entryNow(ctx context.Context, root *os.Root, name string, inf
 // unfitFolder: where a link or a file was is a folder now.
 func (st *Staging) unfitFolder(name string) error {
 	if before, was := st.before.Files[name]; was {
-		return unfit(name, before, entry{Mode: fs.ModeDir})
+		return unfit(name, before, indexed{Mode: fs.ModeDir})
 	}
 	return nil
 }
 
-func unfit(name string, before, now entry) error {
+func unfit(name string, before, now indexed) error {
 	switch {
 	case path.Base(name) == userINI:
 		return fmt.Errorf("%w: %s changes, which workers remember", ErrUnfit, name)

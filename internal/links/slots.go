@@ -3,6 +3,7 @@ package links
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,6 +33,12 @@ func SlotNumber(name string) int {
 
 // IsSlot tells whether a folder of releases is a slot, by its name.
 func IsSlot(folder string) bool { return SlotNumber(filepath.Base(folder)) > 0 }
+
+// OutsideSlots leaves out slots, of folders that nobody uses: what OPcache holds of them
+// is what the next release in them is going to need.
+func OutsideSlots(folders []string) []string {
+	return slices.DeleteFunc(slices.Clone(folders), IsSlot)
+}
 
 // Occupant is the release in a slot of the releases folder; "" for none. It takes both
 // links: a crash may have left one.
