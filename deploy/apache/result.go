@@ -3,7 +3,6 @@ package apache
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -64,8 +63,8 @@ func (r *Result) verdict() error {
 	return err
 }
 
-// Text writes the result for people.
-func (r Result) Text(w io.Writer, width int) error {
+// Text is the result for people.
+func (r Result) Text(width int) string {
 	table := ui.NewTable(width, "INSTANCE", "MAP", "LINK", "SERVES", "PHP", "PATHS")
 	for _, one := range r.Sites {
 		state := "real"
@@ -74,5 +73,5 @@ func (r Result) Text(w io.Writer, width int) error {
 		}
 		table.Row(one.Instance, cmp.Or(one.Map, "-"), cmp.Or(one.Link, "-"), cmp.Or(one.Serves, "-"), cmp.Or(one.SAPI, "-"), state)
 	}
-	return table.Render(w)
+	return table.String()
 }
