@@ -3,6 +3,7 @@ package restart
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"relink/internal/state"
@@ -11,16 +12,14 @@ import (
 
 // Record is one restart of one cache: a line of the history.
 type Record struct {
-	Time    time.Time       `json:"time"`
-	By      string          `json:"by"` // user
-	Pools   []string        `json:"pools"`
-	Action  Action          `json:"action"`
-	Reasons []Reason        `json:"reasons"`
-	Before  opcache.Figures `json:"before"`
-	After   opcache.Figures `json:"after"` // with the hot set warm
-	TookMS  int64           `json:"took_ms"`
-	Warmed  int             `json:"warmed"` // scripts
-	Failed  string          `json:"failed,omitempty"`
+	Time time.Time `json:"time"`
+	By   string    `json:"by"` // user
+	Order
+	Before opcache.Figures `json:"before"`
+	After  opcache.Figures `json:"after"` // with the hot set warm
+	TookMS int64           `json:"took_ms"`
+	Warmed int             `json:"warmed"` // scripts
+	Failed string          `json:"failed,omitempty"`
 }
 
 // Done tells a restart that happened from one that failed.
@@ -52,11 +51,5 @@ func ReadHistory(dir string) ([]Record, error) {
 
 // Of gives the restarts of the cache that these pools share.
 func Of(history []Record, pools []string) []Record {
-	var of []Record
-	for _, r := range history {
-		if opcache.SamePools(r.Pools, pools) {
-			of = append(of, r)
-		}
-	}
-	return of
+	return slices.DeleteFunc(slices.Clone(history), func(r Record) bool { return !r.About(pools) })
 }

@@ -77,7 +77,9 @@ func (d Decision) Reloads() bool { return d.Action == ReloadFPM || d.Action == R
 
 // Renews tells a restart that has to come with the switch, whatever room there is.
 func (d Decision) Renews() bool {
-	return d.Reloads() && slices.ContainsFunc(d.Reasons, func(r Reason) bool {
-		return r.Figure == FigureUserINI || r.Figure == FigurePreloadMoves || r.Figure == FigureSettings
-	})
+	return d.Reloads() && d.because(FigureUserINI, FigurePreloadMoves, FigureSettings)
+}
+
+func (d Decision) because(figures ...string) bool {
+	return slices.ContainsFunc(d.Reasons, func(r Reason) bool { return slices.Contains(figures, r.Figure) })
 }
