@@ -58,7 +58,7 @@ func (m Master) identity(ctx context.Context) (start int64, err error) {
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
 	}
 	uid, foreign, err := proc.Stranger(ctx, p)
-	title := proc.Title(ctx, p)
+	title := proc.Title(p)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
