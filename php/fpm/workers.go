@@ -29,7 +29,7 @@ func Workers(ctx context.Context, masterPID int) (map[string][]int, error) {
 	}
 	workers := map[string][]int{}
 	for _, p := range children {
-		if found := workerTitle.FindStringSubmatch(proc.Title(ctx, p)); found != nil {
+		if found := workerTitle.FindStringSubmatch(proc.Title(p)); found != nil {
 			workers[found[1]] = append(workers[found[1]], int(p.Pid))
 		}
 	}
@@ -59,7 +59,7 @@ func isWorker(ctx context.Context, pid, masterPID int) error {
 	if err != nil {
 		return err
 	}
-	if int(parent) != masterPID || !workerTitle.MatchString(proc.Title(ctx, worker)) {
+	if int(parent) != masterPID || !workerTitle.MatchString(proc.Title(worker)) {
 		return fmt.Errorf("process %d is no worker of FPM master %d", pid, masterPID)
 	}
 	_, err = Master{PID: masterPID}.identity(ctx)
@@ -149,7 +149,7 @@ func (m Master) identity(ctx context.Context) (start int64, err error) {
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
 	}
 	uid, foreign, err := proc.Stranger(ctx, p)
-	title := proc.Title(ctx, p)
+	title := proc.Title(p)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
