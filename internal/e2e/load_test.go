@@ -170,7 +170,7 @@ func (w *town) workers() []int {
 	return pids
 }
 
-func synthetic(ctx context.Context, dir string) (app.App, error) { return app.Synthetic(ctx, dir, 301) }
+func synthetic(ctx context.Context, dir string) (app.App, error) { return syntheticApp(ctx, dir, 301) }
 
 // The promise, on the real program: no failed request, no old page after the
 // command has returned, no restart, with a request of five seconds in flight.
