@@ -70,7 +70,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 func (s *session) resetApache(ctx context.Context, ledger restart.Queue, result *ResetResult) error {
 	one, err := restart.RestartApache(ctx, s.setup.Restart)
 	result.add(restart.Outcome{Masters: []restart.MasterRestart{one}})
-	asked := restart.Pending{Pools: []string{}, Reasons: []restart.Reason{askedFor}}
+	asked := restart.Order{Pools: []string{}, Decision: restart.Decision{Reasons: []restart.Reason{askedFor}}}
 	return errors.Join(err, ledger.Remember(asked, one, err))
 }
 
