@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/trust"
@@ -124,7 +125,10 @@ func isInstalled(file string, source []byte) (bool, error) {
 	if info.Mode().Perm() != 0o644 {
 		return false, nil
 	}
-	content, err := os.ReadFile(file)
+	content, err := bounded.File(file, int64(len(source)))
+	if errors.Is(err, bounded.ErrTooLarge) {
+		return false, nil
+	}
 	return bytes.Equal(content, source), err
 }
 

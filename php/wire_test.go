@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"relink/internal/damagetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -51,6 +53,9 @@ func TestBadAnswersAreCorrupt(t *testing.T) {
 
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"worker":{"pid":1,"parent":2,"php":"8.2.0","sapi":"fpm-fcgi","time":1.5},"error":null,"result":{"paths":["/a"],"live":"1","hits":[1],"memory":[2],"used":[3]}}`))
+	for text := range damagetest.Of([]byte(`{"worker":{"pid":1},"error":null,"result":{"paths":["/a"],"live":"1","hits":[1],"memory":[2]}}`)) {
+		f.Add(text)
+	}
 	f.Add([]byte(`{"worker":{},"error":{"code":"function","message":"getmypid"},"result":{}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var scripts wireScripts

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/trust"
@@ -70,7 +71,7 @@ const (
 )
 
 func (l *Lock) try(ctx context.Context) (held bool, err error) {
-	bounded, cancel := context.WithTimeout(ctx, restartWait)
+	limited, cancel := context.WithTimeout(ctx, restartWait)
 	defer cancel()
 	for {
 		held, err = l.flock.TryLock()
@@ -79,7 +80,7 @@ func (l *Lock) try(ctx context.Context) (held bool, err error) {
 		}
 		select {
 		case <-time.After(restartPoll):
-		case <-bounded.Done():
+		case <-limited.Done():
 			return false, ctx.Err()
 		}
 	}
@@ -116,10 +117,13 @@ func lockedBy(path string, holder Holder) error {
 	return hint.With(err, `wait until it has ended, or end it with "kill %d"; the next deploy, or "relink recover", then puts right what it left`, holder.PID)
 }
 
-// ReadHolder is zero where it is not known.
+// mostHolder bounds what is read of a lock's file.
+const mostHolder = 1 << 20
+
+// ReadHolder is zero where it is not known. It reads at most 1 MiB.
 func ReadHolder(path string) Holder {
 	var holder Holder
-	text, err := os.ReadFile(path)
+	text, err := bounded.File(path, mostHolder)
 	if err != nil || json.Unmarshal(text, &holder) != nil {
 		return Holder{}
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/hint"
 
 	"golang.org/x/sys/unix"
@@ -179,8 +180,11 @@ func tell(group int, mark string, signal unix.Signal) bool {
 	return found
 }
 
+// mostEnvironment is more than the kernel lets an environment have (exec.c: 6 MiB).
+const mostEnvironment = 8 << 20
+
 func marked(pid int, mark string) bool {
-	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	environ, err := bounded.Process(pid, "environ", mostEnvironment)
 	return err == nil && slices.Contains(strings.Split(string(environ), "\x00"), mark)
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -255,7 +256,7 @@ func (s *Store) indexPath(slot string) string {
 // nothing of the slot is known. It reads at most 64 MiB, about 400,000 files.
 func (s *Store) readIndex(slot string) (i index, err error) {
 	text, err := state.Read(s.indexPath(slot))
-	if errors.Is(err, state.ErrTooLarge) {
+	if errors.Is(err, bounded.ErrTooLarge) {
 		return i, nil
 	}
 	if err != nil || text == nil {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/damagetest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"relink/internal/links"
@@ -191,6 +193,9 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"manifest": {"id": "v1"}, "bad": {"reason": "x", "since": "2026-01-02T03:04:05Z"}, "assets": {"folders": ["a"], "files": ["a/b"]}}`))
 	f.Add([]byte(`{"manifest": {"id": "../v1"}}`))
 	f.Add([]byte(`{"bad": null}`))
+	for text := range damagetest.Of([]byte(`{"manifest": {"id": "v1", "ref": "v1", "created": "2026-01-02T03:04:05Z", "files": 1}, "assets": {"folders": ["a"]}}`)) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s := newStore(t)
 		writeFile(t, s.recordPath("v1"), string(text))

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"relink/internal/damagetest"
 )
 
 func TestSamples(t *testing.T) {
@@ -114,7 +116,9 @@ func TestConcurrentRunsKeepSamples(t *testing.T) {
 func FuzzSample(f *testing.F) {
 	f.Add([]byte(`{"version":1,"time":"2026-11-23T12:00:00Z","caches":{"version":1,"masters":[{"name":"a","hits":7}]},"pools":{"a":{"max_children":1}}}`))
 	f.Add([]byte(`{"version":2}`))
-	f.Add([]byte(`{`))
+	for text := range damagetest.Of([]byte(`{"version":1,"time":"2026-11-23T12:00:00Z","caches":{"version":1,"masters":[{"name":"a","hits":7}]}}`)) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		f := Folder(t.TempDir())
 		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -1,8 +1,12 @@
 package serve
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -29,6 +33,33 @@ func FuzzHistoryQuestion(f *testing.F) {
 		handler.ServeHTTP(answer, request)
 		if answer.Code != 200 && answer.Code != 400 {
 			t.Errorf("%q: %d", query, answer.Code)
+		}
+	})
+}
+
+// Whatever a file of the history holds, the service starts, tells what it can, and goes on.
+func FuzzStore(f *testing.F) {
+	line, err := json.Marshal(point(noon, 1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	line = append(line, '\n')
+	f.Add(append(line[:len(line):len(line)], line[:20]...))
+	f.Add(bytes.Repeat(line, 3))
+	f.Add([]byte(`{"time":"2026-01-31T12:00:00Z","seconds":-1,"caches":[{}],"pools":null}` + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "00000001.jsonl"), text, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		s := storeAt(t, dir, 1<<20)
+		later := noon.Add(time.Hour)
+		if err := s.put(point(later, 1)); err != nil {
+			t.Fatal(err)
+		}
+		points := s.between(noon, later, time.Second)
+		if len(points) == 0 || !points[len(points)-1].Time.Equal(later) || len(points) > keptPoints {
+			t.Errorf("%d points", len(points))
 		}
 	})
 }

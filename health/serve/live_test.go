@@ -93,7 +93,7 @@ func TestAPendingRestartIsFinishedWhenQuiet(t *testing.T) {
 	})
 	usage := s.usage()
 	s.must(restart.WritePending(s.path("state"), []restart.Pending{{
-		Pools: usage.Pools, Action: restart.Reset, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
+		Order: restart.Order{Pools: usage.Pools, Decision: restart.Decision{Action: restart.Reset}}, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
 	}}))
 	r := start(t, s.options()).looked()
 	await(t, "a try", func() bool {

@@ -53,6 +53,21 @@ func Occupant(releases, slot string) string {
 	return id
 }
 
+// Occupants are the releases in the slots of the releases folder, by the slots' names.
+func Occupants(releases string) map[string]string {
+	all := map[string]string{}
+	entries, _ := os.ReadDir(releases) // no folder, no slots
+	for _, entry := range entries {
+		if !IsSlot(entry.Name()) {
+			continue
+		}
+		if id := Occupant(releases, entry.Name()); id != "" {
+			all[entry.Name()] = id
+		}
+	}
+	return all
+}
+
 // SlotOf is the slot that a release is in; "" where it has a folder of its own.
 func SlotOf(releases, id string) string {
 	slot, err := os.Readlink(filepath.Join(releases, id))

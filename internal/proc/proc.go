@@ -4,7 +4,6 @@
 package proc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"relink/internal/bounded"
 
 	"github.com/shirou/gopsutil/v3/process"
 )
@@ -39,16 +40,14 @@ func Stranger(ctx context.Context, p *process.Process) (uid int, is bool, err er
 
 // Maps tells whether a file of that name is mapped into the memory of a process.
 func Maps(pid int, name string) (bool, error) {
-	text, err := os.ReadFile(Path(pid, "maps"))
+	found := false
+	err := EachLine(Path(pid, "maps"), func(fields []string) {
+		found = found || strings.HasSuffix(fields[len(fields)-1], "/"+name)
+	})
 	if err != nil {
 		return false, fmt.Errorf("look for %s: %w", name, err)
 	}
-	for line := range bytes.Lines(text) {
-		if bytes.HasSuffix(bytes.TrimSpace(line), []byte("/"+name)) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return found, nil
 }
 
 // Parent gives the pid of a process's parent.
@@ -88,12 +87,16 @@ func Children(ctx context.Context, parent int) ([]*process.Process, error) {
 	return children, nil
 }
 
-// Title is the command line; the padding that setproctitle leaves is cut. "" if the
-// process has ended.
-func Title(ctx context.Context, p *process.Process) string {
-	line, err := p.CmdlineWithContext(ctx)
+// mostTitle is room for FPM's title with the longest path that there is.
+const mostTitle = 8 << 10
+
+// Title is the command line, of which it reads at most 8 KiB; the padding that
+// setproctitle leaves is cut. "" if the process has ended.
+func Title(p *process.Process) string {
+	line, err := bounded.Process(int(p.Pid), "cmdline", mostTitle)
 	if err != nil {
 		return ""
 	}
-	return strings.TrimRight(line, " \x00")
+	arguments := strings.FieldsFunc(string(line), func(r rune) bool { return r == 0 })
+	return strings.TrimRight(strings.Join(arguments, " "), " ")
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
 )
 
@@ -64,7 +65,7 @@ func (s Samples[T]) write(name string, sample T) error {
 		return err
 	}
 	if len(data) > maxSample {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(data), maxSample)
+		return fmt.Errorf("%w: %d bytes, at most %d", bounded.ErrTooLarge, len(data), maxSample)
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return err
@@ -73,7 +74,8 @@ func (s Samples[T]) write(name string, sample T) error {
 }
 
 // Upto gives the newest sample of that time or before; nil for none. One that
-// cannot be read, which only ever makes a window longer, is passed over.
+// cannot be read or is larger than 4 MiB, which only ever makes a window longer, is
+// passed over.
 func (s Samples[T]) Upto(at time.Time) (*T, error) {
 	older, _, err := s.split(at)
 	return s.first(older), err
@@ -108,7 +110,7 @@ func (s Samples[T]) first(names []string) *T {
 }
 
 func (s Samples[T]) read(name string) (sample T, err error) {
-	data, err := readBounded(filepath.Join(s.Dir, name), maxSample)
+	data, err := bounded.File(filepath.Join(s.Dir, name), maxSample)
 	if err == nil {
 		err = json.Unmarshal(data, &sample)
 	}

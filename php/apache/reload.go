@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/hint"
 	"relink/internal/proc"
 )
@@ -139,6 +140,9 @@ func controlled(ctx context.Context, control string, parent int) ([]int, error) 
 	return nil, hint.With(err, "set apache.control to the control program of that Apache, or empty its cache with --method opcache")
 }
 
+// mostPID bounds what is read of a PidFile: a number and a newline.
+const mostPID = 64
+
 var pidFileLine = regexp.MustCompile(`(?m)^PidFile: "(.+)"\s*$`)
 
 // parentsBehind finds the parent of the Apache that control controls, from the
@@ -152,7 +156,7 @@ func parentsBehind(ctx context.Context, control string) ([]int, error) {
 	}
 	down := hint.With(fmt.Errorf("%w: %s tells no process", ErrDown, found[1]),
 		"start Apache: it reads its configuration then, and needs no reload")
-	text, err := os.ReadFile(string(found[1]))
+	text, err := bounded.File(string(found[1]), mostPID)
 	if errors.Is(err, os.ErrPermission) {
 		return allParents(ctx)
 	}

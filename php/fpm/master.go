@@ -63,7 +63,7 @@ func find(ctx context.Context) (masters []Master, notes []string, err error) {
 	}
 	titles := map[int32]string{}
 	for _, p := range all {
-		titles[p.Pid] = proc.Title(ctx, p)
+		titles[p.Pid] = proc.Title(p)
 	}
 	for _, p := range all {
 		found := masterTitle.FindStringSubmatch(titles[p.Pid])

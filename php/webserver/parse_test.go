@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"relink/internal/damagetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -195,6 +197,9 @@ func shape(list []directive) (text string) {
 func FuzzApache(f *testing.F) {
 	f.Add(seed(f, "apache.dump"))
 	f.Add([]byte("<a>\n<b>\n</c>\n</a>\nServerRoot: \"x\"\nProxyPass"))
+	for text := range damagetest.Of([]byte("ServerRoot: \"x\"\n<VirtualHost *:80>\n#Line 3\n  ServerName a\n  DocumentRoot \"/www/a\"\n</VirtualHost>\n")) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, printed []byte) {
 		if conf, err := parseApache(printed); err == nil {
 			Match(conf.sites(1), []Link{{"a", "/nowhere/a", "."}})
@@ -205,6 +210,9 @@ func FuzzApache(f *testing.F) {
 func FuzzNginx(f *testing.F) {
 	f.Add(seed(f, "nginx.dump"))
 	f.Add([]byte("# configuration file /a:\nhttp{server{root ${x;}}}"))
+	for text := range damagetest.Of([]byte("# configuration file /a:\nhttp{server{server_name a; root /www/a; location ~ \\.php$ {fastcgi_pass unix:/s;}}}")) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, printed []byte) {
 		if conf, err := parseNginx(printed); err == nil {
 			Match(nginxServers(conf, 1), []Link{{"a", "/nowhere/a", "."}})

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"relink/internal/damagetest"
 )
 
 // FuzzArchive unpacks anything: nothing may appear outside the folder, and no more may
@@ -27,6 +29,13 @@ func FuzzArchive(f *testing.F) {
 		}
 	}
 	f.Add(makeTar(f, []item{file("a", "1"), hard("h", "../x")}))
+	for _, make := range formats {
+		if whole := make(f, []item{file("a", "1")}); len(whole) < 512 { // a bare tar is of kilobytes of zeros
+			for text := range damagetest.Of(whole) {
+				f.Add(text)
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const limit = 1 << 16
 		outer := t.TempDir()

@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"time"
 
 	"relink/deploy/source"
+	"relink/internal/bounded"
 	"relink/internal/hint"
 
 	"github.com/klauspost/compress/zstd"
@@ -41,7 +41,7 @@ const mostWindow = 128 << 20
 
 // readArchive visits all entries of the file and gives the archive's comment.
 func readArchive(ctx context.Context, name string, visit visitor) (comment string, err error) {
-	file, err := os.Open(name)
+	file, err := bounded.Open(name)
 	if err != nil {
 		return "", err
 	}

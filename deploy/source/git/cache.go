@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"relink/deploy/source"
+	"relink/internal/bounded"
 	"relink/internal/hint"
 	"relink/internal/trust"
 	"relink/internal/ui"
@@ -99,11 +100,14 @@ func (c *repoCache) ours() error {
 	return nil
 }
 
+// mostConfig bounds what is read of the cache's own configuration, which is of some lines.
+const mostConfig = 1 << 20
+
 // origin is a digest of the address and of the cache's own configuration, which git
 // wrote and which nobody has reason to change: what is configured there (filters,
 // helpers for credentials, other addresses) git would run as whoever deploys.
 func (c *repoCache) origin() (string, error) {
-	config, err := os.ReadFile(filepath.Join(c.dir, "config"))
+	config, err := bounded.File(filepath.Join(c.dir, "config"), mostConfig)
 	sum := sha256.Sum256(append([]byte(c.url+"\x00"), config...))
 	return hex.EncodeToString(sum[:]), err
 }
@@ -112,7 +116,7 @@ func (c *repoCache) origin() (string, error) {
 // has made it: the origin is written last, and no attributes are there that name
 // filters ("git init" with no template makes no such folder).
 func (c *repoCache) usable() bool {
-	written, err := os.ReadFile(filepath.Join(c.dir, originFile))
+	written, err := bounded.File(filepath.Join(c.dir, originFile), mostConfig)
 	if err != nil {
 		return false
 	}

@@ -1,5 +1,5 @@
-// Package app provides applications to deploy: DokuWiki as Debian packages it,
-// and a synthetic one, each a Git repository with the tags v1 and v2.
+// Package app provides an application to deploy: DokuWiki as Debian packages it, as
+// a Git repository with the tags v1 and v2.
 package app
 
 import (
@@ -60,7 +60,7 @@ func (a App) Env(dataDir, title string) map[string]string {
 var dataFolders = []string{"pages", "attic", "media", "media_attic", "media_meta", "meta", "cache", "index", "locks", "tmp", "log"}
 
 // Prepare makes dataDir the data of an instance, which the sandbox's workers
-// can write: pages, caches, indexes. The synthetic application has no data.
+// can write: pages, caches, indexes. An application without pages has no data.
 func (a App) Prepare(dataDir string) error {
 	if a.pages == "" {
 		return nil
