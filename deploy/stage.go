@@ -10,6 +10,7 @@ import (
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/slots"
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -64,6 +65,17 @@ func (r *run) makeRelease(ctx context.Context, id string, found server, resolved
 		}
 		r.Screen.Line("  stage: %v: it is made once more in a new one", err)
 	}
+}
+
+// begin takes a slot where a path that links have left may serve again, else a folder of
+// its own. anew asks for a slot that there has never been.
+func (r *run) begin(ctx context.Context, id string, found server, anew bool) (*release.Staging, error) {
+	if !found.addressing.Reuses() || found.caches == nil || r.Reset == journal.ResetNever {
+		return r.store.Stage(id)
+	}
+	return slots.Slots{
+		App: r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled, FreeBytes: r.Thresholds.FreeBytes,
+	}.Begin(ctx, id, anew)
 }
 
 func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {

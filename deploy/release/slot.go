@@ -70,38 +70,6 @@ func (s *Store) NewSlot() (string, error) {
 	return links.SlotName(last + 1), nil
 }
 
-// Turn is where the next release is made.
-type Turn struct {
-	Slot   string // "": a new one
-	Vacate string // the release that has to leave it first; "" for none
-}
-
-// ChooseSlot takes a slot that no release is in, and of several the one that was left
-// last, whose files are most like those to come. Where there is none, the oldest release
-// that nobody uses leaves its slot and is kept in a folder of its own: its files stay,
-// and only what OPcache knew of it is given up. With another, it is a new slot instead.
-// inUse are the releases that must stay where they are.
-func ChooseSlot(slots []Slot, inUse map[string]bool, another bool) Turn {
-	var free, idle []Slot
-	for _, slot := range slots {
-		switch {
-		case slot.Release == "" && !inUse[slot.Name]:
-			free = append(free, slot)
-		case slot.Release != "" && !inUse[slot.Release]:
-			idle = append(idle, slot)
-		}
-	}
-	bySealing := func(a, b Slot) int { return a.Sealed.Compare(b.Sealed) }
-	switch {
-	case len(free) > 0:
-		return Turn{Slot: slices.MaxFunc(free, bySealing).Name}
-	case !another && len(idle) > 0:
-		oldest := slices.MinFunc(idle, bySealing)
-		return Turn{oldest.Name, oldest.Release}
-	}
-	return Turn{}
-}
-
 // StageIn begins the release id in a slot, which no release is in (Vacate). What was
 // sealed there last stays, and is known (Has).
 func (s *Store) StageIn(ctx context.Context, id, slot string) (st *Staging, err error) {

@@ -111,6 +111,9 @@ func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Re
 			return err
 		}
 		st.after.Source, st.after.Commit = m.Source, m.Commit
+		if len(st.before.Files) == 0 { // no cache knows a slot that there has never been
+			return nil
+		}
 		return st.Forget(ctx, st.changes)
 	})
 }
