@@ -16,8 +16,8 @@ import (
 
 // signalling finds the master's process, checks that the caller may signal it, and
 // gives what reloads it: SIGUSR2, if the process still is what it was. The handle is a
-// pidfd where the kernel has them, so that the signal cannot reach a process that has
-// taken over the pid.
+// pidfd where the kernel has them (from 5.4 on), so that the signal cannot reach a
+// process that has taken over the pid; elsewhere the start time tells another master.
 func (m Master) signalling(ctx context.Context) (ask func(context.Context) error, err error) {
 	handle, err := os.FindProcess(m.PID)
 	if err != nil {
