@@ -10,8 +10,6 @@ import (
 	"relink/internal/hint"
 	"relink/internal/proc"
 	"relink/internal/trust"
-
-	"github.com/shirou/gopsutil/v3/process"
 )
 
 // signalling finds the master's process, checks that the caller may signal it, and
@@ -50,11 +48,8 @@ func (m Master) signalling(ctx context.Context) (ask func(context.Context) error
 // master's pid and its title, which names the configuration file, and that no other
 // user has made.
 func (m Master) identity(ctx context.Context) (start int64, err error) {
-	p, err := process.NewProcessWithContext(ctx, int32(m.PID))
-	if err == nil {
-		start, err = p.CreateTimeWithContext(ctx)
-	}
-	if err != nil {
+	p := proc.Of(m.PID)
+	if start, err = p.CreateTimeWithContext(ctx); err != nil {
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
 	}
 	uid, foreign, err := proc.Stranger(ctx, p)

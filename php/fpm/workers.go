@@ -9,8 +9,6 @@ import (
 	"syscall"
 
 	"relink/internal/proc"
-
-	"github.com/shirou/gopsutil/v3/process"
 )
 
 // workerTitle is what FPM sets once a worker is ready for requests.
@@ -49,10 +47,7 @@ func MasterOf(ctx context.Context, pid, parent int) int {
 // isWorker tells why a process is no worker of the master: it has to be a child with a
 // worker's title, and its parent a master that only root or the caller can have started.
 func isWorker(ctx context.Context, pid, masterPID int) error {
-	worker, err := process.NewProcessWithContext(ctx, int32(pid))
-	if err != nil {
-		return err
-	}
+	worker := proc.Of(pid)
 	parent, err := worker.PpidWithContext(ctx)
 	if err != nil {
 		return err
