@@ -175,7 +175,7 @@ func newRenewing(ctx context.Context, m *opcache.Cache, masters []fpm.Master, mo
 	if one.master, err = m.FindIn(masters); err != nil || one.configuration.Preload == "" {
 		return one, err
 	}
-	_, one.passed = opcache.Follow(one.file(), moved)
+	_, one.passed = links.Follow(one.file(), moved)
 	paths, err := first.Agent().Preloaded(ctx)
 	for _, path := range paths {
 		one.preloaded = append(one.preloaded, first.ToHost(path))
