@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -161,8 +160,8 @@ func (r *Result) verdict() error {
 	return err
 }
 
-// Text writes the result for people.
-func (r Result) Text(w io.Writer, width int) error {
+// Text is the result for people.
+func (r Result) Text(width int) string {
 	table := ui.NewTable(width, "INSTANCE", "MAP", "LINK", "SERVES", "PHP", "PATHS")
 	for _, one := range r.Sites {
 		state := "real"
@@ -171,5 +170,5 @@ func (r Result) Text(w io.Writer, width int) error {
 		}
 		table.Row(one.Instance, cmp.Or(one.Map, "-"), cmp.Or(one.Link, "-"), cmp.Or(one.Serves, "-"), cmp.Or(one.SAPI, "-"), state)
 	}
-	return table.Render(w)
+	return table.String()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -176,8 +175,8 @@ func (r *ResetResult) add(o restart.Outcome) {
 	r.Notes = append(r.Notes, o.Notes...)
 }
 
-// Text writes the result for people.
-func (r ResetResult) Text(w io.Writer, width int) error {
+// Text is the result for people.
+func (r ResetResult) Text(width int) string {
 	var b strings.Builder
 	for _, m := range r.Masters {
 		b.WriteString(m.table(width))
@@ -202,8 +201,7 @@ func (r ResetResult) Text(w io.Writer, width int) error {
 	if b.Len() == 0 {
 		b.WriteString("nothing had to be restarted\n")
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func (m ResetMaster) table(width int) string {
