@@ -6,6 +6,10 @@ BENCHTIME ?= 1x
 SOAK      ?= 30m
 TORTURE   ?= 1h
 SETUP     ?= resolved
+# Tests of the whole program, which they build themselves, with the race detector too
+# (docs/reliability.md).
+WHOLE      = relink/internal/e2e relink/internal/crash
+PACKAGES   = $(shell $(GO) list ./...)
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
 .PHONY: build test test-php test-debian demo bench soak torture fuzz clean
@@ -21,7 +25,8 @@ test:
 	$(GO) vet -tags phpversions,soak,torture,debian,failpoint ./...
 	$(GO) tool staticcheck ./...
 	$(GO) build ./...
-	$(GO) test -race -timeout 60m ./internal/e2e ./internal/crash ./... # the longest first
+	$(GO) test -timeout 60m $(WHOLE)
+	$(GO) test -race -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
 
 # The agent and whole deploys on real PHP-FPMs 7.4 and 8.4. Needs root: each
 # runs in a root file system of its own (debootstrap, kept in .cache/php).

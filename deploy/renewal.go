@@ -205,7 +205,7 @@ func (r *run) expectedRenewals() (fit, error) {
 	need := fit{renewals: renewals{workers: r.journal.EndWorkers}}
 	for _, p := range pending {
 		if p.Renews() {
-			need.reloads = append(need.reloads, p.Order())
+			need.reloads = append(need.reloads, p.Order)
 		}
 	}
 	return need, nil

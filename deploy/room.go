@@ -206,7 +206,7 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 	var need fit
 	for _, p := range pending {
 		if p.MakesRoom() && p.StillWanted(usages) {
-			need.instead = append(need.instead, p.Order())
+			need.instead = append(need.instead, p.Order)
 		}
 	}
 	if len(need.instead) > 0 {

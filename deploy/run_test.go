@@ -179,7 +179,7 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"room":    {caches: fakeCaches{fails: map[string]error{"room": broken}}, want: "room: broken"},
 		"no room and never quiet": {caches: fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"quiet": restart.ErrNotQuiet}},
 			want: "quiet: OPcache has no room for the new release without a restart: not quiet"},
-		"no room and no restart":                {caches: fakeCaches{room: restart.FitsAfterRestart, pending: []restart.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
+		"no room and no restart":                {caches: fakeCaches{room: restart.FitsAfterRestart, pending: []restart.Pending{{Order: restart.Order{Pools: []string{"unix:/run/a.sock"}}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
 		"no room and a restart that is refused": {caches: fakeCaches{room: restart.FitsAfterRestart, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
 		"no room and a restart that fails":      {caches: fakeCaches{room: restart.FitsAfterRestart, fails: map[string]error{"restart": broken}}, want: "room: "},
 		"no room and no state folder":           {caches: fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},

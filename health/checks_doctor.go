@@ -131,7 +131,7 @@ func checkRealpathCache(_ *Facts, m *Master, _ *Thresholds) Result {
 	if size == 0 {
 		return ok("there is none")
 	}
-	used := share64(m.RealpathCache, size)
+	used := opcache.Ratio(m.RealpathCache, size)
 	r := ok("%s of realpath_cache_size %s in use", ui.Percent(used), ui.Bytes(size))
 	if used > realpathFull {
 		r = problem(Warning, r.Message, "raise realpath_cache_size and reload "+m.server())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 var releaseChecks = []Check{{
@@ -44,7 +45,7 @@ func (a *App) PrunableBytes() (sum int64) {
 const roomFix = `run "relink prune", lower keep, or enlarge the file system`
 
 func checkDisk(_ *Facts, disk *FileSystem, t *Thresholds) Result {
-	free := share64(disk.FreeBytes, disk.Bytes)
+	free := opcache.Ratio(disk.FreeBytes, disk.Bytes)
 	message := fmt.Sprintf("%s free, %s of %s", ui.Bytes(disk.FreeBytes), ui.Percent(free), ui.Bytes(disk.Bytes))
 	figures := []Figure{figure("free", Ratio, free, t.own).least(), {Name: "free_bytes", Value: float64(disk.FreeBytes), Unit: Bytes}}
 	if disk.FreeBytes < disk.MinFree {
@@ -57,13 +58,6 @@ func checkInodes(_ *Facts, disk *FileSystem, t *Thresholds) Result {
 	if disk.Inodes == 0 {
 		return ok("made as needed")
 	}
-	free := share64(disk.Free, disk.Inodes)
+	free := opcache.Ratio(disk.Free, disk.Inodes)
 	return figure("free", Ratio, free, t.own).least().judge(fmt.Sprintf("%s free, %s", ui.Count(disk.Free), ui.Percent(free)), roomFix)
-}
-
-func share64(part, whole int64) float64 {
-	if whole <= 0 {
-		return 0
-	}
-	return float64(part) / float64(whole)
 }

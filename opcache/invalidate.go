@@ -2,6 +2,7 @@ package opcache
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"relink/php"
@@ -43,7 +44,7 @@ func (s *Switch) endLeft(ctx context.Context) ([]php.BelowResult, error) {
 		if s.Addressing.Reuses() || len(folders) == 0 {
 			return php.BelowResult{}, nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
+		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.Timeouts.Call)
 		defer cancel()
 		return one.Agent().InvalidateBelow(ctx, folders)
 	})
@@ -57,4 +58,81 @@ func (s *Switch) regained(ctx context.Context) (n int, err error) {
 		n += answer.Invalidated
 	}
 	return n, err
+}
+
+// Retire invalidates what is left in the caches of folders that no link leads
+// to any more, so that their bytes count as waste and PHP may reclaim them at
+// its next restart. It does nothing unless Settle has proven that the last
+// request on them has ended.
+func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+	if len(s.pinned) > 0 {
+		return RetireResult{Skipped: "workers that persistent connections pin may still run it"}, nil
+	}
+	if !s.settled {
+		return RetireResult{Skipped: "a request that began before the cut-over may still run on it"}, nil
+	}
+	return s.Caches.Retire(ctx, unused)
+}
+
+// Retire invalidates, in slices, all that the caches hold of folders that no
+// request uses.
+func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (invalidated int, err error) {
+		for _, root := range unused {
+			n, err := c.retire(ctx, one, root)
+			invalidated += n
+			if err != nil {
+				return invalidated, fmt.Errorf("retire %s: %w", root, err)
+			}
+		}
+		return invalidated, nil
+	})
+	var result RetireResult
+	for _, n := range all {
+		result.Invalidated += n
+	}
+	return result, err
+}
+
+func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invalidated int, err error) {
+	scripts, err := c.liveScripts(ctx, one, root)
+	if err != nil {
+		return 0, err
+	}
+	paths := make([]string, len(scripts))
+	for i, script := range scripts {
+		paths[i] = script.Path
+	}
+	return c.InvalidateAll(ctx, one, paths)
+}
+
+// InvalidateAll works through scripts in slices, with rests between.
+func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
+	err = c.inSlices(ctx, scripts, func(ctx context.Context, rest []string) (next int, err error) {
+		answer, err := one.Agent().Invalidate(ctx, rest, c.Options.Warm.Slice)
+		invalidated += answer.Invalidated
+		return answer.Next, err
+	})
+	return invalidated, err
+}
+
+// inSlices works through all by calls that tell where the next one begins, with rests
+// between, so that a pool keeps its workers.
+func (c *Caches) inSlices(ctx context.Context, all []string, call func(ctx context.Context, rest []string) (next int, err error)) error {
+	bounded := func() (int, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
+		defer cancel()
+		return call(ctx, all)
+	}
+	for len(all) > 0 {
+		next, err := bounded()
+		if err != nil || next <= 0 || next >= len(all) {
+			return err
+		}
+		all = all[next:]
+		if Wait(ctx, c.Options.Warm.Pause); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
 }

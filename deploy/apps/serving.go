@@ -2,7 +2,6 @@ package apps
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -64,9 +63,5 @@ func (s Serving) where() string {
 // describe names the instances of one of the smaller groups: they are the
 // exception that somebody will look for.
 func (s Serving) describe() string {
-	names := s.Instances
-	if len(names) > servingNames {
-		names = append(slices.Clone(names[:servingNames]), fmt.Sprintf("and %d more", len(names)-servingNames))
-	}
-	return ui.Count(len(s.Instances)) + s.where() + ": " + strings.Join(names, ", ")
+	return ui.Count(len(s.Instances)) + s.where() + ": " + ui.First(servingNames, s.Instances)
 }

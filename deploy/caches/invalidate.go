@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -116,8 +115,7 @@ func realFiles(files []string) ([]string, error) {
 	return real, nil
 }
 
-// Text writes the result for people.
-func (r InvalidateReport) Text(w io.Writer, _ int) error {
-	_, err := fmt.Fprintf(w, "%s of %s invalidated\n", ui.Plural(r.Invalidated, "script"), cmp.Or(r.Release, ui.Plural(len(r.Files), "file")))
-	return err
+// Text is the result for people.
+func (r InvalidateReport) Text(int) string {
+	return fmt.Sprintf("%s of %s invalidated\n", ui.Plural(r.Invalidated, "script"), cmp.Or(r.Release, ui.Plural(len(r.Files), "file")))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -71,7 +70,7 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 func (s *session) resetApache(ctx context.Context, ledger restart.Queue, result *ResetResult) error {
 	one, err := restart.RestartApache(ctx, s.setup.Restart)
 	result.add(restart.Outcome{Masters: []restart.MasterRestart{one}})
-	asked := restart.Pending{Pools: []string{}, Reasons: []restart.Reason{askedFor}}
+	asked := restart.Order{Pools: []string{}, Decision: restart.Decision{Reasons: []restart.Reason{askedFor}}}
 	return errors.Join(err, ledger.Remember(asked, one, err))
 }
 
@@ -176,8 +175,8 @@ func (r *ResetResult) add(o restart.Outcome) {
 	r.Notes = append(r.Notes, o.Notes...)
 }
 
-// Text writes the result for people.
-func (r ResetResult) Text(w io.Writer, width int) error {
+// Text is the result for people.
+func (r ResetResult) Text(width int) string {
 	var b strings.Builder
 	for _, m := range r.Masters {
 		b.WriteString(m.table(width))
@@ -202,8 +201,7 @@ func (r ResetResult) Text(w io.Writer, width int) error {
 	if b.Len() == 0 {
 		b.WriteString("nothing had to be restarted\n")
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func (m ResetMaster) table(width int) string {

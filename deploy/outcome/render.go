@@ -2,7 +2,6 @@ package outcome
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -14,11 +13,11 @@ import (
 
 const failuresShown = 5 // of the scripts that could not be warmed
 
-// Text writes the report for people: a short table. A failure is not part of
+// Text is the report for people: a short table. A failure is not part of
 // it, for it goes to stderr with its hints.
-func (r Report) Text(w io.Writer, width int) error {
+func (r Report) Text(width int) string {
 	if r.DryRun {
-		return r.dryText(w)
+		return r.dryText()
 	}
 	table := ui.NewTable(width, string(r.Operation), r.Release)
 	for _, row := range r.rows() {
@@ -26,10 +25,10 @@ func (r Report) Text(w io.Writer, width int) error {
 			table.Row(row[0], row[1])
 		}
 	}
-	return table.Render(w)
+	return table.String()
 }
 
-func (r Report) dryText(w io.Writer) error {
+func (r Report) dryText() string {
 	lines := []string{"Nothing was changed. This would happen:"}
 	for i, line := range r.Would {
 		lines = append(lines, fmt.Sprintf("%3d. %s", i+1, line))
@@ -37,8 +36,7 @@ func (r Report) dryText(w io.Writer) error {
 	for _, warning := range r.Warnings {
 		lines = append(lines, "warning: "+warning)
 	}
-	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
+	return strings.Join(lines, "\n") + "\n"
 }
 
 func (r Report) rows() [][2]string {
@@ -47,7 +45,7 @@ func (r Report) rows() [][2]string {
 		{"set-up", string(r.SetUp)},
 		{"instances", r.instancesText()},
 		{"staying", when(len(r.Staying) > 0, "%d on the old release: %s", len(r.Staying), ui.FirstFew(r.Staying))},
-		{"cut-over", when(r.CutoverMS != 0, "%s", ui.Duration(milliseconds(r.CutoverMS)))},
+		{"cut-over", when(r.CutoverMS != 0, "%s", ui.Duration(ui.FromMilliseconds(r.CutoverMS)))},
 		{"workers", r.workersText()},
 		{"front door", r.frontText()},
 		{"warmed", r.warmText()},
@@ -69,8 +67,6 @@ func when(shown bool, format string, args ...any) string {
 	}
 	return fmt.Sprintf(format, args...)
 }
-
-func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 func (r Report) instancesText() string {
 	moved, stay := 0, 0
@@ -162,7 +158,7 @@ func (r Report) memoryText() string {
 func (r Report) stepsText() string {
 	var parts []string
 	for _, step := range r.Steps {
-		if took := milliseconds(step.MS); took >= leastShown {
+		if took := ui.FromMilliseconds(step.MS); took >= leastShown {
 			parts = append(parts, step.Name+" "+ui.Duration(took))
 		}
 	}

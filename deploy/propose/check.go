@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-const placeholder = "{instance}"
+	"relink/internal/config"
+)
 
 // Value is the instance's link, and its check or probe where the application has no common one.
 func (i Instance) Value(common string) string {
@@ -64,7 +64,7 @@ func (a App) Pass() bool {
 func (a App) hostPattern() (pattern string, fits bool) {
 	for _, i := range a.Instances {
 		before, after, found := strings.Cut(i.Host, i.Name)
-		own := before + placeholder + after
+		own := before + config.InstancePlaceholder + after
 		if !found || pattern != "" && own != pattern {
 			return "", false
 		}

@@ -75,9 +75,6 @@ func clean(name string) string {
 	return cmp.Or(strings.ToValidUTF8(name[:min(len(name), 100)], ""), "site")
 }
 
-// hostName is what a check can ask for.
-var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
-
 // writable tells whether a configuration can hold a path.
 func writable(path string) bool {
 	return utf8.ValidString(path) && strings.IndexFunc(path, unicode.IsControl) < 0

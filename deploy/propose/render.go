@@ -3,13 +3,11 @@ package propose
 import (
 	"cmp"
 	_ "embed"
-	"encoding/json"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"text/template"
 
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -46,20 +44,4 @@ func (d Draft) MorePlain() int      { return max(0, len(d.Plain)-mostPlain) }
 // Before is where the folder goes, so that a link takes its place.
 func (p Plain) Before() string { return p.Folder + ".before" }
 
-// plainScalar cannot be taken for anything but a string.
-var plainScalar = regexp.MustCompile(`^((unix|tcp):)?[A-Za-z/][A-Za-z0-9/._-]*$`)
-
-var reservedScalars = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-
-// quote writes a string in YAML; JSON's strings are strings there, too.
-func quote(parts ...string) string {
-	text := strings.Join(parts, "")
-	if plainScalar.MatchString(text) && !slices.Contains(reservedScalars, strings.ToLower(text)) {
-		return text
-	}
-	var out strings.Builder
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text) // a string always encodes
-	return strings.TrimSpace(out.String())
-}
+func quote(parts ...string) string { return config.Scalar(strings.Join(parts, "")) }

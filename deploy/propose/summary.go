@@ -2,8 +2,6 @@ package propose
 
 import (
 	_ "embed"
-	"fmt"
-	"strings"
 	"text/template"
 
 	"relink/internal/ui"
@@ -27,11 +25,8 @@ const mostNamed = 8
 // Named are the first instances by name.
 func (a App) Named() string {
 	var names []string
-	for _, i := range a.Instances[:min(mostNamed, len(a.Instances))] {
+	for _, i := range a.Instances {
 		names = append(names, i.Name)
 	}
-	if more := len(a.Instances) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(names, ", ")
+	return ui.First(mostNamed, names)
 }

@@ -1,8 +1,6 @@
 package status
 
 import (
-	"fmt"
-	"io"
 	"time"
 
 	"relink/deploy/apps"
@@ -59,17 +57,16 @@ func recordOf(one release.Release, live int) Release {
 	return record
 }
 
-// Text writes the releases for people.
-func (r Releases) Text(w io.Writer, width int) error {
+// Text is the releases for people.
+func (r Releases) Text(width int) string {
 	if len(r.Releases) == 0 {
-		_, err := fmt.Fprintln(w, "There are no releases yet.")
-		return err
+		return "There are no releases yet.\n"
 	}
 	table := ui.NewTable(width, "RELEASE", "CREATED", "REF", "COMMIT", "SIZE", "LIVE ON", "").Right(4, 5)
 	for _, one := range r.Releases {
-		table.Row(one.ID, stamp(one.Created), one.Ref, one.Commit[:min(len(one.Commit), 8)], one.size(), ui.Count(one.Live), one.remark())
+		table.Row(one.ID, ui.Stamp(one.Created), one.Ref, one.Commit[:min(len(one.Commit), 8)], one.size(), ui.Count(one.Live), one.remark())
 	}
-	return table.Render(w)
+	return table.String()
 }
 
 func (r Release) size() string {

@@ -5,7 +5,6 @@ package status
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -150,11 +149,11 @@ func (s *Status) addCached(ctx context.Context, app apps.App, connect func(conte
 	return err
 }
 
-// Text writes the status for people.
-func (s Status) Text(w io.Writer, width int) error {
+// Text is the status for people.
+func (s Status) Text(width int) string {
 	instances := ui.NewTable(width, "INSTANCE", "RELEASE", "SINCE", "LINK")
 	for _, one := range s.Instances {
-		instances.Row(one.Name, one.shown(), stamp(one.Since), one.Link)
+		instances.Row(one.Name, one.shown(), ui.Stamp(one.Since), one.Link)
 	}
 	releases := ui.NewTable(width, "RELEASE", "INSTANCES", "SCRIPTS", "IN OPCACHE", "SAVED").Right(1, 2, 3, 4)
 	for _, one := range s.Releases {
@@ -171,8 +170,7 @@ func (s Status) Text(w io.Writer, width int) error {
 	if len(s.Releases) > 1 {
 		lines = append(lines, "", fmt.Sprintf("%d releases serve at the same time.", len(s.Releases)))
 	}
-	_, err := fmt.Fprintln(w, strings.Join(append(lines, s.remarks()...), "\n"))
-	return err
+	return strings.Join(append(lines, s.remarks()...), "\n") + "\n"
 }
 
 func (i Instance) shown() string {
@@ -208,7 +206,7 @@ func (s Status) remarks() []string {
 	}
 	for _, one := range s.Restarts {
 		lines = append(lines, "", fmt.Sprintf(`A restart of the cache of %s is pending since %s, until it is quiet: %s. The next deploy or "relink opcache reset" does it.`,
-			one.Pools[0], stamp(one.Since), one.Last))
+			one.Pools[0], ui.Stamp(one.Since), one.Last))
 	}
 	if s.Cache != "" {
 		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
@@ -220,17 +218,9 @@ func (s Status) remarks() []string {
 }
 
 func (p Pending) String() string {
-	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
+	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, ui.Stamp(p.Since))
 	if p.Phase == journal.PhaseSettled {
 		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
 	}
 	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`
-}
-
-// stamp is a time as an administrator reads it, in the server's own zone.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func (r *running) run(ctx context.Context, c *cli.Call) error {
 	switch {
 	case err != nil:
 	case r.explain:
-		err = render.Explain(r.Out, r.checks, textWidth)
+		err = r.write(render.Explain(r.checks, textWidth))
 	default:
 		err = r.check(ctx)
 	}
@@ -153,12 +154,17 @@ func (r *running) print() error {
 	case "json":
 		return ui.JSON(r.Out, render.NewDocument(r.results, r.facts.Time, r.facts.Took))
 	case "nagios":
-		return render.Nagios(r.Out, r.results)
+		return r.write(render.Nagios(r.results))
 	case "prometheus":
 		return render.Prometheus(r.Out, r.facts, r.results)
 	}
 	terminal, _ := r.Terminal() // results are coloured if they go to one, and the screen is
-	return render.Text(r.Out, r.results, r.facts.Took, ui.Colors(terminal) && r.Screen().Colors(), textWidth)
+	return r.write(render.Text(r.results, r.facts.Took, ui.Colors(terminal) && r.Screen().Colors(), textWidth))
+}
+
+func (r *running) write(text string) error {
+	_, err := io.WriteString(r.Out, text)
+	return err
 }
 
 // fail makes an error UNKNOWN. Monitoring reads stdout only, so that there it is

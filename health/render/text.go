@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,17 +10,16 @@ import (
 	"relink/internal/ui"
 )
 
-// Text writes the results for people: problems with their cure, the most urgent
+// Text is the results for people: problems with their cure, the most urgent
 // first, then what is in order, then the sum.
-func Text(w io.Writer, results []health.Result, took time.Duration, colors ui.Colors, width int) error {
+func Text(results []health.Result, took time.Duration, colors ui.Colors, width int) string {
 	p := page{colors: colors, width: width}
 	for _, r := range health.Problems(results) {
 		p.problem(r)
 	}
 	p.inOrder(results)
 	p.line(paint(colors, health.Worst(results)), ": "+health.Counted(results)+" in "+ui.Duration(took))
-	_, err := io.WriteString(w, p.text.String())
-	return err
+	return p.text.String()
 }
 
 type page struct {
@@ -98,8 +96,8 @@ func (p *page) inOrder(results []health.Result) {
 	}
 }
 
-// Explain writes what checks mean.
-func Explain(w io.Writer, checks []health.Check, width int) error {
+// Explain is what checks mean.
+func Explain(checks []health.Check, width int) string {
 	p := page{width: width}
 	family := ""
 	for _, c := range checks {
@@ -112,6 +110,5 @@ func Explain(w io.Writer, checks []health.Check, width int) error {
 			p.line("    ", line)
 		}
 	}
-	_, err := io.WriteString(w, p.text.String())
-	return err
+	return p.text.String()
 }

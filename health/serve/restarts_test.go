@@ -24,7 +24,7 @@ func finishing(t *testing.T, facts health.Facts, f Resume) *service {
 	o.Resume = f
 	s := newService(o, &access{}, memoryStore(t))
 	s.sampler.reading.Store(newReading(s.sampler, facts, nil, nil))
-	if err := restart.WritePending(o.Health.State, []restart.Pending{{Pools: []string{"p"}, Action: restart.Reset}}); err != nil {
+	if err := restart.WritePending(o.Health.State, []restart.Pending{{Order: restart.Order{Pools: []string{"p"}, Decision: restart.Decision{Action: restart.Reset}}}}); err != nil {
 		t.Fatal(err)
 	}
 	return s

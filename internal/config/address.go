@@ -23,7 +23,7 @@ func poolAddress(text string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(text, "tcp:"))
 	number, bad := strconv.ParseUint(port, 10, 16)
-	if err != nil || bad != nil || number == 0 || !validHost(host) {
+	if err != nil || bad != nil || number == 0 || !ValidHost(host) {
 		return "", fmt.Errorf("%q is not a pool's address; write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000", text)
 	}
 	return "tcp:" + net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
@@ -43,7 +43,8 @@ func canonicalSocket(path string) (string, error) {
 // hostName is a name or an IPv4 address; containers' names may hold _.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-func validHost(host string) bool {
+// ValidHost tells whether a host can be asked for.
+func ValidHost(host string) bool {
 	if strings.Contains(host, ":") {
 		_, err := netip.ParseAddr(host)
 		return err == nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"relink/internal/cli"
 	"relink/internal/ui"
@@ -76,7 +75,7 @@ func summarize(c *Config, served []Served) summary {
 }
 
 // Text is the answer for people.
-func (s summary) Text(out io.Writer, _ int) error {
+func (s summary) Text(int) string {
 	pools := "pools of the running FPM masters"
 	if s.Pools > 0 {
 		pools = ui.Plural(s.Pools, "pool")
@@ -88,8 +87,7 @@ func (s summary) Text(out io.Writer, _ int) error {
 	for _, warning := range s.Warnings {
 		text += "warning: " + warning + "\n"
 	}
-	_, err := io.WriteString(out, text)
-	return err
+	return text
 }
 
 // sentence tells one instance in a line.

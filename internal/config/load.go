@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -61,7 +60,7 @@ func unreadable(path string, err error) error {
 	if pathError := (*fs.PathError)(nil); errors.As(err, &pathError) {
 		reason = pathError.Err
 	}
-	wrapped := &invalid{fmt.Sprintf("read configuration %s: %v", path, reason), err}
+	wrapped := invalidf("read configuration %s: %w", path, reason)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return hint.With(wrapped, `name the file with --config or in RELINK_CONFIG, or run "relink demo" to try relink without one`)

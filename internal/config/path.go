@@ -44,13 +44,6 @@ func clean(text string) (string, error) {
 
 func hasDotDot(path string) bool { return slices.Contains(strings.Split(path, "/"), "..") }
 
-// within says that path is folder or lies below it, by their names alone.
-func within(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
-}
-
-func overlap(a, b string) bool { return within(a, b) || within(b, a) }
-
 // validName says whether --app and --instance can carry a name, and a file
 // can have it.
 func validName(name string) bool {

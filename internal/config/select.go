@@ -4,28 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/ui"
 )
 
 // ErrInvalid marks every mistake in the configuration file, and every name on
 // the command line that the file does not have.
-var ErrInvalid = errors.New("invalid configuration")
+var ErrInvalid = exit.As(exit.ErrUsage, errors.New("invalid configuration"))
 
-// invalid is an error that is ErrInvalid without saying so in its message.
-type invalid struct {
-	text  string
-	cause error
-}
-
-func (e *invalid) Error() string        { return e.text }
-func (e *invalid) Unwrap() error        { return e.cause }
-func (e *invalid) Is(target error) bool { return target == ErrInvalid || target == exit.ErrUsage }
-
+// invalidf is an error that is ErrInvalid without saying so in its message.
 func invalidf(format string, args ...any) error {
-	return &invalid{text: fmt.Sprintf(format, args...)}
+	return exit.As(ErrInvalid, fmt.Errorf(format, args...))
 }
 
 // App finds an application; no name is needed where there is only one.
@@ -41,11 +32,11 @@ func (c *Config) App(name string) (*App, error) {
 		return nil, hint.With(invalidf("%s: no application is configured", c.Path),
 			`add one under "apps"; docs/configuration.md shows how`)
 	case name == "":
-		return nil, hint.With(invalidf("%s: which application? it has %s", c.Path, shortList(names)),
+		return nil, hint.With(invalidf("%s: which application? it has %s", c.Path, ui.First(10, names)),
 			"name one with --app")
 	}
 	return nil, hint.With(invalidf("%s: no application %q%s", c.Path, name, didYouMean(name, names)),
-		"name one of these with --app: %s", shortList(names))
+		"name one of these with --app: %s", ui.First(10, names))
 }
 
 // Select returns the instances that a command is about, in the file's order:
@@ -57,7 +48,7 @@ func (a *App) Select(all bool, names []string) ([]Instance, error) {
 			"give one of them")
 	case !all && len(names) == 0:
 		return nil, hint.With(invalidf("application %s: which instances?", a.Name),
-			"give --all, or --instance with one or more of: %s", shortList(a.instanceNames()))
+			"give --all, or --instance with one or more of: %s", ui.First(10, a.instanceNames()))
 	case len(a.Instances) == 0:
 		return nil, hint.With(invalidf("application %s has no instances", a.Name),
 			"list the links under apps.%s.instances, or see what instances_from should match", a.Name)
@@ -87,7 +78,7 @@ func (a *App) named(names []string) ([]Instance, error) {
 func (a *App) unknown(name string) error {
 	names := a.instanceNames()
 	return hint.With(invalidf("application %s has no instance %q%s", a.Name, name, didYouMean(name, names)),
-		"it has: %s", shortList(names))
+		"it has: %s", ui.First(10, names))
 }
 
 func (a *App) has(name string) bool {
@@ -100,13 +91,4 @@ func (c *Config) appNames() []string {
 
 func (a *App) instanceNames() []string {
 	return namesOf(a.Instances, func(i Instance) string { return i.Name })
-}
-
-// shortList names the first ones: a message with a thousand sites helps nobody.
-func shortList(names []string) string {
-	const most = 10
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

@@ -80,7 +80,7 @@ func emit(out *strings.Builder, shown any, indent string) {
 	switch v := shown.(type) {
 	case ordered:
 		for _, p := range v {
-			fmt.Fprintf(out, "\n%s%s:", indent, scalar(p.Key))
+			fmt.Fprintf(out, "\n%s%s:", indent, Scalar(p.Key))
 			emit(out, p.Value, indent+"  ")
 		}
 	case []ordered:
@@ -91,10 +91,10 @@ func emit(out *strings.Builder, shown any, indent string) {
 		}
 	case []string:
 		for _, one := range v {
-			out.WriteString("\n" + indent + "- " + scalar(one))
+			out.WriteString("\n" + indent + "- " + Scalar(one))
 		}
 	case string:
-		out.WriteString(" " + scalar(v))
+		out.WriteString(" " + Scalar(v))
 	default:
 		fmt.Fprintf(out, " %v", v)
 	}
@@ -107,7 +107,8 @@ var (
 	reserved = regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
 )
 
-func scalar(text string) string {
+// Scalar is a text as YAML; JSON's strings are strings there, too.
+func Scalar(text string) string {
 	if measure.MatchString(text) || unquoted.MatchString(text) && !reserved.MatchString(text) {
 		return text
 	}

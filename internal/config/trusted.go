@@ -49,5 +49,5 @@ func programsIn(places []ofRoot, what string, command []string) []ofRoot {
 }
 
 func notRoots(what, path string, err error) error {
-	return hint.With(&invalid{fmt.Sprintf("%s %s is not root's alone: %v", what, path, err), err}, "what root runs by it, others could choose")
+	return hint.With(invalidf("%s %s is not root's alone: %w", what, path, err), "what root runs by it, others could choose")
 }

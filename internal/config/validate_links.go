@@ -1,6 +1,10 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"relink/internal/links"
+)
 
 // owner is the instance that has a link.
 type owner struct{ app, instance, link, key string }
@@ -51,13 +55,13 @@ func (v *validator) owners() (all []owner) {
 
 func (v *validator) apart(o owner) {
 	for _, a := range v.Apps {
-		if a.Releases != "" && within(o.link, a.Releases) {
+		if a.Releases != "" && links.Within(o.link, a.Releases) {
 			v.wrong(o.key, "%s lies in the releases folder of %s", o.link, a.Name)
 			return
 		}
 	}
 	for _, needed := range v.needed() {
-		if within(needed.path, o.link) {
+		if links.Within(needed.path, o.link) {
 			v.wrong(o.key, "%s would replace the folder that holds %s, %s", o.link, needed.what, needed.path)
 			return
 		}

@@ -95,7 +95,7 @@ func hostHeader(forAll bool) func(string) (string, error) {
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		if !validHost(host) {
+		if !ValidHost(host) {
 			return "", fmt.Errorf("%q is not a host name; write it like club1.example.org", text)
 		}
 		return text, nil

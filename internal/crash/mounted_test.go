@@ -26,7 +26,7 @@ func TestFileSystems(t *testing.T) {
 	w := newTown(t)
 	w.mount("www", "size=1m")
 	w.mount("state", "size=256k")
-	w.mount("releases", "size=70m")             // 64 MiB have to stay free
+	w.mount("releases", "size=70m") // 64 MiB have to stay free
 	w.good("deploy", "v1", "--all")
 	w.good("deploy", "v2", "--all")
 	w.beginLoad()

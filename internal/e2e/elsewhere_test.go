@@ -137,7 +137,7 @@ func (w way) setUp() opcache.Addressing {
 func TestReloadInContainer(t *testing.T) {
 	f := newFront(t, way{web: event, elsewhere: container})
 	f.relink(all("v1"), "deploy", "v1", "--all")
-	out, err := relinkCommand(f.ctx, f.path("relink.yaml"), "opcache", "reset", "--method", "fpm").CombinedOutput()
+	out, err := relinkCommand(f.ctx, delivered, f.path("relink.yaml"), "opcache", "reset", "--method", "fpm").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `"proven": true`) {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -35,7 +35,7 @@ func (f *front) relink(moved map[string]string, args ...string) outcome.Report {
 
 func (f *front) run(args ...string) (outcome.Report, time.Time) {
 	f.t.Helper()
-	command := relinkCommand(f.ctx, f.path("relink.yaml"), args...)
+	command := relinkCommand(f.ctx, f.program, f.path("relink.yaml"), args...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()

@@ -53,10 +53,12 @@ type front struct {
 	way    way
 	root   string
 	server *sandbox.Server
-	pages  []string
-	load   *load.Load
-	on     map[string]string // the ref that each instance is on, after "deploy v1 --all"
-	slow   <-chan string
+
+	program string // delivered or raced
+	pages   []string
+	load    *load.Load
+	on      map[string]string // the ref that each instance is on, after "deploy v1 --all"
+	slow    <-chan string
 }
 
 var clubs = []string{"club1", "club2", "club3"}
@@ -67,7 +69,7 @@ func newFront(t *testing.T, w way) *front {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	root, err := sandbox.TempRoot()
-	f := &front{t: t, ctx: ctx, way: w, root: root, pages: []string{"/", "/second.php"}, on: map[string]string{}}
+	f := &front{t: t, ctx: ctx, way: w, root: root, program: delivered, pages: []string{"/", "/second.php"}, on: map[string]string{}}
 	f.must(err)
 	t.Cleanup(func() { os.RemoveAll(root) })
 	f.layOut()

@@ -30,7 +30,9 @@ type town struct {
 	server *sandbox.Server
 	hosts  []string
 	load   *load.Load
-	said   string // by the last relink, on stderr
+
+	program string // delivered or raced
+	said    string // by the last relink, on stderr
 }
 
 const townSites = 30
@@ -44,7 +46,7 @@ func newTown(t testing.TB, make func(ctx context.Context, dir string) (app.App, 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	w := &town{t: t, ctx: ctx, root: root}
+	w := &town{t: t, ctx: ctx, root: root, program: delivered}
 	w.app, err = make(ctx, root)
 	w.must(err)
 	w.must(os.Mkdir(w.path("www"), 0o755))
@@ -124,12 +126,12 @@ func (w *town) relink(args ...string) (report outcome.Report, ended time.Time) {
 }
 
 func (w *town) command(args ...string) *exec.Cmd {
-	return relinkCommand(w.ctx, w.path("relink.yaml"), args...)
+	return relinkCommand(w.ctx, w.program, w.path("relink.yaml"), args...)
 }
 
-// relinkCommand is the program, to answer in JSON.
-func relinkCommand(ctx context.Context, config string, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "relink", append([]string{"--config", config, "--format", "json"}, args...)...)
+// relinkCommand is one of the programs, to answer in JSON.
+func relinkCommand(ctx context.Context, program, config string, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, program, append([]string{"--config", config, "--format", "json"}, args...)...)
 }
 
 // slow begins a request that lasts for some seconds: long enough for a deploy
@@ -168,11 +170,15 @@ func (w *town) workers() []int {
 	return pids
 }
 
-func synthetic(ctx context.Context, dir string) (app.App, error) { return app.Synthetic(ctx, dir, 301) }
+func synthetic(ctx context.Context, dir string) (app.App, error) { return syntheticApp(ctx, dir, 301) }
 
 // The promise, on the real program: no failed request, no old page after the
 // command has returned, no restart, with a request of five seconds in flight.
-func TestDeployUnderLoad(t *testing.T) { deployUnderLoad(t, newTown(t, synthetic)) }
+func TestDeployUnderLoad(t *testing.T) {
+	w := newTown(t, synthetic)
+	w.program = raced
+	deployUnderLoad(t, w)
+}
 
 func deployUnderLoad(t *testing.T, w *town) {
 	w.relink("deploy", "v1", "--all", "--smart-reset")

@@ -46,7 +46,7 @@ func newVillageWith(t *testing.T, v village, files map[string]string, preload st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	v.town = &town{t: t, ctx: ctx, root: root, hosts: []string{"club1.test", "club2.test"}}
+	v.town = &town{t: t, ctx: ctx, root: root, program: raced, hosts: []string{"club1.test", "club2.test"}}
 	v.app.Slow = "/slow.php"
 	v.must(os.Mkdir(v.path("www"), 0o755))
 	if preload != "" {

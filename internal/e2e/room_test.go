@@ -72,7 +72,7 @@ func TestRestartThatMakesRoomSurvivesACrash(t *testing.T) {
 // kill runs the program until it dies at that point.
 func (w *town) kill(point string, args ...string) {
 	w.t.Helper()
-	command := exec.CommandContext(w.ctx, "relink-killed", append([]string{"--config", w.path("relink.yaml")}, args...)...)
+	command := exec.CommandContext(w.ctx, killed, append([]string{"--config", w.path("relink.yaml")}, args...)...)
 	command.Env = append(os.Environ(), killPoint+"="+point)
 	out, err := command.CombinedOutput()
 	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.Exited() {

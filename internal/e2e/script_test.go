@@ -59,6 +59,13 @@ func setup(env *testscript.Env) error {
 
 func placeOf(ts *testscript.TestScript) *place { return ts.Value(placeKey{}).(*place) }
 
+// raced has the script's relink be the one with the race detector: for scripts in
+// which requests, a signal or another command meet it while it works.
+func useRaced(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("PATH", os.Getenv(racedVariable)+":"+ts.Getenv("PATH"))
+	ts.Setenv(raceOptions, os.Getenv(raceOptions))
+}
+
 // server [LINE...] starts the server; the lines are added to the application in
 // the configuration.
 func startServer(ts *testscript.TestScript, _ bool, args []string) {

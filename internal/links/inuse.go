@@ -82,7 +82,7 @@ func (u InUse) Serves(folder string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(u.Others, func(other string) bool { return Within(other, folder) || Within(folder, other) })
+	return slices.ContainsFunc(u.Others, func(other string) bool { return Overlap(other, folder) })
 }
 
 // IDs are the names of the releases that links lead to; a folder that is none of

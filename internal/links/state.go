@@ -138,6 +138,9 @@ func Within(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }
 
+// Overlap tells whether one of two folders holds the other.
+func Overlap(a, b string) bool { return Within(a, b) || Within(b, a) }
+
 // Usable says why a link cannot be moved, or nil. It asks the file system only
 // whether the folder can be written.
 func (s State) Usable() error {

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"io"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -37,12 +36,6 @@ func (t *Table) Right(columns ...int) *Table {
 
 // Row adds a row. A cell may have several lines.
 func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
-
-// Render writes the table.
-func (t *Table) Render(w io.Writer) error {
-	_, err := io.WriteString(w, t.String())
-	return err
-}
 
 // String is the table, each line with its newline.
 func (t *Table) String() string {

@@ -90,10 +90,28 @@ func PluralOrNone(n int, thing string) string {
 }
 
 // FirstFew names the first five.
-func FirstFew(names []string) string {
-	const most = 5
+func FirstFew(names []string) string { return First(5, names) }
+
+// First names so many: a message with a thousand sites helps nobody.
+func First(most int, names []string) string {
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 	}
 	return strings.Join(names, ", ")
+}
+
+// OrDash says a figure; "-" where it is not known.
+func OrDash[N any](n *N, say func(N) string) string {
+	if n == nil {
+		return "-"
+	}
+	return say(*n)
+}
+
+// Stamp says a time to the minute, in the server's own zone; "-" for the zero time.
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
 }

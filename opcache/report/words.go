@@ -13,7 +13,7 @@ var words = template.FuncMap{
 	"bytes":      ui.Bytes,
 	"count":      ui.Count[int64],
 	"percent":    ui.Percent,
-	"percentOf":  percentOf,
+	"percentOf":  func(ratio *float64) string { return ui.OrDash(ratio, ui.Percent) },
 	"countOf":    countOf,
 	"moment":     moment,
 	"safe":       ui.Printable,
@@ -21,7 +21,7 @@ var words = template.FuncMap{
 	"plurals":    ui.Plural[int64],
 	"fitting":    fitting,
 	"directives": (*Plan).directives,
-	"window":     windowLength,
+	"window":     func(seconds float64) string { return ui.Duration(time.Duration(seconds * float64(time.Second))) },
 	"sum":        func(a, b int64) int64 { return a + b },
 	"isTrue":     func(is *bool) bool { return is != nil && *is },
 }
@@ -34,10 +34,6 @@ func moment(t *time.Time) string {
 	return t.Format("2006-01-02 15:04:05 UTC")
 }
 
-func windowLength(seconds float64) string {
-	return ui.Duration(time.Duration(seconds * float64(time.Second)))
-}
-
 // Ago says how long before the report something of it was used, "-" if never.
 func (r *Report) Ago(h Holding) string {
 	if h.LastUsed == nil {
@@ -46,19 +42,7 @@ func (r *Report) Ago(h Holding) string {
 	return ui.Duration(max(r.Time.Sub(*h.LastUsed), 0).Round(time.Second))
 }
 
-func percentOf(ratio *float64) string {
-	if ratio == nil {
-		return "-"
-	}
-	return ui.Percent(*ratio)
-}
-
-func countOf(n *int64) string {
-	if n == nil {
-		return "-"
-	}
-	return ui.Count(*n)
-}
+func countOf(n *int64) string { return ui.OrDash(n, ui.Count) }
 
 // directives leaves out what is large enough as it is.
 func (p *Plan) directives(maxKeys int64) string {

@@ -22,13 +22,14 @@ var errHiddenApache = errors.New("this machine does not show the Apache that hol
 // process; requests in flight go on with the old one, and end. No signal that PHP-FPM
 // knows is ever sent there.
 func (r *restartRun) reloadApache(ctx context.Context) error {
+	r.action = ReloadApache
 	if r.memory.Master() == 0 {
 		return hint.With(errHiddenApache, "restart it where it runs, such as in its container, or use --method opcache")
 	}
 	page, _, _ := apacheStatusPage(ctx, r.memory, r.options.ApacheStatus)
 	reloaded, err := apache.Reload(ctx, r.options.Apache, apache.ReloadOptions{
 		Parent: r.memory.Master(), StatusURL: page, Limit: r.options.Limit,
-		Before: r.before(ReloadApache), Last: r.cross(ReloadApache),
+		Before: r.before, Last: r.last,
 	})
 	if r.done.Action == "" {
 		return err

@@ -51,6 +51,21 @@ func (m Method) Action(preloaded, ofApache bool) Action {
 	return Reset
 }
 
+// toDo is how what was decided is done. Where processes have to be renewed, another
+// method that is configured for want of memory does not do that.
+func (m Method) toDo(d Decision) Method {
+	auto := m == "" || m == MethodAuto
+	switch {
+	case d.Renews() && d.Action == ReloadApache:
+		return MethodApache
+	case d.Renews(), auto && d.Action == ReloadFPM:
+		return MethodFPM
+	case auto:
+		return MethodAuto // which reloads Apache where that holds the cache
+	}
+	return m
+}
+
 // Reason is one thing that a decision is made from.
 type Reason struct {
 	Figure    string  `json:"figure"`    // what was looked at, such as free_bytes

@@ -117,7 +117,7 @@ func TestDecideDoesNotRepeatARestartInVain(t *testing.T) {
 	short := Case{Now: healthy, Next: report.Need{Bytes: 20e6}, Thresholds: bounds}
 	short.withFree(25e6)
 	past := func(figure string, freed int64, change func(*Record)) []Record {
-		r := Record{Time: time.Now(), Action: Reset, Reasons: []Reason{{Figure: figure, Crossed: true}}, Before: short.Now, After: short.Now}
+		r := Record{Time: time.Now(), Order: Order{Decision: Decision{Reset, []Reason{{Figure: figure, Crossed: true}}}}, Before: short.Now, After: short.Now}
 		r.After.FreeBytes += freed
 		if change != nil {
 			change(&r)

@@ -13,7 +13,7 @@ func TestHistoryAfterACrash(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, HistoryFile), []byte(`{"action":"opcache","by":"a"}`+"\n"+`{"action":"re`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := AppendHistory(dir, Record{By: "b", Action: Reset}); err != nil {
+	if err := AppendHistory(dir, Record{By: "b", Order: Order{Decision: Decision{Action: Reset}}}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := ReadHistory(dir)

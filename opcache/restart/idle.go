@@ -31,7 +31,7 @@ type pollTarget struct {
 
 // awaitQuiet ends when no request of any pool of the master is older than
 // Quiet. The notes tell what nobody knows and Force passes over.
-func (r *restartRun) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
+func (r *restartRun) awaitQuiet(ctx context.Context) (notes []string, err error) {
 	if r.memory.OfApache() {
 		return r.awaitQuietApache(ctx)
 	}
@@ -48,7 +48,7 @@ func (r *restartRun) awaitQuiet(ctx context.Context, action Action) (notes []str
 		return nil, errIdleUnknown(unknown)
 	}
 	return nil, r.waitIdle(ctx, func(ctx context.Context, tolerance time.Duration) error {
-		return r.longestRequest(ctx, pools, tolerance, action)
+		return r.longestRequest(ctx, pools, tolerance)
 	})
 }
 
@@ -133,7 +133,7 @@ func siblingPools(ctx context.Context, m *opcache.Cache) ([]php.Pool, error) {
 }
 
 // longestRequest names a request that is older than tolerance, as ErrNotQuiet, if there is one.
-func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tolerance time.Duration, action Action) error {
+func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tolerance time.Duration) error {
 	for _, pool := range pools {
 		workers, err := pool.look(ctx)
 		switch {
@@ -147,7 +147,7 @@ func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tol
 			return fmt.Errorf("pool %s: %w", pool.address, err)
 		}
 		for _, w := range workers {
-			if err := blocksRestart(w, pool, tolerance, action); err != nil {
+			if err := blocksRestart(w, pool, tolerance, r.action); err != nil {
 				return err
 			}
 		}

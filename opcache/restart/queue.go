@@ -42,9 +42,12 @@ type Queue struct {
 
 // Order is what was decided for the cache of these pools.
 type Order struct {
-	Pools []string `json:"pools"`
+	Pools []string `json:"pools"` // addresses of those that share the cache
 	Decision
 }
+
+// About tells whether it is about the cache of one of these pools.
+func (o Order) About(pools []string) bool { return opcache.SamePools(o.Pools, pools) }
 
 // Outcome tells what became of orders and of pending restarts.
 type Outcome struct {
@@ -119,12 +122,12 @@ func (l Queue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unex
 func pendingFor(orders []Order, usages []opcache.Usage) []Pending {
 	var all []Pending
 	for _, order := range orders {
-		i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return Pending{Pools: order.Pools}.About(u.Pools) })
-		if i < 0 || !order.Decision.Action.Empties() {
+		i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return order.About(u.Pools) })
+		if i < 0 || !order.Action.Empties() {
 			continue
 		}
-		all = append(all, Pending{Pools: usages[i].Pools, Action: order.Decision.Action, Reasons: order.Decision.Reasons,
-			Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts})
+		order.Pools = usages[i].Pools
+		all = append(all, Pending{Order: order, Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts})
 	}
 	return all
 }
@@ -174,16 +177,12 @@ func (l Queue) resumeAll(ctx context.Context, c *opcache.Caches, o Options, out 
 
 // run does one restart and remembers what became of it.
 func (l Queue) run(ctx context.Context, c *opcache.Caches, want Pending, o Options, out *Outcome) error {
-	o = o.by(want.Order().Decision)
-	o.Only = want.Pools
-	if o.Method == "" || o.Method == MethodAuto {
-		o.Method = want.method()
-	}
+	o.Only, o.Method = want.Pools, o.Method.toDo(want.Decision)
 	restarted, err := Now(ctx, c, o)
 	out.Masters = append(out.Masters, restarted...)
 	if err == nil {
 		for _, done := range restarted {
-			err = errors.Join(l.Remember(want, done, nil), ClearPending(l.Dir, want.Pools))
+			err = errors.Join(l.Remember(want.Order, done, nil), ClearPending(l.Dir, want.Pools))
 		}
 		return err
 	}
@@ -193,7 +192,7 @@ func (l Queue) run(ctx context.Context, c *opcache.Caches, want Pending, o Optio
 	want.Last, want.Failed = err.Error(), told || len(restarted) > 0
 	noted, addErr := addPending(l.Dir, want)
 	if addErr == nil && want.Failed && !told {
-		addErr = l.Remember(want, restarted[0], err)
+		addErr = l.Remember(want.Order, restarted[0], err)
 	}
 	if addErr != nil || !errors.Is(err, ErrNotQuiet) {
 		return errors.Join(err, addErr)
@@ -203,8 +202,9 @@ func (l Queue) run(ctx context.Context, c *opcache.Caches, want Pending, o Optio
 }
 
 // Remember writes a line of history.
-func (l Queue) Remember(want Pending, done MasterRestart, failed error) error {
-	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
+func (l Queue) Remember(want Order, done MasterRestart, failed error) error {
+	want.Action = done.Action
+	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Order: want,
 		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}
 	if failed != nil {
 		line.Failed = failed.Error()

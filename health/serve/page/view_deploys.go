@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relink/deploy/journal"
+	"relink/internal/ui"
 )
 
 type deployView struct {
@@ -107,5 +108,5 @@ func (d Deploy) marked() []segment {
 // cutover is about when it was: the history's line is written at the end.
 func (d Deploy) cutover() time.Time {
 	before, _ := d.before()
-	return d.Time.Add(-time.Duration((d.Took() - before) * float64(time.Millisecond)))
+	return d.Time.Add(-ui.FromMilliseconds(d.Took() - before))
 }

@@ -18,11 +18,11 @@ var words = template.FuncMap{
 	"number":   ui.Count[int],
 	"plural":   ui.Plural[int],
 	"percent":  ui.Percent,
-	"ms":       milliseconds,
+	"ms":       func(ms float64) string { return ui.Duration(ui.FromMilliseconds(ms)) },
 	"moment":   moment,
-	"machine":  machine,
+	"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"safe":     ui.Printable,
-	"known":    known,
+	"known":    func(n *int64) string { return ui.OrDash(n, ui.Count) },
 	"perSec":   perSecond,
 	"lower":    strings.ToLower,
 	"stateTag": stateTag,
@@ -38,10 +38,6 @@ func idOf(kind string, names ...string) string {
 	return fmt.Sprintf("%s-%x", kind, h.Sum64())
 }
 
-func milliseconds(ms float64) string {
-	return ui.Duration(time.Duration(ms * float64(time.Millisecond)))
-}
-
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -49,12 +45,8 @@ func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func known(n *int64) string { return orDash(n, ui.Count) }
-
 func perSecond(n *float64) string {
-	return orDash(n, func(rate float64) string {
+	return ui.OrDash(n, func(rate float64) string {
 		if rate < 10 {
 			return fmt.Sprintf("%.1f/s", rate)
 		}
@@ -62,12 +54,4 @@ func perSecond(n *float64) string {
 	})
 }
 
-func ratioText(n *float64) string { return orDash(n, ui.Percent) }
-
-// orDash says a figure; "-" where it is not known.
-func orDash[N any](n *N, say func(N) string) string {
-	if n == nil {
-		return "-"
-	}
-	return say(*n)
-}
+func ratioText(n *float64) string { return ui.OrDash(n, ui.Percent) }

@@ -1,12 +1,17 @@
-package app
+package e2e
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
+
+	"relink/internal/sandbox/app"
 )
 
 const (
@@ -14,26 +19,26 @@ const (
 	syntheticFunctions = 20 // in each file, so that it weighs something in OPcache
 )
 
-// Synthetic makes in dir a light application of that many files for loads of
+// syntheticApp makes in dir a light application of that many files for loads of
 // thousands of requests a second: index.php includes ten of the others, or with
 // ?n=N the first N, by require_once if there is ?once, and with ?p=N the N-th too.
 // It needs no data of its own.
-func Synthetic(ctx context.Context, dir string, files int) (App, error) {
-	a := App{Repository: filepath.Join(dir, "synthetic.git"), DocRoot: "public", Slow: "/slow.php", Cheap: "/release.php"}
+func syntheticApp(ctx context.Context, dir string, files int) (app.App, error) {
+	a := app.App{Repository: filepath.Join(dir, "synthetic.git"), DocRoot: "public", Slow: "/slow.php", Cheap: "/release.php"}
 	for page := range 8 {
 		a.Paths = append(a.Paths, fmt.Sprintf("/index.php?p=%d", page*(files-1)/8))
 	}
 	trees, err := os.MkdirTemp(dir, "trees-")
 	if err != nil {
-		return App{}, err
+		return app.App{}, err
 	}
 	defer os.RemoveAll(trees)
-	for _, tag := range tags {
+	for _, tag := range app.Tags {
 		if err := writeSynthetic(filepath.Join(trees, tag), tag, files); err != nil {
-			return App{}, err
+			return app.App{}, err
 		}
 	}
-	return a, commitReleases(ctx, trees, a.Repository)
+	return a, app.Commit(ctx, trees, a.Repository)
 }
 
 // releaseMark stands for the tag in the overlay's files.
@@ -45,7 +50,7 @@ func writeSynthetic(tree, tag string, files int) error {
 		contents[fmt.Sprintf("lib/part%d.php", i)] = syntheticPart(tag, i)
 	}
 	for _, name := range []string{"public/release.php", "public/slow.php", "public/slow-part.php"} {
-		data, err := overlay.ReadFile("overlay/v1/" + name)
+		data, err := os.ReadFile("../sandbox/app/overlay/v1/" + name)
 		if err != nil {
 			return err
 		}
@@ -68,7 +73,7 @@ if (isset($_GET['once'])) for ($i = 0; $i < $n; $i++) $part = require_once __DIR
 else for ($i = 0; $i < $n; $i++) $part = require __DIR__ . "/../lib/part$i.php";
 if (isset($_GET['p'])) $part = require __DIR__ . '/../lib/part' . (int) $_GET['p'] . '.php';
 echo 'release %s part ', $part;
-`, ReleaseHeader, tag, syntheticIncludes, tag)
+`, app.ReleaseHeader, tag, syntheticIncludes, tag)
 }
 
 // syntheticPart declares its functions only once, because index.php may include
@@ -81,4 +86,27 @@ func syntheticPart(tag string, n int) string {
 	}
 	fmt.Fprintf(&b, "}\nreturn '%s';\n", tag)
 	return b.String()
+}
+
+// Each page tells its release, however it is put together.
+func TestSynthetic(t *testing.T) {
+	w := newTown(t, synthetic)
+	for _, tag := range []string{"v1", "v2"} {
+		w.relink("deploy", tag, "--all")
+		for _, path := range append(w.app.Paths, w.app.Cheap, w.app.Slow+"?s=0", "/index.php?p=3", "/index.php?p=299") {
+			request, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.server.URL()+path, nil)
+			w.must(err)
+			request.Host = w.hosts[0]
+			response, err := http.DefaultClient.Do(request)
+			w.must(err)
+			body, err := io.ReadAll(response.Body)
+			w.must(errors.Join(err, response.Body.Close()))
+			if got := w.app.Release(body, response.Header); response.StatusCode != http.StatusOK || got != tag {
+				t.Errorf("%s%s: status %d, release %q:\n%s", tag, path, response.StatusCode, got, body)
+			}
+		}
+	}
+	if log, err := os.ReadFile(w.server.PHPLog()); err != nil || len(log) > 0 {
+		t.Errorf("PHP has logged %q (%v)", log, err)
+	}
 }

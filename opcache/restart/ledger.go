@@ -13,13 +13,11 @@ import (
 
 // Pending is a restart that was decided and has not been quiet enough to be done.
 type Pending struct {
-	Pools   []string  `json:"pools"` // addresses of those that share the cache
-	Action  Action    `json:"action"`
-	Reasons []Reason  `json:"reasons"`
-	Since   time.Time `json:"since"`
-	Tries   int       `json:"tries"`
-	Last    string    `json:"last"`             // why it was not done at the last try
-	Failed  bool      `json:"failed,omitempty"` // a try has begun, and failed
+	Order
+	Since  time.Time `json:"since"`
+	Tries  int       `json:"tries"`
+	Last   string    `json:"last"`             // why it was not done at the last try
+	Failed bool      `json:"failed,omitempty"` // a try has begun, and failed
 	// Started and Restarts are of the cache that it is about: others settle it.
 	// Started alone has a grain of a second.
 	Started  time.Time `json:"started"`
@@ -37,31 +35,8 @@ func (p Pending) settledBy(u opcache.Usage) bool {
 	return !u.Started.Equal(p.Started) || u.Restarts != p.Restarts
 }
 
-// Order is what was decided.
-func (p Pending) Order() Order {
-	return Order{Pools: p.Pools, Decision: Decision{Action: p.Action, Reasons: p.Reasons}}
-}
-
 // MakesRoom tells whether it is one that a release needs to find its place.
-func (p Pending) MakesRoom() bool {
-	return slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Figure == FigureFit })
-}
-
-// Renews tells whether it is one that has to come with the links' move.
-func (p Pending) Renews() bool { return p.Order().Decision.Renews() }
-
-// method is how the pending restart has to be done.
-func (p Pending) method() Method {
-	if p.Action == ReloadFPM {
-		return MethodFPM
-	}
-	return MethodAuto // which reloads Apache where that holds the cache
-}
-
-// About tells whether it is about the cache of one of these pools.
-func (p Pending) About(pools []string) bool {
-	return opcache.SamePools(p.Pools, pools)
-}
+func (p Pending) MakesRoom() bool { return p.because(FigureFit) }
 
 // PendingFile is the name of the pending restarts' file in the state folder.
 const PendingFile = "restart.pending.json"
@@ -139,4 +114,48 @@ func addPending(dir string, p Pending) (Pending, error) {
 		}
 	}
 	return p, WritePending(dir, append(slices.DeleteFunc(all, func(old Pending) bool { return old.About(p.Pools) }), p))
+}
+
+// Record is one restart of one cache: a line of the history.
+type Record struct {
+	Time time.Time `json:"time"`
+	By   string    `json:"by"` // user
+	Order
+	Before opcache.Figures `json:"before"`
+	After  opcache.Figures `json:"after"` // with the hot set warm
+	TookMS int64           `json:"took_ms"`
+	Warmed int             `json:"warmed"` // scripts
+	Failed string          `json:"failed,omitempty"`
+}
+
+// Done tells a restart that happened from one that failed.
+func (r Record) Done() bool { return r.Failed == "" && r.Action.Empties() }
+
+// HistoryFile is the history's name in the state folder: JSON lines, oldest first.
+const HistoryFile = "restarts.jsonl"
+
+func historyIn(dir string) state.Lines[Record] {
+	return state.Lines[Record]{Path: filepath.Join(dir, HistoryFile), Whole: func(r Record) bool { return r.Action != "" }}
+}
+
+// AppendHistory adds a restart to the history in a state folder.
+func AppendHistory(dir string, r Record) error {
+	if err := historyIn(dir).Append(r); err != nil {
+		return fmt.Errorf("history of restarts: %w", err)
+	}
+	return nil
+}
+
+// ReadHistory gives the restarts, oldest first.
+func ReadHistory(dir string) ([]Record, error) {
+	all, err := historyIn(dir).All()
+	if err != nil {
+		return nil, fmt.Errorf("history of restarts: %w", err)
+	}
+	return all, nil
+}
+
+// Of gives the restarts of the cache that these pools share.
+func Of(history []Record, pools []string) []Record {
+	return slices.DeleteFunc(slices.Clone(history), func(r Record) bool { return !r.About(pools) })
 }
