@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/links"
 	"relink/internal/realpath"
 	"relink/php/webserver"
 )
@@ -15,9 +16,9 @@ type served struct {
 	site    webserver.Site
 	host    string
 	root    string
-	steps   []webserver.Step // the symbolic links on the way
-	at      string           // where the way ends
-	missing string           // what is not there; "" if all is
+	steps   []links.Step // the symbolic links on the way
+	at      string       // where the way ends
+	missing string       // what is not there; "" if all is
 }
 
 // mostNames bounds the folder that a document root with %0 or $host names.
@@ -46,7 +47,7 @@ func (s served) plainHTTP() int {
 
 func lead(site webserver.Site, host, root string) served {
 	s := served{site: site, host: host, root: filepath.Clean(root)}
-	s.steps, s.at, s.missing = webserver.Walk(s.root)
+	s.steps, s.at, s.missing = links.Walk(s.root, nil)
 	return s
 }
 
