@@ -168,7 +168,7 @@ func TestPinnedWorkersWithoutADoor(t *testing.T) {
 func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 	p := newPinned(t, sandbox.WebApacheEvent, pinnedWorkers)
 	for name, doors := range map[string][]probe.Door{"none": nil, "closed": p.closed(), "of another pool": p.elsewhere} {
-		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{CallTimeout: 2 * time.Second}), doors...)
+		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{Timeouts: config.Timeouts{Call: 2 * time.Second}}), doors...)
 		named := func(h string) bool { return strings.Contains(h, "enablereuse") && strings.Contains(h, "probe") }
 		if !errors.Is(err, fcgi.ErrTimeout) || !slices.ContainsFunc(hint.Of(err), named) {
 			t.Errorf("%s: %v", name, err)

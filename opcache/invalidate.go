@@ -45,7 +45,7 @@ func (s *Switch) endLeft(ctx context.Context) ([]php.BelowResult, error) {
 		if s.Addressing.Reuses() || len(folders) == 0 {
 			return php.BelowResult{}, nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
+		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.Timeouts.Call)
 		defer cancel()
 		return one.Agent().InvalidateBelow(ctx, folders)
 	})
@@ -128,7 +128,7 @@ func (c *Caches) Forget(ctx context.Context, files []string) (kept []string, err
 // InvalidateAll works through scripts in slices, with rests between.
 func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
 	err = c.inSlices(ctx, scripts, func(ctx context.Context, rest []string) (next int, err error) {
-		answer, err := one.Agent().Invalidate(ctx, rest, c.Options.WarmSlice)
+		answer, err := one.Agent().Invalidate(ctx, rest, c.Options.Warm.Slice)
 		invalidated += answer.Invalidated
 		return answer.Next, err
 	})
@@ -139,7 +139,7 @@ func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []str
 // between, so that a pool keeps its workers.
 func (c *Caches) inSlices(ctx context.Context, all []string, call func(ctx context.Context, rest []string) (next int, err error)) error {
 	bounded := func() (int, error) {
-		ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
+		ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 		defer cancel()
 		return call(ctx, all)
 	}
@@ -149,7 +149,7 @@ func (c *Caches) inSlices(ctx context.Context, all []string, call func(ctx conte
 			return err
 		}
 		all = all[next:]
-		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
+		if Wait(ctx, c.Options.Warm.Pause); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

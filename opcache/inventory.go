@@ -29,7 +29,7 @@ type Caches struct {
 // Inventory calls every pool at the same time, and groups the pools by the cache
 // that they share. One that does not answer stands for itself, with its error.
 func Inventory(ctx context.Context, pools []php.Pool, o Options, through ...probe.Door) *Caches {
-	ctx, cancel := context.WithTimeout(ctx, o.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, o.Timeouts.Call)
 	defer cancel()
 	asked := make([]*Pool, len(pools))
 	ways := newDoors(through)

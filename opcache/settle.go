@@ -67,7 +67,7 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 // sweepAgain reaches every worker of every pool once more.
 func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResult, error) {
 	// Whoever is between two requests is reached in the time of a sweep.
-	bounded, cancel := context.WithTimeout(ctx, s.Caches.Options.SettleTimeout+sweepRounds*s.Caches.Options.SweepWait)
+	bounded, cancel := context.WithTimeout(ctx, s.Caches.Options.Timeouts.Settle+sweepRounds*s.Caches.Options.Timeouts.Sweep)
 	defer cancel()
 	reached := progress.ofPools()
 	rounds, err := s.Caches.rounds(bounded, func(r *round) { r.except, r.progress = s.outOfReach(r.pool), reached(r.pool) })

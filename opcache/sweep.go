@@ -7,25 +7,25 @@ import (
 	"relink/fcgi"
 )
 
-// sweepRounds bounds the whole sweep in multiples of SweepWait, for a pool in
+// sweepRounds bounds the whole sweep in multiples of Timeouts.Sweep, for a pool in
 // which one short request follows the other.
 const sweepRounds = 5
 
 // Sweep has every worker of every pool drop its realpath cache, proven pid by
 // pid. It is called after the links have moved. A worker inside a request that
-// has lasted longer than SweepWait is left for Settle, so that one slow page
+// has lasted longer than Timeouts.Sweep is left for Settle, so that one slow page
 // does not delay the cut-over of all. Where the web server sends real paths the
 // deploy does not call it: no worker has anything to forget.
 func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	if s.idle() {
 		return SweepResult{Pools: len(s.Caches.pools())}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.Caches.Options.SweepWait)
+	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.Caches.Options.Timeouts.Sweep)
 	defer cancel()
 	rounds, err := s.Caches.rounds(ctx, func(r *round) {
 		r.except = s.outOfReach(r.pool)
 		r.leave = func(w fcgi.Process) bool {
-			return InRequest(w) && w.RequestDuration > s.Caches.Options.SweepWait && !(isHeld(w) && r.mayKnock())
+			return InRequest(w) && w.RequestDuration > s.Caches.Options.Timeouts.Sweep && !(isHeld(w) && r.mayKnock())
 		}
 	})
 	result := SweepResult{Pools: len(rounds)}
@@ -71,7 +71,7 @@ const (
 // by FastCGI nor through a door. It is asked before anything moves; where nothing is
 // pinned it costs one call for each worker.
 func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 	defer cancel()
 	rounds, err := c.rounds(ctx, func(r *round) {
 		began := time.Now()

@@ -57,7 +57,7 @@ func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
 
 // liveScripts lists the live scripts below a folder.
 func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, release string) ([]php.Script, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 	defer cancel()
 	scripts, err := one.Agent().Scripts(ctx, []string{one.ToPool(release)})
 	return slices.DeleteFunc(scripts, func(sc php.Script) bool { return !sc.Live }), err
@@ -112,7 +112,7 @@ func (a Addressing) Reuses() bool { return a == Resolved || a == Revalidated }
 // Addressing is what the pools' settings tell of how scripts are named to them:
 // Revalidated or Keyed. That it is Resolved only the web server can prove.
 func (c *Caches) Addressing(ctx context.Context) (Addressing, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 	defer cancel()
 	keyed, err := Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (bool, error) {
 		configuration, err := p.Agent.Configuration(ctx)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/opcache"
 	"relink/php"
@@ -174,7 +175,7 @@ func TestStaleWorkerEndsWithItsRequest(t *testing.T) {
 	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}}}})
 	f.heat("index.php")
 	links := f.links("v1", "v2")
-	s := f.observe(opcache.Options{SettleTimeout: 100 * time.Millisecond, EndStale: true}, links)
+	s := f.observe(opcache.Options{Timeouts: config.Timeouts{Settle: 100 * time.Millisecond}, EndStale: true}, links)
 	slow := f.beginSlow("club1")
 	f.move(links)
 	cutOver(f, s)

@@ -6,6 +6,8 @@ package opcache
 import (
 	"cmp"
 	"time"
+
+	"relink/internal/config"
 )
 
 // Link is one symbolic link whose target changes. From and To are real folders
@@ -35,19 +37,11 @@ func (l Link) Moves() bool { return l.From != "" && l.From != l.To }
 func (l Link) OldRelease() string { return cmp.Or(l.FromRelease, l.From) }
 func (l Link) NewRelease() string { return cmp.Or(l.ToRelease, l.To) }
 
-// Options bound and pace the work. The defaults are those of the configuration: a
-// zero here is a zero.
+// Options bound and pace the work, as the configuration says: a zero is a zero.
 type Options struct {
-	Docroot string // what the web server serves, relative to the link; "" or "." is the link itself
-
-	CallTimeout   time.Duration // one call of the agent
-	SweepWait     time.Duration // how long the cut-over waits for a worker that is inside a request
-	SettleTimeout time.Duration // how long Settle waits for workers that the sweep left; 0: not at all
-
-	WarmWorkers int           // workers of a pool that may compile at the same time
-	WarmSlice   time.Duration // how long one request of the warm keeps a worker
-	WarmPause   time.Duration // rest between two such requests
-
+	Docroot  string // what the web server serves, relative to the link; "" or "." is the link itself
+	Timeouts config.Timeouts
+	Warm     config.Warm
 	EndStale bool // have a worker that Settle cannot reach end with its request
 }
 

@@ -59,7 +59,7 @@ func (c *Caches) Usage(ctx context.Context) ([]Usage, error) { return Each(ctx, 
 
 // UsageOf reads the figures of one cache.
 func (c *Caches) UsageOf(ctx context.Context, one *Cache) (Usage, error) {
-	status, err := one.Status(ctx, c.Options.CallTimeout)
+	status, err := one.Status(ctx, c.Options.Timeouts.Call)
 	if err != nil {
 		return Usage{}, err
 	}
@@ -134,7 +134,7 @@ func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]F
 
 // Holdings adds up what one cache holds of folders, as the host sees them, and of all.
 func (c *Caches) Holdings(ctx context.Context, one *KeySpace, folders []string) (each []php.Holding, all php.Holding, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 	defer cancel()
 	seen := make([]string, len(folders))
 	for i, folder := range folders {

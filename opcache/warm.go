@@ -110,7 +110,7 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 	var mu sync.Mutex
 	var again, young []php.CompiledFile
 	group, gctx := errgroup.WithContext(ctx)
-	for _, share := range shares(files, c.Options.WarmWorkers) {
+	for _, share := range shares(files, c.Options.Warm.Workers) {
 		group.Go(func() error {
 			return c.compileShare(gctx, one.Agent(), share, func(f php.CompiledFile) {
 				mu.Lock()
@@ -140,7 +140,7 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 // compileShare compiles files one slice after the other.
 func (c *Caches) compileShare(ctx context.Context, agent *php.Agent, files []string, result func(php.CompiledFile)) error {
 	return c.inSlices(ctx, files, func(ctx context.Context, rest []string) (next int, err error) {
-		compiled, err := agent.Compile(ctx, rest, c.Options.WarmSlice)
+		compiled, err := agent.Compile(ctx, rest, c.Options.Warm.Slice)
 		if err == nil {
 			for _, f := range compiled {
 				result(f)
@@ -169,7 +169,7 @@ func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.Co
 			pools = pools[:1]
 		}
 		count(1)
-		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
+		if Wait(ctx, c.Options.Warm.Pause); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}

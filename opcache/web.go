@@ -28,7 +28,7 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 	if err != nil {
 		return Web{Hidden: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Options.Timeouts.Call)
 	defer cancel()
 	all := make([]probe.Door, len(doors))
 	for i, one := range doors {

@@ -67,13 +67,13 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	apps := s.applications()
 	before, fresh := recorded, recorded
 	if o.Window > 0 {
-		first := ReadSample(ctx, pools, s.setup.Options.CallTimeout, recorded).Totals(apps)
+		first := ReadSample(ctx, pools, s.setup.Options.Timeouts.Call, recorded).Totals(apps)
 		before = &first
 		if opcache.Wait(ctx, o.Window); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	sample := ReadSample(ctx, pools, s.setup.Options.CallTimeout, recorded)
+	sample := ReadSample(ctx, pools, s.setup.Options.Timeouts.Call, recorded)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/internal/config"
 	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
@@ -28,7 +29,7 @@ func ReadSample(ctx context.Context, pools []php.Pool, limit time.Duration, earl
 	var found *opcache.Caches
 	var all sync.WaitGroup
 	all.Go(func() { s.masters, _ = fpm.Masters(ctx) })
-	all.Go(func() { found = opcache.Inventory(ctx, pools, opcache.Options{CallTimeout: limit}) })
+	all.Go(func() { found = opcache.Inventory(ctx, pools, opcache.Options{Timeouts: config.Timeouts{Call: limit}}) })
 	all.Wait()
 	sample := report.Sample{Time: time.Now()}
 	var up []*opcache.Cache

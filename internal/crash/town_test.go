@@ -201,7 +201,7 @@ func (w *town) beginLoad() {
 		}
 	}
 	var err error
-	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: hosts, Paths: []string{"/index.php"}, Clients: 2, Pause: 10 * time.Millisecond, Release: said})
+	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: hosts, Paths: []string{"/index.php"}, Clients: 2, Pause: 40 * time.Millisecond, Release: said})
 	w.must(err)
 }
 

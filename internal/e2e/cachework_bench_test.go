@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/load"
 	"relink/opcache"
@@ -133,8 +134,8 @@ func (s *bench) flip(from, to string, slow bool) (cutover time.Duration, begin, 
 	for i, link := range s.links {
 		links = append(links, opcache.Link{Name: fmt.Sprintf("club%d", i), Path: link, From: filepath.Join(s.root, from), To: filepath.Join(s.root, to)})
 	}
-	caches, err := opcache.Connect(s.ctx, s.pools, opcache.Options{CallTimeout: 10 * time.Second, SweepWait: 100 * time.Millisecond, SettleTimeout: 30 * time.Second,
-		WarmWorkers: 1, WarmSlice: 20 * time.Millisecond, WarmPause: 20 * time.Millisecond})
+	caches, err := opcache.Connect(s.ctx, s.pools, opcache.Options{Timeouts: config.Timeouts{Call: 10 * time.Second, Sweep: 100 * time.Millisecond, Settle: 30 * time.Second},
+		Warm: config.Warm{Workers: 1, Slice: 20 * time.Millisecond, Pause: 20 * time.Millisecond}})
 	s.must(err)
 	begin = time.Now()
 	cut, err := caches.Observe(s.ctx, links, opcache.Keyed)

@@ -26,6 +26,9 @@ const (
 // relink-raced.
 const racedVariable = "RELINK_RACED"
 
+// raceOptions is the environment variable of the race detector's options.
+const raceOptions = "GORACE"
+
 func TestMain(m *testing.M) { os.Exit(withPrograms(m.Run)) }
 
 func withPrograms(run func() int) int {
@@ -42,6 +45,7 @@ func withPrograms(run func() int) int {
 		buildProgram(filepath.Join(dir, raced), "-race"),
 		os.Mkdir(filepath.Join(dir, "raced"), 0o755),
 		os.Symlink(filepath.Join(dir, raced), filepath.Join(dir, "raced", delivered)),
+		os.Setenv(raceOptions, "halt_on_error=1"), // with no answer at all, whichever a test expects
 		os.Setenv(racedVariable, filepath.Join(dir, "raced")),
 		os.Setenv("PATH", dir+":"+os.Getenv("PATH")),
 	); err != nil {

@@ -63,6 +63,7 @@ func placeOf(ts *testscript.TestScript) *place { return ts.Value(placeKey{}).(*p
 // which requests, a signal or another command meet it while it works.
 func useRaced(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("PATH", os.Getenv(racedVariable)+":"+ts.Getenv("PATH"))
+	ts.Setenv(raceOptions, os.Getenv(raceOptions))
 }
 
 // server [LINE...] starts the server; the lines are added to the application in

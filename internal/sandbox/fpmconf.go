@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // config is the master's FPM configuration.
@@ -92,15 +93,26 @@ func (s *Server) defaultINI() map[string]string {
 	}
 }
 
+// known is what hasOPcache has found out, by command: a start of PHP that says the same
+// for each sandbox.
+var known sync.Map
+
 // hasOPcache asks whether the system's own INI files load OPcache already:
 // loading it twice is an error that FPM logs at every start.
 func (m *master) hasOPcache(ctx context.Context) (bool, error) {
+	o := m.server.options
+	command := strings.Join(append(slices.Clone(o.FPMCommand), o.FPMBinary), " ")
+	if has, found := known.Load(command); found {
+		return has.(bool), nil
+	}
 	cmd := m.server.fpmCommand(ctx, m, "-m")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return false, fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, out)
 	}
-	return strings.Contains(string(out), "Zend OPcache"), nil
+	has := strings.Contains(string(out), "Zend OPcache")
+	known.Store(command, has)
+	return has, nil
 }
 
 func section(b *strings.Builder, name string, base, over map[string]string) {

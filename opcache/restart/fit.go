@@ -126,7 +126,7 @@ var emptiedBySwitch = Decision{None, []Reason{{Figure: FigureFit, Text: "the cac
 
 // demandOf is what this switch wants of one memory.
 func demandOf(ctx context.Context, s *opcache.Switch, m *opcache.Cache, unused []string) (Demand, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.Timeouts.Call)
 	defer cancel()
 	need, err := missingScripts(ctx, s, m)
 	if err != nil || need.Live == 0 {

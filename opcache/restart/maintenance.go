@@ -17,8 +17,7 @@ import (
 // were moved once.
 func FromConfig(c *config.Config, known func(state, app string) ([]string, error)) (Setup, error) {
 	s := Setup{Thresholds: c.Thresholds, Method: Method(c.Restart.Method),
-		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{CallTimeout: c.Timeouts.Call, SweepWait: c.Timeouts.Sweep, SettleTimeout: c.Timeouts.Settle,
-			WarmWorkers: c.Warm.Workers, WarmSlice: c.Warm.Slice, WarmPause: c.Warm.Pause, EndStale: c.Stale == config.StaleEnd}},
+		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{Timeouts: c.Timeouts, Warm: c.Warm, EndStale: c.Stale == config.StaleEnd}},
 		Restart: Options{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
 			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
 	}

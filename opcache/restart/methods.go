@@ -150,7 +150,7 @@ func (r *restartRun) last(ctx context.Context) error {
 
 // finish warms, and reads what the restart has freed.
 func (r *restartRun) finish(ctx context.Context) error {
-	if err := r.memory.RefreshPIDs(ctx, r.caches.Options.CallTimeout); err != nil {
+	if err := r.memory.RefreshPIDs(ctx, r.caches.Options.Timeouts.Call); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -159,7 +159,7 @@ func (r *restartRun) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, err := r.memory.Status(ctx, r.caches.Options.CallTimeout)
+	after, err := r.memory.Status(ctx, r.caches.Options.Timeouts.Call)
 	r.done.After = opcache.FiguresOf(after)
 	return err
 }

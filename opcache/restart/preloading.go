@@ -66,8 +66,8 @@ func (r *masterRenewal) preloading(moved map[string]string, sites, served []opca
 			p.Through = l.Name
 		}
 	}
-	now, _ := opcache.Follow(r.file(), nil)
-	then, _ := opcache.Follow(r.file(), moved)
+	now, _ := links.Follow(r.file(), nil)
+	then, _ := links.Follow(r.file(), moved)
 	p.Now, p.Then = releaseWith(now, p.Sites), releaseWith(then, p.Sites)
 	switch {
 	case p.Then != "":

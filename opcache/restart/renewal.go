@@ -108,7 +108,7 @@ type masterRenewal struct {
 // it leads now and then. That a reload would end the master is an error: it is
 // asked before anything moves.
 func Renewals(ctx context.Context, s *opcache.Switch, sites []opcache.Link) ([]Renewal, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout+fpm.DefaultReloadLimit)
+	ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.Timeouts.Call+fpm.DefaultReloadLimit)
 	defer cancel()
 	s.Emptied = nil
 	all, err := renewalsOf(ctx, s.Caches, sites)
@@ -175,7 +175,7 @@ func newRenewing(ctx context.Context, m *opcache.Cache, masters []fpm.Master, mo
 	if one.master, err = m.FindIn(masters); err != nil || one.configuration.Preload == "" {
 		return one, err
 	}
-	_, one.passed = opcache.Follow(one.file(), moved)
+	_, one.passed = links.Follow(one.file(), moved)
 	paths, err := first.Agent().Preloaded(ctx)
 	for _, path := range paths {
 		one.preloaded = append(one.preloaded, first.ToHost(path))

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache"
 )
 
@@ -94,8 +95,8 @@ func TestFollowToWherePathsWillLead(t *testing.T) {
 		"www/loop/preload.php":               {"www/loop/preload.php", "www/loop/preload.php"},
 		"www/club1/../../www/club1/same.php": {"releases/v1/same.php", "releases/v2/same.php"},
 	} {
-		now, _ := opcache.Follow(root+"/"+path, nil)
-		then, _ := opcache.Follow(root+"/"+path, moved)
+		now, _ := links.Follow(root+"/"+path, nil)
+		then, _ := links.Follow(root+"/"+path, moved)
 		if now != filepath.Join(root, want.now) || then != filepath.Join(root, want.then) {
 			t.Errorf("%s: now %s, then %s", path, now, then)
 		}

@@ -126,7 +126,7 @@ func Now(ctx context.Context, c *opcache.Caches, o Options) ([]MasterRestart, er
 }
 
 func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o Options) (MasterRestart, error) {
-	before, err := m.Status(ctx, c.Options.CallTimeout)
+	before, err := m.Status(ctx, c.Options.Timeouts.Call)
 	if err != nil {
 		return MasterRestart{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/realpath"
 	"relink/opcache"
 	"relink/php/fpm"
@@ -30,11 +31,11 @@ func (r *masterRenewal) settings(ctx context.Context) (changed bool, err error) 
 	if m.PID == 0 || m.Root != "/" { // in another root no link of ours leads
 		return false, nil
 	}
-	now, err := m.FlatConfig(func(path string) string { real, _ := opcache.Follow(path, nil); return real })
+	now, err := m.FlatConfig(func(path string) string { real, _ := links.Follow(path, nil); return real })
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", errSettings, err)
 	}
-	then, err := m.FlatConfig(func(path string) string { real, _ := opcache.Follow(path, r.moved); return real })
+	then, err := m.FlatConfig(func(path string) string { real, _ := links.Follow(path, r.moved); return real })
 	switch {
 	case err != nil:
 		err = fmt.Errorf("%w after the switch: %w", fpm.ErrBadConfig, err)

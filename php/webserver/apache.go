@@ -115,12 +115,6 @@ func (c apacheConf) site(main, own []directive) Site {
 		site.Hosts = apacheHosts(main)
 	}
 	site.Handler, site.Pool = phpOf(main, own, site.DocumentRoot)
-	if site.Handler != "" {
-		site.Sends = Literal
-		if rewritesToRelease(main) || rewritesToRelease(own) {
-			site.Sends = Real
-		}
-	}
 	return site
 }
 
@@ -160,24 +154,4 @@ func (c apacheConf) root(main, own []directive) string {
 func secured(own, main []directive) bool {
 	value, _ := last(slices.Concat(main, own), "sslengine")
 	return strings.EqualFold(value, "on") || strings.EqualFold(value, "optional")
-}
-
-// rewritesToRelease recognises a rule that maps a request to an absolute path
-// that is chosen by a RewriteMap, or by a condition that asked one: what PHP is
-// told then has no link in it.
-func rewritesToRelease(list []directive) bool {
-	mapped := false
-	for _, d := range list {
-		switch d.name {
-		case "rewritecond":
-			mapped = mapped || strings.Contains(d.arg(0), "${")
-		case "rewriterule":
-			to := d.arg(1)
-			if strings.HasPrefix(to, "/") && (strings.Contains(to, "${") || mapped && strings.Contains(to, "%1")) {
-				return true
-			}
-			mapped = false
-		}
-	}
-	return false
 }

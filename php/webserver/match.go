@@ -189,3 +189,18 @@ func (s selector) of(list []string, separator, whole string) string {
 	}
 	return list[s.number-1]
 }
+
+// behind tells whether path leads through the link at that place, and what it
+// goes on to say behind it. The link itself need not exist yet.
+func behind(path, link string) (rest string, through bool) {
+	steps, at, missing := links.Walk(path, nil)
+	for _, s := range steps {
+		if s.Link == link {
+			return s.Behind, true
+		}
+	}
+	if missing == "" {
+		return "", false
+	}
+	return strings.CutPrefix(filepath.Join(at, missing)+"/", link+"/")
+}

@@ -22,8 +22,7 @@ func nginxSite(d directive, outer nginxScope, pid int) Site {
 	scope := outer.within(d.children)
 	site := Site{Server: Nginx, PID: pid, From: d.from(), Hosts: nginxHosts(d.children), URL: nginxURL(d.children), DocumentRoot: scope.root}
 	if php, found := phpLocation(d.children, scope); found {
-		site.Handler, site.DocumentRoot = FPM, php.root
-		site.Pool, site.Sends = php.pool(), php.sends()
+		site.Handler, site.Pool, site.DocumentRoot = FPM, php.pool(), php.root
 	}
 	return site
 }
@@ -55,12 +54,10 @@ func nginxURL(list []directive) string {
 	return reach(listens, tls == "on")
 }
 
-// nginxScope is what a block inherits. fastcgi_param is inherited only by a
-// block that has none of its own.
+// nginxScope is what a block inherits.
 type nginxScope struct {
 	root      string
 	pass      string
-	params    []directive
 	upstreams map[string]string // one server of each
 }
 
@@ -70,9 +67,6 @@ func (s nginxScope) within(list []directive) nginxScope {
 		if !filepath.IsAbs(root) && !strings.HasPrefix(root, "$") {
 			s.root = "" // below a prefix that is compiled in
 		}
-	}
-	if own := named(list, "fastcgi_param"); len(own) > 0 {
-		s.params = own
 	}
 	for _, d := range named(list, "upstream") {
 		if member, found := last(d.children, "server"); found {
@@ -146,22 +140,4 @@ func (s nginxScope) pool() string {
 		return ""
 	}
 	return "tcp:" + net.JoinHostPort(host, port)
-}
-
-// sends reads the SCRIPT_FILENAME that wins: nginx passes all of them, and
-// PHP-FPM keeps the last.
-func (s nginxScope) sends() string {
-	value := ""
-	for _, d := range s.params {
-		if d.arg(0) == "SCRIPT_FILENAME" {
-			value = d.arg(1)
-		}
-	}
-	switch {
-	case strings.HasPrefix(value, "$realpath_root"), strings.HasPrefix(value, "${realpath_root}"):
-		return Real
-	case value == "":
-		return ""
-	}
-	return Literal
 }

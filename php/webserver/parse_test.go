@@ -112,20 +112,6 @@ func TestAddressesOfApache(t *testing.T) {
 	}
 }
 
-func TestRealPathsOfApache(t *testing.T) {
-	for lines, want := range map[string]bool{
-		"RewriteCond ${live:%{HTTP_HOST}} ^(.+)$\nRewriteRule ^/(.*)$ /srv/releases/%1/public/$1": true,
-		"RewriteRule ^/(.*)$ /srv/releases/${live:%{HTTP_HOST}}/$1":                               true,
-		"RewriteRule ^/(.*)$ /index.php":                                                          false,
-		"RewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule ^/(.*)$ /srv/%1":                        false,
-		"RewriteRule ^/(.*)$ https://%{HTTP_HOST}/$1 [R]":                                         false,
-	} {
-		if got := rewritesToRelease(conf(t, lines).directives); got != want {
-			t.Errorf("%v for\n%s", got, lines)
-		}
-	}
-}
-
 func TestArguments(t *testing.T) {
 	for _, test := range []struct{ line, args, file, wrong string }{
 		{"-k start", "", "", ""},

@@ -22,7 +22,6 @@ type Site struct {
 	DocumentRoot string   // literal, as configured; with %0 or $host it is a pattern
 	Handler      string   // ModPHP, FPM or "", which is no PHP
 	Pool         string   // of FPM: unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000; "" if that cannot be told
-	Sends        string   // Real, Literal or "", which is no PHP
 	From         string   // file:line where it begins
 }
 
@@ -36,12 +35,6 @@ const (
 const (
 	ModPHP = "mod_php"
 	FPM    = "fpm"
-)
-
-// How PHP is told the path of a script: without links in it, or as configured.
-const (
-	Real    = "real"
-	Literal = "literal"
 )
 
 // Discover reads the configuration of every Apache and nginx that runs here as

@@ -3,14 +3,26 @@
 package app
 
 import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"time"
 
+	"relink/internal/hint"
+	"relink/internal/proc"
 	"relink/internal/sandbox"
+
+	"github.com/gofrs/flock"
 )
 
 // App is a PHP application with two releases that tell themselves apart.
@@ -83,4 +95,122 @@ func (a App) Prepare(dataDir string) error {
 		}
 		return os.Chown(path, uid, gid)
 	})
+}
+
+//go:embed dokuwiki.sh
+var dokuwiki string
+
+// overlay holds what is added to the application: v1 for both releases, v2 over
+// it for the second, pages for the data of an instance.
+//
+//go:embed overlay
+var overlay embed.FS
+
+// layoutVersion changes whenever this package builds something else of the same
+// packages and the same overlay.
+const layoutVersion = "1"
+
+const lockPoll = 100 * time.Millisecond
+
+// Fetch provides DokuWiki, downloaded with apt and kept in the folder cache: a
+// later call with the same cache only looks. Processes may call it at the same time.
+func Fetch(ctx context.Context, cache string) (App, error) {
+	key, err := cacheKey()
+	if err != nil {
+		return App{}, err
+	}
+	if cache, err = filepath.Abs(cache); err != nil {
+		return App{}, err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return App{}, err
+	}
+	lock := flock.New(filepath.Join(cache, "lock"))
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return App{}, fmt.Errorf("lock %s: %w", cache, err)
+	}
+	defer lock.Close()
+	dir := filepath.Join(cache, "dokuwiki-"+key)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := build(ctx, cache, dir); err != nil {
+			return App{}, fmt.Errorf("build DokuWiki in %s: %w", cache, err)
+		}
+	}
+	return App{
+		Repository: filepath.Join(dir, "dokuwiki.git"),
+		DocRoot:    "public",
+		Paths:      []string{"/doku.php?id=start", "/doku.php?id=wiki:syntax", "/doku.php?id=wiki:welcome", "/doku.php?id=start&do=index"},
+		Slow:       "/slow.php",
+		Cheap:      "/release.php",
+		pages:      filepath.Join(dir, "pages"),
+	}, nil
+}
+
+// build makes dir in one step, so that a broken build is never taken for a good one.
+func build(ctx context.Context, cache, dir string) error {
+	temp, err := os.MkdirTemp(cache, "build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := os.CopyFS(temp, overlay); err != nil {
+		return err
+	}
+	if printed, err := proc.Output(ctx, []string{"sh", "-c", dokuwiki, "sh", temp}); err != nil {
+		return hint.With(fmt.Errorf("%w: %s", err, printed), `run "apt-get update" as root and try again`)
+	}
+	done := filepath.Join(temp, "done")
+	if err := Commit(ctx, temp, filepath.Join(done, "dokuwiki.git")); err != nil {
+		return err
+	}
+	return os.Rename(done, dir)
+}
+
+func cacheKey() (string, error) {
+	hash := sha256.New()
+	hash.Write([]byte(layoutVersion))
+	err := fs.WalkDir(overlay, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := overlay.ReadFile(path)
+		fmt.Fprintf(hash, "%s %d\n%s", path, len(data), data)
+		return err
+	})
+	return hex.EncodeToString(hash.Sum(nil))[:12], err
+}
+
+// Tags are those of the two releases.
+var Tags = []string{"v1", "v2"}
+
+// Commit makes a bare Git repository in dir: each release, a folder of trees
+// that is named like its tag, is a commit on main.
+func Commit(ctx context.Context, trees, dir string) error {
+	if err := git(ctx, "init", "--quiet", "--bare", "--initial-branch=main", dir); err != nil {
+		return err
+	}
+	for _, tag := range Tags {
+		tree := filepath.Join(trees, tag)
+		for _, args := range [][]string{{"add", "--all", "--force", "."}, {"commit", "--quiet", "--message", "Release " + tag}, {"tag", tag}} {
+			if err := git(ctx, slices.Concat([]string{"-C", tree, "--git-dir", dir, "--work-tree", tree}, args)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func git(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	// The caller's configuration (signing, hooks, line ends) must not get into
+	// it, and fixed dates give the same commits on every machine.
+	cmd.Env = append(os.Environ(),
+		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_NAME=relink", "GIT_AUTHOR_EMAIL=relink@localhost", "GIT_AUTHOR_DATE=2024-01-01T00:00:00Z",
+		"GIT_COMMITTER_NAME=relink", "GIT_COMMITTER_EMAIL=relink@localhost", "GIT_COMMITTER_DATE=2024-01-01T00:00:00Z")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return hint.With(fmt.Errorf("git %s: %w: %s", args[len(args)-1], err, out), "install git if it is missing")
+	}
+	return nil
 }
