@@ -116,7 +116,7 @@ func (c *Caches) Forget(ctx context.Context, files []string) (kept []string, err
 			seen[i] = one.ToPool(file)
 		}
 		err = c.inSlices(ctx, seen, func(ctx context.Context, rest []string) (next int, err error) {
-			answer, err := one.Agent().Invalidate(ctx, rest, c.Options.WarmSlice)
+			answer, err := one.Agent().Invalidate(ctx, rest, c.Options.Warm.Slice)
 			failed = append(failed, answer.Failed...)
 			return answer.Next, err
 		})
