@@ -55,11 +55,11 @@ func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
 	if app == nil {
 		return running, err
 	}
-	return named(app.Pools, running, err)
+	return namedPools(app.Pools, running, err)
 }
 
-// named leaves out pools that are not the application's, and what is wrong with those.
-func named(addresses []string, running []php.Pool, problems error) ([]php.Pool, error) {
+// namedPools leaves out pools that are not the application's, and what is wrong with those.
+func namedPools(addresses []string, running []php.Pool, problems error) ([]php.Pool, error) {
 	if len(addresses) == 0 {
 		return running, problems
 	}

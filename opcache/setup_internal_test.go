@@ -26,12 +26,12 @@ func TestPoolsThatAnApplicationNames(t *testing.T) {
 		{[]string{"unix:/b"}, 1, ""},
 		{[]string{"unix:/b", "unix:/gone"}, 0, "unix:/gone"},
 	} {
-		got, err := named(c.named, running, broken)
+		got, err := namedPools(c.named, running, broken)
 		if len(got) != c.want || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: %v, %v", c.named, got, err)
 		}
 	}
-	if got, err := named([]string{"unix:/b"}, running, broken); err != nil || got[0].Address.Path != "/b" {
+	if got, err := namedPools([]string{"unix:/b"}, running, broken); err != nil || got[0].Address.Path != "/b" {
 		t.Error(got, err)
 	}
 }
