@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/config"
 	"relink/internal/envelope"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +18,8 @@ import (
 
 // Door is the way to the script of one site, through the web server.
 type Door struct {
+	App   string
+	Site  string // the instance; "" where one is asked alone
 	URL   string // of the document root: "http://127.0.0.1:8080/"
 	Host  string // sent as Host and, by TLS, as the server's name; "" is the URL's
 	Token string
@@ -25,7 +28,20 @@ type Door struct {
 
 // Door makes the door of a site of the application.
 func (s Secret) Door(app, url, host string) Door {
-	return Door{URL: url, Host: host, Token: s.Token(app), Name: s.Name(app)}
+	return Door{App: app, URL: url, Host: host, Token: s.Token(app), Name: s.Name(app)}
+}
+
+// Doors are those of the instances that have an address to be asked at.
+func (s Secret) Doors(app string, instances []config.Instance) []Door {
+	var doors []Door
+	for _, instance := range instances {
+		if at := instance.Probe; !at.Off && at.URL != "" {
+			door := s.Door(app, at.URL, at.Host)
+			door.Site = instance.Name
+			doors = append(doors, door)
+		}
+	}
+	return doors
 }
 
 // String names the site, without the token and without a password in the URL.
