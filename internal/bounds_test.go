@@ -62,8 +62,10 @@ func boundless(selector *ast.SelectorExpr, args []ast.Expr) string {
 		return "reads all: give it an io.LimitReader or io.NewSectionReader there"
 	case (name == "Output" || name == "CombinedOutput") && len(args) == 0:
 		return "takes all that a program prints: internal/proc has a bound"
-	case strings.HasPrefix(name, "Cmdline") || name == "EnvironWithContext":
-		return "a process may call any part of its memory its command line: proc.Title has a bound"
+	case name == "ParentWithContext" || from != nil && from.Name == "process" && (strings.HasPrefix(name, "NewProcess") || strings.HasPrefix(name, "Processes")):
+		return "opens a pidfd of each process and does not close it: proc.Of and proc.All open none"
+	case name == "NameWithContext" || strings.HasPrefix(name, "Cmdline") || name == "EnvironWithContext":
+		return "a process may call any part of its memory its command line: proc.Title and proc.Name have bounds"
 	}
 	return ""
 }
@@ -80,15 +82,17 @@ func limited(reader ast.Expr) bool {
 // The rule can fail.
 func TestUnboundedReads(t *testing.T) {
 	for line, want := range map[string]int{
-		`os.ReadFile("x")`:                       1,
-		`fs.ReadFile(root, "x")`:                 1,
-		`io.ReadAll(response.Body)`:              1,
-		`io.ReadAll(io.LimitReader(file, most))`: 0,
-		`exec.Command("x").Output()`:             1,
-		`cmd.CombinedOutput()`:                   1,
-		`proc.Output(ctx, command)`:              0,
-		`p.CmdlineWithContext(ctx)`:              1,
-		`bounded.File("x", 7)`:                   0,
+		`os.ReadFile("x")`:                        1,
+		`fs.ReadFile(root, "x")`:                  1,
+		`io.ReadAll(response.Body)`:               1,
+		`io.ReadAll(io.LimitReader(file, most))`:  0,
+		`exec.Command("x").Output()`:              1,
+		`cmd.CombinedOutput()`:                    1,
+		`proc.Output(ctx, command)`:               0,
+		`p.CmdlineWithContext(ctx)`:               1,
+		`p.NameWithContext(ctx)`:                  1,
+		`process.NewProcessWithContext(ctx, pid)`: 1,
+		`bounded.File("x", 7)`:                    0,
 	} {
 		tree, err := parser.ParseFile(token.NewFileSet(), "x.go", fmt.Sprintf("package x\nfunc f() { %s }", line), 0)
 		if err != nil {

@@ -3,6 +3,8 @@ package propose
 import (
 	"fmt"
 	"slices"
+
+	"relink/internal/links"
 )
 
 // Draft is the configuration that fits what was found.
@@ -66,22 +68,17 @@ func Propose(found Found) Draft {
 	for _, s := range rest {
 		if s.missing != "" {
 			d.takeNew(s)
-		} else if !d.inReleases(s.at) {
+		} else if !slices.ContainsFunc(d.Apps, func(a App) bool { return links.Within(s.at, a.Releases) }) { // no release that is served as it is
 			d.takePlain(s)
 		}
 	}
 	if len(d.Apps) == 0 {
 		d.skeleton(list)
 	}
-	d.name()
-	d.choosePools(found.Pools)
-	return *d
-}
-
-// name makes the names of the applications differ.
-func (d *Draft) name() {
 	for i := range d.Apps {
 		earlier := Draft{Apps: d.Apps[:i]}
 		d.Apps[i].Name = unique(d.Apps[i].Name, earlier.named)
 	}
+	d.choosePools(found.Pools)
+	return *d
 }

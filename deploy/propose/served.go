@@ -54,7 +54,11 @@ func lead(site webserver.Site, host, root string) served {
 // hosted finds the hosts of a site whose document root depends on the host, by
 // what lies in the folder where the names differ.
 func hosted(site webserver.Site) (list []served) {
-	fixed, _, _ := strings.Cut(site.DocumentRoot, varying(site.Server))
+	varying := "$"
+	if site.Server == webserver.Apache {
+		varying = "%"
+	}
+	fixed, _, _ := strings.Cut(site.DocumentRoot, varying)
 	folder := fixed[:strings.LastIndexByte(fixed, '/')+1]
 	entries, _ := os.ReadDir(folder)
 	for _, entry := range entries[:min(len(entries), mostNames)] {
@@ -68,13 +72,6 @@ func hosted(site webserver.Site) (list []served) {
 		}
 	}
 	return list
-}
-
-func varying(server string) string {
-	if server == webserver.Apache {
-		return "%"
-	}
-	return "$"
 }
 
 // passage is the link through which a site reaches a release.

@@ -151,8 +151,3 @@ func (d *Draft) conflict(link, releases string, isNew bool) string {
 	}
 	return ""
 }
-
-// inReleases tells whether a folder is a release that is served as it is.
-func (d *Draft) inReleases(folder string) bool {
-	return slices.ContainsFunc(d.Apps, func(a App) bool { return links.Within(folder, a.Releases) })
-}

@@ -64,16 +64,13 @@ func (r Releases) Text(width int) string {
 	}
 	table := ui.NewTable(width, "RELEASE", "CREATED", "REF", "COMMIT", "SIZE", "LIVE ON", "").Right(4, 5)
 	for _, one := range r.Releases {
-		table.Row(one.ID, ui.Stamp(one.Created), one.Ref, one.Commit[:min(len(one.Commit), 8)], one.size(), ui.Count(one.Live), one.remark())
+		size := "-"
+		if !one.Foreign {
+			size = ui.Bytes(one.Bytes)
+		}
+		table.Row(one.ID, ui.Stamp(one.Created), one.Ref, one.Commit[:min(len(one.Commit), 8)], size, ui.Count(one.Live), one.remark())
 	}
 	return table.String()
-}
-
-func (r Release) size() string {
-	if r.Foreign {
-		return "-"
-	}
-	return ui.Bytes(r.Bytes)
 }
 
 func (r Release) remark() string {

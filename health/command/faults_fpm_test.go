@@ -12,6 +12,7 @@ import (
 	"relink/health/gather"
 	"relink/internal/config"
 	"relink/internal/sandbox"
+	"relink/opcache/report"
 )
 
 func TestPoolThatIsDownHidesNoOther(t *testing.T) {
@@ -80,7 +81,7 @@ func TestMaxChildren(t *testing.T) {
 	now := gather.Facts(s.ctx, s.deps)
 	s.deps.Samples = gather.Folder(s.path("state", "earlier"))
 	s.must(s.deps.Samples.Add(gather.Sample{ // FPM tells of the first time only, which may have been before now
-		Time: now.Time.Add(-time.Minute), Pools: map[string]gather.PoolCounters{now.Pools[0].Address: {Started: now.Pools[0].Status.StartTime}},
+		Totals: report.Sample{Time: now.Time.Add(-time.Minute)}.Totals(nil), Pools: map[string]gather.PoolCounters{now.Pools[0].Address: {Started: now.Pools[0].Status.StartTime}},
 	}, window))
 	end := s.slow("www")
 	waiting := make(chan error, 1)

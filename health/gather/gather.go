@@ -42,7 +42,12 @@ func Facts(ctx context.Context, d Deps) health.Facts {
 	g.facts.Time, g.facts.Cheap = g.began, d.Cheap
 	var both sync.WaitGroup
 	both.Go(func() { g.askPools(ctx) })
-	both.Go(func() { g.readApps(ctx) })
+	both.Go(func() {
+		for _, a := range g.Apps {
+			g.facts.Apps = append(g.facts.Apps, g.readApp(ctx, a))
+		}
+		g.facts.FileSystems = g.fileSystems()
+	})
 	both.Wait()
 	if !d.Cheap {
 		g.askFronts(ctx)
@@ -97,10 +102,13 @@ func (g *gatherer) compare(ctx context.Context) {
 		now.Masters = append(now.Masters, c.sample)
 	}
 	apps := g.reported()
-	before := g.earlier()
+	var before *Sample
+	if g.Samples != nil {
+		before, g.facts.Samples = g.Samples.Before(g.began, g.Window)
+	}
 	var totals *report.Totals
 	if before != nil {
-		totals = &before.Caches
+		totals = &before.Totals
 	}
 	g.facts.Report = report.Build(now, totals, apps, report.Options{MinRequests: g.MinRequests})
 	for i, c := range g.caches {
@@ -114,20 +122,8 @@ func (g *gatherer) compare(ctx context.Context) {
 	}
 }
 
-func (g *gatherer) earlier() (before *Sample) {
-	if g.Samples != nil {
-		before, g.facts.Samples = g.Samples.Before(g.began, g.Window)
-	}
-	return before
-}
-
 func (g *gatherer) sampleOf(now report.Sample, apps []report.Application) Sample {
-	s := Sample{Time: g.began, Caches: now.Totals(apps), Starts: map[string]time.Time{}, Pools: map[string]PoolCounters{}}
-	for _, m := range now.Masters {
-		if m.Err == nil {
-			s.Starts[m.Name] = m.Status.Statistics.StartTime
-		}
-	}
+	s := Sample{Totals: now.Totals(apps), Pools: map[string]PoolCounters{}}
 	for _, p := range g.facts.Pools {
 		if p.Status != nil {
 			s.Pools[p.Address] = PoolCounters{Started: p.Status.StartTime, MaxChildren: p.Status.MaxChildrenReached, SlowRequests: p.Status.SlowRequests}

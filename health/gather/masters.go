@@ -108,12 +108,12 @@ func restartGrowth(m report.Master, before *Sample) *health.RestartGrowth {
 	if before == nil || m.Err != nil {
 		return nil
 	}
-	earlier, now := before.Caches.Of(&m), m.Status.Statistics
+	earlier, now := before.Of(&m), m.Status.Statistics
 	if earlier == nil {
 		return nil
 	}
 	growth := &health.RestartGrowth{Since: before.Time, OOM: now.OOMRestarts, Hash: now.HashRestarts, Manual: now.ManualRestarts}
-	if started, known := before.Starts[earlier.Name]; known && !started.Equal(now.StartTime) {
+	if !earlier.Started.Equal(now.StartTime) {
 		growth.Process = true
 		return growth
 	}

@@ -31,7 +31,9 @@ func (a *poolProbe) answers() bool { return a.facts.Err == nil && a.facts.AgentE
 // askPools asks all pools at the same time, each with a bound of its own, so
 // that one that hangs delays no other.
 func (g *gatherer) askPools(ctx context.Context) {
-	pools, err := g.listPools(ctx)
+	listing, cancel := context.WithTimeout(ctx, g.Timeout)
+	pools, err := g.Pools(listing)
+	cancel()
 	g.facts.Discovery = err
 	queues := proc.UnixQueues()
 	g.pools = make([]*poolProbe, len(pools))
@@ -51,12 +53,6 @@ func (g *gatherer) askPools(ctx context.Context) {
 	g.group()
 }
 
-func (g *gatherer) listPools(ctx context.Context) ([]php.Pool, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
-	defer cancel()
-	return g.Pools(ctx)
-}
-
 func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -71,7 +67,7 @@ func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duratio
 	}
 	a.facts.AgentErr = a.Err
 	if a.facts.Apache && a.facts.AgentErr == nil {
-		a.listProcesses(ctx)
+		a.facts.Processes, _ = apache.Workers(ctx, a.Status.Worker.PID, a.Status.Worker.ParentPID) // nil where they are hidden
 	}
 	if isDown(a.facts.AgentErr) { // it went away, or its other workers hang
 		a.facts.Err, a.facts.AgentErr = a.facts.AgentErr, nil
@@ -103,13 +99,6 @@ func (a *poolProbe) reach(ctx context.Context) {
 		a.facts.StatusErr = err
 	default:
 		a.facts.Status = &status
-	}
-}
-
-func (a *poolProbe) listProcesses(ctx context.Context) {
-	w := a.Status.Worker
-	if pids, err := apache.Workers(ctx, w.PID, w.ParentPID); err == nil {
-		a.facts.Processes = pids
 	}
 }
 

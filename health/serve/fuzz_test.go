@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/health/gather"
+	"relink/opcache/report"
 )
 
 // Whatever the query, a question about the past is answered or refused.
@@ -77,7 +78,7 @@ func TestASampleWithoutScriptsIsKept(t *testing.T) {
 		if _, err := w.Before(at, 15*time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Add(gather.Sample{Time: at, Starts: map[string]time.Time{}}, 15*time.Minute); err != nil {
+		if err := w.Add(gather.Sample{Totals: report.Sample{Time: at}.Totals(nil)}, 15*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -52,7 +52,7 @@ func newMetrics(version string, s *sampler, st *store) *figures {
 // watch adds the connections of the listener.
 func (m *figures) watch(l *limited) {
 	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_http_connections", Help: "Connections that are open."}, func() float64 { return float64(l.open()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_http_connections", Help: "Connections that are open."}, func() float64 { return float64(len(l.slots)) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "relink_http_connections_refused_total", Help: "Connections that were too many at once."},
 			func() float64 { return float64(l.refused.Load()) }),
 	)

@@ -78,8 +78,8 @@ func overlayReport(now, full *report.Report) *report.Report {
 	merged.Masters = slices.Clone(now.Masters)
 	for i := range merged.Masters {
 		m := &merged.Masters[i]
-		if seen := sameCache(full.Masters, m); seen != nil {
-			overlayMaster(m, seen)
+		if at := slices.IndexFunc(full.Masters, func(o report.MasterReport) bool { return notEmptied(&o, m) }); at >= 0 {
+			overlayMaster(m, &full.Masters[at])
 		}
 		merged.SavedBytes += m.SavedBytes
 		merged.SavedKeys += m.SavedKeys
@@ -90,15 +90,7 @@ func overlayReport(now, full *report.Report) *report.Report {
 	return &merged
 }
 
-// sameCache finds a cache that has not been emptied since.
-func sameCache(all []report.MasterReport, m *report.MasterReport) *report.MasterReport {
-	at := slices.IndexFunc(all, func(o report.MasterReport) bool { return notEmptied(&o, m) })
-	if at < 0 {
-		return nil
-	}
-	return &all[at]
-}
-
+// notEmptied tells whether it is one cache, and has not been emptied in between.
 func notEmptied(before, now *report.MasterReport) bool {
 	return before.Name == now.Name && now.Error == nil && before.Error == nil &&
 		instant(before.Started) == instant(now.Started) && instant(before.LastRestart) == instant(now.LastRestart)

@@ -106,26 +106,21 @@ func (p Point) join(later Point) Point {
 			old := p.Pools[at]
 			one.Up = one.Up && old.Up
 			one.Requests = addKnown(old.Requests, one.Requests)
-			one.Active, one.Queue = max(one.Active, old.Active), maxKnown(old.Queue, one.Queue)
+			one.Active, one.Queue = max(one.Active, old.Active), joinKnown(old.Queue, one.Queue, func(a, b int64) int64 { return max(a, b) })
 		}
 	}
 	return joined
 }
 
-// addKnown counts what is known: a stretch that holds a restart tells too little
-// rather than nothing.
-func addKnown(a, b *int64) *int64 {
-	if a == nil || b == nil {
-		return cmp.Or(a, b)
-	}
-	return new(*a + *b)
-}
+func addKnown(a, b *int64) *int64 { return joinKnown(a, b, func(a, b int64) int64 { return a + b }) }
 
-func maxKnown(a, b *int64) *int64 {
+// joinKnown joins what is known: a stretch that holds a restart tells too little rather
+// than nothing.
+func joinKnown(a, b *int64, join func(a, b int64) int64) *int64 {
 	if a == nil || b == nil {
 		return cmp.Or(a, b)
 	}
-	return new(max(*a, *b))
+	return new(join(*a, *b))
 }
 
 // thin joins points so that each stands for one step of time.

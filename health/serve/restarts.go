@@ -3,8 +3,10 @@ package serve
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"relink/health"
 	"relink/internal/ui"
 	"relink/opcache/restart"
 )
@@ -57,7 +59,8 @@ func (s *service) retry(err error) time.Duration {
 
 func (s *service) restart(ctx context.Context) error {
 	now := s.sampler.current()
-	if now.facts.Time.IsZero() || now.locked() {
+	deploying := slices.ContainsFunc(now.facts.Apps, func(a health.App) bool { return a.Locked != nil })
+	if now.facts.Time.IsZero() || deploying {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, restartLimit)

@@ -63,20 +63,16 @@ func (s *sampler) loop(ctx context.Context) error {
 		before := cpuTime()
 		s.look(ctx)
 		s.beat.Store(time.Now().UnixNano())
+		cost := cpuTime() - before
+		if s.window.full {
+			cost = 0 // full looks are left to the budget
+		}
 		select {
-		case <-time.After(s.budget.wait(s.Interval, s.cheapCost(cpuTime()-before))):
+		case <-time.After(s.budget.wait(s.Interval, cost)):
 		case <-ctx.Done():
 			return nil
 		}
 	}
-}
-
-// cheapCost leaves full looks to the budget.
-func (s *sampler) cheapCost(cost time.Duration) time.Duration {
-	if s.window.full {
-		return 0
-	}
-	return cost
 }
 
 // look takes one reading. One that the end of the service cuts short counts for
@@ -84,7 +80,8 @@ func (s *sampler) cheapCost(cost time.Duration) time.Duration {
 func (s *sampler) look(ctx context.Context) {
 	now := time.Now()
 	s.budget.count(now, cpuTime())
-	s.window.full = s.budget.fullNow(now, s.changed())
+	unseen := s.full != nil && s.last != nil && fingerprint(*s.last) != fingerprint(*s.full) // closely
+	s.window.full = s.budget.fullNow(now, unseen)
 	facts := s.gather(ctx)
 	if ctx.Err() != nil {
 		return
@@ -99,28 +96,18 @@ func (s *sampler) look(ctx context.Context) {
 	s.publish(facts)
 }
 
-// changed tells whether the last look saw something that a full one has not
-// looked at closely.
-func (s *sampler) changed() bool {
-	return s.full != nil && s.last != nil && fingerprint(*s.last) != fingerprint(*s.full)
-}
-
 func (s *sampler) gather(ctx context.Context) health.Facts {
 	d := s.Health
 	d.Cheap, d.Samples, d.Pools = !s.window.full, s.window, s.discovery.get
 	facts := gather.Facts(ctx, d)
 	facts.Report = facts.Report.WithoutScripts()
-	kind := kindOf(s.window.full)
+	kind := 0
+	if s.window.full {
+		kind = 1
+	}
 	s.counts[kind].Add(1)
 	s.took[kind].Store(int64(facts.Took))
 	return facts
-}
-
-func kindOf(full bool) int {
-	if full {
-		return 1
-	}
-	return 0
 }
 
 func (s *sampler) publish(facts health.Facts) {

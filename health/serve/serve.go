@@ -90,7 +90,7 @@ func newService(o Options, a *access, st *store) *service {
 }
 
 func (s *service) run(ctx context.Context, l net.Listener) error {
-	bounded := newLimited(l, s.Limits.Connections)
+	bounded := &limited{Listener: l, slots: make(chan struct{}, s.Limits.Connections)}
 	s.metrics.watch(bounded)
 	server := s.server()
 	group, ctx := errgroup.WithContext(ctx)

@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,7 +59,7 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	if all[0].Time.Equal(noon) {
 		t.Error("the oldest is still there")
 	}
-	if files, err := s.numbers(); len(files) > storeFiles || err != nil {
+	if files, _, err := s.files(); len(files) > storeFiles || err != nil {
 		t.Errorf("%d files, %v", len(files), err)
 	}
 }
@@ -98,7 +99,7 @@ func TestADamagedHistoryCostsItsLines(t *testing.T) {
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	file := s.path(1)
+	file := filepath.Join(dir, fmt.Sprintf(fileName, 1))
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +122,7 @@ func TestADamagedHistoryCostsItsLines(t *testing.T) {
 		}
 	}
 	for at := range good {
-		hurt("cut", at, good[:at], bytes.Count(good[:at], []byte("\n")))
+		hurt("cut", at, good[:at], bytes.Count(good[:at], []byte("}\n")))
 	}
 	for at := range good {
 		text := slices.Clone(good)

@@ -46,7 +46,7 @@ func (w *window) Add(s gather.Sample, length time.Duration) error {
 	if n := len(w.kept); n > 0 && s.Time.Sub(w.kept[n-1].Time) < gather.Spacing(length) {
 		return nil
 	}
-	s.Caches = s.Caches.WithoutScripts() // 5 MB for 50,000
+	s.Totals = s.Totals.WithoutScripts() // 5 MB for 50,000
 	w.kept = append(slices.Clone(w.kept), s)
 	return w.folder.Add(s, length)
 }

@@ -74,7 +74,8 @@ func unreadable(path string, err error) error {
 // It reads from disk only what instances_from asks for. Checks are as for Load.
 func Parse(path string, data []byte, checks ...string) (*Config, error) {
 	text := strings.TrimPrefix(string(data), "\ufeff")
-	r := &reader{file: newFile(path, text), anchors: map[string]ast.Node{}}
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	r := &reader{&file{path: path, lines: lines, at: map[string]token.Position{}, excused: map[string]bool{}}, map[string]ast.Node{}}
 	c := &Config{Path: path}
 	whole := c.value()
 	whole.preset()

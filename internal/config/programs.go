@@ -104,11 +104,7 @@ func namedScripts(arguments []string) []string {
 	for i, word := range arguments {
 		switch {
 		case word == "-c" && i+1 < len(arguments):
-			var scripts []string
-			for _, command := range simpleCommands(arguments[i+1]) {
-				scripts = append(scripts, namedPrograms(command)...)
-			}
-			return scripts
+			return programsOf(arguments[i+1 : i+2])
 		case strings.HasPrefix(word, "-") || strings.Contains(word, "="):
 		case filepath.IsAbs(word):
 			return []string{filepath.Clean(word)}

@@ -66,8 +66,6 @@ func parsedBy[T any](parse func(string) (T, error), r *reader, n node, text stri
 
 func asIs(text string) any { return text }
 
-func anyText(to *string) value { return of(to, "", readText, asIs) }
-
 func lineText(to *string, preset string, parse func(string) (string, error)) value {
 	return of(to, preset, readLine(parse), asIs)
 }

@@ -14,7 +14,7 @@ func (c *Config) value() value {
 		{"reset", choice(&c.Reset, ResetSmart, ResetAlways, ResetNever)},
 		{"stale_workers", choice(&c.Stale, StaleEnd, StaleReport)},
 		{"apps", named(&c.Apps, "an application", func(a *App) *string { return &a.Name }, (*App).value)},
-		{"pools", orOff(&c.NoPools, sections(&c.Pools, (*Pool).fields))},
+		{"pools", orOff(&c.NoPools, sections(&c.Pools, (*Pool).value))},
 		{"apache", section(fields{
 			{"control", lineText(&c.Apache.Control, "apachectl", program)},
 			{"status", lineText(&c.Apache.Status, "", webURL(false))},
@@ -60,16 +60,16 @@ func (t *Timeouts) value() value {
 	})
 }
 
-func (p *Pool) fields() fields {
-	return fields{
+func (p *Pool) value() value {
+	return section(fields{
 		{"address", lineText(&p.Address, "", poolAddress)},
 		{"status_path", lineText(&p.StatusPath, "/status", pagePath)},
 		{"agent_dir", lineText(&p.AgentDir, "/var/lib/relink", absolute)},
-		{"path_map", sections(&p.PathMap, (*PathMapping).fields)},
+		{"path_map", sections(&p.PathMap, (*PathMapping).value)},
 		{"command", listOf(&p.Command, readText)},
-	}
+	})
 }
 
-func (m *PathMapping) fields() fields {
-	return fields{{"host", lineText(&m.Host, "", absolute)}, {"pool", lineText(&m.Pool, "", absolute)}}
+func (m *PathMapping) value() value {
+	return section(fields{{"host", lineText(&m.Host, "", absolute)}, {"pool", lineText(&m.Pool, "", absolute)}})
 }

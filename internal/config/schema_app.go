@@ -96,7 +96,7 @@ func (c *Check) value(forAll bool) value {
 		{"url", lineText(&c.URL, "", webURL(forAll))},
 		{"host", lineText(&c.Host, "", hostHeader(forAll))},
 		{"status", integer(&c.Status, 200, 100, 599)},
-		{"contains", anyText(&c.Contains)},
+		{"contains", of(&c.Contains, "", readText, asIs)},
 		{"timeout", duration(&c.Timeout, 0, moment)},
 	}))
 }

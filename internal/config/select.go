@@ -59,13 +59,14 @@ func (a *App) Select(all bool, names []string) ([]Instance, error) {
 }
 
 func (a *App) named(names []string) ([]Instance, error) {
-	wanted, problems := map[string]bool{}, []error{}
+	known, wanted, problems := a.instanceNames(), map[string]bool{}, []error{}
 	for _, name := range names {
 		switch {
 		case wanted[name]:
 			problems = append(problems, invalidf("instance %q is listed twice", name))
 		case !a.has(name):
-			problems = append(problems, a.unknown(name))
+			problems = append(problems, hint.With(invalidf("application %s has no instance %q%s", a.Name, name, didYouMean(name, known)),
+				"it has: %s", ui.First(10, known)))
 		}
 		wanted[name] = true
 	}
@@ -73,12 +74,6 @@ func (a *App) named(names []string) ([]Instance, error) {
 		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool { return !wanted[i.Name] }), nil
-}
-
-func (a *App) unknown(name string) error {
-	names := a.instanceNames()
-	return hint.With(invalidf("application %s has no instance %q%s", a.Name, name, didYouMean(name, names)),
-		"it has: %s", ui.First(10, names))
 }
 
 func (a *App) has(name string) bool {

@@ -7,45 +7,37 @@ import (
 	"relink/internal/trust"
 )
 
-// ofRoot is a file or folder that the configuration names.
-type ofRoot struct{ what, path string }
-
 // trusted refuses root what another user could have written: relink renames and
 // truncates files where the state lies, and root runs the programs.
-func trusted(c *Config) error {
-	places := []ofRoot{{"state_dir", c.StateDir}}
-	places = programsIn(places, "apache.control", []string{c.Apache.Control})
+func trusted(c *Config) (err error) {
+	check := func(what string, paths ...string) {
+		for _, path := range paths {
+			if bad := trust.CheckForRoot(path); bad != nil && err == nil {
+				err = notRoots(what, path, bad)
+			}
+		}
+	}
+	check("state_dir", c.StateDir)
+	check("apache.control", namedPrograms([]string{c.Apache.Control})...)
 	for i, pool := range c.Pools {
-		places = programsIn(places, fmt.Sprintf("pools[%d].command", i), pool.Command)
+		check(fmt.Sprintf("pools[%d].command", i), namedPrograms(pool.Command)...)
 	}
 	for _, app := range c.Apps {
 		key := "apps." + app.Name + ".hooks."
-		places = programsOf(places, key+"build", app.Hooks.Build)
-		places = programsOf(places, key+"before_switch", app.Hooks.BeforeSwitch)
-		places = programsOf(places, key+"after_switch", app.Hooks.AfterSwitch)
+		check(key+"build", programsOf(app.Hooks.Build)...)
+		check(key+"before_switch", programsOf(app.Hooks.BeforeSwitch)...)
+		check(key+"after_switch", programsOf(app.Hooks.AfterSwitch)...)
 	}
-	for _, one := range places {
-		if err := trust.CheckForRoot(one.path); err != nil {
-			return notRoots(one.what, one.path, err)
-		}
-	}
-	return nil
+	return err
 }
 
-func programsOf(places []ofRoot, what string, lines []string) []ofRoot {
+func programsOf(lines []string) (programs []string) {
 	for _, line := range lines {
 		for _, command := range simpleCommands(line) {
-			places = programsIn(places, what, command)
+			programs = append(programs, namedPrograms(command)...)
 		}
 	}
-	return places
-}
-
-func programsIn(places []ofRoot, what string, command []string) []ofRoot {
-	for _, path := range namedPrograms(command) {
-		places = append(places, ofRoot{what, path})
-	}
-	return places
+	return programs
 }
 
 func notRoots(what, path string, err error) error {

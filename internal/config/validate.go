@@ -63,7 +63,10 @@ func (v *validator) app(a *App) {
 		v.required(key+".instances_from", "pattern")
 	}
 	v.names(key+".instances", a.instanceNames())
-	v.checks(key, a)
+	v.asked(key, a.Check, a.Probe)
+	for _, i := range a.Instances {
+		v.asked(child(key+".instances", i.Name), i.Check, i.Probe)
+	}
 	v.shared(key, a)
 	v.assets(key, a)
 	v.served(key, a.Pools)
@@ -83,13 +86,6 @@ func (v *validator) source(key string, s Source) {
 		v.wrong(key+".source", "needs exactly one of git, dir and archive")
 	case s.Submodules && s.Kind != "git":
 		v.wrong(key+".source.submodules", "belongs to a git source only")
-	}
-}
-
-func (v *validator) checks(key string, a *App) {
-	v.asked(key, a.Check, a.Probe)
-	for _, i := range a.Instances {
-		v.asked(child(key+".instances", i.Name), i.Check, i.Probe)
 	}
 }
 

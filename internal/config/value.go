@@ -63,17 +63,17 @@ func listOf(to *[]string, one func(*reader, node) (string, bool)) value {
 }
 
 // sections is a list of mappings.
-func sections[T any](to *[]T, known func(*T) fields) value {
+func sections[T any](to *[]T, known func(*T) value) value {
 	return of(to, nil, func(r *reader, n node) (all []T, ok bool) {
 		for _, n := range r.items(n) {
 			all = append(all, *new(T))
-			fresh(r, n, section(known(&all[len(all)-1])))
+			fresh(r, n, known(&all[len(all)-1]))
 		}
 		return all, true
 	}, func(all []T) any {
 		shown := make([]ordered, len(all))
 		for i := range all {
-			shown[i] = section(known(&all[i])).show().(ordered)
+			shown[i] = known(&all[i]).show().(ordered)
 		}
 		return shown
 	})

@@ -52,22 +52,29 @@ func Maps(pid int, name string) (bool, error) {
 
 // Parent gives the pid of a process's parent.
 func Parent(ctx context.Context, pid int) (int, error) {
-	p, err := process.NewProcessWithContext(ctx, int32(pid))
-	var parent int32
-	if err == nil {
-		parent, err = p.PpidWithContext(ctx)
-	}
+	parent, err := Of(pid).PpidWithContext(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("parent of process %d: %w", pid, err)
 	}
 	return int(parent), nil
 }
 
+// Of is the process with this pid, or a handle whose methods fail where there is none.
+// gopsutil's own NewProcess, by which it lists them too, opens a pidfd of each and leaves
+// it to the garbage collector: some hundred processes, which any user may start, take all
+// the files that relink may open.
+func Of(pid int) *process.Process { return &process.Process{Pid: int32(pid)} }
+
 // All lists the processes of this machine, in the order of their pids.
 func All(ctx context.Context) ([]*process.Process, error) {
-	all, err := process.ProcessesWithContext(ctx)
+	pids, err := process.PidsWithContext(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	slices.Sort(pids)
+	var all []*process.Process
+	for _, pid := range pids {
+		all = append(all, Of(int(pid)))
 	}
 	return all, nil
 }
@@ -85,6 +92,16 @@ func Children(ctx context.Context, parent int) ([]*process.Process, error) {
 		}
 	}
 	return children, nil
+}
+
+// mostName is what the kernel keeps of a program's name, with the newline of /proc.
+const mostName = 16
+
+// Name is that of the program, or what the process calls itself (/proc/PID/comm), of
+// which the kernel keeps 15 bytes.
+func Name(p *process.Process) (string, error) {
+	name, err := bounded.Process(int(p.Pid), "comm", mostName)
+	return strings.TrimSuffix(string(name), "\n"), err
 }
 
 // mostTitle is room for FPM's title with the longest path that there is.

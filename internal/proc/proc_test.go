@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"relink/internal/proc"
-
-	"github.com/shirou/gopsutil/v3/process"
 )
 
 // Anybody may give his process a command line of any length, and relink looks at all
@@ -29,7 +27,7 @@ func TestATitleIsBounded(t *testing.T) {
 	if _, err := out.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	title := proc.Title(&process.Process{Pid: int32(cmd.Process.Pid)})
+	title := proc.Title(proc.Of(cmd.Process.Pid))
 	if !strings.HasPrefix(title, "/bin/sh -c echo; read line xxx") || len(title) > 8<<10 {
 		t.Errorf("%d bytes: %.60q", len(title), title)
 	}
@@ -47,5 +45,27 @@ func TestMaps(t *testing.T) {
 		if got, err := proc.Maps(os.Getpid(), name); got != want || err != nil {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
+	}
+}
+
+// Any user may start processes by the hundred.
+func TestListingProcessesOpensNoFiles(t *testing.T) {
+	before, err := proc.OpenFiles(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := proc.All(t.Context())
+	if err != nil || len(all) < 2 {
+		t.Fatal(len(all), err)
+	}
+	for _, p := range all {
+		proc.Title(p)
+		proc.Name(p)
+		p.PpidWithContext(t.Context())
+		p.UidsWithContext(t.Context())
+	}
+	after, err := proc.OpenFiles(os.Getpid())
+	if err != nil || len(after) > len(before)+1 {
+		t.Errorf("%d files are open, before %d: %v", len(after), len(before), err)
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"relink/internal/bounded"
 	"relink/internal/durable"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -49,11 +51,12 @@ func (l Lines[T]) Append(value T) error {
 	if kept := shortened(old, len(line), bytesMost); kept != nil {
 		return durable.WriteFile(l.Path, append(kept, line...), mode)
 	}
-	return appendDurably(l.Path, line)
+	return Append(l.Path, line)
 }
 
-func appendDurably(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode)
+// Append adds to a file, which it makes, durably.
+func Append(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW, mode)
 	if err != nil {
 		return err
 	}

@@ -75,10 +75,9 @@ func (o *Output) Width() int { return o.options.Width }
 
 // Line shows one line.
 func (o *Output) Line(format string, args ...any) {
-	if o.options.Quiet {
-		return
+	if !o.options.Quiet {
+		fmt.Fprintln(o, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 	}
-	o.writeLine(fmt.Sprintf(format, args...))
 }
 
 const (
@@ -101,10 +100,6 @@ func (o *Output) Write(p []byte) (int, error) {
 		return o.bars.Write(p)
 	}
 	return o.w.Write(p)
-}
-
-func (o *Output) writeLine(line string) {
-	fmt.Fprintln(o, strings.TrimRight(line, " "))
 }
 
 // Close ends what progress is still shown, with the state it has.

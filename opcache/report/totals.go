@@ -20,6 +20,7 @@ type Totals struct {
 type MasterTotals struct {
 	Name           string           `json:"name"`
 	Pools          []string         `json:"pools"`
+	Started        time.Time        `json:"started"`
 	CountedSince   time.Time        `json:"counted_since"`
 	Hits           int64            `json:"hits"`
 	Misses         int64            `json:"misses"`
@@ -57,7 +58,7 @@ func (s Sample) Totals(apps []Application) Totals {
 func (m Master) totals(p *places) MasterTotals {
 	s := m.Status.Statistics
 	t := MasterTotals{
-		Name: m.Name, Pools: m.Pools, CountedSince: s.CountedSince(),
+		Name: m.Name, Pools: m.Pools, Started: s.StartTime, CountedSince: s.CountedSince(),
 		Hits: s.Hits, Misses: s.Misses,
 		OOMRestarts: s.OOMRestarts, HashRestarts: s.HashRestarts, ManualRestarts: s.ManualRestarts,
 		Releases: map[string]int64{}, scripts: make(map[string]int64, len(m.Scripts)),
@@ -94,10 +95,11 @@ const (
 )
 
 func totalsIn(dir string) state.Samples[Totals] {
-	return state.Samples[Totals]{Dir: dir, Kept: keptTotals, Check: checkTotals}
+	return state.Samples[Totals]{Dir: dir, Kept: keptTotals, Check: Totals.Check}
 }
 
-func checkTotals(t Totals) error {
+// Check refuses what another version has recorded.
+func (t Totals) Check() error {
 	if t.Version != totalsVersion {
 		return fmt.Errorf("sample of version %d, this is version %d", t.Version, totalsVersion)
 	}

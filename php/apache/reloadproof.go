@@ -125,7 +125,7 @@ func allParents(ctx context.Context) ([]int, error) {
 	}
 	apaches := map[int32]int32{} // parents by pid
 	for _, p := range all {
-		name, err := p.NameWithContext(ctx)
+		name, err := proc.Name(p)
 		if err != nil || !isApache(name) {
 			continue
 		}
@@ -152,7 +152,7 @@ func childrenOf(ctx context.Context, parent int) ([]int, error) {
 	}
 	var children []int
 	for _, p := range all {
-		if name, err := p.NameWithContext(ctx); err == nil && isApache(name) {
+		if name, err := proc.Name(p); err == nil && isApache(name) {
 			children = append(children, int(p.Pid))
 		}
 	}

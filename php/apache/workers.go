@@ -10,8 +10,6 @@ import (
 
 	"relink/internal/hint"
 	"relink/internal/proc"
-
-	"github.com/shirou/gopsutil/v3/process"
 )
 
 // ErrNotChild: the process that answered is no child of an Apache here.
@@ -61,11 +59,8 @@ func apacheBehind(ctx context.Context, pid, parent int) (int, error) {
 
 // checkApache believes a parent by its name only if no other user can have made it.
 func checkApache(ctx context.Context, pid int) error {
-	p, err := process.NewProcessWithContext(ctx, int32(pid))
-	var name string
-	if err == nil {
-		name, err = p.NameWithContext(ctx)
-	}
+	p := proc.Of(pid)
+	name, err := proc.Name(p)
 	if err != nil {
 		return err
 	}

@@ -118,12 +118,8 @@ func workerStarts(ctx context.Context, master int) (map[int]int64, error) {
 	starts := map[int]int64{}
 	for _, pids := range pools {
 		for _, pid := range pids {
-			p, err := process.NewProcessWithContext(ctx, int32(pid))
-			if err != nil {
-				continue // it has ended
-			}
-			if starts[pid], err = p.CreateTimeWithContext(ctx); err != nil {
-				delete(starts, pid)
+			if start, err := proc.Of(pid).CreateTimeWithContext(ctx); err == nil { // else it has ended
+				starts[pid] = start
 			}
 		}
 	}
@@ -179,11 +175,7 @@ func (p *proof) missing(ctx context.Context) error {
 // starts tells whether the process of the master is still there: on a busy machine
 // it takes seconds from the exec until it bears its title again.
 func (p *proof) starts(ctx context.Context) bool {
-	one, err := process.NewProcessWithContext(ctx, int32(p.before.PID))
-	if err != nil {
-		return false
-	}
-	state, err := one.StatusWithContext(ctx)
+	state, err := proc.Of(p.before.PID).StatusWithContext(ctx)
 	return err == nil && !slices.Contains(state, process.Zombie)
 }
 

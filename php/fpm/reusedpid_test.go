@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"relink/internal/proc"
 )
@@ -53,7 +56,7 @@ func TestNoSignalReachesAReusedPID(t *testing.T) {
 	if lineOf(t, out) != "gone" {
 		t.Fatal("the worker was not reaped")
 	}
-	other := startAs(ctx, t, pid)
+	other := startAs(ctx, t, pid, "sleep")
 	if err := send(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("a signal for the worker that has ended: %v", err)
 	}
@@ -62,14 +65,93 @@ func TestNoSignalReachesAReusedPID(t *testing.T) {
 	}
 }
 
-// startAs starts a process that has this pid.
-func startAs(ctx context.Context, t *testing.T, pid int) *os.Process {
+// The same of a master, while a reload waits for a quiet moment. Where the kernel has no
+// pidfd (before 5.4, or denied in a container), only the start time tells two masters apart.
+func TestNoReloadReachesAReusedPID(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	if os.Getenv(withoutPidfd) == "" {
+		again := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestNoReloadReachesAReusedPID$", "-test.v")
+		again.Env = append(os.Environ(), withoutPidfd+"=1")
+		if out, err := again.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+			t.Errorf("without pidfd: %v\n%s", err, out)
+		}
+	} else if err := denyPidfd(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	const title = "php-fpm: master process (/x)"
+	first := exec.CommandContext(ctx, "/bin/sleep", "600")
+	first.Args[0] = title
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m := Master{PID: first.Process.Pid}
+	started := beginOf(ctx, t, m)
+	ask, err := m.signalling(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Process.Kill()
+	first.Wait()
+	for now := started; now == started; { // a start time has a resolution of 10 ms
+		other := startAs(ctx, t, m.PID, title)
+		if now = beginOf(ctx, t, m); now == started {
+			other.Kill()
+			other.Wait()
+		}
+	}
+	if err := ask(ctx); !errors.Is(err, ErrNotMaster) {
+		t.Errorf("a reload of the master that has ended: %v", err)
+	}
+	if p, err := m.identity(ctx); err != nil || p == started {
+		t.Errorf("another master was signalled in its place: %v", err)
+	}
+}
+
+// beginOf is when the master was started, once the kernel shows its title.
+func beginOf(ctx context.Context, t *testing.T, m Master) int64 {
+	t.Helper()
+	for {
+		start, err := m.identity(ctx)
+		if err == nil {
+			return start
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const withoutPidfd = "WITHOUT_PIDFD"
+
+// denyPidfd has the kernel answer as one does that knows no pidfd_open.
+func denyPidfd() error {
+	rules := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the call's number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_PIDFD_OPEN, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(rules)), Filter: &rules[0]}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// startAs starts a process that has this pid and title.
+func startAs(ctx context.Context, t *testing.T, pid int, title string) *os.Process {
 	t.Helper()
 	for ctx.Err() == nil { // whoever forks meanwhile takes the pid
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("/bin/sleep", "600")
+		cmd.Args[0] = title
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -11,8 +11,6 @@ import (
 	"relink/internal/hint"
 	"relink/internal/proc"
 	"relink/internal/trust"
-
-	"github.com/shirou/gopsutil/v3/process"
 )
 
 // workerTitle is what FPM sets once a worker is ready for requests.
@@ -51,10 +49,7 @@ func MasterOf(ctx context.Context, pid, parent int) int {
 // isWorker tells why a process is no worker of the master: it has to be a child with a
 // worker's title, and its parent a master that only root or the caller can have started.
 func isWorker(ctx context.Context, pid, masterPID int) error {
-	worker, err := process.NewProcessWithContext(ctx, int32(pid))
-	if err != nil {
-		return err
-	}
+	worker := proc.Of(pid)
 	parent, err := worker.PpidWithContext(ctx)
 	if err != nil {
 		return err
@@ -107,8 +102,8 @@ func holdWorker(ctx context.Context, masterPID, pid int) (send func(syscall.Sign
 
 // signalling finds the master's process, checks that the caller may signal it, and
 // gives what reloads it: SIGUSR2, if the process still is what it was. The handle is a
-// pidfd where the kernel has them, so that the signal cannot reach a process that has
-// taken over the pid.
+// pidfd where the kernel has them (from 5.4 on), so that the signal cannot reach a
+// process that has taken over the pid; elsewhere the start time tells another master.
 func (m Master) signalling(ctx context.Context) (ask func(context.Context) error, err error) {
 	handle, err := os.FindProcess(m.PID)
 	if err != nil {
@@ -141,11 +136,8 @@ func (m Master) signalling(ctx context.Context) (ask func(context.Context) error
 // master's pid and its title, which names the configuration file, and that no other
 // user has made.
 func (m Master) identity(ctx context.Context) (start int64, err error) {
-	p, err := process.NewProcessWithContext(ctx, int32(m.PID))
-	if err == nil {
-		start, err = p.CreateTimeWithContext(ctx)
-	}
-	if err != nil {
+	p := proc.Of(m.PID)
+	if start, err = p.CreateTimeWithContext(ctx); err != nil {
 		return 0, fmt.Errorf("%w: it has ended", ErrNotMaster)
 	}
 	uid, foreign, err := proc.Stranger(ctx, p)

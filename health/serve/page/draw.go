@@ -89,7 +89,7 @@ func execute(name string, data any) (string, error) {
 func draw(s Snapshot, before *drawn) (*drawn, error) {
 	earlier := before.parts()
 	d := &drawn{snapshot: s, rates: ratesOf(s)}
-	d.regions = []region{summaryRegion(s), checksRegion(s), appsRegion(s), memoryRegion(s), ratesRegion(d.rates), poolsRegion(s), deploysRegion(s)}
+	d.regions = []region{summaryRegion(s), checksRegion(s), appsRegion(s), memoryRegion(s), {id: "rates", view: d.rates}, poolsRegion(s), deploysRegion(s)}
 	for i := range d.regions {
 		if err := d.regions[i].draw(earlier); err != nil {
 			return nil, err

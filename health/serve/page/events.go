@@ -48,22 +48,17 @@ func (s *stream) run(r *http.Request) {
 	// A server's ReadTimeout goes on after the request has been read, and would
 	// end this one. As below, who has no deadlines needs none.
 	_ = s.control.SetReadDeadline(time.Time{})
-	snapshots := s.feed.Subscribe(r.Context())
 	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
-	if s.begin(r) != nil {
-		return
-	}
-	for {
+	snapshot, newer := s.feed.Newest()
+	for err := s.begin(r, snapshot); err == nil && newer != nil; {
 		select {
-		case snapshot, ok := <-snapshots:
-			if !ok || s.show(snapshot) != nil {
-				return
+		case <-newer:
+			if snapshot, newer = s.feed.Newest(); newer != nil {
+				err = s.show(snapshot)
 			}
 		case <-beat.C:
-			if s.beat() != nil {
-				return
-			}
+			err = s.beat()
 		case <-r.Context().Done():
 			return
 		}
@@ -72,8 +67,7 @@ func (s *stream) run(r *http.Request) {
 
 // begin sends nothing of the page where the client has this very version, be it
 // from the page itself or from an earlier stream.
-func (s *stream) begin(r *http.Request) error {
-	snapshot := s.feed.Snapshot()
+func (s *stream) begin(r *http.Request, snapshot Snapshot) error {
 	if now, err := s.drawn.of(snapshot); err == nil && r.URL.Query().Get("version") == now.version {
 		s.shown = now
 	}

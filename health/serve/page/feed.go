@@ -1,73 +1,42 @@
 package page
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
-// Feed hands the newest snapshot to all who subscribe. Its zero value is ready.
+// Feed hands the newest snapshot to all who wait for it. Its zero value is ready.
 type Feed struct {
-	mu          sync.Mutex
-	last        Snapshot
-	closed      bool
-	subscribers map[chan Snapshot]bool
+	mu     sync.Mutex
+	last   Snapshot
+	closed bool
+	next   chan struct{} // nil: nobody waits
 }
 
-// Snapshot is the newest one.
-func (f *Feed) Snapshot() Snapshot {
+// Newest is the newest snapshot, and a channel that is closed when it no longer is; nil
+// once the feed has ended. Who is slow misses all but the newest.
+func (f *Feed) Newest() (Snapshot, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.last
+	if f.next == nil && !f.closed {
+		f.next = make(chan struct{})
+	}
+	return f.last, f.next
 }
 
-// Publish never waits for a subscriber.
+// Publish never waits for anybody.
 func (f *Feed) Publish(s Snapshot) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last = s
-	for channel := range f.subscribers {
-		select {
-		case <-channel: // what its reader has not seen yet is outdated
-		default:
-		}
-		channel <- s
-	}
+	f.change(func() { f.last = s })
 }
 
-// Subscribe gives every snapshot from now on; a reader that is slow misses
-// all but the newest. The channel is closed when ctx or the feed ends.
-func (f *Feed) Subscribe(ctx context.Context) <-chan Snapshot {
-	channel := make(chan Snapshot, 1)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		close(channel)
-		return channel
-	}
-	if f.subscribers == nil {
-		f.subscribers = map[chan Snapshot]bool{}
-	}
-	f.subscribers[channel] = true
-	context.AfterFunc(ctx, func() { f.unsubscribe(channel) })
-	return channel
-}
-
-func (f *Feed) unsubscribe(channel chan Snapshot) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.subscribers[channel] {
-		delete(f.subscribers, channel)
-		close(channel)
-	}
-}
-
-// Close ends every subscription, so that a server can shut down.
+// Close wakes all who wait, so that a server can shut down.
 func (f *Feed) Close() {
+	f.change(func() { f.closed = true })
+}
+
+func (f *Feed) change(to func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.closed = true
-	for channel := range f.subscribers {
-		delete(f.subscribers, channel)
-		close(channel)
+	to()
+	if f.next != nil {
+		close(f.next)
+		f.next = nil
 	}
 }

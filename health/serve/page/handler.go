@@ -48,7 +48,8 @@ func newHandler(f *Feed, l limits) http.Handler {
 }
 
 func (h *handler) servePage(w http.ResponseWriter, r *http.Request) {
-	now, err := h.drawn.of(h.feed.Snapshot())
+	snapshot, _ := h.feed.Newest()
+	now, err := h.drawn.of(snapshot)
 	if err != nil {
 		http.Error(w, "the page cannot be rendered: "+err.Error(), http.StatusInternalServerError)
 		return

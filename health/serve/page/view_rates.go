@@ -45,15 +45,9 @@ func ratesOf(s Snapshot) ratesView {
 	return v
 }
 
-func ratesRegion(v ratesView) region { return region{id: "rates", view: v} }
-
 // sum adds lines up, where any is known.
 func sum(lines []Line) []*float64 {
 	return fold(lines, func(a, b float64) float64 { return a + b })
-}
-
-func lowest(lines []Line) []*float64 {
-	return fold(lines, func(a, b float64) float64 { return min(a, b) })
 }
 
 func fold(lines []Line, with func(a, b float64) float64) []*float64 {

@@ -69,7 +69,8 @@ func memoryTiles(s Snapshot) []tile {
 }
 
 func rateTiles(s Snapshot) []tile {
-	ratio, requests := newest(lowest(s.Rates.HitRatio)), newest(sum(s.Rates.Requests))
+	lowest := fold(s.Rates.HitRatio, func(a, b float64) float64 { return min(a, b) })
+	ratio, requests := newest(lowest), newest(sum(s.Rates.Requests))
 	waiting, reported := int64(0), false
 	for _, p := range s.Pools {
 		if p.Queue != nil {
