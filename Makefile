@@ -26,13 +26,14 @@ test:
 	$(GO) tool staticcheck ./...
 	$(GO) build ./...
 	$(GO) test -timeout 60m $(WHOLE)
-	$(GO) test -race -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
+	$(GO) test -race -p 4 -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
 
 # The agent and whole deploys on real PHP-FPMs 7.4 and 8.4. Needs root: each
 # runs in a root file system of its own (debootstrap, kept in .cache/php).
 test-php:
 	.ci/setup php
-	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php ./php/fpm ./internal/e2e
+	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php ./php/fpm
+	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -timeout 40m -tags phpversions -run PHPVersions ./internal/e2e
 
 # The manuals' way from a stock Debian server to the first deploys, line by line.
 # Needs root: each runs in a root file system, with processes and a network of its

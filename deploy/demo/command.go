@@ -32,6 +32,7 @@ type Options struct {
 
 	Alone time.Duration // how long the load runs alone, to compare with; 0 is 5 s
 	Watch time.Duration // how long each command's effects are watched after it; 0 is 2 s
+	Pause time.Duration // of each client of the load between two requests
 
 	Out    io.Writer  // the story
 	Screen *ui.Output // progress

@@ -26,11 +26,13 @@ type traffic struct{ first, rest *load.Load }
 type seen struct{ first, rest load.Result }
 
 func (s *scene) startTraffic(ctx context.Context) (traffic, error) {
-	first, err := load.Run(ctx, s.load(s.sites[:1], 1))
+	one, others := s.load(s.sites[:1], 1), s.load(s.sites[1:], clients-1)
+	one.Pause, others.Pause = s.Pause, s.Pause
+	first, err := load.Run(ctx, one)
 	if err != nil {
 		return traffic{}, err
 	}
-	rest, err := load.Run(ctx, s.load(s.sites[1:], clients-1))
+	rest, err := load.Run(ctx, others)
 	if err != nil {
 		first.Stop()
 		return traffic{}, err

@@ -129,7 +129,7 @@ func (f *front) beginLoad() {
 	}
 	var err error
 	f.load, err = load.Run(f.ctx, load.Options{URL: f.server.URL(), Hosts: hosts, Paths: f.pages, Clients: 3,
-		Release: release, Pause: 10 * time.Millisecond, Timeout: patience})
+		Release: release, Pause: 25 * time.Millisecond, Timeout: patience})
 	f.must(err)
 }
 

@@ -31,8 +31,9 @@ type town struct {
 	hosts  []string
 	load   *load.Load
 
-	program string // delivered or raced
-	said    string // by the last relink, on stderr
+	program string        // delivered or raced
+	pause   time.Duration // of each client of the load between two requests
+	said    string        // by the last relink, on stderr
 }
 
 const townSites = 30
@@ -100,7 +101,7 @@ func (w *town) beginLoad() { w.t.Helper(); w.beginLoadBy(w.app.Release) }
 func (w *town) beginLoadBy(release func([]byte, http.Header) string) {
 	w.t.Helper()
 	var err error
-	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: w.hosts, Paths: w.app.Paths, Clients: 6, Release: release})
+	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: w.hosts, Paths: w.app.Paths, Clients: 6, Release: release, Pause: w.pause})
 	w.must(err)
 }
 
