@@ -56,7 +56,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 		return found, web, err
 	}
 	linked := r.App.Linked()
-	sites := front.Sites(found.secret, r.App, linked)
+	sites := found.secret.Doors(r.App.Name, linked)
 	found.sights = front.Look(ctx, sites)
 	if err := ctx.Err(); err != nil {
 		return found, web, err
@@ -70,7 +70,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: front.DoorsOf(sites)}
+	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: sites} // also to those that have no probe before the switch
 	return found, web, nil
 }
 
@@ -98,7 +98,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 // server sends is what visitors get.
 func (r *run) proveFront(to coming, seen change) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		sites := front.Sites(seen.secret, r.App, moves.InstancesOf(to.goals))
+		sites := seen.secret.Doors(r.App.Name, moves.InstancesOf(to.goals))
 		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}

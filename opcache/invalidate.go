@@ -9,6 +9,19 @@ import (
 	"relink/php"
 )
 
+// InvalidateResult tells what the cut-over did.
+type InvalidateResult struct {
+	Invalidated int            `json:"invalidated"`
+	Failed      []FailedScript `json:"failed"`
+	Last        time.Time      `json:"last"` // the moment after the last of it
+}
+
+// RetireResult tells what was invalidated of releases that nobody uses.
+type RetireResult struct {
+	Invalidated int    `json:"invalidated"`
+	Skipped     string `json:"skipped,omitempty"` // why nothing was retired
+}
+
 // Invalidate ends what OPcache serves under literal paths through the links:
 // every script below the releases that they have left, by real path. Until its
 // last invalidation all swept workers serve the old release by keys that are

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"relink/fcgi"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/php"
 	"relink/php/apache"
@@ -16,6 +17,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 )
+
+// Options bound and pace the work, as the configuration says: a zero is a zero.
+type Options struct {
+	Docroot  string // what the web server serves, relative to the link; "" or "." is the link itself
+	Timeouts config.Timeouts
+	Warm     config.Warm
+	EndStale bool // have a worker that Settle cannot reach end with its request
+}
 
 // ErrNoPool means that there is nothing to talk to.
 var ErrNoPool = errors.New("no PHP-FPM pool")

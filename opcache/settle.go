@@ -14,6 +14,24 @@ import (
 	"relink/php/fpm"
 )
 
+// Progress is told how far a long step is. It may be called from several
+// goroutines and may be nil.
+type Progress func(done, total int)
+
+func (p Progress) report(done, total int) {
+	if p != nil {
+		p(done, total)
+	}
+}
+
+// SettleResult tells what was left after the cut-over.
+type SettleResult struct {
+	Workers  int      `json:"workers"`  // proven to be past every request that began before the cut-over
+	Regained int      `json:"regained"` // scripts of the old releases that had come back
+	Stale    []Worker `json:"stale"`    // not reached in time: they may serve old code for new pages
+	Unproven []string `json:"unproven"` // pools of which nobody knows whether all workers were reached
+}
+
 const (
 	// askAgain is how often Settle looks for scripts that the old release has
 	// regained while a stale worker is still inside its request.

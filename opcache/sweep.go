@@ -7,6 +7,16 @@ import (
 	"relink/fcgi"
 )
 
+// SweepResult tells which workers dropped their realpath cache.
+type SweepResult struct {
+	Pools   int      `json:"pools"`
+	Workers int      `json:"workers"` // swept, proven by pid
+	Busy    []Worker `json:"busy"`    // inside a long request: left for Settle
+	// Unproven are pools whose workers cannot be listed, so that nobody knows
+	// whether all were reached.
+	Unproven []string `json:"unproven"`
+}
+
 // sweepRounds bounds the whole sweep in multiples of Timeouts.Sweep, for a pool in
 // which one short request follows the other.
 const sweepRounds = 5

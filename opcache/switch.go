@@ -1,11 +1,42 @@
+// Package opcache makes every PHP worker see the new target of links that move,
+// without a restart: it knows links with their old and new targets, and nothing
+// of how links are moved.
 package opcache
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
 	"relink/php"
 )
+
+// Link is one symbolic link whose target changes. From and To are real folders
+// (no symlink in them) as the host sees them; From is "" when the link is new.
+type Link struct {
+	Name string // the instance
+	Path string // where the link is
+	From string
+	To   string
+
+	// FromRelease and ToRelease are the folders that hold From and To, where a
+	// link leads into a release instead of to it. "" means From and To.
+	FromRelease string
+	ToRelease   string
+
+	// Shared says that other links still lead to FromRelease, so that its memory is
+	// not given back. Where literal paths are looked at (Keyed) they must not.
+	Shared bool
+
+	// OfOthers says that FromRelease holds releases of other applications: what is
+	// cached below it is theirs.
+	OfOthers bool
+}
+
+func (l Link) Moves() bool { return l.From != "" && l.From != l.To }
+
+func (l Link) OldRelease() string { return cmp.Or(l.FromRelease, l.From) }
+func (l Link) NewRelease() string { return cmp.Or(l.ToRelease, l.To) }
 
 // Switch is the cache work for one set of links that move together. Its methods
 // are called in the order Observe, Room, Warm, (the links move), Sweep,

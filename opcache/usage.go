@@ -7,6 +7,14 @@ import (
 	"relink/php"
 )
 
+// Footprint is what the caches hold of one folder.
+type Footprint struct {
+	Scripts     int   `json:"scripts"` // live
+	Bytes       int64 `json:"bytes"`   // of the live scripts
+	DeadScripts int   `json:"dead_scripts"`
+	DeadBytes   int64 `json:"dead_bytes"` // part of wasted memory until the next restart
+}
+
 // Figures are what one OPcache, or several added up, say about themselves.
 // Bytes are bytes of shared memory.
 type Figures struct {

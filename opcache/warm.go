@@ -17,6 +17,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// FailedScript is a script that OPcache did not take, and why.
+type FailedScript struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// WarmResult tells what was compiled before the switch.
+type WarmResult struct {
+	Scripts int            `json:"scripts"` // in the cache now, summed over the caches
+	Failed  []FailedScript `json:"failed"`
+	Absent  int            `json:"absent"`            // hot in the old release, not part of the new one
+	Skipped string         `json:"skipped,omitempty"` // why nothing was compiled
+}
+
 // maxProtectionWait bounds how long the warm waits for files that are too new
 // for opcache.file_update_protection (2 s by default).
 const maxProtectionWait = 10 * time.Second

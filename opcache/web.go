@@ -30,47 +30,32 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.Options.Timeouts.Call)
 	defer cancel()
-	all := make([]probe.Door, len(doors))
-	for i, one := range doors {
-		all[i] = one.Door
-	}
-	heard := probe.AskAll(ctx, all)
+	heard := probe.AskAll(ctx, doors)
 	web := Web{Alone: s.alone(doors, heard, app)}
 	for i, one := range doors {
-		if one.of(app) && web.Hidden == nil {
+		if serves(one, app) && web.Hidden == nil {
 			web.Hidden = heard[i].Err
 		}
 	}
-	for _, pool := range apache.Pools(ctx, heard, func(i int) string { return doors[i].app.AgentDir }) {
-		if slices.ContainsFunc(pool.Sites, func(i int) bool { return doors[i].of(app) }) {
+	for _, pool := range apache.Pools(ctx, heard, func(i int) string { return s.App(doors[i].App).AgentDir }) {
+		if slices.ContainsFunc(pool.Sites, func(i int) bool { return serves(doors[i], app) }) {
 			web.Pools = append(web.Pools, pool.Pool)
 		}
 	}
 	return web
 }
 
-// siteDoor is the way to one site of an application.
-type siteDoor struct {
-	probe.Door
-	app *App
-}
-
-func (d siteDoor) of(app *App) bool { return app == nil || d.app.Name == app.Name }
+// serves tells whether a way is one to an application; nil means any.
+func serves(d probe.Door, app *App) bool { return app == nil || d.App == app.Name }
 
 // doors are the ways to all sites. Who may not read the secret of the probe has none.
-func (s Setup) doors() ([]siteDoor, error) {
+func (s Setup) doors() (all []probe.Door, err error) {
 	secret, err := probe.ReadSecret(s.State)
 	if err != nil {
 		return nil, err
 	}
-	var all []siteDoor
-	for i := range s.Apps {
-		app := &s.Apps[i]
-		for _, site := range app.Instances {
-			if site.Probe.URL != "" && !site.Probe.Off {
-				all = append(all, siteDoor{secret.Door(app.Name, site.Probe.URL, site.Probe.Host), app})
-			}
-		}
+	for _, app := range s.Apps {
+		all = append(all, secret.Doors(app.Name, app.Instances)...)
 	}
 	return all, nil
 }
@@ -81,18 +66,12 @@ func (s Setup) doorsOf(app *App, web Web) []probe.Door {
 		return web.Doors
 	}
 	all, _ := s.doors()
-	var ours []probe.Door
-	for _, one := range all {
-		if one.of(app) {
-			ours = append(ours, one.Door)
-		}
-	}
-	return ours
+	return slices.DeleteFunc(all, func(d probe.Door) bool { return !serves(d, app) })
 }
 
 // alone tells whether every site of an application is served inside of a web
 // server. One that is not asked may be PHP-FPM's.
-func (s Setup) alone(doors []siteDoor, heard []probe.Heard, app *App) bool {
+func (s Setup) alone(doors []probe.Door, heard []probe.Heard, app *App) bool {
 	sites := 0
 	for _, one := range s.Apps {
 		if app == nil || app.Name == one.Name {
@@ -100,7 +79,7 @@ func (s Setup) alone(doors []siteDoor, heard []probe.Heard, app *App) bool {
 		}
 	}
 	for i, one := range doors {
-		if one.of(app) && heard[i].InWebServer() {
+		if serves(one, app) && heard[i].InWebServer() {
 			sites--
 		}
 	}

@@ -13,6 +13,16 @@ import (
 	"relink/php/fpm"
 )
 
+// Worker is a PHP-FPM worker process and what it is doing.
+type Worker struct {
+	Pool    string        `json:"pool"` // address
+	PID     int           `json:"pid"`
+	Request string        `json:"request,omitempty"` // "GET /export.php", when the status page tells
+	Busy    time.Duration `json:"-"`                 // how long it has been inside that request
+	Ends    bool          `json:"ends,omitempty"`    // it serves no page after that request
+	Hidden  bool          `json:"hidden,omitempty"`  // this machine does not show its master: the pid may be one of a container
+}
+
 // errUnlisted means that a pool's workers cannot be listed at all.
 var errUnlisted = errors.New("the pool's workers cannot be listed")
 

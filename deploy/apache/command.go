@@ -125,7 +125,7 @@ func (s session) ask(ctx context.Context) (map[string]probe.Heard, error) {
 		return nil, err
 	}
 	answers := map[string]probe.Heard{}
-	for _, one := range front.Look(ctx, front.Sites(secret, s.app, s.app.Instances)) {
+	for _, one := range front.Look(ctx, secret.Doors(s.app.Name, s.app.Instances)) {
 		answers[one.Name] = one.Heard
 	}
 	return answers, ctx.Err()

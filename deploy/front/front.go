@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"relink/deploy/apps"
-	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
@@ -21,27 +20,10 @@ import (
 	"relink/php/probe"
 )
 
-// Site is an instance and the way to its probe.
-type Site struct {
-	Name string
-	Door probe.Door
-}
-
 // Sight is what a site answered.
 type Sight struct {
 	Name string
 	probe.Heard
-}
-
-// Sites are those of the instances that have an address to be asked at.
-func Sites(secret probe.Secret, app apps.App, instances []config.Instance) []Site {
-	var sites []Site
-	for _, instance := range instances {
-		if at := instance.Probe; !at.Off && at.URL != "" {
-			sites = append(sites, Site{Name: instance.Name, Door: secret.Door(app.Name, at.URL, at.Host)})
-		}
-	}
-	return sites
 }
 
 // AskAll asks every instance that can be asked, whatever serves it.
@@ -53,7 +35,7 @@ func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	sights := Look(ctx, Sites(secret, app, app.Instances))
+	sights := Look(ctx, secret.Doors(app.Name, app.Instances))
 	if len(sights) == 0 {
 		return nil, hint.With(fmt.Errorf("%s: no instance has an address", app.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
 	}
@@ -61,10 +43,10 @@ func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 }
 
 // Look asks all sites, some at the same time, in their order.
-func Look(ctx context.Context, sites []Site) []Sight {
+func Look(ctx context.Context, sites []probe.Door) []Sight {
 	sights := make([]Sight, len(sites))
-	for i, heard := range probe.AskAll(ctx, DoorsOf(sites)) {
-		sights[i] = Sight{sites[i].Name, heard}
+	for i, heard := range probe.AskAll(ctx, sites) {
+		sights[i] = Sight{heard.Door.Site, heard}
 	}
 	return sights
 }
@@ -125,16 +107,6 @@ func WebPools(ctx context.Context, sights []Sight, agentDir string) []php.Pool {
 		pools = append(pools, one.Pool)
 	}
 	return pools
-}
-
-// DoorsOf are the ways to all that can be asked, also to those that have no probe
-// before the switch.
-func DoorsOf(sites []Site) []probe.Door {
-	doors := make([]probe.Door, len(sites))
-	for i, site := range sites {
-		doors[i] = site.Door
-	}
-	return doors
 }
 
 // Ours tells whether a file may belong to a release, or to a folder that a link

@@ -106,8 +106,9 @@ apps:
     min_free: 1
     shared: [data]
     assets: [css]
+    probe: {url: "%[5]s/", host: "{instance}.test"} # else each web server of the machine is asked for its configuration
     instances: {club1: %[1]s/www/club1, club2: %[1]s/www/club2, club3: %[1]s/www/club3}
-`, w.root, pool.Address, pool.StatusPath, w.server.AgentDir()), 0o644))
+`, w.root, pool.Address, pool.StatusPath, w.server.AgentDir(), w.server.URL()), 0o644))
 }
 
 func (w *town) path(names ...string) string {

@@ -76,44 +76,44 @@ func WritePending(dir string, all []Pending) (err error) {
 
 // ClearPending forgets what is pending for the cache of these pools.
 func ClearPending(dir string, pools []string) error {
+	return changePending(dir, func(all []Pending) []Pending { return without(all, pools) })
+}
+
+func changePending(dir string, change func(all []Pending) []Pending) error {
 	all, err := ReadPending(dir)
 	if err != nil {
 		return err
 	}
-	return WritePending(dir, slices.DeleteFunc(all, func(p Pending) bool { return p.About(pools) }))
+	return WritePending(dir, change(all))
+}
+
+func without(all []Pending, pools []string) []Pending {
+	return slices.DeleteFunc(all, func(p Pending) bool { return p.About(pools) })
 }
 
 // restorePending has what was pending before of the caches that were noted since.
 func restorePending(dir string, noted, before []Pending) error {
-	now, err := ReadPending(dir)
-	if err != nil {
-		return err
-	}
-	isNoted := func(p Pending) bool {
-		return slices.ContainsFunc(noted, func(n Pending) bool { return n.About(p.Pools) })
-	}
-	kept := slices.DeleteFunc(now, isNoted)
-	for _, p := range before {
-		if isNoted(p) {
-			kept = append(kept, p)
+	return changePending(dir, func(all []Pending) []Pending {
+		for _, n := range noted {
+			all = without(all, n.Pools)
+			all = append(all, slices.DeleteFunc(slices.Clone(before), func(p Pending) bool { return !p.About(n.Pools) })...)
 		}
-	}
-	return WritePending(dir, kept)
+		return all
+	})
 }
 
 // addPending notes one more try, and gives what it noted. The first try's time stays.
 func addPending(dir string, p Pending) (Pending, error) {
-	all, err := ReadPending(dir)
-	if err != nil {
-		return p, err
-	}
 	p.Tries = 1
-	for _, old := range all {
-		if old.About(p.Pools) && old.Started.Equal(p.Started) && old.Restarts == p.Restarts {
-			p.Since, p.Tries = old.Since, old.Tries+1
+	err := changePending(dir, func(all []Pending) []Pending {
+		for _, old := range all {
+			if old.About(p.Pools) && old.Started.Equal(p.Started) && old.Restarts == p.Restarts {
+				p.Since, p.Tries = old.Since, old.Tries+1
+			}
 		}
-	}
-	return p, WritePending(dir, append(slices.DeleteFunc(all, func(old Pending) bool { return old.About(p.Pools) }), p))
+		return append(without(all, p.Pools), p)
+	})
+	return p, err
 }
 
 // Record is one restart of one cache: a line of the history.
