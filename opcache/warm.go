@@ -26,6 +26,7 @@ type FailedScript struct {
 // WarmResult tells what was compiled before the switch.
 type WarmResult struct {
 	Scripts int            `json:"scripts"` // in the cache now, summed over the caches
+	Cached  int            `json:"cached"`  // of these, that were there before, by the path that they have
 	Failed  []FailedScript `json:"failed"`
 	Absent  int            `json:"absent"`            // hot in the old release, not part of the new one
 	Skipped string         `json:"skipped,omitempty"` // why nothing was compiled
