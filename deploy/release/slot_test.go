@@ -229,6 +229,7 @@ func TestSlotsThatAreUnfit(t *testing.T) {
 		"a file where a link was":    {"same.php": "same", "link": "x"},
 		"a folder where a link was":  {"same.php": "same", "link/x": "x"},
 		"the link is gone":           {"same.php": "same"},
+		"a folder where a file was":  {"same.php/x": "x", "link": "-> same.php"},
 		"settings of a folder":       {"same.php": "same", "link": "-> same.php", ".user.ini": "b"},
 		"settings of a folder, gone": {"same.php": "same", "link": "-> same.php"},
 	} {

@@ -250,7 +250,8 @@ func (st *Staging) entryNow(ctx context.Context, root *os.Root, name string, inf
 	return e, unfit(name, before, e)
 }
 
-// unfitFolder: where a link or a file was is a folder now.
+// unfitFolder refuses a folder where a file or link was: PHP's realpath cache would find
+// nothing in it (Zend/zend_virtual_cwd.c, tsrm_realpath_r).
 func (st *Staging) unfitFolder(name string) error {
 	if before, was := st.before.Files[name]; was {
 		return unfit(name, before, indexed{Mode: fs.ModeDir})
@@ -262,6 +263,8 @@ func unfit(name string, before, now indexed) error {
 	switch {
 	case path.Base(name) == userINI:
 		return fmt.Errorf("%w: %s changes, which workers remember", ErrUnfit, name)
+	case now.Mode.IsDir():
+		return fmt.Errorf("%w: %s is a folder now, and workers remember that it was none", ErrUnfit, name)
 	case before.Mode.Type() == fs.ModeSymlink && (now.Mode.Type() != fs.ModeSymlink || now.Sum != before.Sum):
 		return fmt.Errorf("%w: the link %s leads elsewhere, and workers remember where it led", ErrUnfit, name)
 	}

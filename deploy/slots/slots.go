@@ -9,8 +9,10 @@ import (
 	"slices"
 
 	"relink/deploy/apps"
+	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
+	"relink/internal/links"
 	"relink/opcache"
 )
 
@@ -61,9 +63,9 @@ func (s Slots) turn(ctx context.Context, anew bool) (to turn, err error) {
 		if err != nil {
 			return to, err
 		}
-		stay := live.IDs()
-		for left := range moves.LeftBy(s.Unsettled) {
-			stay[left] = true
+		stay, err := s.staying(live)
+		if err != nil {
+			return to, err
 		}
 		to = choose(slots, stay, another)
 	}
@@ -71,6 +73,29 @@ func (s Slots) turn(ctx context.Context, anew bool) (to turn, err error) {
 		to.slot, err = s.Store.NewSlot()
 	}
 	return to, err
+}
+
+// staying are the releases that must stay in their slots: links lead there, or requests
+// may still be on them. Where a link was moved by hand since relink has moved it, nobody
+// has seen the last request on what it led to end.
+func (s Slots) staying(live links.InUse) (map[string]bool, error) {
+	stay := live.IDs()
+	for left := range moves.LeftBy(s.Unsettled) {
+		stay[left] = true
+	}
+	history, err := journal.History(s.App.HistoryFile())
+	last := map[string]string{}
+	for _, event := range history {
+		for _, move := range event.Moves {
+			if event.Moved() {
+				last[move.Place] = move.To.Release
+			}
+		}
+	}
+	for _, release := range last {
+		stay[release] = true
+	}
+	return stay, err
 }
 
 // headroom is for what OPcache attaches to scripts, and for pages that nobody has asked
