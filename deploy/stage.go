@@ -38,7 +38,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		}
 		// Its real path is known only now.
 		to = coming{release: made, goals: r.planner().Everywhere(found.states, id)}
-		return to, joined(", ", id, r.report.Staged.Describe(), fmt.Sprintf("%d files, %s", made.Files, ui.Bytes(made.Bytes))), r.note(journal.PhaseStaged)
+		return to, joined(", ", id, r.report.Staged.Describe(), ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
 	}
 }
 

@@ -76,12 +76,17 @@ type Staged struct {
 	Removed int    `json:"removed"` // that it had, and the release has not
 }
 
-// Describe is what the step says: nothing where the release was made anew.
+// Describe tells it in a line: what differs, where there was a release before.
 func (s Staged) Describe() string {
-	if s.Slot == "" {
-		return ""
+	switch {
+	case s.Slot == "":
+		return ui.Plural(s.Files, "file")
+	case s.Changed == s.Files:
+		return fmt.Sprintf("%s in %s", ui.Plural(s.Files, "file"), s.Slot)
+	case s.Removed > 0:
+		return fmt.Sprintf("%s of %s changed in %s, %d removed", ui.Count(s.Changed), ui.Plural(s.Files, "file"), s.Slot, s.Removed)
 	}
-	return fmt.Sprintf("in %s: %s of %s changed, %d removed", s.Slot, ui.Count(s.Changed), ui.Plural(s.Files, "file"), s.Removed)
+	return fmt.Sprintf("%s of %s changed in %s", ui.Count(s.Changed), ui.Plural(s.Files, "file"), s.Slot)
 }
 
 // Front is what an instance's web server answered to the probe.
