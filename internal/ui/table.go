@@ -34,8 +34,15 @@ func (t *Table) Right(columns ...int) *Table {
 	return t
 }
 
-// Row adds a row. A cell may have several lines.
-func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
+// Row adds a row. A cell may have several lines; what could drive a terminal in it is
+// shown as Printable shows it, but for the colours of Colors.
+func (t *Table) Row(cells ...string) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = printableText(cell)
+	}
+	t.rows = append(t.rows, row)
+}
 
 // String is the table, each line with its newline.
 func (t *Table) String() string {
