@@ -3,6 +3,7 @@ package opcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"relink/internal/config"
@@ -50,7 +51,28 @@ func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
 	case s.NoFPM:
 		return nil, nil
 	}
-	return fpm.Pools(ctx)
+	running, err := fpm.Pools(ctx)
+	if app == nil {
+		return running, err
+	}
+	return namedPools(app.Pools, running, err)
+}
+
+// namedPools leaves out pools that are not the application's, and what is wrong with those.
+func namedPools(addresses []string, running []php.Pool, problems error) ([]php.Pool, error) {
+	if len(addresses) == 0 {
+		return running, problems
+	}
+	var found []php.Pool
+	for _, address := range addresses {
+		i := slices.IndexFunc(running, func(p php.Pool) bool { return p.Address.String() == address })
+		if i < 0 {
+			return nil, hint.With(errors.Join(fmt.Errorf("pool %s: no FPM master that runs here has it", address), problems),
+				"correct the application's `pools`, or describe the pool under the configuration's own `pools:`")
+		}
+		found = append(found, running[i])
+	}
+	return found, nil
 }
 
 func (s Setup) Configured(app *App) []php.Pool {

@@ -20,8 +20,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrHookTimeout means that a hook was stopped at its time limit.
-var ErrHookTimeout = errors.New("time limit passed")
+var (
+	// ErrHookTimeout means that a hook was stopped at its time limit.
+	ErrHookTimeout = errors.New("time limit passed")
+	// ErrNoPlugins means that Composer succeeded and left out the packages' plugins.
+	ErrNoPlugins = errors.New("Composer ran none of the packages' plugins, for root runs it without a terminal")
+)
 
 const (
 	// defaultGrace is what a hook gets between TERM and KILL.
@@ -105,7 +109,10 @@ func runHook(ctx context.Context, name, command string, env HookEnv, output func
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = pipeGrace
 	err := runGroup(ctx, cmd, mark, cmp.Or(env.Grace, defaultGrace))
-	printed := lines.close()
+	printed, skipped := lines.close()
+	if err == nil && skipped {
+		err = ErrNoPlugins
+	}
 	if err == nil {
 		return nil
 	}
@@ -120,6 +127,8 @@ func hintFor(failure *HookError, dir string) error {
 	switch {
 	case errors.Is(failure, ErrHookTimeout):
 		return hint.With(failure, "raise the time limit of hooks, or make the command faster")
+	case errors.Is(failure, ErrNoPlugins):
+		return hint.With(failure, "run Composer as another user (runuser -u build -- composer install); or set COMPOSER_ALLOW_SUPERUSER=1 if what the packages bring may run as root, or --no-plugins if none is needed")
 	case failure.ExitCode == 127:
 		return hint.With(failure, "install the command, or write its full path: hooks are run by sh with the environment of relink")
 	case errors.Is(failure, context.Canceled):

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/hint"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -75,7 +77,8 @@ func TestHookOutputIsBounded(t *testing.T) {
 	for range 100 {
 		fmt.Fprintln(w, strings.Repeat("y", 4000))
 	}
-	if n := len(w.close()); n > tailBytes || n < tailBytes-5000 {
+	printed, _ := w.close()
+	if n := len(printed); n > tailBytes || n < tailBytes-5000 {
 		t.Errorf("kept %d bytes of 100 long lines", n)
 	}
 }
@@ -188,4 +191,13 @@ func TestHookLeavesABackgroundProcess(t *testing.T) {
 		t.Errorf("the process in the background was ended: %v", err)
 	}
 	awaitGone(t, left)
+}
+
+// As Composer does it for root, which succeeds.
+func TestComposerWithoutPluginsIsRefused(t *testing.T) {
+	const command = `echo "Composer plugins have been disabled for safety in this non-interactive session. Set COMPOSER_ALLOW_SUPERUSER=1 if you want to allow plugins to run as root/super user." >&2; seq 1 500`
+	err := RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: t.TempDir()}, 0, nil)
+	if !errors.Is(err, ErrNoPlugins) || !strings.Contains(strings.Join(hint.Of(err), " "), "COMPOSER_ALLOW_SUPERUSER=1") {
+		t.Errorf("%v, hints %q", err, hint.Of(err))
+	}
 }

@@ -22,7 +22,13 @@ type lineWriter struct {
 	partial []byte
 	kept    []string
 	size    int
+	skipped bool // Composer has said that it runs no plugins
 }
+
+// composerSkips is what Composer warns of when root runs it without a terminal and
+// without COMPOSER_ALLOW_SUPERUSER (its Application.php). It succeeds then, and what
+// plugins place or patch is missing.
+const composerSkips = "Composer plugins have been disabled for safety"
 
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
@@ -38,22 +44,24 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// close ends the last line and gives the end of the output. What a process left in the
+// close ends the last line and gives the end of the output, and whether Composer has
+// left out plugins. What a process left in the
 // background still writes goes nowhere: the caller has moved on.
-func (w *lineWriter) close() string {
+func (w *lineWriter) close() (printed string, skipped bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.partial) > 0 {
 		w.endLine()
 	}
 	w.emit = nil
-	return strings.Join(w.kept, "\n")
+	return strings.Join(w.kept, "\n"), w.skipped
 }
 
 func (w *lineWriter) endLine() {
 	line := shown(string(w.partial))
 	w.partial = w.partial[:0]
 	w.keep(line)
+	w.skipped = w.skipped || strings.Contains(line, composerSkips)
 	if w.emit != nil {
 		w.emit(line)
 	}
