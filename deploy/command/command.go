@@ -36,10 +36,7 @@ type program struct {
 // when the command line has been read.
 func Commands(env *cli.Env, load func() (*config.Config, error)) []*cli.Command {
 	p := program{env, load}
-	return []*cli.Command{
-		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
-		p.historyCommand(), p.pruneCommand(), p.recoverCommand(),
-	}
+	return append(p.operations(), p.views()...)
 }
 
 var (
@@ -54,63 +51,43 @@ var (
 
 func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usage: usage} }
 
-func (p program) deployCommand() *cli.Command {
-	return &cli.Command{
+func (p program) operations() []*cli.Command {
+	return []*cli.Command{{
 		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
 		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
 		Action: p.operate(deploy.Run),
-	}
-}
-
-func (p program) rollbackCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "rollback", Usage: "bring instances back to the release before",
 		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
 			smartFlag, resetFlag, dryRunFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
 		Action: p.operate(deploy.Rollback),
-	}
-}
-
-func (p program) recoverCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
 		Action: p.operate(deploy.Recover),
-	}
-}
-
-func (p program) pruneCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "prune", Usage: "remove releases that are neither live nor kept",
 		Flags: []cli.Flag{appFlag, dryRunFlag, forceFlag("do not ask the pools whether a request still uses them")},
 		Action: p.with(func(ctx context.Context, s *session) error {
 			result, err := deploy.Prune(ctx, s.options, s.deps)
 			return s.Show(result, err)
 		}),
-	}
+	}}
 }
 
-func (p program) statusCommand() *cli.Command {
-	return &cli.Command{
+func (p program) views() []*cli.Command {
+	return []*cli.Command{{
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(ctx context.Context, s *session) error {
 			result, err := status.Read(ctx, s.options.App, s.reach, webserver.Discover)
 			return s.Show(result, err)
 		}),
-	}
-}
-
-func (p program) releasesCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "releases", Usage: "list the releases", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(_ context.Context, s *session) error {
 			result, err := status.ReadReleases(s.options.App)
 			return s.Show(result, err)
 		}),
-	}
-}
-
-func (p program) historyCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "history", Usage: "list the last deploys and rollbacks: who, when, what, and what became of it",
 		Flags: []cli.Flag{appFlag, &cli.IntFlag{Name: "limit", Usage: "at most `N`", Value: 20}},
 		Action: p.with(func(_ context.Context, s *session) error {
@@ -120,7 +97,7 @@ func (p program) historyCommand() *cli.Command {
 			result, err := status.ReadHistory(s.options.App, s.Int("limit"))
 			return s.Show(result, err)
 		}),
-	}
+	}}
 }
 
 func (p program) operate(do func(context.Context, deploy.Options, deploy.Deps) (outcome.Report, error)) cli.ActionFunc {

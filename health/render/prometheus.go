@@ -81,7 +81,9 @@ func collect(send metrics.Sink, f *health.Facts, results []health.Result) {
 		collectApp(send, &f.Apps[i])
 	}
 	for _, fs := range f.FileSystems {
-		collectFileSystem(send, fs)
+		if fs.Err == nil {
+			collectFileSystem(send, fs)
+		}
 	}
 }
 
@@ -120,9 +122,6 @@ func collectApp(send metrics.Sink, a *health.App) {
 }
 
 func collectFileSystem(send metrics.Sink, fs health.FileSystem) {
-	if fs.Err != nil {
-		return
-	}
 	send.Gauge(metricDisk, float64(fs.FreeBytes), fs.Path)
 	send.Gauge(metricDiskSize, float64(fs.Bytes), fs.Path)
 	if fs.Inodes > 0 {

@@ -54,8 +54,9 @@ func runningOf(a *health.App) *page.Running {
 	if a.Locked != nil {
 		r.Since, r.Holder = a.Locked.Since, fmt.Sprintf("%s@%s, pid %d", a.Locked.User, a.Locked.Host, a.Locked.PID)
 	}
-	if p := a.Pending; p != nil {
-		r.Operation, r.Release, r.Phase, r.Since = p.Operation, p.Release, p.Phase, p.Since
+	if a.Pending != nil {
+		r.Pending = *a.Pending
+		r.Stale = nil // what visitors asked of them is not told here
 	}
 	return &r
 }

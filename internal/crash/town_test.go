@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,9 +40,12 @@ const newSite = "club3"
 
 const refs = 6 // v1 to v6
 
-func newTown(t testing.TB) *town { return newTownFor(t, 55*time.Minute) }
+func newTown(t testing.TB) *town { return newTownFor(t, 55*time.Minute, nil) }
 
-func newTownFor(t testing.TB, length time.Duration) *town {
+// withSlots is PHP under which paths may serve again: releases take turns in slots.
+var withSlots = map[string]string{"opcache.revalidate_path": "1"}
+
+func newTownFor(t testing.TB, length time.Duration, ini map[string]string) *town {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), length)
 	t.Cleanup(cancel)
@@ -56,8 +60,10 @@ func newTownFor(t testing.TB, length time.Duration) *town {
 	for i := range refs {
 		w.source(fmt.Sprintf("v%d", i+1))
 	}
+	settings := map[string]string{"opcache.file_update_protection": "0"}
+	maps.Copy(settings, ini)
 	options := sandbox.Options{Root: w.path("srv"), Masters: []sandbox.Master{{
-		INI:      map[string]string{"opcache.file_update_protection": "0"},
+		INI:      settings,
 		Settings: map[string]string{"process_control_timeout": "10s"},
 		Pools:    []sandbox.Pool{{Name: "www", Workers: 3}},
 	}}}
@@ -106,8 +112,9 @@ apps:
     min_free: 1
     shared: [data]
     assets: [css]
+    probe: {url: "%[5]s/", host: "{instance}.test"} # else each web server of the machine is asked for its configuration
     instances: {club1: %[1]s/www/club1, club2: %[1]s/www/club2, club3: %[1]s/www/club3}
-`, w.root, pool.Address, pool.StatusPath, w.server.AgentDir()), 0o644))
+`, w.root, pool.Address, pool.StatusPath, w.server.AgentDir(), w.server.URL()), 0o644))
 }
 
 func (w *town) path(names ...string) string {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,7 +93,9 @@ func (l Lines[T]) All() ([]T, error) {
 	return all, err
 }
 
-// Last gives at most n lines, the newest first, out of the file's last bytes.
+// Last gives at most n lines, the newest first, out of the file's last bytes. Lines that
+// a crash, or the beginning of the tail, cut short are passed over, and those that are not
+// whole.
 func (l Lines[T]) Last(n int, most int64) ([]T, error) {
 	text, err := tail(l.Path, most)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,28 +105,15 @@ func (l Lines[T]) Last(n int, most int64) ([]T, error) {
 		return nil, err
 	}
 	var all []T
-	for value := range l.newestFirst(text) {
-		if len(all) == n {
-			break
+	for len(text) > 0 && len(all) < n {
+		begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+		var value T
+		if json.Unmarshal(text[begin:], &value) == nil && l.Whole(value) {
+			all = append(all, value)
 		}
-		all = append(all, value)
+		text = text[:begin]
 	}
 	return all, nil
-}
-
-// newestFirst passes over lines that a crash, or the beginning of the tail, cut
-// short, and those that are not whole.
-func (l Lines[T]) newestFirst(text []byte) iter.Seq[T] {
-	return func(yield func(T) bool) {
-		for len(text) > 0 {
-			begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
-			var value T
-			if json.Unmarshal(text[begin:], &value) == nil && l.Whole(value) && !yield(value) {
-				return
-			}
-			text = text[:begin]
-		}
-	}
 }
 
 func tail(path string, most int64) ([]byte, error) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 // of the window, nil if there are none. Build keeps now's scripts.
 func Build(now Sample, before *Totals, apps []Application, o Options) *Report {
 	r := &Report{Version: Version, Time: now.Time.UTC(), Complete: true, Masters: make([]MasterReport, len(now.Masters)), apps: apps}
-	b := &builder{now: now, before: before, places: newPlaces(apps), options: o.withDefaults(), report: r}
+	o.MinRequests = cmp.Or(max(o.MinRequests, 0), DefaultMinRequests)
+	b := &builder{now: now, before: before, places: newPlaces(apps), options: o, report: r}
 	b.readScripts()
 	r.Applications = b.applications()
 	for i := range now.Masters {
@@ -24,8 +26,8 @@ func Build(now Sample, before *Totals, apps []Application, o Options) *Report {
 		r.UnsharedBytes += m.UnsharedBytes
 	}
 	r.Outside = b.outsideFolders()
-	if b.options.Top > 0 {
-		r.Top = r.top(b.options.TopBy, b.options.TopFolders, b.options.Top)
+	if o.Top > 0 {
+		r.Top = r.top(cmp.Or(o.TopBy, ByBytes), o.TopFolders, o.Top)
 	}
 	return r
 }

@@ -21,13 +21,6 @@ const (
 	traceBytes = 128
 )
 
-func jitTable(m *Master) int64 {
-	if m.Status.JIT.BufferSize == 0 {
-		return 0
-	}
-	return traceBytes * m.Configuration.JITMaxRootTraces
-}
-
 // memoryOf reconciles what OPcache says of its memory with what its scripts add
 // up to. Not explained remain 336 bytes of globals and, growing with every
 // compiled script, linked classes (the inheritance cache, since PHP 8.1) and the
@@ -44,7 +37,9 @@ func memoryOf(m *Master, scripts *Holding) MemoryReport {
 		KeyTableBytes:     keyBytes * m.Status.Statistics.MaxCachedKeys,
 		AlignmentBytes:    alignmentBytes * (scripts.LiveScripts + scripts.DeadScripts),
 		PreloadBytes:      m.Status.Preload.Memory,
-		JITTableBytes:     jitTable(m),
+	}
+	if m.Status.JIT.BufferSize > 0 {
+		r.JITTableBytes = traceBytes * m.Configuration.JITMaxRootTraces
 	}
 	r.UnexplainedBytes = r.OverheadBytes - r.StringBufferBytes - r.KeyTableBytes - r.AlignmentBytes - r.PreloadBytes - r.JITTableBytes
 	return r

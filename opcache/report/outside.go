@@ -29,7 +29,11 @@ func (b *builder) outsideFolders() []FolderReport {
 	slices.SortFunc(all, func(x, y *entry) int { return strings.Compare(x.script.Path, y.script.Path) })
 	out := []FolderReport{}
 	for _, g := range splitFolders(all, outsideGroups) {
-		out = append(out, g.report())
+		var sum holding
+		for _, e := range g.entries {
+			sum.add(e)
+		}
+		out = append(out, FolderReport{Folder: g.folder, Holding: sum.report()})
 	}
 	slices.SortStableFunc(out, func(x, y FolderReport) int {
 		return cmp.Compare(y.Size(), x.Size())
@@ -91,12 +95,4 @@ func (g group) bytes() int64 {
 		sum += e.script.Memory
 	}
 	return sum
-}
-
-func (g group) report() FolderReport {
-	var sum holding
-	for _, e := range g.entries {
-		sum.add(e)
-	}
-	return FolderReport{Folder: g.folder, Holding: sum.report()}
 }

@@ -6,10 +6,8 @@ import (
 	"embed"
 	"encoding/hex"
 	"errors"
-	"maps"
 	"net/http"
 	"path"
-	"slices"
 )
 
 // The charts are uPlot's (MIT licence), as its npm package has it built;
@@ -25,24 +23,25 @@ type asset struct {
 	tag         string // of the content
 }
 
-var (
-	assets = loadAssets()
-	build  = buildOf(assets)
-)
+// build changes when any file or the template does: an open page of an older
+// relink then loads itself again.
+var assets, build = loadAssets()
 
-func loadAssets() map[string]asset {
-	all := map[string]asset{}
+func loadAssets() (all map[string]asset, tag string) {
+	all = map[string]asset{}
+	parts := [][]byte{[]byte(templateText)}
 	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 	entries, err := assetFiles.ReadDir("assets")
 	for _, entry := range entries {
 		content, readErr := assetFiles.ReadFile("assets/" + entry.Name())
 		err = errors.Join(err, readErr)
+		parts = append(parts, content)
 		all[entry.Name()] = asset{content, cmp.Or(types[path.Ext(entry.Name())], "text/plain; charset=utf-8"), tagOf(content)}
 	}
 	if err != nil {
 		panic(err) // the folder is in the binary
 	}
-	return all
+	return all, tagOf(parts...)
 }
 
 func tagOf(parts ...[]byte) string {
@@ -51,16 +50,6 @@ func tagOf(parts ...[]byte) string {
 		h.Write(content)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
-}
-
-// buildOf changes when any file or the template does: an open page of an older
-// relink then loads itself again.
-func buildOf(all map[string]asset) string {
-	parts := [][]byte{[]byte(templateText)}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		parts = append(parts, all[name].content)
-	}
-	return tagOf(parts...)
 }
 
 // assetURL names the content too, so that a browser may keep it for good.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 //go:embed page.html.tmpl
@@ -159,19 +158,18 @@ func (r region) sameFrame(o region) bool {
 // drawing draws each snapshot once, however many look at it.
 type drawing struct {
 	mu   sync.Mutex
-	time time.Time
 	last *drawn
 }
 
 func (d *drawing) of(s Snapshot) (*drawn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last != nil && d.time.Equal(s.Time) {
+	if d.last != nil && d.last.snapshot.Time.Equal(s.Time) {
 		return d.last, nil
 	}
 	next, err := draw(s, d.last)
 	if err == nil {
-		d.time, d.last = s.Time, next
+		d.last = next
 	}
 	return next, err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/deploy/journal"
+	"relink/deploy/status"
 	"relink/health"
 	"relink/internal/browsertest"
 
@@ -164,7 +165,7 @@ func TestPageWithHostileNames(t *testing.T) {
 	const evil = `</script><img src=x onerror=alert(1)>"'` + "\x00\x1b[31m\u202e\xff{{.}}"
 	s := fixture()
 	s.Host = evil
-	s.Apps = []App{{Name: evil, Error: evil, Instances: []Instance{{Name: evil, Link: evil, Release: evil, Problem: evil}}, Running: &Running{Release: evil, Holder: evil}}}
+	s.Apps = []App{{Name: evil, Error: evil, Instances: []Instance{{Name: evil, Link: evil, Release: evil, Problem: evil}}, Running: &Running{Pending: status.Pending{Release: evil}, Holder: evil}}}
 	s.Checks = []health.Result{{Check: evil, Subject: evil, State: health.Critical, Message: evil, Fix: evil, Details: []string{evil}}}
 	s.Pools = []Pool{{Address: evil, Master: evil}, {Address: evil + "2", Error: evil}}
 	s.Rates.HitRatio[0].Name = evil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relink/deploy/journal"
+	"relink/deploy/status"
 	"relink/health"
 	"relink/opcache/report"
 )
@@ -43,11 +44,8 @@ type Instance struct {
 
 // Running is a deploy that has not ended.
 type Running struct {
-	Operation journal.Operation `json:"operation"`
-	Release   string            `json:"release"`
-	Phase     journal.Phase     `json:"phase"`
-	Since     time.Time         `json:"since"`
-	Holder    string            `json:"holder,omitempty"` // who runs it; "": nobody, it was interrupted or has workers to settle
+	status.Pending
+	Holder string `json:"holder,omitempty"` // who runs it; "": nobody, it was interrupted or has workers to settle
 }
 
 // Rates are lines over time, in columns: each line has one value for each time.

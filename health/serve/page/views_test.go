@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relink/deploy/journal"
+	"relink/deploy/status"
 	"relink/health"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,9 +43,9 @@ func TestGroupsOfMany(t *testing.T) {
 
 func TestRunning(t *testing.T) {
 	for want, r := range map[string]Running{
-		`Under way: the deploy of v2 since 2026-03-14 12:00:00 UTC (moved), by root, pid 7`:                         {Operation: journal.OperationDeploy, Release: "v2", Phase: "moved", Since: noon, Holder: "root, pid 7"},
-		`Under way: the work since 2026-03-14 12:00:00 UTC, by root`:                                                {Since: noon, Holder: "root"},
-		`Not finished: the rollback of v1 since 2026-03-14 12:00:00 UTC (switching). "relink recover" finishes it.`: {Operation: journal.OperationRollback, Release: "v1", Phase: "switching", Since: noon},
+		`Under way: the deploy of v2 since 2026-03-14 12:00:00 UTC (moved), by root, pid 7`:                         {status.Pending{Operation: journal.OperationDeploy, Release: "v2", Phase: "moved", Since: noon}, "root, pid 7"},
+		`Under way: the work since 2026-03-14 12:00:00 UTC, by root`:                                                {status.Pending{Since: noon}, "root"},
+		`Not finished: the rollback of v1 since 2026-03-14 12:00:00 UTC (switching). "relink recover" finishes it.`: {status.Pending{Operation: journal.OperationRollback, Release: "v1", Phase: "switching", Since: noon}, ""},
 	} {
 		if got := r.String(); got != want {
 			t.Errorf("%s\nwant %s", got, want)
