@@ -12,7 +12,7 @@ WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench soak torture fuzz clean
+.PHONY: build test test-php test-debian demo bench soak torture fuzz audit clean
 
 build:
 	$(GO) build -trimpath -o bin/relink .
@@ -69,6 +69,12 @@ fuzz:
 	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 	  done; \
 	done
+
+# Known holes of what is compiled in; asks vuln.go.dev. Before a release, and whenever
+# go.mod changes.
+audit:
+	$(GO) tool staticcheck ./...
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 clean:
 	rm -rf bin

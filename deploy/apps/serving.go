@@ -35,7 +35,9 @@ func ReadServing(instances []config.Instance, releases string) []Serving {
 	return all
 }
 
-const servingNames = 8 // of a group's instances that are named
+// servingNames is how many instances of one of the smaller groups are named: they are the
+// exception that somebody will look for.
+const servingNames = 8
 
 // DescribeServing is one sentence: "28 instances on v1, 2 on v2: club1, club2".
 func DescribeServing(all []Serving) string {
@@ -48,7 +50,7 @@ func DescribeServing(all []Serving) string {
 	}
 	var others []string
 	for _, group := range all[1:] {
-		others = append(others, group.describe())
+		others = append(others, ui.Count(len(group.Instances))+group.where()+": "+ui.First(servingNames, group.Instances))
 	}
 	return largest + ", " + strings.Join(others, "; ")
 }
@@ -58,10 +60,4 @@ func (s Serving) where() string {
 		return " without a link"
 	}
 	return " on " + s.Release
-}
-
-// describe names the instances of one of the smaller groups: they are the
-// exception that somebody will look for.
-func (s Serving) describe() string {
-	return ui.Count(len(s.Instances)) + s.where() + ": " + ui.First(servingNames, s.Instances)
 }

@@ -12,9 +12,8 @@ import (
 	"relink/internal/ui"
 )
 
-// span is one act in time: the command began, it returned, and the load went on
-// until the act ended.
-type span struct{ began, returned, ended time.Time }
+// span is one act in time: the command began, and it returned.
+type span struct{ began, returned time.Time }
 
 // figures is what the load saw during one act.
 type figures struct {

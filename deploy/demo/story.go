@@ -126,7 +126,7 @@ func (p *stage) loadAlone(ctx context.Context) error {
 		return err
 	}
 	now := time.Now()
-	p.alone = measureAll(before, p.traffic.now(), span{began, now, now}, expectation{never: "v2"}, expectation{never: "v2"})
+	p.alone = measureAll(before, p.traffic.now(), span{began, now}, expectation{never: "v2"}, expectation{never: "v2"})
 	p.acts = append(p.acts, act{title: "load alone", figures: p.alone})
 	p.tell.alone(p.alone, p.Alone)
 	return nil
@@ -177,9 +177,7 @@ func (p *stage) perform(ctx context.Context, a *act, slow bool) (at span, err er
 		began := got.began.Sub(at.began)
 		a.slow, a.meeting = &got, meet(began, began+got.took, a.report)
 	}
-	err = watch(ctx, p.Watch)
-	at.ended = time.Now()
-	return at, err
+	return at, watch(ctx, p.Watch)
 }
 
 // look finds which links lead where, and which processes have ended.

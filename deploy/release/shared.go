@@ -14,6 +14,7 @@ import (
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/tree"
+	"relink/internal/trust"
 )
 
 // Errors of shared entries.
@@ -30,7 +31,8 @@ var (
 // ErrSharedMissing when neither has it.
 //
 // New folders and copies get sharedDir's owner. Links are relative, so that they
-// hold in a chroot too. Nothing is followed or written outside the two folders,
+// hold in a chroot too. Root refuses a sharedDir that others could lead elsewhere; what
+// is in it may be anybody's. Nothing is followed or written outside the two folders,
 // whatever links the release or the application left in them.
 func LinkShared(ctx context.Context, staging, sharedDir string, entries []string) error {
 	if len(entries) == 0 {
@@ -39,6 +41,9 @@ func LinkShared(ctx context.Context, staging, sharedDir string, entries []string
 	names, err := parseEntries(entries)
 	if err != nil {
 		return err
+	}
+	if err := trust.CheckPlaceForRoot(sharedDir); err != nil {
+		return fmt.Errorf("shared folder: root would write where its owner leads: %w", err)
 	}
 	if err := os.MkdirAll(sharedDir, 0o755); err != nil {
 		return hint.With(fmt.Errorf("shared folder: %w", err), "create %s", sharedDir)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"relink/internal/trust"
 )
 
 // site is a releases folder with a shared folder beside it.
@@ -208,5 +210,26 @@ func TestSharedCopyIsInterrupted(t *testing.T) {
 	}
 	if got := names(t, filepath.Join(shared, "uploads")); got != "logo.png" {
 		t.Errorf("shared uploads hold %s", got)
+	}
+}
+
+// Whoever owns the way to the shared folder could have root copy what the release brings
+// to anywhere.
+func TestRootSharesNothingWhereOthersLead(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	base := t.TempDir()
+	staging, his, roots := filepath.Join(base, "staging"), filepath.Join(base, "his"), filepath.Join(base, "roots")
+	writeFile(t, filepath.Join(staging, "job"), "evil")
+	if err := errors.Join(os.Mkdir(his, 0o755), os.Mkdir(roots, 0o755), os.Symlink(roots, filepath.Join(his, "shared")),
+		os.Lchown(filepath.Join(his, "shared"), 65534, 65534), os.Chown(his, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	if err := LinkShared(t.Context(), staging, filepath.Join(his, "shared"), []string{"job"}); !errors.Is(err, trust.ErrOthers) {
+		t.Error(err)
+	}
+	if got := names(t, roots); got != "" {
+		t.Errorf("root's folder holds %s", got)
 	}
 }

@@ -34,6 +34,15 @@ func relative(text string) (string, error) {
 	return clean(text)
 }
 
+// relativeEntry keeps a slash at the end, which says that it is a folder.
+func relativeEntry(text string) (string, error) {
+	path, err := relative(text)
+	if strings.HasSuffix(text, "/") && path != "." && err == nil {
+		path += "/"
+	}
+	return path, err
+}
+
 // clean: making /a/c of /a/b/../c is wrong where b is a symbolic link.
 func clean(text string) (string, error) {
 	if hasDotDot(text) {

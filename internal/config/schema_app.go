@@ -18,7 +18,7 @@ func (a *App) value() value {
 		{"check", optional(&a.Check, func(c *Check) value { return c.value(true) })},
 		{"probe", a.Probe.value(true)},
 		{"map", lineText(&a.Map, "", absolute)},
-		{"shared", listOf(&a.Shared, readLine(relative))},
+		{"shared", listOf(&a.Shared, readLine(relativeEntry))},
 		{"shared_dir", lineText(&a.SharedDir, "", absolute)},
 		{"assets", listOf(&a.Assets, readLine(relative))},
 		{"hooks", section(fields{

@@ -69,7 +69,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 				}, Probe: probe("2024")},
 			},
 			Check: check("{instance}"), Probe: probe("{instance}"), Map: "/var/lib/relink/booking.map",
-			Shared: []string{".env", "var/uploads"}, SharedDir: "/srv/shared/booking",
+			Shared: []string{".env", "var/uploads/"}, SharedDir: "/srv/shared/booking",
 			Assets: []string{"public/build", "public/assets"},
 			Hooks: config.Hooks{
 				Build:        []string{"composer install --no-dev", "npm ci\nnpm run build\n"},

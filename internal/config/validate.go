@@ -113,7 +113,7 @@ func (v *validator) served(key string, addresses []string) {
 }
 
 func (v *validator) required(key, name string) {
-	if v.missing(key+"."+name) && !v.reported(key) {
+	if v.missing(key+"."+name) && !slices.ContainsFunc(v.problems, func(p *Problem) bool { return p.Key == key }) {
 		v.wrong(key, "needs %q", name)
 	}
 }
@@ -128,10 +128,6 @@ func (v *validator) names(key string, all []string) {
 		}
 		seen[folded] = name
 	}
-}
-
-func (v *validator) reported(key string) bool {
-	return slices.ContainsFunc(v.problems, func(p *Problem) bool { return p.Key == key })
 }
 
 func (v *validator) reportedBelow(key string) bool {

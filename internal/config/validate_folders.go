@@ -57,7 +57,9 @@ func (v *validator) together(first, second *App, key string) {
 
 func (v *validator) shared(key string, a *App) {
 	served := filepath.Join(a.LinkTarget, a.Docroot)
+	var before []string
 	for i, folder := range a.Shared {
+		folder = strings.TrimSuffix(folder, "/")
 		at := item(key+".shared", i)
 		switch {
 		case folder == "":
@@ -67,11 +69,12 @@ func (v *validator) shared(key string, a *App) {
 		case links.Within(served, folder):
 			v.wrong(at, "%s holds the document root %s, so that no release would be served", folder, served)
 		}
-		for _, other := range a.Shared[:i] {
+		for _, other := range before {
 			if other != "" && links.Overlap(folder, other) && folder != "." && other != "." {
 				v.wrong(at, "%s and %s overlap", folder, other)
 			}
 		}
+		before = append(before, folder)
 	}
 }
 
@@ -82,6 +85,7 @@ func (v *validator) assets(key string, a *App) {
 			v.wrong(at, "must name a folder inside a release that holds nothing but what browsers load")
 		}
 		for _, shared := range a.Shared {
+			shared = strings.TrimSuffix(shared, "/")
 			if folder != "" && shared != "" && folder != "." && links.Within(folder, shared) {
 				v.wrong(at, "%s lies in %s, which all releases share already", folder, shared)
 			}

@@ -112,8 +112,9 @@ apps:
     source: {dir: "%[1]s/src/{ref}"}
     releases: %[1]s/releases
     min_free: 1
+    probe: {url: "%[6]s/", host: "{instance}.test"}
     instances:
-%[5]s`, root, pool.Address, pool.StatusPath, w.server.AgentDir(), links), 0o644))
+%[5]s`, root, pool.Address, pool.StatusPath, w.server.AgentDir(), links, w.server.URL()), 0o644))
 	return w
 }
 

@@ -86,6 +86,36 @@ func CheckForRoot(path string) error {
 	}
 }
 
+// CheckPlaceForRoot refuses, where the caller is root, a folder that others could put
+// another folder of the machine in the place of. The folder itself may be theirs.
+func CheckPlaceForRoot(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	if err := CheckForRoot(filepath.Dir(path)); err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	link := info.Mode()&fs.ModeSymlink != 0
+	if Owned(info) && link {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+		return CheckPlaceForRoot(path)
+	}
+	parent, err := os.Stat(filepath.Dir(path))
+	if err == nil && !Owned(info) && (link || WritableByOthers(parent)) {
+		err = hint.With(&refusal{fmt.Sprintf("%s belongs to %s, who could lead it elsewhere", path, UserName(ownerOf(info)))}, "put it into a folder that only root can write")
+	}
+	return err
+}
+
 // OpenForRoot opens a file for reading. Where the caller is root, the file that is open
 // is the one that CheckForRoot has looked at.
 func OpenForRoot(path string) (*os.File, error) {

@@ -88,8 +88,7 @@ const (
 
 // Step shows a step that has ended: "  warm        301 scripts, 1 failed     212 ms".
 func (o *Output) Step(name, summary string, took time.Duration) {
-	o.Line("  %s%s%s", padRight(o.colors.Bold(name), nameWidth),
-		padRight(summary, summaryWidth), padLeft(Duration(took), tookWidth))
+	o.Line("  %s%s%*s", padRight(o.colors.Bold(name), nameWidth), padRight(summary, summaryWidth), tookWidth, Duration(took))
 }
 
 // Write shows p as it is, above the bars; a logger may write here.

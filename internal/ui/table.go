@@ -34,8 +34,15 @@ func (t *Table) Right(columns ...int) *Table {
 	return t
 }
 
-// Row adds a row. A cell may have several lines.
-func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
+// Row adds a row. A cell may have several lines; what could drive a terminal in it is
+// shown as Printable shows it, but for the colours of Colors.
+func (t *Table) Row(cells ...string) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = printableText(cell)
+	}
+	t.rows = append(t.rows, row)
+}
 
 // String is the table, each line with its newline.
 func (t *Table) String() string {
@@ -121,4 +128,34 @@ func widestFoldable(widths, least []int) int {
 		}
 	}
 	return found
+}
+
+// widthOf is the number of columns that one line of s takes on a terminal.
+func widthOf(s string) int { return text.StringWidthWithoutEscSequences(s) }
+
+func padRight(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-widthOf(s)))
+}
+
+// Together is a space at which Fold does not break a line.
+const Together = "\u00a0"
+
+// Fold breaks a line at spaces into lines of at most width columns. A word that
+// is longer stays whole: it is a path or a command, to be copied.
+func Fold(line string, width int) []string {
+	var lines []string
+	current := ""
+	for _, word := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' }) {
+		word = strings.ReplaceAll(word, Together, " ")
+		switch {
+		case current == "":
+			current = word
+		case widthOf(current)+1+widthOf(word) > width:
+			lines = append(lines, current)
+			current = word
+		default:
+			current += " " + word
+		}
+	}
+	return append(lines, current)
 }

@@ -88,11 +88,10 @@ func (r *restartRun) reloadFPM(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reloaded, err := fpm.Reload(ctx, master, fpm.ReloadOptions{
+	r.done.PID, err = fpm.Reload(ctx, master, fpm.ReloadOptions{
 		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
 		Before: r.before, Last: r.last,
 	})
-	r.done.PID = reloaded.PID
 	if r.done.Action != "" {
 		r.done.Took = time.Since(r.done.Time)
 	}

@@ -50,10 +50,9 @@ type ReloadOptions struct {
 
 // ReloadResult tells what a reload of Apache has done.
 type ReloadResult struct {
-	PID        int           `json:"pid"`        // of the parent; 0 if it is not known
-	Generation int           `json:"generation"` // of the configuration, from server-status; 0 if that is not reachable
-	Lingering  []int         `json:"lingering"`  // children that finish their last requests
-	Took       time.Duration `json:"-"`
+	PID        int   // of the parent; 0 if it is not known
+	Generation int   // of the configuration, from server-status; 0 if that is not reachable
+	Lingering  []int // children that finish their last requests
 }
 
 // Reload has the control program (apachectl) test the configuration, asks

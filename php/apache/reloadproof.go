@@ -96,7 +96,6 @@ func (p *proof) look(ctx context.Context) (result ReloadResult, proven bool) {
 		p.renewed = p.renewed || fresh
 		proven = proven || p.generation < 0 && fresh && len(result.Lingering) < len(old)
 	}
-	result.Took = time.Since(p.asked)
 	return result, proven
 }
 

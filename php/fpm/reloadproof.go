@@ -31,7 +31,6 @@ type proof struct {
 	old         map[int]int64 // start times of the old workers by pid
 	pools       []*poolProof
 	others      []php.Pool // pools of the master that need only answer
-	workers     int
 	asked       time.Time
 
 	log     string // FPM's error log as this machine sees it; "" if it cannot be read
@@ -222,7 +221,6 @@ func (p *proof) newWorkers(ctx context.Context) error {
 			return fmt.Errorf("its old worker %d still runs", pid)
 		}
 	}
-	p.workers = len(now)
 	return nil
 }
 

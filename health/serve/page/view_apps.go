@@ -42,19 +42,14 @@ type instanceRow struct {
 }
 
 func appsRegion(s Snapshot) region {
-	v := region{id: "apps", part: "app", view: struct{ None, Filter bool }{len(s.Apps) == 0, instances(s.Apps) > openUpTo}}
+	instances := 0
+	v := region{id: "apps", part: "app"}
 	for _, app := range s.Apps {
+		instances += len(app.Instances)
 		v.parts = append(v.parts, part{id: idOf("app", app.Name), from: app, view: func() any { return appOf(app) }})
 	}
+	v.view = struct{ None, Filter bool }{len(s.Apps) == 0, instances > openUpTo}
 	return v
-}
-
-func instances(apps []App) int {
-	n := 0
-	for _, app := range apps {
-		n += len(app.Instances)
-	}
-	return n
 }
 
 func appOf(app App) appView {
