@@ -24,7 +24,7 @@ var (
 	// ErrHookTimeout means that a hook was stopped at its time limit.
 	ErrHookTimeout = errors.New("time limit passed")
 	// ErrNoPlugins means that Composer succeeded and left out the packages' plugins.
-	ErrNoPlugins = errors.New("Composer ran none of the packages' plugins, for root runs it without a terminal")
+	ErrNoPlugins = errors.New("none of the packages' plugins ran: Composer leaves them out for root without a terminal")
 )
 
 const (
