@@ -219,9 +219,9 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
 func (r *run) unusedBefore(plan moves.Plan) []string {
-	coming := map[string]bool{}
+	taken := map[string]bool{}
 	for _, move := range plan {
-		coming[links.Folder(move.To.Real, r.store.Dir())] = true
+		taken[links.Folder(move.To.Real, r.store.Dir())] = true
 	}
-	return slices.DeleteFunc(r.unused(), func(folder string) bool { return coming[folder] })
+	return slices.DeleteFunc(r.unused(), func(folder string) bool { return taken[folder] })
 }
