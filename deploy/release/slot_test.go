@@ -183,7 +183,7 @@ func TestBuildsInASlot(t *testing.T) {
 
 // A release that is kept shares files with the slot that it has left, and no build can
 // write through them.
-func TestARelaseLeavesItsSlot(t *testing.T) {
+func TestAReleaseLeavesItsSlot(t *testing.T) {
 	s := newStore(t)
 	made(t, s, "v1", "slot-1", first)
 	before := inode(t, s.Path("slot-1/same.php"))
@@ -279,6 +279,27 @@ func TestAnInterruptedTurn(t *testing.T) {
 	_, changes := made(t, s, "v3", "slot-1", map[string]string{"same.php": "same", "changed.php": "half", "link": "-> same.php"})
 	if !slices.Equal(changes.Changed, []string{"changed.php"}) || read(t, s.Path("v3/same.php")) != "same" {
 		t.Errorf("%+v", changes)
+	}
+}
+
+// Whoever changes a file of a slot cannot hide it: the kernel alone sets its ctime.
+func TestATamperedSlot(t *testing.T) {
+	s := newStore(t)
+	made(t, s, "v1", "slot-1", first)
+	if err := s.Remove(t.Context(), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	file := s.Path("slot-1/same.php")
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, "evil")
+	if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if made(t, s, "v2", "slot-1", first); read(t, file) != "same" {
+		t.Errorf("the release holds %q", read(t, file))
 	}
 }
 
