@@ -15,7 +15,6 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -74,7 +73,7 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 		if cut == nil {
 			return "", nil
 		}
-		return r.retireBy(ctx, cut, links.OutsideSlots(r.unused()))
+		return r.retireBy(ctx, cut, r.unused())
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -81,7 +80,7 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 		for i, one := range removable {
 			folders[i] = one.Path
 		}
-		_, err = cut.Retire(ctx, links.OutsideSlots(folders))
+		_, err = cut.Retire(ctx, folders)
 		return summary, err
 	}
 }

@@ -138,7 +138,7 @@ func Since(events []Event, instance string, current moves.Target) time.Time {
 			continue
 		}
 		for _, move := range events[i].Moves {
-			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real || move.To.Release != current.Release {
+			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real {
 				continue
 			}
 			if !move.Stays {

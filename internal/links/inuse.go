@@ -1,7 +1,6 @@
 package links
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,8 +62,7 @@ func (u InUse) addIn(folder string) error {
 		return fmt.Errorf("look for links: %w", err)
 	}
 	for _, entry := range entries {
-		own := folder == u.Releases && SlotOf(folder, entry.Name()) != "" // a release, which uses nothing
-		if entry.Type()&fs.ModeSymlink != 0 && !own {
+		if entry.Type()&fs.ModeSymlink != 0 {
 			u.follow(filepath.Join(folder, entry.Name()))
 		}
 	}
@@ -97,23 +95,26 @@ func (u InUse) IDs() map[string]bool {
 	return ids
 }
 
-// MostUsed is the real folder of the release that most of the links lead into, "" if
+// MostUsed is the folder of the release that most of the links lead into, "" if
 // none does.
 func (u InUse) MostUsed() string {
 	count, best := map[string]int{}, ""
 	for _, real := range u.Links {
-		folder := Folder(real, u.Releases)
-		if folder == real && !Within(real, u.Releases) {
+		id := Release(real, u.Releases)
+		if id == "" || filepath.IsAbs(id) {
 			continue
 		}
-		if count[folder]++; count[folder] > count[best] || count[folder] == count[best] && folder > best {
-			best = folder
+		if count[id]++; count[id] > count[best] || count[id] == count[best] && id > best {
+			best = id
 		}
 	}
-	return best
+	if best == "" {
+		return ""
+	}
+	return filepath.Join(u.Releases, best)
 }
 
-// Unused lists the real folders of the releases folder that no link leads into.
+// Unused lists the folders of the releases that no link leads into.
 func (u InUse) Unused() []string {
 	entries, err := os.ReadDir(u.Releases)
 	if err != nil {
@@ -129,27 +130,13 @@ func (u InUse) Unused() []string {
 	return unused
 }
 
-// Folder is the real folder of the release that a real path is in; the path itself
-// where it is in none.
-func Folder(real, releases string) string {
+// Release is the id of the release that a real path is in; the path itself where
+// it is in none.
+func Release(real, releases string) string {
 	below, inside := strings.CutPrefix(real, releases+string(filepath.Separator))
 	if !inside {
 		return real
 	}
-	name, _, _ := strings.Cut(below, string(filepath.Separator))
-	return filepath.Join(releases, name)
-}
-
-// Release is the id of the release that a real path is in; the path itself where
-// it is in none.
-func Release(real, releases string) string {
-	folder := Folder(real, releases)
-	if folder == real && !Within(real, releases) {
-		return real
-	}
-	name := filepath.Base(folder)
-	if SlotNumber(name) > 0 {
-		return cmp.Or(Occupant(releases, name), name)
-	}
-	return name
+	id, _, _ := strings.Cut(below, string(filepath.Separator))
+	return id
 }

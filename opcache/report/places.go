@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"path/filepath"
 	"strings"
 )
@@ -81,8 +80,7 @@ func (p *places) search(folder string) *release {
 		}
 		above := parent(folder)
 		if app, ok := p.folders[above]; ok {
-			name := folder[strings.LastIndexByte(folder, '/')+1:]
-			return p.add(app, cmp.Or(p.apps[app].Slots[name], name), folder)
+			return p.add(app, folder[strings.LastIndexByte(folder, '/')+1:], folder)
 		}
 		folder = above
 	}
