@@ -1,9 +1,11 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"relink/deploy/apps"
@@ -14,6 +16,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -57,7 +60,7 @@ func (r *run) linkStates() ([]links.State, error) {
 	goals := make([]moves.Goal, len(states)) // where the links will go is not known yet; that no two are the same can be
 	for i, state := range states {
 		goals[i] = moves.Goal{Instance: r.Instances[i], State: state, Now: moves.TargetOf(state, r.App.RealReleases()), Chosen: true}
-		if err := state.Usable(); err != nil {
+		if err := cmp.Or(state.Usable(), trust.CheckWayForRoot(filepath.Dir(state.Path))); err != nil {
 			refused = append(refused, fmt.Errorf("instance %s: %w", r.Instances[i].Name, err))
 		}
 	}
@@ -101,9 +104,10 @@ func (r *run) addressing(ctx context.Context, found server) (addressing opcache.
 	return addressing, err
 }
 
-// findPinned are the workers that stay old, if that is accepted.
+// findPinned are the workers that stay old, if that is accepted. Of new links none has
+// anything old.
 func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, error) {
-	if !found.followed() {
+	if !found.followed() || fresh(found.states) {
 		return nil, nil
 	}
 	pinned, err := found.caches.Pinned(ctx)

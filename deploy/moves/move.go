@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relink/internal/durable"
+	"relink/internal/realpath"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,39 +45,45 @@ func Prepare(plan Plan, id string, reached func(string)) (*Prepared, error) {
 }
 
 func prepareLink(move Move, temp string) error {
-	parent, err := os.OpenRoot(filepath.Dir(temp))
+	err := inFolder(temp, func(folder int, name string) error {
+		if err := unix.Unlinkat(folder, name, 0); err != nil && err != unix.ENOENT {
+			return err
+		}
+		if err := unix.Symlinkat(move.To.Literal, folder, name); err != nil {
+			return err
+		}
+		if move.UID < 0 || os.Geteuid() != 0 {
+			return nil
+		}
+		// Apache's SymLinksIfOwnerMatch compares the link's owner with its target's.
+		if err := chownLink(folder, name, move.UID, move.GID); err != nil {
+			return fmt.Errorf("keep its owner: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("prepare link %s: %w", move.Link, err)
 	}
-	defer parent.Close()
-	name := filepath.Base(temp)
-	if err := parent.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("prepare link %s: %w", move.Link, err)
-	}
-	if err := parent.Symlink(move.To.Literal, name); err != nil {
-		return fmt.Errorf("prepare link %s: %w", move.Link, err)
-	}
-	if move.UID < 0 || os.Geteuid() != 0 {
-		return nil
-	}
-	// Apache's SymLinksIfOwnerMatch compares the link's owner with its target's.
-	if err := chownLink(parent, name, move.UID, move.GID); err != nil {
-		return fmt.Errorf("prepare link %s: keep its owner: %w", move.Link, err)
-	}
 	return nil
+}
+
+// inFolder works on a name in a folder that is open: the way to it is the one that was
+// looked at, and nobody can lead it elsewhere meanwhile.
+func inFolder(place string, do func(folder int, name string) error) error {
+	folder, err := realpath.Folder(filepath.Dir(place))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return do(int(folder.Fd()), filepath.Base(place))
 }
 
 var errNoLink = errors.New("something else has taken its name")
 
 // chownLink gives away a link and nothing else. Whoever may write in the folder could
 // have put there, by now, what he wants to own.
-func chownLink(parent *os.Root, name string, uid, gid int) error {
-	folder, err := parent.Open(".")
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	fd, err := unix.Openat(int(folder.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func chownLink(folder int, name string, uid, gid int) error {
+	fd, err := unix.Openat(folder, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -103,13 +110,15 @@ func (r *Prepared) Move() error {
 }
 
 func (r *Prepared) moveOne(move Move, temp string) error {
-	if temp != "" {
-		return os.Rename(temp, move.Place)
-	}
-	if err := os.Remove(move.Place); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return inFolder(move.Place, func(folder int, name string) error {
+		if temp != "" {
+			return unix.Renameat(folder, filepath.Base(temp), folder, name)
+		}
+		if err := unix.Unlinkat(folder, name, 0); err != unix.ENOENT {
+			return err
+		}
+		return nil
+	})
 }
 
 // Sync makes the moves durable. It may run beside the sweep: should the power

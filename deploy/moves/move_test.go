@@ -150,7 +150,11 @@ func TestOnlyALinkIsGivenAway(t *testing.T) {
 		t.Log("only root gives files away")
 		return
 	}
-	parent, err := os.OpenRoot(t.TempDir())
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,17 +162,49 @@ func TestOnlyALinkIsGivenAway(t *testing.T) {
 	if err := errors.Join(parent.WriteFile("roots", nil, 0o600), parent.Mkdir("backup", 0o700), parent.Symlink("roots", "link")); err != nil {
 		t.Fatal(err)
 	}
+	give := func(name string) error {
+		return inFolder(filepath.Join(dir, name), func(folder int, name string) error { return chownLink(folder, name, 65534, 65534) })
+	}
 	for _, name := range []string{"roots", "backup"} {
-		if err := chownLink(parent, name, 65534, 65534); !errors.Is(err, errNoLink) {
+		if err := give(name); !errors.Is(err, errNoLink) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := chownLink(parent, "link", 65534, 65534); err != nil {
+	if err := give("link"); err != nil {
 		t.Error(err)
 	}
 	for name, want := range map[string]uint32{"roots": 0, "backup": 0, "link": 65534} {
 		if info, err := parent.Lstat(name); err != nil || info.Sys().(*syscall.Stat_t).Uid != want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Whoever owns a folder on the way can put a link to any other in its place.
+func TestAFolderThatIsLedElsewhere(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.Mkdir(at("www"), 0o755), os.Mkdir(at("release"), 0o755), os.Mkdir(at("roots"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	plan := Plan{{Instance: "club", Link: at("www/club"), Place: at("www/club"), To: Target{Release: "v1", Literal: at("release"), Real: at("release")}, UID: -1}}
+	ready, err := Prepare(plan, "1", func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(at("www"), at("www.was")), os.Symlink("roots", at("www"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := ready.Move(); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("a move into a folder that was led elsewhere: %v", err)
+	}
+	if _, err := Prepare(plan, "2", func(string) {}); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("links are prepared there: %v", err)
+	}
+	if entries, err := os.ReadDir(at("roots")); err != nil || len(entries) > 0 {
+		t.Errorf("in the folder are %v, %v", entries, err)
 	}
 }

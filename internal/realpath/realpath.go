@@ -40,3 +40,38 @@ func open(path string) (int, error) {
 		}
 	}
 }
+
+// Folder opens the folder of a path that Of has given. Where a symbolic link lies on the
+// way by now, it is another way, and refused (ELOOP).
+func Folder(real string) (*os.File, error) {
+	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
+	fd, err := unix.Openat2(unix.AT_FDCWD, real, &how)
+	for err == unix.EINTR || err == unix.EAGAIN {
+		fd, err = unix.Openat2(unix.AT_FDCWD, real, &how)
+	}
+	if err == unix.ENOSYS || err == unix.EPERM { // Linux before 5.6, or a container that forbids it
+		fd, err = stepwise(real)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: real, Err: err}
+	}
+	return os.NewFile(uintptr(fd), real), nil
+}
+
+func stepwise(real string) (fd int, err error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
+	if fd, err = unix.Open("/", flags, 0); err != nil {
+		return fd, err
+	}
+	for element := range strings.SplitSeq(strings.Trim(filepath.Clean(real), "/"), "/") {
+		if element == "" {
+			continue
+		}
+		next, err := unix.Openat(fd, element, flags, 0)
+		unix.Close(fd)
+		if fd = next; err != nil {
+			return fd, err
+		}
+	}
+	return fd, nil
+}

@@ -45,3 +45,33 @@ func TestPlaceForRoot(t *testing.T) {
 		}
 	}
 }
+
+// Who chooses where root makes a link may choose among what is his.
+func TestWayForRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	const his, hers = 65534, 65533
+	base := t.TempDir()
+	at := func(name string) string { return filepath.Join(base, name) }
+	for name, owner := range map[string]int{"roots": 0, "his": his, "hers": hers} {
+		if err := errors.Join(os.Mkdir(at(name), 0o755), os.Chown(at(name), owner, owner)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, owner := range map[string]int{"by root": 0, "by him": his} {
+		for _, to := range []string{"roots", "his", "hers"} {
+			if err := errors.Join(os.Symlink(to, at(name+" "+to)), os.Lchown(at(name+" "+to), owner, owner)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, good := range map[string]bool{
+		"roots": true, "his": true, "gone": true, "by root roots": true, "by root his": true,
+		"by him his": true, "by him roots": false, "by him hers": false,
+	} {
+		if err := trust.CheckWayForRoot(at(name)); (err == nil) != good || err != nil && !errors.Is(err, trust.ErrOthers) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -29,16 +29,18 @@ func Check(path string) error {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("%s is not an absolute path", path)
 	}
-	return checkWay(filepath.Clean(path), 0)
+	return eachOnWay(filepath.Clean(path), 0, checkOne)
 }
 
-func checkWay(path string, depth int) error {
+// eachOnWay looks at all that the kernel passes on its way to path, behind symbolic
+// links too.
+func eachOnWay(path string, depth int, look func(path string, info os.FileInfo) error) error {
 	if depth > MostLinks {
 		return fmt.Errorf("%s: too many symbolic links", path)
 	}
 	parent := filepath.Dir(path)
 	if parent != path {
-		if err := checkWay(parent, depth); err != nil {
+		if err := eachOnWay(parent, depth, look); err != nil {
 			return err
 		}
 	}
@@ -46,7 +48,7 @@ func checkWay(path string, depth int) error {
 	if err != nil {
 		return err
 	}
-	if err := checkOne(path, info); err != nil {
+	if err := look(path, info); err != nil {
 		return err
 	}
 	if info.Mode()&os.ModeSymlink == 0 {
@@ -63,7 +65,7 @@ func checkWay(path string, depth int) error {
 		}
 		target = filepath.Join(parent, target)
 	}
-	return checkWay(target, depth+1)
+	return eachOnWay(target, depth+1, look)
 }
 
 // CheckForRoot refuses, where the caller is root, a file or folder that others could
@@ -114,6 +116,36 @@ func CheckPlaceForRoot(path string) error {
 		err = hint.With(&refusal{fmt.Sprintf("%s belongs to %s, who could lead it elsewhere", path, UserName(ownerOf(info)))}, "put it into a folder that only root can write")
 	}
 	return err
+}
+
+// CheckWayForRoot refuses, where the caller is root, a folder that symbolic links of
+// another user lead to, unless it is his own: who chooses where root makes a link may
+// choose among what is his.
+func CheckWayForRoot(folder string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	leading := map[int]string{}
+	err := eachOnWay(filepath.Clean(folder), 0, func(path string, info os.FileInfo) error {
+		if info.Mode()&os.ModeSymlink != 0 && !Owned(info) {
+			leading[ownerOf(info)] = path
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	info, statErr := os.Stat(folder)
+	if err = errors.Join(err, statErr); err != nil {
+		return err
+	}
+	for owner, link := range leading {
+		if owner != ownerOf(info) {
+			return hint.With(&refusal{fmt.Sprintf("%s belongs to %s and leads to %s, which does not", link, UserName(owner), folder)},
+				"let root own the link (chown -h root %s), if it is meant", link)
+		}
+	}
+	return nil
 }
 
 // OpenForRoot opens a file for reading. Where the caller is root, the file that is open
