@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -350,5 +351,29 @@ func TestArchiveIsCancelled(t *testing.T) {
 		if err := r.Fetch(ctx, sourcetest.Staging(t), func(_, _ int64) { cancel() }); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v", format, err)
 		}
+	}
+}
+
+// What is left out is no way around the limit: a sparse entry of no bytes reads as a
+// petabyte of zeros.
+func TestWhatIsLeftOutHasAnEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "v1.tar")
+	// The header that GNU tar writes for a file of one hole.
+	header := make([]byte, 512)
+	copy(header, "app/._hole")
+	copy(header[100:], "0000644\x000000000\x000000000\x0000000000000\x0000000000000\x00        S")
+	copy(header[257:], "ustar  \x00")
+	binary.BigEndian.PutUint64(header[483+4:], 1<<50)
+	header[483] = 0x80
+	sum := 0
+	for _, b := range header {
+		sum += int(b)
+	}
+	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
+	if err := os.WriteFile(path, append(header, make([]byte, 1024)...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(path).Resolve(t.Context(), "v1"); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("got %v", err)
 	}
 }
