@@ -302,6 +302,20 @@ func TestPinnedWorkersAreNeverCalledSettled(t *testing.T) {
 	}
 }
 
+// Of links that there are not yet no worker has anything old, whoever keeps it.
+func TestPinnedWorkersDoNotMatterToAFirstDeploy(t *testing.T) {
+	app, places := tree(t)
+	for _, place := range places {
+		if err := os.RemoveAll(place); err != nil {
+			t.Fatal(err)
+		}
+	}
+	caches := &fakeCaches{pinned: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}}
+	if report, err := runWith(t, app, caches, nil); err != nil || len(report.Warnings) > 0 {
+		t.Errorf("%v, warnings %q", err, report.Warnings)
+	}
+}
+
 func TestThreadsAreRefusedBeforeAnythingMoves(t *testing.T) {
 	app, places := tree(t)
 	before, err := filepath.EvalSymlinks(places[0])

@@ -47,7 +47,8 @@ type Response struct {
 // Call sends one request over a connection of its own and reads the answer. It
 // lasts until the answer is complete or ctx ends, which closes the connection;
 // a ctx without a deadline waits as long as all workers of the pool are busy.
-// PHP goes on with the request after Call has given up.
+// PHP goes on with the request after Call has given up. An answer of more than
+// r.Limit bytes, or of 64 MiB where that is 0, is ErrTooLarge.
 //
 // An answer that FPM gives in the script's stead is an error: ErrScriptNotFound,
 // ErrScriptUnreadable or ErrExtension. The Response then holds that answer. Any

@@ -60,7 +60,8 @@ type Process struct {
 }
 
 // Status reads the pool's full status page at path, its pm.status_path. A worker
-// of the pool answers it, and shows itself as running.
+// of the pool answers it, and shows itself as running. The page is asked for 10 times at
+// most; one of more than 16 MiB is ErrTooLarge.
 func Status(ctx context.Context, to Address, path string) (PoolStatus, error) {
 	if path == "" {
 		return PoolStatus{}, noStatusPage(to, "/fpm-status", "no path is known for it")

@@ -100,6 +100,7 @@ func (m *Cache) toHost(path string) string {
 	return first.ToHost(path)
 }
 
+// Status is what the first pool tells, which has limit for that, and 1 MiB.
 func (m *Cache) Status(ctx context.Context, limit time.Duration) (php.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -128,7 +129,8 @@ func (m *Cache) FindIn(masters []fpm.Master) (fpm.Master, error) {
 	return masters[i], nil
 }
 
-// RefreshPIDs learns the new start of the cache and the new workers and master.
+// RefreshPIDs learns the new start of the cache and the new workers and master. All of it
+// takes limit at most.
 func (m *Cache) RefreshPIDs(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -36,7 +36,8 @@ type Caches struct {
 }
 
 // Inventory calls every pool at the same time, and groups the pools by the cache
-// that they share. One that does not answer stands for itself, with its error.
+// that they share. One that does not answer stands for itself, with its error. All of them
+// have o.Timeouts.Call for that.
 func Inventory(ctx context.Context, pools []php.Pool, o Options, through ...probe.Door) *Caches {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeouts.Call)
 	defer cancel()

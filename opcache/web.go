@@ -22,7 +22,7 @@ type Web struct {
 // gives the PHPs inside of web servers that serve one application; nil means any.
 // All are asked, because those of another application may be served by the same
 // Apache, and each Apache is to be known by one name. Without the secret of the
-// probe there is nobody to ask.
+// probe there is nobody to ask. The sites have Timeouts.Call for that, and 64 KiB each.
 func (s Setup) Web(ctx context.Context, app *App) Web {
 	doors, err := s.doors()
 	if err != nil {

@@ -85,7 +85,7 @@ const (
 )
 
 // FromScoreboard lists the workers by the status page or, where none is free to
-// answer it, by a worker that a door leads to.
+// answer it, by a worker that a door leads to. Where there are doors it takes 3 s at most.
 func (p *Pool) FromScoreboard(ctx context.Context) ([]fcgi.Process, error) {
 	page := StatusPage(p.Pool.Address, p.StatusPath())
 	if p.doors == nil {
@@ -101,6 +101,7 @@ func (p *Pool) FromScoreboard(ctx context.Context) ([]fcgi.Process, error) {
 	return workers, err
 }
 
+// StatusPage lists the workers by the status page, which may have 16 MiB.
 func StatusPage(address fcgi.Address, path string) func(context.Context) ([]fcgi.Process, error) {
 	return func(ctx context.Context) ([]fcgi.Process, error) {
 		status, err := fcgi.Status(ctx, address, path)

@@ -74,7 +74,7 @@ type Worker struct {
 const UnknownRoot = "?"
 
 // NewAgent installs the agent under the pool's AgentDir if it is not there yet.
-// It does not talk to the pool.
+// It does not talk to the pool. What it reads is bounded as by InstallAgent.
 func NewAgent(pool Pool) (*Agent, error) {
 	if pool.AgentDir == "" {
 		pool.AgentDir = DefaultAgentDir
@@ -93,7 +93,8 @@ func NewAgent(pool Pool) (*Agent, error) {
 // Pool returns the pool that the agent calls.
 func (a *Agent) Pool() Pool { return a.pool }
 
-// Ping proves that the agent runs in the pool. It asks nothing of OPcache.
+// Ping proves that the agent runs in the pool. It asks nothing of OPcache. An answer of
+// more than 1 MiB is fcgi.ErrTooLarge.
 func (a *Agent) Ping(ctx context.Context) (Worker, error) {
 	return a.call(ctx, opPing, nil, nil)
 }
@@ -190,7 +191,7 @@ type wireSibling struct {
 
 // Siblings lists the workers of the pool whose worker answers, from the scoreboard
 // that the status page is made of (fpm_get_status, PHP 7.3). Unlike that page it can
-// be asked through the web server.
+// be asked through the web server. An answer of more than 1 MiB is fcgi.ErrTooLarge.
 func (a *Agent) Siblings(ctx context.Context) ([]fcgi.Process, Worker, error) {
 	var out struct {
 		Workers []wireSibling `json:"workers"`
@@ -218,14 +219,16 @@ func (w wireSibling) process() fcgi.Process {
 	return p
 }
 
-// Sweep has the worker that answers drop its realpath cache.
+// Sweep has the worker that answers drop its realpath cache. An answer of more than 1 MiB
+// is fcgi.ErrTooLarge.
 func (a *Agent) Sweep(ctx context.Context) (Worker, error) {
 	return a.call(ctx, opSweep, nil, nil)
 }
 
 // SweepAndHold is Sweep by a worker that takes its time to answer, so that calls
 // which are made at the same time reach different ones: a web server that keeps
-// connections to its workers hands a request to the one that was used last.
+// connections to its workers hands a request to the one that was used last. An answer of
+// more than 1 MiB is fcgi.ErrTooLarge.
 func (a *Agent) SweepAndHold(ctx context.Context, hold time.Duration) (Worker, error) {
 	return a.call(ctx, opSweep, map[string]int64{"hold": hold.Microseconds()}, nil)
 }

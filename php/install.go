@@ -26,12 +26,14 @@ var agentSource []byte
 // the file's path. The name carries the content's hash, so that the agents of two
 // versions of relink never replace each other. It refuses a folder in which
 // anybody but root and the caller could put a file of their own, since every pool
-// runs it with the rights of its user.
+// runs it with the rights of its user. Of a file that is there already it reads at most one
+// byte more than the agent has.
 func InstallAgent(dir string) (string, error) {
 	return install(dir, agentSource)
 }
 
-// AgentInstalled tells whether the agent is in dir ("": DefaultAgentDir) already.
+// AgentInstalled tells whether the agent is in dir ("": DefaultAgentDir) already. It reads
+// at most one byte more than the agent has.
 func AgentInstalled(dir string) bool {
 	present, err := isInstalled(filepath.Join(cmp.Or(dir, DefaultAgentDir), agentName(agentSource)), agentSource)
 	return err == nil && present

@@ -19,7 +19,8 @@ type Script struct {
 	LastUsed time.Time
 }
 
-// Scripts lists the cache's entries below these real folders; none given: all.
+// Scripts lists the cache's entries below these real folders; none given: all. An answer of
+// more than 64 MiB is fcgi.ErrTooLarge.
 func (a *Agent) Scripts(ctx context.Context, under []string) ([]Script, error) {
 	var out wireScripts
 	if _, err := a.call(ctx, opScripts, map[string]paths{"under": under}, &out); err != nil {
@@ -56,7 +57,8 @@ type Holding struct {
 }
 
 // Holdings adds up what the cache holds below each of these real folders, and
-// of everything. It is as Scripts, without the list.
+// of everything. It is as Scripts, without the list. An answer of more than 64 MiB is
+// fcgi.ErrTooLarge.
 func (a *Agent) Holdings(ctx context.Context, folders []string) (each []Holding, all Holding, err error) {
 	var out struct {
 		Sums [][4]int64 `json:"sums"`
@@ -101,7 +103,8 @@ type CompiledFile struct {
 // what earlier requests did.
 //
 // One request also declares the functions and classes of what it compiles, so
-// that a file may fail with "Cannot redeclare" that compiles in a call of its own.
+// that a file may fail with "Cannot redeclare" that compiles in a call of its own. An
+// answer of more than 4 MiB to one request is fcgi.ErrTooLarge.
 func (a *Agent) Compile(ctx context.Context, files []string, budget time.Duration) (all []CompiledFile, err error) {
 	err = sliced(files, budget, func(part []string, left time.Duration) (int, error) {
 		var out wireCompile
@@ -157,7 +160,8 @@ type InvalidateResult struct {
 
 // Invalidate marks scripts, by real path, as no longer to be served. Their memory
 // counts as wasted until OPcache restarts. It stops once budget is used up, after
-// one file at least; 0 means no budget.
+// one file at least; 0 means no budget. An answer of more than 4 MiB to one request is
+// fcgi.ErrTooLarge.
 func (a *Agent) Invalidate(ctx context.Context, files []string, budget time.Duration) (InvalidateResult, error) {
 	var result InvalidateResult
 	err := sliced(files, budget, func(part []string, left time.Duration) (int, error) {
@@ -204,7 +208,8 @@ type BelowResult struct {
 }
 
 // InvalidateBelow invalidates, in one request, every live script below these real
-// folders, whatever keys lead to it: a script in a phar archive there, too.
+// folders, whatever keys lead to it: a script in a phar archive there, too. An answer of
+// more than 4 MiB is fcgi.ErrTooLarge.
 func (a *Agent) InvalidateBelow(ctx context.Context, folders []string) (BelowResult, error) {
 	var out struct {
 		BelowResult

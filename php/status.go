@@ -111,13 +111,15 @@ type Preload struct {
 	Scripts   paths `json:"scripts"` // also "$PRELOAD$", which is none
 }
 
-// Status reads the figures of the pool's OPcache.
+// Status reads the figures of the pool's OPcache. An answer of more than 1 MiB is
+// fcgi.ErrTooLarge.
 func (a *Agent) Status(ctx context.Context) (status Status, err error) {
 	status.Worker, err = a.call(ctx, opStatus, nil, &status)
 	return status, err
 }
 
-// Preloaded lists the scripts that opcache.preload has loaded, by real path.
+// Preloaded lists the scripts that opcache.preload has loaded, by real path. An answer of
+// more than 1 MiB is fcgi.ErrTooLarge.
 func (a *Agent) Preloaded(ctx context.Context) ([]string, error) {
 	status, err := a.Status(ctx)
 	return slices.DeleteFunc(status.Preload.Scripts, func(path string) bool { return !strings.HasPrefix(path, "/") }), err
@@ -134,7 +136,7 @@ func unixTime(seconds int64) time.Time {
 // Reset asks OPcache to restart: for all pools of the master, all scripts.
 // opcache_reset only schedules: the restart happens when no worker is inside a
 // request, and is done when RestartPending is false and Statistics.LastRestart is
-// later than before.
+// later than before. An answer of more than 1 MiB is fcgi.ErrTooLarge.
 func (a *Agent) Reset(ctx context.Context) error {
 	_, err := a.call(ctx, opReset, nil, nil)
 	return err
@@ -167,7 +169,8 @@ type INIFiles struct {
 	Scanned []string // further files, in order
 }
 
-// Configuration reads the pool's settings of OPcache and of the realpath cache.
+// Configuration reads the pool's settings of OPcache and of the realpath cache. An answer
+// of more than 1 MiB is fcgi.ErrTooLarge.
 func (a *Agent) Configuration(ctx context.Context) (Configuration, error) {
 	var wire struct {
 		Directives directives `json:"directives"`

@@ -28,7 +28,8 @@ const (
 var ErrCheck = errors.New("check failed")
 
 // Check asks every instance that has a check, and names each that
-// fails, not only the first.
+// fails, not only the first. Each has the timeout of its check, and 1 MiB of its page is
+// read.
 func Check(ctx context.Context, instances []config.Instance) error {
 	failed := make([]error, len(instances))
 	each(instances, func(i int, instance config.Instance) {
@@ -137,7 +138,8 @@ func Compared(instances []config.Instance) []config.Instance {
 	})
 }
 
-// Pages asks the front page of each instance, by name.
+// Pages asks the front page of each instance, by name. Each has 10 s, and only the header
+// of its answer is read.
 func Pages(ctx context.Context, instances []config.Instance) map[string]Page {
 	pages := make([]Page, len(instances))
 	each(instances, func(i int, instance config.Instance) { pages[i] = askPage(ctx, instance.Probe) })

@@ -26,7 +26,8 @@ type Sight struct {
 	probe.Heard
 }
 
-// AskAll asks every instance that can be asked, whatever serves it.
+// AskAll asks every instance that can be asked, whatever serves it. Each has 10 s, and
+// 64 KiB for its answer.
 func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 	secret, err := probe.ReadSecret(app.State)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +43,8 @@ func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 	return sights, ctx.Err()
 }
 
-// Look asks all sites, some at the same time, in their order.
+// Look asks all sites, some at the same time, in their order. Each has 10 s, and 64 KiB for
+// its answer.
 func Look(ctx context.Context, sites []probe.Door) []Sight {
 	sights := make([]Sight, len(sites))
 	for i, heard := range probe.AskAll(ctx, sites) {

@@ -57,7 +57,8 @@ func historyIn(file string) state.Lines[Event] {
 	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
 }
 
-// Record writes the line once, however often a crash has it tried.
+// Record writes the line once, however often a crash has it tried. It reads at most the
+// last 64 MiB of the file.
 func Record(file string, event Event) error {
 	history, err := History(file)
 	if err != nil || slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
@@ -66,7 +67,8 @@ func Record(file string, event Event) error {
 	return ofHistory(historyIn(file).Append(event))
 }
 
-// History is oldest first.
+// History is oldest first. There are at most 1,000 events, out of the last 64 MiB of the
+// file.
 func History(file string) ([]Event, error) {
 	events, err := historyIn(file).All()
 	return events, ofHistory(err)
@@ -91,14 +93,14 @@ func ofHistory(err error) error {
 }
 
 // Deployed lists the deploys of an application that left links moved, oldest
-// first.
+// first. It reads at most the last 64 MiB of the history.
 func Deployed(stateDir, app string) ([]Event, error) {
 	events, err := History(HistoryFile(stateDir, app))
 	return slices.DeleteFunc(events, func(e Event) bool { return e.Operation != OperationDeploy || !e.Moved() }), err
 }
 
 // KnownLinks are the links that deploys of an application have moved, as far as
-// its history reaches back.
+// its history reaches back. Of that the last 64 MiB are read.
 func KnownLinks(stateDir, app string) ([]string, error) {
 	events, err := History(HistoryFile(stateDir, app))
 	seen := map[string]bool{}
@@ -151,7 +153,7 @@ func Since(events []Event, instance string, current moves.Target) time.Time {
 }
 
 // LastSetUp is the set-up of the application at its last deploy, "" where none is
-// known.
+// known. It reads at most the last 4 MiB of the history.
 func LastSetUp(app apps.App) (opcache.Addressing, error) {
 	last, err := Last(app.HistoryFile(), 1)
 	if err != nil || len(last) == 0 {

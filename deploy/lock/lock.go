@@ -41,7 +41,8 @@ func (h Holder) String() string {
 // to break: what the file says is for people only.
 type Lock struct{ flock *flock.Flock }
 
-// Acquire takes the lock, or tells who holds it.
+// Acquire takes the lock, or tells who holds it. It waits 30 s at most for the restart of a
+// cache, and reads at most 1 MiB of the file.
 func Acquire(ctx context.Context, path string, holder Holder) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
@@ -130,7 +131,8 @@ func ReadHolder(path string) Holder {
 	return holder
 }
 
-// Held tells who holds the lock without creating or changing anything.
+// Held tells who holds the lock without creating or changing anything. It reads at most
+// 1 MiB.
 func Held(path string) error {
 	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	held, err := probe.TryRLock()

@@ -76,7 +76,8 @@ func (a App) hostPattern() (pattern string, fits bool) {
 }
 
 // Ask asks each site that exists for its front page, as its check would do: one
-// that does not answer 200 now would undo a good deploy.
+// that does not answer 200 now would undo a good deploy. Each has 10 s, and of its answer
+// only the header is read.
 func (d *Draft) Ask(ctx context.Context) error {
 	for _, app := range d.Apps {
 		var asked []config.Instance

@@ -81,7 +81,7 @@ func (e *HookError) Unwrap() error { return e.Err }
 // A command runs in a session of its own: without a terminal it cannot wait for
 // an answer, and it can be ended together with all of its children, by TERM and
 // after env.Grace by KILL. Those that have left the session (setsid) are known by the
-// environment that they have from it.
+// environment that they have from it. A line of more than 8 KiB is cut.
 func RunHooks(ctx context.Context, name string, commands []string, env HookEnv, timeout time.Duration, output func(line string)) error {
 	if timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: %s", ErrHookTimeout, timeout))

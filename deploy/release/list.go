@@ -23,7 +23,8 @@ type Release struct {
 
 // List gives every release, newest first. Folders that relink did not make are
 // listed with Sealed false, so that they can be shown and are never pruned;
-// what is still being made or removed is not listed.
+// what is still being made or removed is not listed. Of each manifest at most 64 MiB are
+// read.
 func (s *Store) List() ([]Release, error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +55,8 @@ func newestFirst(a, b Release) int {
 	return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
 }
 
-// Get gives one release; ErrNotFound when its folder does not exist.
+// Get gives one release; ErrNotFound when its folder does not exist. Of the manifest at
+// most 64 MiB are read.
 func (s *Store) Get(id string) (Release, error) {
 	info, err := s.folder(id)
 	if err != nil {

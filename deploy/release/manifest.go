@@ -75,7 +75,8 @@ func (s *Store) writeRecord(id string, r record) error {
 	return nil
 }
 
-// MarkBad records that the release failed. The mark survives a crash.
+// MarkBad records that the release failed. The mark survives a crash. Of the manifest at
+// most 64 MiB are read.
 func (s *Store) MarkBad(id, reason string) error {
 	if _, err := s.folder(id); err != nil {
 		return err

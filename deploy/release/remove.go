@@ -19,7 +19,7 @@ import (
 
 // Remove deletes a sealed release; others give ErrForeign. It vanishes in one
 // rename, so that nobody ever sees half of it; what an interruption leaves in
-// the trash goes with the next CleanStaging.
+// the trash goes with the next CleanStaging. Of the manifest it reads at most 64 MiB.
 func (s *Store) Remove(ctx context.Context, id string) error {
 	r, err := s.Get(id)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // own. A release that links have left must not serve under its old path again:
 // OPcache keeps the keys of every link that ever led to it, and each of them
 // would lead there again as soon as one script of it is compiled. The files are
-// hard links, so that it costs folders and no content.
+// hard links, so that it costs folders and no content. Of the manifest at most 64 MiB are
+// read.
 func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
 	original, err := s.Get(of)
 	if err != nil {
@@ -64,7 +65,8 @@ func linkAll(ctx context.Context, from, to *os.Root, leaveOut func(name string) 
 	return l.finish(".")
 }
 
-// LabelOf names a repeat by the ref that it was made of.
+// LabelOf names a repeat by the ref that it was made of. Of the manifest at most 64 MiB are
+// read.
 func (s *Store) LabelOf(id string) string {
 	original, err := s.Get(id)
 	if err != nil {

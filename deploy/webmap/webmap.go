@@ -99,7 +99,8 @@ func Of(app apps.App, release func(config.Instance) string) Map {
 const maxSize = 16 << 20
 
 // Read tells what Apache finds in the map: of two lines with one key the first
-// counts, comments and what begins with white space do not.
+// counts, comments and what begins with white space do not. A map of more than 16 MiB, or
+// with a line of more than 64 KiB, is an error.
 func Read(path string) (Map, error) {
 	// O_NONBLOCK: a pipe in its place must not hold the reader up.
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)

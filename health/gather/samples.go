@@ -43,7 +43,8 @@ func (f Folder) samples() state.Samples[Sample] {
 }
 
 // Before reads the sample that a window begins with. One that cannot be read is
-// passed over for its neighbour: it only makes the window longer or shorter.
+// passed over for its neighbour: it only makes the window longer or shorter. One of more
+// than 4 MiB is not read.
 func (f Folder) Before(now time.Time, window time.Duration) (*Sample, error) {
 	s, err := f.samples().Around(now.Add(-window))
 	if s != nil && !s.Time.Before(now) {

@@ -101,6 +101,7 @@ func readFile(path string, most int64) ([]byte, error) {
 	return text, err
 }
 
+// readPair reads at most 1 MiB of each file.
 func readPair(certificate, key string) (pair tls.Certificate, err error) {
 	certificateText, err := readFile(certificate, mostCertificates)
 	if err != nil {
@@ -113,6 +114,7 @@ func readPair(certificate, key string) (pair tls.Certificate, err error) {
 	return tls.X509KeyPair(certificateText, keyText)
 }
 
+// readAuthorities reads at most 1 MiB.
 func readAuthorities(file string) (*x509.CertPool, error) {
 	text, err := readFile(file, mostCertificates)
 	if err != nil {
@@ -135,6 +137,7 @@ func (a *access) unguarded() bool {
 	return a.token == nil && (a.tls == nil || a.tls.ClientAuth == tls.NoClientCert)
 }
 
+// readToken gives the sum of a token. A file of more than 4 KiB is refused.
 func readToken(path string) (sum [sha256.Size]byte, err error) {
 	file, err := trust.OpenForRoot(path)
 	if err != nil {

@@ -49,7 +49,8 @@ const usualShare = 0.01
 const historyFolder = "history"
 
 // Run serves until ctx ends, which is no error. It leaves nothing behind but the
-// history and the samples in the state folder.
+// history and the samples in the state folder. o.Limits bound what clients may send, and
+// how long they may take.
 func Run(ctx context.Context, o Options) (err error) {
 	allowed, err := openAccess(o.Serve)
 	if err != nil {

@@ -115,7 +115,8 @@ func (s *store) append(line []byte) error {
 	return state.Append(filepath.Join(s.dir, newest), line)
 }
 
-// between reads points, joined so that each stands for one step.
+// between reads points, joined so that each stands for one step. It reads at most s.most
+// bytes of each file.
 func (s *store) between(since, until time.Time, step time.Duration) []Point {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

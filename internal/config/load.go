@@ -23,7 +23,8 @@ const maxSize = 1 << 20
 
 // Load reads and checks the configuration file. Its error, if the content is
 // wrong, joins one *Problem for each mistake; every error is ErrInvalid. Checks are
-// the names that health.skip may hold; none given, it may hold any.
+// the names that health.skip may hold; none given, it may hold any. A file of more than
+// 1 MiB is refused.
 func Load(path string, checks ...string) (*Config, error) {
 	data, err := readFile(path)
 	if err != nil {

@@ -4,7 +4,8 @@
 //	MARK<nonce>:<length>:<crc32b>\n<payload>
 //
 // so that it is found inside what an auto_prepend_file prints and what FPM mixes
-// in from stderr, and so that a cut or altered answer never passes for a whole one.
+// in from stderr, and so that a cut or altered answer never passes for a whole one. What is
+// read is in memory already: whoever brought it there has set the bound.
 package envelope
 
 import (

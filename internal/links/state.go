@@ -1,4 +1,5 @@
-// Package links tells where symbolic links lead, and which releases they keep in use.
+// Package links tells where symbolic links lead, and which releases they keep in use. The
+// kernel bounds what is read of a link to 4 KiB, and a path has 40 links at most.
 package links
 
 import (

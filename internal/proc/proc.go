@@ -25,7 +25,8 @@ func Alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH
 
 // Stranger names a user who is neither root nor the caller and as whom a process
 // runs or was started: what it says of itself, its title too, may be anything. All
-// of its users count, for a program that is setuid was started by somebody else.
+// of its users count, for a program that is setuid was started by somebody else. The kernel
+// bounds what is read, /proc/PID/status.
 func Stranger(ctx context.Context, p *process.Process) (uid int, is bool, err error) {
 	uids, err := p.UidsWithContext(ctx)
 	if err != nil {
@@ -38,7 +39,8 @@ func Stranger(ctx context.Context, p *process.Process) (uid int, is bool, err er
 	return int(uids[i]), true, nil
 }
 
-// Maps tells whether a file of that name is mapped into the memory of a process.
+// Maps tells whether a file of that name is mapped into the memory of a process. It holds
+// one line of the table at a time, of 64 KiB at most.
 func Maps(pid int, name string) (bool, error) {
 	found := false
 	err := EachLine(Path(pid, "maps"), func(fields []string) {
@@ -50,7 +52,8 @@ func Maps(pid int, name string) (bool, error) {
 	return found, nil
 }
 
-// Parent gives the pid of a process's parent.
+// Parent gives the pid of a process's parent. It reads /proc/PID/stat, one line that the
+// kernel bounds.
 func Parent(ctx context.Context, pid int) (int, error) {
 	parent, err := Of(pid).PpidWithContext(ctx)
 	if err != nil {
@@ -65,7 +68,8 @@ func Parent(ctx context.Context, pid int) (int, error) {
 // the files that relink may open.
 func Of(pid int) *process.Process { return &process.Process{Pid: int32(pid)} }
 
-// All lists the processes of this machine, in the order of their pids.
+// All lists the processes of this machine, in the order of their pids. The kernel bounds
+// their number (pid_max, 4,194,304 at most).
 func All(ctx context.Context) ([]*process.Process, error) {
 	pids, err := process.PidsWithContext(ctx)
 	if err != nil {
@@ -79,7 +83,8 @@ func All(ctx context.Context) ([]*process.Process, error) {
 	return all, nil
 }
 
-// Children lists the processes with this parent.
+// Children lists the processes with this parent. It reads a line of each process, which the
+// kernel bounds.
 func Children(ctx context.Context, parent int) ([]*process.Process, error) {
 	all, err := All(ctx)
 	if err != nil {

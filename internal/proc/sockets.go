@@ -108,7 +108,8 @@ func HoldsAny(pid int, sockets map[string]bool) (bool, error) {
 	return false, err
 }
 
-// EachLine calls do with the fields of each line of a table below /proc.
+// EachLine calls do with the fields of each line of a table below /proc. A line of more
+// than 64 KiB is an error.
 func EachLine(path string, do func(fields []string)) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -135,7 +136,7 @@ const (
 
 // UnixQueues tells how many connections wait at each listening unix socket,
 // by the path that it was bound to. It is empty where the kernel does not tell:
-// then nobody knows.
+// then nobody knows. It reads 64 KiB at a time, and waits 1 s at most for each.
 func UnixQueues() map[string]int64 {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {

@@ -33,7 +33,7 @@ type Lines[T any] struct {
 	Whole func(T) bool
 }
 
-// Append adds a line, durably.
+// Append adds a line, durably. Of those that are there it reads at most 64 MiB.
 func (l Lines[T]) Append(value T) error {
 	line, err := json.Marshal(value)
 	if err != nil {
@@ -86,7 +86,8 @@ func lastLines(text []byte, n, most int) []byte {
 	return text[begin:]
 }
 
-// All gives the lines, the oldest first; none where there is no file.
+// All gives the lines, the oldest first; none where there is no file. There are at most
+// 1,000, out of the last 64 MiB.
 func (l Lines[T]) All() ([]T, error) {
 	all, err := l.Last(linesMost, bytesMost)
 	slices.Reverse(all)
@@ -95,7 +96,7 @@ func (l Lines[T]) All() ([]T, error) {
 
 // Last gives at most n lines, the newest first, out of the file's last bytes. Lines that
 // a crash, or the beginning of the tail, cut short are passed over, and those that are not
-// whole.
+// whole. most bounds the bytes that are read.
 func (l Lines[T]) Last(n int, most int64) ([]T, error) {
 	text, err := tail(l.Path, most)
 	if errors.Is(err, fs.ErrNotExist) {

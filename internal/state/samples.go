@@ -78,7 +78,8 @@ func (s Samples[T]) write(name string, sample T) error {
 // passed over.
 func (s Samples[T]) Upto(at time.Time) (*T, error) { return s.nearest(at, false) }
 
-// Around gives the newest sample of that time or before, else the oldest after it.
+// Around gives the newest sample of that time or before, else the oldest after it. One that
+// is larger than 4 MiB is passed over.
 func (s Samples[T]) Around(at time.Time) (*T, error) { return s.nearest(at, true) }
 
 func (s Samples[T]) nearest(at time.Time, orLater bool) (*T, error) {

@@ -103,7 +103,7 @@ func MakeFolders(root *os.Root, folder string, mode fs.FileMode, made func(strin
 }
 
 // Relative is the way from one folder to another. Links are resolved first: `..` behind
-// one would lead elsewhere.
+// one would lead elsewhere. At most 255 links are followed on the way to each.
 func Relative(from, to string) (string, error) {
 	realFrom, err := filepath.EvalSymlinks(from)
 	if err != nil {

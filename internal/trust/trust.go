@@ -1,5 +1,6 @@
 // Package trust tells what only root and the caller can have put somewhere: what
-// relink may run, load or hand to others.
+// relink may run, load or hand to others. It reads no content of a file, and follows chains
+// of 40 links at most.
 package trust
 
 import (

@@ -111,7 +111,7 @@ func (t Totals) Check() error {
 func SaveTotals(dir string, t Totals) error { return totalsIn(dir).Add(t.Time, t, 0) }
 
 // LoadTotals reads the newest sample in dir that was taken before a time; nil if
-// there is none.
+// there is none. One that is larger than 4 MiB is passed over.
 func LoadTotals(dir string, before time.Time) (*Totals, error) {
 	return totalsIn(dir).Upto(before.Add(-time.Nanosecond))
 }

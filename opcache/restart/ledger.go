@@ -41,7 +41,8 @@ func (p Pending) MakesRoom() bool { return p.because(FigureFit) }
 // PendingFile is the name of the pending restarts' file in the state folder.
 const PendingFile = "restart.pending.json"
 
-// ReadPending gives the restarts that are pending in a state folder.
+// ReadPending gives the restarts that are pending in a state folder. A file of more than
+// 64 MiB is bounded.ErrTooLarge.
 func ReadPending(dir string) ([]Pending, error) {
 	text, err := state.Read(filepath.Join(dir, PendingFile))
 	if err != nil {
@@ -74,7 +75,8 @@ func WritePending(dir string, all []Pending) (err error) {
 	return nil
 }
 
-// ClearPending forgets what is pending for the cache of these pools.
+// ClearPending forgets what is pending for the cache of these pools. A file of more than
+// 64 MiB is bounded.ErrTooLarge.
 func ClearPending(dir string, pools []string) error {
 	return changePending(dir, func(all []Pending) []Pending { return without(all, pools) })
 }
@@ -138,7 +140,8 @@ func historyIn(dir string) state.Lines[Record] {
 	return state.Lines[Record]{Path: filepath.Join(dir, HistoryFile), Whole: func(r Record) bool { return r.Action != "" }}
 }
 
-// AppendHistory adds a restart to the history in a state folder.
+// AppendHistory adds a restart to the history in a state folder. Of what is there it reads
+// at most 64 MiB.
 func AppendHistory(dir string, r Record) error {
 	if err := historyIn(dir).Append(r); err != nil {
 		return fmt.Errorf("history of restarts: %w", err)
@@ -146,7 +149,8 @@ func AppendHistory(dir string, r Record) error {
 	return nil
 }
 
-// ReadHistory gives the restarts, oldest first.
+// ReadHistory gives the restarts, oldest first. There are at most 1,000, out of the last
+// 64 MiB.
 func ReadHistory(dir string) ([]Record, error) {
 	all, err := historyIn(dir).All()
 	if err != nil {

@@ -57,7 +57,9 @@ type ReloadResult struct {
 
 // Reload has the control program (apachectl) test the configuration, asks
 // it for a graceful restart and proves that: by the generation of the server
-// status, or by new children of the parent. Requests in flight complete.
+// status, or by new children of the parent. Requests in flight complete. The test may take
+// o.Limit, and the reload with its proof as long again. Of what the program prints the last
+// 4 KiB are kept, of a server status 4 MiB are read.
 func Reload(ctx context.Context, control string, o ReloadOptions) (ReloadResult, error) {
 	if o.Limit <= 0 {
 		o.Limit = DefaultReloadLimit

@@ -32,7 +32,8 @@ const statusLimit = 4 << 20
 var statusRow = regexp.MustCompile(`<tr><td><b>\d+-\d+</b></td><td>(\d+)</td><td>[^<]*</td><td>(?:<b>)?(\S)(?:</b>)?\s*</td>` +
 	`<td>[^<]*</td><td>(\d+)</td>(?:<td[^>]*>[^<]*</td>)*<td nowrap>([^<]*)</td></tr>`)
 
-// Requests reads the page of mod_status, with ExtendedStatus (its default).
+// Requests reads the page of mod_status, with ExtendedStatus (its default). It takes 2 s at
+// most, and reads the first 4 MiB.
 func Requests(ctx context.Context, status string) ([]Request, error) {
 	body, err := serverStatus(ctx, status)
 	if err != nil {

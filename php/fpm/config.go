@@ -56,7 +56,8 @@ func (m Master) orEnvironment(refused error) error {
 
 // TryConfig has the master's own binary test and print a configuration: a master ends
 // at a reload whose configuration it cannot read. -tt prints at the level "notice",
-// which log_level may hide, and it prints into error_log too.
+// which log_level may hide, and it prints into error_log too. It has 20 s for the test, and
+// may print 16 MiB.
 func (m Master) TryConfig(ctx context.Context, text string) ([]byte, error) {
 	f, err := os.CreateTemp("", "relink-fpm-*.conf") // 0600: pool files may hold passwords
 	if err != nil {
@@ -131,7 +132,7 @@ var includeLine = regexp.MustCompile(`^\s*include\s*=\s*"?(/[^";]+?)"?\s*(?:;.*)
 
 // FlatConfig is what FPM reads at a start: its configuration with each include
 // replaced by what that names. Each path is taken to where follow says it leads,
-// so that it can be told what FPM will read once links have moved.
+// so that it can be told what FPM will read once links have moved. It reads at most 4 MiB.
 func (m Master) FlatConfig(follow func(path string) string) (string, error) {
 	if m.Problem != nil {
 		return "", m.Problem

@@ -41,13 +41,15 @@ var masterTitle = regexp.MustCompile(`^php-fpm: master process \((.*)$`)
 // Masters lists the running FPM masters, in the order of their pids. What the
 // caller may not read of root's process is that master's Problem. Those that another
 // user could have made are left out, for anybody may give his process the title of a
-// master: relink would run what it names, and signal what it calls its workers.
+// master: relink would run what it names, and signal what it calls its workers. Of each
+// title at most 8 KiB are read.
 func Masters(ctx context.Context) ([]Master, error) {
 	masters, _, err := find(ctx)
 	return masters, err
 }
 
-// Foreign tells of the masters that Masters leaves out.
+// Foreign tells of the masters that Masters leaves out. It gives at most 8 notes, and of
+// each title at most 8 KiB are read.
 func Foreign(ctx context.Context) ([]string, error) {
 	_, notes, err := find(ctx)
 	return notes, err

@@ -22,7 +22,7 @@ const confTimeout = 20 * time.Second
 // Pools lists the pools of the FPM masters that run here, in the order
 // of the masters' pids, from what FPM itself reads in their configuration files.
 // The error names the masters whose pools could not be read; the pools of the
-// others are returned beside it.
+// others are returned beside it. Each FPM has 20 s for that, and may print 16 MiB.
 func Pools(ctx context.Context) ([]php.Pool, error) {
 	masters, err := Masters(ctx)
 	if err != nil {
@@ -42,7 +42,8 @@ func Pools(ctx context.Context) ([]php.Pool, error) {
 }
 
 // Pools lists the pools of one master, with addresses and paths as the host sees
-// them and a PathMap for those that run in a chroot.
+// them and a PathMap for those that run in a chroot. FPM has 20 s for that, and may print
+// 16 MiB.
 func (m Master) Pools(ctx context.Context) ([]php.Pool, error) {
 	if m.Problem != nil {
 		return nil, m.Problem

@@ -35,7 +35,8 @@ const preloadLimit = DefaultReloadLimit
 // the master's own binary, which starts as the master would at a reload and ends
 // where it would have read its pools: a master does not survive a preload script
 // that fails (fpm_main.c: no startup, no FPM). It has the rights of the user as
-// whom the master preloads, never those of root.
+// whom the master preloads, never those of root. The trial has 30 s, and the last 4 KiB of
+// what it prints are kept.
 func (m Master) TryPreload(ctx context.Context, script, preloadUser string, ini php.INIFiles) error {
 	if m.PID == 0 || m.Problem != nil {
 		return fmt.Errorf("%w: %w", ErrUntried, errors.Join(errors.New("this machine does not show its FPM master"), m.Problem))

@@ -62,6 +62,9 @@ type ReloadOptions struct {
 // container); it is reloaded by a command and proven by o.Pools.
 //
 // pid is that of the master now: one that runs as a daemon has a new one.
+//
+// o.Limit bounds the reload and its proof. Before that FPM has 20 s to print 16 MiB of
+// configuration and each pool 10 s to answer; where the proof fails FPM has 20 s once more.
 func Reload(ctx context.Context, m Master, o ReloadOptions) (pid int, err error) {
 	if o.Limit <= 0 {
 		o.Limit = DefaultReloadLimit

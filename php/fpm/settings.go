@@ -25,7 +25,7 @@ type Settings struct {
 //
 // Nothing more can be known of how the master was started: FPM writes its title
 // over both its arguments and its environment (fpm_env.c), so that -c, -d, -n, -p
-// and PHP_INI_SCAN_DIR are lost.
+// and PHP_INI_SCAN_DIR are lost. FPM has 20 s for the test, and may print 16 MiB.
 func (m Master) Settings(ctx context.Context) (Settings, error) {
 	unknown := Settings{ControlTimeout: -1}
 	if m.Problem != nil {

@@ -16,7 +16,8 @@ import (
 // workerTitle is what FPM sets once a worker is ready for requests.
 var workerTitle = regexp.MustCompile(`^php-fpm: pool (.+)$`)
 
-// Workers lists the pids of a master's workers by the name of their pool.
+// Workers lists the pids of a master's workers by the name of their pool. Of the title of a
+// process at most 8 KiB are read.
 func Workers(ctx context.Context, masterPID int) (map[string][]int, error) {
 	if !proc.Alive(masterPID) {
 		return nil, fmt.Errorf("workers of FPM master %d: %w", masterPID, syscall.ESRCH)
@@ -37,7 +38,8 @@ func Workers(ctx context.Context, masterPID int) (map[string][]int, error) {
 // MasterOf gives the FPM master of a worker that has answered with this pid and
 // parent, or 0; a parent of 0 is not known. The process table decides, not what was
 // answered: a pool in a container has pids of its own, which mean other processes
-// here, and a pool of another user may name any.
+// here, and a pool of another user may name any. Of the title of a process at most 8 KiB
+// are read.
 func MasterOf(ctx context.Context, pid, parent int) int {
 	real, err := proc.Parent(ctx, pid)
 	if err != nil || (parent != 0 && parent != real) || isWorker(ctx, pid, real) != nil {
@@ -63,12 +65,14 @@ func isWorker(ctx context.Context, pid, masterPID int) error {
 
 // EndWorker has a worker of the master end when it has answered the request that it
 // is in, as a reload of FPM does to all of them (SIGQUIT, fpm_signals.c). It takes
-// no further one, and the master starts another in its place.
+// no further one, and the master starts another in its place. Of each title at most 8 KiB
+// are read.
 func EndWorker(ctx context.Context, masterPID, pid int) error {
 	return signalWorker(ctx, masterPID, pid, syscall.SIGQUIT)
 }
 
-// MayEnd tells why the caller may not end a worker, before it has to be ended.
+// MayEnd tells why the caller may not end a worker, before it has to be ended. Of each
+// title at most 8 KiB are read.
 func MayEnd(ctx context.Context, masterPID, pid int) error {
 	return signalWorker(ctx, masterPID, pid, 0)
 }

@@ -63,7 +63,7 @@ func (d Door) script() string { return strings.TrimRight(d.URL, "/") + "/" + d.N
 const askLimit = 64 << 10
 
 // Ask has the script tell which PHP answers. A ctx without a deadline gives it
-// DefaultTimeout.
+// DefaultTimeout. An answer of more than 64 KiB is fcgi.ErrTooLarge.
 func (d Door) Ask(ctx context.Context) (Answer, error) {
 	answer, err := d.ask(ctx, envelope.NewNonce())
 	if err != nil {
@@ -87,7 +87,8 @@ func (d Door) ask(ctx context.Context, nonce string) (Answer, error) {
 // Call has the script run the agent, which must lie under the name agentFile in
 // the folder that the script was made for. It gives what came back with the
 // agent's envelope somewhere in it, or the reason why the agent did not run:
-// ErrHidden or a *Refused. More than most bytes are fcgi.ErrTooLarge. A ctx without a deadline gives it DefaultTimeout.
+// ErrHidden or a *Refused. More than most bytes are fcgi.ErrTooLarge. A ctx without
+// a deadline gives it DefaultTimeout, 10 s.
 func (d Door) Call(ctx context.Context, op, nonce, agentFile string, body []byte, most int64) (response []byte, status int, err error) {
 	got, err := d.fetch(ctx, request{http.MethodPost, nonce, op, agentFile, body, most})
 	if err != nil {
@@ -127,7 +128,7 @@ const (
 )
 
 // AskAll asks many sites, some at the same time. The answers are in the order of
-// the doors.
+// the doors. Each site has 10 s, and 64 KiB for its answer.
 func AskAll(ctx context.Context, doors []Door) []Heard {
 	heard := make([]Heard, len(doors))
 	var group errgroup.Group

@@ -134,7 +134,7 @@ type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 // DialTLS verifies the certificate for the name of the site, "" for that of the
 // address, but not on loopback: certificates of one's own are usual there, nobody
 // stands between the two ends, and the probe's token opens nothing but the script
-// that it is shown to.
+// that it is shown to. The context of a dial bounds its handshake too.
 func DialTLS(host string, plain Dial) Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := plain(ctx, network, address)

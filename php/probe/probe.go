@@ -123,7 +123,8 @@ type Secret [32]byte
 const secretName = "probe.secret"
 
 // ReadSecret reads <state>/probe.secret. It gives fs.ErrNotExist where there is
-// none, and refuses a file that others have made, can read or can change.
+// none, and refuses a file that others have made, can read or can change. It reads at most
+// 33 bytes.
 func ReadSecret(state string) (Secret, error) {
 	path := filepath.Join(state, secretName)
 	secret, err := readSecret(path)
@@ -173,7 +174,7 @@ func checkSecret(file *os.File) error {
 }
 
 // EnsureSecret reads the secret, or makes it. Of two processes that make it at
-// the same time both get the one that stays.
+// the same time both get the one that stays. Of the file at most 33 bytes are read.
 func EnsureSecret(state string) (Secret, error) {
 	secret, err := ReadSecret(state)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -39,7 +39,8 @@ const (
 
 // Discover reads the configuration of every Apache and nginx that runs here as
 // root or as the caller, by the server's own binary. Notes tell, one line each,
-// what could not be read and why: another user's server is no error.
+// what could not be read and why: another user's server is no error. Each server has 20 s
+// for that, and may print 32 MiB.
 func Discover(ctx context.Context) (sites []Site, notes []string, err error) {
 	servers, notes, err := find(ctx)
 	if err != nil {
@@ -65,7 +66,7 @@ const discovery = 5 * time.Second
 
 // Addresses gives what finds the address at which a running web server serves what
 // is behind a link; "" where none is known to. The web servers are looked for at
-// its first call.
+// its first call. All of them have 5 s for that.
 func Addresses(ctx context.Context) func(link, docroot string) (url, host string) {
 	sites := sync.OnceValue(func() []Site {
 		ctx, cancel := context.WithTimeout(ctx, discovery)

@@ -45,7 +45,9 @@ type checked struct {
 
 var commitComment = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 
-// Resolve reads the whole archive and checks every entry.
+// Resolve reads the whole archive and checks every entry. One that would unpack to more
+// than 16 GiB or 1,048,576 files, folders and links, or whose names take more than 128 MiB,
+// is source.ErrTooLarge.
 func (a *Source) Resolve(ctx context.Context, ref string) (source.Resolved, error) {
 	name, info, err := source.Locate(a.pattern, ref)
 	if err != nil {
@@ -70,7 +72,7 @@ func (a *Source) Resolve(ctx context.Context, ref string) (source.Resolved, erro
 	return r, nil
 }
 
-// Fetch unpacks the archive.
+// Fetch unpacks the archive. It is bounded as Resolve is, and counts anew.
 func (c checked) Fetch(ctx context.Context, into string, progress source.Progress) error {
 	info, err := os.Stat(c.path)
 	if err == nil && (info.Size() != c.was.Size() || !info.ModTime().Equal(c.was.ModTime())) {
