@@ -26,7 +26,7 @@ test:
 	$(GO) tool staticcheck ./...
 	$(GO) build ./...
 	$(GO) test -timeout 60m $(WHOLE)
-	$(GO) test -race -p 4 -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
+	$(GO) test -race -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
 
 # The agent and whole deploys on real PHP-FPMs 7.4 and 8.4. Needs root: each
 # runs in a root file system of its own (debootstrap, kept in .cache/php).
