@@ -15,6 +15,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -73,7 +74,7 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 		if cut == nil {
 			return "", nil
 		}
-		return r.retireBy(ctx, cut, r.unused())
+		return r.retireBy(ctx, cut, links.OutsideSlots(r.unused()))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -80,7 +81,7 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 		for i, one := range removable {
 			folders[i] = one.Path
 		}
-		_, err = cut.Retire(ctx, folders)
+		_, err = cut.Retire(ctx, links.OutsideSlots(folders))
 		return summary, err
 	}
 }

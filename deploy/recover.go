@@ -14,6 +14,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
+	"relink/deploy/webmap"
 	"relink/internal/config"
 	"relink/internal/durable"
 	"relink/internal/exit"
@@ -199,7 +200,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 		if r.report.Operation != journal.OperationRecover {
 			return done, nil
 		}
-	} else if err := r.mapFromLinks(); err != nil {
+	} else if err := webmap.FollowLinks(r.App); err != nil {
 		return done, err
 	}
 	found, err := r.connect(ctx, nil)

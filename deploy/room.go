@@ -11,6 +11,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache/restart"
 )
@@ -218,7 +219,9 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
 func (r *run) unusedBefore(plan moves.Plan) []string {
-	return slices.DeleteFunc(r.unused(), func(folder string) bool {
-		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.ReleaseDir(m.To.Release) == folder })
-	})
+	taken := map[string]bool{}
+	for _, move := range plan {
+		taken[links.Folder(move.To.Real, r.store.Dir())] = true
+	}
+	return slices.DeleteFunc(r.unused(), func(folder string) bool { return taken[folder] })
 }

@@ -36,12 +36,13 @@ func (s fakeSource) Fetch(_ context.Context, into string, _ source.Progress) err
 // fakeCaches fail where they are told to; the real ones are tested with real
 // servers by the scripts.
 type fakeCaches struct {
-	fails   map[string]error
-	pinned  []opcache.Worker
-	threads []string
-	stale   []opcache.Worker
-	watched [][]opcache.Link
-	retired []string
+	fails     map[string]error
+	pinned    []opcache.Worker
+	threads   []string
+	stale     []opcache.Worker
+	watched   [][]opcache.Link
+	forgotten []string
+	retired   []string
 
 	room      restart.Fit // of their one cache, where it is not beside
 	pending   []restart.Pending
@@ -132,6 +133,11 @@ func (c *fakeCaches) Settle(context.Context, opcache.Progress) (opcache.SettleRe
 func (c *fakeCaches) Retire(_ context.Context, unused []string) (opcache.RetireResult, error) {
 	c.retired = append(c.retired, unused...)
 	return opcache.RetireResult{}, c.fails["retire"]
+}
+
+func (c *fakeCaches) Forget(_ context.Context, files []string) ([]string, error) {
+	c.forgotten = append(c.forgotten, files...)
+	return nil, c.fails["forget"]
 }
 
 // once fails the first time only: what it failed for is then undone.

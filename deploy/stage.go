@@ -8,9 +8,12 @@ import (
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/slots"
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/state"
 	"relink/internal/ui"
 )
@@ -29,30 +32,54 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		if err := r.note(journal.PhaseStaging); err != nil {
 			return to, "", err
 		}
-		made, err := r.makeRelease(ctx, id, resolved)
+		made, err := r.makeRelease(ctx, id, found, resolved)
 		if err != nil {
 			return to, "", err
 		}
 		// Its real path is known only now.
 		to = coming{release: made, goals: r.planner().Everywhere(found.states, id)}
-		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
+		return to, joined(", ", id, r.report.Staged.Describe(), ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
 	}
 }
 
-func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {
-	staging, err := r.store.Stage(id)
-	if err != nil {
-		return release.Release{}, err
+// makeRelease makes it in a slot where paths may serve again. One that proves unfit is
+// given up, and the release is made once more in a new one.
+func (r *run) makeRelease(ctx context.Context, id string, found server, resolved source.Resolved) (release.Release, error) {
+	for again := false; ; again = true {
+		staging, err := r.begin(ctx, id, found, again)
+		if err != nil {
+			return release.Release{}, err
+		}
+		made, err := r.build(ctx, staging, id, resolved)
+		if err == nil {
+			changes := staging.Changes()
+			r.report.Staged = outcome.Staged{Slot: staging.Slot(), Files: made.Files, Changed: len(changes.Changed), Removed: len(changes.Removed)}
+			return made, nil
+		}
+		err = errors.Join(err, staging.Abort())
+		if again || !errors.Is(err, release.ErrUnfit) {
+			return made, err
+		}
+		if retired := r.store.RetireSlot(ctx, staging.Slot()); retired != nil {
+			return made, errors.Join(err, retired)
+		}
+		r.Screen.Line("  stage: %v: it is made once more in a new one", err)
 	}
-	made, err := r.build(ctx, staging, id, resolved)
-	if err != nil {
-		return made, errors.Join(err, staging.Abort())
+}
+
+// begin takes a slot where a path that links have left may serve again, else a folder of
+// its own. anew asks for a slot that there has never been.
+func (r *run) begin(ctx context.Context, id string, found server, anew bool) (*release.Staging, error) {
+	if !found.addressing.Reuses() || found.caches == nil || r.Reset == journal.ResetNever {
+		return r.store.Stage(id)
 	}
-	return made, nil
+	return slots.Slots{
+		App: r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled, FreeBytes: r.Thresholds.FreeBytes,
+	}.Begin(ctx, id, anew)
 }
 
 func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {
-	if err := r.fetch(ctx, resolved, staging.Path()); err != nil {
+	if err := r.fetch(ctx, resolved, staging); err != nil {
 		return made, err
 	}
 	if err := source.CheckLinks(ctx, staging.Path(), r.App.Shared); err != nil {
@@ -63,7 +90,9 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	}
 	unsealed := release.Release{Manifest: release.Manifest{ID: id, Commit: resolved.Commit}, Path: staging.Path()}
 	if len(r.App.Hooks.Build) > 0 {
-		staging.BuildBegins()
+		if err := staging.BuildBegins(ctx); err != nil {
+			return made, err
+		}
 	}
 	if err := r.hook(ctx, "build", r.App.Hooks.Build, unsealed); err != nil {
 		return made, err
@@ -77,12 +106,21 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	}, r.App.Required()...)
 }
 
-func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) error {
+func (r *run) fetch(ctx context.Context, resolved source.Resolved, staging *release.Staging) error {
 	ctx, cancel := r.fetchTime(ctx)
 	defer cancel()
 	update, end := r.Screen.Following("fetch", "KB")
 	defer end()
-	return resolved.Fetch(ctx, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
+	progress := func(done, total int64) { update(int(done>>10), int(total>>10)) }
+	if staging.Slot() == "" {
+		return resolved.Fetch(ctx, staging.Path(), progress)
+	}
+	return staging.Fetch(ctx, func(into string) (func(string) bool, error) {
+		if updater, able := resolved.Fetcher.(source.Updater); able {
+			return updater.Update(ctx, into, staging, progress)
+		}
+		return func(string) bool { return false }, resolved.Fetch(ctx, into, progress)
+	})
 }
 
 // runHook is a step of the hooks' commands.
@@ -119,14 +157,15 @@ func (r *run) abandon(ctx context.Context, cause error, ready prepared) error {
 
 // unwarm invalidates what the warm compiled of releases that are removed again.
 func (r *run) unwarm(ctx context.Context, ready prepared) error {
-	made := r.made()
-	if ready.cut == nil || len(made) == 0 {
+	var folders []string
+	for _, id := range r.made() {
+		folders = append(folders, r.App.ReleaseDir(id))
+	}
+	folders = links.OutsideSlots(folders)
+	if ready.cut == nil || len(folders) == 0 {
 		return nil
 	}
-	for i, id := range made {
-		made[i] = r.App.ReleaseDir(id)
-	}
-	_, err := ready.caches.Retire(ctx, made)
+	_, err := ready.caches.Retire(ctx, folders)
 	return err
 }
 

@@ -111,7 +111,7 @@ func (r *run) warmBy(ctx context.Context, cut Switch) (summary string, err error
 	result, err := cut.Warm(ctx, update)
 	result.Failed = append([]opcache.FailedScript{}, result.Failed...)
 	r.report.Warm = result
-	summary = fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
+	summary = fmt.Sprintf("%s compiled, %s in the cache already, %d failed", ui.Plural(result.Scripts-result.Cached, "script"), ui.Count(result.Cached), len(result.Failed))
 	if result.Skipped != "" { // room has told why, and what becomes of it
 		summary += "; caches without room left out"
 	}
@@ -147,7 +147,7 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 		if ready.links, err = moves.Prepare(needed, r.id, r.Reached); err != nil {
 			return ready, "", err
 		}
-		if ready.webmap, err = r.prepareMap(seen.plan); err != nil {
+		if ready.webmap, err = webmap.PrepareFor(r.App, seen.plan); err != nil {
 			return ready, "", err
 		}
 		if err := unchanged(needed); err != nil {
@@ -199,9 +199,12 @@ func (r *run) move(ready prepared) (done crossing, summary string, err error) {
 		if ready.addressing == opcache.Resolved {
 			done.first = time.Now()
 		}
-		if err := r.switchMap(ready.webmap); err != nil {
+		// The links are for shells and cron: where the web server goes by the map this is the
+		// cut-over, of all instances at once, and what fails before it has changed nothing.
+		if err := ready.webmap.Commit(); err != nil {
 			return done, "", err
 		}
+		r.Reached("moved the map")
 	}
 	done.last = time.Now()
 	synced := make(chan error, 1)

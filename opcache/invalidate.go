@@ -3,6 +3,7 @@ package opcache
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"relink/php"
@@ -117,6 +118,24 @@ func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invali
 		paths[i] = script.Path
 	}
 	return c.InvalidateAll(ctx, one, paths)
+}
+
+// Forget invalidates files, by their real paths as the host sees them, in every cache.
+// kept are those that a cache still has.
+func (c *Caches) Forget(ctx context.Context, files []string) (kept []string, err error) {
+	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (failed []string, err error) {
+		seen := make([]string, len(files))
+		for i, file := range files {
+			seen[i] = one.ToPool(file)
+		}
+		err = c.inSlices(ctx, seen, func(ctx context.Context, rest []string) (next int, err error) {
+			answer, err := one.Agent().Invalidate(ctx, rest, c.Options.Warm.Slice)
+			failed = append(failed, answer.Failed...)
+			return answer.Next, err
+		})
+		return failed, err
+	})
+	return slices.Concat(all...), err
 }
 
 // InvalidateAll works through scripts in slices, with rests between.

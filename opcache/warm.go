@@ -26,6 +26,7 @@ type FailedScript struct {
 // WarmResult tells what was compiled before the switch.
 type WarmResult struct {
 	Scripts int            `json:"scripts"` // in the cache now, summed over the caches
+	Cached  int            `json:"cached"`  // of these, that were there before, by the path that they have
 	Failed  []FailedScript `json:"failed"`
 	Absent  int            `json:"absent"`            // hot in the old release, not part of the new one
 	Skipped string         `json:"skipped,omitempty"` // why nothing was compiled
@@ -54,12 +55,13 @@ func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error
 	}
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
-	all, err := Each(ctx, s.Views, func(ctx context.Context, v *View) ([]FailedScript, error) {
+	all, err := Each(ctx, s.Views, func(ctx context.Context, v *View) (Compilation, error) {
 		return s.Caches.Compile(ctx, v.Space, wanted[v], count)
 	})
 	for i, v := range s.Views {
-		result.Scripts += len(wanted[v]) - len(all[i])
-		result.Failed = append(result.Failed, all[i]...)
+		result.Scripts += len(wanted[v]) - len(all[i].Failed)
+		result.Cached += all[i].Cached
+		result.Failed = append(result.Failed, all[i].Failed...)
 	}
 	return result, err
 }
@@ -110,10 +112,16 @@ func (s *Switch) wanted(v *View) (present []string, absent int) {
 	return slices.Compact(present), absent
 }
 
+// Compilation tells what became of files.
+type Compilation struct {
+	Failed []FailedScript
+	Cached int // that were in the cache before
+}
+
 // Compile works through files with as many workers as the options allow, and
 // gives those that failed another try in a request of their own: scripts that
 // were compiled in the same request may have declared the same functions.
-func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, count func(int)) ([]FailedScript, error) {
+func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, count func(int)) (done Compilation, err error) {
 	var mu sync.Mutex
 	var again, young []php.CompiledFile
 	group, gctx := errgroup.WithContext(ctx)
@@ -127,6 +135,9 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 					again = append(again, f)
 				case php.TooNew:
 					young = append(young, f)
+				case php.AlreadyCached:
+					done.Cached++
+					count(1)
 				default:
 					count(1)
 				}
@@ -134,10 +145,11 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("warm: %w", err)
+		return done, fmt.Errorf("warm: %w", err)
 	}
 	waitOut(ctx, young)
-	return c.compileAlone(ctx, one, slices.Concat(again, young), count)
+	done.Failed, err = c.compileAlone(ctx, one, slices.Concat(again, young), count)
+	return done, err
 }
 
 // compileShare compiles files one slice after the other.

@@ -31,13 +31,13 @@ func (a App) HistoryFile() string          { return a.stateFile("history.jsonl")
 // RealReleases is the releases folder without symlinks, also before it exists.
 func (a App) RealReleases() string { return links.RealFolder(a.Releases) }
 
-// ReleaseDir is the real folder of a release, or the folder itself where a link
-// leads to something that is no release.
+// ReleaseDir is the real folder of a release, which may be a slot, or the folder itself
+// where a link leads to something that is no release.
 func (a App) ReleaseDir(release string) string {
 	if filepath.IsAbs(release) {
 		return release
 	}
-	return filepath.Join(a.RealReleases(), release)
+	return links.RealFolder(filepath.Join(a.Releases, release))
 }
 
 // Destination is where links lead that serve a release of this application.

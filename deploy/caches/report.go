@@ -122,7 +122,8 @@ func (s *session) fpmPools(ctx context.Context) ([]php.Pool, []report.Master) {
 func (s *session) applications() []report.Application {
 	var all []report.Application
 	for _, app := range s.apps() {
-		one := report.Application{Name: app.Name, Releases: links.RealFolder(app.Releases)}
+		releases := links.RealFolder(app.Releases)
+		one := report.Application{Name: app.Name, Releases: releases, Slots: links.Occupants(releases)}
 		for _, site := range app.Instances {
 			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Link, Target: target(site.Link)})
 		}

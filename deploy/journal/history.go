@@ -140,7 +140,7 @@ func Since(events []Event, instance string, current moves.Target) time.Time {
 			continue
 		}
 		for _, move := range events[i].Moves {
-			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real {
+			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real || move.To.Release != current.Release {
 				continue
 			}
 			if !move.Stays {

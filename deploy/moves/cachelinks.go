@@ -2,7 +2,6 @@ package moves
 
 import (
 	"maps"
-	"path/filepath"
 	"slices"
 
 	"relink/internal/links"
@@ -32,20 +31,11 @@ func InReleases(all []opcache.Link, use links.InUse) []opcache.Link {
 	}
 	out := slices.Clone(all)
 	for i, link := range all {
-		out[i].FromRelease, out[i].ToRelease = releaseFolder(link.From, use.Releases), releaseFolder(link.To, use.Releases)
+		out[i].FromRelease, out[i].ToRelease = links.Folder(link.From, use.Releases), links.Folder(link.To, use.Releases)
 		out[i].OfOthers = slices.ContainsFunc(use.Others, func(other string) bool { return links.Within(other, out[i].FromRelease) })
 		out[i].Shared = link.From != "" && after.Serves(out[i].FromRelease)
 	}
 	return out
-}
-
-// releaseFolder is the folder of the release that real lies in, or real itself.
-func releaseFolder(real, releases string) string {
-	id := links.Release(real, releases)
-	if id == "" || filepath.IsAbs(id) {
-		return id
-	}
-	return filepath.Join(releases, id)
 }
 
 // StillUnsettled is what has to be remembered of two generations of moves.

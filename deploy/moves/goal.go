@@ -79,7 +79,7 @@ func literalFor(state links.State, to Target) string {
 		return to.Literal
 	}
 	// The kernel resolves a relative link from the real folder it lies in.
-	relative, err := filepath.Rel(state.Parent, to.Real)
+	relative, err := filepath.Rel(state.Parent, links.Named(to.Real, to.Release))
 	if err != nil {
 		return to.Literal
 	}

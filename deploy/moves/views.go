@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/internal/links"
 	"relink/php"
 )
 
@@ -37,7 +38,7 @@ func (p Plan) Fit(views []php.PathMap) (unseen []error) {
 // that, another; view is that of a pool for which there is none.
 func literalIn(views []php.PathMap, move Move) (literal string, view php.PathMap) {
 	texts := []string{move.To.Literal}
-	if relative, err := filepath.Rel(filepath.Dir(move.Place), move.To.Real); err == nil {
+	if relative, err := filepath.Rel(filepath.Dir(move.Place), named(move)); err == nil {
 		texts = append(texts, relative)
 	}
 	for _, text := range texts {
@@ -54,5 +55,7 @@ func follows(view php.PathMap, move Move, text string) bool {
 	if filepath.IsAbs(text) {
 		return text == view.ToPool(text)
 	}
-	return filepath.Join(view.ToPool(filepath.Dir(move.Place)), text) == view.ToPool(move.To.Real)
+	return filepath.Join(view.ToPool(filepath.Dir(move.Place)), text) == view.ToPool(named(move))
 }
+
+func named(move Move) string { return links.Named(move.To.Real, move.To.Release) }

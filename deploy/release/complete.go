@@ -45,13 +45,21 @@ func (st *Staging) complete(ctx context.Context, root *os.Root) error {
 	if err != nil {
 		return err
 	}
-	c := &completion{root: root, staging: filepath.Base(st.path), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection), built: st.built}
+	c := &completion{root: root, staging: st.passing(), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection), built: st.built}
 	err = tree.Walk(ctx, root, ".", c.visit, func(name string, _ fs.FileInfo) error { return c.cap(name) })
 	if err == nil && c.lfs && c.pointer != "" {
 		return hint.With(fmt.Errorf("%w: %s is only Git LFS's pointer to the file", ErrIncomplete, c.pointer),
 			"install git-lfs, run git lfs install as the user that runs relink, and unset GIT_LFS_SKIP_SMUDGE; an archive has to be made with the files")
 	}
 	return err
+}
+
+// passing is the name of a folder that is gone once the release is sealed; "" for a slot.
+func (st *Staging) passing() string {
+	if st.slot != "" {
+		return ""
+	}
+	return filepath.Base(st.path)
 }
 
 func (c *completion) visit(name string, info fs.FileInfo) error {
@@ -74,7 +82,7 @@ func (c *completion) leadInside(name string, owner *syscall.Stat_t) error {
 		return err
 	}
 	_, rest, through := strings.Cut(target, "/"+c.staging)
-	if !through || rest != "" && rest[0] != '/' {
+	if c.staging == "" || !through || rest != "" && rest[0] != '/' {
 		return nil
 	}
 	relative, err := filepath.Rel(path.Dir(name), path.Clean("./"+rest))
@@ -125,7 +133,7 @@ const mostScript = 4 << 20
 // time of a change; its clock for files is some milliseconds late.
 func (c *completion) lookForStaging(name string, info fs.FileInfo) error {
 	changed := time.Unix(info.Sys().(*syscall.Stat_t).Ctim.Unix())
-	if c.built.IsZero() || path.Ext(name) != ".php" || changed.Before(c.built.Add(-time.Second)) {
+	if c.staging == "" || c.built.IsZero() || path.Ext(name) != ".php" || changed.Before(c.built.Add(-time.Second)) {
 		return nil
 	}
 	text, err := c.begin(name, mostScript)

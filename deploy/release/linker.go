@@ -88,6 +88,19 @@ func (l *linker) link(ctx context.Context, file string) error {
 	}
 }
 
+// move has a file by a rename, in the place of what is there: who has that open goes on
+// to read it.
+func (l *linker) move(file string) error {
+	if err := l.open(path.Dir(file)); err != nil {
+		return err
+	}
+	name := path.Base(file)
+	if err := unix.Renameat(int(l.source.Fd()), name, int(l.target.Fd()), name); err != nil {
+		return &os.LinkError{Op: "rename", Old: file, New: file, Err: err}
+	}
+	return nil
+}
+
 // copy works under a hidden name, so that nobody is served half a file.
 func (l *linker) copy(ctx context.Context, file string) error {
 	temporary := temporaryBeside(file)

@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 )
 
 // Release is a folder in the releases folder.
 type Release struct {
 	Manifest          // of a foreign folder: ID, and Created is the folder's time
-	Path     string   // real folder
+	Path     string   // real folder, which may be a slot
 	Sealed   bool     // relink made it and it is complete
 	Bad      *BadMark // nil when it is good
 	Problem  error    // why its manifest cannot be read; such a release counts as foreign
@@ -35,7 +36,8 @@ func (s *Store) List() ([]Release, error) {
 	}
 	var releases []Release
 	for _, entry := range entries {
-		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+		inSlot := links.SlotOf(s.dir, entry.Name()) != ""
+		if !entry.IsDir() && !inSlot || strings.HasPrefix(entry.Name(), ".") || links.IsSlot(entry.Name()) {
 			continue
 		}
 		r, err := s.Get(entry.Name())
@@ -62,7 +64,7 @@ func (s *Store) Get(id string) (Release, error) {
 	if err != nil {
 		return Release{}, err
 	}
-	r := Release{Manifest: Manifest{ID: id}, Path: s.Path(id)}
+	r := Release{Manifest: Manifest{ID: id}, Path: s.place(id)}
 	rec, err := s.readRecord(id)
 	r.Problem, r.Bad = err, rec.Bad
 	if rec.Manifest != nil {
@@ -78,7 +80,7 @@ func (s *Store) folder(id string) (fs.FileInfo, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	info, err := os.Lstat(s.Path(id))
+	info, err := os.Lstat(s.place(id))
 	if err == nil && info.IsDir() {
 		return info, nil
 	}

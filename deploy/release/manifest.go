@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/internal/links"
 	"relink/internal/state"
 )
 
@@ -45,7 +46,7 @@ type record struct {
 }
 
 func (s *Store) recordPath(id string) string {
-	return filepath.Join(s.dir, recordDir, id+".json")
+	return filepath.Join(s.dir, links.RecordDir, id+".json")
 }
 
 // readRecord gives an empty record when there is none.
@@ -65,7 +66,7 @@ func (s *Store) readRecord(id string) (record, error) {
 }
 
 func (s *Store) writeRecord(id string, r record) error {
-	err := os.MkdirAll(filepath.Join(s.dir, recordDir), 0o755)
+	err := os.MkdirAll(filepath.Join(s.dir, links.RecordDir), 0o755)
 	if err == nil {
 		err = state.Write(s.recordPath(id), r)
 	}

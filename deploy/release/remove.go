@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/state"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +30,9 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	if !r.Sealed {
 		return hint.With(fmt.Errorf("remove release %s: %w", id, errors.Join(ErrForeign, r.Problem)),
 			"remove %s by hand when nothing uses it", r.Path)
+	}
+	if links.SlotOf(s.dir, id) != "" {
+		return s.leave(id)
 	}
 	trash := filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", trashPrefix, id, rand.Uint32()))
 	if err := os.Rename(r.Path, trash); err != nil {
@@ -68,12 +73,35 @@ func (s *Store) CleanStaging(ctx context.Context) ([]string, error) {
 		}
 		removed = append(removed, name)
 	}
+	slots, err := s.cleanSlots(ctx, entries)
+	if err != nil {
+		return append(removed, slots...), err
+	}
 	orphans, err := s.cleanRecords()
-	return append(removed, orphans...), err
+	return slices.Concat(removed, slots, orphans), err
+}
+
+// cleanSlots removes slots of which nothing is known: those that were never sealed, and
+// those whose list of files is lost. A path of the latter never serves again.
+func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed []string, err error) {
+	for _, entry := range entries {
+		name := entry.Name()
+		if !entry.IsDir() || links.SlotNumber(name) == 0 || links.Occupant(s.dir, name) != "" {
+			continue
+		}
+		if i, err := s.readIndex(name); err != nil || len(i.Files) > 0 {
+			continue
+		}
+		if err := s.RetireSlot(ctx, name); err != nil {
+			return removed, err
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
 }
 
 func (s *Store) cleanRecords() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, recordDir))
+	entries, err := os.ReadDir(filepath.Join(s.dir, links.RecordDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("clean %s: %w", s.dir, err)
 	}
@@ -84,10 +112,10 @@ func (s *Store) cleanRecords() ([]string, error) {
 		if _, err := s.folder(id); !unwritten && (!ok || !errors.Is(err, ErrNotFound)) {
 			continue
 		}
-		if err := state.Remove(filepath.Join(s.dir, recordDir, entry.Name())); err != nil {
+		if err := state.Remove(filepath.Join(s.dir, links.RecordDir, entry.Name())); err != nil {
 			return removed, fmt.Errorf("clean %s: %w", s.dir, err)
 		}
-		removed = append(removed, filepath.Join(recordDir, entry.Name()))
+		removed = append(removed, filepath.Join(links.RecordDir, entry.Name()))
 	}
 	return removed, nil
 }

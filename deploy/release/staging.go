@@ -29,6 +29,15 @@ type Staging struct {
 	path  string
 	held  *os.File  // so that nobody takes it for what a crash has left
 	built time.Time // when the build began
+
+	// Of a release that is made in a slot.
+	slot          string             // "": it has a folder of its own
+	turn          *os.File           // which is locked
+	before, after index              // what was sealed in it last, and what is now
+	known         map[string]indexed // files that are as they were sealed
+	brings        map[string]indexed // files as the source brought them
+	changes       Changes
+	Forget        func(ctx context.Context, changes Changes) error // makes the caches forget what has changed, before the slot serves
 }
 
 // Stage creates the folder for the release id, and the releases folder with it
@@ -48,7 +57,7 @@ func (s *Store) Stage(id string) (*Staging, error) {
 	if err := os.Mkdir(st.path, 0o755); err != nil {
 		return nil, hint.With(errors.Join(fmt.Errorf("create staging folder: %w", err), held.Close()), "run relink as the user that owns %s", s.dir)
 	}
-	if err := st.inheritMode(); err != nil {
+	if err := inheritMode(s.dir, st.path); err != nil {
 		return nil, errors.Join(err, st.Abort())
 	}
 	return st, nil
@@ -56,10 +65,10 @@ func (s *Store) Stage(id string) (*Staging, error) {
 
 // inheritMode gives the release the permissions of the releases folder: under
 // root's umask of 077 PHP could not even enter it.
-func (st *Staging) inheritMode() error {
-	info, err := os.Stat(st.store.dir)
+func inheritMode(releases, release string) error {
+	info, err := os.Stat(releases)
 	if err == nil {
-		err = os.Chmod(st.path, info.Mode()&(fs.ModePerm|fs.ModeSetgid))
+		err = os.Chmod(release, info.Mode()&(fs.ModePerm|fs.ModeSetgid))
 	}
 	if err != nil {
 		return fmt.Errorf("create staging folder: %w", err)
@@ -71,8 +80,14 @@ func (st *Staging) inheritMode() error {
 func (st *Staging) Path() string { return st.path }
 
 // Abort removes everything that was staged. After Seal it does nothing.
+//
+// A slot stays: its list of files still tells what is known of it, and what it holds
+// now is compared with that when it is used again. One that was never sealed goes.
 func (st *Staging) Abort() error {
-	defer st.held.Close()
+	defer st.release()
+	if len(st.before.Files) > 0 {
+		return nil
+	}
 	if err := removeTree(context.Background(), st.path); err != nil {
 		return hint.With(fmt.Errorf("remove staging folder: %w", err), "remove %s by hand", st.path)
 	}
@@ -90,7 +105,17 @@ func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Re
 		if err := check(root, required); err != nil {
 			return err
 		}
-		return st.complete(ctx, root)
+		if err := st.complete(ctx, root); err != nil || st.slot == "" {
+			return err
+		}
+		if err := st.reconcile(ctx, root); err != nil {
+			return err
+		}
+		st.after.Source, st.after.Commit = m.Source, m.Commit
+		if len(st.before.Files) == 0 { // no cache knows a slot that there has never been
+			return nil
+		}
+		return st.Forget(ctx, st.changes)
 	})
 }
 
@@ -114,7 +139,7 @@ func (st *Staging) seal(ctx context.Context, m Manifest, ready func(*os.Root) er
 	if err != nil {
 		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
 	}
-	return Release{Manifest: m, Path: st.store.Path(st.id), Sealed: true}, st.held.Close()
+	return Release{Manifest: m, Path: st.store.place(st.id), Sealed: true}, st.release()
 }
 
 // check looks through os.Root: a folder that only exists by way of a link out of
@@ -160,6 +185,9 @@ func (st *Staging) writeManifest(m Manifest) error {
 }
 
 func (st *Staging) publish() error {
+	if st.slot != "" {
+		return st.occupy()
+	}
 	if err := durable.SyncFileSystem(st.path); err != nil {
 		return err
 	}
@@ -185,6 +213,13 @@ func renameNew(from, to string) error {
 	return nil
 }
 
-// BuildBegins says that what is changed from now on is the build's: Seal refuses scripts
-// of it that name the staging folder.
-func (st *Staging) BuildBegins() { st.built = time.Now() }
+// BuildBegins says that what is changed from now on is the build's. In a folder of its
+// own Seal refuses scripts of it that name the staging folder; in a slot nothing that is
+// shared with kept releases can be written to.
+func (st *Staging) BuildBegins(ctx context.Context) error {
+	st.built = time.Now()
+	if st.slot == "" {
+		return nil
+	}
+	return errors.Join(st.unshare(ctx), st.brought(ctx))
+}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"relink/internal/links"
 )
 
 func TestSealedRelease(t *testing.T) {
@@ -100,7 +102,7 @@ func wantNothingLeft(t *testing.T, s *Store, st *Staging) {
 	if got := names(t, s.Dir()); got != ".relink" {
 		t.Errorf("the releases folder holds %s", got)
 	}
-	if got := names(t, filepath.Join(s.Dir(), recordDir)); got != "" {
+	if got := names(t, filepath.Join(s.Dir(), links.RecordDir)); got != "" {
 		t.Errorf("manifests: %s", got)
 	}
 }
@@ -153,7 +155,7 @@ func TestCrash(t *testing.T) {
 		}
 	}
 	writing := func(t *testing.T, s *Store) {
-		if err := os.WriteFile(filepath.Join(s.Dir(), recordDir, ".v0.json4711"), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.Dir(), links.RecordDir, ".v0.json4711"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,7 +172,7 @@ func TestCrash(t *testing.T) {
 			if err != nil || len(removed) == 0 {
 				t.Errorf("removed %v, %v", removed, err)
 			}
-			if got := names(t, s.Dir()) + " " + names(t, filepath.Join(s.Dir(), recordDir)); got != ".relink v0 v0.json" {
+			if got := names(t, s.Dir()) + " " + names(t, filepath.Join(s.Dir(), links.RecordDir)); got != ".relink v0 v0.json" {
 				t.Errorf("left: %s", got)
 			}
 			if removed, err := s.CleanStaging(t.Context()); err != nil || len(removed) != 0 {

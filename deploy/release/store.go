@@ -3,6 +3,7 @@
 package release
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,12 +11,12 @@ import (
 	"path/filepath"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	recordDir     = ".relink"
 	stagingPrefix = ".staging-"
 	trashPrefix   = ".trash-"
 )
@@ -31,6 +32,10 @@ var (
 // Store is one application's releases folder:
 //
 //	<dir>/<id>/                 a release, never written to once it is sealed
+//	<dir>/<id> -> slot-3        a release in a slot
+//	<dir>/slot-3/               a slot, in which releases take turns
+//	<dir>/.relink/slot-3        a link to the id of the release in it
+//	<dir>/.relink/slot-3.files  what was sealed in it last
 //	<dir>/.relink/<id>.json     its manifest and bad mark
 //	<dir>/.staging-<id>-*/      a release in the making
 //	<dir>/.trash-<id>-*/        a release on its way out
@@ -72,6 +77,11 @@ func (s *Store) Dir() string { return s.dir }
 // Path is the folder of the release id, whether it exists or not.
 func (s *Store) Path(id string) string { return filepath.Join(s.dir, id) }
 
+// place is the real folder of the release id: the slot that it is in, or its own.
+func (s *Store) place(id string) string {
+	return s.Path(cmp.Or(links.SlotOf(s.dir, id), id))
+}
+
 // hold locks the releases folder itself: unix.LOCK_SH while a release is made in it,
 // unix.LOCK_EX while what others have left is removed. Two configurations with state
 // folders of their own may name one releases folder, and have no other lock in common.
@@ -92,7 +102,7 @@ func (s *Store) hold(how int) (*os.File, error) {
 
 // create makes the folder and finds its real path, which only now exists.
 func (s *Store) create() error {
-	if err := os.MkdirAll(filepath.Join(s.dir, recordDir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.dir, links.RecordDir), 0o755); err != nil {
 		return hint.With(fmt.Errorf("create releases folder %s: %w", s.dir, err),
 			"run relink as the user that owns the releases folder")
 	}

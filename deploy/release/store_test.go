@@ -12,6 +12,8 @@ import (
 	"relink/internal/damagetest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"relink/internal/links"
 )
 
 func TestNewID(t *testing.T) {
@@ -108,7 +110,7 @@ func TestBadMark(t *testing.T) {
 			t.Errorf("%s: %s", id, diff)
 		}
 	}
-	if got := names(t, filepath.Join(s.Dir(), recordDir)); got != "by-hand.json v1.json" {
+	if got := names(t, filepath.Join(s.Dir(), links.RecordDir)); got != "by-hand.json v1.json" {
 		t.Errorf("manifests: %s", got)
 	}
 	if err := s.MarkBad("v2", ""); !errors.Is(err, ErrNotFound) {
@@ -138,7 +140,7 @@ func TestRemove(t *testing.T) {
 	if err := s.Remove(t.Context(), "v1"); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, s.Dir()) + names(t, filepath.Join(s.Dir(), recordDir)); got != ".relink" {
+	if got := names(t, s.Dir()) + names(t, filepath.Join(s.Dir(), links.RecordDir)); got != ".relink" {
 		t.Errorf("left: %s", got)
 	}
 	if got := names(t, outside); got != "upload" {

@@ -1,10 +1,12 @@
 package status
 
 import (
+	"path/filepath"
 	"time"
 
 	"relink/deploy/apps"
 	"relink/deploy/release"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -22,8 +24,9 @@ type Release struct {
 	Ref     string    `json:"ref"`
 	Commit  string    `json:"commit,omitempty"`
 	Files   int       `json:"files"`
-	Bytes   int64     `json:"bytes"` // sum of its files' sizes
-	Live    int       `json:"live"`  // instances on it
+	Bytes   int64     `json:"bytes"`  // sum of its files' sizes
+	Live    int       `json:"live"`   // instances on it
+	Folder  string    `json:"folder"` // where it is: of its own, or a slot
 	Bad     string    `json:"bad,omitempty"`
 	Foreign bool      `json:"foreign,omitempty"` // not made by relink: never pruned
 }
@@ -49,7 +52,7 @@ func ReadReleases(app apps.App) (Releases, error) {
 func recordOf(one release.Release, live int) Release {
 	record := Release{
 		ID: one.ID, Created: one.Created, Ref: one.Ref, Commit: one.Commit,
-		Files: one.Files, Bytes: one.Bytes, Live: live, Foreign: !one.Sealed,
+		Files: one.Files, Bytes: one.Bytes, Live: live, Folder: one.Path, Foreign: !one.Sealed,
 	}
 	if one.Bad != nil {
 		record.Bad = one.Bad.Reason
@@ -79,6 +82,8 @@ func (r Release) remark() string {
 		return "bad"
 	case r.Foreign:
 		return "foreign"
+	case links.IsSlot(r.Folder):
+		return filepath.Base(r.Folder)
 	}
 	return ""
 }

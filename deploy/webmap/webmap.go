@@ -25,7 +25,7 @@ import (
 )
 
 // Map has a line for each site: its key, an instance's name or a host's in lower
-// case, and the id of the release that it is served from.
+// case, and the folder of the release that it is served from: its id, or its slot.
 type Map map[string]string
 
 // HostKey is a host as the map has it: in lower case and without a port.
@@ -86,8 +86,9 @@ func Of(app apps.App, release func(config.Instance) string) Map {
 	names, all := Map{}, Map{}
 	for _, instance := range app.Instances {
 		if id := release(instance); id != "" && !filepath.IsAbs(id) {
-			names[instance.Name] = id
-			all[HostKey(instance.Probe.Host)] = id
+			folder := filepath.Base(app.ReleaseDir(id)) // the web server shall send real paths: not by the link to a slot
+			names[instance.Name] = folder
+			all[HostKey(instance.Probe.Host)] = folder
 		}
 	}
 	delete(all, "")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"relink/deploy"
 	"relink/deploy/apps"
@@ -61,12 +60,10 @@ func readInstance(a apps.App, configured config.Instance, store *release.Store, 
 
 // readRelease reads each release once, however many instances are on it.
 func readRelease(i *health.Instance, store *release.Store, known map[string]release.Release) {
-	below, inside := strings.CutPrefix(i.Real, store.Dir()+string(filepath.Separator))
-	if !inside {
+	if i.Release = links.Release(i.Real, store.Dir()); filepath.IsAbs(i.Release) {
 		return
 	}
 	i.Inside = true
-	i.Release, _, _ = strings.Cut(below, string(filepath.Separator))
 	one, read := known[i.Release]
 	if !read {
 		var err error

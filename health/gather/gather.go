@@ -136,7 +136,7 @@ func (g *gatherer) sampleOf(now report.Sample, apps []report.Application) Sample
 func (g *gatherer) reported() []report.Application {
 	apps := make([]report.Application, len(g.facts.Apps))
 	for i, a := range g.facts.Apps {
-		apps[i] = report.Application{Name: a.Name, Releases: a.Releases}
+		apps[i] = report.Application{Name: a.Name, Releases: a.Releases, Slots: links.Occupants(a.Releases)}
 		for _, one := range a.Instances {
 			instance := report.Instance{Name: one.Name, Link: one.Link}
 			if one.Kind == links.Good {

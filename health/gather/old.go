@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"relink/health"
+	"relink/internal/links"
 )
 
 // findStale looks in each cache for code that no link leads to any more.
@@ -36,11 +37,11 @@ func (c *cache) old(app *health.App) []health.OldRelease {
 		if !script.Live || !inside {
 			continue
 		}
-		id, _, _ := strings.Cut(below, "/")
-		one := held[id]
+		folder, _, _ := strings.Cut(below, "/")
+		one := held[folder]
 		if one == nil {
-			one = &health.OldRelease{Master: c.sample.Name, Release: id}
-			held[id] = one
+			one = &health.OldRelease{Master: c.sample.Name, Release: links.Release(app.Releases+"/"+folder, app.Releases)}
+			held[folder] = one
 		}
 		one.Scripts++
 		if script.Hits > 0 && script.LastUsed.After(one.LastUsed) { // without hits it was only compiled, by a warm
@@ -49,9 +50,9 @@ func (c *cache) old(app *health.App) []health.OldRelease {
 	}
 	var all []health.OldRelease
 	linked := app.InUse.IDs()
-	for _, id := range slices.Sorted(maps.Keys(held)) {
-		if !linked[id] {
-			all = append(all, *held[id])
+	for _, folder := range slices.Sorted(maps.Keys(held)) {
+		if one := held[folder]; !linked[one.Release] {
+			all = append(all, *one)
 		}
 	}
 	return all

@@ -37,6 +37,7 @@ var commands = []killed{
 	{name: "refresh", all: true, again: true, prepare: (*town).moveByHand, args: func(w *town) []string {
 		return []string{"opcache", "refresh", "--from", w.from, "--to", w.to}
 	}},
+	{name: "deploy to all, in a slot", args: func(w *town) []string { return []string{"deploy", w.next("club1"), "--all"} }},
 	{name: "recover back", interrupt: func(e event) bool { return e.Call == "rename" && filepath.Base(e.To) == "club2" }},
 	{name: "recover forward", interrupt: func(e event) bool { return e.Call == "write" && filepath.Base(e.Path) == "club.history.jsonl" }},
 	{name: "recover the staging", interrupt: func(e event) bool { return e.Call == "syncfs" }},
@@ -51,11 +52,11 @@ func TestKilled(t *testing.T) {
 		for half := range 2 {
 			t.Run(fmt.Sprint("server", half+1), func(t *testing.T) {
 				t.Parallel()
-				w := newTown(t)
+				w := newTownFor(t, 55*time.Minute, []map[string]string{nil, withSlots}[half])
 				w.good("deploy", "v1", "--all")
 				w.good("deploy", "v2", "--all")
 				w.beginLoad()
-				for i, c := range commands {
+				for i, c := range commands { // those of the second server make their releases in slots
 					if i%2 == half {
 						n := w.kill(c)
 						mu.Lock()

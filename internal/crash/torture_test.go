@@ -26,7 +26,7 @@ func TestTorture(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w := newTownFor(t, length+10*time.Minute)
+	w := newTownFor(t, length+10*time.Minute, nil)
 	w.good("deploy", "v1", "--all")
 	w.good("deploy", "v2", "--all")
 	w.beginLoad()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,9 +40,12 @@ const newSite = "club3"
 
 const refs = 6 // v1 to v6
 
-func newTown(t testing.TB) *town { return newTownFor(t, 55*time.Minute) }
+func newTown(t testing.TB) *town { return newTownFor(t, 55*time.Minute, nil) }
 
-func newTownFor(t testing.TB, length time.Duration) *town {
+// withSlots is PHP under which paths may serve again: releases take turns in slots.
+var withSlots = map[string]string{"opcache.revalidate_path": "1"}
+
+func newTownFor(t testing.TB, length time.Duration, ini map[string]string) *town {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), length)
 	t.Cleanup(cancel)
@@ -56,8 +60,10 @@ func newTownFor(t testing.TB, length time.Duration) *town {
 	for i := range refs {
 		w.source(fmt.Sprintf("v%d", i+1))
 	}
+	settings := map[string]string{"opcache.file_update_protection": "0"}
+	maps.Copy(settings, ini)
 	options := sandbox.Options{Root: w.path("srv"), Masters: []sandbox.Master{{
-		INI:      map[string]string{"opcache.file_update_protection": "0"},
+		INI:      settings,
 		Settings: map[string]string{"process_control_timeout": "10s"},
 		Pools:    []sandbox.Pool{{Name: "www", Workers: 3}},
 	}}}

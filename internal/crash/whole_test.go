@@ -29,6 +29,8 @@ func (w *town) wrong() (faults []string) {
 
 var releaseFolder = regexp.MustCompile(`^\d{8}T\d{6}Z-(v\d)(-\d+)?$`)
 
+var slotRecord = regexp.MustCompile(`^slot-\d+(\.files)?$`)
+
 // leads wants a site's link to lead to a whole release.
 func (w *town) leads(site string) error {
 	_, err := w.release(site)
@@ -113,11 +115,14 @@ func (w *town) leftovers() (faults []string) {
 		}
 	}
 	for _, name := range names(w.path("releases")) {
-		if !releaseFolder.MatchString(name) && name != ".relink" {
+		if !releaseFolder.MatchString(name) && name != ".relink" && !exists(w.path("releases/.relink", name+".files")) {
 			faults = append(faults, "releases/"+name)
 		}
 	}
 	for _, name := range names(w.path("releases/.relink")) {
+		if slotRecord.MatchString(name) { // a slot's number is never taken twice
+			continue
+		}
 		if _, err := os.Stat(w.path("releases", strings.TrimSuffix(name, ".json"))); err != nil {
 			faults = append(faults, "releases/.relink/"+name)
 		}

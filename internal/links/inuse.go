@@ -1,6 +1,7 @@
 package links
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,7 +63,8 @@ func (u InUse) addIn(folder string) error {
 		return fmt.Errorf("look for links: %w", err)
 	}
 	for _, entry := range entries {
-		if entry.Type()&fs.ModeSymlink != 0 {
+		own := folder == u.Releases && SlotOf(folder, entry.Name()) != "" // a release, which uses nothing
+		if entry.Type()&fs.ModeSymlink != 0 && !own {
 			u.follow(filepath.Join(folder, entry.Name()))
 		}
 	}
@@ -95,26 +97,23 @@ func (u InUse) IDs() map[string]bool {
 	return ids
 }
 
-// MostUsed is the folder of the release that most of the links lead into, "" if
+// MostUsed is the real folder of the release that most of the links lead into, "" if
 // none does.
 func (u InUse) MostUsed() string {
 	count, best := map[string]int{}, ""
 	for _, real := range u.Links {
-		id := Release(real, u.Releases)
-		if id == "" || filepath.IsAbs(id) {
+		folder := Folder(real, u.Releases)
+		if folder == real && !Within(real, u.Releases) {
 			continue
 		}
-		if count[id]++; count[id] > count[best] || count[id] == count[best] && id > best {
-			best = id
+		if count[folder]++; count[folder] > count[best] || count[folder] == count[best] && folder > best {
+			best = folder
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return filepath.Join(u.Releases, best)
+	return best
 }
 
-// Unused lists the folders of the releases that no link leads into.
+// Unused lists the real folders of the releases folder that no link leads into.
 func (u InUse) Unused() []string {
 	entries, err := os.ReadDir(u.Releases)
 	if err != nil {
@@ -130,13 +129,27 @@ func (u InUse) Unused() []string {
 	return unused
 }
 
-// Release is the id of the release that a real path is in; the path itself where
-// it is in none.
-func Release(real, releases string) string {
+// Folder is the real folder of the release that a real path is in; the path itself
+// where it is in none.
+func Folder(real, releases string) string {
 	below, inside := strings.CutPrefix(real, releases+string(filepath.Separator))
 	if !inside {
 		return real
 	}
-	id, _, _ := strings.Cut(below, string(filepath.Separator))
-	return id
+	name, _, _ := strings.Cut(below, string(filepath.Separator))
+	return filepath.Join(releases, name)
+}
+
+// Release is the id of the release that a real path is in; the path itself where
+// it is in none.
+func Release(real, releases string) string {
+	folder := Folder(real, releases)
+	if folder == real && !Within(real, releases) {
+		return real
+	}
+	name := filepath.Base(folder)
+	if SlotNumber(name) > 0 {
+		return cmp.Or(Occupant(releases, name), name)
+	}
+	return name
 }

@@ -51,7 +51,7 @@ func CopyFile(ctx context.Context, from *os.Root, name string, to *os.Root, targ
 
 // copyContent has the kernel copy (copy_file_range), sharing blocks where the file
 // system can.
-func copyContent(ctx context.Context, to, from *os.File, left int64, wrote func(int64)) error {
+func copyContent(ctx context.Context, to io.Writer, from *os.File, left int64, wrote func(int64)) error {
 	for left > 0 {
 		if err := ctx.Err(); err != nil {
 			return err

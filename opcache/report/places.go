@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 )
@@ -80,7 +81,8 @@ func (p *places) search(folder string) *release {
 		}
 		above := parent(folder)
 		if app, ok := p.folders[above]; ok {
-			return p.add(app, folder[strings.LastIndexByte(folder, '/')+1:], folder)
+			name := folder[strings.LastIndexByte(folder, '/')+1:]
+			return p.add(app, cmp.Or(p.apps[app].Slots[name], name), folder)
 		}
 		folder = above
 	}

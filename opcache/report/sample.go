@@ -34,7 +34,8 @@ type Master struct {
 // Application is one code base with its releases and the links to them.
 type Application struct {
 	Name      string
-	Releases  string // real folder whose children are the releases
+	Releases  string            // real folder whose children are the releases
+	Slots     map[string]string // the release in each of these children in which they take turns
 	Instances []Instance
 
 	Deploys []time.Time // recorded deploys, in any order

@@ -7,6 +7,7 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/config"
+	"relink/internal/links"
 	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
@@ -102,7 +103,7 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 	for _, one := range decided {
 		switch {
 		case one.Action == Invalidate:
-			retired, err := c.Retire(ctx, u.Unused)
+			retired, err := c.Retire(ctx, links.OutsideSlots(u.Unused))
 			result.Retired += retired.Invalidated
 			if err != nil {
 				return result, err
@@ -189,13 +190,14 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Order,
 		if err != nil {
 			return Order{}, err
 		}
-		next := forecastOf(held[0], weight)
+		dead, again := sortUnused(u.Unused, held[1:])
+		next := forecastOf(php.Holding{Live: max(held[0].Live-again.Live, 0), LiveBytes: max(held[0].LiveBytes-again.LiveBytes, 0)}, weight)
 		if u.Release == "" { // "" would be all
 			next = report.Need{}
 		}
 		decision := Case{
 			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
-			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
+			DeadBytes: dead.LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
 			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method, Apache: now.Apache,
 		}.Decide()
 		if u.Always != "" {
@@ -207,6 +209,19 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Order,
 		return nil, fmt.Errorf("decide on a restart: %w", err)
 	}
 	return decided, nil
+}
+
+// sortUnused tells what a cache holds of folders that nobody uses: what is dead, and the
+// most that the next release may find there again, in the slot in which it is made.
+func sortUnused(folders []string, held []php.Holding) (dead, again php.Holding) {
+	for i, folder := range folders {
+		if !links.IsSlot(folder) {
+			dead = plusLive(dead, held[i:i+1])
+		} else if held[i].LiveBytes > again.LiveBytes {
+			again = held[i]
+		}
+	}
+	return dead, again
 }
 
 // windowOf is the hit rate since an earlier reading of the same cache.

@@ -82,8 +82,8 @@ func (r *restartRun) warm(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.done.Warm.Scripts += len(files) - len(failed)
-		r.done.Warm.Failed = append(r.done.Warm.Failed, failed...)
+		r.done.Warm.Scripts += len(files) - len(failed.Failed)
+		r.done.Warm.Failed = append(r.done.Warm.Failed, failed.Failed...)
 	}
 	return nil
 }

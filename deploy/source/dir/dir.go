@@ -60,14 +60,35 @@ type folder struct {
 
 // Fetch copies the folder.
 func (f folder) Fetch(ctx context.Context, into string, progress source.Progress) error {
+	_, err := f.Update(ctx, into, nothing{}, progress)
+	return err
+}
+
+// nothing is there on a first deploy.
+type nothing struct{}
+
+func (nothing) Base() (source, commit string)          { return "", "" }
+func (nothing) Has(string) (held source.Held, ok bool) { return held, false }
+
+// Update leaves out the files that are the same, by size, mode and content: times may be
+// the same of all, where a build is to be reproducible.
+func (f folder) Update(ctx context.Context, into string, base source.Base, progress source.Progress) (func(string) bool, error) {
+	c := copying{base: base, kept: map[string]bool{}}
+	c.wrote = func(n int64) {
+		c.done += n
+		progress.Report(c.done, f.bytes)
+	}
 	err := checkApart(f.path, into)
 	if err == nil {
-		err = tree.Between(f.path, into, func(from, to *os.Root) error { return f.copy(ctx, from, to, progress) })
+		err = tree.Between(f.path, into, func(from, to *os.Root) error {
+			c.from, c.to = from, to
+			return c.run(ctx)
+		})
 	}
 	if err != nil {
-		return fmt.Errorf("copy %s to %s: %w", f.path, into, err)
+		return nil, fmt.Errorf("copy %s to %s: %w", f.path, into, err)
 	}
-	return nil
+	return func(name string) bool { return c.kept[name] }, nil
 }
 
 // checkApart refuses to copy a folder into itself, without end.
@@ -101,30 +122,49 @@ func walk(ctx context.Context, root *os.Root, visit, leave tree.Visit) error {
 // release is whoever runs as its sites.
 const perm = 0o755
 
-func (f folder) copy(ctx context.Context, from, to *os.Root, progress source.Progress) error {
-	var done int64
-	wrote := func(n int64) {
-		done += n
-		progress.Report(done, f.bytes)
-	}
-	return walk(ctx, from, func(name string, info fs.FileInfo) error {
+// copying is one copy of the folder.
+type copying struct {
+	from, to *os.Root
+	base     source.Base
+	kept     map[string]bool
+	wrote    func(int64)
+	done     int64
+}
+
+func (c *copying) run(ctx context.Context) error {
+	return walk(ctx, c.from, func(name string, info fs.FileInfo) error {
 		switch {
 		case name == ".":
 			return nil // the staging folder's own mode is the caller's
 		case info.IsDir():
-			return to.Mkdir(name, 0o700)
+			return c.to.Mkdir(name, 0o700)
 		case info.Mode().IsRegular():
-			return tree.CopyFile(ctx, from, name, to, name, perm, wrote)
+			return c.file(ctx, name, info)
 		}
-		target, err := from.Readlink(name)
+		target, err := c.from.Readlink(name)
 		if err != nil {
 			return err
 		}
-		if err := to.Symlink(target, name); err != nil {
+		if err := c.to.Symlink(target, name); err != nil {
 			return err
 		}
-		return tree.SetTime(to, name, info.ModTime())
+		return tree.SetTime(c.to, name, info.ModTime())
 	}, func(name string, info fs.FileInfo) error {
-		return tree.Finish(to, name, info.Mode()&perm, info.ModTime())
+		return tree.Finish(c.to, name, info.Mode()&perm, info.ModTime())
 	})
+}
+
+func (c *copying) file(ctx context.Context, name string, info fs.FileInfo) error {
+	if held, there := c.base.Has(name); there && held.Size == info.Size() && held.Mode == info.Mode()&perm {
+		sum, err := tree.Sum(ctx, c.from, name, info)
+		if err != nil {
+			return err
+		}
+		if sum == held.Sum {
+			c.kept[name] = true
+			c.wrote(info.Size())
+			return nil
+		}
+	}
+	return tree.CopyFile(ctx, c.from, name, c.to, name, perm, c.wrote)
 }

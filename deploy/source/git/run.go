@@ -40,6 +40,7 @@ type command struct {
 	args     []string // the verb and what is behind it
 	env      []string // added to the environment
 	dir      string
+	input    string                // for its standard input
 	secrets  []string              // hidden in messages
 	progress func(files, of int64) // told of a checkout's; may be nil
 	record   func(string) error    // told of what ends with a NUL, which is then not returned; may be nil
@@ -95,6 +96,9 @@ func runGit(ctx context.Context, c command) ([]byte, error) {
 	stdout := &output{record: c.record}
 	stderr := &stderrLog{progress: c.progress}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if c.input != "" {
+		cmd.Stdin = strings.NewReader(c.input)
+	}
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
 			err = hint.With(err, "install git (Debian: apt-get install git)")

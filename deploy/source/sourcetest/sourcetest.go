@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"relink/deploy/source"
+	"relink/internal/tree"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -25,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T, tree string) source.Source) {
 		"refuses a bad ref": refusesABadRef,
 		"is cancelled":      isCancelled,
 		"needs a folder":    needsAFolder,
+		"leaves out":        leavesOut,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t, sample(t))) })
 	}
@@ -124,5 +126,65 @@ func needsAFolder(t *testing.T, s source.Source) {
 	}
 	if err := r.Fetch(t.Context(), into, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a folder: %v", err)
+	}
+}
+
+// Base is a folder as an earlier release, and what its source made it of.
+type Base struct {
+	Source, Commit string
+	Files          map[string]source.Held
+}
+
+// BaseOf is what a folder holds.
+func BaseOf(t *testing.T, r source.Resolved, dir string) Base {
+	t.Helper()
+	b := Base{r.Source, r.Commit, map[string]source.Held{}}
+	err := tree.With(dir, func(root *os.Root) error {
+		return tree.Walk(t.Context(), root, ".", func(name string, info fs.FileInfo) error {
+			if info.IsDir() {
+				return nil
+			}
+			sum, err := tree.Sum(t.Context(), root, name, info)
+			b.Files[name] = source.Held{Mode: info.Mode(), Size: info.Size(), Sum: sum}
+			return err
+		}, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Base implements source.Base.
+func (b Base) Base() (from, commit string) { return b.Source, b.Commit }
+
+// Has implements source.Base.
+func (b Base) Has(name string) (source.Held, bool) {
+	held, ok := b.Files[name]
+	return held, ok
+}
+
+// leavesOut brings what the base does not have, and keeps of it what is the same.
+func leavesOut(t *testing.T, s source.Source) {
+	r := resolve(t, s, "v1")
+	updater, able := r.Fetcher.(source.Updater)
+	if !able {
+		return // it brings all, which is right too
+	}
+	first, second := Staging(t), Staging(t)
+	FetchInto(t, r, first, nil)
+	base := BaseOf(t, r, first)
+	delete(base.Files, "bin/console")
+	base.Files["made/by/build"] = source.Held{}
+	keeps, err := updater.Update(t.Context(), second, base, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !keeps("public/index.php") || !keeps("größe in mm.txt") || keeps("bin/console") || keeps("made/by/build") {
+		t.Error("keeps other files than those that are there already")
+	}
+	brought := Tree(t, second)
+	if brought["bin/console"] != wanted["bin/console"] || brought["public/index.php"] != "" {
+		t.Errorf("brought %v", brought)
 	}
 }

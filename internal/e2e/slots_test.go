@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"relink/deploy/outcome"
+)
+
+// scriptsOf is an application of many scripts, of which each ref changes a few, and one
+// comes and goes.
+func scriptsOf(ref string) application {
+	const scripts, changing = 100, 2
+	app := application{}
+	index := "<?php echo '" + ref + " ';"
+	for n := range scripts {
+		name := fmt.Sprintf("lib/part%03d.php", n)
+		app[name] = fmt.Sprintf("<?php $parts[%d] = 'the same for ever';", n)
+		if n < changing {
+			app[name] = "<?php echo '" + ref + " ';"
+		}
+		index += " require __DIR__ . '/../" + name + "';"
+	}
+	if ref == "v1" || ref == "v3" {
+		app["public/sometimes.php"] = "<?php echo '" + ref + "';"
+		index += " require __DIR__ . '/sometimes.php';"
+	}
+	app["public/index.php"] = index
+	app["public/second.php"] = "<?php require __DIR__ . '/../lib/part000.php';"
+	app["public/slow.php"] = "<?php usleep(1000000); require __DIR__ . '/../lib/own.php'; echo '" + ref + " ', own();"
+	app["lib/own.php"] = "<?php function own() { return '" + ref + "'; }"
+	return app
+}
+
+// What a release has in common with the one that was in its slot costs nothing: it is
+// neither written nor compiled, and OPcache's memory does not grow.
+func TestSlotsCostWhatChanged(t *testing.T) {
+	for _, name := range []string{"resolved, Apache", "resolved, nginx", "resolved, mod_php", "revalidated, Apache"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setups[name]
+			w.app = scriptsOf
+			f := newFront(t, w)
+			for _, ref := range []string{"v3", "v4", "v5", "v6", "v7"} {
+				f.commit(ref)
+			}
+			f.relink(all("v1"), "deploy", "v1", "--all")
+			f.beginLoad()
+			f.relink(all("v2"), "deploy", "v2", "--all")
+			f.beginSlow()
+			f.relink(all("v3"), "deploy", "v3", "--all")
+			f.awaitSlow("v2")
+			back := f.relink(all("v2"), "rollback", "--all")
+			if back.Warm.Scripts == 0 || back.Warm.Cached != back.Warm.Scripts {
+				t.Errorf("a way back to a release in its slot: %+v", back.Warm)
+			}
+			f.wantCheap(f.relink(all("v4"), "deploy", "v4", "--all"))
+			f.relink(map[string]string{"club1": "v5"}, "deploy", "v5", "--instance", "club1")
+			f.relink(all("v6"), "deploy", "v6", "--all") // both slots were in use
+			f.wantCheap(f.relink(all("v7"), "deploy", "v7", "--all"))
+			f.relink(all("v6"), "rollback", "--all")
+			f.relink(all("v5"), "rollback", "--all", "--to", f.releaseOf("v5"))
+		})
+	}
+}
+
+// releaseOf is the release that was made of a ref.
+func (f *front) releaseOf(ref string) string {
+	f.t.Helper()
+	found, err := filepath.Glob(f.path("releases", "*-"+ref))
+	if err != nil || len(found) != 1 {
+		f.t.Fatalf("releases of %s: %q, %v", ref, found, err)
+	}
+	return filepath.Base(found[0])
+}
+
+func (f *front) wantCheap(report outcome.Report) {
+	f.t.Helper()
+	releases, err := filepath.Glob(f.path("releases", "*"))
+	f.must(err)
+	if report.Staged.Slot == "" || report.Staged.Changed > 9 || report.Warm.Cached < 90 {
+		f.t.Errorf("staged %+v, warm %+v, of %q", report.Staged, report.Warm, releases)
+	}
+}
