@@ -57,6 +57,7 @@ type Caches interface {
 	Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 	Forget(ctx context.Context, files []string) (kept []string, err error)
+	InFlight(ctx context.Context) (opcache.SweepResult, error)
 	Keep(ctx context.Context, u restart.Maintenance) (restart.MaintenanceResult, error)
 	Rehearse(ctx context.Context, orders []restart.Order) error
 	Expect(ctx context.Context, l restart.Queue, orders []restart.Order) (unexpect func() error, err error)

@@ -140,6 +140,10 @@ func (c *fakeCaches) Forget(_ context.Context, files []string) ([]string, error)
 	return nil, c.fails["forget"]
 }
 
+func (c *fakeCaches) InFlight(context.Context) (opcache.SweepResult, error) {
+	return opcache.SweepResult{}, c.fails["in flight"]
+}
+
 // once fails the first time only: what it failed for is then undone.
 func (c *fakeCaches) once(name string) error {
 	err := c.fails[name]

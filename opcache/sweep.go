@@ -30,7 +30,19 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	if s.idle() {
 		return SweepResult{Pools: len(s.Caches.pools())}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, sweepRounds*s.Caches.Options.Timeouts.Sweep)
+	return s.sweep(ctx, sweepRounds*s.Caches.Options.Timeouts.Sweep, func(fcgi.Process) bool { return true })
+}
+
+// InFlight reaches every worker once, and names those that it has not: they are in a
+// request that began before. One that a persistent connection keeps is in none. Processes
+// of Apache, which tell nobody how long they are in theirs, it waits for.
+func (c *Caches) InFlight(ctx context.Context) (SweepResult, error) {
+	return (&Switch{Caches: c}).sweep(ctx, c.Options.Timeouts.Settle, func(w fcgi.Process) bool { return !isHeld(w) })
+}
+
+// sweep names as busy, of those that it leaves, the workers that count.
+func (s *Switch) sweep(ctx context.Context, longest time.Duration, counts func(fcgi.Process) bool) (SweepResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	rounds, err := s.Caches.rounds(ctx, func(r *round) {
 		r.except = s.outOfReach(r.pool)
@@ -42,7 +54,9 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	for _, r := range rounds {
 		result.Workers += r.out.swept
 		for _, w := range r.out.missing {
-			result.Busy = append(result.Busy, workerOf(r.pool, w))
+			if counts(w) {
+				result.Busy = append(result.Busy, workerOf(r.pool, w))
+			}
 		}
 		if r.out.unproven {
 			result.Unproven = append(result.Unproven, r.pool.Address())

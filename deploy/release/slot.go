@@ -32,7 +32,8 @@ const indexSuffix = ".files"
 type Slot struct {
 	Name    string
 	Release string    // that is in it; "" for none
-	Sealed  time.Time // when the last one was sealed in it
+	Last    string    // that was sealed in it last, and may have left it
+	Sealed  time.Time // when that was
 }
 
 // Slots lists those that may be used, by number.
@@ -47,7 +48,7 @@ func (s *Store) Slots() ([]Slot, error) {
 			continue
 		}
 		if info, err := os.Lstat(s.indexPath(entry.Name())); err == nil {
-			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Sealed: info.ModTime()})
+			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Last: links.LastIn(s.dir, entry.Name()), Sealed: info.ModTime()})
 		}
 	}
 	slices.SortFunc(slots, func(a, b Slot) int { return cmp.Compare(links.SlotNumber(a.Name), links.SlotNumber(b.Name)) })

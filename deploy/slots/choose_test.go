@@ -4,7 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/journal"
+	"relink/deploy/moves"
 	"relink/deploy/release"
+	"relink/opcache"
 )
 
 func TestChoose(t *testing.T) {
@@ -31,5 +34,38 @@ func TestChoose(t *testing.T) {
 	// A link may lead into a slot that has lost its release's name.
 	if got := choose([]release.Slot{free1}, map[string]bool{"slot-1": true}, false); got != (turn{}) {
 		t.Errorf("a slot that a link leads to is taken: %+v", got)
+	}
+}
+
+func TestRequestsThatMayBeOnASlot(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	busy := func(d time.Duration) opcache.SweepResult {
+		return opcache.SweepResult{Busy: []opcache.Worker{{Busy: d}}}
+	}
+	for name, c := range map[string]struct {
+		flight opcache.SweepResult
+		left   time.Time
+		want   bool
+	}{
+		"all were reached":            {opcache.SweepResult{Workers: 8}, now, false},
+		"began after links left":      {busy(10 * time.Second), ago(time.Minute), false},
+		"began before links left":     {busy(2 * time.Minute), ago(time.Minute), true},
+		"about the same time":         {busy(59 * time.Second), ago(time.Minute), true},
+		"nobody knows when it began":  {busy(0), ago(time.Hour), true},
+		"not all workers can be told": {opcache.SweepResult{Unproven: []string{"a"}}, ago(time.Hour), true},
+	} {
+		if got := mayBeOn(c.flight, c.left, now); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	history := []journal.Event{
+		{Time: ago(3 * time.Hour), Moves: moves.Plan{{From: moves.Target{Release: "v1"}, To: moves.Target{Release: "v2"}}}},
+		{Time: ago(time.Hour), Moves: moves.Plan{{From: moves.Target{Release: "v2"}, To: moves.Target{Release: "v3"}}}},
+	}
+	for id, want := range map[string]time.Time{"v1": ago(3 * time.Hour), "v2": ago(time.Hour), "unknown": now} {
+		if got := leftAt(history, id, now); !got.Equal(want) {
+			t.Errorf("%s was left at %s", id, got)
+		}
 	}
 }

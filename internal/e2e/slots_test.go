@@ -83,3 +83,31 @@ func (f *front) wantCheap(report outcome.Report) {
 		f.t.Errorf("staged %+v, warm %+v, of %q", report.Staged, report.Warm, releases)
 	}
 }
+
+// A request that began before the links left a release sees that one only, however many
+// deploys it outlasts: where the web server sends real paths none waits for it.
+func TestSlotsWaitForRequests(t *testing.T) {
+	long := func(ref string) application {
+		app := scriptsOf(ref)
+		app["public/slow.php"] = "<?php for ($i = 0; $i < 60; $i++) { usleep(100000); } require __DIR__ . '/../lib/own.php'; echo '" + ref + " ', own();"
+		return app
+	}
+	for _, name := range []string{"resolved, Apache", "resolved, nginx", "resolved, mod_php"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setups[name]
+			w.app = long
+			f := newFront(t, w)
+			for _, ref := range []string{"v3", "v4", "v5"} {
+				f.commit(ref)
+			}
+			f.relink(all("v1"), "deploy", "v1", "--all")
+			f.relink(all("v2"), "deploy", "v2", "--all")
+			f.beginSlow()
+			for _, ref := range []string{"v3", "v4", "v5"} {
+				f.relink(all(ref), "deploy", ref, "--all")
+			}
+			f.awaitSlow("v2")
+		})
+	}
+}

@@ -40,11 +40,20 @@ func OutsideSlots(folders []string) []string {
 	return slices.DeleteFunc(slices.Clone(folders), IsSlot)
 }
 
+// LastIn is the release that was sealed in a slot last, whether it is in it still.
+func LastIn(releases, slot string) string {
+	id, err := os.Readlink(filepath.Join(releases, RecordDir, slot))
+	if err != nil || filepath.Base(id) != id {
+		return ""
+	}
+	return id
+}
+
 // Occupant is the release in a slot of the releases folder; "" for none. It takes both
 // links: a crash may have left one.
 func Occupant(releases, slot string) string {
-	id, err := os.Readlink(filepath.Join(releases, RecordDir, slot))
-	if err != nil || id == "" || filepath.Base(id) != id {
+	id := LastIn(releases, slot)
+	if id == "" {
 		return ""
 	}
 	if back, err := os.Readlink(filepath.Join(releases, id)); err != nil || back != slot {
