@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"relink/deploy/apps"
 	"relink/deploy/journal"
@@ -21,6 +22,7 @@ type Caches interface {
 	Usage(ctx context.Context) ([]opcache.Usage, error)
 	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
 	Forget(ctx context.Context, files []string) (kept []string, err error)
+	InFlight(ctx context.Context) (opcache.SweepResult, error)
 }
 
 // Slots are those of an application.
@@ -55,19 +57,9 @@ func (s Slots) Begin(ctx context.Context, id string, anew bool) (*release.Stagin
 func (s Slots) turn(ctx context.Context, anew bool) (to turn, err error) {
 	live := s.App.InUse()
 	if !anew && live.Unread == nil { // a link that cannot be read may lead to any
-		slots, err := s.Store.Slots()
-		if err != nil {
+		if to, err = s.again(ctx, live); err != nil {
 			return to, err
 		}
-		another, err := s.wantsAnother(ctx, live.MostUsed())
-		if err != nil {
-			return to, err
-		}
-		stay, err := s.staying(live)
-		if err != nil {
-			return to, err
-		}
-		to = choose(slots, stay, another)
 	}
 	if to.slot == "" {
 		to.slot, err = s.Store.NewSlot()
@@ -75,15 +67,57 @@ func (s Slots) turn(ctx context.Context, anew bool) (to turn, err error) {
 	return to, err
 }
 
-// staying are the releases that must stay in their slots: links lead there, or requests
-// may still be on them. Where a link was moved by hand since relink has moved it, nobody
-// has seen the last request on what it led to end.
-func (s Slots) staying(live links.InUse) (map[string]bool, error) {
+// again chooses among the slots that no request is on.
+func (s Slots) again(ctx context.Context, live links.InUse) (none turn, err error) {
+	slots, err := s.Store.Slots()
+	if err != nil || len(slots) == 0 {
+		return none, err
+	}
+	history, err := journal.History(s.App.HistoryFile())
+	if err != nil {
+		return none, err
+	}
+	now := time.Now() // before the look: what it tells of workers is not older
+	flight, err := s.Caches.InFlight(ctx)
+	if err != nil {
+		return none, err
+	}
+	slots = slices.DeleteFunc(slots, func(slot release.Slot) bool { return mayBeOn(flight, leftAt(history, slot.Last, now), now) })
+	another, err := s.wantsAnother(ctx, live.MostUsed())
+	return choose(slots, s.staying(live, history), another), err
+}
+
+// leftAt is when links last had to do with a release; without a history of it, now.
+func leftAt(history []journal.Event, release string, now time.Time) time.Time {
+	for _, event := range slices.Backward(history) {
+		for _, move := range event.Moves {
+			if move.From.Release == release || move.To.Release == release {
+				return event.Time
+			}
+		}
+	}
+	return now
+}
+
+// clocksDiffer is for the times of FPM's status page, which counts in whole seconds.
+const clocksDiffer = 2 * time.Second
+
+// mayBeOn tells whether one of the requests in flight may have begun before links left a
+// release. Where the web server sends real paths, a deploy does not wait for them.
+func mayBeOn(flight opcache.SweepResult, left, now time.Time) bool {
+	return len(flight.Unproven) > 0 || slices.ContainsFunc(flight.Busy, func(w opcache.Worker) bool {
+		return w.Busy == 0 || now.Add(-w.Busy).Before(left.Add(clocksDiffer))
+	})
+}
+
+// staying are the releases that must stay in their slots: links lead there, or workers
+// were not reached since. Where a link was moved by hand since relink has moved it,
+// nobody has seen the last request on what it led to end.
+func (s Slots) staying(live links.InUse, history []journal.Event) map[string]bool {
 	stay := live.IDs()
 	for left := range moves.LeftBy(s.Unsettled) {
 		stay[left] = true
 	}
-	history, err := journal.History(s.App.HistoryFile())
 	last := map[string]string{}
 	for _, event := range history {
 		for _, move := range event.Moves {
@@ -95,7 +129,7 @@ func (s Slots) staying(live links.InUse) (map[string]bool, error) {
 	for _, release := range last {
 		stay[release] = true
 	}
-	return stay, err
+	return stay
 }
 
 // headroom is for what OPcache attaches to scripts, and for pages that nobody has asked
