@@ -88,7 +88,11 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
 	to.goals, err = r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) {
 		id := r.store.NewID(r.began, r.store.LabelOf(of))
-		outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
+		if found.addressing.Reuses() {
+			outcome.Would(r.report, "bring %s back as %s, out of the files that are kept of it", of, id)
+		} else {
+			outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
+		}
 		return r.App.Destination(id), nil
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/journal"
+	"relink/deploy/slots"
 	"relink/deploy/source"
 	"relink/internal/config"
 	"relink/internal/ui"
@@ -56,8 +57,7 @@ type Caches interface {
 	Addressing(ctx context.Context) (opcache.Addressing, error)
 	Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
-	Forget(ctx context.Context, files []string) (kept []string, err error)
-	InFlight(ctx context.Context) (opcache.SweepResult, error)
+	slots.Caches
 	Keep(ctx context.Context, u restart.Maintenance) (restart.MaintenanceResult, error)
 	Rehearse(ctx context.Context, orders []restart.Order) error
 	Expect(ctx context.Context, l restart.Queue, orders []restart.Order) (unexpect func() error, err error)

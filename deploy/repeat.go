@@ -19,7 +19,7 @@ func (r *run) planner() paths.Planner {
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) { return r.repeatOne(ctx, of) })
+		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) { return r.repeatOne(ctx, found, of) })
 		if err != nil {
 			return to, "", err
 		}
@@ -46,13 +46,18 @@ func (r *run) goingTo(to coming) coming {
 	return to
 }
 
-// repeatOne seals a repeat under a name that is in the journal before it is there.
-func (r *run) repeatOne(ctx context.Context, of string) (moves.Target, error) {
+// repeatOne seals a repeat under a name that is in the journal before it is there. One that
+// was put away is best made where it was: what its build has made may name that place.
+func (r *run) repeatOne(ctx context.Context, found server, of string) (moves.Target, error) {
 	id := r.store.NewID(r.began, r.store.LabelOf(of))
 	r.journal.Repeats = append(r.journal.Repeats, id)
 	err := r.note(journal.PhaseStaging)
 	if err == nil {
-		_, err = r.store.Repeat(ctx, of, id)
+		_, err = r.staged(ctx, id, r.store.MadeIn(of), found, func(staging *release.Staging) (release.Release, error) {
+			return r.store.Repeat(ctx, staging, of, func(ctx context.Context) error {
+				return r.buildIn(ctx, staging, release.Manifest{ID: id})
+			})
+		})
 	}
 	if err != nil { // it is not there
 		r.journal.Repeats = slices.DeleteFunc(r.journal.Repeats, func(one string) bool { return one == id })

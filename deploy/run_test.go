@@ -135,13 +135,15 @@ func (c *fakeCaches) Retire(_ context.Context, unused []string) (opcache.RetireR
 	return opcache.RetireResult{}, c.fails["retire"]
 }
 
-func (c *fakeCaches) Forget(_ context.Context, files []string) ([]string, error) {
-	c.forgotten = append(c.forgotten, files...)
+func (c *fakeCaches) ForgetBelow(_ context.Context, folder string, _ func(string) bool) ([]string, error) {
+	c.forgotten = append(c.forgotten, folder)
 	return nil, c.fails["forget"]
 }
 
-func (c *fakeCaches) InFlight(context.Context) (opcache.SweepResult, error) {
-	return opcache.SweepResult{}, c.fails["in flight"]
+func (c *fakeCaches) FileCache(context.Context) (bool, error) { return false, c.fails["file cache"] }
+
+func (c *fakeCaches) InFlight(context.Context) (opcache.Flight, error) {
+	return opcache.Flight{All: true}, c.fails["in flight"]
 }
 
 // once fails the first time only: what it failed for is then undone.

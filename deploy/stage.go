@@ -42,40 +42,45 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 	}
 }
 
-// makeRelease makes it in a slot where paths may serve again. One that proves unfit is
-// given up, and the release is made once more in a new one.
+// makeRelease makes it, and says what was new where it was made.
 func (r *run) makeRelease(ctx context.Context, id string, found server, resolved source.Resolved) (release.Release, error) {
-	for again := false; ; again = true {
-		staging, err := r.begin(ctx, id, found, again)
+	return r.staged(ctx, id, "", found, func(staging *release.Staging) (release.Release, error) {
+		made, err := r.build(ctx, staging, id, resolved)
+		changes := staging.Changes()
+		r.report.Staged = outcome.Staged{Slot: staging.Slot(), Files: made.Files, Changed: len(changes.Changed), Removed: len(changes.Removed)}
+		return made, err
+	})
+}
+
+// staged makes a release in a slot where a path that links have left may serve again,
+// else in a folder of its own. A slot that proves unfit is given up, and the release made
+// once more in a new one.
+func (r *run) staged(ctx context.Context, id, prefer string, found server, make func(*release.Staging) (release.Release, error)) (release.Release, error) {
+	turns := slots.Slots{App: r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled}
+	for anew := false; ; anew = true {
+		var staging *release.Staging
+		var err error
+		if !found.addressing.Reuses() || found.caches == nil || r.Reset == journal.ResetNever {
+			staging, err = r.store.Stage(id)
+		} else {
+			staging, err = turns.Begin(ctx, id, prefer, anew)
+		}
 		if err != nil {
 			return release.Release{}, err
 		}
-		made, err := r.build(ctx, staging, id, resolved)
+		made, err := make(staging)
 		if err == nil {
-			changes := staging.Changes()
-			r.report.Staged = outcome.Staged{Slot: staging.Slot(), Files: made.Files, Changed: len(changes.Changed), Removed: len(changes.Removed)}
 			return made, nil
 		}
 		err = errors.Join(err, staging.Abort())
-		if again || !errors.Is(err, release.ErrUnfit) {
+		if anew || !errors.Is(err, release.ErrUnfit) {
 			return made, err
 		}
-		if retired := r.store.RetireSlot(ctx, staging.Slot()); retired != nil {
+		if retired := turns.Retire(ctx, staging.Slot()); retired != nil {
 			return made, errors.Join(err, retired)
 		}
 		r.Screen.Line("  stage: %v: it is made once more in a new one", err)
 	}
-}
-
-// begin takes a slot where a path that links have left may serve again, else a folder of
-// its own. anew asks for a slot that there has never been.
-func (r *run) begin(ctx context.Context, id string, found server, anew bool) (*release.Staging, error) {
-	if !found.addressing.Reuses() || found.caches == nil || r.Reset == journal.ResetNever {
-		return r.store.Stage(id)
-	}
-	return slots.Slots{
-		App: r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled, FreeBytes: r.Thresholds.FreeBytes,
-	}.Begin(ctx, id, anew)
 }
 
 func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {
@@ -85,16 +90,7 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	if err := source.CheckLinks(ctx, staging.Path(), r.App.Shared); err != nil {
 		return made, err
 	}
-	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
-		return made, err
-	}
-	unsealed := release.Release{Manifest: release.Manifest{ID: id, Commit: resolved.Commit}, Path: staging.Path()}
-	if len(r.App.Hooks.Build) > 0 {
-		if err := staging.BuildBegins(ctx); err != nil {
-			return made, err
-		}
-	}
-	if err := r.hook(ctx, "build", r.App.Hooks.Build, unsealed); err != nil {
+	if err := r.buildIn(ctx, staging, release.Manifest{ID: id, Commit: resolved.Commit}); err != nil {
 		return made, err
 	}
 	if err := r.installProbe(staging.Path()); err != nil {
@@ -104,6 +100,16 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 		Source: resolved.Source, Ref: resolved.Ref, Commit: resolved.Commit,
 		Description: resolved.Description, SourceTime: resolved.Time,
 	}, r.App.Required()...)
+}
+
+func (r *run) buildIn(ctx context.Context, staging *release.Staging, m release.Manifest) error {
+	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
+		return err
+	}
+	if len(r.App.Hooks.Build) > 0 {
+		staging.BuildBegins()
+	}
+	return r.hook(ctx, "build", r.App.Hooks.Build, release.Release{Manifest: m, Path: staging.Path()})
 }
 
 func (r *run) fetch(ctx context.Context, resolved source.Resolved, staging *release.Staging) error {

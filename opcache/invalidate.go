@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"relink/php"
@@ -120,22 +121,40 @@ func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invali
 	return c.InvalidateAll(ctx, one, paths)
 }
 
-// Forget invalidates files, by their real paths as the host sees them, in every cache.
-// kept are those that a cache still has.
-func (c *Caches) Forget(ctx context.Context, files []string) (kept []string, err error) {
-	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (failed []string, err error) {
-		seen := make([]string, len(files))
-		for i, file := range files {
-			seen[i] = one.ToPool(file)
+// ForgetBelow invalidates in every cache what it holds of a folder, but for the files that
+// are to be kept. left are those that a cache has still.
+func (c *Caches) ForgetBelow(ctx context.Context, folder string, keep func(name string) bool) (left []string, err error) {
+	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (left []string, err error) {
+		scripts, err := c.liveScripts(ctx, one, folder)
+		if err != nil {
+			return nil, err
 		}
-		err = c.inSlices(ctx, seen, func(ctx context.Context, rest []string) (next int, err error) {
+		var paths []string
+		for _, script := range scripts {
+			if name, below := strings.CutPrefix(one.ToHost(script.Path), folder+"/"); !below || !keep(name) {
+				paths = append(paths, script.Path)
+			}
+		}
+		err = c.inSlices(ctx, paths, func(ctx context.Context, rest []string) (next int, err error) {
 			answer, err := one.Agent().Invalidate(ctx, rest, c.Options.Warm.Slice)
-			failed = append(failed, answer.Failed...)
+			left = append(left, answer.Failed...)
 			return answer.Next, err
 		})
-		return failed, err
+		return left, err
 	})
 	return slices.Concat(all...), err
+}
+
+// FileCache tells whether one of the caches keeps scripts in files too, by their paths,
+// where nobody can say which are of an earlier release.
+func (c *Caches) FileCache(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
+	defer cancel()
+	all, err := Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (bool, error) {
+		configuration, err := p.Agent.Configuration(ctx)
+		return configuration.FileCache != "", err
+	})
+	return slices.Contains(all, true), err
 }
 
 // InvalidateAll works through scripts in slices, with rests between.

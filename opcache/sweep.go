@@ -30,39 +30,57 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 	if s.idle() {
 		return SweepResult{Pools: len(s.Caches.pools())}, nil
 	}
-	return s.sweep(ctx, sweepRounds*s.Caches.Options.Timeouts.Sweep, func(fcgi.Process) bool { return true })
-}
-
-// InFlight reaches every worker once, and names those that it has not: they are in a
-// request that began before. One that a persistent connection keeps is in none. Processes
-// of Apache, which tell nobody how long they are in theirs, it waits for.
-func (c *Caches) InFlight(ctx context.Context) (SweepResult, error) {
-	return (&Switch{Caches: c}).sweep(ctx, c.Options.Timeouts.Settle, func(w fcgi.Process) bool { return !isHeld(w) })
-}
-
-// sweep names as busy, of those that it leaves, the workers that count.
-func (s *Switch) sweep(ctx context.Context, longest time.Duration, counts func(fcgi.Process) bool) (SweepResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	rounds, err := s.Caches.rounds(ctx, func(r *round) {
-		r.except = s.outOfReach(r.pool)
-		r.leave = func(w fcgi.Process) bool {
-			return InRequest(w) && w.RequestDuration > s.Caches.Options.Timeouts.Sweep && !(isHeld(w) && r.mayKnock())
-		}
-	})
+	rounds, err := s.sweep(ctx, sweepRounds*s.Caches.Options.Timeouts.Sweep)
 	result := SweepResult{Pools: len(rounds)}
 	for _, r := range rounds {
 		result.Workers += r.out.swept
 		for _, w := range r.out.missing {
-			if counts(w) {
-				result.Busy = append(result.Busy, workerOf(r.pool, w))
-			}
+			result.Busy = append(result.Busy, workerOf(r.pool, w))
 		}
 		if r.out.unproven {
 			result.Unproven = append(result.Unproven, r.pool.Address())
 		}
 	}
 	return result, err
+}
+
+func (s *Switch) sweep(ctx context.Context, longest time.Duration) ([]*round, error) {
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	return s.Caches.rounds(ctx, func(r *round) {
+		r.except = s.outOfReach(r.pool)
+		r.leave = func(w fcgi.Process) bool {
+			return InRequest(w) && w.RequestDuration > s.Caches.Options.Timeouts.Sweep && !(isHeld(w) && r.mayKnock())
+		}
+	})
+}
+
+// Flight tells of the requests that began before every worker was asked.
+type Flight struct {
+	Busy     []Worker // that are in such a request, or may be
+	Unproven []string // pools whose workers cannot be listed
+	All      bool     // every worker was reached, and has dropped its realpath cache
+}
+
+// InFlight reaches every worker once. One that is not reached since a persistent
+// connection keeps it is in no request. Processes of Apache, which tell nobody how long
+// they are in theirs, it waits for.
+func (c *Caches) InFlight(ctx context.Context) (Flight, error) {
+	rounds, err := (&Switch{Caches: c}).sweep(ctx, c.Options.Timeouts.Settle)
+	flight := Flight{All: true}
+	for _, r := range rounds {
+		for _, w := range r.out.missing {
+			flight.All = false
+			if !isHeld(w) {
+				flight.Busy = append(flight.Busy, workerOf(r.pool, w))
+			}
+		}
+		if r.out.unproven {
+			flight.All = false
+			flight.Unproven = append(flight.Unproven, r.pool.Address())
+		}
+	}
+	return flight, err
 }
 
 // Except names workers that cannot be reached and that nobody shall wait for.

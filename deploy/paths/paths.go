@@ -43,7 +43,7 @@ type Planner struct {
 // the goals of the chosen instances, and of those that have to move along.
 func (p Planner) Apart(addressing opcache.Addressing, chosen []moves.Goal, made []string, repeat func(of string) (moves.Target, error)) ([]moves.Goal, error) {
 	if p.Reset == journal.ResetNever || addressing.Reuses() {
-		return chosen, nil
+		return p.broughtBack(chosen, repeat)
 	}
 	goals := slices.Concat(chosen, p.staying())
 	u := newPaths(goals, p.App.InUse(), NewContents(p.Store))
@@ -71,6 +71,25 @@ func (p Planner) Apart(addressing opcache.Addressing, chosen []moves.Goal, made 
 		goals[i].To = repeats[g.To.Release]
 	}
 	return slices.DeleteFunc(goals, func(g moves.Goal) bool { return !g.Chosen && !g.Leaves() }), nil
+}
+
+// broughtBack repeats the releases that were put away.
+func (p Planner) broughtBack(goals []moves.Goal, repeat func(of string) (moves.Target, error)) ([]moves.Goal, error) {
+	goals, repeats := slices.Clone(goals), map[string]moves.Target{}
+	for i, g := range goals {
+		if one, err := p.Store.Get(g.To.Release); err != nil || !one.Away {
+			continue
+		}
+		if _, done := repeats[g.To.Release]; !done {
+			other, err := repeat(g.To.Release)
+			if err != nil {
+				return goals, err
+			}
+			repeats[g.To.Release] = other
+		}
+		goals[i].To = repeats[g.To.Release]
+	}
+	return goals, nil
 }
 
 // staying are the instances that have a link and are not chosen.

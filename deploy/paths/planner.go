@@ -57,16 +57,18 @@ func (p Planner) targetBefore(history []journal.Event, instance config.Instance,
 
 // mayServe refuses what is gone, and what has proven bad.
 func (p Planner) mayServe(to moves.Target) error {
-	if info, err := os.Stat(to.Real); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+	known, err := p.Store.Get(to.Release)
+	info, statErr := os.Stat(to.Real)
+	switch {
+	case known.Away: // it is brought back first
+	case errors.Is(statErr, fs.ErrNotExist), statErr == nil && !info.IsDir():
 		return hint.With(fmt.Errorf("release %s: %s does not exist", to.Release, to.Real),
 			`choose a release from "relink releases" and name it with --to`)
-	} else if err != nil {
-		return fmt.Errorf("release %s: %w", to.Release, err)
-	}
-	if filepath.IsAbs(to.Release) {
+	case statErr != nil:
+		return fmt.Errorf("release %s: %w", to.Release, statErr)
+	case filepath.IsAbs(to.Release):
 		return nil
 	}
-	known, err := p.Store.Get(to.Release)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (s *Store) CarryAssets(ctx context.Context, folders, into []string) (links 
 			if _, sealed := own[target]; r.ID == target || !sealed || len(own[r.ID]) == 0 {
 				continue
 			}
-			n, err := carry(ctx, r.Path, s.Path(target), own[r.ID])
+			n, err := s.carryFrom(ctx, r, target, own[r.ID])
 			links += n
 			if err != nil {
 				return links, fmt.Errorf("carry assets of release %s into %s: %w", r.ID, target, err)
@@ -83,7 +83,7 @@ func (s *Store) ownAssets(ctx context.Context, id string, folders []string) ([]s
 	if rec.Assets == nil || len(unknown) > 0 {
 		files := slices.Clone(known.Files)
 		for _, folder := range unknown {
-			found, err := listAssets(ctx, s.Path(id), folder)
+			found, err := s.listAssets(ctx, id, folder)
 			if err != nil {
 				return nil, err
 			}

@@ -145,7 +145,7 @@ func TestRepeatLeavesOutWhatWasCarried(t *testing.T) {
 	a := brings(t, s, "20260101T000001Z-a", "public/assets/a.css")
 	b := brings(t, s, "20260101T000002Z-b", "public/assets/b.css")
 	carryInto(t, s, a.ID, b.ID)
-	again, err := s.Repeat(t.Context(), a.ID, "20260101T000003Z-a")
+	again, err := repeat(t, s, a.ID, "20260101T000003Z-a")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,18 @@ const (
 )
 
 // listAssets lists the assets below a folder of the release, by their path in it.
-func listAssets(ctx context.Context, release, folder string) (found []string, err error) {
+func (s *Store) listAssets(ctx context.Context, id, folder string) (found []string, err error) {
 	folder = path.Clean(folder)
+	if s.isAway(id) {
+		list, err := s.readIndex(id)
+		for name, e := range list.Files {
+			if tree.Within(name, folder) && e.Mode.IsRegular() && isAsset(name) && !strings.Contains(name[len(folder):], "/.") {
+				found = append(found, name)
+			}
+		}
+		return found, err
+	}
+	release := s.Path(id)
 	err = tree.With(release, func(root *os.Root) error {
 		top, err := openFolder(root, folder)
 		if unusable(err) {
@@ -47,6 +57,62 @@ func listAssets(ctx context.Context, release, folder string) (found []string, er
 		}, nil)
 	})
 	return found, err
+}
+
+// carryFrom gives a release the files of an earlier one, wherever those are.
+func (s *Store) carryFrom(ctx context.Context, r Release, target string, files []string) (links int, err error) {
+	if !r.Away {
+		return carry(ctx, r.Path, s.Path(target), files)
+	}
+	list, err := s.readIndex(r.ID)
+	if err != nil {
+		return 0, err
+	}
+	err = s.find(func(f *finder) error {
+		return tree.With(s.Path(target), func(to *os.Root) error {
+			for _, file := range files {
+				done, err := f.carry(ctx, list.Files[file], to, file)
+				if err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+				if done {
+					links++
+				}
+			}
+			return nil
+		})
+	})
+	if err == nil && links > 0 {
+		err = durable.SyncFileSystem(s.Path(target))
+	}
+	return links, err
+}
+
+// carry works under a hidden name, so that nobody is served half a file.
+func (f *finder) carry(ctx context.Context, e indexed, to *os.Root, file string) (bool, error) {
+	barrier, err := tree.Barrier(to, path.Dir(file))
+	if err != nil || barrier != "" || !e.Mode.IsRegular() {
+		return false, err
+	}
+	if _, err := to.Lstat(file); err == nil {
+		return false, nil
+	}
+	if err := tree.MakeFolders(to, path.Dir(file), 0o755, func(string) error { return nil }); err != nil {
+		return false, err
+	}
+	temporary := temporaryBeside(file)
+	err = f.copy(ctx, e, to, temporary)
+	if errors.Is(err, ErrContentGone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = to.Link(temporary, file)
+	if errors.Is(err, fs.ErrExist) {
+		return false, to.Remove(temporary)
+	}
+	return err == nil, errors.Join(err, to.Remove(temporary))
 }
 
 // carry links the files of one release into the other, where that has nothing of

@@ -17,6 +17,8 @@ import (
 
 	"relink/internal/hint"
 	"relink/internal/tree"
+
+	"golang.org/x/sys/unix"
 )
 
 // CacheProtection is PHP's default of opcache.file_update_protection, and a second for
@@ -56,7 +58,7 @@ func (st *Staging) complete(ctx context.Context, root *os.Root) error {
 
 // passing is the name of a folder that is gone once the release is sealed; "" for a slot.
 func (st *Staging) passing() string {
-	if st.slot != "" {
+	if st.slot != nil {
 		return ""
 	}
 	return filepath.Base(st.path)
@@ -171,7 +173,11 @@ func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
 }
 
 func (c *completion) begin(name string, most int64) ([]byte, error) {
-	file, err := c.root.Open(name)
+	return begins(c.root, name, most)
+}
+
+func begins(root *os.Root, name string, most int64) ([]byte, error) {
+	file, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

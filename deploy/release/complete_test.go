@@ -117,7 +117,7 @@ func TestABuildThatWritesItsOwnPathIntoAScriptIsRefused(t *testing.T) {
 		`dd if=/dev/zero of=big.php bs=1M count=5 2>/dev/null`:   false,
 	} {
 		st := stage(t, newStore(t), "v1", "index.php")
-		st.BuildBegins(t.Context())
+		st.BuildBegins()
 		must(t, RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: st.Path(), Release: "v1"}, 0, nil))
 		_, err := st.Seal(t.Context(), Manifest{})
 		if errors.Is(err, ErrIncomplete) != refused || refused && !strings.Contains(err.Error(), ".php") {

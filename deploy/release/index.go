@@ -3,73 +3,131 @@ package release
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
+
+	"relink/internal/bounded"
+	"relink/internal/links"
+	"relink/internal/state"
 )
 
-// index is what lay in a slot when a release was sealed in it.
+// index lists what a release in a slot consists of, as it was sealed.
 type index struct {
+	App    string             `json:"app"`              // whose slot it is: the application's history
+	Slot   string             `json:"slot"`             // in which it was made
 	Sealed time.Time          `json:"sealed"`           // before anything was looked at
 	Source string             `json:"source,omitempty"` // of the release
 	Commit string             `json:"commit,omitempty"`
-	Files  map[string]indexed `json:"files"` // all but folders
+	Files  map[string]indexed `json:"files"` // and folders and links
 }
 
-// indexed is a file or link: how the kernel tells that nobody has touched it since, and
-// what it holds. Only the kernel sets the time of a change (ctime).
+// indexed is a file, folder or link: how the kernel tells that nobody has touched it
+// since, and what it holds. Only the kernel sets the time of a change (ctime).
 type indexed struct {
 	Inode             uint64
 	Size              int64
 	Modified, Changed int64 // in ns
 	Mode              fs.FileMode
-	Made              bool   // not as its source brought it: by a build, or by relink
-	Sum               string // SHA-256; of a link its text
+	UID, GID          uint32
+	Made              Made
+	Sum               string // SHA-256, 32 bytes; of a link its text; of a folder nothing
 }
 
-const entryFormat = "%d %d %d %d %o %t %s"
+// Made tells where something comes from.
+type Made uint8
+
+const (
+	Brought Made = iota // as its source brought it
+	Built               // by a build, or by relink
+	Altered             // a file that its source brought otherwise
+)
+
+// numbers are those of the fields, in the order in which they are written.
+const numbers = 8
 
 // MarshalText is one line, since there are tens of thousands of them.
 func (e indexed) MarshalText() ([]byte, error) {
-	return fmt.Appendf(nil, entryFormat, e.Inode, e.Size, e.Modified, e.Changed, uint32(e.Mode), e.Made, hex.EncodeToString([]byte(e.Sum))), nil
+	return fmt.Appendf(nil, "%d %d %d %d %d %d %d %d %x", e.Inode, e.Size, e.Modified, e.Changed, uint32(e.Mode), e.UID, e.GID, e.Made, e.Sum), nil
 }
 
 // UnmarshalText reads what MarshalText wrote.
 func (e *indexed) UnmarshalText(text []byte) error {
-	var mode uint32
-	var sum string
-	if _, err := fmt.Sscanf(string(text), entryFormat, &e.Inode, &e.Size, &e.Modified, &e.Changed, &mode, &e.Made, &sum); err != nil {
-		return err
+	fields := strings.Split(string(text), " ")
+	if len(fields) != numbers+1 {
+		return errors.New("an entry of another form")
 	}
-	decoded, err := hex.DecodeString(sum)
-	e.Mode, e.Sum = fs.FileMode(mode), string(decoded)
-	return err
+	var n [numbers]int64
+	var failed []error
+	for i, field := range fields[:numbers] {
+		var err error
+		n[i], err = strconv.ParseInt(field, 10, 64)
+		failed = append(failed, err)
+	}
+	sum, err := hex.DecodeString(fields[numbers])
+	*e = indexed{
+		Inode: uint64(n[0]), Size: n[1], Modified: n[2], Changed: n[3],
+		Mode: fs.FileMode(n[4]), UID: uint32(n[5]), GID: uint32(n[6]), Made: Made(n[7]), Sum: string(sum),
+	}
+	return errors.Join(append(failed, err)...)
 }
 
-// parseIndex gives an empty index for what it cannot read: the slot is then retired.
-func parseIndex(text []byte) (i index) {
-	if json.Unmarshal(text, &i) != nil {
-		return index{}
+// entryOf leaves out what it holds.
+func entryOf(info fs.FileInfo) indexed {
+	st := info.Sys().(*syscall.Stat_t)
+	return indexed{
+		Inode: st.Ino, Size: info.Size(), Modified: info.ModTime().UnixNano(), Changed: time.Unix(st.Ctim.Unix()).UnixNano(),
+		Mode: info.Mode(), UID: st.Uid, GID: st.Gid,
 	}
-	return i
 }
 
 // clockGrain is more than the kernel's clock for files is late, and than two changes
 // may lie apart that it gives the same time.
 const clockGrain = 20 * time.Millisecond
 
-// knows tells whether a file is the very one of the index. One that was changed just
-// before that was made might have been changed once more within the same tick.
+// knows tells whether a file or link is the very one of the index. One that was changed
+// just before that was made might have been changed once more within the same tick.
 func (i index) knows(name string, info fs.FileInfo) bool {
 	e, there := i.Files[name]
 	now := entryOf(info)
-	return there && e.Changed < i.Sealed.Add(-clockGrain).UnixNano() &&
-		e.Inode == now.Inode && e.Size == now.Size && e.Changed == now.Changed && e.Mode == now.Mode
+	now.Made, now.Sum = e.Made, e.Sum
+	return there && e == now && e.Changed < i.Sealed.Add(-clockGrain).UnixNano()
 }
 
-// entryOf leaves out what it holds.
-func entryOf(info fs.FileInfo) indexed {
-	st := info.Sys().(*syscall.Stat_t)
-	return indexed{Inode: st.Ino, Size: info.Size(), Modified: info.ModTime().UnixNano(), Changed: time.Unix(st.Ctim.Unix()).UnixNano(), Mode: info.Mode()}
+// sameAs tells whether the two hold the same and may be read by the same.
+func (e indexed) sameAs(other indexed) bool {
+	return e.Mode == other.Mode && e.UID == other.UID && e.GID == other.GID && e.Sum == other.Sum
+}
+
+const indexSuffix = ".files"
+
+// indexPath is the list of what lies in a slot, or of what a release that was put away
+// consists of.
+func (s *Store) indexPath(name string) string {
+	return filepath.Join(s.dir, links.RecordDir, name+indexSuffix)
+}
+
+// readIndex gives an empty one where there is none, or none that can be read: then
+// nothing is known. It reads at most 64 MiB, about 300,000 files.
+func (s *Store) readIndex(name string) (i index, err error) {
+	text, err := state.Read(s.indexPath(name))
+	if errors.Is(err, bounded.ErrTooLarge) {
+		return i, nil
+	}
+	if err != nil || text == nil {
+		return i, err
+	}
+	return parseIndex(text), nil
+}
+
+func parseIndex(text []byte) (i index) {
+	if json.Unmarshal(text, &i) != nil {
+		return index{}
+	}
+	return i
 }

@@ -16,7 +16,8 @@ import (
 // Release is a folder in the releases folder.
 type Release struct {
 	Manifest          // of a foreign folder: ID, and Created is the folder's time
-	Path     string   // real folder, which may be a slot
+	Path     string   // real folder, which may be a slot; of one that is away there is none
+	Away     bool     // it is in no folder: its files are kept beside (PutAway)
 	Sealed   bool     // relink made it and it is complete
 	Bad      *BadMark // nil when it is good
 	Problem  error    // why its manifest cannot be read; such a release counts as foreign
@@ -34,13 +35,20 @@ func (s *Store) List() ([]Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list releases: %w", err)
 	}
-	var releases []Release
+	ids, err := s.away()
+	if err != nil {
+		return nil, fmt.Errorf("list releases: %w", err)
+	}
 	for _, entry := range entries {
 		inSlot := links.SlotOf(s.dir, entry.Name()) != ""
 		if !entry.IsDir() && !inSlot || strings.HasPrefix(entry.Name(), ".") || links.IsSlot(entry.Name()) {
 			continue
 		}
-		r, err := s.Get(entry.Name())
+		ids = append(ids, entry.Name())
+	}
+	var releases []Release
+	for _, id := range ids {
+		r, err := s.Get(id)
 		if errors.Is(err, ErrNotFound) {
 			continue // pruned since the folder was read
 		}
@@ -64,7 +72,7 @@ func (s *Store) Get(id string) (Release, error) {
 	if err != nil {
 		return Release{}, err
 	}
-	r := Release{Manifest: Manifest{ID: id}, Path: s.place(id)}
+	r := Release{Manifest: Manifest{ID: id}, Path: s.place(id), Away: !info.IsDir()}
 	rec, err := s.readRecord(id)
 	r.Problem, r.Bad = err, rec.Bad
 	if rec.Manifest != nil {
@@ -75,12 +83,16 @@ func (s *Store) Get(id string) (Release, error) {
 	return r, nil
 }
 
-// folder looks at the release's folder; ErrNotFound when it does not exist.
+// folder looks at the release's folder, or at the list of one that was put away;
+// ErrNotFound when there is neither.
 func (s *Store) folder(id string) (fs.FileInfo, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
 	info, err := os.Lstat(s.place(id))
+	if errors.Is(err, fs.ErrNotExist) && s.isAway(id) {
+		return os.Lstat(s.indexPath(id))
+	}
 	if err == nil && info.IsDir() {
 		return info, nil
 	}

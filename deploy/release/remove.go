@@ -31,7 +31,10 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 		return hint.With(fmt.Errorf("remove release %s: %w", id, errors.Join(ErrForeign, r.Problem)),
 			"remove %s by hand when nothing uses it", r.Path)
 	}
-	if links.SlotOf(s.dir, id) != "" {
+	switch {
+	case r.Away:
+		return errors.Join(s.removeRecord(id), state.Remove(s.indexPath(id)), s.sweepContents())
+	case links.SlotOf(s.dir, id) != "":
 		return s.leave(id)
 	}
 	trash := filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", trashPrefix, id, rand.Uint32()))
@@ -86,7 +89,7 @@ func (s *Store) CleanStaging(ctx context.Context) ([]string, error) {
 func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed []string, err error) {
 	for _, entry := range entries {
 		name := entry.Name()
-		if !entry.IsDir() || links.SlotNumber(name) == 0 || links.Occupant(s.dir, name) != "" {
+		if !entry.IsDir() || !links.IsSlot(name) || links.Occupant(s.dir, name) != "" {
 			continue
 		}
 		if i, err := s.readIndex(name); err != nil || len(i.Files) > 0 {
@@ -100,6 +103,7 @@ func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed 
 	return removed, nil
 }
 
+// cleanRecords removes what is known of releases and slots that are gone.
 func (s *Store) cleanRecords() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, links.RecordDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -107,9 +111,7 @@ func (s *Store) cleanRecords() ([]string, error) {
 	}
 	var removed []string
 	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), ".json")
-		unwritten := strings.HasPrefix(id, ".")
-		if _, err := s.folder(id); !unwritten && (!ok || !errors.Is(err, ErrNotFound)) {
+		if !s.orphan(entry.Name()) {
 			continue
 		}
 		if err := state.Remove(filepath.Join(s.dir, links.RecordDir, entry.Name())); err != nil {
@@ -117,5 +119,24 @@ func (s *Store) cleanRecords() ([]string, error) {
 		}
 		removed = append(removed, filepath.Join(links.RecordDir, entry.Name()))
 	}
-	return removed, nil
+	return removed, s.sweepContents()
+}
+
+// orphan tells of a manifest without a release, a list without a manifest or slot, and
+// of what was not written to its end.
+func (s *Store) orphan(name string) bool {
+	if strings.HasPrefix(name, ".") {
+		return true
+	}
+	if id, manifest := strings.CutSuffix(name, ".json"); manifest {
+		_, err := s.folder(id)
+		return errors.Is(err, ErrNotFound)
+	}
+	of, list := strings.CutSuffix(name, indexSuffix)
+	needs := s.recordPath(of)
+	if links.IsSlot(of) {
+		needs = s.Path(of)
+	}
+	_, err := os.Lstat(needs)
+	return list && errors.Is(err, fs.ErrNotExist)
 }

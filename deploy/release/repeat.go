@@ -3,7 +3,6 @@ package release
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,38 +10,72 @@ import (
 	"relink/internal/tree"
 )
 
-// Repeat makes a release with the content of an earlier one under a path of its
-// own. A release that links have left must not serve under its old path again:
-// OPcache keeps the keys of every link that ever led to it, and each of them
-// would lead there again as soon as one script of it is compiled. The files are
-// hard links, so that it costs folders and no content. Of the manifest at most 64 MiB are
-// read.
-func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
+// Repeat makes, in what was begun for it, a release with the content of an earlier one.
+// A path that links have left must not serve again in the set-up keyed: OPcache keeps the
+// keys of every link that ever led to it, and each of them would lead there again as soon
+// as one script of it is compiled; there the files are hard links, so that it costs
+// folders and no content. A release that was put away is brought back out of its files.
+// build makes again what a build has made that held another path. Of the manifest and
+// the list of files at most 64 MiB are read.
+func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build func(context.Context) error) (Release, error) {
 	original, err := s.Get(of)
-	if err != nil {
-		return Release{}, err
+	if err == nil && !original.Sealed {
+		err = ErrForeign
 	}
-	if !original.Sealed {
-		return Release{}, fmt.Errorf("repeat release %s: %w", of, ErrForeign)
-	}
-	staging, err := s.Stage(id)
 	if err != nil {
-		return Release{}, err
+		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)
 	}
 	m := original.Manifest
 	m.Repeats = original.Content()
-	sealed, err := staging.seal(ctx, m, func(root *os.Root) error {
-		// What others brought is not repeated, or it would be handed on for ever.
-		rec, err := s.readRecord(of)
-		if err != nil {
-			return err
-		}
-		return tree.With(original.Path, func(from *os.Root) error { return linkAll(ctx, from, root, rec.Assets.carried) })
-	})
+	ready := func(root *os.Root) error { return s.linkFrom(ctx, original, root) }
+	if original.Away {
+		ready = func(root *os.Root) error { return s.unpack(ctx, staging, of, root, build) }
+	}
+	sealed, err := staging.seal(ctx, m, ready)
 	if err != nil {
-		return Release{}, errors.Join(fmt.Errorf("repeat release %s: %w", of, err), staging.Abort())
+		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)
 	}
 	return sealed, nil
+}
+
+func (s *Store) linkFrom(ctx context.Context, original Release, root *os.Root) error {
+	// What others brought is not repeated, or it would be handed on for ever.
+	rec, err := s.readRecord(original.ID)
+	if err != nil {
+		return err
+	}
+	return tree.With(original.Path, func(from *os.Root) error { return linkAll(ctx, from, root, rec.Assets.carried) })
+}
+
+func (s *Store) unpack(ctx context.Context, staging *Staging, of string, root *os.Root, build func(context.Context) error) error {
+	list, err := s.readIndex(of)
+	if err != nil {
+		return err
+	}
+	if err := staging.bringBack(ctx, list); err != nil {
+		return err
+	}
+	again, err := staging.rebuild(root, list)
+	if err != nil {
+		return err
+	}
+	if !again {
+		return own(root, list)
+	}
+	if err := build(ctx); err != nil {
+		return err
+	}
+	return staging.complete(ctx, root)
+}
+
+// MadeIn is the slot that a release was made in which was put away; "" for others. Of its
+// list of files at most 64 MiB are read.
+func (s *Store) MadeIn(id string) string {
+	if !s.isAway(id) {
+		return ""
+	}
+	list, _ := s.readIndex(id) // Repeat tells what is wrong with it
+	return list.Slot
 }
 
 // linkAll rebuilds the folders of from in to, and links all else into them but what is

@@ -1,7 +1,6 @@
 package release
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,22 +8,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
-	"relink/internal/bounded"
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/state"
-	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
-
-// indexSuffix ends the name of a slot's list of files.
-const indexSuffix = ".files"
 
 // Slot is a folder in which releases take turns: files that they have in common keep
 // path, inode and bytes, so that OPcache, which knows scripts by their real path, has
@@ -36,81 +28,86 @@ type Slot struct {
 	Sealed  time.Time // when that was
 }
 
-// Slots lists those that may be used, by number.
-func (s *Store) Slots() ([]Slot, error) {
+// Slots lists those of an application, whose history names it: two configurations may
+// name one releases folder. Of each list of files it reads at most 64 MiB.
+func (s *Store) Slots(app string) ([]Slot, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list slots: %w", err)
 	}
 	var slots []Slot
 	for _, entry := range entries {
-		if !entry.IsDir() || links.SlotNumber(entry.Name()) == 0 {
+		if !entry.IsDir() || !links.IsSlot(entry.Name()) {
 			continue
 		}
-		if info, err := os.Lstat(s.indexPath(entry.Name())); err == nil {
-			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Last: links.LastIn(s.dir, entry.Name()), Sealed: info.ModTime()})
+		i, err := s.readIndex(entry.Name())
+		if err != nil {
+			return nil, fmt.Errorf("list slots: %w", err)
+		}
+		if i.App == app {
+			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Last: links.LastIn(s.dir, entry.Name()), Sealed: i.Sealed})
 		}
 	}
-	slices.SortFunc(slots, func(a, b Slot) int { return cmp.Compare(links.SlotNumber(a.Name), links.SlotNumber(b.Name)) })
 	return slots, nil
 }
 
-// NewSlot is the name of a slot that there has never been: what PHP remembers of a
-// path must be of this slot's own.
-func (s *Store) NewSlot() (string, error) {
-	last := 0
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, links.RecordDir)} {
-		entries, err := os.ReadDir(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("list slots: %w", err)
-		}
-		for _, entry := range entries {
-			last = max(last, links.SlotNumber(strings.TrimSuffix(entry.Name(), indexSuffix)))
-		}
-	}
-	return links.SlotName(last + 1), nil
+// Turn is a slot's next one.
+type Turn struct {
+	Slot  string
+	App   string // whose slot it is
+	Swept bool   // every worker has dropped its realpath cache since the slot was left
+	// Forget makes the caches forget the scripts below a folder that are not to be kept.
+	Forget func(ctx context.Context, folder string, keep func(name string) bool) error
 }
 
-// StageIn begins the release id in a slot, which no release is in (Vacate). What was
-// sealed there last stays, and is known (Has).
-func (s *Store) StageIn(ctx context.Context, id, slot string) (st *Staging, err error) {
+// StageIn begins the release id in a slot, which no release is in. What was sealed there
+// last stays, and is known (Has).
+func (s *Store) StageIn(ctx context.Context, id string, turn Turn) (st *Staging, err error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
 	if err := s.create(); err != nil {
 		return nil, err
 	}
-	st = &Staging{store: s, id: id, slot: slot, path: s.Path(slot)}
+	st = &Staging{store: s, id: id, path: s.Path(turn.Slot), slot: &slotStaging{Turn: turn}}
 	if st.held, err = s.hold(unix.LOCK_SH); err != nil {
 		return nil, err
 	}
 	if err = st.takeTurn(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("slot %s: %w", slot, err), st.release())
+		return nil, errors.Join(fmt.Errorf("slot %s: %w", turn.Slot, err), st.release())
 	}
 	return st, nil
 }
 
 func (st *Staging) takeTurn(ctx context.Context) (err error) {
-	if err := os.Mkdir(st.path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	slot := st.slot
+	if slot.before, err = st.store.readIndex(slot.Slot); err != nil {
+		return err
+	}
+	err = os.Mkdir(st.path, 0o755)
+	switch {
+	case err == nil:
+		slot.before = index{} // whatever there was under this name, it is gone
+	case !errors.Is(err, fs.ErrExist):
 		return hint.With(err, "run relink as the user that owns %s", st.store.dir)
 	}
-	if st.turn, err = lockSlot(st.path); err != nil {
+	if slot.lock, err = lockSlot(st.path); err != nil {
 		return err
 	}
-	if other := links.Occupant(st.store.dir, st.slot); other != "" {
+	if other := links.Occupant(st.store.dir, slot.Slot); other != "" {
 		return fmt.Errorf("release %s is in it", other)
 	}
-	if st.before, err = st.store.readIndex(st.slot); err != nil {
+	if err := inheritMode(st.store.dir, st.path); err != nil {
 		return err
 	}
-	return errors.Join(inheritMode(st.store.dir, st.path), st.know(ctx))
+	return st.know(ctx)
 }
 
 // release gives others their turn.
 func (st *Staging) release() error {
 	err := st.held.Close()
-	if st.turn != nil {
-		err = errors.Join(err, st.turn.Close())
+	if st.slot != nil && st.slot.lock != nil {
+		err = errors.Join(err, st.slot.lock.Close())
 	}
 	return err
 }
@@ -118,21 +115,32 @@ func (st *Staging) release() error {
 // lockSlot keeps two deploys apart whose configurations share nothing but the releases
 // folder. NFS cannot lock a folder (EBADF).
 func lockSlot(dir string) (*os.File, error) {
-	folder, err := os.Open(dir)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
-	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil && err != unix.EBADF {
+	folder := os.NewFile(uintptr(fd), dir)
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil && err != unix.EBADF {
 		return nil, hint.With(errors.Join(fmt.Errorf("lock: %w", err), folder.Close()), "another relink makes a release in it: wait for that")
 	}
 	return folder, nil
 }
 
 // Slot is the name of the slot that the release is made in; "" for a folder of its own.
-func (st *Staging) Slot() string { return st.slot }
+func (st *Staging) Slot() string {
+	if st.slot == nil {
+		return ""
+	}
+	return st.slot.Slot
+}
 
 // Changes are what the sealed release differs in from what was in the slot before.
-func (st *Staging) Changes() Changes { return st.changes }
+func (st *Staging) Changes() Changes {
+	if st.slot == nil {
+		return Changes{}
+	}
+	return st.slot.changes
+}
 
 // Fetch has a source fill a folder beside the slot, and takes what is in it. fill
 // returns what the slot keeps of its own.
@@ -145,70 +153,39 @@ func (st *Staging) Fetch(ctx context.Context, fill func(into string) (keeps func
 	if err == nil {
 		var keeps func(string) bool
 		if keeps, err = fill(into); err == nil {
-			err = st.Take(ctx, into, keeps)
+			err = st.take(ctx, into, keeps)
 		}
 	}
 	return errors.Join(err, removeTree(context.WithoutCancel(ctx), into))
 }
 
-// occupy makes the slot the place of the release: from now on its id leads there.
+// occupy makes the slot the place of the release: from now on its id leads there. The
+// list comes first, and only once what it lists is on disk.
 func (st *Staging) occupy() error {
-	if err := errors.Join(durable.SyncFileSystem(st.path), st.store.writeIndex(st.slot, st.after)); err != nil {
+	if err := durable.SyncFileSystem(st.path); err != nil {
 		return err
 	}
-	back := filepath.Join(st.store.dir, links.RecordDir, st.slot)
-	if err := os.Remove(back); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	name := st.slot.Slot
+	if err := state.Write(st.store.indexPath(name), st.slot.after); err != nil {
 		return err
 	}
-	if err := os.Symlink(st.id, back); err != nil {
+	if err := replaceLink(st.id, filepath.Join(st.store.dir, links.RecordDir, name)); err != nil {
 		return err
 	}
-	if err := durable.SyncDir(filepath.Dir(back)); err != nil {
-		return err
-	}
-	if err := os.Symlink(st.slot, st.store.Path(st.id)); err != nil {
+	if err := os.Symlink(name, st.store.Path(st.id)); err != nil {
 		return err
 	}
 	return durable.SyncDir(st.store.dir)
 }
 
-// Vacate moves a release out of its slot into a folder of its own, as hard links: its
-// path is another one afterwards, its content the same. No link of an instance may lead
-// to it. What a crash leaves is the release in its slot, or in the folder.
-func (s *Store) Vacate(ctx context.Context, id string) error {
-	slot := links.SlotOf(s.dir, id)
-	if slot == "" {
-		return nil
+func replaceLink(to, link string) error {
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	folder := filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", stagingPrefix, id, rand.Uint32()))
-	err := os.Mkdir(folder, 0o700)
-	if err == nil {
-		err = tree.Between(s.Path(slot), folder, func(from, to *os.Root) error {
-			return linkAll(ctx, from, to, func(string) bool { return false })
-		})
+	if err := os.Symlink(to, link); err != nil {
+		return err
 	}
-	if err == nil {
-		err = durable.SyncFileSystem(folder)
-	}
-	if err == nil {
-		err = exchange(folder, s.Path(id))
-	}
-	// What is at the temporary name now is the link, or what was made in vain.
-	err = errors.Join(err, removeTree(ctx, folder), durable.SyncDir(s.dir))
-	if err != nil {
-		return fmt.Errorf("release %s leaves %s: %w", id, slot, err)
-	}
-	return nil
-}
-
-// exchange swaps two names. Where the file system cannot (NFS), the second is gone for
-// a moment.
-func exchange(a, b string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		err = errors.Join(os.Remove(b), os.Rename(a, b))
-	}
-	return err
+	return durable.SyncDir(filepath.Dir(link))
 }
 
 // leave takes a release out of its slot for good. Its files stay: the next one in the
@@ -217,23 +194,17 @@ func (s *Store) leave(id string) error {
 	return errors.Join(os.Remove(s.Path(id)), s.removeRecord(id), durable.SyncDir(s.dir))
 }
 
-func (s *Store) indexPath(slot string) string {
-	return filepath.Join(s.dir, links.RecordDir, slot+indexSuffix)
-}
-
-// readIndex gives an empty one where there is none, or none that can be read: then
-// nothing of the slot is known. It reads at most 64 MiB, about 400,000 files.
-func (s *Store) readIndex(slot string) (i index, err error) {
-	text, err := state.Read(s.indexPath(slot))
-	if errors.Is(err, bounded.ErrTooLarge) {
-		return i, nil
+// RetireSlot gives a slot up: its path never serves again.
+func (s *Store) RetireSlot(ctx context.Context, slot string) error {
+	if err := s.saveAll(ctx, slot); err != nil {
+		return fmt.Errorf("slot %s: %w", slot, err)
 	}
-	if err != nil || text == nil {
-		return i, err
+	if err := removeTree(ctx, s.Path(slot)); err != nil {
+		return hint.With(err, "remove %s by hand", s.Path(slot))
 	}
-	return parseIndex(text), nil
-}
-
-func (s *Store) writeIndex(slot string, i index) error {
-	return state.Write(s.indexPath(slot), i)
+	err := os.Remove(filepath.Join(s.dir, links.RecordDir, slot))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, state.Remove(s.indexPath(slot)))
 }

@@ -30,14 +30,7 @@ type Staging struct {
 	held  *os.File  // so that nobody takes it for what a crash has left
 	built time.Time // when the build began
 
-	// Of a release that is made in a slot.
-	slot          string             // "": it has a folder of its own
-	turn          *os.File           // which is locked
-	before, after index              // what was sealed in it last, and what is now
-	known         map[string]indexed // files that are as they were sealed
-	brings        map[string]indexed // files as the source brought them
-	changes       Changes
-	Forget        func(ctx context.Context, changes Changes) error // makes the caches forget what has changed, before the slot serves
+	slot *slotStaging // nil: it has a folder of its own
 }
 
 // Stage creates the folder for the release id, and the releases folder with it
@@ -85,7 +78,7 @@ func (st *Staging) Path() string { return st.path }
 // now is compared with that when it is used again. One that was never sealed goes.
 func (st *Staging) Abort() error {
 	defer st.release()
-	if len(st.before.Files) > 0 {
+	if st.slot != nil && len(st.slot.before.Files) > 0 {
 		return nil
 	}
 	if err := removeTree(context.Background(), st.path); err != nil {
@@ -105,24 +98,21 @@ func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Re
 		if err := check(root, required); err != nil {
 			return err
 		}
-		if err := st.complete(ctx, root); err != nil || st.slot == "" {
-			return err
-		}
-		if err := st.reconcile(ctx, root); err != nil {
-			return err
-		}
-		st.after.Source, st.after.Commit = m.Source, m.Commit
-		if len(st.before.Files) == 0 { // no cache knows a slot that there has never been
-			return nil
-		}
-		return st.Forget(ctx, st.changes)
+		return st.complete(ctx, root)
 	})
 }
 
 // seal is Seal of what is made ready otherwise.
 func (st *Staging) seal(ctx context.Context, m Manifest, ready func(*os.Root) error) (Release, error) {
 	err := tree.With(st.path, func(root *os.Root) error {
-		if err := ready(root); err != nil {
+		err := ready(root)
+		if err == nil && st.slot != nil {
+			if err = st.reconcile(ctx, root); err == nil {
+				st.slot.after.Source, st.slot.after.Commit = m.Source, m.Commit
+				err = st.forget(ctx)
+			}
+		}
+		if err != nil {
 			return err
 		}
 		return count(ctx, root, &m)
@@ -185,7 +175,7 @@ func (st *Staging) writeManifest(m Manifest) error {
 }
 
 func (st *Staging) publish() error {
-	if st.slot != "" {
+	if st.slot != nil {
 		return st.occupy()
 	}
 	if err := durable.SyncFileSystem(st.path); err != nil {
@@ -213,13 +203,6 @@ func renameNew(from, to string) error {
 	return nil
 }
 
-// BuildBegins says that what is changed from now on is the build's. In a folder of its
-// own Seal refuses scripts of it that name the staging folder; in a slot nothing that is
-// shared with kept releases can be written to.
-func (st *Staging) BuildBegins(ctx context.Context) error {
-	st.built = time.Now()
-	if st.slot == "" {
-		return nil
-	}
-	return errors.Join(st.unshare(ctx), st.brought(ctx))
-}
+// BuildBegins says that what is changed from now on is the build's: Seal refuses scripts
+// of it that name the staging folder.
+func (st *Staging) BuildBegins() { st.built = time.Now() }

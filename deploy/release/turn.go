@@ -8,279 +8,322 @@ import (
 	"os"
 	"path"
 	"slices"
-	"syscall"
 	"time"
 
 	"relink/deploy/source"
-	"relink/internal/hint"
 	"relink/internal/tree"
 )
 
 // ErrUnfit: PHP's workers may remember of the slot what the release changes, and can
-// not be told: where a link in it leads (realpath cache), and settings of a folder
-// (.user.ini, for user_ini.cache_ttl).
+// not be told: settings of a folder (.user.ini, for user_ini.cache_ttl), and, unless all
+// have just dropped it, what kind of thing a name is and where a link leads (realpath
+// cache).
 var ErrUnfit = errors.New("the slot cannot take the release")
 
 // userINI is PHP's default of user_ini.filename.
 const userINI = ".user.ini"
 
+// slotStaging is what a release that is made in a slot needs beside.
+type slotStaging struct {
+	Turn
+	lock          *os.File
+	before, after index                  // what was sealed in it last, and what is now
+	found         map[string]fs.FileMode // what kind of thing each name was when the turn began
+	known         map[string]indexed     // files and links that nobody has touched since they were sealed
+	brought       map[string]indexed     // what is as the source brought it
+	changes       Changes
+}
+
 // Changes are what a release in a slot differs in from what was sealed there before.
 type Changes struct {
 	Files   int      `json:"files"`   // files and links of the release
-	Changed []string `json:"changed"` // other content or permissions, or new
+	Changed []string `json:"changed"` // other content, owner or permissions, or new
 	Removed []string `json:"removed"`
 }
 
-// Names are all that OPcache may hold otherwise than they are now.
-func (c Changes) Names() []string { return slices.Concat(c.Changed, c.Removed) }
-
-// know finds out which files of the slot are as they were sealed. Another name that a
-// file gets or loses, in a release that is kept, changes its ctime too: then it is read.
+// know finds out what of the slot is as it was sealed, and then takes from others what
+// they may own or write to: what an earlier build has granted is this one's to grant.
 func (st *Staging) know(ctx context.Context) error {
-	st.known = map[string]indexed{}
+	slot := st.slot
+	slot.found, slot.known = map[string]fs.FileMode{}, map[string]indexed{}
 	return tree.With(st.path, func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
-			e, was := st.before.Files[name]
-			now := entryOf(info)
-			if !was || info.IsDir() || e.Mode != now.Mode || e.Size != now.Size || e.Modified != now.Modified {
+			if name == "." {
 				return nil
 			}
-			if !st.before.knows(name, info) {
-				if sum, err := tree.Sum(ctx, root, name, info); err != nil || sum != e.Sum {
-					return err
-				}
+			slot.found[name] = info.Mode().Type()
+			if !info.IsDir() && slot.before.knows(name, info) {
+				slot.known[name] = slot.before.Files[name]
+			} else if err := slot.strange(root, name, info); err != nil {
+				return err
 			}
-			now.Sum, now.Made = e.Sum, e.Made
-			st.known[name] = now
-			return nil
+			return takeBack(root, name, info)
 		}, nil)
 	})
 }
 
-// untouched tells whether a file is still what know has found.
-func (st *Staging) untouched(name string, now indexed) bool {
-	e, known := st.known[name]
-	now.Sum, now.Made = e.Sum, e.Made
-	return known && e == now
+// strange refuses what was made since, and workers may remember.
+func (s *slotStaging) strange(root *os.Root, name string, info fs.FileInfo) error {
+	was := s.before.Files[name]
+	if info.Mode().Type() == fs.ModeSymlink {
+		text, err := root.Readlink(name)
+		if err != nil {
+			return err
+		}
+		return s.unfit(name, was, indexed{Mode: info.Mode(), Sum: text})
+	}
+	if info.IsDir() {
+		return nil
+	}
+	return s.unfit(name, was, entryOf(info))
 }
 
-// Base is the release whose files the slot holds; the commit is "" where that says
-// nothing of them.
-func (st *Staging) Base() (source, commit string) { return st.before.Source, st.before.Commit }
+// takeBack leaves nobody else a way to write into the slot while a release is made in it.
+func takeBack(root *os.Root, name string, info fs.FileInfo) error {
+	if os.Geteuid() == 0 && entryOf(info).UID != 0 {
+		if err := root.Lchown(name, 0, -1); err != nil {
+			return err
+		}
+	}
+	const mine, others = 0o700, 0o022
+	if perm := info.Mode().Perm(); info.IsDir() && (perm&others != 0 || perm&mine != mine) {
+		return root.Chmod(name, info.Mode()&(fs.ModePerm|fs.ModeSetgid)&^others|mine)
+	}
+	return nil
+}
+
+// Base is the release whose files the slot holds.
+func (st *Staging) Base() (source, commit string) {
+	return st.slot.before.Source, st.slot.before.Commit
+}
 
 // Has tells of a file that the slot has as the source of its last release brought it.
 func (st *Staging) Has(name string) (source.Held, bool) {
-	e, known := st.known[name]
-	return source.Held{Mode: e.Mode, Size: e.Size, Sum: e.Sum}, known && !e.Made
+	e, known := st.slot.known[name]
+	return source.Held{Mode: e.Mode, Size: e.Size, Sum: e.Sum}, known && e.Made == Brought
 }
 
-// Take brings into the slot what a source has put into the folder fetched, and what it
+// take brings into the slot what a source has put into the folder fetched, and what it
 // says that it keeps. All else goes: what a build has made last time is made again.
-func (st *Staging) Take(ctx context.Context, fetched string, keeps func(name string) bool) error {
+func (st *Staging) take(ctx context.Context, fetched string, keeps func(name string) bool) error {
+	leaving, err := st.store.openContents()
+	if err != nil {
+		return err
+	}
+	defer leaving.Close()
 	return tree.Between(fetched, st.path, func(from, to *os.Root) error {
-		t := &taking{Staging: st, linker: linker{from: from, to: to}, keeps: keeps, came: map[string]bool{}}
+		t := &taking{slotStaging: st.slot, linker: linker{from: from, to: to}, leaving: leaving, keeps: keeps, comes: map[string]fs.FileMode{}, stays: map[string]bool{}}
 		defer t.close()
 		return t.run(ctx)
 	})
 }
 
 type taking struct {
-	*Staging
+	*slotStaging
 	linker
-	keeps func(string) bool
-	came  map[string]bool // names that stay
+	leaving *contents
+	keeps   func(string) bool
+	comes   map[string]fs.FileMode // what the source brings
+	stays   map[string]bool        // files that the slot has already, and the folders that they are in
 }
 
+// run has what leaves safely elsewhere before anything comes in its place.
 func (t *taking) run(ctx context.Context) error {
-	err := tree.Walk(ctx, t.from, ".", func(name string, info fs.FileInfo) error { return t.take(ctx, name, info) }, nil)
+	err := tree.Walk(ctx, t.from, ".", func(name string, info fs.FileInfo) error { return t.compare(ctx, name, info) }, nil)
+	if err == nil {
+		err = t.clear(ctx)
+	}
+	if err == nil {
+		err = tree.Walk(ctx, t.from, ".", t.bring, func(name string, info fs.FileInfo) error {
+			return tree.Finish(t.to, name, info.Mode()&(fs.ModePerm|fs.ModeSetgid), info.ModTime())
+		})
+	}
 	if err != nil {
 		return err
 	}
-	var folders []string
-	err = tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) error {
-		if info.IsDir() {
-			folders = append(folders, name)
-			return nil
-		}
-		if t.stays(name) {
-			for dir := path.Dir(name); !t.came[dir]; dir = path.Dir(dir) {
-				t.came[dir] = true
+	return t.note(ctx)
+}
+
+// note remembers what has come. Times that OPcache would not take are put right first
+// (complete), or all would look as if a build had altered it.
+func (t *taking) note(ctx context.Context) error {
+	t.brought = map[string]indexed{}
+	latest := time.Now().Add(-CacheProtection)
+	return tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) (err error) {
+		if info.Mode().IsRegular() && info.ModTime().After(latest) {
+			if err = tree.SetTime(t.to, name, latest); err == nil {
+				info, err = t.to.Lstat(name)
 			}
-			return nil
 		}
-		return t.to.Remove(name)
+		if err == nil {
+			t.brought[name] = entryOf(info)
+		}
+		return err
 	}, nil)
-	for _, name := range slices.Backward(folders) {
-		if err == nil && !t.came[name] && name != "." {
-			err = t.to.Remove(name)
+}
+
+// compare finds out what comes, and what of it is there.
+func (t *taking) compare(ctx context.Context, name string, info fs.FileInfo) error {
+	t.comes[name] = info.Mode().Type()
+	e, known := t.known[name]
+	if info.IsDir() || !known || e.Mode != info.Mode() || e.Size != info.Size() {
+		return nil
+	}
+	sum, err := tree.Sum(ctx, t.from, name, info)
+	if err == nil && sum == e.Sum {
+		t.stay(name)
+	}
+	return err
+}
+
+func (t *taking) stay(name string) {
+	for ; !t.stays[name]; name = path.Dir(name) {
+		t.stays[name] = true
+	}
+}
+
+// clear has all leave that does not stay, innermost first.
+func (t *taking) clear(ctx context.Context) error {
+	err := tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) error {
+		if _, known := t.known[name]; known && t.keeps(name) {
+			t.stay(name)
 		}
-	}
-	if err != nil {
-		return err
-	}
-	return tree.Walk(ctx, t.from, ".", func(string, fs.FileInfo) error { return nil }, func(name string, info fs.FileInfo) error {
-		return tree.Finish(t.to, name, info.Mode()&(fs.ModePerm|fs.ModeSetgid), info.ModTime())
-	})
-}
-
-// take has a file by a rename: whoever reads the old one goes on to read it.
-func (t *taking) take(ctx context.Context, name string, info fs.FileInfo) error {
-	t.came[name] = true
-	there, err := t.to.Lstat(name)
-	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	case info.IsDir() && err == nil && there.IsDir():
-		return t.to.Chmod(name, there.Mode().Perm()|0o700)
-	case err == nil && (info.IsDir() || there.IsDir()):
-		if err := t.to.RemoveAll(name); err != nil {
-			return err
-		}
-	}
-	if info.IsDir() {
-		return t.to.Mkdir(name, 0o700)
-	}
-	if e, known := t.known[name]; known && e.Mode == info.Mode() && e.Size == info.Size() {
-		sum, err := tree.Sum(ctx, t.from, name, info)
-		if err != nil || sum == e.Sum {
-			return err
-		}
-	}
-	return t.move(name)
-}
-
-// stays tells whether the slot's own file is the release's too.
-func (t *taking) stays(name string) bool {
-	_, known := t.known[name]
-	return t.came[name] || known && t.keeps(name)
-}
-
-// brought notes which files are as their source brought them, before builds begin.
-func (st *Staging) brought(ctx context.Context) error {
-	st.brings = map[string]indexed{}
-	return tree.With(st.path, func(root *os.Root) error {
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
-			if info.Mode().IsRegular() {
-				st.brings[name] = entryOf(info)
-			}
-			return nil
-		}, nil)
-	})
-}
-
-// unshare gives the slot files of its own where a file has other names too, in releases
-// that are kept: a build could write through them.
-func (st *Staging) unshare(ctx context.Context) error {
-	return tree.With(st.path, func(root *os.Root) error {
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
-			if !info.Mode().IsRegular() || linksTo(info) < 2 {
+		return nil
+	}, nil)
+	if err == nil {
+		err = tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) error {
+			if info.IsDir() || t.stays[name] {
 				return nil
 			}
-			temporary := temporaryBeside(name)
-			if err := tree.CopyFile(ctx, root, name, root, temporary, fs.ModePerm, nil); err != nil {
-				return err
+			return t.leaving.save(t.to, name, t.known[name])
+		}, func(name string, _ fs.FileInfo) error {
+			kind, comes := t.comes[name]
+			if t.stays[name] || comes && kind.IsDir() {
+				return nil
 			}
-			return root.Rename(temporary, name)
-		}, nil)
-	})
+			return t.to.Remove(name)
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return t.leaving.sync()
+}
+
+func (t *taking) bring(name string, info fs.FileInfo) error {
+	switch {
+	case name == "." || t.stays[name] && !info.IsDir():
+		return nil
+	case !info.IsDir():
+		return t.move(name)
+	}
+	if there, err := t.to.Lstat(name); err == nil && there.IsDir() {
+		return t.to.Chmod(name, there.Mode().Perm()|0o700)
+	}
+	return t.to.Mkdir(name, 0o700)
 }
 
 // reconcile finds what the finished release differs in from what was sealed in the slot
 // before, by content: a build that makes the same again changes nothing.
 func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
-	st.after = index{Sealed: time.Now(), Files: map[string]indexed{}}
-	st.changes = Changes{Changed: []string{}, Removed: []string{}}
+	slot := st.slot
+	select { // what is changed from now on has another ctime
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(2 * clockGrain):
+	}
+	slot.after = index{App: slot.App, Slot: slot.Slot, Sealed: time.Now(), Files: map[string]indexed{}}
+	slot.changes = Changes{Changed: []string{}, Removed: []string{}}
 	err := tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
-		if info.IsDir() {
-			return st.unfitFolder(name)
+		if name == "." {
+			return nil
 		}
-		e, err := st.entryNow(ctx, root, name, info)
-		st.after.Files[name] = e
+		e, err := slot.entryNow(ctx, root, name, info)
+		slot.after.Files[name] = e
 		return err
 	}, nil)
 	if err != nil {
 		return err
 	}
-	for name, e := range st.before.Files {
-		if _, there := st.after.Files[name]; there {
-			continue
-		}
-		st.changes.Removed = append(st.changes.Removed, name)
-		if err := unfit(name, e, indexed{}); err != nil {
-			return err
+	for name, kind := range slot.found {
+		if _, there := slot.after.Files[name]; !there && !kind.IsDir() {
+			if err := slot.unfit(name, slot.before.Files[name], indexed{}); err != nil {
+				return err
+			}
 		}
 	}
-	slices.Sort(st.changes.Removed)
-	st.changes.Files = len(st.after.Files)
+	for name, e := range slot.before.Files {
+		if _, there := slot.after.Files[name]; !there && !e.Mode.IsDir() {
+			slot.changes.Removed = append(slot.changes.Removed, name)
+		}
+	}
+	slices.Sort(slot.changes.Removed)
 	return nil
 }
 
-func (st *Staging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (indexed, error) {
-	before, was := st.before.Files[name]
-	e := entryOf(info)
-	if st.untouched(name, e) {
-		e.Sum, e.Made = before.Sum, before.Made
+func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (e indexed, err error) {
+	before, was := s.before.Files[name]
+	e = entryOf(info)
+	if came, brought := s.brought[name]; !brought || came != e {
+		e.Made = Built
+		if brought && info.Mode().IsRegular() && came.Mode.IsRegular() {
+			e.Made = Altered
+		}
+	}
+	if info.IsDir() {
+		return e, s.unfit(name, before, e)
+	}
+	s.changes.Files++
+	if known, ok := s.known[name]; ok && s.before.knows(name, info) {
+		e.Sum = known.Sum
 		return e, nil
 	}
-	came, brought := st.brings[name]
-	e.Made = st.brings != nil && (!brought || came != e)
-	var err error
 	if e.Sum, err = tree.Sum(ctx, root, name, info); err != nil {
 		return e, err
 	}
-	if was && before.Sum == e.Sum && before.Mode == e.Mode {
-		if before.Modified == e.Modified {
-			return e, nil
-		}
-		// For opcache.validate_timestamps a file is what its time says.
-		if err := tree.SetTime(root, name, time.Unix(0, before.Modified)); err != nil {
-			return e, err
-		}
-		info, err := root.Lstat(name)
-		if err == nil {
-			now := entryOf(info)
-			e.Modified, e.Changed = now.Modified, now.Changed
-		}
-		return e, err
+	if !was || !before.sameAs(e) {
+		s.changes.Changed = append(s.changes.Changed, name)
+		return e, s.unfit(name, before, e)
 	}
-	st.changes.Changed = append(st.changes.Changed, name)
-	if !was {
+	if before.Modified == e.Modified {
 		return e, nil
 	}
-	return e, unfit(name, before, e)
-}
-
-// unfitFolder refuses a folder where a file or link was: PHP's realpath cache would find
-// nothing in it (Zend/zend_virtual_cwd.c, tsrm_realpath_r).
-func (st *Staging) unfitFolder(name string) error {
-	if before, was := st.before.Files[name]; was {
-		return unfit(name, before, indexed{Mode: fs.ModeDir})
+	// For opcache.validate_timestamps a file is what its time says.
+	if err := tree.SetTime(root, name, time.Unix(0, before.Modified)); err != nil {
+		return e, err
 	}
-	return nil
+	made, sum := e.Made, e.Sum
+	if info, err = root.Lstat(name); err == nil {
+		e = entryOf(info)
+		e.Made, e.Sum = made, sum
+	}
+	return e, err
 }
 
-func unfit(name string, before, now indexed) error {
+// forget has the caches keep of the slot only what they have compiled from just what is
+// there now: of a file that nobody had touched from when it was sealed until this turn
+// began, and that holds the same now.
+func (st *Staging) forget(ctx context.Context) error {
+	slot := st.slot
+	return slot.Forget(ctx, st.path, func(name string) bool {
+		known, ok := slot.known[name]
+		after, there := slot.after.Files[name]
+		return ok && there && known.sameAs(after) && known.Modified == after.Modified
+	})
+}
+
+// unfit refuses what workers may remember otherwise than it is now.
+func (s *slotStaging) unfit(name string, before, now indexed) error {
+	found, there := s.found[name]
+	otherKind := there && found != now.Mode.Type() && (found != 0 || now.Mode.IsDir())
+	led := before.Mode.Type() == fs.ModeSymlink && before.Sum != now.Sum || found == fs.ModeSymlink && before.Sum != now.Sum
 	switch {
-	case path.Base(name) == userINI:
-		return fmt.Errorf("%w: %s changes, which workers remember", ErrUnfit, name)
-	case now.Mode.IsDir():
-		return fmt.Errorf("%w: %s is a folder now, and workers remember that it was none", ErrUnfit, name)
-	case before.Mode.Type() == fs.ModeSymlink && (now.Mode.Type() != fs.ModeSymlink || now.Sum != before.Sum):
-		return fmt.Errorf("%w: the link %s leads elsewhere, and workers remember where it led", ErrUnfit, name)
+	case path.Base(name) == userINI && len(s.found) > 0 && (before.Sum != now.Sum || now.Sum == ""):
+		return fmt.Errorf("%w: %s has changed, which workers remember", ErrUnfit, name)
+	case s.Swept:
+		return nil
+	case otherKind || led:
+		return fmt.Errorf("%w: %s was a link or folder, or is one now, and workers remember where it led", ErrUnfit, name)
 	}
 	return nil
 }
-
-// RetireSlot gives a slot up: its path never serves again. Its list of files stays as
-// an empty one, so that its number is not taken once more.
-func (s *Store) RetireSlot(ctx context.Context, slot string) error {
-	if err := s.writeIndex(slot, index{}); err != nil {
-		return err
-	}
-	if err := removeTree(ctx, s.Path(slot)); err != nil {
-		return hint.With(err, "remove %s by hand", s.Path(slot))
-	}
-	return nil
-}
-
-func linksTo(info fs.FileInfo) uint64 { return uint64(info.Sys().(*syscall.Stat_t).Nlink) }

@@ -12,58 +12,79 @@ import (
 
 func TestChoose(t *testing.T) {
 	at := func(hour int) time.Time { return time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC) }
-	free1, free2 := release.Slot{Name: "slot-1", Sealed: at(1)}, release.Slot{Name: "slot-2", Sealed: at(2)}
-	live, before, older := release.Slot{Name: "slot-3", Release: "v3", Sealed: at(3)}, release.Slot{Name: "slot-4", Release: "v2", Sealed: at(2)}, release.Slot{Name: "slot-5", Release: "v1", Sealed: at(1)}
-	inUse := map[string]bool{"v3": true}
+	free1, free2 := release.Slot{Name: "free1", Sealed: at(1)}, release.Slot{Name: "free2", Sealed: at(2)}
+	live, before, older := release.Slot{Name: "live", Release: "v3", Sealed: at(3)}, release.Slot{Name: "before", Release: "v2", Sealed: at(2)}, release.Slot{Name: "older", Release: "v1", Sealed: at(1)}
 	for name, c := range map[string]struct {
-		slots   []release.Slot
-		another bool
-		want    turn
+		slots        []release.Slot
+		prefer, want string
 	}{
-		"none yet":                       {nil, false, turn{}},
-		"the one that was left last":     {[]release.Slot{free1, free2, live}, false, turn{slot: "slot-2"}},
-		"a free one, not another":        {[]release.Slot{free1, live}, true, turn{slot: "slot-1"}},
-		"all in use":                     {[]release.Slot{live}, false, turn{}},
-		"the oldest leaves":              {[]release.Slot{live, before, older}, false, turn{"slot-5", "v1"}},
-		"another one, and nobody leaves": {[]release.Slot{live, before, older}, true, turn{}},
+		"none yet":                      {nil, "", ""},
+		"the one that was left last":    {[]release.Slot{free1, free2, live}, "", "free2"},
+		"all in use":                    {[]release.Slot{live}, "live", ""},
+		"the oldest is put away":        {[]release.Slot{live, before, older}, "", "older"},
+		"where it was made":             {[]release.Slot{live, before, older, free1}, "before", "before"},
+		"where it was made is in use":   {[]release.Slot{live, before, older}, "live", "older"},
+		"one that no release is in yet": {[]release.Slot{live, before, free1}, "", "free1"},
 	} {
-		if got := choose(c.slots, inUse, c.another); got != c.want {
-			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		if got := choose(c.slots, c.prefer, func(s release.Slot) bool { return s.Name != "live" }); got.Name != c.want {
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
 		}
 	}
-	// A link may lead into a slot that has lost its release's name.
-	if got := choose([]release.Slot{free1}, map[string]bool{"slot-1": true}, false); got != (turn{}) {
-		t.Errorf("a slot that a link leads to is taken: %+v", got)
+}
+
+// A program that was started from a release may read its files for as long as it runs.
+func TestProgramsKeepASlot(t *testing.T) {
+	left := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		one  program
+		want bool
+	}{
+		"works in it":                     {program{folder: "/r/slot/app", begun: left.Add(time.Hour)}, true},
+		"works beside":                    {program{folder: "/r/slot2", begun: left.Add(-time.Hour)}, false},
+		"was called by name before":       {program{folder: "/", begun: left.Add(-time.Hour), ours: true}, true},
+		"was called by name since":        {program{folder: "/", begun: left.Add(time.Hour), ours: true}, false},
+		"has to do with something else":   {program{folder: "/srv/other", begun: left.Add(-time.Hour)}, false},
+		"of another user, something else": {program{begun: left.Add(-time.Hour)}, false},
+	} {
+		if got := (programs{c.one}).mayRunFrom("/r/slot", left); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }
 
 func TestRequestsThatMayBeOnASlot(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	busy := func(d time.Duration) opcache.SweepResult {
-		return opcache.SweepResult{Busy: []opcache.Worker{{Busy: d}}}
+	busy := func(d time.Duration) opcache.Flight {
+		return opcache.Flight{Busy: []opcache.Worker{{Busy: d}}}
 	}
 	for name, c := range map[string]struct {
-		flight opcache.SweepResult
+		flight opcache.Flight
 		left   time.Time
 		want   bool
 	}{
-		"all were reached":            {opcache.SweepResult{Workers: 8}, now, false},
+		"all were reached":            {opcache.Flight{}, now, false},
 		"began after links left":      {busy(10 * time.Second), ago(time.Minute), false},
 		"began before links left":     {busy(2 * time.Minute), ago(time.Minute), true},
 		"about the same time":         {busy(59 * time.Second), ago(time.Minute), true},
 		"nobody knows when it began":  {busy(0), ago(time.Hour), true},
-		"not all workers can be told": {opcache.SweepResult{Unproven: []string{"a"}}, ago(time.Hour), true},
+		"not all workers can be told": {opcache.Flight{Unproven: []string{"a"}}, ago(time.Hour), true},
 	} {
 		if got := mayBeOn(c.flight, c.left, now); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
-	history := []journal.Event{
-		{Time: ago(3 * time.Hour), Moves: moves.Plan{{From: moves.Target{Release: "v1"}, To: moves.Target{Release: "v2"}}}},
-		{Time: ago(time.Hour), Moves: moves.Plan{{From: moves.Target{Release: "v2"}, To: moves.Target{Release: "v3"}}}},
+	moved := func(hours int, from, to string) journal.Event {
+		return journal.Event{Time: ago(time.Duration(hours) * time.Hour), Moves: moves.Plan{{Place: "/club1", From: moves.Target{Release: from}, To: moves.Target{Release: to}}}}
 	}
-	for id, want := range map[string]time.Time{"v1": ago(3 * time.Hour), "v2": ago(time.Hour), "unknown": now} {
+	history := []journal.Event{
+		moved(5, "v1", "v2"), moved(4, "v2", "v3"),
+		moved(3, "by hand", "v4"), // v3 was left at some time since
+		moved(2, "v4", "v5"), moved(1, "v5", "v4"),
+	}
+	for id, want := range map[string]time.Time{
+		"v1": ago(5 * time.Hour), "v2": ago(4 * time.Hour), "v3": ago(3 * time.Hour), "v5": ago(time.Hour), "v4": now, "unknown": now,
+	} {
 		if got := leftAt(history, id, now); !got.Equal(want) {
 			t.Errorf("%s was left at %s", id, got)
 		}

@@ -4,6 +4,7 @@ package slots
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -19,10 +20,9 @@ import (
 
 // Caches are the OPcaches that may hold scripts of the slots.
 type Caches interface {
-	Usage(ctx context.Context) ([]opcache.Usage, error)
-	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
-	Forget(ctx context.Context, files []string) (kept []string, err error)
-	InFlight(ctx context.Context) (opcache.SweepResult, error)
+	InFlight(ctx context.Context) (opcache.Flight, error)
+	ForgetBelow(ctx context.Context, folder string, keep func(name string) bool) (left []string, err error)
+	FileCache(ctx context.Context) (bool, error)
 }
 
 // Slots are those of an application.
@@ -31,72 +31,119 @@ type Slots struct {
 	Store     *release.Store
 	Caches    Caches
 	Unsettled moves.Plan // releases that requests may still be on
-	FreeBytes int64      // of a cache, that have to stay free
 }
 
-// Begin begins the release id in a slot, and with anew in one that there has never been.
-func (s Slots) Begin(ctx context.Context, id string, anew bool) (*release.Staging, error) {
-	to, err := s.turn(ctx, anew)
-	if err != nil {
+// Begin begins the release id in a slot: in prefer, if that can be had, and with anew in
+// one that there has never been. With opcache.file_cache it has a folder of its own.
+func (s Slots) Begin(ctx context.Context, id, prefer string, anew bool) (*release.Staging, error) {
+	switch files, err := s.Caches.FileCache(ctx); {
+	case err != nil:
 		return nil, err
+	case files:
+		return s.Store.Stage(id)
 	}
-	if to.vacate != "" {
-		if err := s.Store.Vacate(ctx, to.vacate); err != nil {
+	turn := release.Turn{Slot: links.NewSlot(), App: s.App.HistoryFile(), Forget: s.forget}
+	if !anew {
+		if err := s.again(ctx, prefer, &turn); err != nil {
 			return nil, err
 		}
 	}
-	staging, err := s.Store.StageIn(ctx, id, to.slot)
+	staging, err := s.Store.StageIn(ctx, id, turn)
+	if !errors.Is(err, release.ErrUnfit) || anew {
+		return staging, err
+	}
+	if retired := s.Retire(ctx, turn.Slot); retired != nil {
+		return nil, errors.Join(err, retired)
+	}
+	return s.Begin(ctx, id, prefer, true)
+}
+
+// Retire gives up a slot that no release is in: nothing of it serves again.
+func (s Slots) Retire(ctx context.Context, slot string) error {
+	_, err := s.Caches.ForgetBelow(ctx, s.Store.Path(slot), func(string) bool { return false })
 	if err == nil {
-		staging.Forget = func(ctx context.Context, changes release.Changes) error {
-			return s.forget(ctx, staging.Path(), changes)
-		}
+		err = s.Store.RetireSlot(ctx, slot)
 	}
-	return staging, err
+	return err
 }
 
-func (s Slots) turn(ctx context.Context, anew bool) (to turn, err error) {
+// again chooses a slot that there is, and that no link, request or process is on.
+func (s Slots) again(ctx context.Context, prefer string, turn *release.Turn) error {
 	live := s.App.InUse()
-	if !anew && live.Unread == nil { // a link that cannot be read may lead to any
-		if to, err = s.again(ctx, live); err != nil {
-			return to, err
-		}
-	}
-	if to.slot == "" {
-		to.slot, err = s.Store.NewSlot()
-	}
-	return to, err
-}
-
-// again chooses among the slots that no request is on.
-func (s Slots) again(ctx context.Context, live links.InUse) (none turn, err error) {
-	slots, err := s.Store.Slots()
-	if err != nil || len(slots) == 0 {
-		return none, err
+	slots, err := s.Store.Slots(turn.App)
+	if err != nil || len(slots) == 0 || live.Unread != nil { // a link that cannot be read may lead to any
+		return err
 	}
 	history, err := journal.History(s.App.HistoryFile())
 	if err != nil {
-		return none, err
+		return err
 	}
 	now := time.Now() // before the look: what it tells of workers is not older
 	flight, err := s.Caches.InFlight(ctx)
 	if err != nil {
-		return none, err
+		return err
 	}
-	slots = slices.DeleteFunc(slots, func(slot release.Slot) bool { return mayBeOn(flight, leftAt(history, slot.Last, now), now) })
-	another, err := s.wantsAnother(ctx, live.MostUsed())
-	return choose(slots, s.staying(live, history), another), err
+	programs, err := s.programs(ctx)
+	if err != nil {
+		return err
+	}
+	stay := s.staying(live, history)
+	slot := choose(slots, prefer, func(one release.Slot) bool {
+		left := leftAt(history, one.Last, now)
+		return !stay[one.Name] && !stay[one.Release] && !mayBeOn(flight, left, now) && !programs.mayRunFrom(s.Store.Path(one.Name), left)
+	})
+	if slot.Name == "" {
+		return nil
+	}
+	turn.Slot, turn.Swept = slot.Name, flight.All
+	if slot.Release == "" {
+		return nil
+	}
+	return s.Store.PutAway(slot.Release)
 }
 
-// leftAt is when links last had to do with a release; without a history of it, now.
-func leftAt(history []journal.Event, release string, now time.Time) time.Time {
-	for _, event := range slices.Backward(history) {
-		for _, move := range event.Moves {
-			if move.From.Release == release || move.To.Release == release {
-				return event.Time
-			}
+// choose takes the preferred slot, or one that no release is in, and of several the one
+// that was left last, whose files are most like those to come; else that of the oldest
+// release, which is put away. There are as few slots as can be: each costs OPcache's
+// memory once.
+func choose(slots []release.Slot, prefer string, usable func(release.Slot) bool) release.Slot {
+	slots = slices.DeleteFunc(slots, func(one release.Slot) bool { return !usable(one) })
+	slices.SortFunc(slots, func(a, b release.Slot) int { return a.Sealed.Compare(b.Sealed) })
+	if i := slices.IndexFunc(slots, func(one release.Slot) bool { return one.Name == prefer }); i >= 0 {
+		return slots[i]
+	}
+	for _, slot := range slices.Backward(slots) {
+		if slot.Release == "" {
+			return slot
 		}
 	}
-	return now
+	if len(slots) == 0 {
+		return release.Slot{}
+	}
+	return slots[0]
+}
+
+// leftAt is when a link last led to a release that is known to have led there; without a
+// history of it, now. A link that was moved by hand meanwhile was there until relink has
+// moved it.
+func leftAt(history []journal.Event, release string, now time.Time) time.Time {
+	left := now
+	known, on := false, map[string]bool{}
+	for _, event := range history {
+		for _, move := range event.Moves {
+			if on[move.Place] || move.From.Release == release {
+				left, known = event.Time, true
+			}
+			on[move.Place] = move.To.Release == release
+		}
+	}
+	for _, still := range on {
+		known = known && !still
+	}
+	if !known {
+		return now
+	}
+	return left
 }
 
 // clocksDiffer is for the times of FPM's status page, which counts in whole seconds.
@@ -104,72 +151,28 @@ const clocksDiffer = 2 * time.Second
 
 // mayBeOn tells whether one of the requests in flight may have begun before links left a
 // release. Where the web server sends real paths, a deploy does not wait for them.
-func mayBeOn(flight opcache.SweepResult, left, now time.Time) bool {
+func mayBeOn(flight opcache.Flight, left, now time.Time) bool {
 	return len(flight.Unproven) > 0 || slices.ContainsFunc(flight.Busy, func(w opcache.Worker) bool {
 		return w.Busy == 0 || now.Add(-w.Busy).Before(left.Add(clocksDiffer))
 	})
 }
 
-// staying are the releases that must stay in their slots: links lead there, or workers
-// were not reached since. Where a link was moved by hand since relink has moved it,
-// nobody has seen the last request on what it led to end.
+// staying are the slots and releases that must stay: links lead there, or workers were
+// not reached since.
 func (s Slots) staying(live links.InUse, history []journal.Event) map[string]bool {
 	stay := live.IDs()
 	for left := range moves.LeftBy(s.Unsettled) {
 		stay[left] = true
 	}
-	last := map[string]string{}
-	for _, event := range history {
-		for _, move := range event.Moves {
-			if event.Moved() {
-				last[move.Place] = move.To.Release
-			}
-		}
-	}
-	for _, release := range last {
-		stay[release] = true
-	}
+	delete(stay, "") // a slot that no release is in may be used
 	return stay
 }
 
-// headroom is for what OPcache attaches to scripts, and for pages that nobody has asked
-// for yet.
-const headroom = 1.5
-
-// wantsAnother tells whether one more slot is the better way to keep releases. A release
-// that leaves its slot shares files with it, which builds could write to, so that the
-// slot would need a copy of each of them. One more slot costs memory of OPcache, once:
-// each cache has to have that, as the release tells that most instances are on now.
-func (s Slots) wantsAnother(ctx context.Context, live string) (bool, error) {
-	if len(s.App.Hooks.Build) == 0 {
-		return false, nil
-	}
-	if live == "" {
-		return true, nil
-	}
-	held, err := s.Caches.Footprints(ctx, []string{live})
-	if err != nil {
-		return false, err
-	}
-	usages, err := s.Caches.Usage(ctx)
-	need := int64(float64(held[live].Bytes)*headroom) + s.FreeBytes
-	return !slices.ContainsFunc(usages, func(u opcache.Usage) bool { return u.FreeBytes < need }), err
-}
-
-// forget makes the caches forget what a slot holds otherwise than before. Nobody asks
-// for anything in it meanwhile.
-func (s Slots) forget(ctx context.Context, slot string, changes release.Changes) error {
-	names := changes.Names()
-	if len(names) == 0 {
-		return nil
-	}
-	files := make([]string, len(names))
-	for i, name := range names {
-		files[i] = filepath.Join(slot, name)
-	}
-	kept, err := s.Caches.Forget(ctx, files)
-	if err == nil && len(kept) > 0 { // PHP 7.4 cannot, once a file is gone
-		err = fmt.Errorf("%w: opcache_invalidate() refused %s", release.ErrUnfit, kept[0])
+// forget has the caches forget, while nobody asks for anything in the slot.
+func (s Slots) forget(ctx context.Context, slot string, keep func(name string) bool) error {
+	left, err := s.Caches.ForgetBelow(ctx, slot, keep)
+	if err == nil && len(left) > 0 { // PHP 7.4 cannot, once a file is gone
+		err = fmt.Errorf("%w: opcache_invalidate() refused %s", release.ErrUnfit, filepath.Base(left[0]))
 	}
 	return err
 }

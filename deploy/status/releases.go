@@ -26,7 +26,7 @@ type Release struct {
 	Files   int       `json:"files"`
 	Bytes   int64     `json:"bytes"`  // sum of its files' sizes
 	Live    int       `json:"live"`   // instances on it
-	Folder  string    `json:"folder"` // where it is: of its own, or a slot
+	Folder  string    `json:"folder,omitempty"` // where it is: of its own, or a slot; none: its files are kept beside
 	Bad     string    `json:"bad,omitempty"`
 	Foreign bool      `json:"foreign,omitempty"` // not made by relink: never pruned
 }
@@ -53,6 +53,9 @@ func recordOf(one release.Release, live int) Release {
 	record := Release{
 		ID: one.ID, Created: one.Created, Ref: one.Ref, Commit: one.Commit,
 		Files: one.Files, Bytes: one.Bytes, Live: live, Folder: one.Path, Foreign: !one.Sealed,
+	}
+	if one.Away {
+		record.Folder = ""
 	}
 	if one.Bad != nil {
 		record.Bad = one.Bad.Reason
@@ -82,6 +85,8 @@ func (r Release) remark() string {
 		return "bad"
 	case r.Foreign:
 		return "foreign"
+	case r.Folder == "":
+		return "put away"
 	case links.IsSlot(r.Folder):
 		return filepath.Base(r.Folder)
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"relink/deploy/outcome"
@@ -65,14 +66,14 @@ func TestSlotsCostWhatChanged(t *testing.T) {
 	}
 }
 
-// releaseOf is the release that was made of a ref.
+// releaseOf is the first release that was made of a ref, wherever it is.
 func (f *front) releaseOf(ref string) string {
 	f.t.Helper()
-	found, err := filepath.Glob(f.path("releases", "*-"+ref))
-	if err != nil || len(found) != 1 {
+	found, err := filepath.Glob(f.path("releases", ".relink", "*-"+ref+".json"))
+	if err != nil || len(found) == 0 {
 		f.t.Fatalf("releases of %s: %q, %v", ref, found, err)
 	}
-	return filepath.Base(found[0])
+	return strings.TrimSuffix(filepath.Base(found[0]), ".json")
 }
 
 func (f *front) wantCheap(report outcome.Report) {

@@ -148,7 +148,7 @@ func Release(real, releases string) string {
 		return real
 	}
 	name := filepath.Base(folder)
-	if SlotNumber(name) > 0 {
+	if IsSlot(name) {
 		return cmp.Or(Occupant(releases, name), name)
 	}
 	return name

@@ -1,38 +1,35 @@
 package links
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // A slot is a folder of the releases folder in which releases take turns, so that the
 // files which they have in common keep the real path under which OPcache knows them. A
-// link `<id> -> slot-3` says which release is in it, and one in RecordDir the other way
-// round: a real path leads through the slot, and the release is what people ask for.
-const (
-	slotPrefix = "slot-"
-	// RecordDir is where, in the releases folder, things are noted of releases and slots.
-	RecordDir = ".relink"
-)
+// link `<id> -> slot-4f9k2m` says which release is in it, and one in RecordDir the other
+// way round: a real path leads through the slot, and the release is what people ask for.
+// The name is by chance: what PHP remembers of a path must be of this very slot.
+var slotName = regexp.MustCompile(`^slot-[0-9a-z]{6}$`)
 
-// SlotName is the name of the nth slot.
-func SlotName(n int) string { return slotPrefix + strconv.Itoa(n) }
+// RecordDir is where, in the releases folder, things are noted of releases and slots.
+const RecordDir = ".relink"
 
-// SlotNumber tells a slot's number; 0 for what is no slot's name.
-func SlotNumber(name string) int {
-	digits, ok := strings.CutPrefix(name, slotPrefix)
-	n, err := strconv.Atoi(digits)
-	if !ok || err != nil || n <= 0 || SlotName(n) != name {
-		return 0
+// NewSlot is the name of a slot that there has never been.
+func NewSlot() string {
+	name := []byte("slot-")
+	for range 6 {
+		name = append(name, "0123456789abcdefghijklmnopqrstuvwxyz"[rand.IntN(36)])
 	}
-	return n
+	return string(name)
 }
 
 // IsSlot tells whether a folder of releases is a slot, by its name.
-func IsSlot(folder string) bool { return SlotNumber(filepath.Base(folder)) > 0 }
+func IsSlot(folder string) bool { return slotName.MatchString(filepath.Base(folder)) }
 
 // OutsideSlots leaves out slots, of folders that nobody uses: what OPcache holds of them
 // is what the next release in them is going to need.
@@ -80,7 +77,7 @@ func Occupants(releases string) map[string]string {
 // SlotOf is the slot that a release is in; "" where it has a folder of its own.
 func SlotOf(releases, id string) string {
 	slot, err := os.Readlink(filepath.Join(releases, id))
-	if err != nil || SlotNumber(slot) == 0 || Occupant(releases, slot) != id {
+	if err != nil || !IsSlot(slot) || Occupant(releases, slot) != id {
 		return ""
 	}
 	return slot

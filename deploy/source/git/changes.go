@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -35,6 +36,10 @@ func (r revision) Update(ctx context.Context, into string, base source.Base, pro
 		if err != nil {
 			return err
 		}
+		filtered, err := r.cache.filters(ctx, r.checkouts[0].commit, all)
+		if err != nil || filtered {
+			return errors.Join(err, r.checkOut(ctx, into, progress))
+		}
 		keeps = func(name string) bool {
 			_, held := base.Has(name)
 			return held && all[name] && !changed[name]
@@ -50,6 +55,24 @@ func (r revision) Update(ctx context.Context, into string, base source.Base, pro
 
 // attributesFile is where a repository says how files are converted on their way out.
 const attributesFile = ".gitattributes"
+
+// filters tells whether attributes name a filter: what that makes of a file depends on
+// more than the commit, such as whether Git LFS has been installed meanwhile.
+func (c *repoCache) filters(ctx context.Context, commit string, all map[string]bool) (bool, error) {
+	for name := range all {
+		if path.Base(name) != attributesFile {
+			continue
+		}
+		text, err := c.git(ctx, "cat-file", "blob", commit+":"+name)
+		if err != nil {
+			return false, c.damaged(err)
+		}
+		if strings.Contains(string(text), "filter=") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
 
 // names lists what git lists.
 func (c *repoCache) names(ctx context.Context, args ...string) (map[string]bool, error) {

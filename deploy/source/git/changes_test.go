@@ -62,3 +62,16 @@ func TestAnUpdateWithOtherAttributesBringsAll(t *testing.T) {
 		t.Errorf("attributes of a folder above are forgotten: %q", brought)
 	}
 }
+
+// What a filter makes of a file depends on what is installed and configured, too.
+func TestAnUpdateWithFiltersBringsAll(t *testing.T) {
+	r := newRepository(t, t.TempDir())
+	sourcetest.WriteFile(t, filepath.Join(r.Dir, "same.bin"), "same")
+	sourcetest.WriteFile(t, filepath.Join(r.Dir, "sub/.gitattributes"), "*.psd filter=lfs\n")
+	first := r.Commit("first")
+	sourcetest.WriteFile(t, filepath.Join(r.Dir, "new.php"), "new")
+	keeps, brought := update(t, newTestGit(t, r), first, r.Commit("second"))
+	if keeps("same.bin") || brought["same.bin"] == "" {
+		t.Errorf("brought %q", brought)
+	}
+}
