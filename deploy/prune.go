@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -119,6 +120,7 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 		if err == nil {
 			removable, err = r.remove(ctx, removable)
 		}
+		err = errors.Join(err, r.store.SweepContents()) // a turn leaves what nobody may need
 		for _, one := range removable {
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}

@@ -26,7 +26,7 @@ import (
 // where the slot's next release has another file in the place of one of them, that is
 // kept beside (contents). No link of an instance may lead to it.
 func (s *Store) PutAway(id string) error {
-	slot := links.SlotOf(s.dir, id)
+	slot := links.PlaceOf(s.dir, id)
 	if slot == "" {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (s *Store) PutAway(id string) error {
 // isAway tells of a release that was put away.
 func (s *Store) isAway(id string) bool {
 	_, err := os.Lstat(s.indexPath(id))
-	return err == nil && !links.IsSlot(id)
+	return err == nil && !links.IsPlace(id)
 }
 
 // away lists the releases that were put away, but for those that are in a slot still: an
@@ -65,7 +65,7 @@ func (s *Store) away() ([]string, error) {
 	var ids []string
 	for _, entry := range entries {
 		id, list := strings.CutSuffix(entry.Name(), indexSuffix)
-		if _, err := os.Lstat(s.Path(id)); list && !links.IsSlot(id) && errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(s.Path(id)); list && !links.IsPlace(id) && errors.Is(err, fs.ErrNotExist) {
 			ids = append(ids, id)
 		}
 	}
@@ -142,8 +142,9 @@ func (s *Store) saveAll(ctx context.Context, slot string) error {
 	return errors.Join(err, leaving.sync())
 }
 
-// sweepContents removes the files that no release needs any more.
-func (s *Store) sweepContents() error {
+// SweepContents removes the files that no release needs any more. Of each list of files it
+// reads at most 64 MiB.
+func (s *Store) SweepContents() error {
 	dir := filepath.Join(s.dir, links.RecordDir, contentsDir)
 	kept, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(kept) == 0 {
@@ -213,7 +214,7 @@ func (s *Store) find(do func(f *finder) error) error {
 		return err
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() || !links.IsSlot(entry.Name()) {
+		if !entry.IsDir() || !links.IsPlace(entry.Name()) {
 			continue
 		}
 		list, err := s.readIndex(entry.Name())
@@ -326,6 +327,9 @@ func (e indexed) holds(other indexed) bool {
 // own gives what was brought back the owners and permissions that it had.
 func own(root *os.Root, list index) error {
 	for name, e := range list.Files {
+		if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			continue // it has gone since, from a release that is in a slot still
+		}
 		if os.Geteuid() == 0 {
 			if err := root.Lchown(name, int(e.UID), int(e.GID)); err != nil {
 				return err
@@ -344,6 +348,12 @@ func own(root *os.Root, list index) error {
 // another one now: then that is taken out, to be made again. Of each file it reads at
 // most 4 MiB.
 func (st *Staging) rebuild(root *os.Root, list index) (bool, error) {
+	if st.slot != nil {
+		st.slot.as = map[string]Made{}
+		for name, e := range list.Files {
+			st.slot.as[name] = e.Made
+		}
+	}
 	if list.Slot == st.Slot() {
 		return false, nil
 	}
@@ -356,7 +366,7 @@ func (st *Staging) rebuild(root *os.Root, list index) (bool, error) {
 			altered = name
 		}
 		text, err := begins(root, name, mostScript)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, err
 		}
 		names = names || bytes.Contains(text, []byte("/"+list.Slot))
@@ -369,7 +379,7 @@ func (st *Staging) rebuild(root *os.Root, list index) (bool, error) {
 	}
 	for name, e := range list.Files {
 		if e.Made != Brought && !e.Mode.IsDir() {
-			if err := root.Remove(name); err != nil {
+			if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return false, err
 			}
 		}

@@ -129,6 +129,10 @@ func (c *completion) cap(name string) error {
 // mostScript bounds what is read of one script that the build has made.
 const mostScript = 4 << 20
 
+// ErrNamesFolder: the build wrote the path of the folder that it ran in, which is none of
+// the finished release. In a slot it would be.
+var ErrNamesFolder = errors.New("the build wrote the path of the folder that it ran in")
+
 // lookForStaging refuses a script that the build has made and that names the staging
 // folder, such as a compiled configuration or container: that path is gone once the
 // release is sealed, and every page that needs it would fail. The kernel alone sets the
@@ -142,8 +146,7 @@ func (c *completion) lookForStaging(name string, info fs.FileInfo) error {
 	if err != nil || !bytes.Contains(text, []byte("/"+c.staging)) {
 		return err
 	}
-	return hint.With(fmt.Errorf("%w: the build wrote the path of the folder that it ran in, which is none of the finished release, into %s", ErrIncomplete, name),
-		"have it write paths by __DIR__, or make this file in a before_switch hook: that runs where the release stays")
+	return fmt.Errorf("%w, into %s", ErrNamesFolder, name)
 }
 
 var lfsAttribute = regexp.MustCompile(`(?m)^[^#\n]*\sfilter=lfs(\s|$)`)

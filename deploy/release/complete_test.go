@@ -120,7 +120,7 @@ func TestABuildThatWritesItsOwnPathIntoAScriptIsRefused(t *testing.T) {
 		st.BuildBegins()
 		must(t, RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: st.Path(), Release: "v1"}, 0, nil))
 		_, err := st.Seal(t.Context(), Manifest{})
-		if errors.Is(err, ErrIncomplete) != refused || refused && !strings.Contains(err.Error(), ".php") {
+		if errors.Is(err, ErrNamesFolder) != refused || refused && !strings.Contains(err.Error(), ".php") {
 			t.Errorf("%s: %v", command, err)
 		}
 	}

@@ -40,8 +40,8 @@ func (s *Store) List() ([]Release, error) {
 		return nil, fmt.Errorf("list releases: %w", err)
 	}
 	for _, entry := range entries {
-		inSlot := links.SlotOf(s.dir, entry.Name()) != ""
-		if !entry.IsDir() && !inSlot || strings.HasPrefix(entry.Name(), ".") || links.IsSlot(entry.Name()) {
+		inSlot := links.PlaceOf(s.dir, entry.Name()) != ""
+		if !entry.IsDir() && !inSlot || strings.HasPrefix(entry.Name(), ".") || links.IsPlace(entry.Name()) {
 			continue
 		}
 		ids = append(ids, entry.Name())

@@ -31,11 +31,11 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 		return hint.With(fmt.Errorf("remove release %s: %w", id, errors.Join(ErrForeign, r.Problem)),
 			"remove %s by hand when nothing uses it", r.Path)
 	}
-	switch {
+	switch place := links.PlaceOf(s.dir, id); {
 	case r.Away:
-		return errors.Join(s.removeRecord(id), state.Remove(s.indexPath(id)), s.sweepContents())
-	case links.SlotOf(s.dir, id) != "":
-		return s.leave(id)
+		return errors.Join(s.removeRecord(id), state.Remove(s.indexPath(id)), s.SweepContents())
+	case place != "":
+		return s.leave(ctx, id, place)
 	}
 	trash := filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", trashPrefix, id, rand.Uint32()))
 	if err := os.Rename(r.Path, trash); err != nil {
@@ -89,7 +89,7 @@ func (s *Store) CleanStaging(ctx context.Context) ([]string, error) {
 func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed []string, err error) {
 	for _, entry := range entries {
 		name := entry.Name()
-		if !entry.IsDir() || !links.IsSlot(name) || links.Occupant(s.dir, name) != "" {
+		if !entry.IsDir() || !links.IsPlace(name) || links.Occupant(s.dir, name) != "" {
 			continue
 		}
 		if i, err := s.readIndex(name); err != nil || len(i.Files) > 0 {
@@ -119,7 +119,7 @@ func (s *Store) cleanRecords() ([]string, error) {
 		}
 		removed = append(removed, filepath.Join(links.RecordDir, entry.Name()))
 	}
-	return removed, s.sweepContents()
+	return removed, s.SweepContents()
 }
 
 // orphan tells of a manifest without a release, a list without a manifest or slot, and
@@ -134,7 +134,7 @@ func (s *Store) orphan(name string) bool {
 	}
 	of, list := strings.CutSuffix(name, indexSuffix)
 	needs := s.recordPath(of)
-	if links.IsSlot(of) {
+	if links.IsPlace(of) {
 		needs = s.Path(of)
 	}
 	_, err := os.Lstat(needs)

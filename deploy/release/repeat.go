@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
+	"relink/internal/links"
 	"relink/internal/tree"
 )
 
@@ -27,45 +29,78 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 	}
 	m := original.Manifest
 	m.Repeats = original.Content()
-	ready := func(root *os.Root) error { return s.linkFrom(ctx, original, root) }
-	if original.Away {
-		ready = func(root *os.Root) error { return s.unpack(ctx, staging, of, root, build) }
+	list, err := s.listOf(original)
+	if err != nil {
+		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)
 	}
-	sealed, err := staging.seal(ctx, m, ready)
+	sealed, err := staging.seal(ctx, m, func(root *os.Root) error {
+		if original.Away {
+			err = staging.bringBack(ctx, list)
+		} else {
+			err = s.linkFrom(ctx, staging, original, root)
+		}
+		if err != nil {
+			return err
+		}
+		again, err := staging.rebuild(root, list)
+		if err == nil && again && !original.Away {
+			err = unshare(ctx, root)
+		}
+		if err == nil && again {
+			err = build(ctx)
+		}
+		switch {
+		case err != nil:
+			return err
+		case again:
+			return staging.complete(ctx, root)
+		}
+		return own(root, list)
+	})
 	if err != nil {
 		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)
 	}
 	return sealed, nil
 }
 
-func (s *Store) linkFrom(ctx context.Context, original Release, root *os.Root) error {
+// unshare gives each file that has other names too, in the release that is repeated, an
+// inode of its own: a build could write through it.
+func unshare(ctx context.Context, root *os.Root) error {
+	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		if !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink < 2 {
+			return nil
+		}
+		temporary := temporaryBeside(name)
+		if err := tree.CopyFile(ctx, root, name, root, temporary, fs.ModePerm, nil); err != nil {
+			return err
+		}
+		return root.Rename(temporary, name)
+	}, nil)
+}
+
+// listOf is what a release consists of that is, or was, in a slot; an empty list for one
+// in a folder of its own.
+func (s *Store) listOf(r Release) (index, error) {
+	switch slot := links.PlaceOf(s.dir, r.ID); {
+	case r.Away:
+		return s.readIndex(r.ID)
+	case slot != "":
+		return s.readIndex(slot)
+	}
+	return index{}, nil
+}
+
+func (s *Store) linkFrom(ctx context.Context, staging *Staging, original Release, root *os.Root) error {
 	// What others brought is not repeated, or it would be handed on for ever.
 	rec, err := s.readRecord(original.ID)
 	if err != nil {
 		return err
 	}
-	return tree.With(original.Path, func(from *os.Root) error { return linkAll(ctx, from, root, rec.Assets.carried) })
-}
-
-func (s *Store) unpack(ctx context.Context, staging *Staging, of string, root *os.Root, build func(context.Context) error) error {
-	list, err := s.readIndex(of)
-	if err != nil {
-		return err
+	err = tree.With(original.Path, func(from *os.Root) error { return linkAll(ctx, from, root, rec.Assets.carried) })
+	if err == nil && staging.slot != nil {
+		err = staging.slot.note(ctx, root)
 	}
-	if err := staging.bringBack(ctx, list); err != nil {
-		return err
-	}
-	again, err := staging.rebuild(root, list)
-	if err != nil {
-		return err
-	}
-	if !again {
-		return own(root, list)
-	}
-	if err := build(ctx); err != nil {
-		return err
-	}
-	return staging.complete(ctx, root)
+	return err
 }
 
 // MadeIn is the slot that a release was made in which was put away; "" for others. Of its

@@ -189,9 +189,13 @@ func replaceLink(to, link string) error {
 }
 
 // leave takes a release out of its slot for good. Its files stay: the next one in the
-// slot may want them.
-func (s *Store) leave(id string) error {
-	return errors.Join(os.Remove(s.Path(id)), s.removeRecord(id), durable.SyncDir(s.dir))
+// slot may want them, unless there is to be none.
+func (s *Store) leave(ctx context.Context, id, place string) error {
+	err := errors.Join(os.Remove(s.Path(id)), s.removeRecord(id), durable.SyncDir(s.dir))
+	if err == nil && !links.IsSlot(place) {
+		err = s.RetireSlot(ctx, place)
+	}
+	return err
 }
 
 // RetireSlot gives a slot up: its path never serves again.

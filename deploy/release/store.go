@@ -79,7 +79,7 @@ func (s *Store) Path(id string) string { return filepath.Join(s.dir, id) }
 
 // place is the real folder of the release id: the slot that it is in, or its own.
 func (s *Store) place(id string) string {
-	return s.Path(cmp.Or(links.SlotOf(s.dir, id), id))
+	return s.Path(cmp.Or(links.PlaceOf(s.dir, id), id))
 }
 
 // hold locks the releases folder itself: unix.LOCK_SH while a release is made in it,

@@ -30,7 +30,8 @@ type slotStaging struct {
 	before, after index                  // what was sealed in it last, and what is now
 	found         map[string]fs.FileMode // what kind of thing each name was when the turn began
 	known         map[string]indexed     // files and links that nobody has touched since they were sealed
-	brought       map[string]indexed     // what is as the source brought it
+	brought       map[string]indexed     // what has come, before builds begin
+	as            map[string]Made        // what that was in the release that it comes from
 	changes       Changes
 }
 
@@ -141,22 +142,22 @@ func (t *taking) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.note(ctx)
+	return t.note(ctx, t.to)
 }
 
 // note remembers what has come. Times that OPcache would not take are put right first
 // (complete), or all would look as if a build had altered it.
-func (t *taking) note(ctx context.Context) error {
-	t.brought = map[string]indexed{}
+func (s *slotStaging) note(ctx context.Context, root *os.Root) error {
+	s.brought = map[string]indexed{}
 	latest := time.Now().Add(-CacheProtection)
-	return tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) (err error) {
+	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) (err error) {
 		if info.Mode().IsRegular() && info.ModTime().After(latest) {
-			if err = tree.SetTime(t.to, name, latest); err == nil {
-				info, err = t.to.Lstat(name)
+			if err = tree.SetTime(root, name, latest); err == nil {
+				info, err = root.Lstat(name)
 			}
 		}
 		if err == nil {
-			t.brought[name] = entryOf(info)
+			s.brought[name] = entryOf(info)
 		}
 		return err
 	}, nil)
@@ -264,12 +265,7 @@ func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
 func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (e indexed, err error) {
 	before, was := s.before.Files[name]
 	e = entryOf(info)
-	if came, brought := s.brought[name]; !brought || came != e {
-		e.Made = Built
-		if brought && info.Mode().IsRegular() && came.Mode.IsRegular() {
-			e.Made = Altered
-		}
-	}
+	e.Made = s.madeBy(name, e)
 	if info.IsDir() {
 		return e, s.unfit(name, before, e)
 	}
@@ -298,6 +294,17 @@ func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, 
 		e.Made, e.Sum = made, sum
 	}
 	return e, err
+}
+
+func (s *slotStaging) madeBy(name string, e indexed) Made {
+	came, brought := s.brought[name]
+	switch {
+	case brought && came == e:
+		return s.as[name]
+	case brought && s.as[name] == Brought && e.Mode.IsRegular() && came.Mode.IsRegular():
+		return Altered
+	}
+	return Built
 }
 
 // forget has the caches keep of the slot only what they have compiled from just what is

@@ -33,29 +33,44 @@ type Slots struct {
 	Unsettled moves.Plan // releases that requests may still be on
 }
 
-// Begin begins the release id in a slot: in prefer, if that can be had, and with anew in
-// one that there has never been. With opcache.file_cache it has a folder of its own.
-func (s Slots) Begin(ctx context.Context, id, prefer string, anew bool) (*release.Staging, error) {
+// Begin begins the release id in a slot: in prefer, if that can be had, else in another
+// one or in a new one. With opcache.file_cache it has a folder of its own.
+func (s Slots) Begin(ctx context.Context, id, prefer string) (*release.Staging, error) {
 	switch files, err := s.Caches.FileCache(ctx); {
 	case err != nil:
 		return nil, err
 	case files:
 		return s.Store.Stage(id)
 	}
-	turn := release.Turn{Slot: links.NewSlot(), App: s.App.HistoryFile(), Forget: s.forget}
-	if !anew {
-		if err := s.again(ctx, prefer, &turn); err != nil {
-			return nil, err
-		}
+	slot, swept, err := s.again(ctx, prefer)
+	if err != nil {
+		return nil, err
 	}
-	staging, err := s.Store.StageIn(ctx, id, turn)
-	if !errors.Is(err, release.ErrUnfit) || anew {
+	if slot == "" {
+		return s.BeginAnew(ctx, id)
+	}
+	staging, err := s.Store.StageIn(ctx, id, release.Turn{Slot: slot, App: s.App.HistoryFile(), Swept: swept, Forget: s.forget})
+	if !errors.Is(err, release.ErrUnfit) {
 		return staging, err
 	}
-	if retired := s.Retire(ctx, turn.Slot); retired != nil {
+	if retired := s.Retire(ctx, slot); retired != nil {
 		return nil, errors.Join(err, retired)
 	}
-	return s.Begin(ctx, id, prefer, true)
+	return s.BeginAnew(ctx, id)
+}
+
+// BeginAnew begins it in a slot that there has never been.
+func (s Slots) BeginAnew(ctx context.Context, id string) (*release.Staging, error) {
+	return s.beginIn(ctx, id, links.NewSlot())
+}
+
+// BeginOnce begins it in a place for this release only.
+func (s Slots) BeginOnce(ctx context.Context, id string) (*release.Staging, error) {
+	return s.beginIn(ctx, id, links.NewPlace())
+}
+
+func (s Slots) beginIn(ctx context.Context, id, place string) (*release.Staging, error) {
+	return s.Store.StageIn(ctx, id, release.Turn{Slot: place, App: s.App.HistoryFile(), Forget: s.forget})
 }
 
 // Retire gives up a slot that no release is in: nothing of it serves again.
@@ -68,38 +83,34 @@ func (s Slots) Retire(ctx context.Context, slot string) error {
 }
 
 // again chooses a slot that there is, and that no link, request or process is on.
-func (s Slots) again(ctx context.Context, prefer string, turn *release.Turn) error {
+func (s Slots) again(ctx context.Context, prefer string) (name string, swept bool, err error) {
 	live := s.App.InUse()
-	slots, err := s.Store.Slots(turn.App)
+	slots, err := s.Store.Slots(s.App.HistoryFile())
 	if err != nil || len(slots) == 0 || live.Unread != nil { // a link that cannot be read may lead to any
-		return err
+		return "", false, err
 	}
 	history, err := journal.History(s.App.HistoryFile())
 	if err != nil {
-		return err
+		return "", false, err
 	}
 	now := time.Now() // before the look: what it tells of workers is not older
 	flight, err := s.Caches.InFlight(ctx)
 	if err != nil {
-		return err
+		return "", false, err
 	}
 	programs, err := s.programs(ctx)
 	if err != nil {
-		return err
+		return "", false, err
 	}
-	stay := s.staying(live, history)
+	stay := s.staying(live)
 	slot := choose(slots, prefer, func(one release.Slot) bool {
 		left := leftAt(history, one.Last, now)
 		return !stay[one.Name] && !stay[one.Release] && !mayBeOn(flight, left, now) && !programs.mayRunFrom(s.Store.Path(one.Name), left)
 	})
-	if slot.Name == "" {
-		return nil
+	if slot.Release != "" {
+		err = s.Store.PutAway(slot.Release)
 	}
-	turn.Slot, turn.Swept = slot.Name, flight.All
-	if slot.Release == "" {
-		return nil
-	}
-	return s.Store.PutAway(slot.Release)
+	return slot.Name, flight.All, err
 }
 
 // choose takes the preferred slot, or one that no release is in, and of several the one
@@ -159,7 +170,7 @@ func mayBeOn(flight opcache.Flight, left, now time.Time) bool {
 
 // staying are the slots and releases that must stay: links lead there, or workers were
 // not reached since.
-func (s Slots) staying(live links.InUse, history []journal.Event) map[string]bool {
+func (s Slots) staying(live links.InUse) map[string]bool {
 	stay := live.IDs()
 	for left := range moves.LeftBy(s.Unsettled) {
 		stay[left] = true
@@ -168,8 +179,12 @@ func (s Slots) staying(live links.InUse, history []journal.Event) map[string]boo
 	return stay
 }
 
-// forget has the caches forget, while nobody asks for anything in the slot.
+// forget has the caches forget, while nobody asks for anything in the slot. Before a first
+// deploy there may be none.
 func (s Slots) forget(ctx context.Context, slot string, keep func(name string) bool) error {
+	if s.Caches == nil {
+		return nil
+	}
 	left, err := s.Caches.ForgetBelow(ctx, slot, keep)
 	if err == nil && len(left) > 0 { // PHP 7.4 cannot, once a file is gone
 		err = fmt.Errorf("%w: opcache_invalidate() refused %s", release.ErrUnfit, filepath.Base(left[0]))

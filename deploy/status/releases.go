@@ -24,8 +24,8 @@ type Release struct {
 	Ref     string    `json:"ref"`
 	Commit  string    `json:"commit,omitempty"`
 	Files   int       `json:"files"`
-	Bytes   int64     `json:"bytes"`  // sum of its files' sizes
-	Live    int       `json:"live"`   // instances on it
+	Bytes   int64     `json:"bytes"`            // sum of its files' sizes
+	Live    int       `json:"live"`             // instances on it
 	Folder  string    `json:"folder,omitempty"` // where it is: of its own, or a slot; none: its files are kept beside
 	Bad     string    `json:"bad,omitempty"`
 	Foreign bool      `json:"foreign,omitempty"` // not made by relink: never pruned
@@ -87,7 +87,7 @@ func (r Release) remark() string {
 		return "foreign"
 	case r.Folder == "":
 		return "put away"
-	case links.IsSlot(r.Folder):
+	case links.IsPlace(r.Folder):
 		return filepath.Base(r.Folder)
 	}
 	return ""

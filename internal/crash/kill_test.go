@@ -41,6 +41,10 @@ var commands = []killed{
 	{name: "recover back", interrupt: func(e event) bool { return e.Call == "rename" && filepath.Base(e.To) == "club2" }},
 	{name: "recover forward", interrupt: func(e event) bool { return e.Call == "write" && filepath.Base(e.Path) == "club.history.jsonl" }},
 	{name: "recover the staging", interrupt: func(e event) bool { return e.Call == "syncfs" }},
+	{name: "bring back", prepare: func(w *town) {
+		w.good("deploy", w.next("club1"), "--all")
+		w.good("deploy", w.next("club1"), "--all")
+	}, args: func(w *town) []string { return []string{"rollback", "--all", "--to", w.putAway()[0]} }},
 }
 
 // TestKilled ends each command at each of its calls, puts things right by recover

@@ -29,8 +29,6 @@ func (w *town) wrong() (faults []string) {
 
 var releaseFolder = regexp.MustCompile(`^\d{8}T\d{6}Z-(v\d)(-\d+)?$`)
 
-var slotRecord = regexp.MustCompile(`^slot-\d+(\.files)?$`)
-
 // leads wants a site's link to lead to a whole release.
 func (w *town) leads(site string) error {
 	_, err := w.release(site)
@@ -120,11 +118,14 @@ func (w *town) leftovers() (faults []string) {
 		}
 	}
 	for _, name := range names(w.path("releases/.relink")) {
-		if slotRecord.MatchString(name) { // a slot's number is never taken twice
-			continue
-		}
-		if _, err := os.Stat(w.path("releases", strings.TrimSuffix(name, ".json"))); err != nil {
+		of := strings.TrimSuffix(strings.TrimSuffix(name, ".json"), ".files")
+		if of != "contents" && !exists(w.path("releases", of)) && (of == name || len(w.records(of)) != 2) {
 			faults = append(faults, "releases/.relink/"+name)
+		}
+	}
+	for _, sum := range names(w.path("releases/.relink/contents")) {
+		if !slices.ContainsFunc(w.putAway(), func(id string) bool { return w.needs(id, sum) }) {
+			faults = append(faults, "a file that no release needs: "+sum)
 		}
 	}
 	for _, name := range names(w.path("state")) {
@@ -136,6 +137,26 @@ func (w *town) leftovers() (faults []string) {
 		faults = append(faults, "the lock still names its holder")
 	}
 	return faults
+}
+
+// records are the manifest of a release and, in or after its time in a slot, its list.
+func (w *town) records(id string) []string {
+	return slices.DeleteFunc([]string{id + ".json", id + ".files"}, func(name string) bool { return !exists(w.path("releases/.relink", name)) })
+}
+
+// putAway are the releases that are in no folder, oldest first.
+func (w *town) putAway() (ids []string) {
+	for _, name := range names(w.path("releases/.relink")) {
+		if id := strings.TrimSuffix(name, ".files"); id != name && !exists(w.path("releases", id)) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (w *town) needs(id, sum string) bool {
+	list, err := os.ReadFile(w.path("releases/.relink", id+".files"))
+	return err == nil && strings.Contains(string(list), sum)
 }
 
 // history wants each line to be whole: a kill tears none.

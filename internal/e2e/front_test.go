@@ -24,6 +24,7 @@ type way struct {
 	behind     bool   // the web server reaches the links through another link
 	inside     bool   // the link is the folder core of a site whose own scripts stay
 	assets     string // the application's key of that name
+	build      string // the command of its build hook
 	elsewhere  elsewhere
 	unmapped   bool // path_map does not tell how the pools see the releases
 

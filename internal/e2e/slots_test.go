@@ -112,3 +112,37 @@ func TestSlotsWaitForRequests(t *testing.T) {
 		})
 	}
 }
+
+// A build that writes down where it ran (Laravel's config:cache, Symfony's container)
+// ran where the release is; what comes back elsewhere is built again.
+func TestBuildsThatNameTheirPath(t *testing.T) {
+	compiled := func(ref string) application {
+		app := scriptsOf(ref)
+		app["public/second.php"] = "<?php require require __DIR__ . '/../cache/config.php';"
+		return app
+	}
+	for _, name := range []string{"resolved, Apache", "resolved, mod_php", "revalidated, nginx", "keyed, Apache", "keyed, nginx"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setups[name]
+			w.app = compiled
+			w.build = `mkdir -p cache && echo "<?php return '$PWD/lib/part000.php';" > cache/config.php`
+			f := newFront(t, w)
+			for _, ref := range []string{"v3", "v4"} {
+				f.commit(ref)
+			}
+			f.relink(all("v1"), "deploy", "v1", "--all")
+			f.beginLoad()
+			f.relink(all("v2"), "deploy", "v2", "--all")
+			f.relink(map[string]string{"club1": "v3"}, "deploy", "v3", "--instance", "club1")
+			f.relink(all("v4"), "deploy", "v4", "--all")
+			f.relink(all("v1"), "rollback", "--all", "--to", f.releaseOf("v1"))
+			f.relink(all("v4"), "rollback", "--all", "--to", f.releaseOf("v4"))
+			f.relink(all("v3"), "rollback", "--all", "--to", f.releaseOf("v3"))
+			if out, err := relinkCommand(f.ctx, f.program, f.path("relink.yaml"), "prune", "--force").CombinedOutput(); err != nil {
+				t.Errorf("prune: %v: %s", err, out)
+			}
+			f.wantPages("after a prune")
+		})
+	}
+}

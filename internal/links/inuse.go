@@ -63,7 +63,7 @@ func (u InUse) addIn(folder string) error {
 		return fmt.Errorf("look for links: %w", err)
 	}
 	for _, entry := range entries {
-		own := folder == u.Releases && SlotOf(folder, entry.Name()) != "" // a release, which uses nothing
+		own := folder == u.Releases && PlaceOf(folder, entry.Name()) != "" // a release, which uses nothing
 		if entry.Type()&fs.ModeSymlink != 0 && !own {
 			u.follow(filepath.Join(folder, entry.Name()))
 		}
@@ -148,7 +148,7 @@ func Release(real, releases string) string {
 		return real
 	}
 	name := filepath.Base(folder)
-	if IsSlot(name) {
+	if IsPlace(name) {
 		return cmp.Or(Occupant(releases, name), name)
 	}
 	return name
