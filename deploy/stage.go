@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/deploy/hooks"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
@@ -53,49 +54,13 @@ func (r *run) makeRelease(ctx context.Context, id string, found server, resolved
 }
 
 // staged makes a release in a slot where a path that links have left may serve again,
-// else in a folder of its own. It is made once more where that proves unfit.
-func (r *run) staged(ctx context.Context, id, prefer string, found server, make func(*release.Staging) (release.Release, error)) (release.Release, error) {
-	turns := slots.Slots{App: r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled}
-	staging, err := r.begin(ctx, turns, id, prefer, found)
-	if err != nil {
-		return release.Release{}, err
-	}
-	made, err := make(staging)
-	if err == nil {
-		return made, nil
-	}
-	staging, err = r.beginAgain(ctx, turns, id, staging.Slot(), errors.Join(err, staging.Abort()))
-	if err != nil {
-		return release.Release{}, err
-	}
-	if made, err = make(staging); err != nil {
-		err = errors.Join(err, staging.Abort())
-	}
-	return made, err
-}
-
-// beginAgain gives up a slot that is unfit for the release. A build that has written down
-// where it ran runs once more where the release is to stay.
-func (r *run) beginAgain(ctx context.Context, turns slots.Slots, id, slot string, cause error) (*release.Staging, error) {
-	switch {
-	case errors.Is(cause, release.ErrNamesFolder):
-		r.Screen.Line("  stage: %v: it is made once more, where it stays", cause)
-		return turns.BeginOnce(ctx, id)
-	case errors.Is(cause, release.ErrUnfit):
-		r.Screen.Line("  stage: %v: it is made once more, in a new one", cause)
-		if err := turns.Retire(ctx, slot); err != nil {
-			return nil, errors.Join(cause, err)
-		}
-		return turns.BeginAnew(ctx, id)
-	}
-	return nil, cause
-}
-
-func (r *run) begin(ctx context.Context, turns slots.Slots, id, prefer string, found server) (*release.Staging, error) {
-	if !found.addressing.Reuses() || found.caches == nil || r.Reset == journal.ResetNever {
-		return r.store.Stage(id)
-	}
-	return turns.Begin(ctx, id, prefer)
+// else in a folder of its own.
+func (r *run) staged(ctx context.Context, id, prefer string, found server, make slots.Make) (release.Release, error) {
+	return slots.Slots{
+		App: r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled,
+		Reuses: found.addressing.Reuses() && found.caches != nil && r.Reset != journal.ResetNever,
+		Say:    func(what string) { r.Screen.Line("  stage: %s", what) },
+	}.Stage(ctx, id, prefer, make)
 }
 
 func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {
@@ -153,7 +118,7 @@ func (r *run) runHook(name string, commands []string, rel release.Release) func(
 
 // hook runs the commands of one hook in the release.
 func (r *run) hook(ctx context.Context, name string, commands []string, rel release.Release) error {
-	return release.RunHooks(ctx, name, commands, release.HookEnv{
+	return hooks.Run(ctx, name, commands, hooks.Env{
 		Dir: rel.Path, App: r.App.Name, Release: rel.ID, ReleaseDir: rel.Path, Previous: r.report.Previous, Ref: r.Ref, Commit: rel.Commit,
 	}, r.App.Hooks.Timeout, func(line string) { r.Screen.Line("  %s: %s", name, line) })
 }

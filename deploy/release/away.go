@@ -324,8 +324,8 @@ func (e indexed) holds(other indexed) bool {
 	return e.Mode == other.Mode && e.Sum == other.Sum && !e.Mode.IsDir() && e.Sum != ""
 }
 
-// own gives what was brought back the owners and permissions that it had.
-func own(root *os.Root, list index) error {
+// giveBack gives what was brought back the owners and permissions that it had.
+func giveBack(root *os.Root, list index) error {
 	for name, e := range list.Files {
 		if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 			continue // it has gone since, from a release that is in a slot still

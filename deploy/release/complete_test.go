@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"relink/deploy/hooks"
 )
 
 func must(t *testing.T, errs ...error) {
@@ -46,7 +48,7 @@ func TestWhatABuildMakesUnderAUmaskOf077CanBeServed(t *testing.T) {
 	}
 	s := newStore(t)
 	st := stage(t, s, "v1", "index.php", "secret", "groups")
-	must(t, RunHooks(t.Context(), "build", []string{"umask 077; mkdir vendor; echo > vendor/a.php; printf '#!/bin/sh' > run; chmod 700 run"}, HookEnv{Dir: st.Path()}, 0, nil),
+	must(t, hooks.Run(t.Context(), "build", []string{"umask 077; mkdir vendor; echo > vendor/a.php; printf '#!/bin/sh' > run; chmod 700 run"}, hooks.Env{Dir: st.Path()}, 0, nil),
 		os.Chown(filepath.Join(st.Path(), "secret"), 65534, 65534), os.Chmod(filepath.Join(st.Path(), "secret"), 0o600),
 		os.Chown(filepath.Join(st.Path(), "groups"), 0, 65534), os.Chmod(filepath.Join(st.Path(), "groups"), 0o640))
 	r, err := st.Seal(t.Context(), Manifest{})
@@ -61,9 +63,9 @@ func TestWhatABuildMakesUnderAUmaskOf077CanBeServed(t *testing.T) {
 func TestLinksIntoTheStagingFolderLeadIntoTheRelease(t *testing.T) {
 	s := newStore(t)
 	st := stage(t, s, "v1", "storage/app/logo", "public/index.php")
-	must(t, RunHooks(t.Context(), "build", []string{
+	must(t, hooks.Run(t.Context(), "build", []string{
 		`ln -s "$PWD/storage/app" public/storage; ln -s "$RELINK_RELEASE_DIR" self; ln -s /etc/hosts hosts; ln -s "$PWD/gone" nowhere; chown -h 65534:65534 self || true`,
-	}, HookEnv{Dir: st.Path(), ReleaseDir: st.Path()}, 0, nil))
+	}, hooks.Env{Dir: st.Path(), ReleaseDir: st.Path()}, 0, nil))
 	r, err := st.Seal(t.Context(), Manifest{})
 	must(t, err)
 	for name, want := range map[string]string{"public/storage": "../storage/app", "self": ".", "hosts": "/etc/hosts", "nowhere": "gone"} {
@@ -118,7 +120,7 @@ func TestABuildThatWritesItsOwnPathIntoAScriptIsRefused(t *testing.T) {
 	} {
 		st := stage(t, newStore(t), "v1", "index.php")
 		st.BuildBegins()
-		must(t, RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: st.Path(), Release: "v1"}, 0, nil))
+		must(t, hooks.Run(t.Context(), "build", []string{command}, hooks.Env{Dir: st.Path(), Release: "v1"}, 0, nil))
 		_, err := st.Seal(t.Context(), Manifest{})
 		if errors.Is(err, ErrNamesFolder) != refused || refused && !strings.Contains(err.Error(), ".php") {
 			t.Errorf("%s: %v", command, err)

@@ -15,6 +15,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/state"
+	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,11 +32,11 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 		return hint.With(fmt.Errorf("remove release %s: %w", id, errors.Join(ErrForeign, r.Problem)),
 			"remove %s by hand when nothing uses it", r.Path)
 	}
-	switch place := links.PlaceOf(s.dir, id); {
+	switch at := links.PlaceOf(s.dir, id); {
 	case r.Away:
 		return errors.Join(s.removeRecord(id), state.Remove(s.indexPath(id)), s.SweepContents())
-	case place != "":
-		return s.leave(ctx, id, place)
+	case at != "":
+		return s.leave(ctx, id, at)
 	}
 	trash := filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", trashPrefix, id, rand.Uint32()))
 	if err := os.Rename(r.Path, trash); err != nil {
@@ -44,7 +45,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	if err := errors.Join(s.removeRecord(id), durable.SyncDir(s.dir)); err != nil {
 		return err
 	}
-	return removeTree(ctx, trash)
+	return tree.Remove(ctx, trash)
 }
 
 // CleanStaging removes what interrupted deploys and removals left: staging
@@ -71,7 +72,7 @@ func (s *Store) CleanStaging(ctx context.Context) ([]string, error) {
 		if !strings.HasPrefix(name, stagingPrefix) && !strings.HasPrefix(name, trashPrefix) {
 			continue
 		}
-		if err := removeTree(ctx, filepath.Join(s.dir, name)); err != nil {
+		if err := tree.Remove(ctx, filepath.Join(s.dir, name)); err != nil {
 			return removed, err
 		}
 		removed = append(removed, name)

@@ -55,7 +55,7 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 		case again:
 			return staging.complete(ctx, root)
 		}
-		return own(root, list)
+		return giveBack(root, list)
 	})
 	if err != nil {
 		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)

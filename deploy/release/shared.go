@@ -122,7 +122,7 @@ func (s *sharing) link(ctx context.Context, entry sharedEntry) error {
 	}
 	// By path, to get into folders without write permission too: the way there
 	// is plain, and nothing but relink works in the staging folder.
-	if err := removeTree(ctx, filepath.Join(s.release.Name(), entry.name)); err != nil {
+	if err := tree.Remove(ctx, filepath.Join(s.release.Name(), entry.name)); err != nil {
 		return err
 	}
 	parent := path.Dir(entry.name)

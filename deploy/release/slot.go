@@ -14,6 +14,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/state"
+	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
@@ -156,7 +157,7 @@ func (st *Staging) Fetch(ctx context.Context, fill func(into string) (keeps func
 			err = st.take(ctx, into, keeps)
 		}
 	}
-	return errors.Join(err, removeTree(context.WithoutCancel(ctx), into))
+	return errors.Join(err, tree.Remove(context.WithoutCancel(ctx), into))
 }
 
 // occupy makes the slot the place of the release: from now on its id leads there. The
@@ -190,10 +191,10 @@ func replaceLink(to, link string) error {
 
 // leave takes a release out of its slot for good. Its files stay: the next one in the
 // slot may want them, unless there is to be none.
-func (s *Store) leave(ctx context.Context, id, place string) error {
+func (s *Store) leave(ctx context.Context, id, at string) error {
 	err := errors.Join(os.Remove(s.Path(id)), s.removeRecord(id), durable.SyncDir(s.dir))
-	if err == nil && !links.IsSlot(place) {
-		err = s.RetireSlot(ctx, place)
+	if err == nil && !links.IsSlot(at) {
+		err = s.RetireSlot(ctx, at)
 	}
 	return err
 }
@@ -203,7 +204,7 @@ func (s *Store) RetireSlot(ctx context.Context, slot string) error {
 	if err := s.saveAll(ctx, slot); err != nil {
 		return fmt.Errorf("slot %s: %w", slot, err)
 	}
-	if err := removeTree(ctx, s.Path(slot)); err != nil {
+	if err := tree.Remove(ctx, s.Path(slot)); err != nil {
 		return hint.With(err, "remove %s by hand", s.Path(slot))
 	}
 	err := os.Remove(filepath.Join(s.dir, links.RecordDir, slot))

@@ -81,7 +81,7 @@ func (st *Staging) Abort() error {
 	if st.slot != nil && len(st.slot.before.Files) > 0 {
 		return nil
 	}
-	if err := removeTree(context.Background(), st.path); err != nil {
+	if err := tree.Remove(context.Background(), st.path); err != nil {
 		return hint.With(fmt.Errorf("remove staging folder: %w", err), "remove %s by hand", st.path)
 	}
 	return nil

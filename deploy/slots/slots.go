@@ -1,4 +1,4 @@
-// Package slots begins a release in a slot, where paths that links have left may serve
+// Package slots makes a release in a slot, where paths that links have left may serve
 // again, and has the caches forget what is not in it any more.
 package slots
 
@@ -31,11 +31,56 @@ type Slots struct {
 	Store     *release.Store
 	Caches    Caches
 	Unsettled moves.Plan // releases that requests may still be on
+	Reuses    bool       // a path that links have left may serve again
+	Say       func(what string)
 }
 
-// Begin begins the release id in a slot: in prefer, if that can be had, else in another
-// one or in a new one. With opcache.file_cache it has a folder of its own.
-func (s Slots) Begin(ctx context.Context, id, prefer string) (*release.Staging, error) {
+// Make fills what was begun, and seals it.
+type Make func(*release.Staging) (release.Release, error)
+
+// Stage makes the release id in a slot - in prefer, if that can be had - or in a folder of
+// its own, and once more where that proves to be the wrong place for it.
+func (s Slots) Stage(ctx context.Context, id, prefer string, make Make) (release.Release, error) {
+	staging, err := s.begin(ctx, id, prefer)
+	if err != nil {
+		return release.Release{}, err
+	}
+	made, err := make(staging)
+	if err == nil {
+		return made, nil
+	}
+	staging, err = s.beginAgain(ctx, id, staging.Slot(), errors.Join(err, staging.Abort()))
+	if err != nil {
+		return release.Release{}, err
+	}
+	if made, err = make(staging); err != nil {
+		err = errors.Join(err, staging.Abort())
+	}
+	return made, err
+}
+
+// beginAgain gives up a slot that is unfit for the release. A build that has written down
+// where it ran runs once more where the release is to stay.
+func (s Slots) beginAgain(ctx context.Context, id, slot string, cause error) (*release.Staging, error) {
+	switch {
+	case errors.Is(cause, release.ErrNamesFolder):
+		s.Say(cause.Error() + ": it is made once more, where it stays")
+		return s.beginIn(ctx, id, links.NewPlace())
+	case errors.Is(cause, release.ErrUnfit):
+		s.Say(cause.Error() + ": it is made once more, in a new one")
+		if err := s.retire(ctx, slot); err != nil {
+			return nil, errors.Join(cause, err)
+		}
+		return s.beginIn(ctx, id, links.NewSlot())
+	}
+	return nil, cause
+}
+
+// begin takes a slot that there is, or a new one. With opcache.file_cache there is none.
+func (s Slots) begin(ctx context.Context, id, prefer string) (*release.Staging, error) {
+	if !s.Reuses {
+		return s.Store.Stage(id)
+	}
 	switch files, err := s.Caches.FileCache(ctx); {
 	case err != nil:
 		return nil, err
@@ -43,38 +88,25 @@ func (s Slots) Begin(ctx context.Context, id, prefer string) (*release.Staging, 
 		return s.Store.Stage(id)
 	}
 	slot, swept, err := s.again(ctx, prefer)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if slot == "" {
-		return s.BeginAnew(ctx, id)
+	case slot == "":
+		return s.beginIn(ctx, id, links.NewSlot())
 	}
 	staging, err := s.Store.StageIn(ctx, id, release.Turn{Slot: slot, App: s.App.HistoryFile(), Swept: swept, Forget: s.forget})
-	if !errors.Is(err, release.ErrUnfit) {
-		return staging, err
+	if errors.Is(err, release.ErrUnfit) {
+		return s.beginAgain(ctx, id, slot, err)
 	}
-	if retired := s.Retire(ctx, slot); retired != nil {
-		return nil, errors.Join(err, retired)
-	}
-	return s.BeginAnew(ctx, id)
-}
-
-// BeginAnew begins it in a slot that there has never been.
-func (s Slots) BeginAnew(ctx context.Context, id string) (*release.Staging, error) {
-	return s.beginIn(ctx, id, links.NewSlot())
-}
-
-// BeginOnce begins it in a place for this release only.
-func (s Slots) BeginOnce(ctx context.Context, id string) (*release.Staging, error) {
-	return s.beginIn(ctx, id, links.NewPlace())
+	return staging, err
 }
 
 func (s Slots) beginIn(ctx context.Context, id, place string) (*release.Staging, error) {
 	return s.Store.StageIn(ctx, id, release.Turn{Slot: place, App: s.App.HistoryFile(), Forget: s.forget})
 }
 
-// Retire gives up a slot that no release is in: nothing of it serves again.
-func (s Slots) Retire(ctx context.Context, slot string) error {
+// retire gives up a slot that no release is in: nothing of it serves again.
+func (s Slots) retire(ctx context.Context, slot string) error {
 	_, err := s.Caches.ForgetBelow(ctx, s.Store.Path(slot), func(string) bool { return false })
 	if err == nil {
 		err = s.Store.RetireSlot(ctx, slot)
@@ -98,14 +130,14 @@ func (s Slots) again(ctx context.Context, prefer string) (name string, swept boo
 	if err != nil {
 		return "", false, err
 	}
-	programs, err := s.programs(ctx)
+	running, err := s.programs(ctx)
 	if err != nil {
 		return "", false, err
 	}
 	stay := s.staying(live)
 	slot := choose(slots, prefer, func(one release.Slot) bool {
 		left := leftAt(history, one.Last, now)
-		return !stay[one.Name] && !stay[one.Release] && !mayBeOn(flight, left, now) && !programs.mayRunFrom(s.Store.Path(one.Name), left)
+		return !stay[one.Name] && !stay[one.Release] && !mayBeOn(flight, left, now) && !running.mayRunFrom(s.Store.Path(one.Name), left)
 	})
 	if slot.Release != "" {
 		err = s.Store.PutAway(slot.Release)

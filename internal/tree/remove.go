@@ -1,4 +1,4 @@
-package release
+package tree
 
 import (
 	"context"
@@ -6,19 +6,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-
-	"relink/internal/tree"
 )
 
 // swaps bounds how often entries may turn from a folder into something else, and
 // back, while they are removed.
 const swaps = 10
 
-// removeTree is os.RemoveAll that a context can stop and that gets into folders
+// Remove is os.RemoveAll that a context can stop and that gets into folders
 // without permission for their owner, which sources bring along. It goes by
 // descriptor and follows no link out of what is removed: whoever may write somewhere
 // in a release could otherwise have root remove, or open to everybody, what is not his.
-func removeTree(ctx context.Context, dir string) (err error) {
+func Remove(ctx context.Context, dir string) (err error) {
 	for range swaps {
 		if err = removeOnce(ctx, dir); err == nil {
 			return nil
@@ -50,8 +48,8 @@ func empty(ctx context.Context, dir string, info fs.FileInfo) error {
 			return err
 		}
 	}
-	return tree.With(dir, func(root *os.Root) error {
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+	return With(dir, func(root *os.Root) error {
+		return Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
 			switch {
 			case !info.IsDir():
 				return root.Remove(name)

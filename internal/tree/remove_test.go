@@ -1,4 +1,4 @@
-package release
+package tree
 
 import (
 	"os"
@@ -36,7 +36,7 @@ func TestRemovalFollowsNoLinkThatIsSwappedIn(t *testing.T) {
 				_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(tree, "cache", "entry"), unix.AT_FDCWD, filepath.Join(root, "link"), unix.RENAME_EXCHANGE)
 			}
 		}()
-		err := removeTree(t.Context(), tree)
+		err := Remove(t.Context(), tree)
 		stop.Store(true)
 		<-flipped
 		info, statErr := os.Stat(outside)
@@ -48,8 +48,8 @@ func TestRemovalFollowsNoLinkThatIsSwappedIn(t *testing.T) {
 			t.Fatalf("what is outside has been removed: %v", err)
 		}
 		if err != nil { // it gives up on a folder that never holds still; the next removal takes the rest
-			must(removeTree(t.Context(), tree))
+			must(Remove(t.Context(), tree))
 		}
-		must(removeTree(t.Context(), filepath.Join(root, "link")))
+		must(Remove(t.Context(), filepath.Join(root, "link")))
 	}
 }

@@ -1,4 +1,5 @@
-package release
+// Package hooks runs the commands around a switch, bounded in time and output.
+package hooks
 
 import (
 	"cmp"
@@ -21,8 +22,8 @@ import (
 )
 
 var (
-	// ErrHookTimeout means that a hook was stopped at its time limit.
-	ErrHookTimeout = errors.New("time limit passed")
+	// ErrTimeout means that a hook was stopped at its time limit.
+	ErrTimeout = errors.New("time limit passed")
 	// ErrNoPlugins means that Composer succeeded and left out the packages' plugins.
 	ErrNoPlugins = errors.New("none of the packages' plugins ran: Composer leaves them out for root without a terminal")
 )
@@ -35,10 +36,10 @@ const (
 	pipeGrace = time.Second
 )
 
-// HookEnv is how a hook is run and what it is told: RELINK_APP,
+// Env is how a hook is run and what it is told: RELINK_APP,
 // RELINK_RELEASE, RELINK_RELEASE_DIR, RELINK_PREVIOUS, RELINK_REF and
 // RELINK_COMMIT, added to this process's environment.
-type HookEnv struct {
+type Env struct {
 	Dir        string // working directory
 	App        string // application
 	Release    string // id of the new release
@@ -50,17 +51,17 @@ type HookEnv struct {
 	Grace time.Duration // between TERM and KILL; 0 means defaultGrace
 }
 
-// HookError is a hook command that did not succeed.
-type HookError struct {
+// Error is a hook command that did not succeed.
+type Error struct {
 	Name     string // hook, such as build
 	Command  string // as configured
 	ExitCode int    // -1 when it did not exit by itself
 	Output   string // the end of what it wrote: at most 200 lines and 64 KiB
-	Err      error  // ErrHookTimeout, context.Canceled, or what exec says
+	Err      error  // ErrTimeout, context.Canceled, or what exec says
 }
 
 // Error says what failed and ends with the last lines of the output.
-func (e *HookError) Error() string {
+func (e *Error) Error() string {
 	message := fmt.Sprintf("hook %s: %s: %v", e.Name, e.Command, e.Err)
 	if e.Output == "" {
 		return message
@@ -71,10 +72,10 @@ func (e *HookError) Error() string {
 }
 
 // Unwrap gives the reason.
-func (e *HookError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
-// RunHooks runs the commands with sh, one after the other, and stops at the
-// first that fails, with a *HookError. timeout bounds all of them together; 0
+// Run runs the commands with sh, one after the other, and stops at the
+// first that fails, with a *Error. timeout bounds all of them together; 0
 // means that only ctx does. Each line that a command writes is passed to
 // output, which may be nil and is never called by two goroutines at once.
 //
@@ -82,23 +83,23 @@ func (e *HookError) Unwrap() error { return e.Err }
 // an answer, and it can be ended together with all of its children, by TERM and
 // after env.Grace by KILL. Those that have left the session (setsid) are known by the
 // environment that they have from it. A line of more than 8 KiB is cut.
-func RunHooks(ctx context.Context, name string, commands []string, env HookEnv, timeout time.Duration, output func(line string)) error {
+func Run(ctx context.Context, name string, commands []string, env Env, timeout time.Duration, output func(line string)) error {
 	if timeout > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: %s", ErrHookTimeout, timeout))
+		limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: %s", ErrTimeout, timeout))
 		defer cancel()
 		ctx = limited
 	}
 	for _, command := range commands {
-		if err := runHook(ctx, name, command, env, output); err != nil {
+		if err := runOne(ctx, name, command, env, output); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func runHook(ctx context.Context, name, command string, env HookEnv, output func(string)) error {
+func runOne(ctx context.Context, name, command string, env Env, output func(string)) error {
 	if ctx.Err() != nil {
-		return &HookError{Name: name, Command: command, ExitCode: -1, Err: context.Cause(ctx)}
+		return &Error{Name: name, Command: command, ExitCode: -1, Err: context.Cause(ctx)}
 	}
 	lines := &lineWriter{emit: output}
 	cmd := exec.Command("sh", "-c", command)
@@ -116,16 +117,16 @@ func runHook(ctx context.Context, name, command string, env HookEnv, output func
 	if err == nil {
 		return nil
 	}
-	failure := &HookError{Name: name, Command: command, ExitCode: -1, Output: printed, Err: err}
+	failure := &Error{Name: name, Command: command, ExitCode: -1, Output: printed, Err: err}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		failure.ExitCode = exit.ExitCode()
 	}
 	return hintFor(failure, env.Dir)
 }
 
-func hintFor(failure *HookError, dir string) error {
+func hintFor(failure *Error, dir string) error {
 	switch {
-	case errors.Is(failure, ErrHookTimeout):
+	case errors.Is(failure, ErrTimeout):
 		return hint.With(failure, "raise the time limit of hooks, or make the command faster")
 	case errors.Is(failure, ErrNoPlugins):
 		return hint.With(failure, "run Composer as another user (runuser -u build -- composer install); or set COMPOSER_ALLOW_SUPERUSER=1 if what the packages bring may run as root, or --no-plugins if none is needed")

@@ -1,4 +1,4 @@
-package release
+package hooks
 
 import (
 	"context"
@@ -18,11 +18,11 @@ import (
 
 func TestHooks(t *testing.T) {
 	dir := t.TempDir()
-	env := HookEnv{Dir: dir, App: "booking", Release: "id", ReleaseDir: "/r/id", Previous: "old", Ref: "v2", Commit: "abc"}
+	env := Env{Dir: dir, App: "booking", Release: "id", ReleaseDir: "/r/id", Previous: "old", Ref: "v2", Commit: "abc"}
 	t.Setenv("EXTRA", "1")
 	t.Setenv("RELINK_REF", "overridden")
 	var lines []string
-	err := RunHooks(t.Context(), "build", []string{
+	err := Run(t.Context(), "build", []string{
 		`pwd; echo "$RELINK_APP $RELINK_RELEASE $RELINK_RELEASE_DIR $RELINK_PREVIOUS $RELINK_REF $RELINK_COMMIT $EXTRA"`,
 		`echo to stderr >&2; printf '10%%\r50%%\r100%%\r\n'; printf 'no newline'`,
 		`touch made; cat; tty || echo no terminal`,
@@ -34,15 +34,15 @@ func TestHooks(t *testing.T) {
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
 	}
-	if got := names(t, dir); got != "made" {
-		t.Errorf("the folder holds %s", got)
+	if made, err := os.ReadDir(dir); err != nil || len(made) != 1 || made[0].Name() != "made" {
+		t.Errorf("the folder holds %v, %v", made, err)
 	}
 }
 
 func TestHookFails(t *testing.T) {
 	dir := t.TempDir()
-	err := RunHooks(t.Context(), "build", []string{"echo one; seq 1 500; exit 7", "touch never"}, HookEnv{Dir: dir}, 0, nil)
-	var failure *HookError
+	err := Run(t.Context(), "build", []string{"echo one; seq 1 500; exit 7", "touch never"}, Env{Dir: dir}, 0, nil)
+	var failure *Error
 	if !errors.As(err, &failure) {
 		t.Fatalf("got %v", err)
 	}
@@ -54,12 +54,12 @@ func TestHookFails(t *testing.T) {
 		t.Errorf("the message is %s", text)
 	}
 	wantHint(t, err, dir)
-	if got := names(t, dir); got != "" {
-		t.Errorf("the next command ran: %s", got)
+	if made, err := os.ReadDir(dir); err != nil || len(made) > 0 {
+		t.Errorf("the next command ran: %v, %v", made, err)
 	}
-	err = RunHooks(t.Context(), "build", []string{"no-such-command"}, HookEnv{Dir: dir}, 0, nil)
+	err = Run(t.Context(), "build", []string{"no-such-command"}, Env{Dir: dir}, 0, nil)
 	wantHint(t, err, "install the command")
-	err = RunHooks(t.Context(), "build", []string{"true"}, HookEnv{Dir: filepath.Join(dir, "missing")}, 0, nil)
+	err = Run(t.Context(), "build", []string{"true"}, Env{Dir: filepath.Join(dir, "missing")}, 0, nil)
 	if !errors.As(err, &failure) || failure.ExitCode != -1 || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing folder gives %v", err)
 	}
@@ -67,9 +67,9 @@ func TestHookFails(t *testing.T) {
 
 func TestHookOutputIsBounded(t *testing.T) {
 	var longest int
-	err := RunHooks(t.Context(), "build", []string{"head -c 3000000 /dev/zero | tr '\\0' x; echo; yes line | head -n 100000; exit 1"}, HookEnv{Dir: t.TempDir()}, 0,
+	err := Run(t.Context(), "build", []string{"head -c 3000000 /dev/zero | tr '\\0' x; echo; yes line | head -n 100000; exit 1"}, Env{Dir: t.TempDir()}, 0,
 		func(line string) { longest = max(longest, len(line)) })
-	var failure *HookError
+	var failure *Error
 	if !errors.As(err, &failure) || len(failure.Output) > tailBytes || longest != lineBytes {
 		t.Errorf("kept %d bytes, longest line %d, %v", len(failure.Output), longest, failure.Err)
 	}
@@ -121,9 +121,9 @@ func awaitGone(t *testing.T, pid string) {
 func TestHookTimeLimit(t *testing.T) {
 	fifo, pid := listening(t)
 	command := fmt.Sprintf(`trap '' TERM; echo begun; sh -c 'echo $$ > "%s"; exec sleep 1000'; echo never`, fifo)
-	err := RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: t.TempDir(), Grace: 200 * time.Millisecond}, 500*time.Millisecond, nil)
-	var failure *HookError
-	if !errors.Is(err, ErrHookTimeout) || !errors.As(err, &failure) || failure.ExitCode != -1 || failure.Output != "begun" {
+	err := Run(t.Context(), "build", []string{command}, Env{Dir: t.TempDir(), Grace: 200 * time.Millisecond}, 500*time.Millisecond, nil)
+	var failure *Error
+	if !errors.Is(err, ErrTimeout) || !errors.As(err, &failure) || failure.ExitCode != -1 || failure.Output != "begun" {
 		t.Errorf("got %+v", err)
 	}
 	wantHint(t, err, "time limit")
@@ -134,8 +134,8 @@ func TestHookTimeLimit(t *testing.T) {
 func TestHookTimeLimitWithAStubbornChild(t *testing.T) {
 	fifo, pid := listening(t)
 	command := fmt.Sprintf(`sh -c 'trap "" TERM; echo $$ > "%s"; exec sleep 1000' > /dev/null 2>&1 & wait`, fifo)
-	err := RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: t.TempDir(), Grace: 200 * time.Millisecond}, 500*time.Millisecond, nil)
-	if !errors.Is(err, ErrHookTimeout) {
+	err := Run(t.Context(), "build", []string{command}, Env{Dir: t.TempDir(), Grace: 200 * time.Millisecond}, 500*time.Millisecond, nil)
+	if !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
 	awaitGone(t, <-pid)
@@ -144,8 +144,8 @@ func TestHookTimeLimitWithAStubbornChild(t *testing.T) {
 func TestHookTimeLimitWithAChildInASessionOfItsOwn(t *testing.T) {
 	fifo, pid := listening(t)
 	command := fmt.Sprintf(`setsid sh -c 'echo $$ > "%s"; exec sleep 1000' > /dev/null 2>&1 & wait`, fifo)
-	err := RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: t.TempDir(), Grace: 200 * time.Millisecond}, 500*time.Millisecond, nil)
-	if !errors.Is(err, ErrHookTimeout) {
+	err := Run(t.Context(), "build", []string{command}, Env{Dir: t.TempDir(), Grace: 200 * time.Millisecond}, 500*time.Millisecond, nil)
+	if !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
 	awaitGone(t, <-pid)
@@ -156,7 +156,7 @@ func TestHookIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dir := t.TempDir()
-	err := RunHooks(ctx, "build", []string{`trap 'touch cleaned; exit 1' TERM; echo ready; sleep 1000 & wait`}, HookEnv{Dir: dir}, time.Minute,
+	err := Run(ctx, "build", []string{`trap 'touch cleaned; exit 1' TERM; echo ready; sleep 1000 & wait`}, Env{Dir: dir}, time.Minute,
 		func(string) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -164,7 +164,7 @@ func TestHookIsCancelled(t *testing.T) {
 	if got := names(t, dir); got != "cleaned" {
 		t.Errorf("the folder holds %q", got)
 	}
-	if err := RunHooks(ctx, "build", []string{"touch never"}, HookEnv{Dir: dir}, 0, nil); !errors.Is(err, context.Canceled) {
+	if err := Run(ctx, "build", []string{"touch never"}, Env{Dir: dir}, 0, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("after that: %v", err)
 	}
 }
@@ -175,7 +175,7 @@ func TestHookLeavesABackgroundProcess(t *testing.T) {
 	fifo, pid := listening(t)
 	command := fmt.Sprintf(`sh -c 'echo $$ > "%s"; exec sleep 1000' & echo done`, fifo)
 	var lines []string
-	err := RunHooks(t.Context(), "after_switch", []string{command, "echo next"}, HookEnv{Dir: t.TempDir()}, time.Minute, func(line string) { lines = append(lines, line) })
+	err := Run(t.Context(), "after_switch", []string{command, "echo next"}, Env{Dir: t.TempDir()}, time.Minute, func(line string) { lines = append(lines, line) })
 	if err != nil {
 		t.Error(err)
 	}
@@ -196,8 +196,15 @@ func TestHookLeavesABackgroundProcess(t *testing.T) {
 // As Composer does it for root, which succeeds.
 func TestComposerWithoutPluginsIsRefused(t *testing.T) {
 	const command = `echo "Composer plugins have been disabled for safety in this non-interactive session. Set COMPOSER_ALLOW_SUPERUSER=1 if you want to allow plugins to run as root/super user." >&2; seq 1 500`
-	err := RunHooks(t.Context(), "build", []string{command}, HookEnv{Dir: t.TempDir()}, 0, nil)
+	err := Run(t.Context(), "build", []string{command}, Env{Dir: t.TempDir()}, 0, nil)
 	if !errors.Is(err, ErrNoPlugins) || !strings.Contains(strings.Join(hint.Of(err), " "), "COMPOSER_ALLOW_SUPERUSER=1") {
 		t.Errorf("%v, hints %q", err, hint.Of(err))
+	}
+}
+
+func wantHint(t *testing.T, err error, part string) {
+	t.Helper()
+	if all := strings.Join(hint.Of(err), "\n"); !strings.Contains(all, part) {
+		t.Errorf("hints of %q are %q, want one with %q", err, all, part)
 	}
 }
