@@ -34,8 +34,8 @@ func TestHooks(t *testing.T) {
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
 	}
-	if made, err := os.ReadDir(dir); err != nil || len(made) != 1 || made[0].Name() != "made" {
-		t.Errorf("the folder holds %v, %v", made, err)
+	if got := names(t, dir); got != "made" {
+		t.Errorf("the folder holds %s", got)
 	}
 }
 
@@ -54,8 +54,8 @@ func TestHookFails(t *testing.T) {
 		t.Errorf("the message is %s", text)
 	}
 	wantHint(t, err, dir)
-	if made, err := os.ReadDir(dir); err != nil || len(made) > 0 {
-		t.Errorf("the next command ran: %v, %v", made, err)
+	if got := names(t, dir); got != "" {
+		t.Errorf("the next command ran: %s", got)
 	}
 	err = Run(t.Context(), "build", []string{"no-such-command"}, Env{Dir: dir}, 0, nil)
 	wantHint(t, err, "install the command")
@@ -207,4 +207,17 @@ func wantHint(t *testing.T, err error, part string) {
 	if all := strings.Join(hint.Of(err), "\n"); !strings.Contains(all, part) {
 		t.Errorf("hints of %q are %q, want one with %q", err, all, part)
 	}
+}
+
+// names lists what is in a folder.
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range found {
+		found[i] = filepath.Base(name)
+	}
+	return strings.Join(found, " ")
 }
