@@ -42,8 +42,13 @@ var commands = []killed{
 	{name: "recover forward", interrupt: func(e event) bool { return e.Call == "write" && filepath.Base(e.Path) == "club.history.jsonl" }},
 	{name: "recover the staging", interrupt: func(e event) bool { return e.Call == "syncfs" }},
 	{name: "bring back", prepare: func(w *town) {
-		w.good("deploy", w.next("club1"), "--all")
-		w.good("deploy", w.next("club1"), "--all")
+		w.settings("keep: 9")
+		for range 2 {
+			w.good("deploy", w.next("club1"), "--all")
+		}
+		for len(w.putAway()) == 0 { // as many as there are slots to be had
+			w.good("deploy", w.next("club1"), "--all")
+		}
 	}, args: func(w *town) []string { return []string{"rollback", "--all", "--to", w.putAway()[0]} }},
 }
 
