@@ -96,10 +96,20 @@ func (c *contents) Close() error { return c.dir.Close() }
 
 func (c *contents) sync() error { return c.dir.Sync() }
 
-// save takes out of a slot what the entry e says that it holds; what nothing is known of
-// goes.
-func (c *contents) save(root *os.Root, name string, e indexed) error {
-	if !e.Mode.IsRegular() || e.Sum == "" {
+// save takes a file out of a slot, if it holds what the list says: another name that it
+// has got since, as an asset of other releases, has touched it too. What nothing is known
+// of goes.
+func (c *contents) save(ctx context.Context, root *os.Root, name string, info fs.FileInfo, i index) error {
+	e := i.Files[name]
+	holds := info.Mode().IsRegular() && e.Mode.IsRegular() && e.Size == info.Size()
+	if holds && !i.knows(name, info) {
+		sum, err := tree.Sum(ctx, root, name, info)
+		if err != nil {
+			return err
+		}
+		holds = sum == e.Sum
+	}
+	if !holds {
 		return root.Remove(name)
 	}
 	folder, err := openFolder(root, path.Dir(name))
@@ -130,10 +140,10 @@ func (s *Store) saveAll(ctx context.Context, slot string) error {
 	defer leaving.Close()
 	err = tree.With(s.Path(slot), func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
-			if info.IsDir() || !i.knows(name, info) {
+			if info.IsDir() {
 				return nil
 			}
-			return leaving.save(root, name, i.Files[name])
+			return leaving.save(ctx, root, name, info, i)
 		}, nil)
 	})
 	if errors.Is(err, fs.ErrNotExist) {

@@ -264,6 +264,20 @@ func TestAReleaseIsPutAway(t *testing.T) {
 	}
 }
 
+// Another name that a file has got, as an asset of another release, changes its ctime.
+func TestAFileWithAnotherNameIsKept(t *testing.T) {
+	s := newStore(t)
+	made(t, s, "v1", slot1, first)
+	if err := os.Link(s.Path(slot1+"/changed.php"), s.Path(slot1+"-elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	putAway(t, s, "v1")
+	made(t, s, "v2", slot1, map[string]string{"same.php": "same", "changed.php": "2", "link": "-> same.php"})
+	if _, err := broughtBack(t, s, "v1", "v3", slot2, nil); err != nil || read(t, s.Path("v3/changed.php")) != "1" {
+		t.Error(err)
+	}
+}
+
 // Of a release that was put away nobody is served anything else than it held.
 func TestAFileOfAReleaseThatWasPutAwayIsGone(t *testing.T) {
 	s := newStore(t)

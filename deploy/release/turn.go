@@ -196,7 +196,7 @@ func (t *taking) clear(ctx context.Context) error {
 			if info.IsDir() || t.stays[name] {
 				return nil
 			}
-			return t.leaving.save(t.to, name, t.known[name])
+			return t.leaving.save(ctx, t.to, name, info, t.before)
 		}, func(name string, _ fs.FileInfo) error {
 			kind, comes := t.comes[name]
 			if t.stays[name] || comes && kind.IsDir() {
