@@ -55,7 +55,7 @@ func (w *web) launch() (_ *process, err error) {
 		}
 	}
 	var text strings.Builder
-	if err := webConfs.ExecuteTemplate(&text, w.String()+".conf", conf); err != nil {
+	if err := webConfs().ExecuteTemplate(&text, w.String()+".conf", conf); err != nil {
 		return nil, err
 	}
 	path := w.server.layout.conf(w.String() + ".conf")

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template"
 )
 
 //go:embed apache.conf nginx.conf
 var webConfFiles embed.FS
 
-var webConfs = template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "socket": socket}).ParseFS(webConfFiles, "*.conf"))
+var webConfs = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "socket": socket}).ParseFS(webConfFiles, "*.conf"))
+})
 
 // ownHost is the first and so the default virtual host: a request for a host
 // that is no site must not reach a site.
