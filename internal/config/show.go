@@ -16,10 +16,10 @@ import (
 // "yaml" and "json", load again as the same configuration.
 func Show(out io.Writer, c *Config, format string) error {
 	if format == "json" {
-		return ui.JSON(out, c.value().show())
+		return ui.JSON(out, keyed(reflect.ValueOf(c).Elem(), "").show())
 	}
 	var text strings.Builder
-	emit(&text, c.value().show(), "")
+	emit(&text, keyed(reflect.ValueOf(c).Elem(), "").show(), "")
 	_, err := fmt.Fprintf(out, "# %s with its defaults%s\n%s", c.Path, text.String(), foundComment(c))
 	return err
 }
@@ -66,10 +66,10 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// add skips what is empty, as the keys of a file that does not give it.
+// add skips what is empty or not set, as the keys of a file that does not give it.
 func (o *ordered) add(key string, shown any) {
 	v := reflect.ValueOf(shown)
-	if sized := v.Kind() == reflect.String || v.Kind() == reflect.Slice; shown != nil && !(sized && v.Len() == 0) {
+	if sized := v.Kind() == reflect.String || v.Kind() == reflect.Slice; shown != nil && shown != false && !(sized && v.Len() == 0) {
 		*o = append(*o, pair{key, shown})
 	}
 }
