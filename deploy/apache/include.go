@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template"
 	"unicode"
 
@@ -96,7 +97,9 @@ var includeText string
 //go:embed document-root.lua
 var Script string
 
-var include = template.Must(template.New("include").Parse(includeText))
+var include = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("include").Parse(includeText))
+})
 
 // Text is the configuration, to be included in a <VirtualHost>.
 func (i Include) Text() (string, error) {
@@ -104,7 +107,7 @@ func (i Include) Text() (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	err := include.Execute(&b, i)
+	err := include().Execute(&b, i)
 	return b.String(), err
 }
 

@@ -84,11 +84,11 @@ func TestMemoryAddsUp(t *testing.T) {
 		bytes += row.Bytes
 		saved += row.Saved
 	}
-	if bytes != v.Total || v.Total != 128*mb {
-		t.Errorf("the parts are %d of %d bytes", bytes, v.Total)
+	if bytes != v.Memory.TotalBytes || bytes != 128*mb {
+		t.Errorf("the parts are %d of %d bytes", bytes, v.Memory.TotalBytes)
 	}
-	if off := saved - v.Saved; off < -4 || off > 4 {
-		t.Errorf("the releases save %d, the cache %d bytes", saved, v.Saved)
+	if off := saved - v.SavedBytes; off < -4 || off > 4 {
+		t.Errorf("the releases save %d, the cache %d bytes", saved, v.SavedBytes)
 	}
 	if down := cacheOf(r, &r.Masters[1]); down.Error == "" || down.Rows != nil {
 		t.Errorf("%+v", down)
