@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
 	"relink/internal/ui"
 )
@@ -102,14 +103,19 @@ func emit(out *strings.Builder, shown any, indent string) {
 
 var (
 	// unquoted texts cannot be read as anything else, whichever YAML reads them.
-	unquoted = regexp.MustCompile(`^(?:[\pL/]|\.(?:$|[\pL/]))(?:[\pL\pN/._@+=-]| [\pL\pN/._@+=-]|:[\pL\pN/._-])*$`)
-	measure  = regexp.MustCompile(`^(?:(?:[0-9.]+(?:h|m|s|ms|µs|ns))+|[0-9]+[KMGT]?B)$`)
-	reserved = regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
+	unquoted = formOf(`^(?:[\pL/]|\.(?:$|[\pL/]))(?:[\pL\pN/._@+=-]| [\pL\pN/._@+=-]|:[\pL\pN/._-])*$`)
+	measure  = formOf(`^(?:(?:[0-9.]+(?:h|m|s|ms|µs|ns))+|[0-9]+[KMGT]?B)$`)
+	reserved = formOf(`(?i)^(?:y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
 )
+
+// formOf compiles a form when it is first asked for.
+func formOf(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // Scalar is a text as YAML; JSON's strings are strings there, too.
 func Scalar(text string) string {
-	if measure.MatchString(text) || unquoted.MatchString(text) && !reserved.MatchString(text) {
+	if measure().MatchString(text) || unquoted().MatchString(text) && !reserved().MatchString(text) {
 		return text
 	}
 	var quoted strings.Builder
