@@ -289,10 +289,15 @@ func TestBoundsAreThoseOfTheConfiguration(t *testing.T) {
 func TestChecksAreDescribed(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range All() {
-		if c.Means == "" || c.Family == "" || seen[c.Name] {
+		if c.Means == "" || c.Family == "" || c.run == nil || seen[c.Name] {
 			t.Errorf("%+v", c)
 		}
 		seen[c.Name] = true
+	}
+	for name := range runs {
+		if !seen[name] {
+			t.Errorf("%s is not in the catalogue", name)
+		}
 	}
 	for _, c := range All() {
 		if seen[c.Family] {

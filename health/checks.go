@@ -10,50 +10,6 @@ import (
 	"relink/internal/hint"
 )
 
-// Check is one thing that can be wrong.
-type Check struct {
-	Name   string
-	Family string
-	Means  string // what it looks at, why that matters, and when it is not OK
-	Bounds string // the key below health that has its bounds; "": it has none
-
-	run func(*Facts, *Thresholds) []Result
-}
-
-// All lists the checks, in the order in which they are made.
-func All() []Check {
-	return slices.Concat(poolChecks, fpmChecks, opcacheChecks, linkChecks, staleChecks, releaseChecks, deployChecks, doctorChecks)
-}
-
-// Names are what checks can be chosen and skipped by: those of the checks and of
-// their families.
-func Names() []string {
-	var names, families []string
-	for _, c := range All() {
-		names, families = append(names, c.Name), append(families, c.Family)
-	}
-	return append(names, slices.Compact(families)...)
-}
-
-// ErrUnknownCheck: a name is that of neither a check nor a family.
-var ErrUnknownCheck = errors.New("no such check")
-
-// Select gives the checks of these names or families, none meaning all, without
-// those to be skipped.
-func Select(names, skip []string) ([]Check, error) {
-	all, known := All(), Names()
-	for _, name := range slices.Concat(names, skip) {
-		if !slices.Contains(known, name) {
-			return nil, hint.DidYouMean(fmt.Errorf("%w: %q", ErrUnknownCheck, name), name, known, 1, "one of: "+strings.Join(known[:len(all)], ", "))
-		}
-	}
-	return slices.DeleteFunc(all, func(c Check) bool { return len(names) > 0 && !c.isOf(names) || c.isOf(skip) }), nil
-}
-
-func (c Check) isOf(names []string) bool {
-	return slices.Contains(names, c.Name) || slices.Contains(names, c.Family)
-}
-
 // Evaluate makes the checks, none given meaning all, in their order. It is a
 // function of its arguments alone.
 func Evaluate(f Facts, t Thresholds, checks ...Check) []Result {

@@ -8,13 +8,6 @@ import (
 	"relink/internal/ui"
 )
 
-var deployChecks = []Check{{
-	Name: "deploy", Family: "deploys",
-	Means: "The last deploy or rollback of each application ended well. CRITICAL when it was interrupted after it had begun to move links, or its journal cannot be read; " +
-		"WARNING when it was interrupted before, or failed and was rolled back.",
-	run: each(apps, checkDeploy),
-}}
-
 func checkDeploy(f *Facts, a *App, _ *Thresholds) Result {
 	switch {
 	case a.Locked != nil:

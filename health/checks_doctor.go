@@ -12,50 +12,6 @@ import (
 	"relink/opcache"
 )
 
-// The doctor's checks are about the configuration of PHP, PHP-FPM and Apache. What they
-// find is a WARNING: it works today.
-var doctorChecks = []Check{{
-	Name: "process-control-timeout", Family: "doctor",
-	Means: "process_control_timeout is 0, FPM's default: a reload kills the requests in flight.",
-	run:   each(fpmMasters, checkControlTimeout),
-}, {
-	Name: "validate-timestamps", Family: "doctor",
-	Means: "opcache.validate_timestamps is on though instances share releases, which never change: it costs system calls and makes no new code appear.",
-	run:   each(masters, checkTimestamps),
-}, {
-	Name: "revalidate-path", Family: "doctor",
-	Means: "opcache.revalidate_path is on though the web server sends real paths: it costs processor time for nothing. Where scripts are named through the links it makes the set-up revalidated, and the check says when that is worth it.",
-	run:   each(masters, checkRevalidatePath),
-}, {
-	Name: "realpath-cache", Family: "doctor",
-	Means: "A worker's realpath cache is full (95 % of realpath_cache_size): PHP then walks each further path again at each request.",
-	run:   each(masters, checkRealpathCache),
-}, {
-	Name: "max-accelerated-files", Family: "doctor",
-	Means: "opcache.max_accelerated_files leaves too few keys for the largest live release a second time, as each deploy needs.",
-	run:   each(masters, checkAcceleratedFiles),
-}, {
-	Name: "file-update-protection", Family: "doctor",
-	Means: "opcache.file_update_protection is more than its default of 2 s: a new release cannot be warmed before that time has passed.",
-	run:   each(masters, checkUpdateProtection),
-}, {
-	Name: "status-page", Family: "doctor",
-	Means: "A pool has no pm.status_path: without its list of workers no sweep can be proven, and its figures are not known.",
-	run:   each(fpmPools, checkStatusPage),
-}, {
-	Name: "preload", Family: "doctor",
-	Means: "opcache.preload lies in a release or behind an instance's link: preloaded classes stay the old ones until PHP-FPM is reloaded.",
-	run:   each(masters, checkPreload),
-}, {
-	Name: "file-cache", Family: "doctor",
-	Means: "Several FPM masters share one opcache.file_cache: one serves what another has written, whatever was invalidated.",
-	run:   each(masters, checkFileCache),
-}, {
-	Name: "xdebug", Family: "doctor",
-	Means: "The xdebug extension is loaded: unless xdebug.mode is off it slows each request, and it switches the JIT off.",
-	run:   each(masters, checkXdebug),
-}}
-
 func checkControlTimeout(f *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case f.Cheap:

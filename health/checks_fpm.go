@@ -9,21 +9,6 @@ import (
 	"relink/internal/ui"
 )
 
-var fpmChecks = []Check{{
-	Name: "listen-queue", Family: "fpm", Bounds: "listen_queue",
-	Means: "Connections that wait for a worker at this moment: visitors who wait. Read from the kernel for unix sockets, for which FPM itself " +
-		"always reports 0, else from the status page. Judged by health.listen_queue.",
-	run: each(fpmPools, checkQueue),
-}, {
-	Name: "max-children", Family: "fpm", Bounds: "max_children",
-	Means: "How often within health.window a pool wanted another worker and pm.max_children forbade it (dynamic and ondemand pools). Judged by health.max_children.",
-	run:   each(fpmPools, checkMaxChildren),
-}, {
-	Name: "slow-requests", Family: "fpm", Bounds: "slow_requests",
-	Means: "Requests within health.window that took longer than the pool's request_slowlog_timeout; always 0 without that directive. Judged by health.slow_requests.",
-	run:   each(fpmPools, checkSlow),
-}}
-
 func checkQueue(_ *Facts, p *Pool, t *Thresholds) Result {
 	if p.Queue == nil {
 		return notMade(cmp.Or(p.noStatus(), errors.New("the kernel does not tell this socket's queue (another network namespace, or a chroot)")))

@@ -10,17 +10,6 @@ import (
 	"relink/internal/ui"
 )
 
-var linkChecks = []Check{{
-	Name: "links", Family: "instances",
-	Means: "Each instance's link leads to a complete release that relink knows, with its document root. CRITICAL where the site cannot work; " +
-		"WARNING where it works but the folder is no release of relink's, or one that is marked bad.",
-	run: each(apps, checkLinks),
-}, {
-	Name: "mixed-releases", Family: "instances", Bounds: "mixed",
-	Means: "Instances of one application are on different releases: a roll-out that somebody forgot. Counted from when the first instance moved to the newest of them. Judged by health.mixed.",
-	run:   each(apps, checkMixed),
-}}
-
 func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 	if a.neverDeployed() {
 		return problem(Warning, "never deployed: none of its links exists", "deploy it, or take the application out of the configuration")

@@ -9,49 +9,6 @@ import (
 	"relink/php"
 )
 
-var opcacheChecks = []Check{{
-	Name: "opcache-on", Family: "opcache",
-	Means: "OPcache is on in each pool, and relink's agent can ask it. CRITICAL when it is off: then every request compiles.",
-	run:   each(pools, checkOPcache),
-}, {
-	Name: "memory", Family: "opcache", Bounds: "memory",
-	Means: "The share of OPcache's memory that is not free: used or wasted. When it is exhausted, new code runs uncached. Judged by health.memory where less than thresholds.free_bytes is free.",
-	run:   each(masters, checkMemory),
-}, {
-	Name: "waste", Family: "opcache", Bounds: "waste",
-	Means: "The share of OPcache's memory that invalidated scripts hold until the next restart. Judged by health.waste where less than thresholds.free_bytes is free.",
-	run:   each(masters, checkWaste),
-}, {
-	Name: "keys", Family: "opcache", Bounds: "keys",
-	Means: "The share of max_cached_keys in use. Each script takes one and each link that leads to it another; without a free one, new code runs uncached. Judged by health.keys.",
-	run:   each(masters, checkKeys),
-}, {
-	Name: "strings", Family: "opcache", Bounds: "strings",
-	Means: "The share of the interned strings buffer in use. When it is full each worker keeps further strings for itself, which costs memory. Judged by health.strings.",
-	run:   each(masters, checkStrings),
-}, {
-	Name: "jit", Family: "opcache", Bounds: "jit",
-	Means: "The share of the JIT buffer in use; OK where there is no JIT. Judged by health.jit.",
-	run:   each(masters, checkJIT),
-}, {
-	Name: "hit-rate", Family: "opcache", Bounds: "hit_rate",
-	Means: "The share of look-ups that found a script, within health.window. Not judged below thresholds.hit_rate_requests look-ups, nor across a restart. Judged by health.hit_rate.",
-	run:   each(masters, checkHitRate),
-}, {
-	Name: "restarts", Family: "opcache", Bounds: "restarts",
-	Means: "Restarts within health.window. Those that OPcache did by itself, because memory (oom) or keys (hash) ran out, are judged by health.restarts; " +
-		"those that somebody asked for (manual, or of PHP-FPM itself) are only told.",
-	run: each(masters, checkRestarts),
-}, {
-	Name: "cache-full", Family: "opcache",
-	Means: "OPcache has stopped taking scripts. CRITICAL: all code that is not cached yet is compiled at each request until a restart.",
-	run:   each(masters, checkFull),
-}, {
-	Name: "pending-restart", Family: "opcache",
-	Means: "A restart of OPcache has been asked for and waits for the requests in flight. WARNING: OPcache is off until it has happened.",
-	run:   each(masters, checkPending),
-}}
-
 func checkOPcache(_ *Facts, p *Pool, _ *Thresholds) Result {
 	switch {
 	case p.Err != nil:

@@ -9,13 +9,6 @@ import (
 	"relink/internal/ui"
 )
 
-var poolChecks = []Check{{
-	Name: "pool", Family: "pools", Bounds: "latency",
-	Means: "Each pool answers, and soon. The time is that of its status page, which waits for a free worker as a visitor does. " +
-		"A pool that does not answer within health.timeout is CRITICAL; a slow one is judged by health.latency.",
-	run: checkPools,
-}}
-
 func checkPools(f *Facts, t *Thresholds) []Result {
 	switch results := each(pools, checkPool)(f, t); {
 	case f.Discovery != nil:

@@ -7,20 +7,6 @@ import (
 	"relink/opcache"
 )
 
-var releaseChecks = []Check{{
-	Name: "releases", Family: "storage", Bounds: "releases",
-	Means: "Releases on disk that are neither live nor kept, by the same rule as relink prune. Judged by health.releases.",
-	run:   each(apps, quiet(checkReleases)),
-}, {
-	Name: "disk", Family: "storage", Bounds: "disk",
-	Means: "Free space on the file systems of releases and state. Judged by health.disk; less than an application's min_free, which fails its next deploy, is CRITICAL.",
-	run:   each(fileSystems, checkDisk),
-}, {
-	Name: "inodes", Family: "storage", Bounds: "inodes",
-	Means: "Free inodes on the file systems of releases and state; OK where they are made as needed. Judged by health.inodes.",
-	run:   each(fileSystems, checkInodes),
-}}
-
 func checkReleases(_ *Facts, a *App, t *Thresholds) Result {
 	if a.ReleaseErr != nil {
 		return notMade(a.ReleaseErr)

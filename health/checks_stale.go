@@ -13,22 +13,6 @@ import (
 	"relink/opcache"
 )
 
-var staleChecks = []Check{{
-	Name: "front-door", Family: "stale",
-	Means: "Each instance is asked through its own web server which release serves it (the probe: docs/front-door.md). CRITICAL: another release than the link leads to, or a PHP " +
-		"that no pool leads to, so that the next deploy would not reach it. Not judged while a deploy is under way, nor for instances whose address nobody has given (check, probe).",
-	run: each(apps, quiet(checkFront)),
-}, {
-	Name: "old-release", Family: "stale",
-	Means: "A release that no link leads to is still used: scripts of it were hit within health.window, later than timeouts.settle after the last link moved, " +
-		"and no request that is older than that is in flight. CRITICAL: visitors get old code.",
-	run: each(apps, quiet(checkOld)),
-}, {
-	Name: "stale-workers", Family: "stale",
-	Means: "Workers that a deploy could not reach, because they were busy, and that still live. WARNING: each may serve old code for pages that nobody has asked for since.",
-	run:   each(apps, checkWorkers),
-}}
-
 func checkFront(_ *Facts, a *App, _ *Thresholds) Result {
 	switch {
 	case a.FrontErr != nil:

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"path/filepath"
 	"strings"
+	"sync"
 	"text/template"
 
 	"relink/internal/config"
@@ -15,14 +16,19 @@ import (
 //go:embed relink.yaml.tmpl
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"quote": quote, "host": hostOr, "base": filepath.Base,
-	"printable": ui.Printable, // in a comment, a path cannot end its line
-	"shell":     func(path string) string { return ui.Printable(hint.Shell(path)) },
-}).Parse(pageText))
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"base":      filepath.Base,
+		"quote":     func(parts ...string) string { return config.Scalar(strings.Join(parts, "")) },
+		"host":      func(host string) string { return ui.Printable(cmp.Or(host, "any host")) },
+		"tls":       func(url string) bool { return strings.HasPrefix(url, "https:") },
+		"printable": ui.Printable, // in a comment, a path cannot end its line
+		"shell":     func(path string) string { return ui.Printable(hint.Shell(path)) },
+	}).Parse(pageText))
+})
 
 // Render writes a draft as a configuration with comments.
-func (d Draft) Render() (string, error) { return d.fill(page) }
+func (d Draft) Render() (string, error) { return d.fill(page()) }
 
 func (d Draft) fill(form *template.Template) (string, error) {
 	var b strings.Builder
@@ -32,10 +38,6 @@ func (d Draft) fill(form *template.Template) (string, error) {
 
 // The following is for the template.
 
-func hostOr(host string) string {
-	return ui.Printable(cmp.Or(host, "any host"))
-}
-
 const mostPlain = 50
 
 func (d Draft) ShownPlain() []Plain { return d.Plain[:min(len(d.Plain), mostPlain)] }
@@ -44,17 +46,17 @@ func (d Draft) MorePlain() int      { return max(0, len(d.Plain)-mostPlain) }
 // Before is where the folder goes, so that a link takes its place.
 func (p Plain) Before() string { return p.Folder + ".before" }
 
-func quote(parts ...string) string { return config.Scalar(strings.Join(parts, "")) }
-
 //go:embed summary.tmpl
 var summaryText string
 
-var summary = template.Must(template.New("summary").Funcs(template.FuncMap{
-	"sites": func(n int) string { return ui.Plural(n, "site") }, "printable": ui.Printable,
-}).Parse(summaryText))
+var summary = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("summary").Funcs(template.FuncMap{
+		"sites": func(n int) string { return ui.Plural(n, "site") }, "printable": ui.Printable,
+	}).Parse(summaryText))
+})
 
 // Summary tells in some lines what a draft is made of.
-func (d Draft) Summary() (string, error) { return d.fill(summary) }
+func (d Draft) Summary() (string, error) { return d.fill(summary()) }
 
 // Skeleton tells names that are only proposed from those of sites.
 func (a App) Skeleton() bool { return a.New && a.Instances[0].From == "" }

@@ -11,9 +11,12 @@ import (
 	"strings"
 )
 
-// poolAddress gives two spellings of a pool's address the same form:
+// PoolAddress gives two spellings of a pool's address the same form:
 // unix:/path or tcp:host:port.
-func poolAddress(text string) (string, error) {
+func PoolAddress(text string) (string, error) {
+	if at := strings.IndexAny(text, "|\x00"); at >= 0 {
+		return "", fmt.Errorf("%q is not a pool's address; it ends before %q", text, text[at:])
+	}
 	if path := strings.TrimPrefix(text, "unix:"); filepath.IsAbs(path) {
 		socket, err := canonicalSocket(path)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -78,10 +79,10 @@ func Parse(path string, data []byte, checks ...string) (*Config, error) {
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	r := &reader{&file{path: path, lines: lines, at: map[string]token.Position{}, excused: map[string]bool{}}, map[string]ast.Node{}}
 	c := &Config{Path: path}
-	whole := c.value()
-	whole.preset()
+	whole := reflect.ValueOf(c).Elem()
+	preset(whole)
 	if body := r.document(text); body != nil {
-		whole.read(r, node{yaml: body})
+		keyed(whole, "").read(r, node{yaml: body})
 	}
 	for i := range c.Apps {
 		r.find(&c.Apps[i])

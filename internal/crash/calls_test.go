@@ -1,6 +1,10 @@
 package crash
 
-import "golang.org/x/sys/unix"
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
 
 // call tells what the arguments of a system call are: the place of each in the
 // registers, -1 for none.
@@ -117,4 +121,18 @@ func filter() []unix.SockFilter {
 			unix.SockFilter{Code: answer, K: allow})
 	}
 	return append(program, unix.SockFilter{Code: answer, K: allow})
+}
+
+// filterAt is the filter as the kernel takes it from the memory of a program, where it
+// lies at that address: its length and place, then its instructions.
+func filterAt(at uintptr) []byte {
+	rules := filter()
+	text := binary.LittleEndian.AppendUint64(nil, uint64(len(rules)))
+	text = binary.LittleEndian.AppendUint64(text, uint64(at)+16)
+	for _, r := range rules {
+		text = binary.LittleEndian.AppendUint16(text, r.Code)
+		text = append(text, r.Jt, r.Jf)
+		text = binary.LittleEndian.AppendUint32(text, r.K)
+	}
+	return text
 }

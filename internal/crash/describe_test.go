@@ -16,7 +16,7 @@ import (
 // is the program's own, and changes a file below the folder or another process.
 func (t *tracer) describe(pid int, regs *syscall.PtraceRegs) (e event, counts bool) {
 	c, known := calls[int64(regs.Orig_rax)]
-	if !known || !t.armed || !t.own(pid) {
+	if !known || !t.own(pid) {
 		return event{}, false
 	}
 	args := []uint64{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8, regs.R9}

@@ -11,17 +11,13 @@ import (
 	"testing"
 )
 
-// TestMain is the test, or what it starts itself as: the tracer, and what a
-// tracer starts before it becomes the program that is traced.
+// TestMain is the test, or the tracer, as which it starts itself.
 func TestMain(m *testing.M) {
-	switch {
-	case os.Getenv(filterVariable) != "":
-		becomeTraced(os.Args[1:])
-	case os.Getenv(orderVariable) != "":
-		traceMain(os.Args[1:])
-	default:
-		os.Exit(withProgram(m.Run))
+	if os.Getenv(tracerVariable) != "" {
+		traceMain()
+		return
 	}
+	os.Exit(withProgram(m.Run))
 }
 
 // withProgram builds relink as it is delivered and has PATH lead to it.

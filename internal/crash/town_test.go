@@ -3,7 +3,6 @@ package crash
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,7 +25,7 @@ type town struct {
 	t      testing.TB
 	ctx    context.Context
 	root   string
-	self   string // this test, which is the tracer too
+	tracer *tracing // none yet
 	server *sandbox.Server
 	load   *load.Load
 
@@ -55,8 +54,7 @@ func newTownFor(t testing.TB, length time.Duration, ini map[string]string) *town
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
 	w := &town{t: t, ctx: ctx, root: root}
-	w.self, err = os.Executable()
-	w.must(errors.Join(err, os.MkdirAll(w.path("www"), 0o755), os.MkdirAll(w.path("shared/data"), 0o755)))
+	w.must(errors.Join(os.MkdirAll(w.path("www"), 0o755), os.MkdirAll(w.path("shared/data"), 0o755)))
 	for i := range refs {
 		w.source(fmt.Sprintf("v%d", i+1))
 	}
@@ -142,29 +140,17 @@ func (w *town) relink(args ...string) ended { return w.run(order{}, args...) }
 func (w *town) run(o order, args ...string) ended {
 	w.t.Helper()
 	args = append([]string{"relink", "--config", w.path("relink.yaml"), "--format", "json"}, args...)
-	command := exec.CommandContext(w.ctx, args[0], args[1:]...)
 	if o != (order{}) {
-		o.Below = w.root
-		text, err := json.Marshal(o)
-		w.must(err)
-		command = exec.CommandContext(w.ctx, w.self, args...)
-		command.Env = append(os.Environ(), orderVariable+"="+string(text))
+		return w.trace(o, args)
 	}
+	command := exec.CommandContext(w.ctx, args[0], args[1:]...)
 	var out, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &out, &stderr
 	err := command.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		w.t.Fatal(err)
 	}
-	done := ended{code: command.ProcessState.ExitCode(), out: out.Bytes(), stderr: stderr.String()}
-	if done.code == 125 {
-		w.t.Fatalf("the tracer failed: %s", done.stderr)
-	}
-	if o.Log != "" {
-		done.events, err = readEvents(o.Log)
-		w.must(err)
-	}
-	return done
+	return ended{code: command.ProcessState.ExitCode(), out: out.Bytes(), stderr: stderr.String()}
 }
 
 // good wants a command to succeed.
@@ -180,9 +166,7 @@ func (w *town) good(args ...string) ended {
 // record runs a command to its end and gives the calls that it made.
 func (w *town) record(args ...string) []event {
 	w.t.Helper()
-	log := w.path("calls")
-	defer os.Remove(log)
-	done := w.run(order{Log: log}, args...)
+	done := w.run(order{Log: true}, args...)
 	if done.code != 0 || len(done.events) == 0 {
 		w.t.Fatalf("relink %q: exit %d, %d calls\n%s\n%s", args, done.code, len(done.events), done.stderr, done.out)
 	}

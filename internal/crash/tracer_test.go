@@ -2,32 +2,43 @@ package crash
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	orderVariable  = "CRASH_ORDER"
-	filterVariable = "CRASH_FILTER"
-)
+// tracerVariable has this test be the tracer.
+const tracerVariable = "CRASH_TRACER"
 
 // order is what the tracer shall do to the program.
 type order struct {
+	Kill  int    // at the call of this number, before it is made; 0: never
+	First string // at the first call of this kind, in the same way
+	Fail  string // each call of this kind fails
+	After string // once one of this kind was made
+	Errno int
+	Log   bool // wants all calls
+	Data  bool // with what files hold after each
+}
+
+// job is what the tracer shall run, under an order.
+type job struct {
+	Args  []string
 	Below string // only files below this folder count
-	Kill  int    `json:",omitempty"` // at the call of this number, before it is made; 0: never
-	First string `json:",omitempty"` // at the first call of this kind, in the same way
-	Fail  string `json:",omitempty"` // each call of this kind fails
-	After string `json:",omitempty"` // once one of this kind was made
-	Errno int    `json:",omitempty"`
-	Log   string `json:",omitempty"` // the file to which the calls are written
-	Data  bool   `json:",omitempty"` // with what files hold after each
+	order
+}
+
+// traced is how it has ended.
+type traced struct {
+	Code        int // -1: by a signal
+	Out, Stderr []byte
+	Events      []event
 }
 
 // event is a call that the program has made.
@@ -52,63 +63,75 @@ func (e event) kind() string {
 	return e.Call + " " + plain(e.Path)
 }
 
-// becomeTraced installs the filter in this thread, which the program inherits.
-func becomeTraced(args []string) {
-	runtime.LockOSThread()
-	_ = os.Unsetenv(filterVariable)
-	program, err := exec.LookPath(args[0])
-	if err == nil {
-		rules := filter()
-		prog := unix.SockFprog{Len: uint16(len(rules)), Filter: &rules[0]}
-		if err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err == nil {
-			err = unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
-		}
-		if err == nil {
-			err = unix.Exec(program, args, os.Environ())
-		}
-	}
-	fmt.Fprintln(os.Stderr, "traced:", err)
-	os.Exit(125)
-}
-
 // tracer watches one program and its children.
 type tracer struct {
-	order
+	job
 	root    int
-	armed   bool // the program itself runs
 	n       int
 	events  []event
 	open    map[int]int // threads inside a call, by the index of its event
 	threads map[int]bool
 }
 
-// traceMain runs args under the order, and ends as the program does.
-func traceMain(args []string) {
-	runtime.LockOSThread()
-	t := &tracer{open: map[int]int{}, threads: map[int]bool{}}
-	if err := json.Unmarshal([]byte(os.Getenv(orderVariable)), &t.order); err != nil {
-		fail(err)
+// traceMain is the tracer: one for many orders, since the start of a test takes as long
+// as what is traced.
+func traceMain() {
+	runtime.LockOSThread() // which alone may trace what it has started
+	_ = os.Unsetenv(tracerVariable)
+	orders, answers := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for {
+		var j job
+		if err := orders.Decode(&j); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			fail(err)
+		}
+		if err := answers.Encode(j.trace()); err != nil {
+			fail(err)
+		}
 	}
-	_ = os.Unsetenv(orderVariable)
-	self, err := os.Executable()
-	if err != nil {
-		fail(err)
-	}
-	command := exec.Command(self, args...)
-	command.Env = append(os.Environ(), filterVariable+"=1")
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+}
+
+// trace runs a program under an order, with all that it starts.
+func (j job) trace() traced {
+	t := &tracer{job: j, open: map[int]int{}, threads: map[int]bool{}}
+	command := exec.Command(j.Args[0], j.Args[1:]...)
 	command.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	out, stderr := scratch(), scratch()
+	command.Stdout, command.Stderr = out, stderr
 	if err := command.Start(); err != nil {
 		fail(err)
 	}
 	t.root = command.Process.Pid
+	_ = command.Process.Release() // watch waits for it
 	status := t.watch()
-	t.writeLog()
-	if status.Signaled() {
-		_ = syscall.Kill(os.Getpid(), status.Signal())
-		select {}
+	t.endRest()
+	done := traced{Code: status.ExitStatus(), Out: whole(out), Stderr: whole(stderr)}
+	if j.Log {
+		done.Events = t.events
 	}
-	os.Exit(status.ExitStatus())
+	return done
+}
+
+// scratch is a file without a name.
+func scratch() *os.File {
+	file, err := os.CreateTemp("", "relink-traced-")
+	if err == nil {
+		err = os.Remove(file.Name())
+	}
+	if err != nil {
+		fail(err)
+	}
+	return file
+}
+
+func whole(file *os.File) []byte {
+	defer file.Close()
+	text, err := io.ReadAll(io.NewSectionReader(file, 0, 64<<20))
+	if err != nil {
+		fail(err)
+	}
+	return text
 }
 
 func fail(err error) {
@@ -124,29 +147,94 @@ const (
 
 // watch lets the program run until it ends.
 func (t *tracer) watch() syscall.WaitStatus {
-	first := true
+	t.filter()
 	for {
-		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, syscall.WALL, nil)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			fail(err)
-		}
+		pid, status := wait()
 		if status.Exited() || status.Signaled() {
+			delete(t.threads, pid)
 			if pid == t.root {
 				return status
 			}
 			continue
 		}
-		if first {
-			first = false
-			if err := syscall.PtraceSetOptions(pid, options); err != nil {
-				fail(err)
-			}
-		}
 		t.stopped(pid, status)
+	}
+}
+
+// endRest ends what the program has left running.
+func (t *tracer) endRest() {
+	for pid := range t.threads {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	for len(t.threads) > 0 {
+		pid, status := wait()
+		if status.Exited() || status.Signaled() {
+			delete(t.threads, pid)
+		} else {
+			t.threads[pid] = true
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+func wait() (int, syscall.WaitStatus) {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WALL, nil)
+		if err == nil {
+			return pid, status
+		}
+		if err != syscall.EINTR {
+			fail(err)
+		}
+	}
+}
+
+// filter has the program, which has stopped before its first instruction, ask the
+// kernel to stop it at calls: it makes the two system calls that do this, and is then
+// as it was.
+func (t *tracer) filter() {
+	if _, status := wait(); !status.Stopped() {
+		fail(fmt.Errorf("%q has not begun: %#x", t.Args, int(status)))
+	}
+	must(syscall.PtraceSetOptions(t.root, options))
+	t.threads[t.root] = true
+	var usual syscall.PtraceRegs
+	must(syscall.PtraceGetRegs(t.root, &usual))
+	code := make([]byte, 8)
+	_, err := syscall.PtracePeekText(t.root, uintptr(usual.Rip), code)
+	must(err)
+	low := uintptr(usual.Rsp) - 16<<10                                                                                  // the kernel has made the stack larger than that
+	_, err = syscall.PtracePokeText(t.root, uintptr(usual.Rip), []byte{0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc}) // syscall, int3
+	must(err)
+	_, err = syscall.PtracePokeData(t.root, low, filterAt(low))
+	must(err)
+	t.inject(usual, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+	t.inject(usual, unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uint64(low))
+	_, err = syscall.PtracePokeText(t.root, uintptr(usual.Rip), code)
+	must(err)
+	must(syscall.PtraceSetRegs(t.root, &usual))
+	must(syscall.PtraceCont(t.root, 0))
+}
+
+// inject has the program make a system call where it stands.
+func (t *tracer) inject(regs syscall.PtraceRegs, number, a, b, c uint64) {
+	regs.Orig_rax, regs.Rax = ^uint64(0), number
+	regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8 = a, b, c, 0, 0
+	must(syscall.PtraceSetRegs(t.root, &regs))
+	must(syscall.PtraceCont(t.root, 0))
+	if _, status := wait(); !status.Stopped() || status.StopSignal() != syscall.SIGTRAP {
+		fail(fmt.Errorf("a call for the filter has ended so: %#x", int(status)))
+	}
+	must(syscall.PtraceGetRegs(t.root, &regs))
+	if result := int64(regs.Rax); result != 0 {
+		fail(fmt.Errorf("the filter: %w", syscall.Errno(-result)))
+	}
+}
+
+func must(err error) {
+	if err != nil {
+		fail(err)
 	}
 }
 
@@ -160,8 +248,7 @@ func (t *tracer) stopped(pid int, status syscall.WaitStatus) {
 		t.called(pid)
 		return
 	case int(status)>>16 == unix.PTRACE_EVENT_EXEC:
-		t.armed = t.armed || pid == t.root
-		t.open = map[int]int{}
+		delete(t.open, pid)
 		signal = 0
 	case signal == syscall.SIGTRAP|0x80:
 		t.returned(pid)
@@ -195,7 +282,7 @@ func (t *tracer) called(pid int) {
 		t.events[len(t.events)-1].Result = -int64(t.Errno)
 		t.answer(pid, regs, syscall.Errno(t.Errno))
 		_ = syscall.PtraceCont(pid, 0)
-	case t.Log != "":
+	case t.Log:
 		t.open[pid] = len(t.events) - 1
 		_ = syscall.PtraceSyscall(pid, 0)
 	default:
@@ -238,35 +325,4 @@ func (t *tracer) returned(pid int) {
 	if t.Data && e.Result >= 0 {
 		e.look()
 	}
-}
-
-func (t *tracer) writeLog() {
-	if t.Log == "" {
-		return
-	}
-	file, err := os.Create(t.Log)
-	if err != nil {
-		fail(err)
-	}
-	lines := json.NewEncoder(file)
-	for _, e := range t.events {
-		if err := lines.Encode(e); err != nil {
-			fail(err)
-		}
-	}
-	if err := file.Close(); err != nil {
-		fail(err)
-	}
-}
-
-func readEvents(name string) (events []event, err error) {
-	text, err := os.ReadFile(name)
-	for line := range strings.Lines(string(text)) {
-		var e event
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			return nil, err
-		}
-		events = append(events, e)
-	}
-	return events, err
 }

@@ -86,7 +86,7 @@ func newSmallTown(t testing.TB) *town {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	w := &town{t: t, ctx: ctx, root: root, program: delivered, pause: 10 * time.Millisecond}
+	w := &town{t: t, ctx: ctx, root: root, program: delivered, pause: usualPause}
 	w.app.Paths = []string{"/index.php"}
 	w.must(os.Mkdir(w.path("www"), 0o755))
 	options := sandbox.Options{Root: w.path("srv"), Masters: []sandbox.Master{{Settings: map[string]string{"process_control_timeout": "10s"}, Pools: []sandbox.Pool{{Name: "www", Workers: 4}}, INI: map[string]string{

@@ -130,7 +130,7 @@ func (v *village) visit() {
 		return ""
 	}
 	var err error
-	v.load, err = load.Run(v.ctx, load.Options{URL: v.server.URL(), Hosts: v.hosts, Paths: []string{"/index.php", "/page.php"}, Clients: 4, Release: said})
+	v.load, err = load.Run(v.ctx, load.Options{URL: v.server.URL(), Hosts: v.hosts, Paths: []string{"/index.php", "/page.php"}, Clients: 4, Release: said, Pause: usualPause})
 	v.must(err)
 	v.on("v1", v.hosts...)
 }

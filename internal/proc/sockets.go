@@ -3,16 +3,15 @@ package proc
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,78 +22,41 @@ type TCPSocket struct {
 	Listens bool
 }
 
-// tcpListen is the state TCP_LISTEN in /proc/net/tcp (proc(5)).
-const tcpListen = "0A"
+// tcpListen is the state TCP_LISTEN (include/net/tcp_states.h).
+const tcpListen = 10
 
 // TCPSockets are those in the network of a process, which may be other processes'.
 func TCPSockets(pid int) ([]TCPSocket, error) {
-	var all []TCPSocket
-	for _, table := range []string{"net/tcp", "net/tcp6"} {
-		err := EachLine(Path(pid, table), func(fields []string) {
-			// sl local_address rem_address st queues timer retrnsmt uid timeout inode
-			if len(fields) < 10 || fields[9] == "0" {
-				return
-			}
-			if local, err := parseLocal(fields[1]); err == nil { // not the headline
-				all = append(all, TCPSocket{"socket:[" + fields[9] + "]", local, fields[3] == tcpListen})
-			}
-		})
-		if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// parseLocal reads "0100007F:2328": the address as numbers of four bytes each, which
-// lie in memory as the network has them, and the port.
-func parseLocal(text string) (netip.AddrPort, error) {
-	host, port, _ := strings.Cut(text, ":")
-	number, err := strconv.ParseUint(port, 16, 16)
+	own, err := procfs.NewFS(Path(pid, ""))
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
-	bytes, err := hex.DecodeString(host)
-	if err != nil || len(bytes)%4 != 0 {
-		return netip.AddrPort{}, errors.Join(fmt.Errorf("%q is no address", host), err)
+	v4, err := own.NetTCP()
+	v6, err6 := own.NetTCP6()
+	if errors.Is(err6, os.ErrNotExist) { // a kernel without IPv6
+		err6 = nil
 	}
-	for word := range slices.Chunk(bytes, 4) {
-		binary.NativeEndian.PutUint32(word, binary.BigEndian.Uint32(word))
-	}
-	address, ok := netip.AddrFromSlice(bytes)
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("%q is no address", host)
-	}
-	return netip.AddrPortFrom(address.Unmap(), uint16(number)), nil
-}
-
-// Listening are the names of those TCP sockets in the network of a process on which
-// somebody listens.
-func Listening(pid int) (map[string]bool, error) {
-	all, err := TCPSockets(pid)
-	listening := map[string]bool{}
-	for _, s := range all {
-		if s.Listens {
-			listening[s.Name] = true
+	var all []TCPSocket
+	for _, s := range slices.Concat(v4, v6) {
+		if local, ok := netip.AddrFromSlice(s.LocalAddr); ok && s.Inode != 0 {
+			all = append(all, TCPSocket{fmt.Sprintf("socket:[%d]", s.Inode), netip.AddrPortFrom(local.Unmap(), uint16(s.LocalPort)), s.St == tcpListen})
 		}
 	}
-	return listening, err
+	return all, errors.Join(err, err6)
 }
 
 // OpenFiles are those that a process has open, sockets by their names.
 func OpenFiles(pid int) (map[string]bool, error) {
-	dir := Path(pid, "fd")
-	entries, err := os.ReadDir(dir)
+	p, err := procfs.NewProc(pid)
 	if err != nil {
 		return nil, err
 	}
+	targets, err := p.FileDescriptorTargets()
 	open := map[string]bool{}
-	for _, entry := range entries {
-		if target, err := os.Readlink(dir + "/" + entry.Name()); err == nil {
-			open[target] = true
-		}
+	for _, target := range targets {
+		open[target] = true
 	}
-	return open, nil
+	return open, err
 }
 
 // HoldsAny tells whether a process has one of the sockets open.
@@ -126,7 +88,7 @@ func EachLine(path string, do func(fields []string)) error {
 // The kernel's sock_diag interface (linux/unix_diag.h), which "ss -xl" uses.
 const (
 	sockDiagByFamily = 20
-	stateListen      = 1 << 10 // TCP_LISTEN, as a bit
+	stateListen      = 1 << tcpListen
 	showName         = 1
 	showQueue        = 0x10
 	attributeName    = 0

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 
 	"relink/internal/hint"
+	"relink/internal/proc"
 )
 
 // PoolInfo is where a pool answers.
@@ -60,7 +60,7 @@ func (m *master) launch() (*process, error) {
 		return nil, err
 	}
 	conf := m.server.layout.conf(m.Name + ".conf")
-	if err := os.WriteFile(conf, []byte(m.config()), 0o644); err != nil {
+	if err := writeConf(conf, "fpm.conf", m.fpmConf()); err != nil {
 		return nil, err
 	}
 	cmd := m.server.fpmCommand(context.Background(), m, "--nodaemonize", "--fpm-config", conf)
@@ -148,7 +148,7 @@ func (m *master) ready(context.Context) (bool, error) {
 // (fpm_env.c). A child that has just been forked still has its master's title.
 func (m *master) workers(pool string) ([]int, error) {
 	pids, err := children(m.process.pid)
-	return slices.DeleteFunc(pids, func(pid int) bool { return !strings.HasSuffix(processTitle(pid), ": pool "+pool) }), err
+	return slices.DeleteFunc(pids, func(pid int) bool { return !strings.HasSuffix(proc.Title(proc.Of(pid)), ": pool "+pool) }), err
 }
 
 func (m *master) network(p Pool) string {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/proc"
+
 	"github.com/prometheus/procfs"
 )
 
@@ -80,7 +82,7 @@ func noneLeft(t *testing.T, groups []int) {
 			t.Error(err)
 		}
 		for _, p := range left {
-			t.Errorf("pid %d (%s) of server %d is left", p.PID, processTitle(p.PID), group)
+			t.Errorf("pid %d (%s) of server %d is left", p.PID, proc.Title(proc.Of(p.PID)), group)
 		}
 	}
 }

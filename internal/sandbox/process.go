@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -226,14 +225,4 @@ func children(of int) (pids []int, err error) {
 		return false
 	})
 	return pids, err
-}
-
-// processTitle is the process's command line; FPM writes the pool's name into it.
-func processTitle(pid int) string {
-	p, err := procfs.NewProc(pid)
-	if err != nil {
-		return ""
-	}
-	line, _ := p.CmdLine() // none of one that has ended
-	return strings.TrimRight(strings.Join(line, " "), "\x00 ")
 }

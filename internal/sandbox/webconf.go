@@ -4,15 +4,28 @@ import (
 	"cmp"
 	"embed"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template"
 )
 
-//go:embed apache.conf nginx.conf
-var webConfFiles embed.FS
+//go:embed apache.conf nginx.conf fpm.conf php.ini
+var confFiles embed.FS
 
-var webConfs = template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "socket": socket}).ParseFS(webConfFiles, "*.conf"))
+var confs = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "socket": socket, "ini": iniValue}).ParseFS(confFiles, "*"))
+})
+
+// writeConf writes a server's configuration by the template of that name.
+func writeConf(path, name string, data any) error {
+	var text strings.Builder
+	if err := confs().ExecuteTemplate(&text, name, data); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text.String()), 0o644)
+}
 
 // ownHost is the first and so the default virtual host: a request for a host
 // that is no site must not reach a site.

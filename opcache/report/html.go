@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"sync"
 
 	"relink/opcache"
 )
@@ -22,7 +23,9 @@ var pageStyle string
 //go:embed page.js
 var pageScript string
 
-var page = template.Must(template.New("page").Funcs(words).Funcs(template.FuncMap{"bar": barOf}).Parse(pageTemplate))
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(words).Funcs(template.FuncMap{"bar": barOf}).Parse(pageTemplate))
+})
 
 // largestFolders is how many folders the page lists for those who do not see
 // the treemap.
@@ -33,7 +36,7 @@ const largestFolders = 25
 func (r *Report) HTML(w io.Writer) error {
 	data, err := r.pageData()
 	if err == nil {
-		err = page.Execute(w, data)
+		err = page().Execute(w, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write the report as HTML: %w", err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template"
 
 	"relink/internal/ui"
@@ -22,7 +23,9 @@ type TextOptions struct {
 //go:embed report.txt.tmpl
 var textTemplate string
 
-var textLines = template.Must(template.New("text").Funcs(words).Parse(textTemplate))
+var textLines = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("text").Funcs(words).Parse(textTemplate))
+})
 
 // textData is what the template sees beside the report.
 type textData struct {
@@ -37,7 +40,7 @@ func (r *Report) Text(w io.Writer, o TextOptions) error {
 	}
 	d := textData{r, o}
 	var lines, out strings.Builder
-	if err := textLines.Execute(&lines, d); err != nil {
+	if err := textLines().Execute(&lines, d); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	for line := range strings.Lines(lines.String()) {

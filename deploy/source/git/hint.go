@@ -3,6 +3,8 @@ package git
 import (
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"relink/deploy/source"
 	"relink/internal/hint"
@@ -10,19 +12,19 @@ import (
 
 // reasons are what git and ssh say, and what to do about it; the first match counts.
 var reasons = []struct {
-	said   *regexp.Regexp
+	said   []string
 	advice string
 }{
-	{regexp.MustCompile(`Permission denied \(publickey`), "give the user that runs relink an SSH key that the repository accepts (a deploy key), without a passphrase or with an agent"},
-	{regexp.MustCompile(`Host key verification failed`), "add the server's host key to the known_hosts of the user that runs relink (ssh-keyscan), after comparing it"},
-	{regexp.MustCompile(`could not read (Username|Password)`), "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
-	{regexp.MustCompile(`Authentication failed`), "correct the credentials of the repository: git was refused with those it has"},
-	{regexp.MustCompile(`Could not resolve host`), "correct the host name in source.git, or look at this machine's name resolution"},
-	{regexp.MustCompile(`Connection timed out|Failed to connect|Connection refused`), "look at the network and the firewall between this machine and the repository"},
-	{regexp.MustCompile(`No space left on device`), `run "relink prune", or enlarge the file system`},
-	{regexp.MustCompile(`does not appear to be a git repository|does not exist|not found`), "correct source.git: it must be an address or a path that git can fetch from"},
-	{regexp.MustCompile(`transport '`), "use a file, git, http, https or ssh address"},
-	{regexp.MustCompile(`Permission denied`), "let the user that runs relink read the repository"},
+	{[]string{"Permission denied (publickey"}, "give the user that runs relink an SSH key that the repository accepts (a deploy key), without a passphrase or with an agent"},
+	{[]string{"Host key verification failed"}, "add the server's host key to the known_hosts of the user that runs relink (ssh-keyscan), after comparing it"},
+	{[]string{"could not read Username", "could not read Password"}, "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
+	{[]string{"Authentication failed"}, "correct the credentials of the repository: git was refused with those it has"},
+	{[]string{"Could not resolve host"}, "correct the host name in source.git, or look at this machine's name resolution"},
+	{[]string{"Connection timed out", "Failed to connect", "Connection refused"}, "look at the network and the firewall between this machine and the repository"},
+	{[]string{"No space left on device"}, `run "relink prune", or enlarge the file system`},
+	{[]string{"does not appear to be a git repository", "does not exist", "not found"}, "correct source.git: it must be an address or a path that git can fetch from"},
+	{[]string{"transport '"}, "use a file, git, http, https or ssh address"},
+	{[]string{"Permission denied"}, "let the user that runs relink read the repository"},
 }
 
 // ownership is git's refusal to work for one user in the repository of another
@@ -38,7 +40,7 @@ func (c *repoCache) advice(said string) string {
 		return fmt.Sprintf(`the repository belongs to another user: if you trust it, run "git config --global --add safe.directory '%s'" as the user that runs relink`, m[1])
 	}
 	for _, reason := range reasons {
-		if reason.said.MatchString(said) {
+		if slices.ContainsFunc(reason.said, func(one string) bool { return strings.Contains(said, one) }) {
 			return reason.advice
 		}
 	}

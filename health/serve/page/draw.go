@@ -13,7 +13,11 @@ import (
 //go:embed page.html.tmpl
 var templateText string
 
-var templates = template.Must(template.New("").Funcs(words).Parse(templateText))
+// templates are parsed by the first who needs them: each start of any command would take a
+// millisecond longer, as it would for all that is made by sync.OnceValue.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(words).Parse(templateText))
+})
 
 // drawn is a snapshot as HTML.
 type drawn struct {
@@ -78,7 +82,7 @@ func (r *region) draw(before map[string]part) error {
 
 func execute(name string, data any) (string, error) {
 	var b strings.Builder
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("draw %s: %w", name, err)
 	}
 	return b.String(), nil

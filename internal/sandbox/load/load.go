@@ -36,7 +36,6 @@ const maxBody = 16 << 20
 type Load struct {
 	options Options
 	client  *http.Client
-	start   time.Time
 	cancel  context.CancelFunc
 	clients sync.WaitGroup
 	log     *recorder
@@ -58,7 +57,7 @@ func Run(ctx context.Context, o Options) (*Load, error) {
 		o.Paths = []string{"/"}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	l := &Load{options: o, start: time.Now(), cancel: cancel, log: &recorder{}, client: newClient(o)}
+	l := &Load{options: o, cancel: cancel, log: &recorder{seen: Result{Start: time.Now(), hosts: o.Hosts}}, client: newClient(o)}
 	for i := range o.Clients {
 		l.clients.Go(func() { l.loop(ctx, i) })
 	}
@@ -112,7 +111,7 @@ func (l *Load) once(ctx context.Context, host, path int) {
 		}
 		err = fmt.Errorf("%s%s: %w", l.options.Hosts[host], l.options.Paths[path], err)
 	}
-	l.log.add(sample{begin: begin.Sub(l.start), took: end.Sub(begin), host: int16(host), failed: err != nil}, release, err)
+	l.log.add(sample{begin: begin.Sub(l.log.seen.Start), took: end.Sub(begin), host: int16(host), failed: err != nil}, release, err)
 }
 
 func (l *Load) get(ctx context.Context, host, path string) (release string, err error) {
@@ -151,4 +150,4 @@ func (l *Load) Stop() Result {
 }
 
 // Result is what has been answered so far.
-func (l *Load) Result() Result { return l.log.result(l.start, l.options.Hosts) }
+func (l *Load) Result() Result { return l.log.result() }

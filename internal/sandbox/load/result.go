@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Result is what a load has seen. Times are exact to the client's clock; an
+// Result is what a load has seen, or has seen so far. Times are exact to the client's clock; an
 // answer's time is from before the request to its last byte.
 type Result struct {
 	Start, End time.Time
@@ -108,56 +108,46 @@ const maxDescribed = 10
 type sample struct {
 	begin   time.Duration // since the start of the load
 	took    time.Duration
-	release int16 // index into recorder.releases
+	release int16 // index into Result.releases
 	host    int16
 	failed  bool
 }
 
-// recorder collects the samples of all clients.
+// recorder collects the samples of all clients. What a Result shares with it only grows.
 type recorder struct {
-	mu       sync.Mutex
-	samples  []sample
-	releases []string
-	errors   []string
-	end      time.Time // zero while the load runs
+	mu   sync.Mutex
+	seen Result // its End is zero while the load runs
 }
 
 func (r *recorder) add(s sample, release string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known := slices.Index(r.releases, release)
+	known := slices.Index(r.seen.releases, release)
 	if known < 0 {
-		known, r.releases = len(r.releases), append(r.releases, release)
+		known, r.seen.releases = len(r.seen.releases), append(r.seen.releases, release)
 	}
 	s.release = int16(known)
-	r.samples = append(r.samples, s)
-	if err != nil && len(r.errors) < maxDescribed {
-		r.errors = append(r.errors, err.Error())
+	r.seen.samples = append(r.seen.samples, s)
+	if r.seen.Requests++; err == nil {
+		return
+	}
+	if r.seen.Errors++; len(r.seen.Described) < maxDescribed {
+		r.seen.Described = append(r.seen.Described, err.Error())
 	}
 }
 
 func (r *recorder) close(end time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.end = end
+	r.seen.End = end
 }
 
-func (r *recorder) result(start time.Time, hosts []string) Result {
+func (r *recorder) result() Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	end := r.end
-	if end.IsZero() {
-		end = time.Now()
-	}
-	result := Result{
-		Start: start, End: end, Requests: len(r.samples),
-		Described: slices.Clone(r.errors),
-		samples:   slices.Clone(r.samples), releases: slices.Clone(r.releases), hosts: hosts,
-	}
-	for _, s := range r.samples {
-		if s.failed {
-			result.Errors++
-		}
+	result := r.seen
+	if result.End.IsZero() {
+		result.End = time.Now()
 	}
 	return result
 }
