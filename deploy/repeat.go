@@ -19,7 +19,7 @@ func (r *run) planner() paths.Planner {
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) { return r.repeatOne(ctx, found, of) })
+		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) { return r.repeatOne(ctx, found, to.goals, of) })
 		if err != nil {
 			return to, "", err
 		}
@@ -48,12 +48,16 @@ func (r *run) goingTo(to coming) coming {
 
 // repeatOne seals a repeat under a name that is in the journal before it is there. One that
 // was put away is best made where it was: what its build has made may name that place.
-func (r *run) repeatOne(ctx context.Context, found server, of string) (moves.Target, error) {
+func (r *run) repeatOne(ctx context.Context, found server, goals []moves.Goal, of string) (moves.Target, error) {
+	var needed []string // other instances go there
+	for _, g := range goals {
+		needed = append(needed, g.To.Release)
+	}
 	id := r.store.NewID(r.began, r.store.LabelOf(of))
 	r.journal.Repeats = append(r.journal.Repeats, id)
 	err := r.note(journal.PhaseStaging)
 	if err == nil {
-		_, err = r.staged(ctx, id, r.store.MadeIn(of), found, func(staging *release.Staging) (release.Release, error) {
+		_, err = r.staged(ctx, id, r.store.MadeIn(of), found, needed, func(staging *release.Staging) (release.Release, error) {
 			return r.store.Repeat(ctx, staging, of, func(ctx context.Context) error {
 				return r.buildIn(ctx, staging, release.Manifest{ID: id})
 			})

@@ -45,7 +45,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 
 // makeRelease makes it, and says what was new where it was made.
 func (r *run) makeRelease(ctx context.Context, id string, found server, resolved source.Resolved) (release.Release, error) {
-	return r.staged(ctx, id, "", found, func(staging *release.Staging) (release.Release, error) {
+	return r.staged(ctx, id, "", found, nil, func(staging *release.Staging) (release.Release, error) {
 		made, err := r.build(ctx, staging, id, resolved)
 		changes := staging.Changes()
 		r.report.Staged = outcome.Staged{Slot: staging.Slot(), Files: made.Files, Changed: len(changes.Changed), Removed: len(changes.Removed)}
@@ -55,9 +55,10 @@ func (r *run) makeRelease(ctx context.Context, id string, found server, resolved
 
 // staged makes a release in a slot where a path that links have left may serve again,
 // else in a folder of its own.
-func (r *run) staged(ctx context.Context, id, prefer string, found server, make slots.Make) (release.Release, error) {
+func (r *run) staged(ctx context.Context, id, prefer string, found server, needed []string, make slots.Make) (release.Release, error) {
 	return slots.Slots{
-		App: r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled,
+		Needed: slices.Concat(needed, r.journal.Repeats),
+		App:    r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled,
 		Reuses: found.addressing.Reuses() && found.caches != nil && r.Reset != journal.ResetNever,
 		Say:    func(what string) { r.Screen.Line("  stage: %s", what) },
 	}.Stage(ctx, id, prefer, make)

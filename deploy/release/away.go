@@ -82,7 +82,11 @@ type contents struct {
 
 func (s *Store) openContents() (*contents, error) {
 	dir := filepath.Join(s.dir, links.RecordDir, contentsDir)
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		err = durable.SyncDir(filepath.Dir(dir))
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("keep files of earlier releases: %w", err)
 	}
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -169,7 +173,7 @@ func (s *Store) SweepContents() error {
 	}
 	needed := map[string]bool{}
 	for _, id := range ids {
-		i, err := s.readIndex(id)
+		i, err := s.readList(id)
 		if err != nil {
 			return err
 		}
@@ -186,6 +190,15 @@ func (s *Store) SweepContents() error {
 		}
 	}
 	return nil
+}
+
+// readList reads what a release consists of that was put away.
+func (s *Store) readList(id string) (index, error) {
+	i, err := s.readIndex(id)
+	if err == nil && len(i.Files) == 0 {
+		err = fmt.Errorf("%w: %s cannot be read", ErrContentGone, s.indexPath(id))
+	}
+	return i, err
 }
 
 // ErrContentGone: a file of a release that was put away is nowhere any more. Somebody has

@@ -25,7 +25,7 @@ const (
 func (s *Store) listAssets(ctx context.Context, id, folder string) (found []string, err error) {
 	folder = path.Clean(folder)
 	if s.isAway(id) {
-		list, err := s.readIndex(id)
+		list, err := s.readList(id)
 		for name, e := range list.Files {
 			if tree.Within(name, folder) && e.Mode.IsRegular() && isAsset(name) && !strings.Contains(name[len(folder):], "/.") {
 				found = append(found, name)
@@ -64,7 +64,7 @@ func (s *Store) carryFrom(ctx context.Context, r Release, target string, files [
 	if !r.Away {
 		return carry(ctx, r.Path, s.Path(target), files)
 	}
-	list, err := s.readIndex(r.ID)
+	list, err := s.readList(r.ID)
 	if err != nil {
 		return 0, err
 	}

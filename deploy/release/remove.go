@@ -93,7 +93,7 @@ func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed 
 		if !entry.IsDir() || !links.IsPlace(name) || links.Occupant(s.dir, name) != "" {
 			continue
 		}
-		if i, err := s.readIndex(name); err != nil || len(i.Files) > 0 {
+		if i, err := s.readIndex(name); err != nil || len(i.Files) > 0 && links.IsSlot(name) {
 			continue
 		}
 		if err := s.RetireSlot(ctx, name); err != nil {
@@ -134,6 +134,7 @@ func (s *Store) orphan(name string) bool {
 		return errors.Is(err, ErrNotFound)
 	}
 	of, list := strings.CutSuffix(name, indexSuffix)
+	list = list || links.IsPlace(name) // which names the release in it
 	needs := s.recordPath(of)
 	if links.IsPlace(of) {
 		needs = s.Path(of)

@@ -3,11 +3,13 @@ package release
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
 
+	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/tree"
 )
@@ -31,7 +33,7 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 	m.Repeats = original.Content()
 	list, err := s.listOf(original)
 	if err != nil {
-		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)
+		return Release{}, hint.With(fmt.Errorf("repeat release %s: %w", of, err), "deploy %s again", m.Ref)
 	}
 	sealed, err := staging.seal(ctx, m, func(root *os.Root) error {
 		if original.Away {
@@ -58,9 +60,12 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 		return giveBack(root, list)
 	})
 	if err != nil {
-		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)
+		err = fmt.Errorf("repeat release %s: %w", of, err)
 	}
-	return sealed, nil
+	if errors.Is(err, ErrContentGone) {
+		err = hint.With(err, "deploy %s again", m.Ref)
+	}
+	return sealed, err
 }
 
 // unshare gives each file that has other names too, in the release that is repeated, an
@@ -83,7 +88,7 @@ func unshare(ctx context.Context, root *os.Root) error {
 func (s *Store) listOf(r Release) (index, error) {
 	switch slot := links.PlaceOf(s.dir, r.ID); {
 	case r.Away:
-		return s.readIndex(r.ID)
+		return s.readList(r.ID)
 	case slot != "":
 		return s.readIndex(slot)
 	}

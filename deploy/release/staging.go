@@ -205,4 +205,7 @@ func renameNew(from, to string) error {
 
 // BuildBegins says that what is changed from now on is the build's: Seal refuses scripts
 // of it that name the staging folder.
-func (st *Staging) BuildBegins() { st.built = time.Now() }
+func (st *Staging) BuildBegins() {
+	time.Sleep(clockGrain) // what is changed from now on has another ctime
+	st.built = time.Now()
+}

@@ -156,9 +156,16 @@ func (s *slotStaging) note(ctx context.Context, root *os.Root) error {
 				info, err = root.Lstat(name)
 			}
 		}
-		if err == nil {
-			s.brought[name] = entryOf(info)
+		if err != nil {
+			return err
 		}
+		e := entryOf(info)
+		if s.before.knows(name, info) {
+			e.Sum = s.before.Files[name].Sum
+		} else if !info.IsDir() {
+			e.Sum, err = tree.Sum(ctx, root, name, info)
+		}
+		s.brought[name] = e
 		return err
 	}, nil)
 }
@@ -265,23 +272,23 @@ func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
 func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (e indexed, err error) {
 	before, was := s.before.Files[name]
 	e = entryOf(info)
-	e.Made = s.madeBy(name, e)
 	if info.IsDir() {
+		e.Made = s.madeBy(name, e)
 		return e, s.unfit(name, before, e)
 	}
 	s.changes.Files++
-	if known, ok := s.known[name]; ok && s.before.knows(name, info) {
-		e.Sum = known.Sum
-		return e, nil
+	e.Sum = s.brought[name].Sum
+	if came, brought := s.brought[name]; !brought || e != came { // somebody has touched it since
+		if e.Sum, err = tree.Sum(ctx, root, name, info); err != nil {
+			return e, err
+		}
 	}
-	if e.Sum, err = tree.Sum(ctx, root, name, info); err != nil {
-		return e, err
-	}
-	if !was || !before.sameAs(e) {
+	e.Made = s.madeBy(name, e)
+	switch {
+	case !was, !before.sameAs(e):
 		s.changes.Changed = append(s.changes.Changed, name)
 		return e, s.unfit(name, before, e)
-	}
-	if before.Modified == e.Modified {
+	case before.Modified == e.Modified:
 		return e, nil
 	}
 	// For opcache.validate_timestamps a file is what its time says.
@@ -296,10 +303,11 @@ func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, 
 	return e, err
 }
 
+// madeBy tells whether it is as it came, by content: whoever owns it now.
 func (s *slotStaging) madeBy(name string, e indexed) Made {
 	came, brought := s.brought[name]
 	switch {
-	case brought && came == e:
+	case brought && came.Mode == e.Mode && came.Sum == e.Sum:
 		return s.as[name]
 	case brought && s.as[name] == Brought && e.Mode.IsRegular() && came.Mode.IsRegular():
 		return Altered

@@ -45,6 +45,7 @@ func TestProgramsKeepASlot(t *testing.T) {
 		"was called by name since":        {program{folder: "/", begun: left.Add(time.Hour), ours: true}, false},
 		"has to do with something else":   {program{folder: "/srv/other", begun: left.Add(-time.Hour)}, false},
 		"of another user, something else": {program{begun: left.Add(-time.Hour)}, false},
+		"of another user, nobody knows":   {program{begun: left.Add(-time.Hour), hidden: true}, true},
 	} {
 		if got := (programs{c.one}).mayRunFrom("/r/slot", left); got != c.want {
 			t.Errorf("%s: %t", name, got)

@@ -18,6 +18,7 @@ type program struct {
 	folder string // its working folder, without links; "" where that is not to be seen
 	begun  time.Time
 	ours   bool // its command line names the application
+	hidden bool // its working folder is not to be seen, and its command line names no folder
 }
 
 type programs []program
@@ -39,8 +40,10 @@ func (s Slots) programs(ctx context.Context) (programs, error) {
 		if err != nil {
 			continue
 		}
-		one := program{begun: time.UnixMilli(begun), ours: s.names(proc.Title(p))}
-		one.folder, _ = os.Readlink(proc.Path(int(p.Pid), "cwd")) // those of other users only root may see
+		line := proc.Title(p)
+		one := program{begun: time.UnixMilli(begun), ours: s.names(line)}
+		one.folder, err = os.Readlink(proc.Path(int(p.Pid), "cwd"))
+		one.hidden = err != nil && !strings.Contains(line, " /") // of another user: "php artisan queue:work"
 		found = append(found, one)
 	}
 	return found, nil
@@ -59,6 +62,6 @@ func (s Slots) names(line string) bool {
 // left then.
 func (all programs) mayRunFrom(slot string, left time.Time) bool {
 	return slices.ContainsFunc(all, func(p program) bool {
-		return links.Within(p.folder, slot) || p.begun.Before(left) && p.ours
+		return links.Within(p.folder, slot) || p.begun.Before(left) && (p.ours || p.hidden)
 	})
 }

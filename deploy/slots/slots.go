@@ -31,6 +31,7 @@ type Slots struct {
 	Store     *release.Store
 	Caches    Caches
 	Unsettled moves.Plan // releases that requests may still be on
+	Needed    []string   // further releases that must stay where they are
 	Reuses    bool       // a path that links have left may serve again
 	Say       func(what string)
 }
@@ -206,6 +207,9 @@ func (s Slots) staying(live links.InUse) map[string]bool {
 	stay := live.IDs()
 	for left := range moves.LeftBy(s.Unsettled) {
 		stay[left] = true
+	}
+	for _, id := range s.Needed {
+		stay[id] = true
 	}
 	delete(stay, "") // a slot that no release is in may be used
 	return stay

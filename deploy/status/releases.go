@@ -24,9 +24,10 @@ type Release struct {
 	Ref     string    `json:"ref"`
 	Commit  string    `json:"commit,omitempty"`
 	Files   int       `json:"files"`
-	Bytes   int64     `json:"bytes"`            // sum of its files' sizes
-	Live    int       `json:"live"`             // instances on it
-	Folder  string    `json:"folder,omitempty"` // where it is: of its own, or a slot; none: its files are kept beside
+	Bytes   int64     `json:"bytes"`              // sum of its files' sizes
+	Live    int       `json:"live"`               // instances on it
+	Folder  string    `json:"folder"`             // where it is: of its own, or a slot
+	Away    bool      `json:"put_away,omitempty"` // it is in none: its files are kept beside
 	Bad     string    `json:"bad,omitempty"`
 	Foreign bool      `json:"foreign,omitempty"` // not made by relink: never pruned
 }
@@ -52,10 +53,7 @@ func ReadReleases(app apps.App) (Releases, error) {
 func recordOf(one release.Release, live int) Release {
 	record := Release{
 		ID: one.ID, Created: one.Created, Ref: one.Ref, Commit: one.Commit,
-		Files: one.Files, Bytes: one.Bytes, Live: live, Folder: one.Path, Foreign: !one.Sealed,
-	}
-	if one.Away {
-		record.Folder = ""
+		Files: one.Files, Bytes: one.Bytes, Live: live, Folder: one.Path, Foreign: !one.Sealed, Away: one.Away,
 	}
 	if one.Bad != nil {
 		record.Bad = one.Bad.Reason
@@ -85,7 +83,7 @@ func (r Release) remark() string {
 		return "bad"
 	case r.Foreign:
 		return "foreign"
-	case r.Folder == "":
+	case r.Away:
 		return "put away"
 	case links.IsPlace(r.Folder):
 		return filepath.Base(r.Folder)

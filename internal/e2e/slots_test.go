@@ -146,3 +146,27 @@ func TestBuildsThatNameTheirPath(t *testing.T) {
 		})
 	}
 }
+
+// Sites are deployed one after the other; a way back of all wants one release that was put
+// away, and one that is in its slot still: making the one must not put away the other.
+func TestRollbackOfSitesOnDifferentReleases(t *testing.T) {
+	for name, order := range map[string][2]string{"away first": {"club1", "club2"}, "away last": {"club2", "club1"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setups["resolved, nginx"]
+			w.app = scriptsOf
+			f := newFront(t, w)
+			for _, ref := range []string{"v3", "v4", "v5"} {
+				f.commit(ref)
+			}
+			one, two := order[0], order[1]
+			f.relink(all("v1"), "deploy", "v1", "--all") // a folder of its own
+			f.relink(all("v2"), "deploy", "v2", "--all")
+			f.relink(map[string]string{two: "v3"}, "deploy", "v3", "--instance", two)
+			f.relink(map[string]string{one: "v4", "club3": "v4"}, "deploy", "v4", "--instance", one, "--instance", "club3")
+			f.relink(map[string]string{two: "v5"}, "deploy", "v5", "--instance", two) // puts v2 away
+			f.relink(map[string]string{one: "v2", "club3": "v2", two: "v3"}, "rollback", "--all")
+			f.wantPages("after a way back")
+		})
+	}
+}
