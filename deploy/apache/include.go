@@ -4,7 +4,6 @@
 package apache
 
 import (
-	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -128,40 +127,10 @@ func (i Include) Pattern() string {
 	return "^" + regexp.QuoteMeta(i.Prefix) + "(?:/|$)"
 }
 
-// Location is the same as a path.
-func (i Include) Location() string {
-	return cmp.Or(i.Prefix, "/")
-}
-
 // Root is the document root with Apache's variable in place of the release.
 func (i Include) Root() string {
 	return path.Join(i.Releases, "%{reqenv:RELINK_RELEASE}", i.Docroot)
 }
 
-// Target is what Alias puts in place of Location: mod_alias appends what
-// follows it in the URL as it is, so the slash of "/" has to come back.
-func (i Include) Target() string {
-	if i.Prefix == "" {
-		return i.Root() + "/"
-	}
-	return i.Root()
-}
-
 // Roots are the document roots of all releases, as <Directory> wants it.
 func (i Include) Roots() string { return path.Join(i.Releases, "*", i.Docroot) }
-
-// LuaHook is when the document root changes; document-root.lua tells why.
-func (i Include) LuaHook() string {
-	if i.Prefix == "" {
-		return "LuaHookMapToStorage"
-	}
-	return "LuaHookFixups"
-}
-
-// LuaFunction is what the hook calls.
-func (i Include) LuaFunction() string {
-	if i.Prefix == "" {
-		return "at_root"
-	}
-	return "below_prefix"
-}

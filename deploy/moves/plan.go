@@ -59,13 +59,7 @@ type Plan []Move
 
 // Needed is the part of the plan that changes something.
 func (p Plan) Needed() Plan {
-	var needed Plan
-	for _, move := range p {
-		if move.Needed() {
-			needed = append(needed, move)
-		}
-	}
-	return needed
+	return slices.DeleteFunc(slices.Clone(p), func(m Move) bool { return !m.Needed() })
 }
 
 // Back is the plan that undoes p.

@@ -3,7 +3,6 @@ package propose
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,50 +10,22 @@ import (
 	"relink/internal/config"
 )
 
-// Value is the instance's link, and its check or probe where the application has no common one.
-func (i Instance) Value(common string) string {
-	if common != "" || i.URL == "" {
-		return quote(i.Link)
-	}
-	key := "probe"
-	if i.Status == 200 {
-		key = "check"
-	}
-	return fmt.Sprintf("{link: %s, %s: %s}", quote(i.Link), key, checkOf(i.URL, i.Host))
-}
-
-// Remark says why an instance has no check.
-func (i Instance) Remark() string {
-	switch {
-	case i.Status == 200:
-	case i.Status != 0:
-		return fmt.Sprintf("It answered %d just now; a check asks for 200 unless it says \"status\".", i.Status)
-	case strings.HasPrefix(i.URL, "https:"):
-		return fmt.Sprintf("It was found with TLS only, where a check has to use a name: check: {url: \"https://%s/\"}", hostOr(i.Host))
-	}
-	return ""
-}
-
-func checkOf(url, host string) string {
-	if host == "" {
-		return fmt.Sprintf("{url: %s}", quote(url))
-	}
-	return fmt.Sprintf("{url: %s, host: %s}", quote(url), quote(host))
-}
+// Asked is how a site is asked: a check, or a probe.
+type Asked struct{ URL, Host string }
 
 // CommonCheck is one check for all instances, where their hosts follow a pattern.
-func (a App) CommonCheck() string {
+func (a App) CommonCheck() *Asked {
 	host, fits := a.hostPattern()
 	if !fits || len(a.Instances) == 0 {
-		return ""
+		return nil
 	}
 	url := a.Instances[0].URL
 	for _, i := range a.Instances {
 		if i.URL != url || strings.HasPrefix(i.URL, "https:") {
-			return ""
+			return nil
 		}
 	}
-	return checkOf(cmp.Or(url, "http://127.0.0.1/"), host)
+	return &Asked{cmp.Or(url, "http://127.0.0.1/"), host}
 }
 
 // Pass tells whether each instance would pass its check now.

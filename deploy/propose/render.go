@@ -18,7 +18,10 @@ var pageText string
 
 var page = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"quote": quote, "host": hostOr, "base": filepath.Base,
+		"base":      filepath.Base,
+		"quote":     func(parts ...string) string { return config.Scalar(strings.Join(parts, "")) },
+		"host":      func(host string) string { return ui.Printable(cmp.Or(host, "any host")) },
+		"tls":       func(url string) bool { return strings.HasPrefix(url, "https:") },
 		"printable": ui.Printable, // in a comment, a path cannot end its line
 		"shell":     func(path string) string { return ui.Printable(hint.Shell(path)) },
 	}).Parse(pageText))
@@ -35,10 +38,6 @@ func (d Draft) fill(form *template.Template) (string, error) {
 
 // The following is for the template.
 
-func hostOr(host string) string {
-	return ui.Printable(cmp.Or(host, "any host"))
-}
-
 const mostPlain = 50
 
 func (d Draft) ShownPlain() []Plain { return d.Plain[:min(len(d.Plain), mostPlain)] }
@@ -46,8 +45,6 @@ func (d Draft) MorePlain() int      { return max(0, len(d.Plain)-mostPlain) }
 
 // Before is where the folder goes, so that a link takes its place.
 func (p Plain) Before() string { return p.Folder + ".before" }
-
-func quote(parts ...string) string { return config.Scalar(strings.Join(parts, "")) }
 
 //go:embed summary.tmpl
 var summaryText string

@@ -4,8 +4,11 @@ package status
 
 import (
 	"context"
-	"fmt"
+	_ "embed"
+	"slices"
 	"strings"
+	"sync"
+	"text/template"
 	"time"
 
 	"relink/deploy/apps"
@@ -149,6 +152,15 @@ func (s *Status) addCached(ctx context.Context, app apps.App, connect func(conte
 	return err
 }
 
+//go:embed status.tmpl
+var pageText string
+
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("status").Funcs(template.FuncMap{
+		"stamp": ui.Stamp, "few": ui.FirstFew, "workers": opcache.DescribeWorkers,
+	}).Parse(pageText))
+})
+
 // Text is the status for people.
 func (s Status) Text(width int) string {
 	instances := ui.NewTable(width, "INSTANCE", "RELEASE", "SINCE", "LINK")
@@ -159,18 +171,16 @@ func (s Status) Text(width int) string {
 	for _, one := range s.Releases {
 		releases.Row(one.cells()...)
 	}
-	lines := []string{strings.TrimSpace(instances.String()), ""}
+	tables := []*ui.Table{instances, releases}
 	if s.served() {
-		lines = append(lines, strings.TrimSpace(s.chain(width).String()), "")
+		tables = slices.Insert(tables, 1, s.chain(width))
 	}
-	lines = append(lines, strings.TrimSpace(releases.String()))
-	if s.SetUp != "" {
-		lines = append(lines, "", fmt.Sprintf("Set-up at the last deploy: %s.", s.SetUp))
-	}
-	if len(s.Releases) > 1 {
-		lines = append(lines, "", fmt.Sprintf("%d releases serve at the same time.", len(s.Releases)))
-	}
-	return strings.Join(append(lines, s.remarks()...), "\n") + "\n"
+	var text strings.Builder
+	_ = page().Execute(&text, struct {
+		Status
+		Tables []*ui.Table
+	}{s, tables}) // a Builder takes all
+	return text.String()
 }
 
 func (i Instance) shown() string {
@@ -195,32 +205,4 @@ func (r InUse) cells() []string {
 		scripts, held, saved = ui.Count(r.Cached.Scripts), ui.Bytes(r.Cached.Bytes), ui.Bytes(r.Saved)
 	}
 	return []string{r.Release, ui.Count(r.Instances), scripts, held, saved}
-}
-
-func (s Status) remarks() []string {
-	var lines []string
-	if s.Locked != nil {
-		lines = append(lines, "", "A deploy is running: "+s.Locked.String())
-	} else if p := s.Pending; p != nil {
-		lines = append(lines, "", p.String())
-	}
-	for _, one := range s.Restarts {
-		lines = append(lines, "", fmt.Sprintf(`A restart of the cache of %s is pending since %s, until it is quiet: %s. The next deploy or "relink opcache reset" does it.`,
-			one.Pools[0], ui.Stamp(one.Since), one.Last))
-	}
-	if s.Cache != "" {
-		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
-	}
-	if len(s.Notes) > 0 {
-		lines = append(lines, "", "Not known of the web servers: "+ui.FirstFew(s.Notes))
-	}
-	return lines
-}
-
-func (p Pending) String() string {
-	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, ui.Stamp(p.Since))
-	if p.Phase == journal.PhaseSettled {
-		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
-	}
-	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`
 }

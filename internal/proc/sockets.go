@@ -45,19 +45,6 @@ func TCPSockets(pid int) ([]TCPSocket, error) {
 	return all, errors.Join(err, err6)
 }
 
-// Listening are the names of those TCP sockets in the network of a process on which
-// somebody listens.
-func Listening(pid int) (map[string]bool, error) {
-	all, err := TCPSockets(pid)
-	listening := map[string]bool{}
-	for _, s := range all {
-		if s.Listens {
-			listening[s.Name] = true
-		}
-	}
-	return listening, err
-}
-
 // OpenFiles are those that a process has open, sockets by their names.
 func OpenFiles(pid int) (map[string]bool, error) {
 	p, err := procfs.NewProc(pid)

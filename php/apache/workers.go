@@ -82,7 +82,7 @@ func listeningChildren(ctx context.Context, parent int, children []int) ([]int, 
 	if err != nil {
 		return nil, err
 	}
-	listening, err := proc.Listening(parent)
+	listening, _, err := socketsOf(parent)
 	if err != nil {
 		return nil, err
 	}

@@ -132,30 +132,17 @@ func (c *apacheConf) fact(line string) bool {
 	return true
 }
 
+var (
+	wordForm = regexp.MustCompile(`"((?:\\["\\]|[^"])*)"?|'((?:\\['\\]|[^'])*)'?|([^ \t]+)`)
+	doubled  = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+	singled  = strings.NewReplacer(`\\`, `\`, `\'`, `'`)
+)
+
 // splitWords splits as ap_getword_conf does: quotes begin and end a word, and in them
 // a backslash counts before the quote and itself only.
 func splitWords(line string) (list []string) {
-	for {
-		if line = strings.TrimLeft(line, " \t"); line == "" {
-			return list
-		}
-		quote := line[0]
-		if quote != '"' && quote != '\'' {
-			end := strings.IndexAny(line, " \t")
-			if end < 0 {
-				end = len(line)
-			}
-			list, line = append(list, line[:end]), line[end:]
-			continue
-		}
-		var word strings.Builder
-		i := 1
-		for ; i < len(line) && line[i] != quote; i++ {
-			if line[i] == '\\' && i+1 < len(line) && (line[i+1] == quote || line[i+1] == '\\') {
-				i++
-			}
-			word.WriteByte(line[i])
-		}
-		list, line = append(list, word.String()), line[min(i+1, len(line)):]
+	for _, found := range wordForm.FindAllStringSubmatch(line, -1) {
+		list = append(list, doubled.Replace(found[1])+singled.Replace(found[2])+found[3])
 	}
+	return list
 }

@@ -2,6 +2,7 @@ package webserver
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,68 +127,43 @@ func (s Site) RootFor(host string) string {
 	return strings.NewReplacer("${server_name}", s.Host(), "$server_name", s.Host()).Replace(root)
 }
 
+// specifier is one of a VirtualDocumentRoot: %0, %2, %-1, %2+, %1.3, or %%.
+var specifier = regexp.MustCompile(`%(?:(%)|(-?\d\+?)?(?:\.(-?\d\+?))?)`)
+
 // interpolate fills in a VirtualDocumentRoot as mod_vhost_alias does
 // (vhost_alias_interpolate): %0 is the host, %2 its second part, %-1 the last
 // one, %2+ the second and all that follow, %1.3 the third letter of the first.
 func interpolate(pattern, host string) string {
-	var out strings.Builder
-	for {
-		before, after, found := strings.Cut(pattern, "%")
-		out.WriteString(before)
-		if !found {
-			return out.String()
+	return specifier.ReplaceAllStringFunc(pattern, func(one string) string {
+		found := specifier.FindStringSubmatch(one)
+		if found[1] != "" {
+			return "%"
 		}
-		if strings.HasPrefix(after, "%") {
-			out.WriteByte('%')
-			pattern = after[1:]
-			continue
+		value := pick(found[2], strings.Split(host, "."), ".", host)
+		if found[3] != "" {
+			value = pick(found[3], strings.Split(value, ""), "", value)
 		}
-		which, rest := specifier(after)
-		value := which.of(strings.Split(host, "."), ".", host)
-		if letters, ok := strings.CutPrefix(rest, "."); ok {
-			if letter, more := specifier(letters); len(more) < len(letters) {
-				value, rest = letter.of(strings.Split(value, ""), "", value), more
-			}
-		}
-		out.WriteString(value)
-		pattern = rest
-	}
+		return value
+	})
 }
 
-// selector is "2", "-1", "2+" or "-2+" of a VirtualDocumentRoot.
-type selector struct {
-	number  int
-	fromEnd bool
-	all     bool
-}
-
-func specifier(text string) (selector, string) {
-	var s selector
-	rest, minus := strings.CutPrefix(text, "-")
-	if rest == "" || rest[0] < '0' || rest[0] > '9' {
-		return s, text
-	}
-	s.fromEnd = minus
-	s.number, _ = strconv.Atoi(rest[:1])
-	rest, s.all = strings.CutPrefix(rest[1:], "+")
-	return s, rest
-}
-
-// of picks from the list; what is not there is "_".
-func (s selector) of(list []string, separator, whole string) string {
+// pick takes "2", "-1", "2+" or "-2+" from the list; what is not there is "_".
+func pick(which string, list []string, separator, whole string) string {
+	digits, all := strings.CutSuffix(which, "+")
+	n, _ := strconv.Atoi(digits)
 	switch {
-	case s.number == 0:
+	case n == 0:
 		return whole
-	case s.number > len(list):
+	case max(n, -n) > len(list):
 		return "_"
-	case s.fromEnd && s.all:
-		return strings.Join(list[:len(list)-s.number+1], separator)
-	case s.fromEnd:
-		return list[len(list)-s.number]
-	case s.all:
-		return strings.Join(list[s.number-1:], separator)
+	case n < 0 && all:
+		return strings.Join(list[:len(list)+n+1], separator)
+	case n < 0:
+		return list[len(list)+n]
+	case all:
+		return strings.Join(list[n-1:], separator)
 	}
-	return list[s.number-1]
+	return list[n-1]
 }
 
 // behind tells whether path leads through the link at that place, and what it
