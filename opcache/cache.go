@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/fcgi"
 	"relink/internal/hint"
 	"relink/php"
 	"relink/php/fpm"
@@ -139,7 +140,7 @@ func (m *Cache) RefreshPIDs(ctx context.Context, limit time.Duration) error {
 			return fmt.Errorf("pool %s: %w", p.Address(), err)
 		}
 		if _, err := p.look(ctx); err != nil {
-			p.remember(nil)
+			p.last.Store(&[]fcgi.Process{})
 		}
 	}
 	return nil

@@ -87,9 +87,7 @@ func (p *Pool) leading(ctx context.Context, more bool) []probe.Door {
 	if p.doors == nil {
 		return nil
 	}
-	p.mu.Lock()
-	leads := maps.Clone(p.leads)
-	p.mu.Unlock()
+	leads := *p.leads.Load()
 	if !slices.Contains(slices.Collect(maps.Values(leads)), true) || more {
 		leads = p.follow(ctx, leads)
 	}
@@ -104,8 +102,7 @@ func (p *Pool) leading(ctx context.Context, more bool) []probe.Door {
 
 // follow finds out where the doors lead of which that is not known yet.
 func (p *Pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
-	leads := map[int]bool{}
-	maps.Copy(leads, known)
+	leads := maps.Clone(known)
 	for i, answer := range p.doors.ask(ctx) {
 		if _, done := leads[i]; done || answer == nil {
 			continue
@@ -117,9 +114,7 @@ func (p *Pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
 		}
 		leads[i] = own
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.leads = leads
+	p.leads.Store(&leads)
 	return leads
 }
 

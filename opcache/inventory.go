@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"relink/fcgi"
 	"relink/internal/config"
@@ -142,16 +143,17 @@ type Pool struct {
 	doors  *knownDoors // nil: there are none
 	master int         // pid of the FPM master, or of Apache, where this host can see it, else 0
 
-	mu    sync.Mutex
-	last  []fcgi.Process // the last listing of its workers
-	blind bool           // the pool has no status page
-	leads map[int]bool   // which of the doors lead to it, as far as they have answered
+	last  atomic.Pointer[[]fcgi.Process] // the last listing of its workers
+	blind atomic.Bool                    // the pool has no status page
+	leads atomic.Pointer[map[int]bool]   // which of the doors lead to it, as far as they have answered
 }
 
 // NewPool prepares to ask a pool. Through the doors workers are reached that take no
 // call from elsewhere.
 func NewPool(at php.Pool, ways *knownDoors) *Pool {
-	p := &Pool{Pool: at, blind: at.StatusPath == ""}
+	p := &Pool{Pool: at}
+	p.last.Store(&[]fcgi.Process{})
+	p.leads.Store(&map[int]bool{})
 	if p.direct, p.Err = php.NewAgent(at); p.Err != nil {
 		return p
 	}

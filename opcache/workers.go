@@ -57,23 +57,23 @@ func RequestOf(w fcgi.Process) string {
 func (p *Pool) look(ctx context.Context) (workers []fcgi.Process, err error) {
 	if p.InWebServer() {
 		workers, err = p.fromWebServer(ctx)
-		p.remember(workers)
+		p.last.Store(&workers)
 		return workers, err
 	}
 	if p.StatusPath() != "" {
 		workers, err = p.FromScoreboard(ctx)
 		switch {
 		case err == nil:
-			p.remember(workers)
+			p.last.Store(&workers)
 			return workers, nil
 		case errors.Is(err, fcgi.ErrNoStatusPage):
-			p.forgetStatusPage()
+			p.blind.Store(true)
 		case !p.Agent.Detoured() || ctx.Err() != nil:
 			return nil, fmt.Errorf("list the workers: %w", err)
 		}
 	}
 	workers, err = p.fromProcessTable(ctx)
-	p.remember(workers)
+	p.last.Store(&workers)
 	return workers, err
 }
 
@@ -184,29 +184,11 @@ func byPID(pids []int) []fcgi.Process {
 }
 
 func (p *Pool) StatusPath() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.blind {
+	if p.blind.Load() {
 		return ""
 	}
 	return p.Pool.StatusPath
 }
 
-func (p *Pool) forgetStatusPage() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.blind = true
-}
-
-func (p *Pool) remember(workers []fcgi.Process) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.last = workers
-}
-
 // LastListing is what was known before the pool stopped answering.
-func (p *Pool) LastListing() []fcgi.Process {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.last
-}
+func (p *Pool) LastListing() []fcgi.Process { return *p.last.Load() }

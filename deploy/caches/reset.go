@@ -96,7 +96,8 @@ func (s *session) resetCaches(ctx context.Context, ledger restart.Queue, whenNee
 		return err
 	}
 	if whenNeeded {
-		kept, err := s.setup.MaintainEach(ctx, s.apps(), restart.MaintenanceOptions{Queue: ledger, Before: s.recorded(), Retire: true})
+		s.setup.Queue, s.setup.Before = ledger, s.recorded()
+		kept, err := s.setup.MaintainEach(ctx, s.apps(), true)
 		result.Decisions = append(result.Decisions, kept.Decisions...)
 		result.add(kept.Outcome)
 		if kept.Retired > 0 {

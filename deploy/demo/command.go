@@ -46,19 +46,19 @@ var ErrPromise = errors.New("a promise did not hold in this run")
 func Run(ctx context.Context, o Options) error {
 	o.Alone, o.Watch = cmp.Or(o.Alone, 5*time.Second), cmp.Or(o.Watch, 2*time.Second)
 	tell := teller{out: o.Out, setUp: o.SetUp}
-	tell.opening(o.Instances)
+	tell.say("opening", o.Instances)
 	s, err := setScene(ctx, o)
 	if err != nil {
 		return s.leave(ctx, err)
 	}
-	tell.ready(s)
+	tell.say("ready", s.shown())
 	acts, err := play(ctx, s, tell)
 	if err != nil {
 		return s.leave(ctx, err)
 	}
 	tell.summary(acts)
 	if o.Keep {
-		tell.kept(s, o.Executable)
+		tell.say("kept", s.shown())
 		return errors.Join(promise(acts, o.SetUp, ""), s.lock.Close())
 	}
 	return s.leave(ctx, promise(acts, o.SetUp, "look at the servers and their logs after it with --keep"))

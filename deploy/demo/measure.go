@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"relink/internal/hint"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
 	"relink/internal/ui"
@@ -17,13 +16,13 @@ type span struct{ began, returned time.Time }
 
 // figures is what the load saw during one act.
 type figures struct {
-	requests int
-	errors   int
+	Requests int
+	Errors   int
 	first    string        // error, in words
-	old      int           // pages of the release that the sites had left, begun after the command returned
-	strayed  int           // pages of a release that the sites should not be on at any time of the act
-	mixed    int           // pages put together from two releases
-	worst    time.Duration // of the requests that were under way while the command ran
+	Old      int           // pages of the release that the sites had left, begun after the command returned
+	Strayed  int           // pages of a release that the sites should not be on at any time of the act
+	Mixed    int           // pages put together from two releases
+	Worst    time.Duration // of the requests that were under way while the command ran
 }
 
 // expectation is what holds for some of the sites during an act.
@@ -35,19 +34,19 @@ type expectation struct {
 // measure compares what the load on some sites had seen before the act and at its end.
 func measure(before, after load.Result, at span, e expectation) figures {
 	f := figures{
-		requests: after.Requests - before.Requests,
-		errors:   after.Errors - before.Errors,
-		mixed:    after.Answers(app.Mixed) - before.Answers(app.Mixed),
-		worst:    after.Worst(at.began, at.returned),
+		Requests: after.Requests - before.Requests,
+		Errors:   after.Errors - before.Errors,
+		Mixed:    after.Answers(app.Mixed) - before.Answers(app.Mixed),
+		Worst:    after.Worst(at.began, at.returned),
 	}
-	if n := len(before.Described); f.errors > 0 && len(after.Described) > n {
+	if n := len(before.Described); f.Errors > 0 && len(after.Described) > n {
 		f.first = after.Described[n]
 	}
 	if e.gone != "" {
-		f.old = after.OldAfter(at.returned, e.gone)
+		f.Old = after.OldAfter(at.returned, e.gone)
 	}
 	if e.never != "" {
-		f.strayed = after.OldAfter(at.began, e.never)
+		f.Strayed = after.OldAfter(at.began, e.never)
 	}
 	return f
 }
@@ -58,12 +57,12 @@ func measureAll(before, after seen, at span, first, rest expectation) figures {
 	if a.first == "" {
 		a.first = b.first
 	}
-	a.requests += b.requests
-	a.errors += b.errors
-	a.old += b.old
-	a.strayed += b.strayed
-	a.mixed += b.mixed
-	a.worst = max(a.worst, b.worst)
+	a.Requests += b.Requests
+	a.Errors += b.Errors
+	a.Old += b.Old
+	a.Strayed += b.Strayed
+	a.Mixed += b.Mixed
+	a.Worst = max(a.Worst, b.Worst)
 	return a
 }
 
@@ -96,24 +95,24 @@ func (a act) broken(setUp SetUp) []string {
 			broken = append(broken, fmt.Sprintf(format, args...))
 		}
 	}
-	f, shown := a.figures, seenThrough(a.report)
-	must(f.errors == 0, "%s failed, the first: %s", ui.Plural(f.errors, "request"), f.first)
-	must(f.old == 0, "%s of the old release began after the command had returned", ui.Plural(f.old, "page"))
-	must(f.strayed == 0, "%s of a release that the site should not be on", ui.Plural(f.strayed, "page"))
-	must(f.mixed == 0, "%s put together from two releases", ui.Plural(f.mixed, "page"))
-	must(a.restarts == 0, "%d of %s's processes ended", a.restarts, setUp.php())
-	must(a.moved == a.toMove, "%d of %s lead to the release", a.moved, ui.Plural(a.toMove, "link"))
-	must(a.others == 0, "%s of other sites moved", ui.Plural(a.others, "link"))
-	must(a.answering == a.toAnswer, "%s answered with the release, not %d", ui.Plural(a.answering, "site"), a.toAnswer)
-	must(a.report.Restart.Action != "opcache", "the cache was restarted: %v", a.report.Restart.Reasons)
-	must(shown.proven == len(a.report.FrontDoor), "%d of %s were asked through the web server", shown.proven, ui.Plural(len(a.report.FrontDoor), "site"))
-	must(a.toMove == 0 || shown.setUp == setUp.addressing(), "the sites have shown the set-up %q", shown.setUp)
-	must(a.toMove == 0 || a.toAnswer > 0 || a.report.SetUp == setUp.addressing(), "relink took the set-up for %q", a.report.SetUp)
-	if s := a.slow; s != nil {
-		answered := s.problem == "" && s.status == http.StatusOK
-		must(answered, "the slow request failed: status %d %s", s.status, s.problem)
-		must(a.meeting != waitedFor, "the cut-over waited for the slow request")
-		must(!answered || s.release != "" && s.release != app.Mixed, "the slow request's page is of release %q", s.release)
+	f, shown := a.Figures, seenThrough(a.Report)
+	must(f.Errors == 0, "%s failed, the first: %s", ui.Plural(f.Errors, "request"), f.first)
+	must(f.Old == 0, "%s of the old release began after the command had returned", ui.Plural(f.Old, "page"))
+	must(f.Strayed == 0, "%s of a release that the site should not be on", ui.Plural(f.Strayed, "page"))
+	must(f.Mixed == 0, "%s put together from two releases", ui.Plural(f.Mixed, "page"))
+	must(a.Restarts == 0, "%d of %s's processes ended", a.Restarts, tells[setUp].PHP)
+	must(a.Moved == a.ToMove, "%d of %s lead to the release", a.Moved, ui.Plural(a.ToMove, "link"))
+	must(a.Others == 0, "%s of other sites moved", ui.Plural(a.Others, "link"))
+	must(a.Answering == a.ToAnswer, "%s answered with the release, not %d", ui.Plural(a.Answering, "site"), a.ToAnswer)
+	must(a.Report.Restart.Action != "opcache", "the cache was restarted: %v", a.Report.Restart.Reasons)
+	must(shown.Proven == len(a.Report.FrontDoor), "%d of %s were asked through the web server", shown.Proven, ui.Plural(len(a.Report.FrontDoor), "site"))
+	must(a.ToMove == 0 || shown.SetUp == setUp.addressing(), "the sites have shown the set-up %q", shown.SetUp)
+	must(a.ToMove == 0 || a.ToAnswer > 0 || a.Report.SetUp == setUp.addressing(), "relink took the set-up for %q", a.Report.SetUp)
+	if s := a.Slow; s != nil {
+		answered := s.Problem == "" && s.Status == http.StatusOK
+		must(answered, "the slow request failed: status %d %s", s.Status, s.Problem)
+		must(a.Meeting != waitedFor, "the cut-over waited for the slow request")
+		must(!answered || s.Release != "" && s.Release != app.Mixed, "the slow request's page is of release %q", s.Release)
 	}
 	return broken
 }
@@ -124,60 +123,30 @@ func (t teller) summary(acts []act) {
 	for _, a := range acts {
 		table.Row(a.row()...)
 	}
-	t.line("")
-	fmt.Fprintln(t.out, table)
+	fmt.Fprintf(t.out, "\n%s\n", table)
 	if len(brokenBy(acts, t.setUp)) == 0 {
-		t.line("No request failed, no page that began after its command had returned was old,")
-		t.line("and nothing was restarted.")
+		t.say("promises held", nil)
 	}
 }
 
 func (a act) row() []string {
-	f := a.figures
+	f := a.Figures
 	row := []string{a.title, "-", "-", "-", "-", "-", "-", "-"}
-	if f.requests > 0 {
-		row[1], row[2], row[5] = ui.Count(f.requests), ui.Count(f.errors), ui.Duration(f.worst)
+	if f.Requests > 0 {
+		row[1], row[2], row[5] = ui.Count(f.Requests), ui.Count(f.Errors), ui.Duration(f.Worst)
 	}
 	if len(a.args) == 0 {
 		return row
 	}
-	row[7] = fmt.Sprint(a.restarts)
-	if f.requests > 0 {
-		row[3] = ui.Count(f.old)
+	row[7] = fmt.Sprint(a.Restarts)
+	if f.Requests > 0 {
+		row[3] = ui.Count(f.Old)
 	}
-	if a.report.CutoverMS > 0 {
-		row[4] = cutOver(a.report)
+	if a.Report.CutoverMS > 0 {
+		row[4] = cutOver(a.Report)
 	}
-	if f.requests > 0 && a.report.SavedBytes > 0 {
-		row[6] = ui.Bytes(a.report.SavedBytes)
+	if f.Requests > 0 && a.Report.SavedBytes > 0 {
+		row[6] = ui.Bytes(a.Report.SavedBytes)
 	}
 	return row
 }
-
-// kept says how to play with what --keep has left.
-func (t teller) kept(s *scene, executable string) {
-	t.line("")
-	t.line("The servers go on running in %s", s.dir)
-	for _, one := range s.sites[:min(len(s.sites), examples)] {
-		t.line("  curl -H 'Host: %s' '%s%s'", one.host, s.server.URL(), s.app.Paths[0])
-	}
-	t.line("The configuration is %s", s.config())
-	t.line("Try:")
-	for _, try := range s.tries() {
-		t.line("  %s --config %s %s", hint.Shell(executable), hint.Shell(s.config()), try)
-	}
-	t.line("Stop and remove it all:")
-	t.line("  %s demo --stop %s", hint.Shell(executable), hint.Shell(s.dir))
-}
-
-// tries are commands that work one after the other.
-func (s *scene) tries() []string {
-	on := " --instance " + s.sites[1].name
-	tries := []string{"status", "health", "deploy v2" + on, "rollback" + on, "deploy v2 --all --dry-run"}
-	if s.SetUp == Resolved {
-		tries = append(tries, "apache check")
-	}
-	return tries
-}
-
-const examples = 3 // sites with a curl line each

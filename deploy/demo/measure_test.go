@@ -69,10 +69,10 @@ func TestMeasure(t *testing.T) {
 	after := l.Stop()
 	bad := measure(before, after, at, expectation{gone: "v1", never: "v2"})
 
-	if good.old != 0 || good.strayed != 0 || good.errors == 0 || good.mixed == 0 || good.worst <= 0 || !strings.Contains(good.first, "503") {
+	if good.Old != 0 || good.Strayed != 0 || good.Errors == 0 || good.Mixed == 0 || good.Worst <= 0 || !strings.Contains(good.first, "503") {
 		t.Errorf("good: %+v", good)
 	}
-	if bad.old == 0 || bad.strayed == 0 || bad.requests != after.Requests-before.Requests {
+	if bad.Old == 0 || bad.Strayed == 0 || bad.Requests != after.Requests-before.Requests {
 		t.Errorf("bad: %+v", bad)
 	}
 	later := after.End.Add(time.Hour)
@@ -81,7 +81,7 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("nothing happened: %s", diff)
 	}
 	both := measureAll(seen{before, before}, seen{after, after}, at, expectation{gone: "v1"}, expectation{never: "v2"})
-	if both.old != bad.old || both.strayed != bad.strayed || both.requests != 2*bad.requests || both.errors != 2*bad.errors {
+	if both.Old != bad.Old || both.Strayed != bad.Strayed || both.Requests != 2*bad.Requests || both.Errors != 2*bad.Errors {
 		t.Errorf("both: %+v, one: %+v", both, bad)
 	}
 }

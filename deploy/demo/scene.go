@@ -145,11 +145,33 @@ func (s *scene) serve(ctx context.Context) error {
 }
 
 func (s *scene) serving() string {
-	servers, _, workers := s.SetUp.names()
 	if s.SetUp == ModPHP {
-		return fmt.Sprintf("%s, %d %s", servers, processes, workers)
+		return fmt.Sprintf("%s, %d processes", tells[s.SetUp].Servers, processes)
 	}
-	return fmt.Sprintf("%s with %d %s", servers, s.server.Pool("").Workers, workers)
+	return fmt.Sprintf("%s with %d workers", tells[s.SetUp].Servers, s.server.Pool("").Workers)
+}
+
+// examples are the sites with a curl line each.
+const examples = 3
+
+// shownScene is what the story tells of a scene.
+type shownScene struct {
+	Took                                    time.Duration
+	URL, Page, Serving, Dir, Config, Relink string
+	Hosts, Tries                            []string // Tries are commands that work one after the other
+}
+
+func (s *scene) shown() shownScene {
+	on := " --instance " + s.sites[1].name
+	shown := shownScene{Took: s.took, URL: s.server.URL(), Page: s.app.Paths[0], Serving: s.serving(), Dir: s.dir, Config: s.config(), Relink: s.Executable,
+		Tries: []string{"status", "health", "deploy v2" + on, "rollback" + on, "deploy v2 --all --dry-run"}}
+	if s.SetUp == Resolved {
+		shown.Tries = append(shown.Tries, "apache check")
+	}
+	for _, one := range s.sites[:min(len(s.sites), examples)] {
+		shown.Hosts = append(shown.Hosts, one.host)
+	}
+	return shown
 }
 
 // processes are the pids of what runs PHP: the first process and its children.

@@ -41,27 +41,18 @@ func (s SetUp) addressing() opcache.Addressing {
 	return opcache.Addressing(s)
 }
 
-// told is what the story says of a set-up: what is special about it, and from what to
-// what its cut-over is.
-var told = map[SetUp]struct{ about, cutOver string }{
-	Resolved:    {"Apache looks each site's release up in a map, and PHP gets real paths.", ": a rename of Apache's map, for all at once"},
-	Revalidated: {"scripts are named through the links, with opcache.revalidate_path=1.", " from the first moved link to the last swept worker"},
-	Keyed:       {"scripts are named through the links, and PHP has its defaults.", " from the first moved link to the last invalidation"},
-	ModPHP:      {"PHP runs inside of Apache, and scripts are named through the links.", " from the first moved link to the last invalidation"},
-}
+// told is what the story says of a set-up: what is special about it, from what to what its
+// cut-over is, and the names of the servers and of what runs the scripts, and so must not be
+// restarted.
+type told struct{ About, CutOver, Servers, PHP string }
 
-// names are those of the servers in a sentence, of what runs the scripts, and so must
-// not be restarted, and of its processes.
-func (s SetUp) names() (servers, php, workers string) {
-	if s == ModPHP {
-		return "Apache with mod_php", "Apache", "processes"
-	}
-	return "Apache and PHP-FPM", "PHP-FPM", "workers"
-}
+const fpmServers = "Apache and PHP-FPM"
 
-func (s SetUp) php() string {
-	_, php, _ := s.names()
-	return php
+var tells = map[SetUp]told{
+	Resolved:    {"Apache looks each site's release up in a map, and PHP gets real paths.", ": a rename of Apache's map, for all at once", fpmServers, "PHP-FPM"},
+	Revalidated: {"scripts are named through the links, with opcache.revalidate_path=1.", " from the first moved link to the last swept worker", fpmServers, "PHP-FPM"},
+	Keyed:       {"scripts are named through the links, and PHP has its defaults.", " from the first moved link to the last invalidation", fpmServers, "PHP-FPM"},
+	ModPHP:      {"PHP runs inside of Apache, and scripts are named through the links.", " from the first moved link to the last invalidation", "Apache with mod_php", "Apache"},
 }
 
 // processes of Apache with mod_php: each connection that one of the clients keeps

@@ -117,11 +117,11 @@ const (
 
 // slowAnswer is what became of the slow request.
 type slowAnswer struct {
-	status  int // 0: no answer
-	release string
+	Status  int // 0: no answer
+	Release string
 	began   time.Time
-	took    time.Duration
-	problem string
+	Took    time.Duration
+	Problem string
 }
 
 // flight is a slow request that begins after a step of the command, once.
@@ -135,7 +135,7 @@ type flight struct {
 // slowRequest must be ended.
 func (s *scene) slowRequest(ctx context.Context, on site) *flight {
 	ctx, cancel := context.WithCancel(ctx)
-	f := &flight{cancel: cancel, answer: slowAnswer{problem: "it was never begun"}}
+	f := &flight{cancel: cancel, answer: slowAnswer{Problem: "it was never begun"}}
 	f.begin = sync.OnceFunc(func() { f.asked.Go(func() { f.answer = s.ask(ctx, on) }) })
 	return f
 }
@@ -167,9 +167,9 @@ func (s *scene) ask(ctx context.Context, on site) slowAnswer {
 	defer cancel()
 	answer := slowAnswer{began: time.Now()}
 	if err := answer.read(ctx, s, on); err != nil {
-		answer.problem = err.Error()
+		answer.Problem = err.Error()
 	}
-	answer.took = time.Since(answer.began)
+	answer.Took = time.Since(answer.began)
 	return answer
 }
 
@@ -185,9 +185,9 @@ func (a *slowAnswer) read(ctx context.Context, s *scene, on site) error {
 		return err
 	}
 	defer response.Body.Close()
-	a.status = response.StatusCode
+	a.Status = response.StatusCode
 	body, err := io.ReadAll(io.LimitReader(response.Body, slowMost))
-	a.release = s.app.Release(body, response.Header)
+	a.Release = s.app.Release(body, response.Header)
 	return err
 }
 
@@ -199,6 +199,10 @@ const (
 	missed                   // not in flight when the first link moved: it has shown nothing
 	waitedFor                // the cut-over came only when it was over
 )
+
+func (m meeting) String() string {
+	return [...]string{"from before the cut-over until after it", "but not in flight at the cut-over: this machine is slow", "and the cut-over waited for it"}[m]
+}
 
 // meet compares the slow request's time, counted from the command's begin, with
 // the command's steps.
@@ -217,7 +221,7 @@ func meet(began, ended time.Duration, report outcome.Report) meeting {
 func until(report outcome.Report, step string) time.Duration {
 	var sum time.Duration
 	for _, one := range report.Steps {
-		sum += milliseconds(one.MS)
+		sum += ui.FromMilliseconds(one.MS)
 		if one.Name == step {
 			break
 		}

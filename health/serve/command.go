@@ -93,17 +93,16 @@ func (p program) notify() Notify {
 // it was asked last.
 func maintainer(c *config.Config) (Maintain, error) {
 	setup, err := restart.FromConfig(c, journal.KnownLinks)
-	setup.Restart.Wait = 0
-	o := restart.MaintenanceOptions{Queue: restart.Queue{Dir: c.StateDir, By: "relink serve"}}
+	setup.Restart.Wait, setup.Queue = 0, restart.Queue{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (restart.MaintenanceResult, error) {
 		setup.Restart.Unused = unused
-		result, err := setup.MaintainEach(ctx, setup.Apps, o)
+		result, err := setup.MaintainEach(ctx, setup.Apps, false)
 		if err != nil {
 			return result, err
 		}
 		caches, err := setup.Reach(ctx, nil)
 		if err == nil {
-			o.Before, err = caches.Usage(ctx)
+			setup.Before, err = caches.Usage(ctx)
 		}
 		return result, err
 	}, err

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -95,6 +96,9 @@ func (s *Server) writeModPHPINI(module string) error {
 	return s.writeINI(modPHP, len(loaded) > 0, s.options.INI)
 }
 
+//go:embed chroot.sh
+var chrootScript string
+
 // InChroot is an Options.FPMCommand that runs FPM inside another root file
 // system, such as a debootstrap of a Debian with another PHP version, with
 // folders of this machine visible at the same paths. It needs root.
@@ -103,16 +107,6 @@ func (s *Server) writeModPHPINI(module string) error {
 // nothing is left mounted, however FPM ends. unshare, sh and chroot replace
 // themselves by the next command, so that the process started is FPM's master.
 func InChroot(root string, folders ...string) []string {
-	const script = `set -e
-root=$1; shift
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-while [ "$1" != -- ]; do
-	mkdir -p "$root$1"
-	mount --bind "$1" "$root$1"
-	shift
-done
-shift
-exec chroot "$root" "$@"`
-	command := append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", root}, folders...)
+	command := append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", chrootScript, "sh", root}, folders...)
 	return append(command, "--")
 }

@@ -15,10 +15,10 @@ import (
 // FromConfig translates the configuration. known tells the links of an application that
 // were moved once.
 func FromConfig(c *config.Config, known func(state, app string) ([]string, error)) (Setup, error) {
-	s := Setup{Thresholds: c.Thresholds, Method: Method(c.Restart.Method),
+	s := Setup{
 		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{Timeouts: c.Timeouts, Warm: c.Warm, EndStale: c.Stale == config.StaleEnd}},
-		Restart: Options{WhenQuiet: true, Quiet: c.Restart.Quiet, Wait: c.Restart.Wait, Warm: true,
-			Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}},
+		Maintenance: Maintenance{Thresholds: c.Thresholds, Method: Method(c.Restart.Method), Restart: Options{WhenQuiet: true, Quiet: c.Restart.Quiet,
+			Wait: c.Restart.Wait, Warm: true, Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}}},
 	}
 	for _, a := range c.Apps {
 		dir, _ := AgentDir(c, a.Pools)
@@ -125,27 +125,19 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 // Setup adds what the configuration says of restarts.
 type Setup struct {
 	opcache.Setup
-	Thresholds config.Thresholds
-	Method     Method
-	Restart    Options // how this server is restarted
-}
-
-// MaintenanceOptions say how MaintainEach keeps caches.
-type MaintenanceOptions struct {
-	Queue  Queue
-	Before []opcache.Usage // an earlier reading, for the hit rate since; may be nil
-	Retire bool            // releases that no link leads to: not while a deploy may be warming one
+	Maintenance // how this server is restarted; what is of one application is left out
 }
 
 // MaintainEach maintains the caches of each of these applications, since what its next
-// release needs is its own; without any, the caches as they are.
-func (s Setup) MaintainEach(ctx context.Context, apps []opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+// release needs is its own; without any, the caches as they are. retire is for releases that
+// no link leads to: not while a deploy may be warming one.
+func (s Setup) MaintainEach(ctx context.Context, apps []opcache.App, retire bool) (MaintenanceResult, error) {
 	if len(apps) == 0 {
-		return s.maintain(ctx, nil, o)
+		return s.maintain(ctx, nil, retire)
 	}
 	var all MaintenanceResult
 	for i := range apps {
-		one, err := s.maintain(ctx, &apps[i], o)
+		one, err := s.maintain(ctx, &apps[i], retire)
 		all.Decisions = append(all.Decisions, one.Decisions...)
 		all.Retired += one.Retired
 		all.Masters, all.Pending, all.Notes = append(all.Masters, one.Masters...), append(all.Pending, one.Pending...), append(all.Notes, one.Notes...)
@@ -156,16 +148,16 @@ func (s Setup) MaintainEach(ctx context.Context, apps []opcache.App, o Maintenan
 	return all, nil
 }
 
-func (s Setup) maintain(ctx context.Context, app *opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+func (s Setup) maintain(ctx context.Context, app *opcache.App, retire bool) (MaintenanceResult, error) {
 	caches, err := s.Reach(ctx, app)
 	if err != nil {
 		return MaintenanceResult{}, err
 	}
-	upkeep := Maintenance{Thresholds: s.Thresholds, Method: s.Method, Before: o.Before, Queue: o.Queue, Restart: s.Restart}
+	upkeep := s.Maintenance
 	if app != nil {
 		upkeep.Release = app.InUse().MostUsed()
 	}
-	if app != nil && o.Retire {
+	if app != nil && retire {
 		upkeep.Unused = app.InUse().Unused()
 	}
 	return RestartIfNeeded(ctx, caches, upkeep)

@@ -125,19 +125,3 @@ func releasesIn(groups []group) int {
 
 // Title names the group.
 func (g group) Title() string { return cmp.Or(g.Release, "leading nowhere") }
-
-// String says what is under way, or was left.
-func (r Running) String() string {
-	what := cmp.Or(string(r.Operation), "work")
-	if r.Release != "" {
-		what += " of " + ui.Printable(r.Release)
-	}
-	what += " since " + moment(r.Since)
-	if r.Phase != "" {
-		what += " (" + ui.Printable(string(r.Phase)) + ")"
-	}
-	if r.Holder == "" {
-		return "Not finished: the " + what + `. "relink recover" finishes it.`
-	}
-	return "Under way: the " + what + ", by " + ui.Printable(r.Holder)
-}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"relink/health"
-	"relink/internal/ui"
 )
 
 type checksView struct {
@@ -36,14 +35,3 @@ func checksRegion(s Snapshot) region {
 
 // stateTag is the class of a state's colour.
 func stateTag(s health.State) string { return "state-" + strings.ToLower(s.String()) }
-
-// Heading says how many checks are open.
-func (v checksView) Heading() string {
-	switch {
-	case v.Total == 0:
-		return "Checks"
-	case len(v.Open) == 0:
-		return "No open checks"
-	}
-	return ui.Plural(len(v.Open), "open check")
-}

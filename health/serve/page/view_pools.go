@@ -1,11 +1,8 @@
 package page
 
 import (
-	"fmt"
 	"html/template"
 	"slices"
-
-	"relink/internal/ui"
 )
 
 type poolView struct {
@@ -27,23 +24,15 @@ func poolsRegion(s Snapshot) region {
 	return v
 }
 
-func (p Pool) total() int64 { return p.Workers.Active + p.Workers.Idle }
+func (w Workers) Total() int64 { return w.Active + w.Idle }
 
 func (p Pool) bar() template.HTML {
-	if p.total() == 0 {
+	if p.Workers.Total() == 0 {
 		return ""
 	}
-	return bar("", float64(p.total()), 0, stack([]segment{
+	return bar("", float64(p.Workers.Total()), 0, stack([]segment{
 		{class: "worker-active", size: float64(p.Workers.Active)}, {class: "worker-idle", size: float64(p.Workers.Idle)},
 	})...)
-}
-
-// Busy says what the bar shows.
-func (p Pool) Busy() string {
-	if p.total() == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%s of %s active", ui.Count(p.Workers.Active), ui.Count(p.total()))
 }
 
 // Waiting tells whether connections wait for a worker.

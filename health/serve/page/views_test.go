@@ -41,13 +41,20 @@ func TestGroupsOfMany(t *testing.T) {
 	}
 }
 
+// drawnAs is what a template says.
+func drawnAs(t *testing.T, name string, data any) string {
+	text, err := execute(name, data)
+	must(t, err)
+	return text
+}
+
 func TestRunning(t *testing.T) {
 	for want, r := range map[string]Running{
 		`Under way: the deploy of v2 since 2026-03-14 12:00:00 UTC (moved), by root, pid 7`:                         {status.Pending{Operation: journal.OperationDeploy, Release: "v2", Phase: "moved", Since: noon}, "root, pid 7"},
 		`Under way: the work since 2026-03-14 12:00:00 UTC, by root`:                                                {status.Pending{Since: noon}, "root"},
 		`Not finished: the rollback of v1 since 2026-03-14 12:00:00 UTC (switching). "relink recover" finishes it.`: {status.Pending{Operation: journal.OperationRollback, Release: "v1", Phase: "switching", Since: noon}, ""},
 	} {
-		if got := r.String(); got != want {
+		if got := drawnAs(t, "running", r); got != want {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
@@ -63,15 +70,15 @@ func TestOpenChecksComeByUrgency(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(v.Fine) != 2 || v.Say != "CRITICAL: 2 critical, 1 warning, 4 unknown, 2 ok" || v.Heading() != "4 open checks" {
-		t.Errorf("%d fine, %q, %q", len(v.Fine), v.Say, v.Heading())
+	if len(v.Fine) != 2 || v.Say != "CRITICAL: 2 critical, 1 warning, 4 unknown, 2 ok" || drawnAs(t, "checks heading", v) != "4 open checks" {
+		t.Errorf("%d fine, %q, %q", len(v.Fine), v.Say, drawnAs(t, "checks heading", v))
 	}
 	twin := []health.Result{{Check: "a", State: health.Warning, Message: "1"}, {Check: "a", State: health.Warning, Message: "2"}}
 	if v := checksRegion(Snapshot{Checks: twin}).view.(checksView); len(v.Open) != 2 || v.Open[0].ID == v.Open[1].ID {
 		t.Errorf("%+v", v.Open)
 	}
-	if v := checksRegion(Snapshot{Checks: []health.Result{{}}}).view.(checksView); v.Heading() != "No open checks" {
-		t.Error(v.Heading())
+	if v := checksRegion(Snapshot{Checks: []health.Result{{}}}).view.(checksView); drawnAs(t, "checks heading", v) != "No open checks" {
+		t.Error(drawnAs(t, "checks heading", v))
 	}
 }
 
