@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -52,18 +53,13 @@ func measure(before, after load.Result, at span, e expectation) figures {
 }
 
 // measureAll is the same for the first site and the rest, in one.
-func measureAll(before, after seen, at span, first, rest expectation) figures {
-	a, b := measure(before.first, after.first, at, first), measure(before.rest, after.rest, at, rest)
-	if a.first == "" {
-		a.first = b.first
+func measureAll(before, after []load.Result, at span, expected ...expectation) (all figures) {
+	for i, e := range expected {
+		f := measure(before[i], after[i], at, e)
+		all = figures{all.Requests + f.Requests, all.Errors + f.Errors, cmp.Or(all.first, f.first), all.Old + f.Old,
+			all.Strayed + f.Strayed, all.Mixed + f.Mixed, max(all.Worst, f.Worst)}
 	}
-	a.Requests += b.Requests
-	a.Errors += b.Errors
-	a.Old += b.Old
-	a.Strayed += b.Strayed
-	a.Mixed += b.Mixed
-	a.Worst = max(a.Worst, b.Worst)
-	return a
+	return all
 }
 
 // lost counts the processes that are no longer there.

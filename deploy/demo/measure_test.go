@@ -80,7 +80,7 @@ func TestMeasure(t *testing.T) {
 	if diff := cmp.Diff(figures{}, none, cmp.AllowUnexported(figures{})); diff != "" {
 		t.Errorf("nothing happened: %s", diff)
 	}
-	both := measureAll(seen{before, before}, seen{after, after}, at, expectation{gone: "v1"}, expectation{never: "v2"})
+	both := measureAll([]load.Result{before, before}, []load.Result{after, after}, at, expectation{gone: "v1"}, expectation{never: "v2"})
 	if both.Old != bad.Old || both.Strayed != bad.Strayed || both.Requests != 2*bad.Requests || both.Errors != 2*bad.Errors {
 		t.Errorf("both: %+v, one: %+v", both, bad)
 	}

@@ -1,11 +1,12 @@
 package demo
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -20,13 +21,23 @@ const (
 	nameWidth = 17 // of "   slow request   "
 )
 
-//go:embed story.tmpl
-var storyText string
+//go:embed *.tmpl
+var texts embed.FS
 
-var story = template.Must(template.New("").Funcs(template.FuncMap{
-	"bytes": ui.Bytes, "count": ui.Count[int], "plural": ui.Plural[int], "duration": ui.Duration, "join": strings.Join, "shell": hint.Shell,
-	"clients": func() int { return clients }, "typed": typed, "steps": steps, "cutOver": cutOver, "door": seenThrough, "repeats": repeats,
-}).Parse(storyText))
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"bytes": ui.Bytes, "count": ui.Count[int], "plural": ui.Plural[int], "duration": ui.Duration, "join": strings.Join, "shell": hint.Shell,
+		"clients": func() int { return clients }, "typed": typed, "steps": steps, "cutOver": cutOver, "door": seenThrough, "repeats": repeats,
+	}).ParseFS(texts, "*"))
+})
+
+func written(name string, data any) string {
+	var text strings.Builder
+	if err := templates().ExecuteTemplate(&text, name, data); err != nil {
+		panic(err) // the template is in the binary
+	}
+	return text.String()
+}
 
 // teller writes the story. That nobody reads it any more is no failure of the
 // demo, so errors of the writer are dropped.
@@ -37,16 +48,12 @@ type teller struct {
 
 // say writes a part of the story, which is about something.
 func (t teller) say(part string, about any) {
-	var text strings.Builder
-	err := story.ExecuteTemplate(&text, part, struct {
+	text := written(part, struct {
 		SetUp SetUp
 		Told  told
 		Of    any
 	}{t.setUp, tells[t.setUp], about})
-	if err != nil {
-		panic(err) // the template is in the binary
-	}
-	for line := range strings.Lines(text.String()) {
+	for line := range strings.Lines(text) {
 		t.lay(strings.TrimSuffix(line, "\n"))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"relink/internal/durable"
@@ -195,28 +194,15 @@ func (s *scene) leave(ctx context.Context, err error) error {
 
 // configure writes the configuration that the story's commands read.
 func (s *scene) configure(context.Context) error {
-	webMap := ""
+	data := map[string]any{"State": s.state(), "Repository": s.repository(), "Releases": s.releases(), "Docroot": s.app.DocRoot,
+		"Check": s.server.URL() + s.app.Cheap, "Pool": s.server.Pool(""), "AgentDir": s.server.AgentDir()}
 	if s.SetUp == Resolved {
-		webMap = fmt.Sprintf("\n    map: %q", s.webmap())
+		data["Map"] = s.webmap()
 	}
-	pool := s.server.Pool("")
-	var links strings.Builder
-	for _, one := range s.sites {
-		fmt.Fprintf(&links, "\n      %s: %q", one.name, one.link)
+	links := make([][2]string, len(s.sites))
+	for i, one := range s.sites {
+		links[i] = [2]string{one.name, one.link}
 	}
-	return durable.WriteFile(s.config(), fmt.Appendf(nil, `# Written by relink demo. Every key: docs/configuration.md
-state_dir: %q
-apps:
-  wiki:
-    source: {git: %q}
-    releases: %q
-    docroot: %s%s
-    check: {url: %q, host: "{instance}.test", contains: release}
-    instances:%s
-pools:
-  - address: %q
-    status_path: %s
-    agent_dir: %q
-`, s.state(), s.repository(), s.releases(), s.app.DocRoot, webMap, s.server.URL()+s.app.Cheap, &links,
-		pool.Address, pool.StatusPath, s.server.AgentDir()), 0o644)
+	data["Links"] = links
+	return durable.WriteFile(s.config(), []byte(written("relink.yaml.tmpl", data)), 0o644)
 }

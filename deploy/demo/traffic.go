@@ -20,32 +20,34 @@ const (
 
 // traffic is the load, all the time: one client on the first site, so that this
 // site can be judged alone, and the others on the rest.
-type traffic struct{ first, rest *load.Load }
+type traffic []*load.Load
 
-// seen is what the traffic has brought so far.
-type seen struct{ first, rest load.Result }
-
-func (s *scene) startTraffic(ctx context.Context) (traffic, error) {
-	one, others := s.load(s.sites[:1], 1), s.load(s.sites[1:], clients-1)
-	one.Pause, others.Pause = s.Pause, s.Pause
-	first, err := load.Run(ctx, one)
-	if err != nil {
-		return traffic{}, err
+func (s *scene) startTraffic(ctx context.Context) (t traffic, err error) {
+	for _, o := range []load.Options{s.load(s.sites[:1], 1), s.load(s.sites[1:], clients-1)} {
+		o.Pause = s.Pause
+		one, err := load.Run(ctx, o)
+		if err != nil {
+			t.stop()
+			return nil, err
+		}
+		t = append(t, one)
 	}
-	rest, err := load.Run(ctx, others)
-	if err != nil {
-		first.Stop()
-		return traffic{}, err
-	}
-	return traffic{first, rest}, nil
+	return t, nil
 }
 
 func (t traffic) stop() {
-	t.first.Stop()
-	t.rest.Stop()
+	for _, one := range t {
+		one.Stop()
+	}
 }
 
-func (t traffic) now() seen { return seen{t.first.Result(), t.rest.Result()} }
+// now is what each has brought so far.
+func (t traffic) now() (seen []load.Result) {
+	for _, one := range t {
+		seen = append(seen, one.Result())
+	}
+	return seen
+}
 
 func (s *scene) load(sites []site, number int) load.Options {
 	o := load.Options{URL: s.server.URL(), Paths: s.app.Paths, Clients: number, Release: s.app.Release}

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
+	"relink/internal/hint"
 	"relink/internal/realpath"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +73,9 @@ func prepareLink(move Move, temp string) error {
 // looked at, and nobody can lead it elsewhere meanwhile.
 func inFolder(place string, do func(folder int, name string) error) error {
 	folder, err := realpath.Folder(filepath.Dir(place))
+	if errors.Is(err, unix.ELOOP) {
+		return hint.With(err, "somebody has put a link in the way to %s while relink worked; see who may write there, put the folder back, and run the command again", filepath.Dir(place))
+	}
 	if err != nil {
 		return err
 	}
@@ -144,45 +149,64 @@ func (r *Prepared) Discard() error {
 		if temp == "" {
 			continue
 		}
-		if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = append(failed, fmt.Errorf("remove temporary link: %w", err))
+		if err := inFolder(temp, removeLink); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, fmt.Errorf("remove temporary link %s: %w", temp, err))
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// removeLink removes a name that is a link, and nothing else.
+func removeLink(folder int, name string) error {
+	var found unix.Stat_t
+	if err := unix.Fstatat(folder, name, &found, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if found.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return errNoLink
+	}
+	return unix.Unlinkat(folder, name, 0)
 }
 
 // RemoveTemporary removes what a crash left beside the links in places.
 func RemoveTemporary(places []string) (removed []string, err error) {
 	var failed []error
 	for _, place := range places {
-		left, err := temporaries(place)
-		failed = append(failed, err)
-		for _, path := range left {
-			if err := os.Remove(path); err != nil {
-				failed = append(failed, fmt.Errorf("remove temporary link: %w", err))
-				continue
-			}
-			removed = append(removed, path)
-		}
+		left, err := removeTemporaries(place)
+		removed, failed = append(removed, left...), append(failed, err)
 	}
 	return removed, errors.Join(failed...)
 }
 
+// removeTemporaries removes in the folder that it has listed, whatever its name leads to
+// by then.
+func removeTemporaries(place string) (removed []string, err error) {
+	err = inFolder(place, func(folder int, name string) error {
+		left, err := temporaries(folder, name)
+		failed := []error{err}
+		for _, one := range left {
+			if err := removeLink(folder, one); err != nil {
+				failed = append(failed, fmt.Errorf("remove %s: %w", one, err))
+				continue
+			}
+			removed = append(removed, filepath.Join(filepath.Dir(place), one))
+		}
+		return errors.Join(failed...)
+	})
+	if _, gone := os.Lstat(filepath.Dir(place)); err != nil && !errors.Is(gone, fs.ErrNotExist) {
+		return removed, fmt.Errorf("temporary links of %s: %w", place, err)
+	}
+	return removed, nil
+}
+
 // temporaries does not use filepath.Glob: an instance's name may hold its
 // special characters.
-func temporaries(place string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Dir(place))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look for temporary links: %w", err)
-	}
-	var found []string
+func temporaries(folder int, name string) (found []string, err error) {
+	entries, err := bounded.Folder(fmt.Sprintf("/proc/self/fd/%d", folder), bounded.MostLinks)
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), "."+filepath.Base(place)+temporaryMark) && entry.Type()&fs.ModeSymlink != 0 {
-			found = append(found, filepath.Join(filepath.Dir(place), entry.Name()))
+		if strings.HasPrefix(entry.Name(), "."+name+temporaryMark) && entry.Type()&fs.ModeSymlink != 0 {
+			found = append(found, entry.Name())
 		}
 	}
-	return found, nil
+	return found, err
 }

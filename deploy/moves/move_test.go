@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"relink/internal/config"
+	"relink/internal/hint"
 	"relink/internal/links"
 )
 
@@ -63,9 +64,14 @@ func wantLinks(t *testing.T, places []string, want ...string) {
 		if got != want[i] {
 			t.Errorf("%s leads to %q, want %q", filepath.Base(place), got, want[i])
 		}
-		if left, err := temporaries(place); err != nil || len(left) > 0 {
-			t.Errorf("temporary links are left: %v %v", left, err)
-		}
+		err = inFolder(place, func(folder int, name string) error {
+			left, err := temporaries(folder, name)
+			if len(left) > 0 {
+				t.Errorf("temporary links are left: %v", left)
+			}
+			return err
+		})
+		must(t, err)
 	}
 }
 
@@ -206,5 +212,15 @@ func TestAFolderThatIsLedElsewhere(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(at("roots")); err != nil || len(entries) > 0 {
 		t.Errorf("in the folder are %v, %v", entries, err)
+	}
+	must(t, os.Symlink("x", at("roots/.club.relink-1")))
+	if err := ready.Discard(); !errors.Is(err, syscall.ELOOP) || len(hint.Of(err)) == 0 {
+		t.Errorf("discarded: %v, hints %q", err, hint.Of(err))
+	}
+	if removed, err := RemoveTemporary([]string{at("www/club")}); !errors.Is(err, syscall.ELOOP) || len(removed) != 0 {
+		t.Errorf("removed %q, %v", removed, err)
+	}
+	if _, err := os.Lstat(at("roots/.club.relink-1")); err != nil {
+		t.Errorf("what another folder holds: %v", err)
 	}
 }

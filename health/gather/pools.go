@@ -31,11 +31,11 @@ func (a *poolProbe) answers() bool { return a.facts.Err == nil && a.facts.AgentE
 // askPools asks all pools at the same time, each with a bound of its own, so
 // that one that hangs delays no other.
 func (g *gatherer) askPools(ctx context.Context) {
+	queues := proc.UnixQueues() // before calls of relink wait there, too
 	listing, cancel := context.WithTimeout(ctx, g.Timeout)
 	pools, err := g.Pools(listing)
 	cancel()
 	g.facts.Discovery = err
-	queues := proc.UnixQueues()
 	g.pools = make([]*poolProbe, len(pools))
 	var all sync.WaitGroup
 	if !g.Cheap {

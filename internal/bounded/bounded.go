@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,8 +23,14 @@ var (
 
 // Open opens a regular file, or one below /proc, for reading. Nothing else is opened,
 // as a FIFO that nobody writes to would be for ever.
-func Open(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+func Open(path string) (*os.File, error) { return open(path, 0) }
+
+// OpenNoLink is Open for what is shown to others: whoever may write in the file's folder
+// could lead its name to what only root may read.
+func OpenNoLink(path string) (*os.File, error) { return open(path, unix.O_NOFOLLOW) }
+
+func open(path string, flags int) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +59,30 @@ func File(path string, most int64) ([]byte, error) {
 func Process(pid int, name string, most int64) ([]byte, error) {
 	return begin(fmt.Sprintf("/proc/%d/%s", pid, name), most)
 }
+
+// Folder lists a folder of at most that many names, sorted; a larger one is ErrTooLarge.
+func Folder(path string, most int) ([]fs.DirEntry, error) {
+	folder, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	entries, err := folder.ReadDir(most + 1)
+	switch {
+	case err == io.EOF: // it is empty
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(entries) > most:
+		return nil, fmt.Errorf("list %s: %w: more than %d names", path, ErrTooLarge, most)
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+// MostLinks is how many names a folder of links or of releases may have: some more than
+// there are sites on any server.
+const MostLinks = 1 << 17
 
 // begin gives no nil for an empty file.
 func begin(path string, most int64) ([]byte, error) {

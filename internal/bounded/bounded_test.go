@@ -45,3 +45,36 @@ func TestProcess(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"b", "c", "a"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		entries, err := bounded.Folder(dir, 2)
+		if wanted := i < 2; wanted && (err != nil || len(entries) != i+1) || !wanted && !errors.Is(err, bounded.ErrTooLarge) {
+			t.Errorf("%d of 2: %v, %v", i+1, entries, err)
+		}
+	}
+	entries, err := bounded.Folder(dir, 3)
+	if err != nil || len(entries) != 3 || entries[0].Name() != "a" || entries[2].Name() != "c" {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if entries, err := bounded.Folder(filepath.Join(dir, "a"), 1); len(entries) != 0 || err != nil {
+		t.Errorf("empty: %v, %v", entries, err)
+	}
+	if _, err := bounded.Folder(filepath.Join(dir, "gone"), 1); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestOpenNoLink(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/etc/passwd", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bounded.OpenNoLink(path); !errors.Is(err, unix.ELOOP) {
+		t.Error(err)
+	}
+}

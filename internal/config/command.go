@@ -2,8 +2,10 @@ package config
 
 import (
 	"context"
+	_ "embed"
 	"errors"
-	"fmt"
+	"strings"
+	"text/template"
 
 	"relink/internal/cli"
 	"relink/internal/ui"
@@ -74,33 +76,13 @@ func summarize(c *Config, served []Served) summary {
 	return s
 }
 
+//go:embed check.tmpl
+var checkText string
+
 // Text is the answer for people.
 func (s summary) Text(int) string {
-	pools := "pools of the running FPM masters"
-	if s.Pools > 0 {
-		pools = ui.Plural(s.Pools, "pool")
-	}
-	text := fmt.Sprintf("ok: %s, %s, %s\n", ui.Plural(s.Applications, "application"), ui.Plural(s.Instances, "instance"), pools)
-	for _, one := range s.Served {
-		text += one.sentence() + "\n"
-	}
-	for _, warning := range s.Warnings {
-		text += "warning: " + warning + "\n"
-	}
-	return text
-}
-
-// sentence tells one instance in a line.
-func (s Served) sentence() string {
-	name := s.App
-	if s.Instance != "" {
-		name += " " + s.Instance
-	}
-	switch {
-	case s.Error != "":
-		return name + ": cannot be asked: " + s.Error
-	case s.Instance == "":
-		return name + ": " + s.SetUp + ", at its last deploy"
-	}
-	return fmt.Sprintf("%s: %s, serves %s by %s", name, s.SetUp, s.Release, s.By)
+	form := template.Must(template.New("check").Funcs(template.FuncMap{"plural": ui.Plural[int]}).Parse(checkText))
+	var text strings.Builder
+	_ = form.Execute(&text, s) // a Builder takes all
+	return text.String()
 }

@@ -10,7 +10,7 @@ import (
 var sourceKinds = []struct {
 	name  string
 	parse func(string) (string, error)
-}{{"archive", template}, {"dir", template}, {"git", repository}}
+}{{"archive", withRef}, {"dir", withRef}, {"git", repository}}
 
 // SourceKinds lists the kinds of source, sorted.
 func SourceKinds() (kinds []string) {

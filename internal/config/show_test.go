@@ -56,7 +56,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		return config.Probe{URL: "http://127.0.0.1:8080/shop/", Host: name + ".example.org"}
 	}
 	want := &config.Config{
-		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: config.ResetSmart, Stale: config.StaleReport,
+		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: "smart", Stale: "report",
 		Apps: []config.App{{
 			Name: "booking", Source: config.Source{Kind: "git", Location: "/srv/git/booking.git", Submodules: true},
 			Releases: "/srv/releases/booking", Keep: 0, MinFree: 1 << 30, LinkTarget: ".", Docroot: "public",
@@ -93,7 +93,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Apache:     config.Apache{Control: "/usr/sbin/apachectl", Status: "http://127.0.0.1:8080/server-status", AgentDir: "/srv/agent"},
 		Thresholds: config.Thresholds{Waste: 0.1, FreeBytes: 33554433, Keys: 1, Strings: 0, JIT: 0.8, HitRate: 0.95, HitRateRequests: 500},
-		Restart:    config.Restart{Method: config.MethodFPM, Wait: 0, Quiet: 2 * time.Second},
+		Restart:    config.Restart{Method: "fpm", Wait: 0, Quiet: 2 * time.Second},
 		Warm:       config.Warm{Workers: 2, Slice: 100 * time.Millisecond},
 		Health: config.Health{
 			Timeout: 4 * time.Second, Window: time.Hour, Skip: []string{"xdebug", "preload"},

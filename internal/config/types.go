@@ -16,8 +16,8 @@ import "time"
 type Config struct {
 	Path       string     // the file it came from
 	StateDir   string     `key:"state_dir" form:"absolute" default:"/var/lib/relink/state"` // locks, journals and history
-	Reset      string     `key:"reset" among:"smart always never" default:"smart"`          // ResetSmart, ResetAlways or ResetNever
-	Stale      string     `key:"stale_workers" among:"end report" default:"end"`            // StaleEnd or StaleReport
+	Reset      string     `key:"reset" among:"smart always never" default:"smart"`          // what a deploy does about OPcache when the command line does not say (journal.Reset)
+	Stale      string     `key:"stale_workers" among:"end report" default:"end"`            // StaleEnd, or "report"
 	Apps       []App      `key:"apps" names:"an application"`                               // in the file's order
 	Pools      []Pool     `key:"pools" off:"NoPools"`                                       // none: the pools of the FPM masters that run
 	NoPools    bool       // PHP-FPM is not to be looked for
@@ -30,19 +30,9 @@ type Config struct {
 	Timeouts   Timeouts   `key:"timeouts"`
 }
 
-// What a deploy does about OPcache when the command line does not say.
-const (
-	ResetSmart  = "smart"  // cut over without a restart; restart only for memory
-	ResetAlways = "always" // restart after every deploy
-	ResetNever  = "never"  // move the links only, and warn of what stays stale
-)
-
-// What is done about a worker that is in one request for longer than
-// Timeouts.Settle after the cut-over.
-const (
-	StaleEnd    = "end"    // it ends when it has answered, and FPM starts another
-	StaleReport = "report" // it is named, and nothing is done
-)
+// StaleEnd has a worker that is in one request for longer than Timeouts.Settle after the
+// cut-over end when it has answered, and FPM starts another. Else it is only named.
+const StaleEnd = "end"
 
 // App is one code base with its releases and the instances that share them.
 type App struct {
@@ -156,17 +146,9 @@ type Thresholds struct {
 	HitRateRequests int64   `key:"hit_rate_requests" least:"1" most:"1000000000" default:"1000"` // requests between them, for the ratio to count
 }
 
-// Ways to empty OPcache.
-const (
-	MethodAuto    = "auto"    // fpm where that loses no request and is permitted, else reset
-	MethodOPcache = "opcache" // opcache_reset()
-	MethodFPM     = "fpm"     // reload the FPM master (SIGUSR2)
-	MethodApache  = "apache"  // graceful restart, for mod_php
-)
-
 // Restart is how and when OPcache is emptied once a threshold asks for it.
 type Restart struct {
-	Method string        `key:"method" among:"auto opcache fpm apache" default:"auto"` // MethodAuto, MethodOPcache, MethodFPM or MethodApache
+	Method string        `key:"method" among:"auto opcache fpm apache" default:"auto"` // a restart.Method
 	Wait   time.Duration `key:"wait" default:"1m"`                                     // for a quiet moment, at most
 	Quiet  time.Duration `key:"quiet" least:"1ms" default:"1s"`                        // age of the oldest request in flight, at most
 }
@@ -196,16 +178,14 @@ type Serve struct {
 	Listen    string        `key:"listen" form:"listen" default:"127.0.0.1:9155"`    // 127.0.0.1:9155, [::1]:9155 or unix:/path
 	Interval  time.Duration `key:"interval" least:"1s" default:"5s"`                 // between two looks
 	History   int64         `key:"history" form:"size" default:"16MB"`               // bytes that it may take on disk
-	Restart   string        `key:"restart" among:"pending needed" default:"pending"` // ServePending or ServeNeeded
+	Restart   string        `key:"restart" among:"pending needed" default:"pending"` // "pending" or ServeNeeded
 	TokenFile string        `key:"token_file" form:"absolute"`                       // holds the secret that every request must show
 	TLS       ServeTLS      `key:"tls"`
 }
 
-// What the service restarts, when it is quiet.
-const (
-	ServePending = "pending" // what a deploy, or "opcache reset", has left pending
-	ServeNeeded  = "needed"  // also what the thresholds ask for at the moment
-)
+// ServeNeeded has the service restart also what the thresholds ask for at the moment, and
+// not only what a deploy, or "opcache reset", has left pending.
+const ServeNeeded = "needed"
 
 // ServeTLS are files in PEM form. Cert and Key come together.
 type ServeTLS struct {

@@ -149,9 +149,9 @@ func repositoryURL(text string) (string, error) {
 	return text, nil
 }
 
-// template is the path of a folder or archive in which {ref} stands for the REF of a
+// withRef is the path of a folder or archive in which {ref} stands for the REF of a
 // deploy.
-func template(text string) (string, error) {
+func withRef(text string) (string, error) {
 	if strings.ContainsAny(strings.ReplaceAll(text, Placeholder, ""), "{}") {
 		return "", fmt.Errorf("%q has a placeholder that does not exist: only %s does", text, Placeholder)
 	}

@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"relink/internal/bounded"
 )
 
 // RemoveTemporary removes what a crash left of a path that was being written, by
 // WriteFile or another who names it so. Nobody else may be writing it.
 func RemoveTemporary(path string) (removed []string, err error) {
-	entries, err := os.ReadDir(filepath.Dir(path))
+	entries, err := bounded.Folder(filepath.Dir(path), bounded.MostLinks)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -22,6 +22,9 @@ const (
 	raced     = "relink-raced"  // with the race detector, which makes it start four times as slowly
 )
 
+// noSymbols makes linking take half as long.
+const noSymbols = "-ldflags=-s -w"
+
 // racedVariable is the environment variable that names a folder in which relink is
 // relink-raced.
 const racedVariable = "RELINK_RACED"
@@ -41,8 +44,8 @@ func withPrograms(run func() int) int {
 	if err := errors.Join(
 		os.Chmod(dir, 0o755), // nobody runs it, too
 		buildProgram(filepath.Join(dir, delivered)),
-		buildProgram(filepath.Join(dir, killed), "-tags", "failpoint"),
-		buildProgram(filepath.Join(dir, raced), "-race"),
+		buildProgram(filepath.Join(dir, killed), "-tags", "failpoint", noSymbols),
+		buildProgram(filepath.Join(dir, raced), "-race", noSymbols),
 		os.Mkdir(filepath.Join(dir, "raced"), 0o755),
 		os.Symlink(filepath.Join(dir, raced), filepath.Join(dir, "raced", delivered)),
 		os.Setenv(raceOptions, "halt_on_error=1"), // with no answer at all, whichever a test expects

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relink/internal/bounded"
 )
 
 // InUse is every real folder that a symbolic link of an application leads to now.
@@ -55,7 +56,7 @@ func (u InUse) add(state State) {
 }
 
 func (u InUse) addIn(folder string) error {
-	entries, err := os.ReadDir(folder)
+	entries, err := bounded.Folder(folder, bounded.MostLinks)
 	if errors.Is(err, fs.ErrNotExist) || folder == "" {
 		return nil
 	}
@@ -115,7 +116,7 @@ func (u InUse) MostUsed() string {
 
 // Unused lists the real folders of the releases folder that no link leads into.
 func (u InUse) Unused() []string {
-	entries, err := os.ReadDir(u.Releases)
+	entries, err := bounded.Folder(u.Releases, bounded.MostLinks)
 	if err != nil {
 		return nil
 	}

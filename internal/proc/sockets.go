@@ -3,11 +3,13 @@ package proc
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,27 +24,49 @@ type TCPSocket struct {
 	Listens bool
 }
 
-// tcpListen is the state TCP_LISTEN (include/net/tcp_states.h).
-const tcpListen = 10
+// tcpListen is the state TCP_LISTEN in /proc/net/tcp (proc(5)).
+const tcpListen = "0A"
 
 // TCPSockets are those in the network of a process, which may be other processes'.
 func TCPSockets(pid int) ([]TCPSocket, error) {
-	own, err := procfs.NewFS(Path(pid, ""))
-	if err != nil {
-		return nil, err
-	}
-	v4, err := own.NetTCP()
-	v6, err6 := own.NetTCP6()
-	if errors.Is(err6, os.ErrNotExist) { // a kernel without IPv6
-		err6 = nil
-	}
 	var all []TCPSocket
-	for _, s := range slices.Concat(v4, v6) {
-		if local, ok := netip.AddrFromSlice(s.LocalAddr); ok && s.Inode != 0 {
-			all = append(all, TCPSocket{fmt.Sprintf("socket:[%d]", s.Inode), netip.AddrPortFrom(local.Unmap(), uint16(s.LocalPort)), s.St == tcpListen})
+	for _, table := range []string{"net/tcp", "net/tcp6"} {
+		err := EachLine(Path(pid, table), func(fields []string) {
+			// sl local_address rem_address st queues timer retrnsmt uid timeout inode
+			if len(fields) < 10 || fields[9] == "0" {
+				return
+			}
+			if local, err := parseLocal(fields[1]); err == nil { // not the headline
+				all = append(all, TCPSocket{"socket:[" + fields[9] + "]", local, fields[3] == tcpListen})
+			}
+		})
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6
+			return nil, err
 		}
 	}
-	return all, errors.Join(err, err6)
+	return all, nil
+}
+
+// parseLocal reads "0100007F:2328": the address as numbers of four bytes each, which
+// lie in memory as the network has them, and the port.
+func parseLocal(text string) (netip.AddrPort, error) {
+	host, port, _ := strings.Cut(text, ":")
+	number, err := strconv.ParseUint(port, 16, 16)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	bytes, err := hex.DecodeString(host)
+	if err != nil || len(bytes)%4 != 0 {
+		return netip.AddrPort{}, errors.Join(fmt.Errorf("%q is no address", host), err)
+	}
+	for word := range slices.Chunk(bytes, 4) {
+		binary.NativeEndian.PutUint32(word, binary.BigEndian.Uint32(word))
+	}
+	address, ok := netip.AddrFromSlice(bytes)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("%q is no address", host)
+	}
+	return netip.AddrPortFrom(address.Unmap(), uint16(number)), nil
 }
 
 // OpenFiles are those that a process has open, sockets by their names.
@@ -88,7 +112,7 @@ func EachLine(path string, do func(fields []string)) error {
 // The kernel's sock_diag interface (linux/unix_diag.h), which "ss -xl" uses.
 const (
 	sockDiagByFamily = 20
-	stateListen      = 1 << tcpListen
+	stateListen      = 1 << 10 // TCP_LISTEN, as a bit
 	showName         = 1
 	showQueue        = 0x10
 	attributeName    = 0

@@ -100,9 +100,18 @@ func checkApart(from, into string) error {
 	return err
 }
 
-// walk visits what is to be copied and refuses what cannot be.
+// walk visits what is to be copied and refuses what cannot be, and more than a release
+// may hold.
 func walk(ctx context.Context, root *os.Root, visit, leave tree.Visit) error {
+	var entries, bytes int64
 	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		entries++
+		if info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		if err := source.CheckSize(entries, bytes); err != nil {
+			return err
+		}
 		switch kind := info.Mode().Type(); {
 		case info.Name() == ".git" && info.IsDir():
 			return fs.SkipDir

@@ -125,3 +125,22 @@ func TestDirErrors(t *testing.T) {
 		t.Errorf("copying a folder into itself gives %v", err)
 	}
 }
+
+// A folder that its owner lets grow fills neither the disk nor the memory.
+func TestAFolderHasToFit(t *testing.T) {
+	from := t.TempDir()
+	sourcetest.WriteFile(t, filepath.Join(from, "a"), "1")
+	r, err := New(from).Resolve(t.Context(), "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(from, "a"), source.MostBytes+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(from).Resolve(t.Context(), "v1"); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("resolved: %v", err)
+	}
+	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("fetched: %v", err)
+	}
+}

@@ -257,7 +257,7 @@ func TestGitTakesAShallowRepository(t *testing.T) {
 // Trees that list each other: a repository of some kilobytes with 10^9 files.
 func TestGitBombIsStopped(t *testing.T) {
 	r := newRepository(t, t.TempDir())
-	r.Write("f", "x")
+	r.Write("f", strings.Repeat("\x00", 32<<20)) // of some KiB in git: 512 of them are enough
 	r.Commit("one file")
 	tree := r.Git("rev-parse", "HEAD^{tree}")
 	for range 9 {
@@ -271,5 +271,17 @@ func TestGitBombIsStopped(t *testing.T) {
 	_, err := newTestGit(t, r).Resolve(t.Context(), "main")
 	if !errors.Is(err, source.ErrTooLarge) || errors.Is(err, source.ErrDamaged) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Files of no bytes are counted, too: git would list them for half a minute.
+func TestGitBombOfEmptyFilesIsStopped(t *testing.T) {
+	const one = "100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391 0\tf"
+	most := treeListing{inodes: source.MostEntries - 1}
+	if err := most.parse(one); err != nil {
+		t.Errorf("as many as there may be: %v", err)
+	}
+	if err := most.parse(one); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("one more: %v", err)
 	}
 }

@@ -85,11 +85,9 @@ func (c *repoCache) peel(ctx context.Context, name string) (string, error) {
 
 func (c *repoCache) abbreviated(ctx context.Context, ref string) (foundRef, error) {
 	out, _ := c.git(ctx, "rev-parse", "--disambiguate="+strings.ToLower(ref)) // fails where there is none
-	var commits []string
-	for _, id := range strings.Fields(string(out)) {
-		if kind, err := c.git(ctx, "cat-file", "-t", id); err == nil && strings.TrimSpace(string(kind)) == "commit" {
-			commits = append(commits, id)
-		}
+	commits, err := c.commitsAmong(ctx, string(out))
+	if err != nil {
+		return foundRef{}, err
 	}
 	switch len(commits) {
 	case 0:
@@ -97,8 +95,24 @@ func (c *repoCache) abbreviated(ctx context.Context, ref string) (foundRef, erro
 	case 1:
 		return foundRef{commit: commits[0], kind: "commit"}, nil
 	}
-	return foundRef{}, hint.With(fmt.Errorf("ref %s in %s: %w: it may be %s", ref, c.name(), source.ErrAmbiguous, strings.Join(commits, " or ")),
+	shown := strings.Join(commits[:min(len(commits), source.MostSuggestions)], " or ")
+	return foundRef{}, hint.With(fmt.Errorf("ref %s in %s: %w: it may be %s", ref, c.name(), source.ErrAmbiguous, shown),
 		"give more characters of the commit id")
+}
+
+// commitsAmong are the commits among objects, a line each. One git looks at all: a
+// repository can be made so that thousands begin with the same four characters.
+func (c *repoCache) commitsAmong(ctx context.Context, objects string) (commits []string, err error) {
+	out, err := runGit(ctx, command{options: []string{"--git-dir=" + c.dir}, args: []string{"cat-file", "--batch-check=%(objectname) %(objecttype)"}, input: objects, secrets: c.secrets})
+	if err != nil {
+		return nil, c.damaged(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if id, kind, _ := strings.Cut(strings.TrimSpace(line), " "); kind == "commit" {
+			commits = append(commits, id)
+		}
+	}
+	return commits, nil
 }
 
 func (c *repoCache) unknown(ctx context.Context, ref string) error {

@@ -2,6 +2,9 @@ package git
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,7 +55,12 @@ func TestGitAmbiguousCommit(t *testing.T) {
 	for {
 		id := r.Commit("again")
 		if short := id[:4]; seen[short] {
-			_, err := newTestGit(t, r).Resolve(t.Context(), short)
+			g := newTestGit(t, r)
+			calls := countGit(t)
+			_, err := g.Resolve(t.Context(), short)
+			if n := strings.Count(calls(), "cat-file"); n != 1 { // however many objects it may be
+				t.Errorf("git cat-file ran %d times", n)
+			}
 			if !errors.Is(err, source.ErrAmbiguous) || !strings.Contains(err.Error(), id) {
 				t.Errorf("%s gives %v", short, err)
 			}
@@ -63,6 +71,28 @@ func TestGitAmbiguousCommit(t *testing.T) {
 		for line := range strings.Lines(manyCommits(t, r)) {
 			seen[strings.TrimSpace(line)[:4]] = true
 		}
+	}
+}
+
+// countGit has git note its calls.
+func countGit(t *testing.T) (calls func() string) {
+	t.Helper()
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	log := filepath.Join(dir, "calls")
+	if err := os.WriteFile(filepath.Join(dir, "git"), fmt.Appendf(nil, "#!/bin/sh\necho \"$*\" >>%s\nexec %s \"$@\"\n", log, git), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return func() string {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
 	}
 }
 

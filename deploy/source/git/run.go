@@ -38,6 +38,7 @@ const (
 type command struct {
 	options  []string // before the verb
 	args     []string // the verb and what is behind it
+	input    string
 	env      []string // added to the environment
 	dir      string
 	input    string                // for its standard input
@@ -89,6 +90,7 @@ var alwaysConfig = []string{
 // finds no terminal to ask on, and is killed with its helpers when ctx ends.
 func runGit(ctx context.Context, c command) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", slices.Concat(alwaysConfig, c.options, c.args)...)
+	cmd.Stdin = strings.NewReader(c.input)
 	cmd.Dir, cmd.Env = c.dir, append(gitEnviron(os.Environ()), c.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }

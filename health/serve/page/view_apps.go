@@ -6,8 +6,6 @@ import (
 	"html/template"
 	"slices"
 	"strings"
-
-	"relink/internal/ui"
 )
 
 // openUpTo is the number of instances up to which an application's lists are
@@ -23,7 +21,6 @@ type appView struct {
 	Groups   []group
 	Troubled []Instance
 	Open     bool
-	Say      string
 }
 
 // group is the instances of an application on one release.
@@ -57,13 +54,10 @@ func appOf(app App) appView {
 	v.Releases, v.Open = releasesIn(v.Groups), v.Total <= openUpTo
 	v.Troubled = slices.DeleteFunc(slices.Clone(app.Instances), func(one Instance) bool { return one.Problem == "" })
 	var segments []segment
-	var spread []string
 	for _, g := range v.Groups {
 		segments = append(segments, segment{class: g.Class, size: float64(g.Count)})
-		spread = append(spread, fmt.Sprintf("%s of %s on %s", ui.Count(g.Count), ui.Count(v.Total), ui.Printable(g.Title())))
 	}
 	v.Bar = bar("tall", float64(v.Total), 4, stack(segments)...)
-	v.Say = v.Name + ": " + strings.Join(spread, ", ")
 	return v
 }
 

@@ -12,8 +12,6 @@ import (
 type deployView struct {
 	ID string
 	Deploy
-	Outcome  string
-	Class    string
 	Timeline template.HTML
 	Rows     []stepRow
 }
@@ -41,13 +39,7 @@ func deploysRegion(s Snapshot) region {
 }
 
 func deployOf(d Deploy) deployView {
-	v := deployView{ID: d.element(), Deploy: d, Outcome: "live", Class: "state-ok"}
-	switch {
-	case d.Undone != "":
-		v.Outcome, v.Class = "put back", "state-critical"
-	case d.Stale > 0:
-		v.Outcome, v.Class = "live, not settled", "state-warning"
-	}
+	v := deployView{ID: d.element(), Deploy: d}
 	total, parts := d.Took(), d.segments()
 	v.Timeline = bar("tall", total, leastStep, append(slices.Clone(parts), d.marked()...)...)
 	for i, step := range d.Steps {
