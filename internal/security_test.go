@@ -14,7 +14,7 @@ import (
 // answered are the places of what gosec would report (its rules' numbers), each with why
 // it is no finding. One that is not listed fails the test, and one that is gone too.
 var answered = map[string]string{
-	"G204 deploy/release/hooks.go":     "hooks are the configuration's, which only root and the caller can have written",
+	"G204 deploy/hooks/hooks.go":       "hooks are the configuration's, which only root and the caller can have written",
 	"G204 deploy/source/git/run.go":    "git, whose options are relink's own; a ref cannot begin with a dash",
 	"G204 internal/proc/command.go":    "the one runner of others' programs, with a bound of time and output",
 	"G204 php/fpm/config.go":           "the executable of a master of root or the caller",
@@ -42,10 +42,12 @@ var answered = map[string]string{
 	"G306 php/install.go":              "PHP reads the agent",
 	"G306 php/probe/probe.go":          "PHP reads the probe",
 	"G402 php/probe/http.go":           "only on loopback, where nobody stands between the two ends",
-	"G404 deploy/release/hooks.go":     "the mark of a hook's processes is no secret",
+	"G404 deploy/hooks/hooks.go":       "the mark of a hook's processes is no secret",
 	"G404 deploy/release/linker.go":    "the name of a temporary link is created exclusively",
 	"G404 deploy/release/remove.go":    "the name of what is removed is no secret",
+	"G404 deploy/release/slot.go":      "the name of a staging folder is created exclusively",
 	"G404 deploy/release/staging.go":   "the name of a staging folder is created exclusively",
+	"G404 internal/links/slots.go":     "the name of a slot only has to be another one",
 }
 
 // TestSecurityFindingsAreAnswered looks for what gosec names, at each run of the tests:

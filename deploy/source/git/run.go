@@ -38,7 +38,6 @@ const (
 type command struct {
 	options  []string // before the verb
 	args     []string // the verb and what is behind it
-	input    string
 	env      []string // added to the environment
 	dir      string
 	input    string                // for its standard input
@@ -98,9 +97,6 @@ func runGit(ctx context.Context, c command) ([]byte, error) {
 	stdout := &output{record: c.record}
 	stderr := &stderrLog{progress: c.progress}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	if c.input != "" {
-		cmd.Stdin = strings.NewReader(c.input)
-	}
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
 			err = hint.With(err, "install git (Debian: apt-get install git)")
