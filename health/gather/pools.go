@@ -31,7 +31,7 @@ func (a *poolProbe) answers() bool { return a.facts.Err == nil && a.facts.AgentE
 // askPools asks all pools at the same time, each with a bound of its own, so
 // that one that hangs delays no other.
 func (g *gatherer) askPools(ctx context.Context) {
-	queues := proc.UnixQueues() // before calls of relink wait there, too
+	queues := unixQueues() // before calls of relink wait there, too
 	listing, cancel := context.WithTimeout(ctx, g.Timeout)
 	pools, err := g.Pools(listing)
 	cancel()
@@ -126,6 +126,14 @@ func (g *gatherer) group() {
 			Err: cmp.Or(first.facts.Err, first.facts.AgentErr)}
 		g.caches = append(g.caches, c)
 	}
+}
+
+func unixQueues() map[string]int64 {
+	queues := map[string]int64{}
+	for _, one := range proc.UnixListeners() {
+		queues[one.Path] = one.Queue
+	}
+	return queues
 }
 
 // queueOf prefers what the kernel says: FPM counts the queue of TCP sockets only

@@ -6,12 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"relink/internal/bounded"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
@@ -94,19 +97,26 @@ func HoldsAny(pid int, sockets map[string]bool) (bool, error) {
 	return false, err
 }
 
+// mostTable is what is read of a table, to which any process can add lines: 400,000 sockets.
+const mostTable = 64 << 20
+
 // EachLine calls do with the fields of each line of a table below /proc. A line of more
-// than 64 KiB is an error.
+// than 64 KiB is an error, and so is a table of more than 64 MiB.
 func EachLine(path string, do func(fields []string)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	lines := bufio.NewScanner(file)
+	limited := &io.LimitedReader{R: file, N: mostTable}
+	lines := bufio.NewScanner(limited)
 	for lines.Scan() {
 		do(strings.Fields(lines.Text()))
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil || limited.N > 0 {
+		return err
+	}
+	return fmt.Errorf("%s: %w: more than %d bytes", path, bounded.ErrTooLarge, mostTable)
 }
 
 // The kernel's sock_diag interface (linux/unix_diag.h), which "ss -xl" uses.
@@ -120,10 +130,18 @@ const (
 	headerSize       = 16 // of nlmsghdr, and of unix_diag_msg
 )
 
-// UnixQueues tells how many connections wait at each listening unix socket,
-// by the path that it was bound to. It is empty where the kernel does not tell:
-// then nobody knows. It reads 64 KiB at a time, and waits 1 s at most for each.
-func UnixQueues() map[string]int64 {
+// UnixListener is a unix socket on which somebody listens.
+type UnixListener struct {
+	Socket string // as /proc/PID/fd shows it: "socket:[4711]"
+	Path   string // that it was bound to
+	Queue  int64  // connections that wait there
+}
+
+// UnixListeners are those in the network of the caller; none where the kernel does not
+// tell: then nobody knows. Their paths are what was bound, whatever it is, while a newline
+// in one forges a line of /proc/net/unix. It reads 64 KiB at a time, and waits 1 s at most
+// for each.
+func UnixListeners() (all []UnixListener) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return nil
@@ -134,14 +152,17 @@ func UnixQueues() map[string]int64 {
 		unix.Sendto(fd, diagRequest(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) != nil {
 		return nil
 	}
-	queues := map[string]int64{}
 	buffer := make([]byte, 64<<10)
-	for {
+	for more := true; more; {
 		n, _, err := unix.Recvfrom(fd, buffer, 0)
-		if err != nil || n == 0 || !readQueues(buffer[:n], queues) {
-			return queues
+		if err != nil || n == 0 {
+			return all
 		}
+		var some []UnixListener
+		some, more = readListeners(buffer[:n])
+		all = append(all, some...)
 	}
+	return all
 }
 
 // diagRequest asks for the names and queues of all listening unix sockets.
@@ -157,24 +178,28 @@ func diagRequest() []byte {
 	return request
 }
 
-// readQueues takes one datagram of messages; false at the end of the list.
-func readQueues(datagram []byte, queues map[string]int64) bool {
+// readListeners takes one datagram of messages; no more come at the end of the list.
+func readListeners(datagram []byte) (found []UnixListener, more bool) {
 	for len(datagram) >= headerSize {
 		size := int(binary.NativeEndian.Uint32(datagram))
 		kind := binary.NativeEndian.Uint16(datagram[4:])
 		if size < headerSize || size > len(datagram) || kind != sockDiagByFamily {
-			return false // NLMSG_DONE or NLMSG_ERROR
+			return found, false // NLMSG_DONE or NLMSG_ERROR
 		}
 		if size >= 2*headerSize {
-			readSocket(datagram[2*headerSize:size], queues)
+			one := readListener(datagram[2*headerSize : size])
+			one.Socket = fmt.Sprintf("socket:[%d]", binary.NativeEndian.Uint32(datagram[headerSize+4:])) // udiag_ino
+			if strings.HasPrefix(one.Path, "/") && one.Queue >= 0 {
+				found = append(found, one)
+			}
 		}
 		datagram = datagram[min(len(datagram), align(size)):]
 	}
-	return true
+	return found, true
 }
 
-func readSocket(attributes []byte, queues map[string]int64) {
-	name, queue := "", int64(-1)
+func readListener(attributes []byte) UnixListener {
+	one := UnixListener{Queue: -1}
 	for len(attributes) >= 4 {
 		size := int(binary.NativeEndian.Uint16(attributes))
 		if size < 4 || size > len(attributes) {
@@ -183,17 +208,15 @@ func readSocket(attributes []byte, queues map[string]int64) {
 		value := attributes[4:size]
 		switch binary.NativeEndian.Uint16(attributes[2:]) {
 		case attributeName:
-			name = strings.TrimRight(string(value), "\x00")
+			one.Path = strings.TrimRight(string(value), "\x00")
 		case attributeQueue:
 			if len(value) >= 4 {
-				queue = int64(binary.NativeEndian.Uint32(value))
+				one.Queue = int64(binary.NativeEndian.Uint32(value))
 			}
 		}
 		attributes = attributes[min(len(attributes), align(size)):]
 	}
-	if strings.HasPrefix(name, "/") && queue >= 0 {
-		queues[name] = queue
-	}
+	return one
 }
 
 func align(n int) int { return (n + 3) &^ 3 }

@@ -130,15 +130,26 @@ func unixListeners(pid int, path string) (map[string]bool, error) {
 		return nil, err
 	}
 	sockets := map[string]bool{}
-	err = proc.EachLine(proc.Path(pid, "net/unix"), func(fields []string) {
-		// Num RefCount Protocol Flags Type St Inode Path
-		if len(fields) < 8 || fields[3] != acceptsConnections {
-			return
-		}
-		bound := strings.Join(fields[7:], " ")
+	add := func(socket, bound string) {
 		// A pool's own chroot does not count: its socket was bound outside of it.
 		if isFile(ours, bound) || isFile(ours, proc.Path(pid, "root")+bound) {
-			sockets["socket:["+fields[6]+"]"] = true
+			sockets[socket] = true
+		}
+	}
+	if own, err := ownNetwork(pid); err != nil {
+		return nil, err
+	} else if all := proc.UnixListeners(); own && len(all) > 0 {
+		for _, one := range all {
+			add(one.Socket, one.Path)
+		}
+		return sockets, nil
+	}
+	// Of another network, such as a container's, only this table tells. Whoever listens in
+	// there can forge lines of it.
+	err = proc.EachLine(proc.Path(pid, "net/unix"), func(fields []string) {
+		// Num RefCount Protocol Flags Type St Inode Path
+		if len(fields) >= 8 && fields[3] == acceptsConnections {
+			add("socket:["+fields[6]+"]", strings.Join(fields[7:], " "))
 		}
 	})
 	return sockets, err
@@ -149,6 +160,16 @@ func isFile(wanted os.FileInfo, path string) bool {
 	return err == nil && os.SameFile(wanted, info)
 }
 
+// ownNetwork tells whether a process is in the caller's own.
+func ownNetwork(pid int) (bool, error) {
+	ours, err := os.Stat("/proc/self/ns/net")
+	if err != nil {
+		return false, err
+	}
+	theirs, err := os.Stat(proc.Path(pid, "ns/net"))
+	return err == nil && os.SameFile(ours, theirs), err
+}
+
 // tcpListeners is sure only in the caller's own network: elsewhere the same address
 // is another one.
 func tcpListeners(pid int, address string) (map[string]bool, error) {
@@ -156,11 +177,7 @@ func tcpListeners(pid int, address string) (map[string]bool, error) {
 	if err != nil {
 		return nil, nil // a name: nobody knows here what it means to the pool
 	}
-	ours, err := os.Stat("/proc/self/ns/net")
-	if err != nil {
-		return nil, err
-	}
-	if theirs, err := os.Stat(proc.Path(pid, "ns/net")); err != nil || !os.SameFile(ours, theirs) {
+	if own, err := ownNetwork(pid); err != nil || !own {
 		return nil, err
 	}
 	all, err := proc.TCPSockets(pid)
