@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -13,21 +14,21 @@ import (
 func TestChoose(t *testing.T) {
 	at := func(hour int) time.Time { return time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC) }
 	free1, free2 := release.Slot{Name: "free1", Sealed: at(1)}, release.Slot{Name: "free2", Sealed: at(2)}
-	live, before, older := release.Slot{Name: "live", Release: "v3", Sealed: at(3)}, release.Slot{Name: "before", Release: "v2", Sealed: at(2)}, release.Slot{Name: "older", Release: "v1", Sealed: at(1)}
+	before, older := release.Slot{Name: "before", Release: "v2", Sealed: at(2)}, release.Slot{Name: "older", Release: "v1", Sealed: at(1)}
 	for name, c := range map[string]struct {
-		slots        []release.Slot
-		prefer, want string
+		slots               []release.Slot
+		prefer, want, spare string
 	}{
-		"none yet":                      {nil, "", ""},
-		"the one that was left last":    {[]release.Slot{free1, free2, live}, "", "free2"},
-		"all in use":                    {[]release.Slot{live}, "live", ""},
-		"the oldest is put away":        {[]release.Slot{live, before, older}, "", "older"},
-		"where it was made":             {[]release.Slot{live, before, older, free1}, "before", "before"},
-		"where it was made is in use":   {[]release.Slot{live, before, older}, "live", "older"},
-		"one that no release is in yet": {[]release.Slot{live, before, free1}, "", "free1"},
+		"none yet":                      {nil, "", "", ""},
+		"the one that was left last":    {[]release.Slot{free1, free2, older}, "", "free2", "free1"},
+		"the oldest is put away":        {[]release.Slot{before, older}, "", "older", ""},
+		"where it was made":             {[]release.Slot{before, older, free1}, "before", "before", "free1"},
+		"where it was made is in use":   {[]release.Slot{before, older}, "live", "older", ""},
+		"one that no release is in yet": {[]release.Slot{before, free1}, "", "free1", ""},
 	} {
-		if got := choose(c.slots, c.prefer, func(s release.Slot) bool { return s.Name != "live" }); got.Name != c.want {
-			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		taken, spare := choose(c.slots, c.prefer)
+		if got := strings.Join(spare, " "); taken.Name != c.want || got != c.spare {
+			t.Errorf("%s: %+v, want %s; spare are %q, want %q", name, taken, c.want, got, c.spare)
 		}
 	}
 }

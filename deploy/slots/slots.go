@@ -77,7 +77,8 @@ func (s Slots) beginAgain(ctx context.Context, id, slot string, cause error) (*r
 	return nil, cause
 }
 
-// begin takes a slot that there is, or a new one. With opcache.file_cache there is none.
+// begin takes a slot that there is, or a new one. There is none with opcache.file_cache,
+// nor where the workers cannot be told, so that no slot would ever be taken again.
 func (s Slots) begin(ctx context.Context, id, prefer string) (*release.Staging, error) {
 	if !s.Reuses {
 		return s.Store.Stage(id)
@@ -88,14 +89,16 @@ func (s Slots) begin(ctx context.Context, id, prefer string) (*release.Staging, 
 	case files:
 		return s.Store.Stage(id)
 	}
-	slot, swept, err := s.again(ctx, prefer)
+	slot, flight, err := s.again(ctx, prefer)
 	switch {
 	case err != nil:
 		return nil, err
+	case len(flight.Unproven) > 0:
+		return s.Store.Stage(id)
 	case slot == "":
 		return s.beginIn(ctx, id, links.NewSlot())
 	}
-	staging, err := s.Store.StageIn(ctx, id, release.Turn{Slot: slot, App: s.App.HistoryFile(), Swept: swept, Forget: s.forget})
+	staging, err := s.Store.StageIn(ctx, id, release.Turn{Slot: slot, App: s.App.HistoryFile(), Swept: flight.All, Forget: s.forget})
 	if errors.Is(err, release.ErrUnfit) {
 		return s.beginAgain(ctx, id, slot, err)
 	}
@@ -116,55 +119,62 @@ func (s Slots) retire(ctx context.Context, slot string) error {
 }
 
 // again chooses a slot that there is, and that no link, request or process is on.
-func (s Slots) again(ctx context.Context, prefer string) (name string, swept bool, err error) {
+func (s Slots) again(ctx context.Context, prefer string) (name string, flight opcache.Flight, err error) {
 	live := s.App.InUse()
 	slots, err := s.Store.Slots(s.App.HistoryFile())
-	if err != nil || len(slots) == 0 || live.Unread != nil { // a link that cannot be read may lead to any
-		return "", false, err
+	if err != nil || live.Unread != nil { // a link that cannot be read may lead to any
+		return "", flight, err
 	}
 	history, err := journal.History(s.App.HistoryFile())
 	if err != nil {
-		return "", false, err
+		return "", flight, err
 	}
 	now := time.Now() // before the look: what it tells of workers is not older
-	flight, err := s.Caches.InFlight(ctx)
-	if err != nil {
-		return "", false, err
+	if flight, err = s.Caches.InFlight(ctx); err != nil {
+		return "", flight, err
 	}
 	running, err := s.programs(ctx)
 	if err != nil {
-		return "", false, err
+		return "", flight, err
 	}
 	stay := s.staying(live)
-	slot := choose(slots, prefer, func(one release.Slot) bool {
+	taken, spare := choose(slices.DeleteFunc(slots, func(one release.Slot) bool {
 		left := leftAt(history, one.Last, now)
-		return !stay[one.Name] && !stay[one.Release] && !mayBeOn(flight, left, now) && !running.mayRunFrom(s.Store.Path(one.Name), left)
-	})
-	if slot.Release != "" {
-		err = s.Store.PutAway(slot.Release)
-	}
-	return slot.Name, flight.All, err
-}
-
-// choose takes the preferred slot, or one that no release is in, and of several the one
-// that was left last, whose files are most like those to come; else that of the oldest
-// release, which is put away. There are as few slots as can be: each costs OPcache's
-// memory once.
-func choose(slots []release.Slot, prefer string, usable func(release.Slot) bool) release.Slot {
-	slots = slices.DeleteFunc(slots, func(one release.Slot) bool { return !usable(one) })
-	slices.SortFunc(slots, func(a, b release.Slot) int { return a.Sealed.Compare(b.Sealed) })
-	if i := slices.IndexFunc(slots, func(one release.Slot) bool { return one.Name == prefer }); i >= 0 {
-		return slots[i]
-	}
-	for _, slot := range slices.Backward(slots) {
-		if slot.Release == "" {
-			return slot
+		return stay[one.Name] || stay[one.Release] || mayBeOn(flight, left, now) || running.mayRunFrom(s.Store.Path(one.Name), left)
+	}), prefer)
+	for _, slot := range spare {
+		if err := s.retire(ctx, slot); err != nil {
+			return "", flight, err
 		}
 	}
-	if len(slots) == 0 {
-		return release.Slot{}
+	if taken.Release != "" {
+		err = s.Store.PutAway(taken.Release)
 	}
-	return slots[0]
+	return taken.Name, flight, err
+}
+
+// choose takes, of the slots that nobody is on, the preferred one, or one that no release
+// is in, and of several the one that was left last, whose files are most like those to
+// come; else that of the oldest release, which is put away. There are as few slots as can
+// be, since each costs OPcache's memory: spare are further ones that no release is in,
+// which were made while others could not be taken.
+func choose(slots []release.Slot, prefer string) (taken release.Slot, spare []string) {
+	slices.SortFunc(slots, func(a, b release.Slot) int { return b.Sealed.Compare(a.Sealed) })
+	free := slices.DeleteFunc(slices.Clone(slots), func(one release.Slot) bool { return one.Release != "" })
+	switch i := slices.IndexFunc(slots, func(one release.Slot) bool { return one.Name == prefer }); {
+	case i >= 0:
+		taken = slots[i]
+	case len(free) > 0:
+		taken = free[0]
+	case len(slots) > 0:
+		taken = slots[len(slots)-1]
+	}
+	for _, one := range free {
+		if one.Name != taken.Name {
+			spare = append(spare, one.Name)
+		}
+	}
+	return taken, spare
 }
 
 // leftAt is when a link last led to a release that is known to have led there; without a
