@@ -96,7 +96,6 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// run starts a server in the foreground and returns when it listens.
 // answers waits for an answer: Apache listens already while it takes its modules out and
 // loads them once more.
 func answers(port int) bool {
@@ -113,6 +112,7 @@ func answers(port int) bool {
 	return err == nil
 }
 
+// run starts a server in the foreground and returns when it answers.
 func (l layout) run(t *testing.T, env []string, name string, args ...string) int {
 	t.Helper()
 	out, err := os.Create(l.path("out"))
