@@ -192,26 +192,23 @@ func (t *taking) stay(name string) {
 
 // clear has all leave that does not stay, innermost first.
 func (t *taking) clear(ctx context.Context) error {
-	err := tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) error {
-		if _, known := t.known[name]; known && t.keeps(name) {
+	for name := range t.known {
+		if t.keeps(name) {
 			t.stay(name)
 		}
-		return nil
-	}, nil)
-	if err == nil {
-		err = tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) error {
-			if info.IsDir() || t.stays[name] {
-				return nil
-			}
-			return t.leaving.save(ctx, t.to, name, info, t.before)
-		}, func(name string, _ fs.FileInfo) error {
-			kind, comes := t.comes[name]
-			if t.stays[name] || comes && kind.IsDir() {
-				return nil
-			}
-			return t.to.Remove(name)
-		})
 	}
+	err := tree.Walk(ctx, t.to, ".", func(name string, info fs.FileInfo) error {
+		if info.IsDir() || t.stays[name] {
+			return nil
+		}
+		return t.leaving.save(ctx, t.to, name, info, t.before)
+	}, func(name string, _ fs.FileInfo) error {
+		kind, comes := t.comes[name]
+		if t.stays[name] || comes && kind.IsDir() {
+			return nil
+		}
+		return t.to.Remove(name)
+	})
 	if err != nil {
 		return err
 	}

@@ -202,6 +202,10 @@ func (w *town) endLoad() load.Result {
 	result := w.load.Stop()
 	if result.Errors != 0 || result.Requests == 0 {
 		w.t.Errorf("%d of %d requests failed: %v", result.Errors, result.Requests, result.Described)
+		for _, log := range []string{w.server.WebLog(), w.server.PHPLog()} {
+			text, err := os.ReadFile(log)
+			w.t.Logf("%s: %v\n%s", filepath.Base(log), err, text[max(len(text)-16<<10, 0):])
+		}
 	}
 	return result
 }
