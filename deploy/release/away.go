@@ -98,8 +98,6 @@ func (s *Store) openContents() (*contents, error) {
 
 func (c *contents) Close() error { return c.dir.Close() }
 
-func (c *contents) sync() error { return c.dir.Sync() }
-
 // save takes a file out of a slot, if it holds what the list says: another name that it
 // has got since, as an asset of other releases, has touched it too. What nothing is known
 // of goes.
@@ -153,7 +151,7 @@ func (s *Store) saveAll(ctx context.Context, slot string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	return errors.Join(err, leaving.sync())
+	return errors.Join(err, leaving.dir.Sync())
 }
 
 // SweepContents removes the files that no release needs any more. Of each list of files it
@@ -174,6 +172,9 @@ func (s *Store) SweepContents() error {
 	needed := map[string]bool{}
 	for _, id := range ids {
 		i, err := s.readList(id)
+		if errors.Is(err, ErrContentGone) {
+			return nil // nobody knows what that one needs; Repeat tells of it
+		}
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,9 @@ func (s *Store) listAssets(ctx context.Context, id, folder string) (found []stri
 	folder = path.Clean(folder)
 	if s.isAway(id) {
 		list, err := s.readList(id)
+		if errors.Is(err, ErrContentGone) {
+			err = nil // nothing of it can be handed on
+		}
 		for name, e := range list.Files {
 			if tree.Within(name, folder) && e.Mode.IsRegular() && isAsset(name) && !strings.Contains(name[len(folder):], "/.") {
 				found = append(found, name)
@@ -65,6 +68,9 @@ func (s *Store) carryFrom(ctx context.Context, r Release, target string, files [
 		return carry(ctx, r.Path, s.Path(target), files)
 	}
 	list, err := s.readList(r.ID)
+	if errors.Is(err, ErrContentGone) {
+		return 0, nil // nothing of it can be handed on
+	}
 	if err != nil {
 		return 0, err
 	}

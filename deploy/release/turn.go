@@ -212,7 +212,7 @@ func (t *taking) clear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.leaving.sync()
+	return t.leaving.dir.Sync()
 }
 
 func (t *taking) bring(name string, info fs.FileInfo) error {
