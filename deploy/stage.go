@@ -69,7 +69,11 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	if err := r.fetch(ctx, resolved, staging); err != nil {
 		return made, err
 	}
-	if err := source.CheckLinks(ctx, staging.Path(), r.App.Shared); err != nil {
+	brought, err := staging.Links(ctx)
+	if err == nil {
+		err = source.CheckLinks(staging.Path(), brought, r.App.Shared)
+	}
+	if err != nil {
 		return made, err
 	}
 	if err := r.buildIn(ctx, staging, release.Manifest{ID: id, Commit: resolved.Commit}); err != nil {

@@ -91,7 +91,7 @@ func (s Store) SaveAll(ctx context.Context, slot string) error {
 	}
 	defer leaving.Close()
 	err = tree.With(filepath.Join(s.dir, slot), func(root *os.Root) error {
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
 			if info.IsDir() {
 				return nil
 			}

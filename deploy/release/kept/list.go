@@ -93,9 +93,13 @@ const ClockGrain = 20 * time.Millisecond
 // just before that was made might have been changed once more within the same tick.
 func (i List) Knows(name string, info fs.FileInfo) bool {
 	e, there := i.Files[name]
-	now := EntryOf(info)
-	now.Made, now.Sum = e.Made, e.Sum
-	return there && e == now && e.Changed < i.Sealed.Add(-ClockGrain).UnixNano()
+	return there && EntryOf(info).IsThe(e) && e.Changed < i.Sealed.Add(-ClockGrain).UnixNano()
+}
+
+// IsThe tells whether the two are the same inode, which nobody has touched in between.
+func (e Entry) IsThe(other Entry) bool {
+	e.Made, e.Sum = other.Made, other.Sum
+	return e == other
 }
 
 // SameAs tells whether the two hold the same and may be read by the same.

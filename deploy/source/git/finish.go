@@ -20,7 +20,7 @@ func finishCheckout(ctx context.Context, into string, commit time.Time) error {
 			return err
 		}
 		allowed := top.Mode().Perm()
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
 			switch {
 			case info.IsDir():
 				return nil
@@ -30,7 +30,7 @@ func finishCheckout(ctx context.Context, into string, commit time.Time) error {
 				return tree.Finish(root, name, allowed, commit)
 			}
 			return tree.Finish(root, name, allowed&0o666, commit)
-		}, func(name string, info fs.FileInfo) error {
+		}, func(name string, info *tree.Info) error {
 			return tree.Finish(root, name, allowed|info.Mode()&fs.ModeSetgid, commit)
 		})
 	})
