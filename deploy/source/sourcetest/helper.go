@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
