@@ -107,13 +107,13 @@ func (s *Store) linkFrom(ctx context.Context, staging *Staging, original Release
 }
 
 // MadeIn is the slot that a release was made in which was put away; "" for others. Of its
-// list of files at most 64 MiB are read.
+// list of files at most 64 KiB are read.
 func (s *Store) MadeIn(id string) string {
 	if !s.Kept().Has(id) {
 		return ""
 	}
-	list, _ := s.Kept().Read(id) // Repeat tells what is wrong with it
-	return list.Slot
+	head, _ := s.Kept().ReadHead(id) // Repeat tells what is wrong with it
+	return head.Slot
 }
 
 // linkAll rebuilds the folders of from in to, and links all else into them but what is

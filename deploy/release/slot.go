@@ -31,7 +31,7 @@ type Slot struct {
 }
 
 // Slots lists those of an application, whose history names it: two configurations may
-// name one releases folder. Of each list of files it reads at most 64 MiB.
+// name one releases folder. Of each list of files it reads at most 64 KiB.
 func (s *Store) Slots(app string) ([]Slot, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -42,12 +42,12 @@ func (s *Store) Slots(app string) ([]Slot, error) {
 		if !entry.IsDir() || !links.IsSlot(entry.Name()) {
 			continue
 		}
-		i, err := s.Kept().Read(entry.Name())
+		head, err := s.Kept().ReadHead(entry.Name())
 		if err != nil {
 			return nil, fmt.Errorf("list slots: %w", err)
 		}
-		if i.App == app {
-			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Last: links.LastIn(s.dir, entry.Name()), Sealed: i.Sealed})
+		if head.App == app {
+			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Last: links.LastIn(s.dir, entry.Name()), Sealed: head.Sealed})
 		}
 	}
 	return slots, nil
@@ -164,11 +164,11 @@ func (st *Staging) Fetch(ctx context.Context, fill func(into string) (keeps func
 // occupy makes the slot the place of the release: from now on its id leads there. The
 // list comes first, and only once what it lists is on disk.
 func (st *Staging) occupy() error {
-	if err := durable.SyncFileSystem(st.path); err != nil {
+	if err := st.sync(); err != nil {
 		return err
 	}
 	name := st.slot.Slot
-	if err := state.Write(st.store.Kept().ListPath(name), st.slot.after); err != nil {
+	if err := st.store.Kept().Write(name, st.slot.after); err != nil {
 		return err
 	}
 	if err := replaceLink(st.id, filepath.Join(st.store.dir, links.RecordDir, name)); err != nil {
