@@ -124,7 +124,7 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 		if err == nil {
 			removable, err = r.remove(ctx, removable)
 		}
-		err = errors.Join(err, r.store.SweepContents()) // a turn leaves what nobody may need
+		err = errors.Join(err, r.store.Kept().Sweep()) // a turn leaves what nobody may need
 		for _, one := range removable {
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}

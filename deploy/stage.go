@@ -12,6 +12,7 @@ import (
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/release/shared"
 	"relink/deploy/slots"
 	"relink/deploy/source"
 	"relink/internal/config"
@@ -103,7 +104,7 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 }
 
 func (r *run) buildIn(ctx context.Context, staging *release.Staging, m release.Manifest) error {
-	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
+	if err := shared.Link(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
 		return err
 	}
 	if len(r.App.Hooks.Build) > 0 {
