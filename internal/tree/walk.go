@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 
+	"relink/internal/pace"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +26,7 @@ type Visit func(name string, info *Info) error
 // Each name is looked at when its turn comes; what has gone by then is left out.
 func Walk(ctx context.Context, root *os.Root, top string, visit, leave Visit) error {
 	w := &walker{ctx: ctx, root: root, visit: visit, leave: leave, buffer: make([]byte, 64<<10)}
-	if err := ctx.Err(); err != nil {
+	if err := pace.Rest(ctx); err != nil {
 		return err
 	}
 	there, err := root.Lstat(top)
@@ -43,6 +45,7 @@ type walker struct {
 	root         *os.Root
 	visit, leave Visit
 	buffer       []byte
+	visited      int
 }
 
 // level is a folder that the walk is in; -1 while it is not open.
@@ -66,7 +69,7 @@ func (w *walker) below(folder *Info, depth int) error {
 		return &fs.PathError{Op: "read", Path: folder.path, Err: err}
 	}
 	for _, name := range names {
-		if err := w.ctx.Err(); err != nil {
+		if err := w.rest(); err != nil {
 			return err
 		}
 		if here.fd < 0 {
@@ -79,6 +82,17 @@ func (w *walker) below(folder *Info, depth int) error {
 		}
 	}
 	return nil
+}
+
+// lookEvery is how many names are visited between two looks at whether others wait for a
+// CPU, which cost as much as one of them.
+const lookEvery = 32
+
+func (w *walker) rest() error {
+	if w.visited++; w.visited%lookEvery != 0 {
+		return w.ctx.Err()
+	}
+	return pace.Rest(w.ctx)
 }
 
 // one visits what has a name in the folder here.
