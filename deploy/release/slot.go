@@ -30,6 +30,9 @@ type Slot struct {
 	Sealed  time.Time // when that was
 }
 
+// Free tells whether no release is in it.
+func (s Slot) Free() bool { return s.Release == "" }
+
 // Slots lists those of an application, whose history names it: two configurations may
 // name one releases folder. Of each list of files it reads at most 64 KiB.
 func (s *Store) Slots(app string) ([]Slot, error) {
