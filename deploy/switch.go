@@ -170,8 +170,9 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 // fetch and the build: what an administrator does by hand meanwhile is meant.
 func unchanged(plan moves.Plan) error {
 	var changed []error
+	look := links.NewLook()
 	for _, move := range plan {
-		if now := links.Read(move.Place); !move.From.IsAt(now) {
+		if now := look.Read(move.Place); !move.From.IsAt(now) {
 			changed = append(changed, fmt.Errorf("instance %s: its link was changed meanwhile: %s led to %s before this deploy and now %s",
 				move.Instance, move.Link, cmp.Or(move.From.Literal, "nothing"), now.Leads()))
 		}

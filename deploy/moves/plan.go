@@ -96,8 +96,9 @@ func commonest(releases []string) (most string) {
 // Undoable are the moves back of those links that lead to their new target, and
 // the links that lead to neither of the two.
 func Undoable(plan Plan) (back Plan, strangers []string) {
+	look := links.NewLook()
 	for _, move := range plan {
-		switch now := links.Read(move.Place); {
+		switch now := look.Read(move.Place); {
 		case move.To.IsAt(now):
 			back = append(back, move.Back())
 		case move.From.IsAt(now):
@@ -110,17 +111,17 @@ func Undoable(plan Plan) (back Plan, strangers []string) {
 
 // Gone tells whether every link is where it was before the moves.
 func Gone(plan Plan) bool {
-	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
+	look := links.NewLook()
+	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(look.Read(m.Place)) })
 }
 
-// MoveIn is the instance's move, or none.
-func MoveIn(plan Plan, instance string) Move {
-	for _, move := range plan {
-		if move.Instance == instance {
-			return move
-		}
+// ByInstance are the moves by the instances' names.
+func (p Plan) ByInstance() map[string]Move {
+	moves := make(map[string]Move, len(p))
+	for _, move := range p {
+		moves[move.Instance] = move
 	}
-	return Move{}
+	return moves
 }
 
 // LeftBy are the releases that the moves lead away from.
