@@ -1,55 +1,25 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
-	"slices"
-	"syscall"
 
 	"relink/deploy/front"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
-	"relink/php"
 	"relink/php/probe"
 )
-
-// probed tells whether any instance is asked through its probe.
-func (r *run) probed() bool {
-	return slices.ContainsFunc(r.App.Instances, func(i config.Instance) bool { return !i.Probe.Off })
-}
-
-// installProbe puts the probe into a release that is being made.
-func (r *run) installProbe(release string) error {
-	if !r.probed() {
-		return nil
-	}
-	secret, err := probe.EnsureSecret(r.App.State)
-	if err != nil {
-		return err
-	}
-	err = secret.Install(release, filepath.Join(r.App.LinkTarget, r.App.Docroot), r.App.Name, cmp.Or(r.App.AgentAt, r.agentDir()))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil // without its document root the release is not sealed, which says so
-	}
-	return err
-}
-
-func (r *run) agentDir() string { return cmp.Or(r.App.AgentDir, php.DefaultAgentDir) }
 
 // knock asks every instance, before anything moves, which PHP serves it now. That
 // tells how the web server names scripts, and which PHP no pool leads to. A site
 // that cannot be asked, such as one that has no probe yet, is no failure.
 func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err error) {
-	if !r.probed() {
+	if !front.Probed(r.App) {
 		return found, web, nil
 	}
 	if found.secret, err = probe.EnsureSecret(r.App.State); err != nil {
@@ -70,7 +40,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, r.agentDir()), Alone: inside > 0 && inside == len(linked), Doors: sites} // also to those that have no probe before the switch
+	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, front.AgentDir(r.App)), Alone: inside > 0 && inside == len(linked), Doors: sites} // also to those that have no probe before the switch
 	return found, web, nil
 }
 

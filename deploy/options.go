@@ -26,6 +26,7 @@ type Options struct {
 	Rebuild      bool              // make a new release also where other instances are on one of the same commit
 	DryRun       bool
 	Thresholds   config.Thresholds
+	Fast         bool          // take no care of what the visitors need meanwhile
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
 	Force        bool          // go on in spite of pinned workers (Run) or a bad mark (Rollback)
 	Command      string        // as typed: the lock names it

@@ -152,7 +152,11 @@ func (r *run) frontDoor(sights []front.Sight) string {
 func (r *run) resolve(ctx context.Context) (resolved source.Resolved, summary string, err error) {
 	ctx, cancel := r.fetchTime(ctx)
 	defer cancel()
-	if resolved, err = r.Source.Resolve(ctx, r.Ref); err != nil {
+	err = r.gently(ctx, func(ctx context.Context) error {
+		resolved, err = r.Source.Resolve(ctx, r.Ref)
+		return err
+	})
+	if err != nil {
 		return resolved, "", err
 	}
 	r.report.Commit = resolved.Commit

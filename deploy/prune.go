@@ -52,12 +52,16 @@ func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
 
 // remove tells which are gone, also where it fails.
 func (r *run) remove(ctx context.Context, removable []release.Release) (removed []release.Release, err error) {
-	for i, one := range removable {
-		if err := r.store.Remove(ctx, one.ID); err != nil {
-			return removable[:i], err
+	err = r.gently(ctx, func(ctx context.Context) error {
+		for i, one := range removable {
+			if err := r.store.Remove(ctx, one.ID); err != nil {
+				return err
+			}
+			removed = removable[:i+1]
 		}
-	}
-	return removable, nil
+		return nil
+	})
+	return removed, err
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
@@ -120,7 +124,7 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 		if err == nil {
 			removable, err = r.remove(ctx, removable)
 		}
-		err = errors.Join(err, r.store.SweepContents()) // a turn leaves what nobody may need
+		err = errors.Join(err, r.store.Kept().Sweep()) // a turn leaves what nobody may need
 		for _, one := range removable {
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}

@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/deploy/front"
 	"relink/deploy/hooks"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/release/shared"
 	"relink/deploy/slots"
 	"relink/deploy/source"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/pace"
 	"relink/internal/state"
 	"relink/internal/ui"
 )
@@ -39,7 +43,7 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		}
 		// Its real path is known only now.
 		to = coming{release: made, goals: r.planner().Everywhere(found.states, id)}
-		return to, joined(", ", id, r.report.Staged.Describe(), ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
+		return to, id + ", " + r.report.Staged.Describe(), r.note(journal.PhaseStaged)
 	}
 }
 
@@ -55,13 +59,29 @@ func (r *run) makeRelease(ctx context.Context, id string, found server, resolved
 
 // staged makes a release in a slot where a path that links have left may serve again,
 // else in a folder of its own.
-func (r *run) staged(ctx context.Context, id, prefer string, found server, needed []string, make slots.Make) (release.Release, error) {
+func (r *run) staged(ctx context.Context, id, prefer string, found server, needed []string, make slots.Make) (made release.Release, err error) {
+	err = r.gently(ctx, func(ctx context.Context) error {
+		made, err = r.slots(found, needed).Stage(ctx, id, prefer, make)
+		return err
+	})
+	return made, err
+}
+
+func (r *run) slots(found server, needed []string) slots.Slots {
 	return slots.Slots{
 		Needed: slices.Concat(needed, r.journal.Repeats),
 		App:    r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled,
 		Reuses: found.addressing.Reuses() && found.caches != nil && r.Reset != journal.ResetNever,
 		Say:    func(what string) { r.Screen.Line("  stage: %s", what) },
-	}.Stage(ctx, id, prefer, make)
+	}
+}
+
+// gently does what visitors shall not notice, and what nobody waits for but who deploys.
+func (r *run) gently(ctx context.Context, work func(context.Context) error) error {
+	if r.Fast {
+		return work(ctx)
+	}
+	return pace.Gently(ctx, work)
 }
 
 func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {
@@ -74,7 +94,7 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	if err := r.buildIn(ctx, staging, release.Manifest{ID: id, Commit: resolved.Commit}); err != nil {
 		return made, err
 	}
-	if err := r.installProbe(staging.Path()); err != nil {
+	if err := front.Install(r.App, staging.Path()); err != nil {
 		return made, err
 	}
 	return staging.Seal(ctx, release.Manifest{
@@ -84,13 +104,19 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 }
 
 func (r *run) buildIn(ctx context.Context, staging *release.Staging, m release.Manifest) error {
-	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
+	if err := shared.Link(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
 		return err
 	}
 	if len(r.App.Hooks.Build) > 0 {
 		staging.BuildBegins()
 	}
-	return r.hook(ctx, "build", r.App.Hooks.Build, release.Release{Manifest: m, Path: staging.Path()})
+	build := func() error {
+		return r.hook(ctx, "build", r.App.Hooks.Build, release.Release{Manifest: m, Path: staging.Path()})
+	}
+	if r.App.Hooks.BuildPriority == config.PriorityNormal {
+		return pace.Normally(build)
+	}
+	return build()
 }
 
 func (r *run) fetch(ctx context.Context, resolved source.Resolved, staging *release.Staging) error {

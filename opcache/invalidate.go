@@ -135,8 +135,8 @@ func (c *Caches) ForgetBelow(ctx context.Context, folder string, keep func(name 
 				paths = append(paths, script.Path)
 			}
 		}
-		err = c.inSlices(ctx, paths, func(ctx context.Context, rest []string) (next int, err error) {
-			answer, err := one.Agent().Invalidate(ctx, rest, c.Options.Warm.Slice)
+		err = c.inSlices(ctx, one.Pools[0], paths, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
+			answer, err := one.Agent().Invalidate(ctx, rest, slice)
 			left = append(left, answer.Failed...)
 			return answer.Next, err
 		})
@@ -159,30 +159,32 @@ func (c *Caches) FileCache(ctx context.Context) (bool, error) {
 
 // InvalidateAll works through scripts in slices, with rests between.
 func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
-	err = c.inSlices(ctx, scripts, func(ctx context.Context, rest []string) (next int, err error) {
-		answer, err := one.Agent().Invalidate(ctx, rest, c.Options.Warm.Slice)
+	err = c.inSlices(ctx, one.Pools[0], scripts, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
+		answer, err := one.Agent().Invalidate(ctx, rest, slice)
 		invalidated += answer.Invalidated
 		return answer.Next, err
 	})
 	return invalidated, err
 }
 
-// inSlices works through all by calls that tell where the next one begins, with rests
-// between, so that a pool keeps its workers.
-func (c *Caches) inSlices(ctx context.Context, all []string, call func(ctx context.Context, rest []string) (next int, err error)) error {
+// inSlices works through all by calls to a pool that tell where the next one begins, with
+// rests between, so that it keeps its workers.
+func (c *Caches) inSlices(ctx context.Context, pool *Pool, all []string, call func(ctx context.Context, rest []string, slice time.Duration) (next int, err error)) error {
+	p := c.pacing()
 	bounded := func() (int, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 		defer cancel()
-		return call(ctx, all)
+		return call(ctx, all, p.slice)
 	}
 	for len(all) > 0 {
+		began := time.Now()
 		next, err := bounded()
 		if err != nil || next <= 0 || next >= len(all) {
 			return err
 		}
 		all = all[next:]
-		if Wait(ctx, c.Options.Warm.Pause); ctx.Err() != nil {
-			return ctx.Err()
+		if err := p.rest(ctx, pool, time.Since(began)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ type Options struct {
 	Docroot  string // what the web server serves, relative to the link; "" or "." is the link itself
 	Timeouts config.Timeouts
 	Warm     config.Warm
+	Gently   bool // rest for longer where visitors need the CPUs or the workers
 	EndStale bool // have a worker that Settle cannot reach end with its request
 }
 

@@ -127,7 +127,7 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 	group, gctx := errgroup.WithContext(ctx)
 	for _, share := range shares(files, c.Options.Warm.Workers) {
 		group.Go(func() error {
-			return c.compileShare(gctx, one.Agent(), share, func(f php.CompiledFile) {
+			return c.compileShare(gctx, one.Pools[0], share, func(f php.CompiledFile) {
 				mu.Lock()
 				defer mu.Unlock()
 				switch f.Outcome {
@@ -153,9 +153,9 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 }
 
 // compileShare compiles files one slice after the other.
-func (c *Caches) compileShare(ctx context.Context, agent *php.Agent, files []string, result func(php.CompiledFile)) error {
-	return c.inSlices(ctx, files, func(ctx context.Context, rest []string) (next int, err error) {
-		compiled, err := agent.Compile(ctx, rest, c.Options.Warm.Slice)
+func (c *Caches) compileShare(ctx context.Context, pool *Pool, files []string, result func(php.CompiledFile)) error {
+	return c.inSlices(ctx, pool, files, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
+		compiled, err := pool.Agent.Compile(ctx, rest, slice)
 		if err == nil {
 			for _, f := range compiled {
 				result(f)
@@ -208,7 +208,7 @@ func (c *Caches) compileSomewhere(ctx context.Context, pools []*Pool, file strin
 // compileIn tells why the pool cannot compile the file, or "".
 func (c *Caches) compileIn(ctx context.Context, pool *Pool, file string) string {
 	why := "the pool gave no answer for it"
-	err := c.compileShare(ctx, pool.Agent, []string{file}, func(f php.CompiledFile) {
+	err := c.compileShare(ctx, pool, []string{file}, func(f php.CompiledFile) {
 		switch f.Outcome {
 		case php.TooNew:
 			why = "modified less than opcache.file_update_protection ago"

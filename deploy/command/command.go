@@ -46,6 +46,7 @@ var (
 	dryRunFlag   = &cli.BoolFlag{Name: "dry-run", Usage: "say what would happen, and change nothing"}
 	resetFlag    = &cli.StringFlag{Name: "reset", Usage: "what to do about OPcache: smart, always or never"}
 	rebuildFlag  = &cli.BoolFlag{Name: "rebuild", Usage: "build a release of its own although other instances are on one of the same commit"}
+	fastFlag     = &cli.BoolFlag{Name: "fast", Usage: "work at full speed, though visitors may notice"}
 	smartFlag    = &cli.BoolFlag{Name: "smart-reset", Usage: "the same as --reset smart"}
 )
 
@@ -54,19 +55,19 @@ func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usag
 func (p program) operations() []*cli.Command {
 	return []*cli.Command{{
 		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
-		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
+		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, fastFlag, forceFlag("go on although workers are pinned")},
 		Action: p.operate(deploy.Run),
 	}, {
 		Name: "rollback", Usage: "bring instances back to the release before",
 		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
-			smartFlag, resetFlag, dryRunFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
+			smartFlag, resetFlag, dryRunFlag, fastFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
 		Action: p.operate(deploy.Rollback),
 	}, {
 		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
 		Action: p.operate(deploy.Recover),
 	}, {
 		Name: "prune", Usage: "remove releases that are neither live nor kept",
-		Flags: []cli.Flag{appFlag, dryRunFlag, forceFlag("do not ask the pools whether a request still uses them")},
+		Flags: []cli.Flag{appFlag, dryRunFlag, fastFlag, forceFlag("do not ask the pools whether a request still uses them")},
 		Action: p.with(func(ctx context.Context, s *session) error {
 			result, err := deploy.Prune(ctx, s.options, s.deps)
 			return s.Show(result, err)
@@ -157,8 +158,8 @@ func (s *session) translate() (cleanUp func() error, err error) {
 	s.options = deploy.Options{
 		App:   apps.App{App: *a, State: s.config.StateDir},
 		Reset: journal.Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
-		FetchTimeout: s.config.Timeouts.Fetch,
-		Thresholds:   s.config.Thresholds,
+		FetchTimeout: s.config.Timeouts.Fetch, Fast: s.Bool("fast"),
+		Thresholds: s.config.Thresholds,
 	}
 	for _, other := range s.config.Apps {
 		if other.Name != a.Name {
@@ -174,6 +175,7 @@ func (s *session) translate() (cleanUp func() error, err error) {
 	if s.setup, err = restart.FromConfig(s.config, journal.KnownLinks); err != nil {
 		return nil, err
 	}
+	s.setup.Options.Gently = !s.options.Fast
 	s.served, s.setup.Restart.Waiting = s.setup.App(a.Name), restart.Announce(s.deps.Screen.Line)
 	s.options.App.AgentDir, s.options.App.AgentAt = restart.AgentDir(s.config, a.Pools)
 	if s.options.App.Known, err = journal.KnownLinks(s.config.StateDir, a.Name); err != nil {

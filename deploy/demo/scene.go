@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/deploy/demo/program"
 	"relink/internal/durable"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
@@ -21,7 +22,7 @@ import (
 type scene struct {
 	Options
 	folder
-	relink command
+	relink program.Program
 	app    app.App
 	sites  []site
 	server *sandbox.Server
@@ -65,7 +66,7 @@ func setScene(ctx context.Context, o Options) (*scene, error) {
 	if s.folder, err = makeFolder(o.Dir); err != nil {
 		return s, err
 	}
-	s.relink = command{executable: o.Executable, config: s.config(), screen: o.Screen}
+	s.relink = program.Program{Executable: o.Executable, Config: s.config(), Screen: o.Screen}
 	for _, prepare := range []func(context.Context) error{s.fetch, s.lay, s.serve, s.configure} {
 		if err := prepare(ctx); err != nil {
 			return s, fmt.Errorf("demo: %w", err)

@@ -100,7 +100,7 @@ func (p *stage) firstRelease(ctx context.Context) (err error) {
 		return err
 	}
 	began := time.Now()
-	if a.Report, err = p.relink.run(ctx, a.args, nil); err != nil {
+	if a.Report, _, err = p.relink.Run(ctx, a.args, nil); err != nil {
 		return err
 	}
 	a.Took = time.Since(began)
@@ -167,7 +167,7 @@ func (p *stage) perform(ctx context.Context, a *act, slow bool) (at span, err er
 		stepped = inFlight.stepped
 	}
 	at.began = time.Now()
-	if a.Report, err = p.relink.run(ctx, a.args, stepped); err != nil {
+	if a.Report, _, err = p.relink.Run(ctx, a.args, stepped); err != nil {
 		return at, err
 	}
 	at.returned = time.Now()

@@ -79,14 +79,12 @@ type Staged struct {
 // Describe tells it in a line: what differs, where there was a release before.
 func (s Staged) Describe() string {
 	switch {
-	case s.Slot == "":
+	case s.Slot == "" || s.Changed == s.Files:
 		return ui.Plural(s.Files, "file")
-	case s.Changed == s.Files:
-		return fmt.Sprintf("%s in %s", ui.Plural(s.Files, "file"), s.Slot)
 	case s.Removed > 0:
-		return fmt.Sprintf("%s of %s changed in %s, %d removed", ui.Count(s.Changed), ui.Plural(s.Files, "file"), s.Slot, s.Removed)
+		return fmt.Sprintf("%s of %s changed, %s removed", ui.Count(s.Changed), ui.Plural(s.Files, "file"), ui.Count(s.Removed))
 	}
-	return fmt.Sprintf("%s of %s changed in %s", ui.Count(s.Changed), ui.Plural(s.Files, "file"), s.Slot)
+	return fmt.Sprintf("%s of %s changed", ui.Count(s.Changed), ui.Plural(s.Files, "file"))
 }
 
 // Front is what an instance's web server answered to the probe.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"relink/deploy/release/kept"
 	"relink/internal/durable"
 	"relink/internal/tree"
 
@@ -24,9 +25,9 @@ const (
 // listAssets lists the assets below a folder of the release, by their path in it.
 func (s *Store) listAssets(ctx context.Context, id, folder string) (found []string, err error) {
 	folder = path.Clean(folder)
-	if s.isAway(id) {
-		list, err := s.readList(id)
-		if errors.Is(err, ErrContentGone) {
+	if s.Kept().Has(id) {
+		list, err := s.Kept().OfRelease(id)
+		if errors.Is(err, kept.ErrGone) {
 			err = nil // nothing of it can be handed on
 		}
 		for name, e := range list.Files {
@@ -38,7 +39,7 @@ func (s *Store) listAssets(ctx context.Context, id, folder string) (found []stri
 	}
 	release := s.Path(id)
 	err = tree.With(release, func(root *os.Root) error {
-		top, err := openFolder(root, folder)
+		top, err := tree.OpenFolder(root, folder)
 		if unusable(err) {
 			return nil
 		}
@@ -67,17 +68,17 @@ func (s *Store) carryFrom(ctx context.Context, r Release, target string, files [
 	if !r.Away {
 		return carry(ctx, r.Path, s.Path(target), files)
 	}
-	list, err := s.readList(r.ID)
-	if errors.Is(err, ErrContentGone) {
+	list, err := s.Kept().OfRelease(r.ID)
+	if errors.Is(err, kept.ErrGone) {
 		return 0, nil // nothing of it can be handed on
 	}
 	if err != nil {
 		return 0, err
 	}
-	err = s.find(func(f *finder) error {
+	err = s.Kept().Find(func(f *kept.Finder) error {
 		return tree.With(s.Path(target), func(to *os.Root) error {
 			for _, file := range files {
-				done, err := f.carry(ctx, list.Files[file], to, file)
+				done, err := carryCopy(ctx, f, list.Files[file], to, file)
 				if err != nil {
 					return fmt.Errorf("%s: %w", file, err)
 				}
@@ -94,8 +95,8 @@ func (s *Store) carryFrom(ctx context.Context, r Release, target string, files [
 	return links, err
 }
 
-// carry works under a hidden name, so that nobody is served half a file.
-func (f *finder) carry(ctx context.Context, e indexed, to *os.Root, file string) (bool, error) {
+// carryCopy works under a hidden name, so that nobody is served half a file.
+func carryCopy(ctx context.Context, f *kept.Finder, e kept.Entry, to *os.Root, file string) (bool, error) {
 	barrier, err := tree.Barrier(to, path.Dir(file))
 	if err != nil || barrier != "" || !e.Mode.IsRegular() {
 		return false, err
@@ -106,9 +107,9 @@ func (f *finder) carry(ctx context.Context, e indexed, to *os.Root, file string)
 	if err := tree.MakeFolders(to, path.Dir(file), 0o755, func(string) error { return nil }); err != nil {
 		return false, err
 	}
-	temporary := temporaryBeside(file)
-	err = f.copy(ctx, e, to, temporary)
-	if errors.Is(err, ErrContentGone) {
+	temporary := tree.TemporaryBeside(file)
+	err = f.Copy(ctx, e, to, temporary)
+	if errors.Is(err, kept.ErrGone) {
 		return false, nil
 	}
 	if err != nil {

@@ -3,12 +3,9 @@ package release
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path"
-	"strings"
 	"syscall"
 
 	"relink/internal/tree"
@@ -34,34 +31,17 @@ func (l *linker) open(folder string) error {
 	if l.source != nil && l.folder == folder {
 		return nil
 	}
-	source, err := openFolder(l.from, folder)
+	source, err := tree.OpenFolder(l.from, folder)
 	if err != nil {
 		return err
 	}
-	target, err := openFolder(l.to, folder)
+	target, err := tree.OpenFolder(l.to, folder)
 	if err != nil {
 		return errors.Join(err, source.Close())
 	}
 	l.close()
 	l.folder, l.source, l.target = folder, source, target
 	return nil
-}
-
-func openFolder(root *os.Root, folder string) (*os.File, error) {
-	at, err := root.Open(".")
-	for element := range strings.SplitSeq(path.Clean(folder), "/") {
-		if err != nil {
-			break
-		}
-		var fd int
-		fd, err = unix.Openat(int(at.Fd()), element, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		at.Close()
-		at = os.NewFile(uintptr(fd), element)
-	}
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: folder, Err: err}
-	}
-	return at, nil
 }
 
 // unusable is a folder that is not there, or is something else: a link (ELOOP or
@@ -103,15 +83,11 @@ func (l *linker) move(file string) error {
 
 // copy works under a hidden name, so that nobody is served half a file.
 func (l *linker) copy(ctx context.Context, file string) error {
-	temporary := temporaryBeside(file)
+	temporary := tree.TemporaryBeside(file)
 	if err := tree.CopyFile(ctx, l.from, file, l.to, temporary, fs.ModePerm, nil); err != nil {
 		return err
 	}
 	return errors.Join(l.to.Link(temporary, file), l.to.Remove(temporary))
-}
-
-func temporaryBeside(name string) string {
-	return path.Join(path.Dir(name), fmt.Sprintf(".relink-%016x", rand.Uint64()))
 }
 
 // finish gives a folder the owner, mode and time that it has in the other release.

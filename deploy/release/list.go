@@ -17,7 +17,7 @@ import (
 type Release struct {
 	Manifest          // of a foreign folder: ID, and Created is the folder's time
 	Path     string   // real folder, which may be a slot; of one that is away there is none
-	Away     bool     // it is in no folder: its files are kept beside (PutAway)
+	Away     bool     // it is in no folder: its files are kept beside (kept.Store)
 	Sealed   bool     // relink made it and it is complete
 	Bad      *BadMark // nil when it is good
 	Problem  error    // why its manifest cannot be read; such a release counts as foreign
@@ -35,7 +35,7 @@ func (s *Store) List() ([]Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list releases: %w", err)
 	}
-	ids, err := s.away()
+	ids, err := s.Kept().All()
 	if err != nil {
 		return nil, fmt.Errorf("list releases: %w", err)
 	}
@@ -90,8 +90,8 @@ func (s *Store) folder(id string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	info, err := os.Lstat(s.place(id))
-	if errors.Is(err, fs.ErrNotExist) && s.isAway(id) {
-		return os.Lstat(s.indexPath(id))
+	if errors.Is(err, fs.ErrNotExist) && s.Kept().Has(id) {
+		return os.Lstat(s.Kept().ListPath(id))
 	}
 	if err == nil && info.IsDir() {
 		return info, nil

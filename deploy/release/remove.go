@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/deploy/release/kept"
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -34,7 +35,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	}
 	switch at := links.PlaceOf(s.dir, id); {
 	case r.Away:
-		return errors.Join(s.removeRecord(id), state.Remove(s.indexPath(id)), s.SweepContents())
+		return errors.Join(s.removeRecord(id), state.Remove(s.Kept().ListPath(id)), s.Kept().Sweep())
 	case at != "":
 		return s.leave(ctx, id, at)
 	}
@@ -93,7 +94,7 @@ func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed 
 		if !entry.IsDir() || !links.IsPlace(name) || links.Occupant(s.dir, name) != "" {
 			continue
 		}
-		if i, err := s.readIndex(name); err != nil || len(i.Files) > 0 && links.IsSlot(name) {
+		if i, err := s.Kept().Read(name); err != nil || len(i.Files) > 0 && links.IsSlot(name) {
 			continue
 		}
 		if err := s.RetireSlot(ctx, name); err != nil {
@@ -120,7 +121,7 @@ func (s *Store) cleanRecords() ([]string, error) {
 		}
 		removed = append(removed, filepath.Join(links.RecordDir, entry.Name()))
 	}
-	return removed, s.SweepContents()
+	return removed, s.Kept().Sweep()
 }
 
 // orphan tells of a manifest without a release, a list without a manifest or slot, and
@@ -133,7 +134,7 @@ func (s *Store) orphan(name string) bool {
 		_, err := s.folder(id)
 		return errors.Is(err, ErrNotFound)
 	}
-	of, list := strings.CutSuffix(name, indexSuffix)
+	of, list := strings.CutSuffix(name, kept.ListSuffix)
 	list = list || links.IsPlace(name) // which names the release in it
 	needs := s.recordPath(of)
 	if links.IsPlace(of) {

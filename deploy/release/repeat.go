@@ -9,6 +9,7 @@ import (
 	"os"
 	"syscall"
 
+	"relink/deploy/release/kept"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/tree"
@@ -62,7 +63,7 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 	if err != nil {
 		err = fmt.Errorf("repeat release %s: %w", of, err)
 	}
-	if errors.Is(err, ErrContentGone) {
+	if errors.Is(err, kept.ErrGone) {
 		err = hint.With(err, "deploy %s again", m.Ref)
 	}
 	return sealed, err
@@ -75,7 +76,7 @@ func unshare(ctx context.Context, root *os.Root) error {
 		if !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink < 2 {
 			return nil
 		}
-		temporary := temporaryBeside(name)
+		temporary := tree.TemporaryBeside(name)
 		if err := tree.CopyFile(ctx, root, name, root, temporary, fs.ModePerm, nil); err != nil {
 			return err
 		}
@@ -85,14 +86,14 @@ func unshare(ctx context.Context, root *os.Root) error {
 
 // listOf is what a release consists of that is, or was, in a slot; an empty list for one
 // in a folder of its own.
-func (s *Store) listOf(r Release) (index, error) {
+func (s *Store) listOf(r Release) (kept.List, error) {
 	switch slot := links.PlaceOf(s.dir, r.ID); {
 	case r.Away:
-		return s.readList(r.ID)
+		return s.Kept().OfRelease(r.ID)
 	case slot != "":
-		return s.readIndex(slot)
+		return s.Kept().Read(slot)
 	}
-	return index{}, nil
+	return kept.List{}, nil
 }
 
 func (s *Store) linkFrom(ctx context.Context, staging *Staging, original Release, root *os.Root) error {
@@ -111,10 +112,10 @@ func (s *Store) linkFrom(ctx context.Context, staging *Staging, original Release
 // MadeIn is the slot that a release was made in which was put away; "" for others. Of its
 // list of files at most 64 MiB are read.
 func (s *Store) MadeIn(id string) string {
-	if !s.isAway(id) {
+	if !s.Kept().Has(id) {
 		return ""
 	}
-	list, _ := s.readIndex(id) // Repeat tells what is wrong with it
+	list, _ := s.Kept().Read(id) // Repeat tells what is wrong with it
 	return list.Slot
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/deploy/release/kept"
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -41,7 +42,7 @@ func (s *Store) Slots(app string) ([]Slot, error) {
 		if !entry.IsDir() || !links.IsSlot(entry.Name()) {
 			continue
 		}
-		i, err := s.readIndex(entry.Name())
+		i, err := s.Kept().Read(entry.Name())
 		if err != nil {
 			return nil, fmt.Errorf("list slots: %w", err)
 		}
@@ -82,13 +83,13 @@ func (s *Store) StageIn(ctx context.Context, id string, turn Turn) (st *Staging,
 
 func (st *Staging) takeTurn(ctx context.Context) (err error) {
 	slot := st.slot
-	if slot.before, err = st.store.readIndex(slot.Slot); err != nil {
+	if slot.before, err = st.store.Kept().Read(slot.Slot); err != nil {
 		return err
 	}
 	err = os.Mkdir(st.path, 0o755)
 	switch {
 	case err == nil:
-		slot.before = index{} // whatever there was under this name, it is gone
+		slot.before = kept.List{} // whatever there was under this name, it is gone
 	case !errors.Is(err, fs.ErrExist):
 		return hint.With(err, "run relink as the user that owns %s", st.store.dir)
 	}
@@ -167,7 +168,7 @@ func (st *Staging) occupy() error {
 		return err
 	}
 	name := st.slot.Slot
-	if err := state.Write(st.store.indexPath(name), st.slot.after); err != nil {
+	if err := state.Write(st.store.Kept().ListPath(name), st.slot.after); err != nil {
 		return err
 	}
 	if err := replaceLink(st.id, filepath.Join(st.store.dir, links.RecordDir, name)); err != nil {
@@ -201,7 +202,7 @@ func (s *Store) leave(ctx context.Context, id, at string) error {
 
 // RetireSlot gives a slot up: its path never serves again.
 func (s *Store) RetireSlot(ctx context.Context, slot string) error {
-	if err := s.saveAll(ctx, slot); err != nil {
+	if err := s.Kept().SaveAll(ctx, slot); err != nil {
 		return fmt.Errorf("slot %s: %w", slot, err)
 	}
 	if err := tree.Remove(ctx, s.Path(slot)); err != nil {
@@ -211,5 +212,5 @@ func (s *Store) RetireSlot(ctx context.Context, slot string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	return errors.Join(err, state.Remove(s.indexPath(slot)))
+	return errors.Join(err, state.Remove(s.Kept().ListPath(slot)))
 }

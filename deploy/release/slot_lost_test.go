@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"relink/deploy/release/kept"
 )
 
 // Each makes v1 in a slot, puts it away, does something in between, and wants it back.
@@ -150,14 +152,14 @@ func TestDamagedListOfAReleasePutAway(t *testing.T) {
 	made(t, s, "v1", slot1, first)
 	putAway(t, s, "v1")
 	made(t, s, "v2", slot1, other(first))
-	if err := os.WriteFile(s.indexPath("v1"), []byte(`{"app":`), 0o600); err != nil {
+	if err := os.WriteFile(s.Kept().ListPath("v1"), []byte(`{"app":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := broughtBack(t, s, "v1", "v3", slot2, nil)
-	if !errors.Is(err, ErrContentGone) {
+	if !errors.Is(err, kept.ErrGone) {
 		t.Error("a damaged list is told as a source without files")
 	}
-	if err := s.SweepContents(); err != nil {
+	if err := s.Kept().Sweep(); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.CleanStaging(t.Context()); err != nil {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"relink/deploy/release/kept"
 )
 
 const (
@@ -100,7 +102,7 @@ func remove(t *testing.T, s *Store, id string) {
 
 func putAway(t *testing.T, s *Store, id string) {
 	t.Helper()
-	if err := s.PutAway(id); err != nil {
+	if err := s.Kept().PutAway(id); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -285,7 +287,7 @@ func TestAFileOfAReleaseThatWasPutAwayIsGone(t *testing.T) {
 	putAway(t, s, "v1")
 	made(t, s, "v2", slot1, first)
 	writeFile(t, s.Path("v2/same.php"), "by hand")
-	if _, err := broughtBack(t, s, "v1", "v3", slot2, nil); !errors.Is(err, ErrContentGone) {
+	if _, err := broughtBack(t, s, "v1", "v3", slot2, nil); !errors.Is(err, kept.ErrGone) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Lstat(s.Path("v3")); !errors.Is(err, fs.ErrNotExist) {
@@ -490,7 +492,7 @@ func TestSlotsOfWhichNothingIsKnown(t *testing.T) {
 			return errors.Join(os.Mkdir(s.Path(slot2), 0o755), os.Symlink("v2", s.Path(".relink/"+slot2)))
 		},
 		"list damaged": func(s *Store) error {
-			return errors.Join(os.Mkdir(s.Path(slot2), 0o755), os.WriteFile(s.indexPath(slot2), []byte("{"), 0o600))
+			return errors.Join(os.Mkdir(s.Path(slot2), 0o755), os.WriteFile(s.Kept().ListPath(slot2), []byte("{"), 0o600))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -530,21 +532,4 @@ func TestASlotIsLocked(t *testing.T) {
 	if _, err := tryBegin(t, s, "v4", slot1, true); err == nil {
 		t.Error("a release was made in the place of another one")
 	}
-}
-
-func FuzzIndex(f *testing.F) {
-	f.Add([]byte(`{"sealed":"2024-01-02T03:04:05Z","files":{"a":"1 2 3 4 420 0 0 1 616263"}}`))
-	f.Add([]byte(`{"files":{"a":""}}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		for name, one := range parseIndex(text).Files {
-			again, err := one.MarshalText()
-			var back indexed
-			if err == nil {
-				err = back.UnmarshalText(again)
-			}
-			if err != nil || back != one {
-				t.Errorf("%s: %+v became %+v, %v", name, one, back, err)
-			}
-		}
-	})
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/deploy/release/kept"
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/tree"
@@ -206,6 +207,6 @@ func renameNew(from, to string) error {
 // BuildBegins says that what is changed from now on is the build's: Seal refuses scripts
 // of it that name the staging folder.
 func (st *Staging) BuildBegins() {
-	time.Sleep(clockGrain) // what is changed from now on has another ctime
+	time.Sleep(kept.ClockGrain) // what is changed from now on has another ctime
 	st.built = time.Now()
 }

@@ -1,5 +1,5 @@
-// Package release keeps the releases folder of an application: ids, staging,
-// sealing, manifests, shared links, hooks, and what may be pruned.
+// Package release keeps the releases folder of an application: ids, staging, sealing,
+// manifests, hooks, the turns of slots, repeats, and what may be pruned.
 package release
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"relink/deploy/release/kept"
 	"relink/internal/hint"
 	"relink/internal/links"
 
@@ -35,7 +36,7 @@ var (
 //	<dir>/<id> -> slot-3        a release in a slot
 //	<dir>/slot-3/               a slot, in which releases take turns
 //	<dir>/.relink/slot-3        a link to the id of the release in it
-//	<dir>/.relink/slot-3.files  what was sealed in it last
+//	<dir>/.relink/*.files       what a slot, or a release that was put away, consists of (kept)
 //	<dir>/.relink/<id>.json     its manifest and bad mark
 //	<dir>/.staging-<id>-*/      a release in the making
 //	<dir>/.trash-<id>-*/        a release on its way out
@@ -81,6 +82,9 @@ func (s *Store) Path(id string) string { return filepath.Join(s.dir, id) }
 func (s *Store) place(id string) string {
 	return s.Path(cmp.Or(links.PlaceOf(s.dir, id), id))
 }
+
+// Kept is what is kept of releases that are, or were, in slots.
+func (s *Store) Kept() kept.Store { return kept.In(s.dir) }
 
 // hold locks the releases folder itself: unix.LOCK_SH while a release is made in it,
 // unix.LOCK_EX while what others have left is removed. Two configurations with state

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/deploy/release/kept"
 	"relink/deploy/source"
 	"relink/internal/tree"
 )
@@ -27,11 +28,11 @@ const userINI = ".user.ini"
 type slotStaging struct {
 	Turn
 	lock          *os.File
-	before, after index                  // what was sealed in it last, and what is now
+	before, after kept.List              // what was sealed in it last, and what is now
 	found         map[string]fs.FileMode // what kind of thing each name was when the turn began
-	known         map[string]indexed     // files and links that nobody has touched since they were sealed
-	brought       map[string]indexed     // what has come, before builds begin
-	as            map[string]Made        // what that was in the release that it comes from
+	known         map[string]kept.Entry  // files and links that nobody has touched since they were sealed
+	brought       map[string]kept.Entry  // what has come, before builds begin
+	as            map[string]kept.Made   // what that was in the release that it comes from
 	changes       Changes
 }
 
@@ -46,14 +47,14 @@ type Changes struct {
 // they may own or write to: what an earlier build has granted is this one's to grant.
 func (st *Staging) know(ctx context.Context) error {
 	slot := st.slot
-	slot.found, slot.known = map[string]fs.FileMode{}, map[string]indexed{}
+	slot.found, slot.known = map[string]fs.FileMode{}, map[string]kept.Entry{}
 	return tree.With(st.path, func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
 			if name == "." {
 				return nil
 			}
 			slot.found[name] = info.Mode().Type()
-			if !info.IsDir() && slot.before.knows(name, info) {
+			if !info.IsDir() && slot.before.Knows(name, info) {
 				slot.known[name] = slot.before.Files[name]
 			} else if err := slot.strange(root, name, info); err != nil {
 				return err
@@ -71,17 +72,17 @@ func (s *slotStaging) strange(root *os.Root, name string, info fs.FileInfo) erro
 		if err != nil {
 			return err
 		}
-		return s.unfit(name, was, indexed{Mode: info.Mode(), Sum: text})
+		return s.unfit(name, was, kept.Entry{Mode: info.Mode(), Sum: text})
 	}
 	if info.IsDir() {
 		return nil
 	}
-	return s.unfit(name, was, entryOf(info))
+	return s.unfit(name, was, kept.EntryOf(info))
 }
 
 // takeBack leaves nobody else a way to write into the slot while a release is made in it.
 func takeBack(root *os.Root, name string, info fs.FileInfo) error {
-	if os.Geteuid() == 0 && entryOf(info).UID != 0 {
+	if os.Geteuid() == 0 && kept.EntryOf(info).UID != 0 {
 		if err := root.Lchown(name, 0, -1); err != nil {
 			return err
 		}
@@ -101,13 +102,13 @@ func (st *Staging) Base() (source, commit string) {
 // Has tells of a file that the slot has as the source of its last release brought it.
 func (st *Staging) Has(name string) (source.Held, bool) {
 	e, known := st.slot.known[name]
-	return source.Held{Mode: e.Mode, Size: e.Size, Sum: e.Sum}, known && e.Made == Brought
+	return source.Held{Mode: e.Mode, Size: e.Size, Sum: e.Sum}, known && e.Made == kept.Brought
 }
 
 // take brings into the slot what a source has put into the folder fetched, and what it
 // says that it keeps. All else goes: what a build has made last time is made again.
 func (st *Staging) take(ctx context.Context, fetched string, keeps func(name string) bool) error {
-	leaving, err := st.store.openContents()
+	leaving, err := st.store.Kept().Open()
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (st *Staging) take(ctx context.Context, fetched string, keeps func(name str
 type taking struct {
 	*slotStaging
 	linker
-	leaving *contents
+	leaving *kept.Contents
 	keeps   func(string) bool
 	comes   map[string]fs.FileMode // what the source brings
 	stays   map[string]bool        // files that the slot has already, and the folders that they are in
@@ -148,7 +149,7 @@ func (t *taking) run(ctx context.Context) error {
 // note remembers what has come. Times that OPcache would not take are put right first
 // (complete), or all would look as if a build had altered it.
 func (s *slotStaging) note(ctx context.Context, root *os.Root) error {
-	s.brought = map[string]indexed{}
+	s.brought = map[string]kept.Entry{}
 	latest := time.Now().Add(-CacheProtection)
 	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) (err error) {
 		if info.Mode().IsRegular() && info.ModTime().After(latest) {
@@ -159,8 +160,8 @@ func (s *slotStaging) note(ctx context.Context, root *os.Root) error {
 		if err != nil {
 			return err
 		}
-		e := entryOf(info)
-		if s.before.knows(name, info) {
+		e := kept.EntryOf(info)
+		if s.before.Knows(name, info) {
 			e.Sum = s.before.Files[name].Sum
 		} else if !info.IsDir() {
 			e.Sum, err = tree.Sum(ctx, root, name, info)
@@ -201,7 +202,7 @@ func (t *taking) clear(ctx context.Context) error {
 		if info.IsDir() || t.stays[name] {
 			return nil
 		}
-		return t.leaving.save(ctx, t.to, name, info, t.before)
+		return t.leaving.Save(ctx, t.to, name, info, t.before)
 	}, func(name string, _ fs.FileInfo) error {
 		kind, comes := t.comes[name]
 		if t.stays[name] || comes && kind.IsDir() {
@@ -212,7 +213,7 @@ func (t *taking) clear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.leaving.dir.Sync()
+	return t.leaving.Sync()
 }
 
 func (t *taking) bring(name string, info fs.FileInfo) error {
@@ -235,9 +236,9 @@ func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
 	select { // what is changed from now on has another ctime
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(2 * clockGrain):
+	case <-time.After(2 * kept.ClockGrain):
 	}
-	slot.after = index{App: slot.App, Slot: slot.Slot, Sealed: time.Now(), Files: map[string]indexed{}}
+	slot.after = kept.List{App: slot.App, Slot: slot.Slot, Sealed: time.Now(), Files: map[string]kept.Entry{}}
 	slot.changes = Changes{Changed: []string{}, Removed: []string{}}
 	err := tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
 		if name == "." {
@@ -252,7 +253,7 @@ func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
 	}
 	for name, kind := range slot.found {
 		if _, there := slot.after.Files[name]; !there && !kind.IsDir() {
-			if err := slot.unfit(name, slot.before.Files[name], indexed{}); err != nil {
+			if err := slot.unfit(name, slot.before.Files[name], kept.Entry{}); err != nil {
 				return err
 			}
 		}
@@ -266,9 +267,9 @@ func (st *Staging) reconcile(ctx context.Context, root *os.Root) error {
 	return nil
 }
 
-func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (e indexed, err error) {
+func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (e kept.Entry, err error) {
 	before, was := s.before.Files[name]
-	e = entryOf(info)
+	e = kept.EntryOf(info)
 	if info.IsDir() {
 		e.Made = s.madeBy(name, e)
 		return e, s.unfit(name, before, e)
@@ -282,7 +283,7 @@ func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, 
 	}
 	e.Made = s.madeBy(name, e)
 	switch {
-	case !was, !before.sameAs(e):
+	case !was, !before.SameAs(e):
 		s.changes.Changed = append(s.changes.Changed, name)
 		return e, s.unfit(name, before, e)
 	case before.Modified == e.Modified:
@@ -294,22 +295,22 @@ func (s *slotStaging) entryNow(ctx context.Context, root *os.Root, name string, 
 	}
 	made, sum := e.Made, e.Sum
 	if info, err = root.Lstat(name); err == nil {
-		e = entryOf(info)
+		e = kept.EntryOf(info)
 		e.Made, e.Sum = made, sum
 	}
 	return e, err
 }
 
 // madeBy tells whether it is as it came, by content: whoever owns it now.
-func (s *slotStaging) madeBy(name string, e indexed) Made {
+func (s *slotStaging) madeBy(name string, e kept.Entry) kept.Made {
 	came, brought := s.brought[name]
 	switch {
 	case brought && came.Mode == e.Mode && came.Sum == e.Sum:
 		return s.as[name]
-	case brought && s.as[name] == Brought && e.Mode.IsRegular() && came.Mode.IsRegular():
-		return Altered
+	case brought && s.as[name] == kept.Brought && e.Mode.IsRegular() && came.Mode.IsRegular():
+		return kept.Altered
 	}
-	return Built
+	return kept.Built
 }
 
 // forget has the caches keep of the slot only what they have compiled from just what is
@@ -320,12 +321,12 @@ func (st *Staging) forget(ctx context.Context) error {
 	return slot.Forget(ctx, st.path, func(name string) bool {
 		known, ok := slot.known[name]
 		after, there := slot.after.Files[name]
-		return ok && there && known.sameAs(after) && known.Modified == after.Modified
+		return ok && there && known.SameAs(after) && known.Modified == after.Modified
 	})
 }
 
 // unfit refuses what workers may remember otherwise than it is now.
-func (s *slotStaging) unfit(name string, before, now indexed) error {
+func (s *slotStaging) unfit(name string, before, now kept.Entry) error {
 	found, there := s.found[name]
 	otherKind := there && found != now.Mode.Type() && (found != 0 || now.Mode.IsDir())
 	led := before.Mode.Type() == fs.ModeSymlink && before.Sum != now.Sum || found == fs.ModeSymlink && before.Sum != now.Sum

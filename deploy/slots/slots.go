@@ -148,7 +148,7 @@ func (s Slots) again(ctx context.Context, prefer string) (name string, flight op
 		}
 	}
 	if taken.Release != "" {
-		err = s.Store.PutAway(taken.Release)
+		err = s.Store.Kept().PutAway(taken.Release)
 	}
 	return taken.Name, flight, err
 }

@@ -73,7 +73,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Assets: []string{"public/build", "public/assets"},
 			Hooks: config.Hooks{
 				Build:        []string{"composer install --no-dev", "npm ci\nnpm run build\n"},
-				BeforeSwitch: []string{"php bin/migrate"}, AfterSwitch: []string{"systemctl restart queue"}, Timeout: time.Hour,
+				BeforeSwitch: []string{"php bin/migrate"}, AfterSwitch: []string{"systemctl restart queue"}, Timeout: time.Hour, BuildPriority: "normal",
 			},
 			Pools: []string{"unix:/run/php/booking.sock"},
 		}, {
@@ -81,7 +81,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Releases: "/srv/rélease s/mobile", Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: ".",
 			Instances:     []config.Instance{{Name: "naïve", Link: "/var/www/na ïve", Probe: config.Probe{}}},
 			InstancesFrom: &config.InstancesFrom{Pattern: "/nonexistent/*/current", Except: []string{"html"}},
-			SharedDir:     "/srv/rélease s/shared", Hooks: config.Hooks{Timeout: 2 * time.Hour},
+			SharedDir:     "/srv/rélease s/shared", Hooks: config.Hooks{Timeout: 2 * time.Hour, BuildPriority: "low"},
 		}},
 		Pools: []config.Pool{
 			{Address: "unix:/run/php/booking.sock", StatusPath: "/fpm-status", AgentDir: "/var/lib/relink"},
@@ -141,6 +141,7 @@ apps:
     shared_dir: /srv/releases/shared
     hooks:
       timeout: 10m
+      build_priority: low
 apache:
   control: apachectl
   agent_dir: /var/lib/relink

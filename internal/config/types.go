@@ -34,6 +34,9 @@ type Config struct {
 // cut-over end when it has answered, and FPM starts another. Else it is only named.
 const StaleEnd = "end"
 
+// PriorityNormal has the build hooks compete with the visitors for the CPUs.
+const PriorityNormal = "normal"
+
 // App is one code base with its releases and the instances that share them.
 type App struct {
 	Name          string
@@ -111,6 +114,8 @@ type Hooks struct {
 	BeforeSwitch []string      `key:"before_switch"`       // in the new release; failing, nothing is moved
 	AfterSwitch  []string      `key:"after_switch"`        // in the new release; failing, the deploy is live all the same
 	Timeout      time.Duration `key:"timeout" least:"1ms"` // of each command
+
+	BuildPriority string `key:"build_priority" among:"low normal" default:"low"` // of the processes of Build: "low", or PriorityNormal
 }
 
 // Pool is one PHP-FPM pool, as relink and as the pool itself see it.

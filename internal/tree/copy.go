@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 
+	"relink/internal/pace"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -53,7 +55,7 @@ func CopyFile(ctx context.Context, from *os.Root, name string, to *os.Root, targ
 // system can.
 func copyContent(ctx context.Context, to io.Writer, from *os.File, left int64, wrote func(int64)) error {
 	for left > 0 {
-		if err := ctx.Err(); err != nil {
+		if err := pace.Rest(ctx); err != nil {
 			return err
 		}
 		n, err := io.CopyN(to, from, min(left, copyChunk))

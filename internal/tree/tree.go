@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/pace"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +45,7 @@ type Visit func(name string, info fs.FileInfo) error
 func Walk(ctx context.Context, root *os.Root, top string, visit, leave Visit) error {
 	var folders []func() error
 	err := fs.WalkDir(root.FS(), top, func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
+		if err = errors.Join(err, pace.Rest(ctx)); err != nil {
 			return err
 		}
 		info, err := entry.Info()

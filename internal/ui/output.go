@@ -81,14 +81,18 @@ func (o *Output) Line(format string, args ...any) {
 }
 
 const (
-	nameWidth    = 12
-	summaryWidth = 44
+	nameWidth    = 14
+	summaryWidth = 54
 	tookWidth    = 10
 )
 
 // Step shows a step that has ended: "  warm        301 scripts, 1 failed     212 ms".
 func (o *Output) Step(name, summary string, took time.Duration) {
-	o.Line("  %s%s%*s", padRight(o.colors.Bold(name), nameWidth), padRight(summary, summaryWidth), tookWidth, Duration(took))
+	folded := Fold(summary, summaryWidth)
+	o.Line("  %s %s%*s", padRight(o.colors.Bold(name), nameWidth-1), padRight(folded[0], summaryWidth), tookWidth, Duration(took))
+	for _, rest := range folded[1:] {
+		o.Line("  %s%s", padRight("", nameWidth), rest)
+	}
 }
 
 // Write shows p as it is, above the bars; a logger may write here.

@@ -17,7 +17,7 @@ import (
 // were moved once.
 func FromConfig(c *config.Config, known func(state, app string) ([]string, error)) (Setup, error) {
 	s := Setup{
-		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{Timeouts: c.Timeouts, Warm: c.Warm, EndStale: c.Stale == config.StaleEnd}},
+		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{Timeouts: c.Timeouts, Warm: c.Warm, Gently: true, EndStale: c.Stale == config.StaleEnd}},
 		Maintenance: Maintenance{Thresholds: c.Thresholds, Method: Method(c.Restart.Method), Restart: Options{WhenQuiet: true, Quiet: c.Restart.Quiet,
 			Wait: c.Restart.Wait, Warm: true, Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}}},
 	}

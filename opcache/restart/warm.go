@@ -76,7 +76,7 @@ func (r *restartRun) warm(ctx context.Context) error {
 	for one, files := range r.hot {
 		options := r.caches.Options
 		options.Warm.Workers = max(len(one.Pools[0].LastListing())/2, 1)
-		options.Warm.Slice, options.Warm.Pause = rewarmSlice, 0
+		options.Warm.Slice, options.Warm.Pause, options.Gently = rewarmSlice, 0, false
 		fast := &opcache.Caches{Options: options, All: r.caches.All}
 		failed, err := fast.Compile(ctx, one, dealt(files, options.Warm.Workers), func(int) {})
 		if err != nil {

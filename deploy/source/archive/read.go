@@ -17,6 +17,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/bounded"
 	"relink/internal/hint"
+	"relink/internal/pace"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -125,7 +126,7 @@ type contextReader struct {
 }
 
 func (r *contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
+	if err := pace.Rest(r.ctx); err != nil {
 		return 0, err
 	}
 	return r.r.Read(p)

@@ -1,5 +1,6 @@
-// Package app provides an application to deploy: DokuWiki as Debian packages it, as
-// a Git repository with the tags v1 and v2.
+// Package app provides applications to deploy, as Git repositories: DokuWiki as Debian
+// packages it, with the tags v1 and v2; MediaWiki, and a generated one, of which any
+// number of releases can be made.
 package app
 
 import (
@@ -33,7 +34,8 @@ type App struct {
 	Slow       string   // path of a page that sleeps ?s= seconds and then includes a file of its release
 	Cheap      string   // path of a page that only says its release
 
-	pages string // folder of the pages that Prepare copies into an instance's data
+	pages string // DokuWiki's, a folder that Prepare copies into an instance's data
+	data  string // MediaWiki's, which Prepare copies as a whole
 }
 
 // Mixed is the release of a page that was put together from two.
@@ -72,17 +74,12 @@ func (a App) Env(dataDir, title string) map[string]string {
 var dataFolders = []string{"pages", "attic", "media", "media_attic", "media_meta", "meta", "cache", "index", "locks", "tmp", "log"}
 
 // Prepare makes dataDir the data of an instance, which the sandbox's workers
-// can write: pages, caches, indexes. An application without pages has no data.
+// can write: pages, caches, indexes. Not every application has some.
 func (a App) Prepare(dataDir string) error {
-	if a.pages == "" {
+	if a.pages == "" && a.data == "" {
 		return nil
 	}
-	for _, name := range dataFolders {
-		if err := os.MkdirAll(filepath.Join(dataDir, name), 0o755); err != nil {
-			return fmt.Errorf("prepare the data of an instance: %w", err)
-		}
-	}
-	if err := os.CopyFS(filepath.Join(dataDir, "pages"), os.DirFS(a.pages)); err != nil {
+	if err := a.copyData(dataDir); err != nil {
 		return fmt.Errorf("prepare the data of an instance: %w", err)
 	}
 	uid, gid, err := sandbox.WorkerUser()
@@ -95,6 +92,18 @@ func (a App) Prepare(dataDir string) error {
 		}
 		return os.Chown(path, uid, gid)
 	})
+}
+
+func (a App) copyData(dataDir string) error {
+	if a.data != "" {
+		return os.CopyFS(dataDir, os.DirFS(a.data))
+	}
+	for _, name := range dataFolders {
+		if err := os.MkdirAll(filepath.Join(dataDir, name), 0o755); err != nil {
+			return err
+		}
+	}
+	return os.CopyFS(filepath.Join(dataDir, "pages"), os.DirFS(a.pages))
 }
 
 //go:embed dokuwiki.sh
@@ -119,22 +128,9 @@ func Fetch(ctx context.Context, cache string) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	if cache, err = filepath.Abs(cache); err != nil {
+	dir, err := kept(ctx, cache, "dokuwiki-"+key, buildDokuWiki)
+	if err != nil {
 		return App{}, err
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return App{}, err
-	}
-	lock := flock.New(filepath.Join(cache, "lock"))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return App{}, fmt.Errorf("lock %s: %w", cache, err)
-	}
-	defer lock.Close()
-	dir := filepath.Join(cache, "dokuwiki-"+key)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		if err := build(ctx, cache, dir); err != nil {
-			return App{}, fmt.Errorf("build DokuWiki in %s: %w", cache, err)
-		}
 	}
 	return App{
 		Repository: filepath.Join(dir, "dokuwiki.git"),
@@ -146,24 +142,52 @@ func Fetch(ctx context.Context, cache string) (App, error) {
 	}, nil
 }
 
-// build makes dir in one step, so that a broken build is never taken for a good one.
-func build(ctx context.Context, cache, dir string) error {
+// kept gives a folder of the cache, and has it built first if it is not there: in one
+// step, so that a broken build is never taken for a good one.
+func kept(ctx context.Context, cache, name string, build func(ctx context.Context, temp string) error) (dir string, err error) {
+	if cache, err = filepath.Abs(cache); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	lock := flock.New(filepath.Join(cache, "lock"))
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return "", fmt.Errorf("lock %s: %w", cache, err)
+	}
+	defer lock.Close()
+	dir = filepath.Join(cache, name)
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
+	}
 	temp, err := os.MkdirTemp(cache, "build-")
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer os.RemoveAll(temp)
+	if err := build(ctx, temp); err != nil {
+		return "", fmt.Errorf("build %s: %w", dir, err)
+	}
+	return dir, os.Rename(filepath.Join(temp, "done"), dir)
+}
+
+// buildDokuWiki makes temp/done.
+func buildDokuWiki(ctx context.Context, temp string) error {
 	if err := os.CopyFS(temp, overlay); err != nil {
 		return err
 	}
-	if printed, err := proc.Output(ctx, []string{"sh", "-c", dokuwiki, "sh", temp}); err != nil {
-		return hint.With(fmt.Errorf("%w: %s", err, printed), `run "apt-get update" as root and try again`)
-	}
-	done := filepath.Join(temp, "done")
-	if err := Commit(ctx, temp, filepath.Join(done, "dokuwiki.git")); err != nil {
+	if err := script(ctx, dokuwiki, temp); err != nil {
 		return err
 	}
-	return os.Rename(done, dir)
+	return Commit(ctx, temp, filepath.Join(temp, "done", "dokuwiki.git"))
+}
+
+func script(ctx context.Context, text, dir string) error {
+	printed, err := proc.Output(ctx, []string{"sh", "-c", text, "sh", dir})
+	if err != nil {
+		return hint.With(fmt.Errorf("%w: %s", err, printed), `run "apt-get update" as root and try again`)
+	}
+	return nil
 }
 
 func cacheKey() (string, error) {

@@ -1,5 +1,5 @@
-// Package load puts a closed-loop HTTP load on a server and remembers of every
-// answer when it began and ended, its status and which release made it.
+// Package load puts an HTTP load on a server, closed-loop or of a constant rate, and
+// remembers of every answer when it began and ended, its status and which release made it.
 package load
 
 import (
@@ -14,12 +14,16 @@ import (
 )
 
 // Options of a load. Each of Clients asks one page after the other, the hosts
-// and paths in turn.
+// and paths in turn: a closed loop, in which a client that waits asks nothing, so that a
+// stall shows as one long answer per client. With Rate it is an open loop: requests begin
+// at their times whether or not others have been answered, as visitors come, and a stall
+// shows as a long answer to everybody who came meanwhile.
 type Options struct {
 	URL     string   // base URL; the Host header is one of Hosts
 	Hosts   []string // none: the URL's own
 	Paths   []string // none: "/"
 	Clients int      // 0 is 1
+	Rate    float64  // requests in a second, in place of Clients
 
 	// Release says which release made an answer; "" counts as an error, for
 	// such an answer cannot be judged. nil: every answer is of release "".
@@ -58,18 +62,29 @@ func Run(ctx context.Context, o Options) (*Load, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Load{options: o, cancel: cancel, log: &recorder{seen: Result{Start: time.Now(), hosts: o.Hosts}}, client: newClient(o)}
+	if o.Rate > 0 {
+		l.clients.Go(func() { l.arrive(ctx) })
+		return l, nil
+	}
 	for i := range o.Clients {
 		l.clients.Go(func() { l.loop(ctx, i) })
 	}
 	return l, nil
 }
 
+// openIdle is how many connections an open loop keeps: each holds a process of mod_php.
+const openIdle = 4
+
 func newClient(o Options) *http.Client {
+	idle := o.Clients
+	if o.Rate > 0 {
+		idle = openIdle
+	}
 	return &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
-			MaxIdleConns:        o.Clients,
-			MaxIdleConnsPerHost: o.Clients,
+			MaxIdleConns:        idle,
+			MaxIdleConnsPerHost: idle,
 			DisableCompression:  true,
 		},
 		// A redirect is an answer like any other; following it would hide it.
@@ -80,15 +95,24 @@ func newClient(o Options) *http.Client {
 // loop is one client. The clients begin at different places of the round, so
 // that they do not ask the same page at the same time.
 func (l *Load) loop(ctx context.Context, number int) {
-	hosts, paths := len(l.options.Hosts), len(l.options.Paths)
-	round := hosts * paths
+	round := len(l.options.Hosts) * len(l.options.Paths)
 	for at := number * round / l.options.Clients; ctx.Err() == nil; at++ {
-		// Hosts turn fastest; each round over the hosts moves on by one path.
-		host, path := at%hosts, (at/hosts)%paths
-		l.once(ctx, host, path)
+		l.once(ctx, at, time.Now())
 		if l.options.Pause > 0 {
 			rest(ctx, l.options.Pause)
 		}
+	}
+}
+
+// arrive is the open loop. A request's time counts from when it was to begin, also where
+// the machine has let this loop wait.
+func (l *Load) arrive(ctx context.Context) {
+	every := time.Duration(float64(time.Second) / l.options.Rate)
+	began := time.Now()
+	for at := 0; ctx.Err() == nil; at++ {
+		due := began.Add(time.Duration(at) * every)
+		rest(ctx, time.Until(due))
+		l.clients.Go(func() { l.once(ctx, at, due) })
 	}
 }
 
@@ -99,10 +123,12 @@ func rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// once makes one request. What the end of the load cut off is not counted: it
-// was not the server's doing.
-func (l *Load) once(ctx context.Context, host, path int) {
-	begin := time.Now()
+// once makes the request of that number, whose time counts from begin. Hosts turn
+// fastest; each round over the hosts moves on by one path. What the end of the load cut
+// off is not counted: it was not the server's doing.
+func (l *Load) once(ctx context.Context, at int, begin time.Time) {
+	hosts, paths := len(l.options.Hosts), len(l.options.Paths)
+	host, path := at%hosts, (at/hosts)%paths
 	release, err := l.get(ctx, l.options.Hosts[host], l.options.Paths[path])
 	end := time.Now()
 	if err != nil {

@@ -184,3 +184,20 @@ func TestBadURL(t *testing.T) {
 		t.Error("a load on nonsense runs")
 	}
 }
+
+// Requests of an open loop begin at their times also while nobody is answered.
+func TestOpenLoop(t *testing.T) {
+	const many = 12
+	arrive, done := atLeast(many)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		arrive()
+		<-done // a client that waits for its answer would never ask so often
+		fmt.Fprint(w, "v1")
+	})
+	l, err := load.Run(testContext(t), load.Options{URL: url, Rate: 200, Release: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Stop()
+	wait(t, done)
+}

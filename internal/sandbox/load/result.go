@@ -2,6 +2,7 @@ package load
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -51,6 +52,53 @@ func (r Result) Worst(from, to time.Time) (worst time.Duration) {
 		}
 	}
 	return worst
+}
+
+// Window is what a load has seen between two moments.
+type Window struct {
+	Length   time.Duration
+	Answered int             // requests that arrived in it and were answered as they should
+	Failed   int             // requests that came to their end in it, and failed
+	Waits    []time.Duration // of the requests that were under way at some moment of it, shortest first
+}
+
+// Between looks at one.
+func (r Result) Between(from, to time.Time) Window {
+	w := Window{Length: to.Sub(from)}
+	first, last := from.Sub(r.Start), to.Sub(r.Start)
+	for _, s := range r.samples {
+		ended := s.begin + s.took
+		if s.begin <= last && ended >= first {
+			w.Waits = append(w.Waits, s.took)
+		}
+		switch within := ended >= first && ended <= last; {
+		case within && s.failed:
+			w.Failed++
+		case within:
+			w.Answered++
+		}
+	}
+	slices.Sort(w.Waits)
+	return w
+}
+
+// Rate is the answers per second.
+func (w Window) Rate() float64 { return float64(w.Answered) / w.Length.Seconds() }
+
+// Wait is the one that a share of the requests (0..1) did not exceed; 0 without requests.
+func (w Window) Wait(share float64) time.Duration {
+	if len(w.Waits) == 0 {
+		return 0
+	}
+	at := int(math.Ceil(share*float64(len(w.Waits)))) - 1
+	return w.Waits[max(0, at)]
+}
+
+// OtherAfter counts the answers that are not of release and whose request began after t.
+func (r Result) OtherAfter(t time.Time, release string) int {
+	return r.count(func(s sample) bool {
+		return !s.failed && r.releases[s.release] != release && s.begin > t.Sub(r.Start)
+	})
 }
 
 // OldAfter counts the answers of release whose request began after t.

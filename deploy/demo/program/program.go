@@ -1,4 +1,6 @@
-package demo
+// Package program runs relink as a user would, as a process of its own, and gives its
+// report and what it has cost.
+package program
 
 import (
 	"bytes"
@@ -7,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -14,26 +17,25 @@ import (
 
 	"relink/deploy/outcome"
 	"relink/internal/hint"
-	"relink/internal/ui"
 )
 
-// stopWait is what a command gets to come to a safe stop when the demo is
-// interrupted, before it is killed.
+// stopWait is what a command gets to come to a safe stop when its context
+// ends, before it is killed.
 const stopWait = 15 * time.Second
 
-// command runs relink as a user would: as a process of its own.
-type command struct {
-	executable string
-	config     string
-	screen     *ui.Output // its progress
+// Program is relink with a configuration.
+type Program struct {
+	Executable string
+	Config     string
+	Screen     io.Writer // its progress
 }
 
-// run gives the command's report, which it prints as JSON also when it fails.
+// Run gives the command's report, which it prints as JSON also when it fails.
 // stepped is told each step that has ended; it may be nil.
-func (c command) run(ctx context.Context, args []string, stepped func(name string)) (outcome.Report, error) {
-	cmd := exec.CommandContext(ctx, c.executable, append([]string{"--config", c.config, "--format", "json"}, args...)...)
+func (c Program) Run(ctx context.Context, args []string, stepped func(name string)) (outcome.Report, Cost, error) {
+	cmd := exec.CommandContext(ctx, c.Executable, append([]string{"--config", c.Config, "--format", "json"}, args...)...)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &progressWriter{to: c.screen, stepped: stepped}
+	cmd.Stdout, cmd.Stderr = &out, &progressWriter{to: c.Screen, stepped: stepped}
 	// Ctrl-C at the terminal goes to its whole foreground group: in a group of
 	// its own, the command gets the signal once, from here.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -41,9 +43,31 @@ func (c command) run(ctx context.Context, args []string, stepped func(name strin
 	cmd.WaitDelay = stopWait
 	runErr := cmd.Run()
 	if ctx.Err() != nil {
-		return outcome.Report{}, ctx.Err()
+		return outcome.Report{}, Cost{}, ctx.Err()
 	}
-	return readReport(args, out.Bytes(), runErr)
+	report, err := readReport(args, out.Bytes(), runErr)
+	return report, CostOf(cmd.ProcessState), err
+}
+
+// Cost is what a command and all that it started and waited for has cost.
+type Cost struct {
+	CPU     time.Duration
+	Written int64 // bytes, as the kernel accounts for them when a page of a file is made dirty
+}
+
+// blockBytes is the unit of ru_oublock: getrusage(2), and task_io_get_oublock() in Linux.
+const blockBytes = 512
+
+// CostOf is zero for a command that could not be started.
+func CostOf(ended *os.ProcessState) Cost {
+	if ended == nil {
+		return Cost{}
+	}
+	usage, is := ended.SysUsage().(*syscall.Rusage)
+	if !is {
+		return Cost{}
+	}
+	return Cost{CPU: ended.UserTime() + ended.SystemTime(), Written: usage.Oublock * blockBytes}
 }
 
 func readReport(args []string, out []byte, runErr error) (outcome.Report, error) {

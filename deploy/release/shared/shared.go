@@ -1,4 +1,6 @@
-package release
+// Package shared replaces entries of a release by links to a folder that all releases have
+// in common, such as uploads and settings.
+package shared
 
 import (
 	"context"
@@ -19,22 +21,23 @@ import (
 
 // Errors of shared entries.
 var (
-	ErrSharedEntry   = errors.New("not a usable shared entry")
-	ErrSharedMissing = errors.New("the shared file does not exist")
+	ErrEntry     = errors.New("not a usable shared entry")
+	ErrMissing   = errors.New("the shared file does not exist")
+	errNotFolder = errors.New("is not a folder")
 )
 
-// LinkShared replaces each entry of the release that is staged in the folder
+// Link replaces each entry of the release that is staged in the folder
 // staging by a symbolic link to the same entry in sharedDir. An entry that ends
 // with a slash is a folder and is created empty when it is missing; one that
 // does not is taken as it is found. What sharedDir does not have yet is copied
 // from the release, so that a first deploy starts from what the source brings;
-// ErrSharedMissing when neither has it.
+// ErrMissing when neither has it.
 //
 // New folders and copies get sharedDir's owner. Links are relative, so that they
 // hold in a chroot too. Root refuses a sharedDir that others could lead elsewhere; what
 // is in it may be anybody's. Nothing is followed or written outside the two folders,
 // whatever links the release or the application left in them.
-func LinkShared(ctx context.Context, staging, sharedDir string, entries []string) error {
+func Link(ctx context.Context, staging, sharedDir string, entries []string) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -73,11 +76,11 @@ func parseEntries(entries []string) ([]sharedEntry, error) {
 	for _, text := range entries {
 		entry := sharedEntry{name: path.Clean(text), folder: strings.HasSuffix(text, "/")}
 		if !filepath.IsLocal(text) || entry.name == "." {
-			return nil, hint.With(fmt.Errorf("shared entry %q: %w", text, ErrSharedEntry), "write a path inside the release, such as var/uploads")
+			return nil, hint.With(fmt.Errorf("shared entry %q: %w", text, ErrEntry), "write a path inside the release, such as var/uploads")
 		}
 		for _, other := range parsed {
 			if tree.Within(entry.name, other.name) || tree.Within(other.name, entry.name) {
-				return nil, hint.With(fmt.Errorf("shared entries %s and %s: %w: one lies in the other", other.name, entry.name, ErrSharedEntry),
+				return nil, hint.With(fmt.Errorf("shared entries %s and %s: %w: one lies in the other", other.name, entry.name, ErrEntry),
 					"share only the outer one")
 			}
 		}
@@ -115,7 +118,7 @@ func (s *sharing) link(ctx context.Context, entry sharedEntry) error {
 		return err
 	}
 	if barrier != "" {
-		return hint.With(fmt.Errorf("%w: %s is not a folder in the release", ErrSharedEntry, barrier), "share %s itself, or another path", barrier)
+		return hint.With(fmt.Errorf("%w: %s is not a folder in the release", ErrEntry, barrier), "share %s itself, or another path", barrier)
 	}
 	if err := s.provide(ctx, entry); err != nil {
 		return err
@@ -145,9 +148,9 @@ func (s *sharing) provide(ctx context.Context, entry sharedEntry) error {
 	brought, err := s.release.Lstat(entry.name)
 	switch {
 	case err == nil && entry.folder && !brought.IsDir():
-		return fmt.Errorf("%w: the release has something there that is not a folder", ErrSharedEntry)
+		return fmt.Errorf("%w: the release has something there that is not a folder", ErrEntry)
 	case err == nil && brought.Mode().Type() == fs.ModeSymlink:
-		return hint.With(fmt.Errorf("%w: the release has a link there, and the shared folder has nothing yet", ErrSharedEntry),
+		return hint.With(fmt.Errorf("%w: the release has a link there, and the shared folder has nothing yet", ErrEntry),
 			"put the content into %s, or take the link out of the source", path.Join(s.shared.Name(), entry.name))
 	case err == nil:
 		s.adopted = true
@@ -159,7 +162,7 @@ func (s *sharing) provide(ctx context.Context, entry sharedEntry) error {
 		return tree.MakeFolders(s.shared, entry.name, 0o755, s.own)
 	default:
 		file := path.Join(s.shared.Name(), entry.name)
-		return hint.With(fmt.Errorf("%w: %s", ErrSharedMissing, file),
+		return hint.With(fmt.Errorf("%w: %s", ErrMissing, file),
 			"create %s, or write %s/ in the configuration if it is a folder", file, entry.name)
 	}
 }
@@ -172,7 +175,7 @@ func (s *sharing) checkKind(entry sharedEntry) error {
 		return hint.With(err, "repair the link %s", file)
 	}
 	if entry.folder && !info.IsDir() {
-		return fmt.Errorf("%w: %s %w", ErrSharedEntry, file, errNotFolder)
+		return fmt.Errorf("%w: %s %w", ErrEntry, file, errNotFolder)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package release
+package shared
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func (s *sharing) adopt(ctx context.Context, name string) error {
 	if err := tree.MakeFolders(s.shared, path.Dir(name), 0o755, s.own); err != nil {
 		return err
 	}
-	temporary := temporaryBeside(name)
+	temporary := tree.TemporaryBeside(name)
 	err := s.copyTree(ctx, name, temporary)
 	if err == nil {
 		err = s.shared.Rename(temporary, name)
@@ -49,7 +49,7 @@ func (s *sharing) copyTree(ctx context.Context, from, to string) error {
 			}
 			return s.own(at(name))
 		}
-		return fmt.Errorf("%w: %s is neither file, folder nor link", ErrSharedEntry, name)
+		return fmt.Errorf("%w: %s is neither file, folder nor link", ErrEntry, name)
 	}, func(name string, info fs.FileInfo) error { return s.finish(at(name), info) })
 	if err == nil && top.IsDir() {
 		err = s.finish(to, top)
@@ -65,7 +65,7 @@ func (s *sharing) copyLink(top, name, target string) error {
 		return err
 	}
 	if !path.IsAbs(text) && !tree.Within(path.Join(path.Dir(name), text), top) {
-		return hint.With(fmt.Errorf("%w: the link %s points out of it, at %s", ErrSharedEntry, name, text),
+		return hint.With(fmt.Errorf("%w: the link %s points out of it, at %s", ErrEntry, name, text),
 			"take the link out of the source")
 	}
 	if err := s.shared.Symlink(text, target); err != nil {

@@ -1,4 +1,4 @@
-package release
+package shared
 
 import (
 	"context"
@@ -9,19 +9,23 @@ import (
 	"syscall"
 	"testing"
 
+	"relink/deploy/release"
 	"relink/internal/trust"
 )
 
 // site is a releases folder with a shared folder beside it.
-func site(t *testing.T) (st *Staging, shared string) {
+func site(t *testing.T) (st *release.Staging, shared string) {
 	t.Helper()
-	s := newStore(t)
+	s, err := release.Open(filepath.Join(t.TempDir(), "Re leases"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	return stage(t, s, "v1", "index.php"), filepath.Join(filepath.Dir(s.Dir()), "sha red")
 }
 
-func linkShared(t *testing.T, st *Staging, shared string, entries ...string) error {
+func linkShared(t *testing.T, st *release.Staging, shared string, entries ...string) error {
 	t.Helper()
-	return LinkShared(t.Context(), st.Path(), shared, entries)
+	return Link(t.Context(), st.Path(), shared, entries)
 }
 
 func TestSharedOnTheFirstDeploy(t *testing.T) {
@@ -35,7 +39,7 @@ func TestSharedOnTheFirstDeploy(t *testing.T) {
 	if err := linkShared(t, st, shared, ".env", "var/uploads", "var/cache/", "a/b/c/"); err != nil {
 		t.Fatal(err)
 	}
-	r, err := st.Seal(t.Context(), Manifest{}) // the links must hold after the rename
+	r, err := st.Seal(t.Context(), release.Manifest{}) // the links must hold after the rename
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +124,7 @@ func TestSharedBehindALink(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(filepath.Join(base, "disk/deep/releases"), 0o755), os.Symlink("disk/deep", filepath.Join(base, "srv"))); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(filepath.Join(base, "srv/releases"))
+	s, err := release.Open(filepath.Join(base, "srv/releases"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,40 +140,42 @@ func TestSharedBehindALink(t *testing.T) {
 func TestSharedRefusals(t *testing.T) {
 	outside := t.TempDir()
 	writeFile(t, filepath.Join(outside, "x"), "precious")
-	symlink := func(target string, names ...string) func(st *Staging, shared string) error {
-		return func(st *Staging, shared string) error {
+	symlink := func(target string, names ...string) func(st *release.Staging, shared string) error {
+		return func(st *release.Staging, shared string) error {
 			return os.Symlink(target, filepath.Join(append([]string{st.Path()}, names...)...))
 		}
 	}
 	for name, test := range map[string]struct {
-		prepare func(st *Staging, shared string) error
+		prepare func(st *release.Staging, shared string) error
 		entries []string
 		want    error
 		hint    string
 	}{
-		"missing file":         {nil, []string{".env"}, ErrSharedMissing, "or write .env/"},
-		"outside":              {nil, []string{"../x"}, ErrSharedEntry, "inside the release"},
-		"absolute":             {nil, []string{"/etc/passwd"}, ErrSharedEntry, "inside the release"},
-		"everything":           {nil, []string{"./"}, ErrSharedEntry, "inside the release"},
-		"empty":                {nil, []string{""}, ErrSharedEntry, "inside the release"},
-		"one in the other":     {nil, []string{"var/uploads/", "var/"}, ErrSharedEntry, "the outer one"},
-		"twice":                {nil, []string{"var/", "./var"}, ErrSharedEntry, "the outer one"},
-		"file for a folder":    {nil, []string{"index.php/"}, ErrSharedEntry, ""},
-		"through a link":       {symlink(outside, "var"), []string{"var/x"}, ErrSharedEntry, "share var itself"},
-		"through a link there": {symlink(".", "var"), []string{"var/index.php"}, ErrSharedEntry, "share var itself"},
-		"through a file":       {nil, []string{"index.php/x/"}, ErrSharedEntry, "share index.php itself"},
-		"brings a link out":    {symlink("../../secret", "up"), []string{"up"}, ErrSharedEntry, "out of the source"},
-		"a file where a folder is shared": {func(st *Staging, shared string) error {
+		"missing file":         {nil, []string{".env"}, ErrMissing, "or write .env/"},
+		"outside":              {nil, []string{"../x"}, ErrEntry, "inside the release"},
+		"absolute":             {nil, []string{"/etc/passwd"}, ErrEntry, "inside the release"},
+		"everything":           {nil, []string{"./"}, ErrEntry, "inside the release"},
+		"empty":                {nil, []string{""}, ErrEntry, "inside the release"},
+		"one in the other":     {nil, []string{"var/uploads/", "var/"}, ErrEntry, "the outer one"},
+		"twice":                {nil, []string{"var/", "./var"}, ErrEntry, "the outer one"},
+		"file for a folder":    {nil, []string{"index.php/"}, ErrEntry, ""},
+		"through a link":       {symlink(outside, "var"), []string{"var/x"}, ErrEntry, "share var itself"},
+		"through a link there": {symlink(".", "var"), []string{"var/index.php"}, ErrEntry, "share var itself"},
+		"through a file":       {nil, []string{"index.php/x/"}, ErrEntry, "share index.php itself"},
+		"brings a link out":    {symlink("../../secret", "up"), []string{"up"}, ErrEntry, "out of the source"},
+		"a file where a folder is shared": {func(st *release.Staging, shared string) error {
 			writeFile(t, filepath.Join(shared, "var"), "")
 			return nil
-		}, []string{"var/"}, ErrSharedEntry, ""},
-		"a broken link in shared": {func(st *Staging, shared string) error {
+		}, []string{"var/"}, ErrEntry, ""},
+		"a broken link in shared": {func(st *release.Staging, shared string) error {
 			return errors.Join(os.Mkdir(shared, 0o755), os.Symlink("gone", filepath.Join(shared, "var")))
 		}, []string{"var/"}, os.ErrNotExist, "repair the link"},
-		"the application leads out of shared": {func(st *Staging, shared string) error {
+		"the application leads out of shared": {func(st *release.Staging, shared string) error {
 			return errors.Join(os.Mkdir(shared, 0o755), os.Symlink(outside, filepath.Join(shared, "var")))
 		}, []string{"var/new/"}, nil, ""},
-		"a fifo": {func(st *Staging, shared string) error { return syscall.Mkfifo(filepath.Join(st.Path(), "f"), 0o600) }, []string{"f"}, ErrSharedEntry, ""},
+		"a fifo": {func(st *release.Staging, shared string) error {
+			return syscall.Mkfifo(filepath.Join(st.Path(), "f"), 0o600)
+		}, []string{"f"}, ErrEntry, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st, shared := site(t)
@@ -199,7 +205,7 @@ func TestSharedCopyIsInterrupted(t *testing.T) {
 	writeFile(t, filepath.Join(st.Path(), "uploads/logo.png"), "png")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := LinkShared(ctx, st.Path(), shared, []string{"uploads"}); !errors.Is(err, context.Canceled) {
+	if err := Link(ctx, st.Path(), shared, []string{"uploads"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if got := names(t, shared); got != "" {
@@ -226,7 +232,7 @@ func TestRootSharesNothingWhereOthersLead(t *testing.T) {
 		os.Lchown(filepath.Join(his, "shared"), 65534, 65534), os.Chown(his, 65534, 65534)); err != nil {
 		t.Fatal(err)
 	}
-	if err := LinkShared(t.Context(), staging, filepath.Join(his, "shared"), []string{"job"}); !errors.Is(err, trust.ErrOthers) {
+	if err := Link(t.Context(), staging, filepath.Join(his, "shared"), []string{"job"}); !errors.Is(err, trust.ErrOthers) {
 		t.Error(err)
 	}
 	if got := names(t, roots); got != "" {
