@@ -5,9 +5,12 @@ package moves
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
+	"relink/internal/hint"
 	"relink/internal/links"
 )
 
@@ -113,6 +116,20 @@ func Undoable(plan Plan) (back Plan, strangers []string) {
 func Gone(plan Plan) bool {
 	look := links.NewLook()
 	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(look.Read(m.Place)) })
+}
+
+// Unchanged refuses links that somebody has changed since they were read, before the
+// fetch and the build: what an administrator does by hand meanwhile is meant.
+func Unchanged(plan Plan) error {
+	var changed []error
+	look := links.NewLook()
+	for _, move := range plan {
+		if now := look.Read(move.Place); !move.From.IsAt(now) {
+			changed = append(changed, fmt.Errorf("instance %s: its link was changed meanwhile: %s led to %s before this deploy and now %s",
+				move.Instance, move.Link, cmp.Or(move.From.Literal, "nothing"), now.Leads()))
+		}
+	}
+	return hint.With(errors.Join(changed...), "run the command again: it begins with what is there now")
 }
 
 // ByInstance are the moves by the instances' names.
