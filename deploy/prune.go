@@ -14,6 +14,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // Prune removes the releases that are neither live nor kept. It first has every
@@ -49,21 +50,14 @@ func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
 		return nil, s.err
 	}
 	removed, err := r.remove(ctx, removable)
-	if err == nil {
-		err = r.giveUpSlots(ctx, found)
-	}
-	return removed, err
+	return removed, errors.Join(err, r.giveUpSlots(ctx, found))
 }
 
 // giveUpSlots removes the slots that releases have left for good, once the set-up has no
 // use for them: it was another one when they were made.
 func (r *run) giveUpSlots(ctx context.Context, found server) error {
-	if found.caches == nil {
+	if found.caches == nil || found.addressing != opcache.Keyed {
 		return nil
-	}
-	addressing, err := r.addressing(ctx, found)
-	if err != nil || addressing.Reuses() {
-		return err
 	}
 	return r.gently(ctx, r.slots(found, nil).GiveUp)
 }

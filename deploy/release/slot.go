@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -145,23 +144,6 @@ func (st *Staging) Changes() Changes {
 		return Changes{}
 	}
 	return st.slot.changes
-}
-
-// Fetch has a source fill a folder beside the slot, and takes what is in it. fill
-// returns what the slot keeps of its own.
-func (st *Staging) Fetch(ctx context.Context, fill func(into string) (keeps func(name string) bool, err error)) error {
-	into := filepath.Join(st.store.dir, fmt.Sprintf("%s%s-%08x", stagingPrefix, st.id, rand.Uint32()))
-	if err := os.Mkdir(into, 0o755); err != nil {
-		return fmt.Errorf("create staging folder: %w", err)
-	}
-	err := inheritMode(st.store.dir, into)
-	if err == nil {
-		var keeps func(string) bool
-		if keeps, err = fill(into); err == nil {
-			err = st.take(ctx, into, keeps)
-		}
-	}
-	return errors.Join(err, tree.Remove(context.WithoutCancel(ctx), into))
 }
 
 // occupy makes the slot the place of the release: from now on its id leads there. The

@@ -121,12 +121,7 @@ func stageOnce(b *testing.B, s *release.Store, from source.Source, id string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	err = st.Fetch(ctx, func(into string) (func(string) bool, error) {
-		return resolved.Fetcher.(source.Updater).Update(ctx, into, st, nil)
-	})
-	if err == nil {
-		_, err = st.Links(ctx)
-	}
+	err = st.Fetch(ctx, resolved.Fetcher, nil, nil)
 	if err == nil {
 		_, err = st.Seal(ctx, release.Manifest{Source: resolved.Source, Commit: resolved.Commit}, "public")
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"relink/deploy/release/kept"
-	"relink/deploy/source"
 	"relink/internal/tree"
 )
 
@@ -180,18 +179,4 @@ func (t *taking) bring(name string, info *tree.Info) error {
 		return t.to.Chmod(name, there.Mode().Perm()|0o700)
 	}
 	return t.to.Mkdir(name, 0o700)
-}
-
-// Links are the names of the links that a source has brought.
-func (st *Staging) Links(ctx context.Context) (names []string, err error) {
-	if st.slot != nil {
-		for name, e := range st.slot.brought {
-			if e.Mode.Type() == fs.ModeSymlink {
-				names = append(names, name)
-			}
-		}
-		slices.Sort(names)
-		return names, nil
-	}
-	return source.Links(ctx, st.path)
 }

@@ -47,7 +47,7 @@ func TestSlotsWithoutUseAreGivenUp(t *testing.T) {
 	for id, slot := range map[string]string{"v1": left, "v2": live} {
 		st, err := s.Store.StageIn(t.Context(), id, release.Turn{Slot: slot, App: s.App.HistoryFile(), Forget: s.forget})
 		must(err)
-		must(st.Fetch(t.Context(), func(into string) (func(string) bool, error) {
+		must(st.Fill(t.Context(), func(into string) (func(string) bool, error) {
 			return func(string) bool { return false }, os.WriteFile(filepath.Join(into, "index.php"), []byte(id), 0o644)
 		}))
 		_, err = st.Seal(t.Context(), release.Manifest{})
