@@ -40,8 +40,16 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, front.AgentDir(r.App)), Alone: inside > 0 && inside == len(linked), Doors: sites} // also to those that have no probe before the switch
+	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, front.AgentDir(r.App)), Alone: inside > 0 && inside == len(linked), Heard: front.HeardBy(found.sights)} // also of those that have no probe before the switch
 	return found, web, nil
+}
+
+// atOnce is how many sites are asked for a page at the same time.
+func (s server) atOnce() int {
+	if s.caches == nil {
+		return front.AtOnce(0)
+	}
+	return front.AtOnce(s.caches.Workers())
 }
 
 // refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
