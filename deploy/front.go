@@ -8,7 +8,6 @@ import (
 	"relink/deploy/front"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
-	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -85,11 +84,8 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 			return "", err
 		}
 		after := front.Switched{App: r.App, Release: to.release.ID, Moves: seen.plan.ByInstance(), States: seen.states, Before: seen.sights, Addressing: seen.addressing, Caches: seen.caches}
-		wrong := make([]error, len(sights))
-		r.report.FrontDoor = make([]outcome.Front, len(sights))
-		for i, s := range sights {
-			r.report.FrontDoor[i], wrong[i] = after.Judge(s)
-		}
+		fronts, wrong := after.Judge(sights)
+		r.report.FrontDoor = fronts
 		hidden, why := front.Hidden(sights)
 		if hidden > 0 {
 			r.report.Warn(why)

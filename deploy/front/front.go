@@ -90,7 +90,10 @@ func (s Sight) By() string {
 
 // ReleaseOf is the release that a script is of, or the folder that it lies in.
 func ReleaseOf(file, releases string) string {
-	release := links.Release(file, releases)
+	return folderOr(links.Release(file, releases))
+}
+
+func folderOr(release string) string {
 	if filepath.IsAbs(release) {
 		return filepath.Dir(release)
 	}
