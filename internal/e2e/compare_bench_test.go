@@ -38,7 +38,7 @@ func BenchmarkAcceptance(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					fmt.Print(demand.Table(way, kept))
+					fmt.Print(compare.Asked(kept))
 				}
 				b.ReportMetric(0, "ns/op")
 			})
