@@ -1,6 +1,9 @@
 package compare
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Result is what was measured, and where.
 type Result struct {
@@ -34,3 +37,12 @@ func (r Result) Of(subject, situation, way string) (found []Pair) {
 
 // Ways are all, in the order of tables.
 func Ways() []Way { return slices.Concat([]Way{Without}, ByHand, Relink) }
+
+// Keep puts what was measured of a demand in the place of what there was of it.
+func (r *Result) Keep(measured []Kept) {
+	r.Kept = slices.DeleteFunc(r.Kept, func(was Kept) bool {
+		return slices.ContainsFunc(measured, func(k Kept) bool { return k.Demand == was.Demand && k.Way == was.Way })
+	})
+	r.Kept = append(r.Kept, measured...)
+	slices.SortStableFunc(r.Kept, func(a, b Kept) int { return cmp.Or(cmp.Compare(a.Demand, b.Demand), cmp.Compare(a.Way, b.Way)) })
+}

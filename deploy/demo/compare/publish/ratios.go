@@ -2,8 +2,10 @@ package publish
 
 import (
 	"fmt"
+	"slices"
 
 	"relink/deploy/demo/compare"
+	"relink/internal/ui"
 )
 
 // Ratio is a figure of relink's deploys by another one of the same run, so that it is much
@@ -78,3 +80,18 @@ func Worsened(was, now []Ratio) (told []string) {
 	}
 	return told
 }
+
+// Compared is a table of both.
+func Compared(was, now []Ratio) string {
+	table := ui.NewTable(tableWidth, "RATIO", "WAS", "FROM", "TO", "NOW", "FROM", "TO").Right(1, 2, 3, 4, 5, 6)
+	for _, one := range was {
+		shown := []string{one.Name, figure(one.Median), figure(one.Least), figure(one.Most)}
+		if at := slices.IndexFunc(now, func(r Ratio) bool { return r.Name == one.Name }); at >= 0 {
+			shown = append(shown, figure(now[at].Median), figure(now[at].Least), figure(now[at].Most))
+		}
+		table.Row(shown...)
+	}
+	return table.String()
+}
+
+const tableWidth = 100
