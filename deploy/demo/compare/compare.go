@@ -23,6 +23,7 @@ type Comparison struct {
 	Rounds     int
 	Executable string                        // relink
 	Say        func(format string, a ...any) // progress
+	Told       func(Pair) string             // how a pair is told in it; nil: with all figures
 	Each       func(soFar []Pair) error      // after each round; may be nil
 }
 
@@ -42,7 +43,7 @@ func Run(ctx context.Context, o Comparison) (pairs []Pair, err error) {
 	}
 	for round := 1; round <= o.Rounds; round++ {
 		for i, plan := range o.Plans {
-			measured, err := plan.round(ctx, scenes[i], round, o.Say)
+			measured, err := plan.round(ctx, scenes[i], round, o)
 			pairs = append(pairs, measured...)
 			if err != nil {
 				return pairs, err
@@ -58,7 +59,7 @@ func Run(ctx context.Context, o Comparison) (pairs []Pair, err error) {
 }
 
 // round measures each way in each situation once.
-func (p Plan) round(ctx context.Context, on stage, number int, say func(string, ...any)) (pairs []Pair, err error) {
+func (p Plan) round(ctx context.Context, on stage, number int, o Comparison) (pairs []Pair, err error) {
 	for _, at := range p.Situations {
 		for i := range p.Ways {
 			way := p.Ways[(i+number)%len(p.Ways)] // nobody is always the first
@@ -71,10 +72,17 @@ func (p Plan) round(ctx context.Context, on stage, number int, say func(string, 
 			}
 			one.Round = number
 			pairs = append(pairs, one)
-			say("%s", one.line())
+			o.tell(one)
 		}
 	}
 	return pairs, nil
+}
+
+func (o Comparison) tell(p Pair) {
+	if o.Told == nil {
+		o.Told = Pair.line
+	}
+	o.Say("%s", o.Told(p))
 }
 
 // stage is the servers of a plan, by name.

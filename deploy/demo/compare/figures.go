@@ -3,6 +3,8 @@ package compare
 import (
 	"fmt"
 	"slices"
+
+	"relink/internal/ui"
 )
 
 // line tells a pair while others are still to come.
@@ -10,6 +12,12 @@ func (p Pair) line() string {
 	return fmt.Sprintf("%-11s %-12s %-11s %2d: %4.0f ms, worst %4.0f (%4.0f), p99 %4.0f (%4.0f), open %4.0f (%4.0f), served %.2f, %d failed, %d of %d old, %d misses, %.1f MB cache, %.1f MB in %d files%s",
 		p.Subject, p.Way, p.Situation, p.Round, p.Command.LengthMS, p.During.WorstMS, p.Calm.WorstMS, p.During.P99MS, p.Calm.P99MS,
 		p.During.OpenMS, p.Calm.OpenMS, p.Served(), p.Failures(), p.Old, p.Late, p.Misses, megabytes(p.CacheBytes), megabytes(p.Written), p.FilesWritten, p.why())
+}
+
+// brief tells a pair to who sees the short form.
+func (p Pair) brief() string {
+	return fmt.Sprintf("%-10s %4.1f s, worst wait %s (%s without a deploy)", p.Way, p.Command.LengthMS/1000,
+		ui.Duration(ui.FromMilliseconds(p.During.WorstMS)), ui.Duration(ui.FromMilliseconds(p.Calm.WorstMS)))
 }
 
 func (p Pair) why() string {
