@@ -134,7 +134,7 @@ func (r *run) finish(ctx context.Context, to coming, seen change) error {
 		return r.interruptedLive(to.release.ID)
 	}
 	s.do(context.WithoutCancel(ctx), "done", r.done(seen.addressing, unsettled))
-	r.pruneAfter(ctx, unsettled)
+	r.pruneAfter(ctx, seen.server, unsettled)
 	if s.err == nil {
 		return nil
 	}

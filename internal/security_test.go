@@ -44,7 +44,7 @@ var answered = map[string]string{
 	"G402 php/probe/http.go":           "only on loopback, where nobody stands between the two ends",
 	"G404 deploy/hooks/hooks.go":       "the mark of a hook's processes is no secret",
 	"G404 deploy/release/remove.go":    "the name of what is removed is no secret",
-	"G404 deploy/release/slot.go":      "the name of a staging folder is created exclusively",
+	"G404 deploy/release/fetch.go":     "the name of a staging folder is created exclusively",
 	"G404 deploy/release/staging.go":   "the name of a staging folder is created exclusively",
 	"G404 internal/tree/folder.go":     "the name of a temporary link is created exclusively",
 	"G404 internal/links/slots.go":     "the name of a slot only has to be another one",

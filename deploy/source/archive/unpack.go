@@ -118,7 +118,7 @@ func (u *unpacker) complete(ctx context.Context) error {
 			return err
 		}
 	}
-	return tree.Walk(ctx, u.root, ".", func(string, fs.FileInfo) error { return nil }, func(at string, _ fs.FileInfo) error {
+	return tree.Walk(ctx, u.root, ".", func(string, *tree.Info) error { return nil }, func(at string, _ *tree.Info) error {
 		e := u.entries[u.strip+at]
 		return tree.Finish(u.root, at, permissions(e, 0o755, 0o700), u.timeOf(e))
 	})
