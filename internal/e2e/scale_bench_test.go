@@ -44,7 +44,7 @@ func BenchmarkScale(b *testing.B) {
 						m.add(i, c)
 					}
 					m.report(b)
-					loaded := c.deploys(scaleDeploys, false)
+					loaded := c.deploys(scaleDeploys)
 					b.ReportMetric(middle(loaded.cutOver), "loaded-cutover-ms")
 				}
 			})
