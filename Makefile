@@ -17,7 +17,7 @@ PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 .PHONY: build test test-php test-debian demo bench bench-acceptance bench-check bench-ratios bench-parts soak torture fuzz audit clean
 
 build:
-	$(GO) build -trimpath -o bin/relink .
+	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
 
 test:
 	.ci/setup test
