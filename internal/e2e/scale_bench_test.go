@@ -27,12 +27,15 @@ var sizes = []size{
 	{1000, 64, 30},
 }
 
-const scaleDeploys = 5 // of each size, the first of which is not counted
+const (
+	scaleDeploys = 6 // of each size, the first of which is not counted
+	shortVisit   = 500 * time.Millisecond
+)
 
 // BenchmarkScale tells what deploys of all scripts to all instances cost, by the size
-// of the server, without a load and under one of 6 clients: the whole command and its
-// steps, and the cut-over, as the report has them, and what the program itself takes
-// of processors.
+// of the server: the whole command, its steps and the cut-over, as the report has them,
+// and what the program itself takes of processors. Between them each page is visited;
+// the cut-over under a load is BenchmarkCutOver's.
 func BenchmarkScale(b *testing.B) {
 	for _, p := range underFPM[1:] {
 		for _, s := range sizes {
@@ -44,8 +47,6 @@ func BenchmarkScale(b *testing.B) {
 						m.add(i, c)
 					}
 					m.report(b)
-					loaded := c.deploys(scaleDeploys)
-					b.ReportMetric(middle(loaded.cutOver), "loaded-cutover-ms")
 				}
 			})
 		}
@@ -57,7 +58,7 @@ func newScale(b *testing.B, p plan, s size) *city {
 	c := newCity(b, p, func(ctx context.Context, dir string) (app.App, error) { return syntheticApp(ctx, dir, s.scripts) }, s.instances)
 	c.app.Paths = append(c.app.Paths, fmt.Sprintf("/index.php?n=%d", s.scripts-1))
 	c.relink("deploy", "v1", "--all")
-	c.visit()
+	c.visitFor(shortVisit)
 	return c
 }
 
@@ -73,7 +74,7 @@ type costs struct {
 func (m *costs) add(n int, c *city) {
 	began := time.Now()
 	report, ended := c.relink("deploy", []string{"v2", "v1"}[n%2], "--all", "--reset", "smart")
-	c.visit()
+	c.visitFor(shortVisit)
 	if n == 0 { // the slot is made
 		return
 	}
