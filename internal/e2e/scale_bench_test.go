@@ -1,11 +1,16 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"relink/deploy/demo/compare/publish"
 	"relink/deploy/outcome"
 	"relink/internal/sandbox/app"
 )
@@ -37,6 +42,7 @@ const (
 // and what the program itself takes of processors. Between them each page is visited;
 // the cut-over under a load is BenchmarkCutOver's.
 func BenchmarkScale(b *testing.B) {
+	var rows []string
 	for _, p := range underFPM[1:] {
 		for _, s := range sizes {
 			b.Run(p.name+"/"+s.String(), func(b *testing.B) {
@@ -47,9 +53,52 @@ func BenchmarkScale(b *testing.B) {
 						m.add(i, c)
 					}
 					m.report(b)
+					rows = append(rows, m.row(p, s))
+					publishScale(b, rows)
 				}
 			})
 		}
+	}
+}
+
+// row is of the table in docs/benchmarks.md.
+func (m *costs) row(p plan, s size) string {
+	names := slices.SortedFunc(slices.Values(m.names), func(a, b string) int { return cmp.Compare(middle(m.steps[b]), middle(m.steps[a])) })
+	longest := make([]string, min(len(names), longestSteps))
+	for i := range longest {
+		longest[i] = fmt.Sprintf("%s %.0f", names[i], middle(m.steps[names[i]]))
+	}
+	return fmt.Sprintf("| %s | %d | %d | %d | %.1f | %.0f | %.0f | %s |\n", p.name, s.instances, s.workers, s.scripts,
+		middle(m.cutOver), middle(m.whole), middle(m.processor), strings.Join(longest, ", "))
+}
+
+const (
+	longestSteps = 4
+
+	scaleBegins = "<!-- scale -->\n"
+	scaleEnds   = "<!-- end of scale -->"
+	scaleHead   = "| set-up | instances | workers | scripts | cut-over, ms | command, ms | processor, ms | longest steps, ms |\n|---|--:|--:|--:|--:|--:|--:|---|\n"
+)
+
+// publishScale puts the rows in place of those that were published.
+func publishScale(b *testing.B, rows []string) {
+	b.Helper()
+	if os.Getenv(publishVariable) == "" {
+		return
+	}
+	page, err := os.ReadFile(resultPage)
+	if err != nil {
+		b.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(page), scaleBegins)
+	_, after, ends := strings.Cut(rest, scaleEnds)
+	if !begins || !ends {
+		b.Fatalf("%s has no place for the table", resultPage)
+	}
+	machine := publish.ThisMachine(b.Context())
+	text := fmt.Sprintf("%s, commit %s; %s, %s of memory.\n\n", time.Now().UTC().Format(time.DateOnly), commit(b), machine.CPU, machine.Memory)
+	if err := os.WriteFile(resultPage, []byte(before+scaleBegins+text+scaleHead+strings.Join(rows, "")+scaleEnds+after), 0o644); err != nil {
+		b.Fatal(err)
 	}
 }
 
