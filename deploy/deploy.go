@@ -18,10 +18,11 @@ import (
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
+	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/php/probe"
@@ -54,7 +55,7 @@ type server struct {
 // coming is what shall be live.
 type coming struct {
 	release release.Release // of a folder that is no release only ID and Path
-	goals   []paths.Goal    // of the instances that move, or could
+	goals   []moves.Goal    // of the instances that move, or could
 }
 
 // change is the moves of links, and the caches that have to follow them.
@@ -96,7 +97,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(paths.InstancesOf(to.goals)))
+	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals)))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	if s.err != nil {
@@ -114,7 +115,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(paths.InstancesOf(to.goals), pages))
+	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages))
 	if errors.Is(checked.err, front.ErrCheck) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}
@@ -170,6 +171,9 @@ func newRun(o Options, d Deps, name journal.Operation) (*run, error) {
 }
 
 func (r *run) underLock(ctx context.Context, do func(*run, context.Context) error) error {
+	if err := r.refuseOthers(); err != nil {
+		return err
+	}
 	holder := lock.ThisProcess(r.Command)
 	l, err := lock.Acquire(ctx, r.App.LockFile(), holder)
 	if err != nil {
@@ -178,6 +182,20 @@ func (r *run) underLock(ctx context.Context, do func(*run, context.Context) erro
 	r.journal = journal.Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
 	err = do(r, ctx)
 	return errors.Join(err, l.Release())
+}
+
+// refuseOthers refuses root folders that others could change: hooks run in a release, and
+// what is renamed in the map's folder would land where its owner leads it.
+func (r *run) refuseOthers() error {
+	for _, one := range []struct{ what, path string }{{"releases", r.App.Releases}, {"map", r.App.Map}} {
+		if one.path == "" {
+			continue
+		}
+		if err := trust.CheckForRoot(one.path); err != nil {
+			return hint.With(fmt.Errorf("%s %s is not root's alone: %w", one.what, one.path, err), "let root own it, or deploy as its owner")
+		}
+	}
+	return nil
 }
 
 // conclude completes the report. An error's text says what serves now, unless

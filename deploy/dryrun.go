@@ -11,7 +11,6 @@ import (
 	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/ui"
-	"relink/opcache"
 )
 
 // A dry run reads and says; it takes no lock, writes nothing, and calls a pool only
@@ -26,7 +25,7 @@ func (r *run) dryDeploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	same, err := r.sameAlready(found.states, resolved)
+	same, err := r.planner().Same(found.states, resolved)
 	if err != nil {
 		return err
 	}
@@ -87,9 +86,13 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 // drySwitch plans as the real run does, with names in place of releases that are
 // not made, and describes the plan.
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
-	to.goals, err = r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Destination, error) {
-		id := r.store.NewID(r.began, r.labelOf(of))
-		outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
+	to.goals, err = r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) {
+		id := r.store.NewID(r.began, r.store.LabelOf(of))
+		if found.addressing.Reuses() {
+			outcome.Would(r.report, "bring %s back as %s, out of the files that are kept of it", of, id)
+		} else {
+			outcome.Would(r.report, "repeat %s as %s, a new folder of hard links: a path that a link has left must not serve again", of, id)
+		}
 		return r.App.Destination(id), nil
 	})
 	if err != nil {
@@ -114,7 +117,7 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 	if err != nil {
 		return err
 	}
-	r.wouldClear(found.addressing)
+	outcome.WouldClear(r.report, r.Reset, found.addressing, r.poolNames(), paths.OrNone(r.report.Previous))
 	if !reloads && r.Reset == journal.ResetSmart {
 		outcome.Would(r.report, "restart no process, unless OPcache runs out of room")
 	}
@@ -127,24 +130,6 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 		outcome.Would(r.report, "remove release %s", one.ID)
 	}
 	return nil
-}
-
-func (r *run) wouldClear(addressing opcache.Addressing) {
-	if r.Reset == journal.ResetNever {
-		outcome.Would(r.report, "leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", paths.OrNone(r.report.Previous))
-		return
-	}
-	if addressing == opcache.Resolved {
-		outcome.Would(r.report, "leave the caches as they are: the web server sends real paths")
-	} else {
-		outcome.Would(r.report, "clear the realpath cache of every worker of %s", r.poolNames())
-	}
-	if !addressing.Reuses() {
-		outcome.Would(r.report, "invalidate all that OPcache holds of %s", paths.OrNone(r.report.Previous))
-	}
-	if r.Reset == journal.ResetAlways {
-		outcome.Would(r.report, "restart OPcache at a quiet moment")
-	}
 }
 
 func (r *run) poolNames() string {

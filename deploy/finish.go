@@ -11,12 +11,14 @@ import (
 	"relink/deploy/front"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/restart"
 )
 
 // check asks every instance that has a check, and compares the front pages of the
@@ -50,7 +52,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	case seen.cut == nil:
 		return nil, "", nil
 	}
-	update, end := r.progress("settle", "workers")
+	update, end := r.Screen.Following("settle", "workers")
 	defer end()
 	result, err := seen.cut.Settle(ctx, update)
 	r.report.Regained += result.Regained
@@ -72,7 +74,7 @@ func (r *run) retire(cut Switch) func(context.Context) (string, error) {
 		if cut == nil {
 			return "", nil
 		}
-		return r.retireBy(ctx, cut, r.unused())
+		return r.retireBy(ctx, cut, links.OutsideSlots(r.unused()))
 	}
 }
 
@@ -91,7 +93,7 @@ func (r *run) unused() []string { return r.unusedAfter(nil) }
 
 // unusedAfter lists those that no link leads to once the plan is carried out.
 func (r *run) unusedAfter(plan moves.Plan) []string {
-	live := r.inUseAfter(plan)
+	live := r.App.InUseAfter(plan)
 	folders := live.Unused()
 	for _, move := range slices.Concat(r.journal.Moves, r.journal.Unsettled) {
 		if move.From.Exists() {
@@ -100,15 +102,6 @@ func (r *run) unusedAfter(plan moves.Plan) []string {
 	}
 	slices.Sort(folders)
 	return slices.DeleteFunc(slices.Compact(folders), live.Serves)
-}
-
-// inUseAfter is what the links lead to once the plan is carried out.
-func (r *run) inUseAfter(plan moves.Plan) links.InUse {
-	use := r.App.InUse()
-	for _, move := range plan.Needed() {
-		use.Links[move.Place] = move.To.Real
-	}
-	return use
 }
 
 // done ends the journal with a line of history. What is not settled stays in
@@ -160,4 +153,48 @@ func (r *run) ask(instances []config.Instance) step[map[string]front.Page] {
 		}
 		return pages, fmt.Sprintf("%d of %d front pages are well", len(r.journal.Well), len(asked)), ctx.Err()
 	}
+}
+
+// restart decides whether the cache has to be restarted, and does it if it is
+// quiet; with --reset always the decision is made already. What is put off stays
+// in the state folder, for the next command or the service.
+func (r *run) restart(caches Caches, id string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if caches == nil {
+			return "", nil
+		}
+		if err := r.countShared(ctx, caches, id); err != nil {
+			return "", err
+		}
+		// No earlier reading: the hit rate since would be that of the warm. What is
+		// preloaded was renewed with the switch, unless somebody else moved the links.
+		upkeep := restart.Maintenance{
+			Thresholds: r.Thresholds, Release: r.App.ReleaseDir(id), Unused: r.unused(),
+			Queue: r.ledger(), Moved: r.report.Operation == journal.OperationRefresh,
+		}
+		if r.Reset == journal.ResetAlways {
+			upkeep.Always = "--reset always"
+		}
+		result, err := caches.Keep(ctx, upkeep)
+		r.report.Restarted(result)
+		if err != nil {
+			return "", err
+		}
+		usage, err := caches.Usage(ctx)
+		r.report.Memory.After = outcome.MemoryOf(usage)
+		return result.Action(), err
+	}
+}
+
+// countShared measures what the instances save by sharing the release.
+func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
+	root := r.App.ReleaseDir(id)
+	held, err := caches.Footprints(ctx, []string{root})
+	if err != nil {
+		return err
+	}
+	live := r.App.InUse()
+	r.report.SharedBy, r.report.LiveBytes = r.App.On(id, live), held[root].Bytes
+	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
+	return nil
 }

@@ -6,10 +6,14 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/journal"
+	"relink/deploy/slots"
 	"relink/deploy/source"
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/restart"
+	"relink/php"
+	"relink/php/probe"
 )
 
 // Options is what one run is asked to do.
@@ -22,6 +26,7 @@ type Options struct {
 	Rebuild      bool              // make a new release also where other instances are on one of the same commit
 	DryRun       bool
 	Thresholds   config.Thresholds
+	Fast         bool          // take no care of what the visitors need meanwhile
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
 	Force        bool          // go on in spite of pinned workers (Run) or a bad mark (Rollback)
 	Command      string        // as typed: the lock names it
@@ -38,4 +43,48 @@ type Deps struct {
 	// Reached is told of every point at which the state on disk has changed.
 	// The crash tests end the process there. It may be nil.
 	Reached func(point string)
+}
+
+// Caches are the OPcaches behind the pools that serve an application.
+// What Connect gives wraps *opcache.Caches.
+type Caches interface {
+	Has(a probe.Answer) bool
+	Threaded() []string
+	ToHost(a probe.Answer) string
+	Views() []php.PathMap
+	Pinned(ctx context.Context) ([]opcache.Worker, error)
+	Usage(ctx context.Context) ([]opcache.Usage, error)
+	Footprints(ctx context.Context, folders []string) (map[string]opcache.Footprint, error)
+	Addressing(ctx context.Context) (opcache.Addressing, error)
+	Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error)
+	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
+	slots.Caches
+	Keep(ctx context.Context, u restart.Maintenance) (restart.MaintenanceResult, error)
+	Rehearse(ctx context.Context, orders []restart.Order) error
+	Expect(ctx context.Context, l restart.Queue, orders []restart.Order) (unexpect func() error, err error)
+	Restart(ctx context.Context, l restart.Queue, orders []restart.Order, on Occasion) (restart.Outcome, error)
+	Preloads(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error)
+	EndWorkers(ctx context.Context, pools []string) (ended, busy int, err error)
+}
+
+// Occasion is what a deploy adds to how this server is restarted.
+type Occasion struct {
+	Unused []string          // folders of which nothing is to be warm again
+	Moved  map[string]string // releases whose hot scripts are to be warm at another place
+	Wait   time.Duration     // for a quiet moment, at most, where that is less than is configured
+	// Switch moves the links, right before the first of the restarts; nil where
+	// they have moved, or do not.
+	Switch func(context.Context) error
+}
+
+// Switch is the cache work for links that move together, in this order.
+type Switch interface {
+	Except(pinned []opcache.Worker)
+	Renewals(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error)
+	Room(ctx context.Context, unused []string) ([]restart.CacheFit, error)
+	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)
+	Sweep(ctx context.Context) (opcache.SweepResult, error)
+	Invalidate(ctx context.Context) (opcache.InvalidateResult, error)
+	Settle(ctx context.Context, progress opcache.Progress) (opcache.SettleResult, error)
+	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
 }

@@ -1,9 +1,11 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"relink/deploy/apps"
@@ -14,6 +16,7 @@ import (
 	"relink/deploy/source"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -46,7 +49,7 @@ func (r *run) preflight(reached server) step[server] {
 		if found.pinned, err = r.findPinned(ctx, found); err != nil {
 			return found, "", err
 		}
-		return found, joinedBy(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
+		return found, joined(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
 	}
 }
 
@@ -54,13 +57,14 @@ func (r *run) preflight(reached server) step[server] {
 func (r *run) linkStates() ([]links.State, error) {
 	states := apps.ReadLinks(r.Instances)
 	var refused []error
+	goals := make([]moves.Goal, len(states)) // where the links will go is not known yet; that no two are the same can be
 	for i, state := range states {
-		if err := state.Usable(); err != nil {
+		goals[i] = moves.Goal{Instance: r.Instances[i], State: state, Now: moves.TargetOf(state, r.App.RealReleases()), Chosen: true}
+		if err := cmp.Or(state.Usable(), trust.CheckWayForRoot(filepath.Dir(state.Path))); err != nil {
 			refused = append(refused, fmt.Errorf("instance %s: %w", r.Instances[i].Name, err))
 		}
 	}
-	// Where the links will go is not known yet; that no two are the same can be.
-	plan, err := moves.New(apps.ForMoves(r.Instances), states, make([]moves.Destination, len(states)), r.App.RealReleases())
+	plan, err := moves.New(goals)
 	r.report.Previous = plan.Previous()
 	return states, errors.Join(append(refused, err)...)
 }
@@ -100,9 +104,10 @@ func (r *run) addressing(ctx context.Context, found server) (addressing opcache.
 	return addressing, err
 }
 
-// findPinned are the workers that stay old, if that is accepted.
+// findPinned are the workers that stay old, if that is accepted. Of new links none has
+// anything old.
 func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, error) {
-	if !found.followed() {
+	if !found.followed() || fresh(found.states) {
 		return nil, nil
 	}
 	pinned, err := found.caches.Pinned(ctx)
@@ -142,7 +147,11 @@ func (r *run) frontDoor(sights []front.Sight) string {
 func (r *run) resolve(ctx context.Context) (resolved source.Resolved, summary string, err error) {
 	ctx, cancel := r.fetchTime(ctx)
 	defer cancel()
-	if resolved, err = r.Source.Resolve(ctx, r.Ref); err != nil {
+	err = r.gently(ctx, func(ctx context.Context) error {
+		resolved, err = r.Source.Resolve(ctx, r.Ref)
+		return err
+	})
+	if err != nil {
 		return resolved, "", err
 	}
 	r.report.Commit = resolved.Commit
@@ -173,4 +182,36 @@ func (r *run) refuseThreads(found server) error {
 	return r.unlessForced(hint.With(fmt.Errorf("%w: %s", ErrThreads, text),
 		"let Apache run PHP in processes (a2dismod mpm_event, a2enmod mpm_prefork), or use PHP-FPM, or have Apache send real paths (relink apache); --force goes on, and pages may stay old until Apache is restarted"),
 		text+"; what they serve may stay old until Apache is restarted")
+}
+
+// fitViews has the links lead also the pools that see other paths. Where the web server
+// sends real paths PHP follows no link.
+func (r *run) fitViews(plan moves.Plan, found server) error {
+	if found.caches == nil {
+		return nil
+	}
+	unseen := plan.Fit(found.caches.Views())
+	if len(unseen) == 0 || r.App.Map != "" || found.addressing == opcache.Resolved {
+		return nil
+	}
+	return r.unlessForced(hint.With(errors.Join(unseen...), "let the folder of the links and the releases folder lie to each other in the chroot or container as they do here (two mounts below one folder will do), and correct path_map; or have the web server send real paths; --force goes on"), unseen[0].Error())
+}
+
+// refuseStrangePaths: where a pool's path_map is wrong or missing, every path that
+// it is asked about is one that it does not know, and what is invalidated is
+// nothing at all. The live release tells before anything moves.
+func (r *run) refuseStrangePaths(found server) error {
+	if found.caches == nil {
+		return nil
+	}
+	for _, s := range found.sights {
+		if s.Err != nil || front.Ours(r.App, found.caches.ToHost(s.Answer), found.states) {
+			continue
+		}
+		err := front.StrangePath(r.App, s, found.caches.ToHost(s.Answer), found.states, "")
+		if err := r.unlessForced(err, err.Error()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,13 +2,13 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/deploy/paths"
 	"relink/deploy/release"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -52,12 +52,16 @@ func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
 
 // remove tells which are gone, also where it fails.
 func (r *run) remove(ctx context.Context, removable []release.Release) (removed []release.Release, err error) {
-	for i, one := range removable {
-		if err := r.store.Remove(ctx, one.ID); err != nil {
-			return removable[:i], err
+	err = r.gently(ctx, func(ctx context.Context) error {
+		for i, one := range removable {
+			if err := r.store.Remove(ctx, one.ID); err != nil {
+				return err
+			}
+			removed = removable[:i+1]
 		}
-	}
-	return removable, nil
+		return nil
+	})
+	return removed, err
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
@@ -82,7 +86,7 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 		for i, one := range removable {
 			folders[i] = one.Path
 		}
-		_, err = cut.Retire(ctx, folders)
+		_, err = cut.Retire(ctx, links.OutsideSlots(folders))
 		return summary, err
 	}
 }
@@ -91,7 +95,7 @@ func (r *run) emptied(removable []release.Release) func(context.Context) (string
 // carried out. Not those are that a worker may still be on which has not been reached
 // since the links left them.
 func (r *run) removable(plan, unsettled moves.Plan) ([]release.Release, error) {
-	live := r.inUseAfter(plan)
+	live := r.App.InUseAfter(plan)
 	if live.Unread != nil {
 		return nil, hint.With(fmt.Errorf("no release is removed, since a link that cannot be read may lead to any: %w", live.Unread), "mend or remove the link")
 	}
@@ -109,29 +113,7 @@ func (r *run) removable(plan, unsettled moves.Plan) ([]release.Release, error) {
 			releases = slices.Insert(releases, 0, release.Release{Manifest: release.Manifest{ID: id, Created: r.began}, Sealed: true})
 		}
 	}
-	return release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.wayBack(history, plan), r.App.Keep), nil
-}
-
-// wayBack is what a rollback leads each instance to once the plan is carried out,
-// by content: however many releases others have tried meanwhile, one site's last
-// good one is not the newest. With keep 0 nobody wants to go back.
-func (r *run) wayBack(history []journal.Event, plan moves.Plan) map[string]bool {
-	wanted := map[string]bool{}
-	if r.App.Keep == 0 {
-		return wanted
-	}
-	contents := paths.NewContents(r.store)
-	for _, instance := range r.App.Instances {
-		now := moves.TargetOf(links.Read(instance.Link), r.App.RealReleases())
-		if move := moves.MoveIn(plan, instance.Name); move.Instance != "" {
-			now = move.To
-		}
-		contents.Complete(&now)
-		if target, found := journal.Before(history, instance.Name, now); found {
-			wanted[target.Served()] = true
-		}
-	}
-	return wanted
+	return release.Prunable(releases, live.IDs(), moves.LeftBy(unsettled), r.planner().WayBack(history, plan), r.App.Keep), nil
 }
 
 // pruneAfter tidies up after a deploy, and never fails it.
@@ -142,6 +124,7 @@ func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
 		if err == nil {
 			removable, err = r.remove(ctx, removable)
 		}
+		err = errors.Join(err, r.store.Kept().Sweep()) // a turn leaves what nobody may need
 		for _, one := range removable {
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}

@@ -16,6 +16,7 @@ import (
 	"relink/deploy/outcome"
 	"relink/deploy/webmap"
 	"relink/internal/config"
+	"relink/internal/durable"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
@@ -98,10 +99,10 @@ func (r *run) tell(format string, args ...any) {
 // temporary links serve nobody.
 func (r *run) removeLeftovers(ctx context.Context) error {
 	staged, err := r.store.CleanStaging(ctx)
-	for _, name := range staged {
-		r.tell("removed %s", filepath.Join(r.store.Dir(), name))
+	for i, name := range staged {
+		staged[i] = filepath.Join(r.store.Dir(), name)
 	}
-	if err != nil {
+	if err := r.tellRemoved("", staged, err); err != nil {
 		return err
 	}
 	var places []string
@@ -111,15 +112,26 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 		}
 	}
 	removed, err := moves.RemoveTemporary(places)
-	for _, path := range removed {
-		r.tell("removed the temporary link %s", path)
-	}
-	if err != nil || r.App.Map == "" {
+	if err := r.tellRemoved("the temporary link ", removed, err); err != nil {
 		return err
 	}
-	maps, err := webmap.Clean(r.App.Map)
-	for _, path := range maps {
-		r.tell("removed the temporary map %s", path)
+	written := []string{r.App.JournalFile(), r.App.HistoryFile()}
+	if r.App.Map != "" {
+		written = append(written, r.App.Map)
+	}
+	for _, path := range written { // what a crash left of files that were being written
+		removed, err := durable.RemoveTemporary(path)
+		if err := r.tellRemoved("the temporary file ", removed, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellRemoved says what is gone, also where that failed then.
+func (r *run) tellRemoved(what string, removed []string, err error) error {
+	for _, path := range removed {
+		r.tell("removed %s%s", what, path)
 	}
 	return err
 }
@@ -188,7 +200,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 		if r.report.Operation != journal.OperationRecover {
 			return done, nil
 		}
-	} else if err := r.mapFromLinks(); err != nil {
+	} else if err := webmap.FollowLinks(r.App); err != nil {
 		return done, err
 	}
 	found, err := r.connect(ctx, nil)

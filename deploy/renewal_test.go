@@ -12,8 +12,8 @@ import (
 )
 
 func renewal(action restart.Action, figure string) restart.Renewal {
-	return restart.Renewal{Pools: []string{"unix:/run/a.sock"}, Decision: restart.Decision{
-		Action: action, Reasons: []restart.Reason{{Figure: figure, Crossed: true, Text: "it is remembered"}}}}
+	return restart.Renewal{Order: restart.Order{Pools: []string{"unix:/run/a.sock"}, Decision: restart.Decision{
+		Action: action, Reasons: []restart.Reason{{Figure: figure, Crossed: true, Text: "it is remembered"}}}}}
 }
 
 func preloadMoves() []restart.Renewal {

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -14,13 +13,13 @@ import (
 )
 
 func (r *run) planner() paths.Planner {
-	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Force: r.Force, Warn: r.report.Warn}
+	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Rebuild: r.Rebuild, Force: r.Force, Warn: r.report.Warn}
 }
 
 // separate is the step in which the rule of paths is kept (apart).
 func (r *run) separate(found server, to coming) step[coming] {
 	return func(ctx context.Context) (coming, string, error) {
-		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Destination, error) { return r.repeatOne(ctx, of) })
+		goals, err := r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) { return r.repeatOne(ctx, found, to.goals, of) })
 		if err != nil {
 			return to, "", err
 		}
@@ -31,42 +30,42 @@ func (r *run) separate(found server, to coming) step[coming] {
 
 // separated tells, for the line of the step, who moves along and what was made.
 func (r *run) separated(to coming) string {
-	var along string
-	if n := len(to.goals) - len(paths.ChosenOf(to.goals)); n > 0 {
-		along = ui.Plural(n, "other instance") + " to the same release under a new path"
+	parts := slices.Clone(r.journal.Repeats)
+	if n := len(to.goals) - len(r.Instances); n > 0 {
+		parts = slices.Insert(parts, 0, ui.Plural(n, "other instance")+" to the same release under a new path")
 	}
-	return joinedBy(", ", along, strings.Join(r.journal.Repeats, ", "))
+	return strings.Join(parts, ", ")
 }
 
 // goingTo names the release that the run is about: the one that most go to.
 func (r *run) goingTo(to coming) coming {
-	if id := paths.Commonest(paths.ChosenOf(to.goals)); id != to.release.ID {
+	if id := moves.Commonest(to.goals); id != to.release.ID {
 		r.report.Release = id
 		to.release = release.Release{Manifest: release.Manifest{ID: id, Commit: to.release.Commit}, Path: r.App.ReleaseDir(id)}
 	}
 	return to
 }
 
-// repeatOne seals a repeat under a name that is in the journal before it is there.
-func (r *run) repeatOne(ctx context.Context, of string) (moves.Destination, error) {
-	id := r.store.NewID(r.began, r.labelOf(of))
+// repeatOne seals a repeat under a name that is in the journal before it is there. One that
+// was put away is best made where it was: what its build has made may name that place.
+func (r *run) repeatOne(ctx context.Context, found server, goals []moves.Goal, of string) (moves.Target, error) {
+	var needed []string // other instances go there
+	for _, g := range goals {
+		needed = append(needed, g.To.Release)
+	}
+	id := r.store.NewID(r.began, r.store.LabelOf(of))
 	r.journal.Repeats = append(r.journal.Repeats, id)
 	err := r.note(journal.PhaseStaging)
 	if err == nil {
-		_, err = r.store.Repeat(ctx, of, id)
+		_, err = r.staged(ctx, id, r.store.MadeIn(of), found, needed, func(staging *release.Staging) (release.Release, error) {
+			return r.store.Repeat(ctx, staging, of, func(ctx context.Context) error {
+				return r.buildIn(ctx, staging, release.Manifest{ID: id})
+			})
+		})
 	}
 	if err != nil { // it is not there
 		r.journal.Repeats = slices.DeleteFunc(r.journal.Repeats, func(one string) bool { return one == id })
-		return moves.Destination{}, err
+		return moves.Target{}, err
 	}
 	return r.App.Destination(id), nil
-}
-
-// labelOf names a repeat by the ref that it was made of.
-func (r *run) labelOf(of string) string {
-	original, err := r.store.Get(of)
-	if err != nil {
-		return of
-	}
-	return cmp.Or(original.Ref, of)
 }

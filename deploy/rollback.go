@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"relink/deploy/journal"
+	"relink/deploy/moves"
 	"relink/deploy/outcome"
-	"relink/deploy/paths"
 )
 
 // Rollback brings o.Instances back to o.To, or each to the release that it had
@@ -24,7 +24,7 @@ func (r *run) rollback(ctx context.Context) error {
 	if s.err != nil {
 		return r.abandon(ctx, s.err, prepared{})
 	}
-	if !slices.ContainsFunc(to.goals, paths.Goal.Moves) {
+	if !slices.ContainsFunc(to.goals, moves.Goal.Moves) {
 		r.report.Warn("every link leads there already")
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache/restart"
 )
@@ -66,7 +67,7 @@ func (r *run) room(seen change) step[fit] {
 				return need, "", err
 			}
 		}
-		return need, joined(need.renewals.describe(), describeRoom(len(first), len(instead))), nil
+		return need, joined("; ", need.renewals.describe(), describeRoom(len(first), len(instead))), nil
 	}
 }
 
@@ -76,9 +77,9 @@ func (r *run) sortPlaces(places []restart.CacheFit) (first, instead []restart.Or
 	for _, place := range places {
 		switch place.Fit {
 		case restart.FitsAfterRestart:
-			first = append(first, place.Order())
+			first = append(first, place.Order)
 		case restart.FitsAfterSwitch:
-			instead = append(instead, place.Order())
+			instead = append(instead, place.Order)
 		case restart.NoFit:
 			r.report.Warn("OPcache of " + place.Pools[0] + " has no room for the new release: " + strings.Join(place.Texts(), "; "))
 		}
@@ -111,10 +112,7 @@ func (r *run) makeRoom(ctx context.Context, caches Caches, orders []restart.Orde
 // restartNow carries out restarts that are part of the deploy.
 func (r *run) restartNow(ctx context.Context, caches Caches, queue restart.Queue, orders []restart.Order, on Occasion) (restart.Outcome, error) {
 	outcome, err := caches.Restart(ctx, queue, orders, on)
-	result := restart.MaintenanceResult{Outcome: outcome}
-	for _, order := range orders {
-		result.Decisions = append(result.Decisions, restart.Decided{Pools: order.Pools, Decision: order.Decision})
-	}
+	result := restart.MaintenanceResult{Outcome: outcome, Decisions: orders}
 	r.report.Restarted(result)
 	return outcome, err
 }
@@ -209,7 +207,7 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 	var need fit
 	for _, p := range pending {
 		if p.MakesRoom() && p.StillWanted(usages) {
-			need.instead = append(need.instead, p.Order())
+			need.instead = append(need.instead, p.Order)
 		}
 	}
 	if len(need.instead) > 0 {
@@ -221,7 +219,9 @@ func (r *run) renewLeft(ctx context.Context, seen change) error {
 // unusedBefore lists, before the links move, the releases that nobody uses and
 // that are not to be used.
 func (r *run) unusedBefore(plan moves.Plan) []string {
-	return slices.DeleteFunc(r.unused(), func(folder string) bool {
-		return slices.ContainsFunc(plan, func(m moves.Move) bool { return r.App.ReleaseDir(m.To.Release) == folder })
-	})
+	taken := map[string]bool{}
+	for _, move := range plan {
+		taken[links.Folder(move.To.Real, r.store.Dir())] = true
+	}
+	return slices.DeleteFunc(r.unused(), func(folder string) bool { return taken[folder] })
 }

@@ -50,7 +50,7 @@ func TestForcedWithoutRoom(t *testing.T) {
 	for _, caches := range []fakeCaches{
 		{room: restart.FitsAfterSwitch, fails: map[string]error{"quiet": restart.ErrNotQuiet}},
 		{room: restart.FitsAfterRestart, fails: map[string]error{"refused": errors.New("not permitted")}},
-		{room: restart.FitsAfterRestart, pending: []restart.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}},
+		{room: restart.FitsAfterRestart, pending: []restart.Pending{{Order: restart.Order{Pools: []string{"unix:/run/a.sock"}}, Last: "GET /export.php"}}},
 	} {
 		app, _ := tree(t)
 		report, err := runWith(t, app, &caches, func(o *Options, _ *Deps) { o.Force = true })
@@ -105,9 +105,9 @@ func TestRecoveredRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	pool := []string{"unix:/run/a.sock"}
+	forRoom := restart.Decision{Action: restart.Reset, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true}}}
 	if err := restart.WritePending(app.State, []restart.Pending{
-		{Pools: pool, Action: restart.Reset, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true}}},
-		{Pools: []string{"unix:/elsewhere"}, Action: restart.Reset, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true}}},
+		{Order: restart.Order{Pools: pool, Decision: forRoom}}, {Order: restart.Order{Pools: []string{"unix:/elsewhere"}, Decision: forRoom}},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"relink/deploy/status"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/trust"
 	"relink/opcache"
 	"relink/opcache/restart"
 	"relink/php"
@@ -35,12 +36,13 @@ func (s fakeSource) Fetch(_ context.Context, into string, _ source.Progress) err
 // fakeCaches fail where they are told to; the real ones are tested with real
 // servers by the scripts.
 type fakeCaches struct {
-	fails   map[string]error
-	pinned  []opcache.Worker
-	threads []string
-	stale   []opcache.Worker
-	watched [][]opcache.Link
-	retired []string
+	fails     map[string]error
+	pinned    []opcache.Worker
+	threads   []string
+	stale     []opcache.Worker
+	watched   [][]opcache.Link
+	forgotten []string
+	retired   []string
 
 	room      restart.Fit // of their one cache, where it is not beside
 	pending   []restart.Pending
@@ -82,19 +84,19 @@ func (c *fakeCaches) Restart(ctx context.Context, _ restart.Queue, _ []restart.O
 			return restart.Outcome{}, err
 		}
 	}
-	done := restart.RestartResult{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}
+	done := []restart.MasterRestart{{Action: restart.ReloadFPM}}
 	if err := c.fails["refused"]; err != nil {
 		return restart.Outcome{}, err
 	}
-	return restart.Outcome{RestartResult: done, Pending: c.pending}, c.once("restart")
+	return restart.Outcome{Masters: done, Pending: c.pending}, c.once("restart")
 }
 func (c *fakeCaches) Room(context.Context, []string) ([]restart.CacheFit, error) {
 	if c.room == "" {
 		return nil, c.fails["room"]
 	}
-	return []restart.CacheFit{{Pools: []string{"unix:/run/a.sock"}, Fit: c.room, Decision: restart.Decision{
+	return []restart.CacheFit{{Fit: c.room, Order: restart.Order{Pools: []string{"unix:/run/a.sock"}, Decision: restart.Decision{
 		Action: restart.ReloadFPM, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true, Text: "too small"}},
-	}}}, c.fails["room"]
+	}}}}, c.fails["room"]
 }
 func (c *fakeCaches) Except([]opcache.Worker)      {}
 func (c *fakeCaches) Has(probe.Answer) bool        { return true }
@@ -131,6 +133,17 @@ func (c *fakeCaches) Settle(context.Context, opcache.Progress) (opcache.SettleRe
 func (c *fakeCaches) Retire(_ context.Context, unused []string) (opcache.RetireResult, error) {
 	c.retired = append(c.retired, unused...)
 	return opcache.RetireResult{}, c.fails["retire"]
+}
+
+func (c *fakeCaches) ForgetBelow(_ context.Context, folder string, _ func(string) bool) ([]string, error) {
+	c.forgotten = append(c.forgotten, folder)
+	return nil, c.fails["forget"]
+}
+
+func (c *fakeCaches) FileCache(context.Context) (bool, error) { return false, c.fails["file cache"] }
+
+func (c *fakeCaches) InFlight(context.Context) (opcache.Flight, error) {
+	return opcache.Flight{All: true}, c.fails["in flight"]
 }
 
 // once fails the first time only: what it failed for is then undone.
@@ -178,7 +191,7 @@ func TestAFailureBeforeTheSwitchChangesNothing(t *testing.T) {
 		"room":    {caches: fakeCaches{fails: map[string]error{"room": broken}}, want: "room: broken"},
 		"no room and never quiet": {caches: fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"quiet": restart.ErrNotQuiet}},
 			want: "quiet: OPcache has no room for the new release without a restart: not quiet"},
-		"no room and no restart":                {caches: fakeCaches{room: restart.FitsAfterRestart, pending: []restart.Pending{{Pools: []string{"unix:/run/a.sock"}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
+		"no room and no restart":                {caches: fakeCaches{room: restart.FitsAfterRestart, pending: []restart.Pending{{Order: restart.Order{Pools: []string{"unix:/run/a.sock"}}, Last: "GET /export.php"}}}, want: "without a restart: GET /export.php"},
 		"no room and a restart that is refused": {caches: fakeCaches{room: restart.FitsAfterRestart, fails: map[string]error{"refused": broken}}, want: "without a restart: broken"},
 		"no room and a restart that fails":      {caches: fakeCaches{room: restart.FitsAfterRestart, fails: map[string]error{"restart": broken}}, want: "room: "},
 		"no room and no state folder":           {caches: fakeCaches{room: restart.FitsAfterSwitch, fails: map[string]error{"expect": broken}}, want: "prepare: broken"},
@@ -301,6 +314,20 @@ func TestPinnedWorkersAreNeverCalledSettled(t *testing.T) {
 	}
 }
 
+// Of links that there are not yet no worker has anything old, whoever keeps it.
+func TestPinnedWorkersDoNotMatterToAFirstDeploy(t *testing.T) {
+	app, places := tree(t)
+	for _, place := range places {
+		if err := os.RemoveAll(place); err != nil {
+			t.Fatal(err)
+		}
+	}
+	caches := &fakeCaches{pinned: []opcache.Worker{{Pool: "unix:/run/a.sock", PID: 4711}}}
+	if report, err := runWith(t, app, caches, nil); err != nil || len(report.Warnings) > 0 {
+		t.Errorf("%v, warnings %q", err, report.Warnings)
+	}
+}
+
 func TestThreadsAreRefusedBeforeAnythingMoves(t *testing.T) {
 	app, places := tree(t)
 	before, err := filepath.EvalSymlinks(places[0])
@@ -377,5 +404,32 @@ func TestPruneKeepsWhatServesAndWhatIsNotRelinks(t *testing.T) {
 	}
 	if len(left) != 4 {
 		t.Errorf("%q are left, want four", left)
+	}
+}
+
+// A hook of root runs in the release: whoever may write the releases folder, or the way
+// to it, would choose what it runs.
+func TestRootDeploysIntoNoFolderOfOthers(t *testing.T) {
+	app, places := tree(t)
+	if err := os.Chmod(app.Releases, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err := runWith(t, app, &fakeCaches{}, nil)
+	if os.Geteuid() == 0 {
+		if !errors.Is(err, trust.ErrOthers) || !strings.Contains(err.Error(), "releases "+app.Releases) {
+			t.Error(err)
+		}
+		wantLinks(t, places, filepath.Join(app.Releases, "v1"), "../../rel/v1", "")
+	}
+	if err := os.Chmod(app.Releases, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	app.Map = filepath.Join(open, "sites.map")
+	if _, err = runWith(t, app, &fakeCaches{}, nil); os.Geteuid() == 0 && (!errors.Is(err, trust.ErrOthers) || !strings.Contains(err.Error(), "map "+app.Map)) {
+		t.Error(err)
 	}
 }

@@ -6,12 +6,19 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/deploy/front"
+	"relink/deploy/hooks"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/release/shared"
+	"relink/deploy/slots"
 	"relink/deploy/source"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/pace"
 	"relink/internal/state"
 	"relink/internal/ui"
 )
@@ -19,7 +26,7 @@ import (
 // stage makes the release beside the others. Nothing that serves sees it.
 func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 	return func(ctx context.Context) (to coming, summary string, err error) {
-		same, err := r.sameAlready(found.states, resolved)
+		same, err := r.planner().Same(found.states, resolved)
 		if err != nil || same.ID != "" {
 			r.report.Release = same.ID
 			return coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
@@ -30,74 +37,64 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 		if err := r.note(journal.PhaseStaging); err != nil {
 			return to, "", err
 		}
-		made, err := r.makeRelease(ctx, id, resolved)
+		made, err := r.makeRelease(ctx, id, found, resolved)
 		if err != nil {
 			return to, "", err
 		}
 		// Its real path is known only now.
 		to = coming{release: made, goals: r.planner().Everywhere(found.states, id)}
-		return to, fmt.Sprintf("%s, %d files, %s", id, made.Files, ui.Bytes(made.Bytes)), r.note(journal.PhaseStaged)
+		return to, id + ", " + r.report.Staged.Describe(), r.note(journal.PhaseStaged)
 	}
 }
 
-// sameAlready finds a release of the very commit on which other instances are:
-// the rest of them are to share it, and OPcache needs no second copy. Where all
-// the chosen ones are on it already, somebody wants it built again.
-func (r *run) sameAlready(states []links.State, resolved source.Resolved) (release.Release, error) {
-	none := release.Release{}
-	if r.Rebuild || resolved.Commit == "" {
-		return none, nil
-	}
-	live := r.App.InUse()
-	releases, err := r.store.List()
-	if err != nil {
-		return none, err
-	}
-	for _, one := range releases {
-		same := one.Sealed && one.Bad == nil && one.Commit == resolved.Commit && one.Source == resolved.Source
-		if same && live.IDs()[one.ID] && !r.allOn(states, one.ID) {
-			return one, nil
-		}
-	}
-	return none, nil
+// makeRelease makes it, and says what was new where it was made.
+func (r *run) makeRelease(ctx context.Context, id string, found server, resolved source.Resolved) (release.Release, error) {
+	return r.staged(ctx, id, "", found, nil, func(staging *release.Staging) (release.Release, error) {
+		made, err := r.build(ctx, staging, id, resolved)
+		changes := staging.Changes()
+		r.report.Staged = outcome.Staged{Slot: staging.Slot(), Files: made.Files, Changed: len(changes.Changed), Removed: len(changes.Removed)}
+		return made, err
+	})
 }
 
-func (r *run) allOn(states []links.State, id string) bool {
-	for _, state := range states {
-		if moves.TargetOf(state, r.App.RealReleases()).Release != id {
-			return false
-		}
-	}
-	return true
+// staged makes a release in a slot where a path that links have left may serve again,
+// else in a folder of its own.
+func (r *run) staged(ctx context.Context, id, prefer string, found server, needed []string, make slots.Make) (made release.Release, err error) {
+	err = r.gently(ctx, func(ctx context.Context) error {
+		made, err = r.slots(found, needed).Stage(ctx, id, prefer, make)
+		return err
+	})
+	return made, err
 }
 
-func (r *run) makeRelease(ctx context.Context, id string, resolved source.Resolved) (release.Release, error) {
-	staging, err := r.store.Stage(id)
-	if err != nil {
-		return release.Release{}, err
+func (r *run) slots(found server, needed []string) slots.Slots {
+	return slots.Slots{
+		Needed: slices.Concat(needed, r.journal.Repeats),
+		App:    r.App, Store: r.store, Caches: found.caches, Unsettled: r.journal.Unsettled,
+		Reuses: found.addressing.Reuses() && found.caches != nil && r.Reset != journal.ResetNever,
+		Say:    func(what string) { r.Screen.Line("  stage: %s", what) },
 	}
-	made, err := r.build(ctx, staging, id, resolved)
-	if err != nil {
-		return made, errors.Join(err, staging.Abort())
+}
+
+// gently does what visitors shall not notice, and what nobody waits for but who deploys.
+func (r *run) gently(ctx context.Context, work func(context.Context) error) error {
+	if r.Fast {
+		return work(ctx)
 	}
-	return made, nil
+	return pace.Gently(ctx, work)
 }
 
 func (r *run) build(ctx context.Context, staging *release.Staging, id string, resolved source.Resolved) (made release.Release, err error) {
-	if err := r.fetch(ctx, resolved, staging.Path()); err != nil {
+	if err := r.fetch(ctx, resolved, staging); err != nil {
 		return made, err
 	}
 	if err := source.CheckLinks(ctx, staging.Path(), r.App.Shared); err != nil {
 		return made, err
 	}
-	if err := release.LinkShared(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
+	if err := r.buildIn(ctx, staging, release.Manifest{ID: id, Commit: resolved.Commit}); err != nil {
 		return made, err
 	}
-	unsealed := release.Release{Manifest: release.Manifest{ID: id, Commit: resolved.Commit}, Path: staging.Path()}
-	if err := r.hook(ctx, "build", r.App.Hooks.Build, unsealed); err != nil {
-		return made, err
-	}
-	if err := r.installProbe(staging.Path()); err != nil {
+	if err := front.Install(r.App, staging.Path()); err != nil {
 		return made, err
 	}
 	return staging.Seal(ctx, release.Manifest{
@@ -106,12 +103,37 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	}, r.App.Required()...)
 }
 
-func (r *run) fetch(ctx context.Context, resolved source.Resolved, into string) error {
+func (r *run) buildIn(ctx context.Context, staging *release.Staging, m release.Manifest) error {
+	if err := shared.Link(ctx, staging.Path(), r.App.SharedDir, r.App.Shared); err != nil {
+		return err
+	}
+	if len(r.App.Hooks.Build) > 0 {
+		staging.BuildBegins()
+	}
+	build := func() error {
+		return r.hook(ctx, "build", r.App.Hooks.Build, release.Release{Manifest: m, Path: staging.Path()})
+	}
+	if r.App.Hooks.BuildPriority == config.PriorityNormal {
+		return pace.Normally(build)
+	}
+	return build()
+}
+
+func (r *run) fetch(ctx context.Context, resolved source.Resolved, staging *release.Staging) error {
 	ctx, cancel := r.fetchTime(ctx)
 	defer cancel()
-	update, end := r.progress("fetch", "KB")
+	update, end := r.Screen.Following("fetch", "KB")
 	defer end()
-	return resolved.Fetch(ctx, into, func(done, total int64) { update(int(done>>10), int(total>>10)) })
+	progress := func(done, total int64) { update(int(done>>10), int(total>>10)) }
+	if staging.Slot() == "" {
+		return resolved.Fetch(ctx, staging.Path(), progress)
+	}
+	return staging.Fetch(ctx, func(into string) (func(string) bool, error) {
+		if updater, able := resolved.Fetcher.(source.Updater); able {
+			return updater.Update(ctx, into, staging, progress)
+		}
+		return func(string) bool { return false }, resolved.Fetch(ctx, into, progress)
+	})
 }
 
 // runHook is a step of the hooks' commands.
@@ -123,7 +145,7 @@ func (r *run) runHook(name string, commands []string, rel release.Release) func(
 
 // hook runs the commands of one hook in the release.
 func (r *run) hook(ctx context.Context, name string, commands []string, rel release.Release) error {
-	return release.RunHooks(ctx, name, commands, release.HookEnv{
+	return hooks.Run(ctx, name, commands, hooks.Env{
 		Dir: rel.Path, App: r.App.Name, Release: rel.ID, ReleaseDir: rel.Path, Previous: r.report.Previous, Ref: r.Ref, Commit: rel.Commit,
 	}, r.App.Hooks.Timeout, func(line string) { r.Screen.Line("  %s: %s", name, line) })
 }
@@ -148,13 +170,13 @@ func (r *run) abandon(ctx context.Context, cause error, ready prepared) error {
 
 // unwarm invalidates what the warm compiled of releases that are removed again.
 func (r *run) unwarm(ctx context.Context, ready prepared) error {
-	made := r.made()
-	if ready.cut == nil || len(made) == 0 {
-		return nil
+	var folders []string
+	for _, id := range r.made() {
+		folders = append(folders, r.App.ReleaseDir(id))
 	}
-	folders := make([]string, len(made))
-	for i, id := range made {
-		folders[i] = r.App.ReleaseDir(id)
+	folders = links.OutsideSlots(folders)
+	if ready.cut == nil || len(folders) == 0 {
+		return nil
 	}
 	_, err := ready.caches.Retire(ctx, folders)
 	return err

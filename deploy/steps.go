@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
-
-	"relink/internal/ui"
 )
 
 // step is one named, timed part of a deploy. It sums up in a few words what it did, or
@@ -71,27 +68,4 @@ const (
 // stopping is worse than finishing.
 func uninterrupted(ctx context.Context, bound time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), bound)
-}
-
-// progress shows how far the current step is, once there is something to show.
-func (r *run) progress(name, unit string) (update func(done, total int), end func()) {
-	var mu sync.Mutex
-	var shown *ui.Progress
-	update = func(done, total int) {
-		mu.Lock()
-		defer mu.Unlock()
-		if shown == nil && total > 0 {
-			shown = r.Screen.Progress(name, unit, total)
-		}
-		if shown != nil {
-			shown.Update(done, total)
-		}
-	}
-	return update, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if shown != nil {
-			shown.Done()
-		}
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"relink/deploy/apps"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
@@ -22,7 +21,7 @@ import (
 
 // observe plans the moves and notes what the caches hold of the releases that
 // the links lead to now.
-func (r *run) observe(found server, goals []paths.Goal) step[change] {
+func (r *run) observe(found server, goals []moves.Goal) step[change] {
 	return func(ctx context.Context) (seen change, summary string, err error) {
 		seen.server = found
 		if seen.plan, err = r.planMoves(found, goals); err != nil {
@@ -48,13 +47,8 @@ func (r *run) observe(found server, goals []paths.Goal) step[change] {
 }
 
 // planMoves is what brings the instances to their goals.
-func (r *run) planMoves(found server, goals []paths.Goal) (moves.Plan, error) {
-	to := coming{goals: goals}
-	states, destinations := make([]links.State, len(goals)), make([]moves.Destination, len(goals))
-	for i, g := range goals {
-		states[i], destinations[i] = g.State, g.To
-	}
-	plan, err := moves.New(apps.ForMoves(paths.InstancesOf(to.goals)), states, destinations, r.App.RealReleases())
+func (r *run) planMoves(found server, goals []moves.Goal) (moves.Plan, error) {
+	plan, err := moves.New(goals)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +57,6 @@ func (r *run) planMoves(found server, goals []paths.Goal) (moves.Plan, error) {
 	}
 	names := paths.NewContents(r.store)
 	for i := range plan {
-		plan[i].Stays = !goals[i].Chosen
 		names.Complete(&plan[i].From)
 		names.Complete(&plan[i].To)
 	}
@@ -113,12 +106,12 @@ func (r *run) warm(cut Switch) func(context.Context) (string, error) {
 }
 
 func (r *run) warmBy(ctx context.Context, cut Switch) (summary string, err error) {
-	update, end := r.progress("warm", "scripts")
+	update, end := r.Screen.Following("warm", "scripts")
 	defer end()
 	result, err := cut.Warm(ctx, update)
 	result.Failed = append([]opcache.FailedScript{}, result.Failed...)
 	r.report.Warm = result
-	summary = fmt.Sprintf("%s, %d failed", ui.Plural(result.Scripts, "script"), len(result.Failed))
+	summary = fmt.Sprintf("%s compiled, %s in the cache already, %d failed", ui.Plural(result.Scripts-result.Cached, "script"), ui.Count(result.Cached), len(result.Failed))
 	if result.Skipped != "" { // room has told why, and what becomes of it
 		summary += "; caches without room left out"
 	}
@@ -154,7 +147,7 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 		if ready.links, err = moves.Prepare(needed, r.id, r.Reached); err != nil {
 			return ready, "", err
 		}
-		if ready.webmap, err = r.prepareMap(seen.plan); err != nil {
+		if ready.webmap, err = webmap.PrepareFor(r.App, seen.plan); err != nil {
 			return ready, "", err
 		}
 		if err := unchanged(needed); err != nil {
@@ -206,9 +199,12 @@ func (r *run) move(ready prepared) (done crossing, summary string, err error) {
 		if ready.addressing == opcache.Resolved {
 			done.first = time.Now()
 		}
-		if err := r.switchMap(ready.webmap); err != nil {
+		// The links are for shells and cron: where the web server goes by the map this is the
+		// cut-over, of all instances at once, and what fails before it has changed nothing.
+		if err := ready.webmap.Commit(); err != nil {
 			return done, "", err
 		}
+		r.Reached("moved the map")
 	}
 	done.last = time.Now()
 	synced := make(chan error, 1)

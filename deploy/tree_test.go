@@ -30,12 +30,11 @@ func tree(t *testing.T) (app apps.App, places []string) {
 
 func planTo(t *testing.T, app apps.App, release string) moves.Plan {
 	t.Helper()
-	states := apps.ReadLinks(app.Instances)
-	to := make([]moves.Destination, len(states))
-	for i := range to {
-		to[i] = app.Destination(release)
+	var goals []moves.Goal
+	for i, state := range apps.ReadLinks(app.Instances) {
+		goals = append(goals, moves.Goal{Instance: app.Instances[i], State: state, Now: moves.TargetOf(state, app.RealReleases()), To: app.Destination(release), Chosen: true})
 	}
-	plan, err := moves.New(apps.ForMoves(app.Instances), states, to, app.RealReleases())
+	plan, err := moves.New(goals)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/deploy/webmap"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/state"
@@ -111,7 +112,7 @@ func (r *run) relinkNow(plan moves.Plan, ready prepared, done crossing) error {
 	if ready.webmap != nil && done.last.IsZero() {
 		err = errors.Join(err, ready.webmap.Discard())
 	}
-	return errors.Join(err, r.mapFromLinks())
+	return errors.Join(err, webmap.FollowLinks(r.App))
 }
 
 // cutOver is sweep and invalidation outside of a deploy's own steps.

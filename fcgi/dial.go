@@ -7,16 +7,45 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
-	fcgiclient "github.com/tomasen/fcgi_client"
-
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/trust"
+
+	fcgiclient "github.com/tomasen/fcgi_client"
 )
+
+// Address is where a pool listens. It is comparable: two spellings of one
+// address parse to the same value.
+type Address struct {
+	Network string // "unix" or "tcp"
+	Path    string // path of the socket, or host:port
+}
+
+// ParseAddress understands unix:/run/x.sock, /run/x.sock, tcp:127.0.0.1:9000,
+// 127.0.0.1:9000 and [::1]:9000.
+func ParseAddress(s string) (Address, error) {
+	spelling := strings.Replace(s, "tcp://", "tcp:", 1)
+	if socket := strings.TrimPrefix(s, "unix:"); path.IsAbs(socket) {
+		spelling = path.Clean(socket) // as FPM's "listen" may spell it
+	}
+	text, err := config.PoolAddress(spelling)
+	if err != nil {
+		return Address{}, hint.With(fmt.Errorf("pool address %q: %w", s, err),
+			"write unix:/run/php/php-fpm.sock or tcp:127.0.0.1:9000, as in the pool's \"listen\"")
+	}
+	network, at, _ := strings.Cut(text, ":")
+	return Address{network, at}, nil
+}
+
+// String gives unix:/run/x.sock or tcp:127.0.0.1:9000, which ParseAddress reads.
+func (a Address) String() string { return a.Network + ":" + a.Path }
 
 const (
 	// The library cannot interrupt a dial, so that dials are kept short and
@@ -38,12 +67,13 @@ func dial(ctx context.Context, to Address) (*fcgiclient.FCGIClient, error) {
 		if err == nil {
 			return client, nil
 		}
-		if !isTransient(err) {
+		phase := waitsFor(err)
+		if phase == "" {
 			return nil, refused(to, err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ended(ctx, to, start, waitingFor(err))
+			return nil, ended(ctx, to, start, phase)
 		case <-pause.C:
 		}
 	}
@@ -57,28 +87,30 @@ func sliceOf(ctx context.Context) time.Duration {
 	return max(time.Millisecond, min(dialSlice, time.Until(deadline)))
 }
 
-func isTransient(err error) bool {
+// waitsFor says what a dial that failed waits for; "" where another one would fail too.
+func waitsFor(err error) string {
 	var timeout net.Error
-	return errors.Is(err, syscall.EAGAIN) || errors.As(err, &timeout) && timeout.Timeout()
-}
-
-func waitingFor(err error) string {
-	if errors.Is(err, syscall.EAGAIN) {
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
 		return "the socket's listen backlog (listen.backlog) is full"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "connecting"
 	}
-	return "connecting"
+	return ""
 }
 
 func refused(to Address, err error) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) { // PHP was not even asked
+		return hint.With(fmt.Errorf("call %s: %w", to, bare(err)), "raise the limit of open files (ulimit -n) of what runs relink")
+	}
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
 		return hint.With(failure(to, ErrPermission, err), "%s", permissionHint(to))
 	}
+	advice := "start PHP-FPM, or correct the pool's address: it must be what \"listen\" says in the pool's file"
 	if to.Network == "unix" && errors.Is(err, syscall.ECONNREFUSED) {
-		return hint.With(failure(to, ErrNotListening, err),
-			"start PHP-FPM: the socket file is left over from a master that has ended")
+		advice = "start PHP-FPM: the socket file is left over from a master that has ended"
 	}
-	return hint.With(failure(to, ErrNotListening, err),
-		"start PHP-FPM, or correct the pool's address: it must be what \"listen\" says in the pool's file")
+	return hint.With(failure(to, ErrNotListening, err), "%s", advice)
 }
 
 func permissionHint(to Address) string {
@@ -86,19 +118,11 @@ func permissionHint(to Address) string {
 	if err != nil {
 		return fmt.Sprintf("run as root, or as a user who may enter %s", filepath.Dir(to.Path))
 	}
-	owner, group := ownersOf(info)
+	stat := info.Sys().(*syscall.Stat_t)
+	owner, group := trust.UserName(int(stat.Uid)), strconv.Itoa(int(stat.Gid))
+	if found, err := user.LookupGroupId(group); err == nil {
+		group = found.Name
+	}
 	return fmt.Sprintf("run as root, as %s or in the group %s: the socket belongs to %s:%s with mode %#o (listen.owner, listen.group, listen.mode)",
 		owner, group, owner, group, info.Mode().Perm())
-}
-
-func ownersOf(info os.FileInfo) (owner, group string) {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "its owner", "its group"
-	}
-	group = strconv.Itoa(int(stat.Gid))
-	if g, err := user.LookupGroupId(group); err == nil {
-		group = g.Name
-	}
-	return trust.UserName(int(stat.Uid)), group
 }

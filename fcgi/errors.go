@@ -1,11 +1,13 @@
 package fcgi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"syscall"
 	"time"
 
@@ -32,9 +34,6 @@ var (
 
 // failure is an error of a call to a pool: "call ADDRESS: KIND: cause".
 func failure(to Address, kind error, cause any) error {
-	if cause == nil {
-		return fmt.Errorf("call %s: %w", to, kind)
-	}
 	if err, ok := cause.(error); ok {
 		return fmt.Errorf("call %s: %w: %w", to, kind, bare(err))
 	}
@@ -71,13 +70,39 @@ func broken(to Address, received int, err error) error {
 		return hint.With(failure(to, ErrReset, err),
 			"look in FPM's error log: the worker crashed, was killed (request_terminate_timeout), or the pool was restarted")
 	case isClosed(err):
-		return hint.With(failure(to, ErrTruncated, fmt.Sprintf("after %d bytes: %v", received, bare(err))),
-			"look in FPM's error log: the worker crashed or was killed during the answer")
+		return truncated(to, "after %d bytes: %v", received, bare(err))
 	}
 	return hint.With(failure(to, ErrProtocol, err), "check that a PHP-FPM pool listens on %s, not a web server", to)
 }
 
+func truncated(to Address, format string, args ...any) error {
+	return hint.With(failure(to, ErrTruncated, fmt.Sprintf(format, args...)), "look in FPM's error log: the worker crashed or was killed during the answer")
+}
+
 func isClosed(err error) bool {
 	var errno syscall.Errno
-	return isEOF(err) || errors.As(err, &errno)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &errno)
+}
+
+// refusal names an answer that FPM gave in the script's stead, nil for the
+// script's own. FPM tells the cause on stderr, unless fastcgi.logging=0; then
+// only its fixed body is left (fpm_main.c).
+func refusal(to Address, script string, answer Response) error {
+	switch {
+	case answer.Status == http.StatusNotFound && answer.says("Primary script unknown", "File not found.\n"):
+		return hint.With(fmt.Errorf("call %s: %w: %s", to, ErrScriptNotFound, script),
+			"make the script visible to the pool (PrivateTmp, chroot and containers hide folders; all folders above it need x for the pool's user): set agent_dir to a folder that the pool can read, and path_map if the pool sees it under another path")
+	case answer.Status == http.StatusForbidden && bytes.Contains(answer.Noise, []byte("Unable to open primary script")):
+		return hint.With(fmt.Errorf("call %s: %w: %s", to, ErrScriptUnreadable, script),
+			"let the pool's user read the script and enter the folders above it")
+	case answer.Status == http.StatusForbidden && answer.says("security.limit_extensions", "Access denied.\n"):
+		return hint.With(fmt.Errorf("call %s: %w: %s", to, ErrExtension, script),
+			"allow the extension in the pool's security.limit_extensions (FPM's default is .php .phar); with fastcgi.logging=0 it may also be the file's mode")
+	}
+	return nil
+}
+
+// says reports whether stderr holds cause, or the body is that of FPM.
+func (r Response) says(cause, body string) bool {
+	return bytes.Contains(r.Noise, []byte(cause)) || string(r.Body) == body
 }

@@ -32,19 +32,15 @@ const (
 	StateFinishing      State = "Finishing" // for a moment after the answer has been sent
 )
 
-// PoolStatus is a pool's full status page. Its counts of processes are those of
-// FPM's master, which lag behind: to know the state of now, count Processes.
+// PoolStatus is what is asked of a pool's full status page. Its counts of processes
+// are those of FPM's master, which lag behind: to know the state of now, count
+// Processes.
 type PoolStatus struct {
 	Pool               string
-	ProcessManager     string // static, dynamic or ondemand
 	StartTime          time.Time
 	AcceptedConn       int64
 	ListenQueue        int64 // connections that wait for a worker now
 	MaxListenQueue     int64
-	ListenQueueLen     int64
-	IdleProcesses      int64
-	ActiveProcesses    int64
-	TotalProcesses     int64
 	MaxActiveProcesses int64
 	MaxChildrenReached int64
 	SlowRequests       int64
@@ -54,22 +50,18 @@ type PoolStatus struct {
 // Process is one worker. What FPM knows only of the last request, or has none
 // of yet ("-"), is empty.
 type Process struct {
-	PID               int
-	State             State
-	StartTime         time.Time
-	Requests          int64
-	RequestDuration   time.Duration // of the current request, or of the last one if idle
-	Method            string
-	URI               string // without its query, which is the visitor's, and with no byte that RFC 3986 forbids
-	ContentLength     int64
-	User              string
-	Script            string  // SCRIPT_FILENAME, spelt as the web server sent it, cut at 255 bytes
-	LastRequestCPU    float64 // percent
-	LastRequestMemory int64   // bytes
+	PID             int
+	State           State
+	StartTime       time.Time
+	Requests        int64
+	RequestDuration time.Duration // of the current request, or of the last one if idle
+	Method          string
+	URI             string // without its query, which is the visitor's, and with no byte that RFC 3986 forbids
 }
 
 // Status reads the pool's full status page at path, its pm.status_path. A worker
-// of the pool answers it, and shows itself as running.
+// of the pool answers it, and shows itself as running. The page is asked for 10 times at
+// most; one of more than 16 MiB is ErrTooLarge.
 func Status(ctx context.Context, to Address, path string) (PoolStatus, error) {
 	if path == "" {
 		return PoolStatus{}, noStatusPage(to, "/fpm-status", "no path is known for it")

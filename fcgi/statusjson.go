@@ -14,15 +14,10 @@ import (
 
 type statusJSON struct {
 	Pool               string        `json:"pool"`
-	ProcessManager     string        `json:"process manager"`
 	StartTime          number        `json:"start time"`
 	AcceptedConn       number        `json:"accepted conn"`
 	ListenQueue        number        `json:"listen queue"`
 	MaxListenQueue     number        `json:"max listen queue"`
-	ListenQueueLen     number        `json:"listen queue len"`
-	IdleProcesses      number        `json:"idle processes"`
-	ActiveProcesses    number        `json:"active processes"`
-	TotalProcesses     number        `json:"total processes"`
 	MaxActiveProcesses number        `json:"max active processes"`
 	MaxChildrenReached number        `json:"max children reached"`
 	SlowRequests       number        `json:"slow requests"`
@@ -30,19 +25,14 @@ type statusJSON struct {
 }
 
 type processJSON struct {
-	PID               number  `json:"pid"`
-	State             string  `json:"state"`
-	StartTime         number  `json:"start time"`
-	StartSince        number  `json:"start since"`
-	Requests          number  `json:"requests"`
-	RequestDuration   number  `json:"request duration"`
-	Method            string  `json:"request method"`
-	URI               string  `json:"request uri"`
-	ContentLength     number  `json:"content length"`
-	User              string  `json:"user"`
-	Script            string  `json:"script"`
-	LastRequestCPU    percent `json:"last request cpu"`
-	LastRequestMemory number  `json:"last request memory"`
+	PID             number `json:"pid"`
+	State           string `json:"state"`
+	StartTime       number `json:"start time"`
+	StartSince      number `json:"start since"`
+	Requests        number `json:"requests"`
+	RequestDuration number `json:"request duration"`
+	Method          string `json:"request method"`
+	URI             string `json:"request uri"`
 }
 
 // number is a C unsigned long. One above the range of int64 comes of a
@@ -56,17 +46,6 @@ func (n *number) UnmarshalJSON(text []byte) error {
 	}
 	*n = number(max(value, 0))
 	return err
-}
-
-// percent is a C double, which may be no number at all ("-nan").
-type percent float64
-
-func (p *percent) UnmarshalJSON(text []byte) error {
-	value, err := strconv.ParseFloat(string(bytes.Trim(text, `"`)), 64)
-	if err == nil && !math.IsInf(value, 0) && !math.IsNaN(value) {
-		*p = percent(value)
-	}
-	return nil
 }
 
 func parseStatus(body []byte) (PoolStatus, error) {
@@ -86,10 +65,11 @@ func parseStatus(body []byte) (PoolStatus, error) {
 
 // record is one worker's line. Older FPMs put into it unescaped what a visitor
 // sends (bug 64539; 8.2.36 escapes all of it). The order of the keys is fixed in
-// fpm_status.c, so that each text ends where the next key begins.
+// fpm_status.c, so that each text ends where the next key begins. The CPU's share is
+// a C double, which may be no number at all ("-nan").
 var record = regexp.MustCompile(`(?s)(\{"pid":\d+,"state":"[A-Za-z ]*","start time":\d+,"start since":\d+,"requests":\d+,"request duration":\d+)` +
-	`,"request method":"(.*?)","request uri":"(.*?)","content length":(\d+),"user":"(.*?)","script":"(.*?)"` +
-	`,"last request cpu":([^,"]*),"last request memory":(\d+)\}`)
+	`,"request method":"(.*?)","request uri":"(.*?)","content length":\d+,"user":".*?","script":".*?"` +
+	`,"last request cpu":[^,"]*,"last request memory":\d+\}`)
 
 // repair makes JSON of FPM's page. Texts that are JSON stay as they are.
 func repair(page []byte) []byte {
@@ -107,9 +87,7 @@ func repair(page []byte) []byte {
 			break
 		}
 		part := func(i int) []byte { return rest[at[2*i]:at[2*i+1]] }
-		records = append(records, fmt.Appendf(nil,
-			`%s,"request method":%s,"request uri":%s,"content length":%s,"user":%s,"script":%s,"last request cpu":%s,"last request memory":%s}`,
-			part(1), quoted(part(2)), quoted(part(3)), part(4), quoted(part(5)), quoted(part(6)), quoted(part(7)), part(8)))
+		records = append(records, fmt.Appendf(nil, `%s,"request method":%s,"request uri":%s}`, part(1), quoted(part(2)), quoted(part(3))))
 		rest = rest[at[1]:]
 	}
 	if !bytes.Contains(rest, []byte("]}")) {
@@ -131,15 +109,10 @@ func quoted(text []byte) []byte {
 func (s statusJSON) typed() PoolStatus {
 	status := PoolStatus{
 		Pool:               s.Pool,
-		ProcessManager:     s.ProcessManager,
 		StartTime:          time.Unix(int64(s.StartTime), 0),
 		AcceptedConn:       int64(s.AcceptedConn),
 		ListenQueue:        int64(s.ListenQueue),
 		MaxListenQueue:     int64(s.MaxListenQueue),
-		ListenQueueLen:     int64(s.ListenQueueLen),
-		IdleProcesses:      int64(s.IdleProcesses),
-		ActiveProcesses:    int64(s.ActiveProcesses),
-		TotalProcesses:     int64(s.TotalProcesses),
 		MaxActiveProcesses: int64(s.MaxActiveProcesses),
 		MaxChildrenReached: int64(s.MaxChildrenReached),
 		SlowRequests:       int64(s.SlowRequests),
@@ -152,18 +125,14 @@ func (s statusJSON) typed() PoolStatus {
 
 func (p processJSON) typed() Process {
 	return Process{
-		PID:               int(p.PID),
-		State:             state(p.State),
-		StartTime:         time.Unix(int64(p.StartTime), 0),
-		Requests:          int64(p.Requests),
-		RequestDuration:   p.duration(),
-		Method:            known(p.Method),
-		URI:               PublicURI(known(p.URI)),
-		ContentLength:     int64(p.ContentLength),
-		User:              known(p.User),
-		Script:            known(p.Script),
-		LastRequestCPU:    float64(p.LastRequestCPU),
-		LastRequestMemory: int64(p.LastRequestMemory),
+		PID: int(p.PID),
+		// Older versions write "Getting request informations".
+		State:           State(strings.Replace(p.State, "informations", "information", 1)),
+		StartTime:       time.Unix(int64(p.StartTime), 0),
+		Requests:        int64(p.Requests),
+		RequestDuration: p.duration(),
+		Method:          known(p.Method),
+		URI:             PublicURI(known(p.URI)),
 	}
 }
 
@@ -177,14 +146,6 @@ func (p processJSON) duration() time.Duration {
 	taken := time.Duration(p.RequestDuration) * time.Microsecond
 	age := time.Duration(min(p.StartSince, number(math.MaxInt64/time.Second-1))) * time.Second
 	return min(taken, age+time.Second)
-}
-
-// state gives FPM's state; older versions write "Getting request informations".
-func state(text string) State {
-	if text == string(StateInfo)+"s" {
-		return StateInfo
-	}
-	return State(text)
 }
 
 // PublicURI is what may be shown and kept of a visitor's URI: without its query, which

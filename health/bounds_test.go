@@ -61,14 +61,10 @@ func limits(tb testing.TB) Thresholds {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := Thresholds{
-		Bounds: map[string]Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
+	return Thresholds{
+		Bounds: c.Health.Bounds, FreeBytes: c.Thresholds.FreeBytes,
 		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
 	}
-	for name, b := range c.Health.Bounds {
-		t.Bounds[name] = Bounds(b)
-	}
-	return t
 }
 
 func made(results []Result, check string) []Result {
@@ -293,10 +289,15 @@ func TestBoundsAreThoseOfTheConfiguration(t *testing.T) {
 func TestChecksAreDescribed(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range All() {
-		if c.Means == "" || c.Family == "" || seen[c.Name] {
+		if c.Means == "" || c.Family == "" || c.run == nil || seen[c.Name] {
 			t.Errorf("%+v", c)
 		}
 		seen[c.Name] = true
+	}
+	for name := range runs {
+		if !seen[name] {
+			t.Errorf("%s is not in the catalogue", name)
+		}
 	}
 	for _, c := range All() {
 		if seen[c.Family] {

@@ -6,80 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"relink/fcgi"
 	"relink/internal/hint"
 )
-
-// Check is one thing that can be wrong.
-type Check struct {
-	Name   string
-	Family string
-	Means  string // what it looks at, why that matters, and when it is not OK
-	Bounds string // the key below health that has its bounds; "": it has none
-
-	run func(*Facts, *Thresholds) []Result
-}
-
-// All lists the checks, in the order in which they are made.
-func All() []Check {
-	return slices.Concat(poolChecks, fpmChecks, opcacheChecks, linkChecks, staleChecks, releaseChecks, deployChecks, doctorChecks)
-}
-
-// Names are what checks can be chosen and skipped by: those of the checks and of
-// their families.
-func Names() []string {
-	var names, families []string
-	for _, c := range All() {
-		names, families = append(names, c.Name), append(families, c.Family)
-	}
-	return append(names, slices.Compact(families)...)
-}
-
-// ErrUnknownCheck: a name is that of neither a check nor a family.
-var ErrUnknownCheck = errors.New("no such check")
-
-// Select gives the checks of these names or families, none meaning all, without
-// those to be skipped.
-func Select(names, skip []string) ([]Check, error) {
-	wanted, err := named(names)
-	if err != nil {
-		return nil, err
-	}
-	unwanted, err := named(skip)
-	if err != nil {
-		return nil, err
-	}
-	var chosen []Check
-	for _, c := range All() {
-		if (len(names) == 0 || wanted[c.Name]) && !unwanted[c.Name] {
-			chosen = append(chosen, c)
-		}
-	}
-	return chosen, nil
-}
-
-func named(names []string) (map[string]bool, error) {
-	chosen := map[string]bool{}
-	for _, name := range names {
-		known := false
-		for _, c := range All() {
-			if c.Name == name || c.Family == name {
-				chosen[c.Name], known = true, true
-			}
-		}
-		if !known {
-			return nil, unknownCheck(name)
-		}
-	}
-	return chosen, nil
-}
-
-func unknownCheck(name string) error {
-	var names, families []string
-	for _, c := range All() {
-		names, families = append(names, c.Name), append(families, c.Family)
-	}
-	return hint.DidYouMean(fmt.Errorf("%w: %q", ErrUnknownCheck, name), name, slices.Concat(names, families), 1, "one of: "+strings.Join(names, ", "))
-}
 
 // Evaluate makes the checks, none given meaning all, in their order. It is a
 // function of its arguments alone.
@@ -98,14 +27,67 @@ func Evaluate(f Facts, t Thresholds, checks ...Check) []Result {
 	return results
 }
 
-// ok and problem are results of the check that returns them.
-func ok(subject, format string, args ...any) Result {
-	return Result{Subject: subject, Message: fmt.Sprintf(format, args...)}
+// thing is what checks are made of, and named after in their results.
+type thing[T any] interface {
+	*T
+	subject() (name string, unknown error) // why nothing can be said of it
 }
 
-func problem(s State, subject, message, fix string) Result {
-	return Result{Subject: subject, State: s, Message: message, Fix: fix}
+func (p *Pool) subject() (string, error)          { return p.Address, nil }
+func (a *App) subject() (string, error)           { return a.Name, nil }
+func (disk *FileSystem) subject() (string, error) { return disk.Path, disk.Err }
+
+// A cache that cannot be read has no fix: the checks pool and opcache-on tell it.
+func (m *Master) subject() (string, error) {
+	switch {
+	case m.Err == nil:
+		return m.Name, nil
+	case errors.Is(m.Err, fcgi.ErrTimeout), errors.Is(m.Err, fcgi.ErrNotListening):
+		return m.Name, errDown
+	}
+	return m.Name, errors.New("the pool's OPcache cannot be asked")
 }
+
+func pools(f *Facts) []Pool             { return f.Pools }
+func masters(f *Facts) []Master         { return f.Masters }
+func apps(f *Facts) []App               { return f.Apps }
+func fileSystems(f *Facts) []FileSystem { return f.FileSystems }
+
+// What is part of Apache has nothing of PHP-FPM's.
+func fpmPools(f *Facts) []Pool {
+	return slices.DeleteFunc(slices.Clone(f.Pools), func(p Pool) bool { return p.Apache })
+}
+
+func fpmMasters(f *Facts) []Master {
+	return slices.DeleteFunc(slices.Clone(f.Masters), func(m Master) bool { return m.Apache })
+}
+
+// each makes a check of one thing a check of all.
+func each[T any, P thing[T]](all func(*Facts) []T, check func(*Facts, P, *Thresholds) Result) func(*Facts, *Thresholds) []Result {
+	return func(f *Facts, t *Thresholds) []Result {
+		var results []Result
+		for _, one := range all(f) {
+			name, err := P(&one).subject()
+			if err != nil {
+				results = append(results, NotMade(name, err))
+				continue
+			}
+			r := check(f, &one, t)
+			r.Subject = name
+			results = append(results, r)
+		}
+		return results
+	}
+}
+
+// ok and problem are results of the check that returns them, on its subject.
+func ok(format string, args ...any) Result { return Result{Message: fmt.Sprintf(format, args...)} }
+
+func problem(s State, message, fix string) Result {
+	return Result{State: s, Message: message, Fix: fix}
+}
+
+func notMade(err error) Result { return NotMade("", err) }
 
 // NotMade is the result of a check that could not be made.
 func NotMade(subject string, err error) Result {
@@ -115,14 +97,6 @@ func NotMade(subject string, err error) Result {
 func (r Result) with(figures ...Figure) Result {
 	r.Figures = append(r.Figures, figures...)
 	return r
-}
-
-// judged has the fix only where there is something to mend.
-func judged(s State, subject, message, fix string) Result {
-	if s == OK {
-		fix = ""
-	}
-	return problem(s, subject, message, fix)
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

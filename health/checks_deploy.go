@@ -3,38 +3,30 @@ package health
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"relink/deploy/journal"
 	"relink/internal/ui"
 )
 
-var deployChecks = []Check{{
-	Name: "deploy", Family: "deploys",
-	Means: "The last deploy or rollback of each application ended well. CRITICAL when it was interrupted after it had begun to move links, or its journal cannot be read; " +
-		"WARNING when it was interrupted before, or failed and was rolled back.",
-	run: apps(checkDeploy),
-}}
-
 func checkDeploy(f *Facts, a *App, _ *Thresholds) Result {
 	switch {
 	case a.Locked != nil:
-		return ok("", "under way for %s, by %s", ui.Duration(f.Time.Sub(a.Locked.Since)), a.Locked.User)
+		return ok("under way for %s, by %s", ui.Duration(f.Time.Sub(a.Locked.Since)), a.Locked.User)
 	case errors.Is(a.DeployErr, journal.ErrJournal):
-		r := NotMade("", a.DeployErr)
+		r := notMade(a.DeployErr)
 		r.State = Critical
 		return r
 	case a.DeployErr != nil:
-		return NotMade("", a.DeployErr)
+		return notMade(a.DeployErr)
 	case a.Pending != nil && a.Pending.Phase != journal.PhaseSettled:
 		return interrupted(a)
 	case a.Last == nil:
-		return ok("", "none yet")
+		return ok("none yet")
 	case !a.Last.Moved():
-		return problem(Warning, "", fmt.Sprintf("%s of %s at %s failed and was rolled back: %s", a.Last.Operation, a.Last.Release, stamp(a.Last.Time), oneLine(a.Last.Undone)),
+		return problem(Warning, fmt.Sprintf("%s of %s at %s failed and was rolled back: %s", a.Last.Operation, a.Last.Release, ui.Stamp(a.Last.Time), oneLine(a.Last.Undone)),
 			"mend the cause and deploy again")
 	}
-	return ok("", "%s of %s at %s", a.Last.Operation, a.Last.Release, stamp(a.Last.Time)).
+	return ok("%s of %s at %s", a.Last.Operation, a.Last.Release, ui.Stamp(a.Last.Time)).
 		with(Figure{Name: "age", Value: f.Time.Sub(a.Last.Time).Seconds(), Unit: Seconds})
 }
 
@@ -44,9 +36,6 @@ func interrupted(a *App) Result {
 	if a.Pending.Phase == journal.PhaseStaging || a.Pending.Phase == journal.PhaseStaged {
 		state = Warning
 	}
-	return problem(state, "", fmt.Sprintf("%s of %s, begun at %s, was interrupted (%s)", a.Pending.Operation, a.Pending.Release, stamp(a.Pending.Since), a.Pending.Phase),
+	return problem(state, fmt.Sprintf("%s of %s, begun at %s, was interrupted (%s)", a.Pending.Operation, a.Pending.Release, ui.Stamp(a.Pending.Since), a.Pending.Phase),
 		fmt.Sprintf(`run "relink recover --app %s"`, a.Name))
 }
-
-// stamp is a time in the server's own zone.
-func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }

@@ -8,90 +8,39 @@ import (
 	"time"
 
 	"relink/fcgi"
-	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
 )
-
-// The doctor's checks are about the configuration of PHP, PHP-FPM and Apache. What they
-// find is a WARNING: it works today.
-var doctorChecks = []Check{{
-	Name: "process-control-timeout", Family: "doctor",
-	Means: "process_control_timeout is 0, FPM's default: a reload kills the requests in flight.",
-	run:   fpmMasters(checkControlTimeout),
-}, {
-	Name: "validate-timestamps", Family: "doctor",
-	Means: "opcache.validate_timestamps is on though instances share releases, which never change: it costs system calls and makes no new code appear.",
-	run:   checkTimestamps,
-}, {
-	Name: "revalidate-path", Family: "doctor",
-	Means: "opcache.revalidate_path is on though the web server sends real paths: it costs processor time for nothing. Where scripts are named through the links it makes the set-up revalidated, and the check says when that is worth it.",
-	run:   masters(checkRevalidatePath),
-}, {
-	Name: "realpath-cache", Family: "doctor",
-	Means: "A worker's realpath cache is full (95 % of realpath_cache_size): PHP then walks each further path again at each request.",
-	run:   masters(checkRealpathCache),
-}, {
-	Name: "max-accelerated-files", Family: "doctor",
-	Means: "opcache.max_accelerated_files leaves too few keys for the largest live release a second time, as each deploy needs.",
-	run:   masters(checkAcceleratedFiles),
-}, {
-	Name: "file-update-protection", Family: "doctor",
-	Means: "opcache.file_update_protection is more than its default of 2 s: a new release cannot be warmed before that time has passed.",
-	run:   masters(checkUpdateProtection),
-}, {
-	Name: "status-page", Family: "doctor",
-	Means: "A pool has no pm.status_path: without its list of workers no sweep can be proven, and its figures are not known.",
-	run:   checkStatusPage,
-}, {
-	Name: "preload", Family: "doctor",
-	Means: "opcache.preload lies in a release or behind an instance's link: preloaded classes stay the old ones until PHP-FPM is reloaded.",
-	run:   checkPreload,
-}, {
-	Name: "file-cache", Family: "doctor",
-	Means: "Several FPM masters share one opcache.file_cache: one serves what another has written, whatever was invalidated.",
-	run:   checkFileCache,
-}, {
-	Name: "xdebug", Family: "doctor",
-	Means: "The xdebug extension is loaded: unless xdebug.mode is off it slows each request, and it switches the JIT off.",
-	run:   masters(checkXdebug),
-}}
 
 func checkControlTimeout(f *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case f.Cheap:
 		return notAsked()
 	case m.ControlErr != nil:
-		return NotMade("", m.ControlErr)
+		return notMade(m.ControlErr)
 	case m.ControlTimeout == nil || *m.ControlTimeout == 0:
-		return problem(Warning, "", "process_control_timeout is 0: a reload of PHP-FPM kills the requests in flight",
+		return problem(Warning, "process_control_timeout is 0: a reload of PHP-FPM kills the requests in flight",
 			"set process_control_timeout = 10s in the [global] section of FPM's configuration")
 	}
-	return ok("", "%s", ui.Duration(*m.ControlTimeout))
+	return ok("%s", ui.Duration(*m.ControlTimeout))
 }
 
-func checkTimestamps(f *Facts, t *Thresholds) []Result {
-	return masters(func(f *Facts, m *Master, _ *Thresholds) Result {
-		if !m.Configuration.ValidateTimestamps {
-			return ok("", "off")
+func checkTimestamps(f *Facts, m *Master, _ *Thresholds) Result {
+	if !m.Configuration.ValidateTimestamps {
+		return ok("off")
+	}
+	for i := range f.Apps {
+		if f.Apps[i].ServedBy(m.Apache, m.Pools) && len(f.Apps[i].Instances) > 1 {
+			return problem(Warning, "opcache.validate_timestamps is on though the releases of "+f.Apps[i].Name+" are shared and never change",
+				"set opcache.validate_timestamps=0 and reload "+m.server())
 		}
-		for i := range f.Apps {
-			if f.Apps[i].sharedOn(m) {
-				return problem(Warning, "", "opcache.validate_timestamps is on though the releases of "+f.Apps[i].Name+" are shared and never change",
-					"set opcache.validate_timestamps=0 and reload "+m.server())
-			}
-		}
-		return ok("", "on, and no releases are shared")
-	})(f, t)
+	}
+	return ok("on, and no releases are shared")
 }
 
-// sharedOn tells whether a master serves several instances of the application.
-func (a *App) sharedOn(m *Master) bool {
-	return a.servedBy(m) && len(a.Instances) > 1
-}
-
-func (a *App) servedBy(m *Master) bool {
-	return len(a.Pools) == 0 || m.Apache || slices.ContainsFunc(m.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
+// ServedBy tells whether a cache, of Apache or of the pools at these addresses, serves the application.
+func (a *App) ServedBy(apache bool, addresses []string) bool {
+	return len(a.Pools) == 0 || apache || slices.ContainsFunc(addresses, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 
 // revalidatedCost: what is included by include or require, but not by *_once, is
@@ -105,12 +54,12 @@ const revalidatedWorth = "on, so what is served through links is revalidated: a 
 func checkRevalidatePath(f *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case !m.Configuration.RevalidatePath:
-		return ok("", "off")
+		return ok("off")
 	case f.resolvedOn(m):
-		return problem(Warning, "", "opcache.revalidate_path is on though the web server sends real paths: nothing goes stale without it. "+revalidatedCost,
+		return problem(Warning, "opcache.revalidate_path is on though the web server sends real paths: nothing goes stale without it. "+revalidatedCost,
 			"set opcache.revalidate_path=0 and reload "+m.server())
 	}
-	return ok("", "%s", revalidatedWorth)
+	return ok("%s", revalidatedWorth)
 }
 
 // resolvedOn tells whether the web server was seen to send real paths for all that
@@ -118,7 +67,7 @@ func checkRevalidatePath(f *Facts, m *Master, _ *Thresholds) Result {
 func (f *Facts) resolvedOn(m *Master) bool {
 	seen := false
 	for i := range f.Apps {
-		if !f.Apps[i].servedBy(m) {
+		if !f.Apps[i].ServedBy(m.Apache, m.Pools) {
 			continue
 		}
 		for _, one := range f.Apps[i].Fronts {
@@ -136,24 +85,25 @@ const realpathFull = 0.95
 func checkRealpathCache(_ *Facts, m *Master, _ *Thresholds) Result {
 	size := m.Configuration.RealpathCacheSize
 	if size == 0 {
-		return ok("", "there is none")
+		return ok("there is none")
 	}
-	used := share64(m.RealpathCache, size)
-	message := fmt.Sprintf("%s of realpath_cache_size %s in use", ui.Percent(used), ui.Bytes(size))
-	state := Bounds{realpathFull, 1}.atMost(used)
-	return judged(min(state, Warning), "", message, "raise realpath_cache_size and reload "+m.server()).
-		with(Figure{Name: "used", Value: used, Unit: Ratio})
+	used := opcache.Ratio(m.RealpathCache, size)
+	r := ok("%s of realpath_cache_size %s in use", ui.Percent(used), ui.Bytes(size))
+	if used > realpathFull {
+		r = problem(Warning, r.Message, "raise realpath_cache_size and reload "+m.server())
+	}
+	return r.with(Figure{Name: "used", Value: used, Unit: Ratio})
 }
 
 func checkAcceleratedFiles(f *Facts, m *Master, _ *Thresholds) Result {
 	largest := f.largestRelease(m)
 	needed := m.Keys.Aliases + m.Scripts.Live + largest
 	if largest > 0 && needed > m.Keys.Max {
-		return problem(Warning, "", fmt.Sprintf("%s keys are too few: %s are live and the next release needs %s more",
+		return problem(Warning, fmt.Sprintf("%s keys are too few: %s are live and the next release needs %s more",
 			ui.Count(m.Keys.Max), ui.Count(m.Keys.Aliases+m.Scripts.Live), ui.Count(largest)),
 			fmt.Sprintf("set opcache.max_accelerated_files to %d or more and reload %s", 2*needed, m.server()))
 	}
-	return ok("", "%s keys", ui.Count(m.Keys.Max))
+	return ok("%s keys", ui.Count(m.Keys.Max))
 }
 
 // largestRelease counts the live scripts of a master's largest release that is in use.
@@ -177,45 +127,40 @@ func (f *Facts) largestRelease(m *Master) int64 {
 func checkUpdateProtection(_ *Facts, m *Master, _ *Thresholds) Result {
 	protection := m.Configuration.FileUpdateProtection
 	if protection > 2*time.Second {
-		return problem(Warning, "", "opcache.file_update_protection is "+ui.Duration(protection)+": a new release cannot be warmed before",
+		return problem(Warning, "opcache.file_update_protection is "+ui.Duration(protection)+": a new release cannot be warmed before",
 			"set opcache.file_update_protection=0 and reload "+m.server()+": a release is complete before it is served")
 	}
-	return ok("", "%s", ui.Duration(protection))
+	return ok("%s", ui.Duration(protection))
 }
 
-func checkStatusPage(f *Facts, _ *Thresholds) []Result {
-	return eachFPM(f, func(p *Pool) Result {
-		switch {
-		case p.Err != nil:
-			return NotMade(p.Address, errDown)
-		case p.StatusErr == nil:
-			return ok(p.Address, "there")
-		case errors.Is(p.StatusErr, fcgi.ErrStatusBusy):
-			return problem(Unknown, p.Address, oneLine(p.StatusErr.Error()), strings.Join(hint.Of(p.StatusErr), "; "))
-		case p.Configured:
-			r := problem(Warning, p.Address, "the pool has no status page at its status_path",
-				"set pm.status_path in the pool's configuration and reload PHP-FPM, and status_path under pools in relink's to the same")
-			r.Details = []string{oneLine(p.StatusErr.Error())}
-			return r
-		}
-		return problem(Warning, p.Address, "the pool has no pm.status_path",
-			"set pm.status_path = /status in the pool's configuration and reload PHP-FPM")
-	})
+func checkStatusPage(_ *Facts, p *Pool, _ *Thresholds) Result {
+	switch {
+	case p.Err != nil:
+		return notMade(errDown)
+	case p.StatusErr == nil:
+		return ok("there")
+	case errors.Is(p.StatusErr, fcgi.ErrStatusBusy):
+		return notMade(p.StatusErr)
+	case p.Configured:
+		r := problem(Warning, "the pool has no status page at its status_path",
+			"set pm.status_path in the pool's configuration and reload PHP-FPM, and status_path under pools in relink's to the same")
+		r.Details = []string{oneLine(p.StatusErr.Error())}
+		return r
+	}
+	return problem(Warning, "the pool has no pm.status_path", "set pm.status_path = /status in the pool's configuration and reload PHP-FPM")
 }
 
-func checkPreload(f *Facts, t *Thresholds) []Result {
-	return masters(func(f *Facts, m *Master, _ *Thresholds) Result {
-		if m.Preload == "" {
-			return ok("", "not used")
+func checkPreload(f *Facts, m *Master, _ *Thresholds) Result {
+	if m.Preload == "" {
+		return ok("not used")
+	}
+	for i := range f.Apps {
+		if f.Apps[i].holds(m.Preload) || f.Apps[i].holds(m.Configuration.Preload) {
+			return problem(Warning, "opcache.preload "+m.Preload+" belongs to "+f.Apps[i].Name+": its classes stay the old ones after a deploy",
+				fmt.Sprintf("reload %s after each deploy (restart.method: %s), or preload only what no release brings", m.server(), m.ifApache("apache", "fpm")))
 		}
-		for i := range f.Apps {
-			if f.Apps[i].holds(m.Preload) || f.Apps[i].holds(m.Configuration.Preload) {
-				return problem(Warning, "", "opcache.preload "+m.Preload+" belongs to "+f.Apps[i].Name+": its classes stay the old ones after a deploy",
-					m.preloadFix())
-			}
-		}
-		return ok("", "%s, outside of the releases", m.Preload)
-	})(f, t)
+	}
+	return ok("%s, outside of the releases", m.Preload)
 }
 
 func (a *App) holds(path string) bool {
@@ -225,43 +170,26 @@ func (a *App) holds(path string) bool {
 	return slices.ContainsFunc(a.Instances, func(i Instance) bool { return strings.HasPrefix(path, i.Link+"/") })
 }
 
-func checkFileCache(f *Facts, t *Thresholds) []Result {
-	return masters(func(f *Facts, m *Master, _ *Thresholds) Result {
-		if m.FileCache == "" {
-			return ok("", "not used")
-		}
-		for i := range f.Masters {
-			if other := &f.Masters[i]; other.Name != m.Name && other.FileCache == m.FileCache {
-				return problem(Warning, "", "opcache.file_cache "+m.FileCache+" is also that of "+other.Name,
-					"give each FPM master an opcache.file_cache of its own")
-			}
-		}
-		return ok("", "%s, its own", m.FileCache)
-	})(f, t)
-}
-
-func (m *Master) preloadFix() string {
-	method := "fpm"
-	if m.Apache {
-		method = "apache"
+func checkFileCache(f *Facts, m *Master, _ *Thresholds) Result {
+	if m.FileCache == "" {
+		return ok("not used")
 	}
-	return fmt.Sprintf("reload %s after each deploy (restart.method: %s), or preload only what no release brings", m.server(), method)
-}
-
-func (m *Master) xdebugFix() string {
-	sapi := "fpm"
-	if m.Apache {
-		sapi = "apache2"
+	for i := range f.Masters {
+		if other := &f.Masters[i]; other.Name != m.Name && other.FileCache == m.FileCache {
+			return problem(Warning, "opcache.file_cache "+m.FileCache+" is also that of "+other.Name,
+				"give each FPM master an opcache.file_cache of its own")
+		}
 	}
-	return fmt.Sprintf("disable it for this %s (phpdismod -s %s xdebug) and restart it", m.server(), sapi)
+	return ok("%s, its own", m.FileCache)
 }
 
 func checkXdebug(_ *Facts, m *Master, _ *Thresholds) Result {
 	switch {
 	case m.XdebugErr != nil:
-		return NotMade("", m.XdebugErr)
+		return notMade(m.XdebugErr)
 	case m.Xdebug != nil && *m.Xdebug:
-		return problem(Warning, "", "the xdebug extension is loaded", m.xdebugFix())
+		return problem(Warning, "the xdebug extension is loaded",
+			fmt.Sprintf("disable it for this %s (phpdismod -s %s xdebug) and restart it", m.server(), m.ifApache("apache2", "fpm")))
 	}
-	return ok("", "not loaded")
+	return ok("not loaded")
 }

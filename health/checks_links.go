@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,32 +10,9 @@ import (
 	"relink/internal/ui"
 )
 
-var linkChecks = []Check{{
-	Name: "links", Family: "instances",
-	Means: "Each instance's link leads to a complete release that relink knows, with its document root. CRITICAL where the site cannot work; " +
-		"WARNING where it works but the folder is no release of relink's, or one that is marked bad.",
-	run: apps(checkLinks),
-}, {
-	Name: "mixed-releases", Family: "instances", Bounds: "mixed",
-	Means: "Instances of one application are on different releases: a roll-out that somebody forgot. Counted from when the first instance moved to the newest of them. Judged by health.mixed.",
-	run:   apps(checkMixed),
-}}
-
-func apps(check func(*Facts, *App, *Thresholds) Result) func(*Facts, *Thresholds) []Result {
-	return func(f *Facts, t *Thresholds) []Result {
-		var results []Result
-		for i := range f.Apps {
-			r := check(f, &f.Apps[i], t)
-			r.Subject = f.Apps[i].Name
-			results = append(results, r)
-		}
-		return results
-	}
-}
-
 func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 	if a.neverDeployed() {
-		return problem(Warning, "", "never deployed: none of its links exists", "deploy it, or take the application out of the configuration")
+		return problem(Warning, "never deployed: none of its links exists", "deploy it, or take the application out of the configuration")
 	}
 	r := Result{}
 	broken := 0
@@ -44,7 +22,7 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 			continue
 		}
 		broken++
-		r.State = worse(r.State, state)
+		r.State = r.State.Or(state)
 		r.Details = append(r.Details, fmt.Sprintf("%s: %s: %s", i.Name, i.Link, why))
 	}
 	r.Figures = []Figure{{Name: "instances", Value: float64(len(a.Instances)), Unit: Count}, {Name: "broken", Value: float64(broken), Unit: Count}}
@@ -58,12 +36,7 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 }
 
 func (a *App) neverDeployed() bool {
-	for _, i := range a.Instances {
-		if i.Kind != links.Missing {
-			return false
-		}
-	}
-	return a.Last == nil && len(a.Instances) > 0
+	return a.Last == nil && len(a.Instances) > 0 && !slices.ContainsFunc(a.Instances, func(i Instance) bool { return i.Kind != links.Missing })
 }
 
 // Judge tells whether the site of a link can work, and why not.
@@ -97,7 +70,7 @@ func checkMixed(f *Facts, a *App, t *Thresholds) Result {
 	groups, newest := a.byRelease()
 	count := Figure{Name: "releases", Value: float64(len(groups)), Unit: Count}
 	if len(groups) < 2 {
-		return ok("", "all instances on one release").with(count)
+		return ok("all instances on one release").with(count)
 	}
 	began := f.Time
 	for _, i := range groups[newest] {
@@ -106,14 +79,13 @@ func checkMixed(f *Facts, a *App, t *Thresholds) Result {
 		}
 	}
 	age := max(0, f.Time.Sub(began))
-	state := t.own.atMost(age.Seconds())
 	message := fmt.Sprintf("%d releases for %s: %d of %s on the newest, %s", len(groups), ui.Duration(age),
 		len(groups[newest]), ui.Plural(len(a.Instances), "instance"), newest)
-	if state != OK {
-		message += "; more than " + ui.Duration(seconds(t.own.crossed(state)))
+	measured := figure("age", Seconds, age.Seconds(), t.own)
+	if past := measured.past(); past != "" {
+		message += "; " + past
 	}
-	return judged(state, "", message, fmt.Sprintf(`finish the roll-out with "relink deploy --app %[1]s --all REF", or go back with "relink rollback --app %[1]s"`, a.Name)).
-		with(figure("age", Seconds, age.Seconds(), t.own), count)
+	return measured.judgeAs(message, fmt.Sprintf(`finish the roll-out with "relink deploy --app %[1]s --all REF", or go back with "relink rollback --app %[1]s"`, a.Name)).with(count)
 }
 
 // byRelease groups the instances that are on a release; newest is the one that

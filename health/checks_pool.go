@@ -9,43 +9,29 @@ import (
 	"relink/internal/ui"
 )
 
-var poolChecks = []Check{{
-	Name: "pool", Family: "pools", Bounds: "latency",
-	Means: "Each pool answers, and soon. The time is that of its status page, which waits for a free worker as a visitor does. " +
-		"A pool that does not answer within health.timeout is CRITICAL; a slow one is judged by health.latency.",
-	run: checkPools,
-}}
-
 func checkPools(f *Facts, t *Thresholds) []Result {
-	var results []Result
-	if f.Discovery != nil {
-		results = append(results, NotMade("pools", f.Discovery))
+	switch results := each(pools, checkPool)(f, t); {
+	case f.Discovery != nil:
+		return append([]Result{NotMade("pools", f.Discovery)}, results...)
+	case len(results) == 0:
+		r := problem(Critical, "no PHP-FPM runs here and no pool is configured",
+			"start PHP-FPM, or name the pools under pools in the configuration; mod_php is found once a release with the probe serves (relink deploy)")
+		r.Subject = "pools"
+		return []Result{r}
+	default:
+		return results
 	}
-	if len(f.Pools) == 0 && f.Discovery == nil {
-		results = append(results, problem(Critical, "pools", "no PHP-FPM runs here and no pool is configured",
-			"start PHP-FPM, or name the pools under pools in the configuration; mod_php is found once a release with the probe serves (relink deploy)"))
-	}
-	for i := range f.Pools {
-		results = append(results, checkPool(&f.Pools[i], t))
-	}
-	return results
 }
 
-func checkPool(p *Pool, t *Thresholds) Result {
+func checkPool(_ *Facts, p *Pool, t *Thresholds) Result {
 	if p.Err != nil {
-		return problem(Critical, p.Address, p.cause(), p.mend())
-	}
-	state := t.own.atMost(p.Latency.Seconds())
-	message := "answers in " + ui.Duration(p.Latency)
-	if state != OK {
-		message += ", more than " + ui.Duration(seconds(t.own.crossed(state)))
+		return problem(Critical, p.cause(), p.mend())
 	}
 	fix := "look which requests keep its workers busy (pm.status_path with ?full), and raise pm.max_children if memory allows"
 	if p.Apache {
 		fix = "look which requests keep its processes busy (/server-status), and raise MaxRequestWorkers if memory allows"
 	}
-	return judged(state, p.Address, message, fix).
-		with(figure("latency", Seconds, p.Latency.Seconds(), t.own))
+	return figure("latency", Seconds, p.Latency.Seconds(), t.own).judge("answers in "+ui.Duration(p.Latency), fix)
 }
 
 // cause is the error without the address, which is the subject of the result.

@@ -1,8 +1,8 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,95 +13,58 @@ import (
 	"relink/opcache"
 )
 
-var staleChecks = []Check{{
-	Name: "front-door", Family: "stale",
-	Means: "Each instance is asked through its own web server which release serves it (the probe: docs/front-door.md). CRITICAL: another release than the link leads to, or a PHP " +
-		"that no pool leads to, so that the next deploy would not reach it. Not judged while a deploy is under way, nor for instances whose address nobody has given (check, probe).",
-	run: apps(checkFront),
-}, {
-	Name: "old-release", Family: "stale",
-	Means: "A release that no link leads to is still used: scripts of it were hit within health.window, later than timeouts.settle after the last link moved, " +
-		"and no request that is older than that is in flight. CRITICAL: visitors get old code.",
-	run: apps(checkOld),
-}, {
-	Name: "stale-workers", Family: "stale",
-	Means: "Workers that a deploy could not reach, because they were busy, and that still live. WARNING: each may serve old code for pages that nobody has asked for since.",
-	run:   apps(checkWorkers),
-}}
-
-func checkFront(f *Facts, a *App, _ *Thresholds) Result {
+func checkFront(_ *Facts, a *App, _ *Thresholds) Result {
 	switch {
-	case f.Cheap:
-		return notAsked()
-	case a.Locked != nil:
-		return ok("", "not judged: a deploy is under way")
 	case a.FrontErr != nil:
-		return ok("", "not asked: %v", a.FrontErr)
+		return ok("not asked: %v", a.FrontErr)
 	case len(a.Fronts) == 0:
-		return ok("", "not asked: no deploy has made the probe yet, or no instance has a check or a probe that gives its address")
+		return ok("not asked: no deploy has made the probe yet, or no instance has a check or a probe that gives its address")
 	}
 	if wrong := frontFaults(a); len(wrong) > 0 {
-		r := problem(Critical, "", wrong[0], fmt.Sprintf(`run "relink recover --app %s"; a PHP that is none of the pools has to be restarted once, and named under pools`, a.Name))
+		r := problem(Critical, wrong[0], fmt.Sprintf(`run "relink recover --app %s"; a PHP that is none of the pools has to be restarted once, and named under pools`, a.Name))
 		r.Details = wrong[1:]
 		return r.with(Figure{Name: "instances", Value: float64(len(wrong)), Unit: Count})
 	}
-	var hidden []string
-	setUps := map[string]bool{}
+	var shown, hidden, setUps []string
+	var failure error
 	for _, one := range a.Fronts {
 		if one.Err != nil {
-			hidden = append(hidden, one.Instance)
+			hidden, failure = append(hidden, one.Instance), cmp.Or(failure, one.Err)
 			continue
 		}
-		setUps[string(one.SetUp)] = true
+		shown, setUps = append(shown, one.Instance), append(setUps, string(one.SetUp))
 	}
-	r := ok("", "%s of %d show the release that the link leads to%s", ui.Plural(len(a.Fronts)-len(hidden), "instance"), len(a.Fronts), inSetUps(setUps))
+	message := fmt.Sprintf("%s of %d show the release that the link leads to", ui.Plural(len(shown), "instance"), len(a.Fronts))
+	if len(shown) > 0 {
+		slices.Sort(setUps)
+		message += " (" + strings.Join(slices.Compact(setUps), ", ") + ")"
+	}
+	r := ok("%s", message)
 	if len(hidden) > 0 {
-		for _, one := range a.Fronts {
-			if one.Err != nil {
-				r.Details = append(r.Details, fmt.Sprintf("%s cannot be asked: %v", ui.FirstFew(hidden), one.Err))
-				break
-			}
-		}
+		r.Details = []string{fmt.Sprintf("%s cannot be asked: %v", ui.FirstFew(hidden), failure)}
 	}
 	return r
 }
 
-// wrong lists the fronts that show something else than the links say.
-func (app *App) wrong() []Front {
-	return slices.DeleteFunc(slices.Clone(app.Fronts), func(f Front) bool {
-		return f.Err != nil || f.Wanted == "" || f.Release == f.Wanted
-	})
-}
-
-// inSetUps is the end of a sentence that names the set-ups.
-func inSetUps(setUps map[string]bool) string {
-	if len(setUps) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(slices.Sorted(maps.Keys(setUps)), ", ") + ")"
-}
-
-// frontFaults tells, a line for each instance, what is wrong.
+// frontFaults tells, a line for each instance, what is wrong: first which show something
+// else than their links say.
 func frontFaults(a *App) []string {
-	var faults []string
-	for _, one := range a.wrong() {
-		faults = append(faults, fmt.Sprintf("%s is served from %s, its link leads to %s (%s, pid %d)", one.Instance, one.Release, one.Wanted, one.Answer.SAPI, one.Answer.PID))
-	}
+	var wrong, strange []string
 	for _, one := range a.Fronts {
-		if one.Err == nil && one.Strange && one.SetUp != opcache.Resolved {
-			faults = append(faults, fmt.Sprintf("%s is served by a PHP that no pool leads to (%s, pid %d)", one.Instance, one.Answer.SAPI, one.Answer.PID))
+		if one.Err != nil {
+			continue
+		}
+		if one.Wanted != "" && one.Release != one.Wanted {
+			wrong = append(wrong, fmt.Sprintf("%s is served from %s, its link leads to %s (%s, pid %d)", one.Instance, one.Release, one.Wanted, one.Answer.SAPI, one.Answer.PID))
+		}
+		if one.Strange && one.SetUp != opcache.Resolved {
+			strange = append(strange, fmt.Sprintf("%s is served by a PHP that no pool leads to (%s, pid %d)", one.Instance, one.Answer.SAPI, one.Answer.PID))
 		}
 	}
-	return faults
+	return append(wrong, strange...)
 }
 
 func checkOld(f *Facts, a *App, t *Thresholds) Result {
-	switch {
-	case f.Cheap:
-		return notAsked()
-	case a.Locked != nil:
-		return ok("", "not judged: a deploy is under way")
-	}
 	var used []string
 	for _, old := range a.Old {
 		if old.usedSince(a.Changed().Add(t.Settle), f.Time.Add(-t.Window)) {
@@ -110,14 +73,14 @@ func checkOld(f *Facts, a *App, t *Thresholds) Result {
 	}
 	switch {
 	case len(used) == 0 && a.CacheErr != nil:
-		return NotMade("", a.CacheErr)
+		return notMade(a.CacheErr)
 	case len(used) == 0:
-		return ok("", "no release is used that no link leads to")
+		return ok("no release is used that no link leads to")
 	}
 	if request := f.since(a.Changed()); request != "" {
-		return ok("", "%s still in use by a request that began before the switch: %s", ui.FirstFew(used), request)
+		return ok("%s still in use by a request that began before the switch: %s", ui.FirstFew(used), request)
 	}
-	return problem(Critical, "", "used though no link leads there: "+ui.FirstFew(used),
+	return problem(Critical, "used though no link leads there: "+ui.FirstFew(used),
 		fmt.Sprintf(`run "relink recover --app %s"; if that finds nothing to do, "relink opcache reset" at a quiet moment`, a.Name))
 }
 
@@ -143,10 +106,10 @@ func (f *Facts) since(t time.Time) string {
 
 func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 	if a.DeployErr != nil {
-		return NotMade("", a.DeployErr)
+		return notMade(a.DeployErr)
 	}
 	if a.Pending == nil || a.Locked != nil || len(a.Pending.Stale) == 0 {
-		return ok("", "none")
+		return ok("none")
 	}
 	var alive, ending, hidden []string
 	for _, w := range a.Pending.Stale {
@@ -163,31 +126,26 @@ func checkWorkers(f *Facts, a *App, _ *Thresholds) Result {
 	fix := fmt.Sprintf(`run "relink recover --app %s": it reaches them once they are free`, a.Name)
 	switch {
 	case len(alive) > 0:
-		return problem(Warning, "", "may be on an old release since the last deploy: "+ui.FirstFew(alive), fix).with(count)
+		return problem(Warning, "may be on an old release since the last deploy: "+ui.FirstFew(alive), fix).with(count)
 	case len(hidden) > 0:
-		return problem(Unknown, "", "cannot tell whether workers that the last deploy did not reach still live: no status page of "+ui.FirstFew(hidden), fix)
+		return problem(Unknown, "cannot tell whether workers that the last deploy did not reach still live: no status page of "+ui.FirstFew(hidden), fix)
 	}
 	if len(ending) > 0 {
-		return ok("", "in a request from before the last deploy, and end with it: %s", ui.FirstFew(ending)).with(count)
+		return ok("in a request from before the last deploy, and end with it: %s", ui.FirstFew(ending)).with(count)
 	}
-	return ok("", "those that the last deploy did not reach have ended").with(count)
+	return ok("those that the last deploy did not reach have ended").with(count)
 }
 
 // lives tells whether a worker that was not reached is still the same process.
 func (f *Facts) lives(w opcache.Worker, pending *status.Pending) (lives, known bool) {
-	for _, p := range f.Pools {
-		if p.Address == w.Pool && p.Processes != nil {
-			return slices.Contains(p.Processes, w.PID), true
-		}
-		if p.Address != w.Pool || p.Status == nil {
-			continue
-		}
-		for _, now := range p.Status.Processes {
-			if now.PID == w.PID {
-				return !now.StartTime.After(pending.Since), true
-			}
-		}
-		return false, true
+	at := slices.IndexFunc(f.Pools, func(p Pool) bool { return p.Address == w.Pool && (p.Processes != nil || p.Status != nil) })
+	if at < 0 {
+		return false, false
 	}
-	return false, false
+	p := f.Pools[at]
+	if p.Processes != nil {
+		return slices.Contains(p.Processes, w.PID), true
+	}
+	same := func(now fcgi.Process) bool { return now.PID == w.PID && !now.StartTime.After(pending.Since) }
+	return slices.ContainsFunc(p.Status.Processes, same), true
 }

@@ -51,6 +51,19 @@ type Pool struct {
 	Processes []int // of that Apache, that take requests; nil where this machine does not show them
 }
 
+// Workers counts the pool's, none where there is no status page.
+func (p *Pool) Workers() (idle, active int64) {
+	if p.Status == nil {
+		return 0, 0
+	}
+	for _, w := range p.Status.Processes {
+		if w.State == fcgi.StateIdle {
+			idle++
+		}
+	}
+	return idle, int64(len(p.Status.Processes)) - idle
+}
+
 // PoolGrowth is how counters of FPM grew since an earlier sample.
 type PoolGrowth struct {
 	Since        time.Time

@@ -1,6 +1,14 @@
 package health
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"relink/internal/config"
+	"relink/internal/ui"
+)
 
 // Result is what one check says of one thing.
 type Result struct {
@@ -34,61 +42,121 @@ type Figure struct {
 	AtLeast  bool     `json:"at_least,omitempty"` // less than a bound is past it, not more
 }
 
-// Bounds are where a value begins to be a WARNING and to be CRITICAL, durations in
-// seconds. A value that equals a bound is still within it.
-type Bounds struct{ Warning, Critical float64 }
-
-// atMost judges a value that must not be more than its bounds.
-func (b Bounds) atMost(value float64) State {
-	switch {
-	case value > b.Critical:
-		return Critical
-	case value > b.Warning:
-		return Warning
-	}
-	return OK
-}
-
-// atLeast judges a value that must not be less than its bounds.
-func (b Bounds) atLeast(value float64) State {
-	switch {
-	case value < b.Critical:
-		return Critical
-	case value < b.Warning:
-		return Warning
-	}
-	return OK
-}
-
-// crossed is the bound that a state is about.
-func (b Bounds) crossed(s State) float64 {
-	if s == Critical {
-		return b.Critical
-	}
-	return b.Warning
-}
-
-func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
-
-// figure is a value with its bounds.
-func figure(name string, unit Unit, value float64, b Bounds) Figure {
+// figure is a value that must not be more than its bounds. One that equals a bound is
+// still within it.
+func figure(name string, unit Unit, value float64, b config.Bounds) Figure {
 	return Figure{Name: name, Value: value, Unit: unit, Warning: &b.Warning, Critical: &b.Critical}
 }
 
+// least makes it a value that must not be less.
 func (f Figure) least() Figure {
 	f.AtLeast = true
 	return f
 }
 
+func (f Figure) isPast(bound float64) bool {
+	if f.AtLeast {
+		return f.Value < bound
+	}
+	return f.Value > bound
+}
+
+func (f Figure) state() State {
+	switch {
+	case f.isPast(*f.Critical):
+		return Critical
+	case f.isPast(*f.Warning):
+		return Warning
+	}
+	return OK
+}
+
+// past says which bound a value is past: "more than 5 s"; "" where it is within them.
+func (f Figure) past() string {
+	bound := *f.Warning
+	switch f.state() {
+	case OK:
+		return ""
+	case Critical:
+		bound = *f.Critical
+	}
+	text := fmt.Sprintf("%g", bound)
+	switch f.Unit {
+	case Seconds:
+		text = ui.Duration(time.Duration(bound * float64(time.Second)))
+	case Ratio:
+		text = ui.Percent(bound)
+	}
+	if f.AtLeast {
+		return "less than " + text
+	}
+	return "more than " + text
+}
+
+// judge is the result that a figure gives. The message goes on with the bound it is past.
+func (f Figure) judge(message, fix string) Result {
+	if past := f.past(); past != "" {
+		message += ", " + past
+	}
+	return f.judgeAs(message, fix)
+}
+
+// judgeAs leaves the message as it is.
+func (f Figure) judgeAs(message, fix string) Result {
+	r := problem(f.state(), message, fix).with(f)
+	if r.State == OK {
+		r.Fix = ""
+	}
+	return r
+}
+
 // Thresholds bound what is in order; docs/configuration.md has their meanings
 // and defaults.
 type Thresholds struct {
-	Bounds map[string]Bounds // by the names that checks give
+	Bounds map[string]config.Bounds // by the names that checks give
 
 	FreeBytes       int64         // of OPcache: with as much free nothing is short, whatever the shares
 	HitRateRequests int64         // look-ups in the window, for its hit rate to mean something
 	Settle          time.Duration // how long a worker may be on an old release after a switch
 	Window          time.Duration // how recent the use of an old release must be
 
-	own Bounds // of the check that is made
+	own config.Bounds // of the check that is made
+}
+
+// Problems lists what is not OK, the most urgent first. Results that say the
+// same of the same thing are one line: a pool that is down leaves twenty checks
+// unknown.
+func Problems(results []Result) []Result {
+	var urgent []Result
+	for _, r := range results {
+		if r.State == OK {
+			continue
+		}
+		same := slices.IndexFunc(urgent, func(o Result) bool {
+			return r.State == o.State && r.Subject == o.Subject && r.Message == o.Message && r.Fix == o.Fix
+		})
+		if same >= 0 {
+			urgent[same].Check += ", " + r.Check
+			continue
+		}
+		urgent = append(urgent, r)
+	}
+	slices.SortStableFunc(urgent, func(a, b Result) int { return b.State.rank() - a.State.rank() })
+	return urgent
+}
+
+// Counted is how many results there are in each state: "1 critical, 2 warnings,
+// 31 ok".
+func Counted(results []Result) string {
+	var n [len(stateNames)]int
+	for _, r := range results {
+		n[r.State]++
+	}
+	var parts []string
+	for _, s := range []State{Critical, Warning, Unknown} {
+		if n[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[s], strings.ToLower(s.String())))
+		}
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%d ok", n[OK])), ", ")
 }

@@ -39,18 +39,19 @@ func (s *State) UnmarshalText(text []byte) error {
 // be wrong must not hide behind what could not be asked.
 func (s State) rank() int { return [...]int{OK: 0, Unknown: 1, Warning: 2, Critical: 3}[s] }
 
-func worse(a, b State) State {
-	if b.rank() > a.rank() {
-		return b
+// Or is the more urgent of two.
+func (s State) Or(other State) State {
+	if other.rank() > s.rank() {
+		return other
 	}
-	return a
+	return s
 }
 
 // Worst is the state of the whole; OK where there is no result.
 func Worst(results []Result) State {
 	worst := OK
 	for _, r := range results {
-		worst = worse(worst, r.State)
+		worst = worst.Or(r.State)
 	}
 	return worst
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/fcgi"
 	"relink/internal/hint"
 	"relink/php"
 	"relink/php/fpm"
@@ -65,11 +66,7 @@ func (m *Cache) OfApache() bool { return m.First().InWebServer() }
 func (m *Cache) Master() int { return m.First().master }
 
 func (m *Cache) Pools() []*Pool {
-	var all []*Pool
-	for _, one := range m.Spaces {
-		all = append(all, one.Pools...)
-	}
-	return all
+	return flat(m.Spaces, func(one *KeySpace) []*Pool { return one.Pools })
 }
 
 func (m *Cache) Addresses() []string {
@@ -104,6 +101,7 @@ func (m *Cache) toHost(path string) string {
 	return first.ToHost(path)
 }
 
+// Status is what the first pool tells, which has limit for that, and 1 MiB.
 func (m *Cache) Status(ctx context.Context, limit time.Duration) (php.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -113,9 +111,6 @@ func (m *Cache) Status(ctx context.Context, limit time.Duration) (php.Status, er
 // Find gives the FPM master as php knows it; the zero Master where it is not shown,
 // or there is none.
 func (m *Cache) Find(ctx context.Context) (fpm.Master, error) {
-	if m.Master() == 0 || m.OfApache() {
-		return fpm.Master{}, nil
-	}
 	masters, err := fpm.Masters(ctx)
 	if err != nil {
 		return fpm.Master{}, err
@@ -135,7 +130,8 @@ func (m *Cache) FindIn(masters []fpm.Master) (fpm.Master, error) {
 	return masters[i], nil
 }
 
-// RefreshPIDs learns the new start of the cache and the new workers and master.
+// RefreshPIDs learns the new start of the cache and the new workers and master. All of it
+// takes limit at most.
 func (m *Cache) RefreshPIDs(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -144,7 +140,7 @@ func (m *Cache) RefreshPIDs(ctx context.Context, limit time.Duration) error {
 			return fmt.Errorf("pool %s: %w", p.Address(), err)
 		}
 		if _, err := p.look(ctx); err != nil {
-			p.remember(nil)
+			p.last.Store(&[]fcgi.Process{})
 		}
 	}
 	return nil
@@ -162,7 +158,7 @@ func (m *Cache) Reset(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.Agent().Reset(ctx); err != nil {
+	if err := m.Agent().Reset(ctx); err != nil {
 		return err
 	}
 	for {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/fcgi"
 	"relink/internal/proc"
 	"relink/php"
 	"relink/php/fpm"
@@ -26,10 +27,10 @@ const (
 // errElsewhere: a door leads to another pool now than before.
 var errElsewhere = errors.New("not a worker of the pool")
 
-// doors are the ways through the web server to an application's sites. What each
+// knownDoors are the ways through the web server to an application's sites. What each
 // leads to is asked when somebody needs it, once; a site that has not answered,
 // such as one that has no probe before its first deploy, is asked again.
-type doors struct {
+type knownDoors struct {
 	all []probe.Door
 
 	mu      sync.Mutex
@@ -38,15 +39,15 @@ type doors struct {
 }
 
 // newDoors gives nil where there are none.
-func newDoors(all []probe.Door) *doors {
+func newDoors(all []probe.Door) *knownDoors {
 	if len(all) == 0 {
 		return nil
 	}
-	return &doors{all: all, answers: make([]*probe.Answer, len(all))}
+	return &knownDoors{all: all, answers: make([]*probe.Answer, len(all))}
 }
 
 // ask gives what the sites have answered, nil for those that have not.
-func (d *doors) ask(ctx context.Context) []*probe.Answer {
+func (d *knownDoors) ask(ctx context.Context) []*probe.Answer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !slices.Contains(d.answers, nil) || time.Since(d.asked) < doorsAgain {
@@ -74,7 +75,7 @@ func (d *doors) ask(ctx context.Context) []*probe.Answer {
 
 // forget has a site asked again: the worker that answered has ended since, so that
 // nobody can tell any more whose it was.
-func (d *doors) forget(i int) {
+func (d *knownDoors) forget(i int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.answers[i] = nil
@@ -86,9 +87,7 @@ func (p *Pool) leading(ctx context.Context, more bool) []probe.Door {
 	if p.doors == nil {
 		return nil
 	}
-	p.mu.Lock()
-	leads := maps.Clone(p.leads)
-	p.mu.Unlock()
+	leads := *p.leads.Load()
 	if !slices.Contains(slices.Collect(maps.Values(leads)), true) || more {
 		leads = p.follow(ctx, leads)
 	}
@@ -103,8 +102,7 @@ func (p *Pool) leading(ctx context.Context, more bool) []probe.Door {
 
 // follow finds out where the doors lead of which that is not known yet.
 func (p *Pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
-	leads := map[int]bool{}
-	maps.Copy(leads, known)
+	leads := maps.Clone(known)
 	for i, answer := range p.doors.ask(ctx) {
 		if _, done := leads[i]; done || answer == nil {
 			continue
@@ -116,9 +114,7 @@ func (p *Pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
 		}
 		leads[i] = own
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.leads = leads
+	p.leads.Store(&leads)
 	return leads
 }
 
@@ -144,7 +140,7 @@ func (p *Pool) Own(ctx context.Context, w php.Worker) bool {
 	if takes, err := fpm.Takes(w.PID, p.Pool.Address); err == nil {
 		return takes
 	}
-	listed := slices.ContainsFunc(p.LastListing(), func(known Process) bool { return known.Pid == w.PID })
+	listed := slices.ContainsFunc(p.LastListing(), func(known fcgi.Process) bool { return known.PID == w.PID })
 	return listed && p.master != 0 && (w.ParentPID == p.master || parent == p.master)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/sandbox"
 	"relink/opcache"
@@ -167,7 +168,7 @@ func TestPinnedWorkersWithoutADoor(t *testing.T) {
 func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 	p := newPinned(t, sandbox.WebApacheEvent, pinnedWorkers)
 	for name, doors := range map[string][]probe.Door{"none": nil, "closed": p.closed(), "of another pool": p.elsewhere} {
-		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{CallTimeout: 2 * time.Second}), doors...)
+		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{Timeouts: config.Timeouts{Call: 2 * time.Second}}), doors...)
 		named := func(h string) bool { return strings.Contains(h, "enablereuse") && strings.Contains(h, "probe") }
 		if !errors.Is(err, fcgi.ErrTimeout) || !slices.ContainsFunc(hint.Of(err), named) {
 			t.Errorf("%s: %v", name, err)
@@ -179,9 +180,9 @@ func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 // are all pinned is restarted through them: an idle connection is no request.
 func TestRestartThroughConfiguredDoors(t *testing.T) {
 	p := newPinned(t, sandbox.WebNginx, pinnedWorkers)
-	setup := opcache.Setup{State: p.state, Options: ordinary(opcache.Options{}), Pools: p.pools()[:1], Apps: []opcache.App{{Name: "app"}}}
+	setup := opcache.Setup{State: p.state, Options: ordinary(opcache.Options{}), Pools: p.pools()[:1], Apps: []opcache.App{{App: config.App{Name: "app"}}}}
 	for i, door := range p.doors {
-		setup.Apps[0].Sites = append(setup.Apps[0].Sites, opcache.Site{Name: p.sites[i], Path: p.link(p.sites[i]), URL: door.URL, Host: door.Host})
+		setup.Apps[0].Instances = append(setup.Apps[0].Instances, config.Instance{Name: p.sites[i], Link: p.link(p.sites[i]), Probe: config.Probe{URL: door.URL, Host: door.Host}})
 	}
 	caches, err := setup.Connect(p.ctx, nil, opcache.Web{})
 	p.must(err)

@@ -172,12 +172,12 @@ func (f *farm) connect(o opcache.Options) *opcache.Caches {
 
 // ordinary fills in what a test does not care for.
 func ordinary(o opcache.Options) opcache.Options {
-	o.CallTimeout = cmp.Or(o.CallTimeout, 10*time.Second)
-	o.SweepWait = cmp.Or(o.SweepWait, 100*time.Millisecond)
-	o.SettleTimeout = cmp.Or(o.SettleTimeout, 30*time.Second)
-	o.WarmWorkers = cmp.Or(o.WarmWorkers, 1)
-	o.WarmSlice = cmp.Or(o.WarmSlice, 20*time.Millisecond)
-	o.WarmPause = cmp.Or(o.WarmPause, 20*time.Millisecond)
+	o.Timeouts.Call = cmp.Or(o.Timeouts.Call, 10*time.Second)
+	o.Timeouts.Sweep = cmp.Or(o.Timeouts.Sweep, 100*time.Millisecond)
+	o.Timeouts.Settle = cmp.Or(o.Timeouts.Settle, 30*time.Second)
+	o.Warm.Workers = cmp.Or(o.Warm.Workers, 1)
+	o.Warm.Slice = cmp.Or(o.Warm.Slice, 20*time.Millisecond)
+	o.Warm.Pause = cmp.Or(o.Warm.Pause, 20*time.Millisecond)
 	return o
 }
 

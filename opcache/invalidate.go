@@ -2,11 +2,26 @@ package opcache
 
 import (
 	"context"
-	"sync"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"relink/php"
 )
+
+// InvalidateResult tells what the cut-over did.
+type InvalidateResult struct {
+	Invalidated int            `json:"invalidated"`
+	Failed      []FailedScript `json:"failed"`
+	Last        time.Time      `json:"last"` // the moment after the last of it
+}
+
+// RetireResult tells what was invalidated of releases that nobody uses.
+type RetireResult struct {
+	Invalidated int    `json:"invalidated"`
+	Skipped     string `json:"skipped,omitempty"` // why nothing was retired
+}
 
 // Invalidate ends what OPcache serves under literal paths through the links:
 // every script below the releases that they have left, by real path. Until its
@@ -20,43 +35,157 @@ import (
 // and it must not be used again: the caller sees to that.
 func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 	result := InvalidateResult{Last: time.Now()}
-	err := s.endLeft(ctx, func(one *KeySpace, answer php.BelowResult) {
-		result.Invalidated += answer.Invalidated
-		for _, path := range answer.Failed {
+	all, err := s.endLeft(ctx)
+	for i, one := range s.Caches.Spaces() {
+		result.Invalidated += all[i].Invalidated
+		for _, path := range all[i].Failed {
 			result.Failed = append(result.Failed, FailedScript{Path: one.ToHost(path), Reason: "opcache_invalidate() refused it"})
 		}
-		if answer.Last.After(result.Last) {
-			result.Last = answer.Last
+		if all[i].Last.After(result.Last) {
+			result.Last = all[i].Last
 		}
-	})
+	}
 	return result, err
 }
 
 // endLeft invalidates, in every cache, what is live below the releases that links
-// have left. add is called for one cache at a time.
-func (s *Switch) endLeft(ctx context.Context, add func(*KeySpace, php.BelowResult)) error {
-	if s.Addressing.Reuses() {
-		return nil
-	}
-	var mu sync.Mutex
-	return s.Caches.EachSpace(ctx, func(ctx context.Context, _ int, one *KeySpace) error {
-		folders := s.left(one)
-		if len(folders) == 0 {
-			return nil
+// have left.
+func (s *Switch) endLeft(ctx context.Context) ([]php.BelowResult, error) {
+	return Each(ctx, s.Caches.Spaces(), func(ctx context.Context, one *KeySpace) (php.BelowResult, error) {
+		var folders []string
+		for release := range s.OldReleases() {
+			folders = append(folders, one.ToPool(release))
 		}
-		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.CallTimeout)
+		if s.Addressing.Reuses() || len(folders) == 0 {
+			return php.BelowResult{}, nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, s.Caches.Options.Timeouts.Call)
 		defer cancel()
-		answer, err := one.Agent().InvalidateBelow(ctx, folders)
-		mu.Lock()
-		defer mu.Unlock()
-		add(one, answer)
-		return err
+		return one.Agent().InvalidateBelow(ctx, folders)
 	})
 }
 
 // regained takes back what the releases that were left have got again: a worker
 // that was busy at the sweep, or a request from before, compiles it.
 func (s *Switch) regained(ctx context.Context) (n int, err error) {
-	err = s.endLeft(ctx, func(_ *KeySpace, answer php.BelowResult) { n += answer.Invalidated })
+	all, err := s.endLeft(ctx)
+	for _, answer := range all {
+		n += answer.Invalidated
+	}
 	return n, err
+}
+
+// Retire invalidates what is left in the caches of folders that no link leads
+// to any more, so that their bytes count as waste and PHP may reclaim them at
+// its next restart. It does nothing unless Settle has proven that the last
+// request on them has ended.
+func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+	if len(s.pinned) > 0 {
+		return RetireResult{Skipped: "workers that persistent connections pin may still run it"}, nil
+	}
+	if !s.settled {
+		return RetireResult{Skipped: "a request that began before the cut-over may still run on it"}, nil
+	}
+	return s.Caches.Retire(ctx, unused)
+}
+
+// Retire invalidates, in slices, all that the caches hold of folders that no
+// request uses.
+func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (invalidated int, err error) {
+		for _, root := range unused {
+			n, err := c.retire(ctx, one, root)
+			invalidated += n
+			if err != nil {
+				return invalidated, fmt.Errorf("retire %s: %w", root, err)
+			}
+		}
+		return invalidated, nil
+	})
+	var result RetireResult
+	for _, n := range all {
+		result.Invalidated += n
+	}
+	return result, err
+}
+
+func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invalidated int, err error) {
+	scripts, err := c.liveScripts(ctx, one, root)
+	if err != nil {
+		return 0, err
+	}
+	paths := make([]string, len(scripts))
+	for i, script := range scripts {
+		paths[i] = script.Path
+	}
+	return c.InvalidateAll(ctx, one, paths)
+}
+
+// ForgetBelow invalidates in every cache what it holds of a folder, but for the files that
+// are to be kept. left are those that a cache has still.
+func (c *Caches) ForgetBelow(ctx context.Context, folder string, keep func(name string) bool) (left []string, err error) {
+	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (left []string, err error) {
+		scripts, err := c.liveScripts(ctx, one, folder)
+		if err != nil {
+			return nil, err
+		}
+		var paths []string
+		for _, script := range scripts {
+			if name, below := strings.CutPrefix(one.ToHost(script.Path), folder+"/"); !below || !keep(name) {
+				paths = append(paths, script.Path)
+			}
+		}
+		err = c.inSlices(ctx, one.Pools[0], paths, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
+			answer, err := one.Agent().Invalidate(ctx, rest, slice)
+			left = append(left, answer.Failed...)
+			return answer.Next, err
+		})
+		return left, err
+	})
+	return slices.Concat(all...), err
+}
+
+// FileCache tells whether one of the caches keeps scripts in files too, by their paths,
+// where nobody can say which are of an earlier release.
+func (c *Caches) FileCache(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
+	defer cancel()
+	all, err := Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (bool, error) {
+		configuration, err := p.Agent.Configuration(ctx)
+		return configuration.FileCache != "", err
+	})
+	return slices.Contains(all, true), err
+}
+
+// InvalidateAll works through scripts in slices, with rests between.
+func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
+	err = c.inSlices(ctx, one.Pools[0], scripts, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
+		answer, err := one.Agent().Invalidate(ctx, rest, slice)
+		invalidated += answer.Invalidated
+		return answer.Next, err
+	})
+	return invalidated, err
+}
+
+// inSlices works through all by calls to a pool that tell where the next one begins, with
+// rests between, so that it keeps its workers.
+func (c *Caches) inSlices(ctx context.Context, pool *Pool, all []string, call func(ctx context.Context, rest []string, slice time.Duration) (next int, err error)) error {
+	p := c.pacing()
+	bounded := func() (int, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
+		defer cancel()
+		return call(ctx, all, p.slice)
+	}
+	for len(all) > 0 {
+		began := time.Now()
+		next, err := bounded()
+		if err != nil || next <= 0 || next >= len(all) {
+			return err
+		}
+		all = all[next:]
+		if err := p.rest(ctx, pool, time.Since(began)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

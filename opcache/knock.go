@@ -3,6 +3,7 @@ package opcache
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"relink/fcgi"
@@ -40,8 +41,8 @@ func (r *round) mayKnock() bool { return r.pool.doors != nil && r.knock.fruitles
 
 // worthKnocking is how many calls through doors may reach missing workers now: none
 // as long as FastCGI reaches them.
-func (r *round) worthKnocking(ctx context.Context, missing []Process, again bool) int {
-	held := slices.ContainsFunc(missing, func(w Process) bool { return w.State == fcgi.StateReadingHeaders })
+func (r *round) worthKnocking(ctx context.Context, missing []fcgi.Process, again bool) int {
+	held := slices.ContainsFunc(missing, func(w fcgi.Process) bool { return w.State == fcgi.StateReadingHeaders })
 	if r.pool.doors == nil || !again && !held {
 		return 0
 	}
@@ -88,10 +89,68 @@ func (p *Pool) knockAt(ctx context.Context, door probe.Door, hold time.Duration)
 
 // patience bounds a burst where calls may wait for ever. Without doors there is
 // nothing else to try, and it ends with the calls.
-func (r *round) patience() (late <-chan time.Time, stop func()) {
+func (r *round) patience() <-chan time.Time {
 	if r.pool.doors == nil {
-		return nil, func() {}
+		return nil
 	}
-	timer := time.NewTimer(burstPatience + r.knock.hold)
-	return timer.C, func() { timer.Stop() }
+	return time.After(burstPatience + r.knock.hold)
+}
+
+// calls are those of a round that are under way. One that nobody answers, because
+// all workers are pinned, is left waiting: its answer counts whenever it comes.
+type calls struct {
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	replies chan reply
+	direct  int // waiting for FastCGI
+	through int // waiting for a door
+}
+
+type reply struct {
+	worker  php.Worker
+	err     error
+	through bool // it came through a door
+}
+
+func newCalls(ctx context.Context) *calls {
+	c := &calls{replies: make(chan reply)}
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	return c
+}
+
+func (c *calls) begin(through bool, call func(context.Context) (php.Worker, error)) {
+	*c.count(through)++
+	c.running.Go(func() {
+		worker, err := call(c.ctx)
+		select {
+		case c.replies <- reply{worker, err, through}:
+		case <-c.ctx.Done():
+		}
+	})
+}
+
+func (c *calls) count(through bool) *int {
+	if through {
+		return &c.through
+	}
+	return &c.direct
+}
+
+// next waits for an answer; false where none comes before the round ends, or late.
+func (c *calls) next(late <-chan time.Time) (reply, bool) {
+	select {
+	case r := <-c.replies:
+		*c.count(r.through)--
+		return r, true
+	case <-late:
+	case <-c.ctx.Done():
+	}
+	return reply{}, false
+}
+
+// end gives up what is still waiting.
+func (c *calls) end() {
+	c.cancel()
+	c.running.Wait()
 }

@@ -99,8 +99,8 @@ func TestExpectedRestartsAreTakenBack(t *testing.T) {
 	ledger := restart.Queue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
 	usage := f.usage(c)
-	other := restart.Pending{Pools: []string{"unix:/other"}, Action: restart.Reset}
-	earlier := restart.Pending{Pools: usage.Pools, Action: restart.Reset, Last: "earlier", Started: usage.Started, Restarts: usage.Restarts}
+	other := restart.Pending{Order: restart.Order{Pools: []string{"unix:/other"}, Decision: restart.Decision{Action: restart.Reset}}}
+	earlier := restart.Pending{Order: restart.Order{Pools: usage.Pools, Decision: restart.Decision{Action: restart.Reset}}, Last: "earlier", Started: usage.Started, Restarts: usage.Restarts}
 	for name, before := range map[string][]restart.Pending{"nothing": {other}, "an earlier one": {other, earlier}} {
 		f.must(restart.WritePending(ledger.Dir, before))
 		unexpect, err := ledger.Add(f.ctx, c, order(usage.Pools[0]))
@@ -204,7 +204,7 @@ func TestNothingIsRestartedWhileAnApplicationIsDeployed(t *testing.T) {
 func TestPendingOfOtherPoolsStays(t *testing.T) {
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir()}
-	f.must(restart.WritePending(ledger.Dir, []restart.Pending{{Pools: []string{"unix:/other.sock"}, Action: restart.Reset}}))
+	f.must(restart.WritePending(ledger.Dir, []restart.Pending{{Order: restart.Order{Pools: []string{"unix:/other.sock"}, Decision: restart.Decision{Action: restart.Reset}}}}))
 	out, err := ledger.Resume(f.ctx, f.connect(opcache.Options{}), now(restart.MethodAuto))
 	f.must(err)
 	pending, err := restart.ReadPending(ledger.Dir)

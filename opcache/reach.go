@@ -3,6 +3,8 @@ package opcache
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"relink/fcgi"
@@ -30,22 +32,38 @@ const (
 // the web server pins is reached through that web server, if at all.
 type round struct {
 	pool     *Pool
-	except   map[int]bool       // never waited for: workers that are out of reach
-	leave    func(Process) bool // a missing worker that is not waited for; nil: none
-	progress func(done, total int)
+	skip     bool                    // no worker of the pool is called
+	except   map[int]bool            // never waited for: workers that are out of reach
+	leave    func(fcgi.Process) bool // a missing worker that is not waited for; nil: none
+	progress Progress
 
-	alive map[int]Process // the workers of the first listing that still live
+	alive map[int]fcgi.Process // the workers of the first listing that still live
 	swept map[int]bool
 	calls *calls
 	knock knocking
 
 	answered int // calls that were answered, by whomever
+
+	out outcome
+}
+
+// rounds makes a round of every pool, at the same time, as prepare wants it.
+func (c *Caches) rounds(ctx context.Context, prepare func(*round)) ([]*round, error) {
+	return Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (*round, error) {
+		r := &round{pool: p}
+		if prepare(r); r.skip {
+			return r, nil
+		}
+		var err error
+		r.out, err = r.run(ctx)
+		return r, err
+	})
 }
 
 // outcome is what a round came to.
 type outcome struct {
 	swept    int
-	missing  []Process
+	missing  []fcgi.Process
 	unproven bool
 }
 
@@ -54,19 +72,15 @@ type outcome struct {
 func (r *round) run(ctx context.Context) (outcome, error) {
 	r.swept, r.calls = map[int]bool{}, newCalls(ctx)
 	defer r.calls.end()
-	type listing struct {
-		workers []Process
-		err     error
-	}
-	listed := make(chan listing, 1)
-	go func() {
-		workers, err := r.pool.look(ctx)
-		listed <- listing{workers, err}
-	}()
-	_, sweepErr := r.burst(ctx, max(len(r.pool.LastListing()), 1), 0)
-	first := <-listed
-	r.track(first.workers)
-	switch err := first.err; {
+	var workers []fcgi.Process
+	var err error
+	var listing sync.WaitGroup
+	before := max(len(r.pool.LastListing()), 1)
+	listing.Go(func() { workers, err = r.pool.look(ctx) })
+	_, sweepErr := r.burst(ctx, before, 0)
+	listing.Wait()
+	r.track(workers)
+	switch {
 	case errors.Is(err, errUnlisted):
 		return r.unlisted(ctx, sweepErr)
 	case err != nil && ctx.Err() == nil && !errors.Is(err, fcgi.ErrTimeout):
@@ -75,7 +89,7 @@ func (r *round) run(ctx context.Context) (outcome, error) {
 		// Every worker is busy, so that nobody answers for the pool.
 		r.track(r.pool.LastListing())
 	}
-	if len(r.alive) == 0 && first.err != nil {
+	if len(r.alive) == 0 && err != nil {
 		return outcome{swept: len(r.swept), unproven: true}, nil
 	}
 	return r.finish(ctx)
@@ -85,7 +99,7 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 	pause, failures, again := firstPause, 0, false
 	for {
 		missing := r.missing()
-		r.report(missing)
+		r.progress.report(len(r.alive)-len(missing), len(r.alive))
 		if len(missing) == 0 || r.mayLeave(missing) || ctx.Err() != nil {
 			return outcome{swept: len(r.swept), missing: missing}, nil
 		}
@@ -107,11 +121,11 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 	}
 }
 
-func (r *round) track(workers []Process) {
-	r.alive = make(map[int]Process, len(workers))
+func (r *round) track(workers []fcgi.Process) {
+	r.alive = make(map[int]fcgi.Process, len(workers))
 	for _, w := range workers {
-		if !r.except[w.Pid] {
-			r.alive[w.Pid] = w
+		if !r.except[w.PID] {
+			r.alive[w.PID] = w
 		}
 	}
 }
@@ -154,8 +168,7 @@ func untilNoNews(times int, ask func() (news bool, err error)) error {
 func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err error) {
 	r.begin(min(n, maxBurst))
 	r.knockAt(throughDoors)
-	late, stop := r.patience()
-	defer stop()
+	late := r.patience()
 	succeeded := 0
 	for r.waiting() && !r.done() {
 		got, ok := r.calls.next(late)
@@ -213,12 +226,12 @@ func (r *round) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := make(map[int]Process, len(workers))
+	now := make(map[int]fcgi.Process, len(workers))
 	for _, w := range workers {
-		now[w.Pid] = w
+		now[w.PID] = w
 	}
 	for pid, before := range r.alive {
-		if later, lives := now[pid]; lives && before.same(later) {
+		if later, lives := now[pid]; lives && sameWorker(before, later) {
 			r.alive[pid] = later
 		} else {
 			delete(r.alive, pid)
@@ -227,8 +240,8 @@ func (r *round) refresh(ctx context.Context) error {
 	return nil
 }
 
-func (r *round) missing() []Process {
-	var missing []Process
+func (r *round) missing() []fcgi.Process {
+	var missing []fcgi.Process
 	for pid, w := range r.alive {
 		if !r.swept[pid] {
 			missing = append(missing, w)
@@ -237,16 +250,8 @@ func (r *round) missing() []Process {
 	return missing
 }
 
-func (r *round) mayLeave(missing []Process) bool {
-	if r.leave == nil {
-		return false
-	}
-	for _, w := range missing {
-		if !r.leave(w) {
-			return false
-		}
-	}
-	return true
+func (r *round) mayLeave(missing []fcgi.Process) bool {
+	return r.leave != nil && !slices.ContainsFunc(missing, func(w fcgi.Process) bool { return !r.leave(w) })
 }
 
 // worthCalling is how many calls may reach the missing workers now. One that has
@@ -254,10 +259,10 @@ func (r *round) mayLeave(missing []Process) bool {
 // ago is, for most requests are short. After a burst that brought nothing a call
 // for every worker goes once around all that are idle: with fewer, the calls
 // and the listing between them could go past the same worker again and again.
-func (r *round) worthCalling(missing []Process, again bool) int {
+func (r *round) worthCalling(missing []fcgi.Process, again bool) int {
 	n := 0
 	for _, w := range missing {
-		if w.State != fcgi.StateRunning || w.Busy < lastPause {
+		if w.State != fcgi.StateRunning || w.RequestDuration < lastPause {
 			n++
 		}
 	}
@@ -267,18 +272,10 @@ func (r *round) worthCalling(missing []Process, again bool) int {
 	return n
 }
 
-func (r *round) report(missing []Process) {
-	if r.progress != nil {
-		r.progress(len(r.alive)-len(missing), len(r.alive))
-	}
-}
-
 // Wait pauses for d or until ctx ends.
 func Wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/opcache"
 	"relink/opcache/restart"
@@ -44,9 +45,9 @@ func controlOf(root string) string {
 }
 
 func (f apacheFarm) app() opcache.App {
-	app := opcache.App{Name: "app", Releases: f.releases, AgentDir: f.server.AgentDir()}
+	app := opcache.App{App: config.App{Name: "app", Releases: f.releases}, AgentDir: f.server.AgentDir()}
 	for _, site := range f.sites {
-		app.Sites = append(app.Sites, opcache.Site{Name: site, Path: f.link(site), URL: f.server.URL() + "/", Host: site + ".test"})
+		app.Instances = append(app.Instances, config.Instance{Name: site, Link: f.link(site), Probe: config.Probe{URL: f.server.URL() + "/", Host: site + ".test"}})
 	}
 	return app
 }

@@ -32,12 +32,12 @@ func TestRestartWaitsForQuiet(t *testing.T) {
 			done := make(chan restart.MasterRestart, 1)
 			go func() {
 				result, err := restart.Now(f.ctx, c, o)
-				if err != nil || len(result.Masters) != 1 {
+				if err != nil || len(result) != 1 {
 					t.Error(result, err)
 					close(done)
 					return
 				}
-				done <- result.Masters[0]
+				done <- result[0]
 			}()
 			select {
 			case why := <-waiting:

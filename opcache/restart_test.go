@@ -42,10 +42,10 @@ func (f *farm) restart(c *opcache.Caches, o restart.Options) restart.MasterResta
 	f.t.Helper()
 	result, err := restart.Now(f.ctx, c, o)
 	f.must(err)
-	if len(result.Masters) != 1 {
+	if len(result) != 1 {
 		f.t.Fatalf("%+v", result)
 	}
-	return result.Masters[0]
+	return result[0]
 }
 
 func (f *farm) usage(c *opcache.Caches) opcache.Usage {
@@ -229,7 +229,7 @@ func TestMastersAreRestartedOneAfterTheOther(t *testing.T) {
 	c := f.connect(opcache.Options{})
 	result, err := restart.Now(f.ctx, c, now(restart.MethodFPM))
 	f.must(err)
-	if len(result.Masters) != 2 || result.Masters[1].Time.Before(result.Masters[0].Time.Add(result.Masters[0].Took)) {
+	if len(result) != 2 || result[1].Time.Before(result[0].Time.Add(result[0].Took)) {
 		t.Errorf("%+v", result)
 	}
 	only := now(restart.MethodOPcache)
@@ -250,7 +250,7 @@ func TestFailedReloadStopsTheRound(t *testing.T) {
 	f.must(err)
 	result, err := restart.Now(f.ctx, c, o)
 	f.wantRefused(err, fpm.ErrNotBack, "unknown entry 'garbage'")
-	if len(result.Masters) != 1 || result.Masters[0].Action != restart.ReloadFPM {
+	if len(result) != 1 || result[0].Action != restart.ReloadFPM {
 		t.Errorf("%+v", result)
 	}
 	if after, err := f.server.WorkerPIDs("b-www"); err != nil || !slices.Equal(before, after) {

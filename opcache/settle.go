@@ -2,12 +2,35 @@ package opcache
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/hint"
+	"relink/internal/ui"
 	"relink/php/fpm"
 )
+
+// Progress is told how far a long step is. It may be called from several
+// goroutines and may be nil.
+type Progress func(done, total int)
+
+func (p Progress) report(done, total int) {
+	if p != nil {
+		p(done, total)
+	}
+}
+
+// SettleResult tells what was left after the cut-over.
+type SettleResult struct {
+	Workers  int      `json:"workers"`  // proven to be past every request that began before the cut-over
+	Regained int      `json:"regained"` // scripts of the old releases that had come back
+	Stale    []Worker `json:"stale"`    // not reached in time: they may serve old code for new pages
+	Unproven []string `json:"unproven"` // pools of which nobody knows whether all workers were reached
+}
 
 const (
 	// askAgain is how often Settle looks for scripts that the old release has
@@ -62,25 +85,20 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 // sweepAgain reaches every worker of every pool once more.
 func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResult, error) {
 	// Whoever is between two requests is reached in the time of a sweep.
-	bounded, cancel := context.WithTimeout(ctx, s.Caches.Options.SettleTimeout+sweepRounds*s.Caches.Options.SweepWait)
+	bounded, cancel := context.WithTimeout(ctx, s.Caches.Options.Timeouts.Settle+sweepRounds*s.Caches.Options.Timeouts.Sweep)
 	defer cancel()
+	reached := progress.ofPools()
+	rounds, err := s.Caches.rounds(bounded, func(r *round) { r.except, r.progress = s.outOfReach(r.pool), reached(r.pool) })
 	var result SettleResult
-	var mu sync.Mutex
-	reached := newTally(progress)
-	err := s.Caches.eachPool(bounded, func(bounded context.Context, p *Pool) error {
-		r := round{pool: p, except: s.pinned[p], progress: reached.of(p)}
-		out, err := r.run(bounded)
-		mu.Lock()
-		defer mu.Unlock()
-		result.Workers += out.swept
-		for _, w := range out.missing {
-			result.Stale = append(result.Stale, s.stale(ctx, p, w))
+	for _, r := range rounds {
+		result.Workers += r.out.swept
+		for _, w := range r.out.missing {
+			result.Stale = append(result.Stale, s.stale(ctx, r.pool, w))
 		}
-		if out.unproven {
-			result.Unproven = append(result.Unproven, p.Address())
+		if r.out.unproven {
+			result.Unproven = append(result.Unproven, r.pool.Address())
 		}
-		return err
-	})
+	}
 	if ctx.Err() != nil {
 		return result, ctx.Err()
 	}
@@ -90,14 +108,14 @@ func (s *Switch) sweepAgain(ctx context.Context, progress Progress) (SettleResul
 // stale is a worker that was not reached in time. The first page that it serves
 // after its request would bring the old release back, for all workers; so it is
 // told to serve none, where that is wanted and allowed.
-func (s *Switch) stale(ctx context.Context, p *Pool, w Process) Worker {
-	worker := w.worker(p.Address())
+func (s *Switch) stale(ctx context.Context, p *Pool, w fcgi.Process) Worker {
+	worker := workerOf(p, w)
 	worker.Hidden = p.master == 0
-	if w.leaves {
+	switch {
+	case isLeaving(p, w):
 		worker.Ends = true // by the time that Settle gives up it is in a request, not between two
-	}
-	if !w.leaves && s.Caches.Options.EndStale && p.master != 0 && w.State == fcgi.StateRunning {
-		worker.Ends = fpm.EndWorker(ctx, p.master, w.Pid) == nil
+	case s.Caches.Options.EndStale && p.master != 0 && w.State == fcgi.StateRunning:
+		worker.Ends = fpm.EndWorker(ctx, p.master, w.PID) == nil
 	}
 	return worker
 }
@@ -128,28 +146,82 @@ func (s *Switch) lastLook(ctx context.Context, result *SettleResult) error {
 	return nil
 }
 
-// tally adds up the progress of several pools.
-type tally struct {
-	progress Progress
-	mu       sync.Mutex
-	done     map[*Pool]int
-	total    map[*Pool]int
-}
-
-func newTally(progress Progress) *tally {
-	return &tally{progress: progress, done: map[*Pool]int{}, total: map[*Pool]int{}}
-}
-
-func (t *tally) of(p *Pool) func(done, total int) {
-	return func(done, total int) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.done[p], t.total[p] = done, total
-		sumDone, sumTotal := 0, 0
-		for q := range t.total {
-			sumDone += t.done[q]
-			sumTotal += t.total[q]
+// ofPools adds up the progress of several pools.
+func (p Progress) ofPools() func(*Pool) Progress {
+	var mu sync.Mutex
+	done, total := map[*Pool]int{}, map[*Pool]int{}
+	sum := func(of map[*Pool]int) (n int) {
+		for _, one := range of {
+			n += one
 		}
-		t.progress.report(sumDone, sumTotal)
+		return n
 	}
+	return func(pool *Pool) Progress {
+		return func(itsDone, itsTotal int) {
+			mu.Lock()
+			defer mu.Unlock()
+			done[pool], total[pool] = itsDone, itsTotal
+			p.report(sum(done), sum(total))
+		}
+	}
+}
+
+var (
+	// ErrUnsettled: workers that were busy at the cut-over have not been reached
+	// since, and may bring old code back.
+	ErrUnsettled = errors.New("not settled")
+	// ErrPinned: persistent connections keep workers from everybody but the web server,
+	// and no probe leads to them either, so that they cannot be made to see the new links.
+	ErrPinned = errors.New("workers are pinned by persistent connections")
+)
+
+// Unsettled names all that Settle could not prove; finish says how that is done later.
+func Unsettled(s SettleResult, pinned []Worker, finish string) error {
+	var errs []error
+	if len(s.Stale) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("%w: still in a request that began before the cut-over: %s", ErrUnsettled, DescribeWorkers(s.Stale)),
+			"%s", ofStale(s.Stale, finish)))
+	}
+	if len(pinned) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("%w: %w: %s", ErrUnsettled, ErrPinned, DescribeWorkers(pinned)),
+			"reload PHP-FPM at a quiet moment, then %s; no worker is kept without enablereuse=on in Apache's proxy definition (nginx: with fastcgi_keep_conn off)", finish))
+	}
+	if len(s.Unproven) > 0 {
+		errs = append(errs, hint.With(fmt.Errorf("%w: nobody can tell whether all workers were reached of %s", ErrUnsettled, strings.Join(s.Unproven, ", ")),
+			"set pm.status_path in the pool and status_path in relink's configuration; reload PHP-FPM if old pages show up"))
+	}
+	return errors.Join(errs...)
+}
+
+// ofStale advises about workers that Settle has not reached.
+func ofStale(stale []Worker, finish string) string {
+	for _, w := range stale {
+		if w.Hidden {
+			return fmt.Sprintf(`when the request has ended, or once worker %d, which is a pid of the container that the pool runs in and not of this machine, has been sent SIGQUIT in there, %s; else the first page that this worker serves then brings old code back, for all workers and for good`, w.PID, finish)
+		}
+		if !w.Ends {
+			return fmt.Sprintf(`when the request has ended, or after "kill -QUIT %d", %s; else the first page that this worker serves then brings old code back, for all workers and for good`, w.PID, finish)
+		}
+	}
+	return "told to end with the request, so that no page follows it; " + finish + " then, or deploy again: it retires what the request runs on"
+}
+
+// DescribeWorkers names the first few, and what each is doing where that is known.
+func DescribeWorkers(workers []Worker) string {
+	texts := make([]string, len(workers))
+	for i, w := range workers {
+		texts[i] = w.describe()
+	}
+	return ui.FirstFew(texts)
+}
+
+func (w Worker) describe() string {
+	text := fmt.Sprintf("pid %d of %s", w.PID, w.Pool)
+	switch {
+	case w.Request != "" && w.Busy > 0:
+		text += fmt.Sprintf(" (%s, for %s)", w.Request, w.Busy.Round(100*time.Millisecond))
+	case w.Request != "":
+		text += " (" + w.Request + ")"
+	}
+	return text
 }

@@ -3,8 +3,10 @@ package opcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/php"
@@ -20,36 +22,25 @@ type Setup struct {
 	Options Options
 }
 
-// App is an application as its caches see it. Paths are absolute.
+// App is an application as its caches see it. An instance without the URL of a probe,
+// or with one that is off, is not asked.
 type App struct {
-	Name     string
-	Releases string // folder of the releases
-	Docroot  string // what the web server serves, relative to a link
-	Sites    []Site
+	config.App
 	Known    func() ([]string, error) // links that were moved once, whoever they belong to now; nil: none
-	Pools    []string                 // addresses of those that serve it; none: all
-
-	AgentDir string // where the PHP inside of its sites' web servers finds the agent; "" is the default
+	AgentDir string                   // where the PHP inside of its sites' web servers finds the agent; "" is the default
 }
 
 // InUse is what the application's links lead to.
 func (a App) InUse() links.InUse {
-	named := make([]string, len(a.Sites))
-	for i, site := range a.Sites {
-		named[i] = site.Path
+	named := make([]string, len(a.Instances))
+	for i, site := range a.Instances {
+		named[i] = site.Link
 	}
 	var known []string
 	if a.Known != nil {
 		known, _ = a.Known()
 	}
 	return links.Find(a.Releases, named, known)
-}
-
-// Site is a link that leads into a release, and where its web server is asked.
-type Site struct {
-	Name, Path string
-	URL        string // of the document root; "": nobody knows, or it is not to be asked
-	Host       string // sent instead of the URL's, unless empty
 }
 
 // FPM gives the pools of PHP-FPM that serve an application; nil means any.
@@ -60,7 +51,28 @@ func (s Setup) FPM(ctx context.Context, app *App) ([]php.Pool, error) {
 	case s.NoFPM:
 		return nil, nil
 	}
-	return fpm.Pools(ctx)
+	running, err := fpm.Pools(ctx)
+	if app == nil {
+		return running, err
+	}
+	return namedPools(app.Pools, running, err)
+}
+
+// namedPools leaves out pools that are not the application's, and what is wrong with those.
+func namedPools(addresses []string, running []php.Pool, problems error) ([]php.Pool, error) {
+	if len(addresses) == 0 {
+		return running, problems
+	}
+	var found []php.Pool
+	for _, address := range addresses {
+		i := slices.IndexFunc(running, func(p php.Pool) bool { return p.Address.String() == address })
+		if i < 0 {
+			return nil, hint.With(errors.Join(fmt.Errorf("pool %s: no FPM master that runs here has it", address), problems),
+				"correct the application's `pools`, or describe the pool under the configuration's own `pools:`")
+		}
+		found = append(found, running[i])
+	}
+	return found, nil
 }
 
 func (s Setup) Configured(app *App) []php.Pool {
@@ -122,10 +134,9 @@ func (s Setup) pools(ctx context.Context, app *App, web Web) ([]php.Pool, error)
 
 // App gives the application of that name; nil if there is none.
 func (s Setup) App(name string) *App {
-	for i := range s.Apps {
-		if s.Apps[i].Name == name {
-			return &s.Apps[i]
-		}
+	i := slices.IndexFunc(s.Apps, func(a App) bool { return a.Name == name })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &s.Apps[i]
 }

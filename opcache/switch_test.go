@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/opcache"
+	"relink/php"
 )
 
 // cutOver is Sweep and Invalidate.
@@ -173,7 +175,7 @@ func TestStaleWorkerEndsWithItsRequest(t *testing.T) {
 	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}}}})
 	f.heat("index.php")
 	links := f.links("v1", "v2")
-	s := f.observe(opcache.Options{SettleTimeout: 100 * time.Millisecond, EndStale: true}, links)
+	s := f.observe(opcache.Options{Timeouts: config.Timeouts{Settle: 100 * time.Millisecond}, EndStale: true}, links)
 	slow := f.beginSlow("club1")
 	f.move(links)
 	cutOver(f, s)
@@ -213,3 +215,31 @@ func poison(f *farm, stale string) string {
 }
 
 func pidOf(body string) string { return body[strings.LastIndex(body, " ")+1:] }
+
+// Pools of several applications share a cache: the first one may not be allowed to read
+// this application's releases, another one is.
+func TestWarmThroughThePoolThatMayReadTheRelease(t *testing.T) {
+	root, err := sandbox.TempRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	apart := sandbox.Pool{Name: "apart", Workers: 1, Settings: map[string]string{"php_admin_value[open_basedir]": root}}
+	f := newFarm(t, farmOptions{Options: sandbox.Options{
+		Root: root, Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 2}, apart}}}}})
+	f.heat("index.php")
+	pools := f.pools()
+	slices.SortFunc(pools, func(a, b php.Pool) int { return strings.Compare(a.Address.String(), b.Address.String()) })
+	caches, err := opcache.Connect(f.ctx, pools, ordinary(opcache.Options{}))
+	f.must(err)
+	if first := caches.Spaces()[0].Pools[0].Address(); !strings.Contains(first, "apart") {
+		t.Fatalf("%s is asked first", first)
+	}
+	s, err := caches.Observe(f.ctx, f.links("v1", "v2"), opcache.Keyed)
+	f.must(err)
+	warm, err := s.Warm(f.ctx, nil)
+	f.must(err)
+	if warm.Scripts != 2 || len(warm.Failed) != 0 {
+		t.Errorf("warm: %+v, want index.php and inc/a.php", warm)
+	}
+}

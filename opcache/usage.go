@@ -7,6 +7,14 @@ import (
 	"relink/php"
 )
 
+// Footprint is what the caches hold of one folder.
+type Footprint struct {
+	Scripts     int   `json:"scripts"` // live
+	Bytes       int64 `json:"bytes"`   // of the live scripts
+	DeadScripts int   `json:"dead_scripts"`
+	DeadBytes   int64 `json:"dead_bytes"` // part of wasted memory until the next restart
+}
+
 // Figures are what one OPcache, or several added up, say about themselves.
 // Bytes are bytes of shared memory.
 type Figures struct {
@@ -55,17 +63,15 @@ type Usage struct {
 }
 
 // Usage reads the figures of every cache.
-func (c *Caches) Usage(ctx context.Context) ([]Usage, error) {
-	usages := make([]Usage, len(c.All))
-	err := c.EachCache(ctx, func(ctx context.Context, i int, one *Cache) error {
-		status, err := one.Status(ctx, c.Options.CallTimeout)
-		if err != nil {
-			return err
-		}
-		usages[i] = Usage{Pools: one.Addresses(), Started: status.Statistics.CountedSince(), Apache: one.OfApache(), PID: one.Master(), Figures: FiguresOf(status)}
-		return nil
-	})
-	return usages, err
+func (c *Caches) Usage(ctx context.Context) ([]Usage, error) { return Each(ctx, c.All, c.UsageOf) }
+
+// UsageOf reads the figures of one cache.
+func (c *Caches) UsageOf(ctx context.Context, one *Cache) (Usage, error) {
+	status, err := one.Status(ctx, c.Options.Timeouts.Call)
+	if err != nil {
+		return Usage{}, err
+	}
+	return Usage{Pools: one.Addresses(), Started: status.Statistics.CountedSince(), Apache: one.OfApache(), PID: one.Master(), Figures: FiguresOf(status)}, nil
 }
 
 func FiguresOf(s php.Status) Figures {
@@ -74,7 +80,7 @@ func FiguresOf(s php.Status) Figures {
 		Scripts: s.Statistics.CachedScripts, Keys: s.Statistics.CachedKeys, MaxKeys: s.Statistics.MaxCachedKeys,
 		Hits: s.Statistics.Hits, Misses: s.Statistics.Misses, Full: s.CacheFull, Pending: s.RestartPending,
 		StringsUsed: s.Strings.Used, StringsSize: s.Strings.Size, JITUsed: s.JIT.BufferSize - s.JIT.BufferFree, JITSize: s.JIT.BufferSize,
-		Preloaded: s.Preload.Scripts, Restarts: restarts(s.Statistics),
+		Preloaded: len(s.Preload.Scripts), Restarts: restarts(s.Statistics),
 	}
 }
 
@@ -113,4 +119,40 @@ func Sum(usages []Usage) Figures {
 	}
 	sum.Wasted = Ratio(sum.WastedBytes, sum.Size())
 	return sum
+}
+
+// Footprints tells what all caches together hold of each of the folders.
+func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]Footprint, error) {
+	all, err := Each(ctx, c.All, func(ctx context.Context, one *Cache) ([]php.Holding, error) {
+		held, _, err := c.Holdings(ctx, one.Spaces[0], folders)
+		return held, err
+	})
+	out := make(map[string]Footprint, len(folders))
+	for _, held := range all {
+		for i, h := range held {
+			f := out[folders[i]]
+			out[folders[i]] = Footprint{
+				Scripts: f.Scripts + int(h.Live), Bytes: f.Bytes + h.LiveBytes,
+				DeadScripts: f.DeadScripts + int(h.Dead), DeadBytes: f.DeadBytes + h.DeadBytes,
+			}
+		}
+	}
+	return out, err
+}
+
+// Holdings adds up what one cache holds of folders, as the host sees them, and of all.
+func (c *Caches) Holdings(ctx context.Context, one *KeySpace, folders []string) (each []php.Holding, all php.Holding, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
+	defer cancel()
+	seen := make([]string, len(folders))
+	for i, folder := range folders {
+		seen[i] = one.ToPool(folder)
+	}
+	return one.Agent().Holdings(ctx, seen)
+}
+
+// Saved is what sharing one release saves in memory: without it each instance
+// would hold its own copy of the live bytes.
+func Saved(instances int, f Footprint) int64 {
+	return int64(max(instances-1, 0)) * f.Bytes
 }

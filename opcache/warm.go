@@ -1,6 +1,7 @@
 package opcache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -16,6 +17,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// FailedScript is a script that OPcache did not take, and why.
+type FailedScript struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// WarmResult tells what was compiled before the switch.
+type WarmResult struct {
+	Scripts int            `json:"scripts"` // in the cache now, summed over the caches
+	Cached  int            `json:"cached"`  // of these, that were there before, by the path that they have
+	Failed  []FailedScript `json:"failed"`
+	Absent  int            `json:"absent"`            // hot in the old release, not part of the new one
+	Skipped string         `json:"skipped,omitempty"` // why nothing was compiled
+}
+
 // maxProtectionWait bounds how long the warm waits for files that are too new
 // for opcache.file_update_protection (2 s by default).
 const maxProtectionWait = 10 * time.Second
@@ -25,29 +41,28 @@ const maxProtectionWait = 10 * time.Second
 // requests with rests between, so that the site keeps its workers.
 func (s *Switch) Warm(ctx context.Context, progress Progress) (WarmResult, error) {
 	var result WarmResult
-	wanted := make([][]string, len(s.Views))
+	wanted := map[*View][]string{}
 	sum := 0
-	for i, v := range s.Views {
+	for _, v := range s.Views {
 		if why := s.crowded(v.Space); why != "" {
 			result.Skipped = why
 			continue
 		}
 		present, absent := s.wanted(v)
-		wanted[i] = present
+		wanted[v] = present
 		sum += len(present)
 		result.Absent += absent
 	}
 	var done atomic.Int64
 	count := func(n int) { progress.report(int(done.Add(int64(n))), sum) }
-	var mu sync.Mutex
-	err := s.Caches.EachSpace(ctx, func(ctx context.Context, i int, one *KeySpace) error {
-		failed, err := s.Caches.Compile(ctx, one, wanted[i], count)
-		mu.Lock()
-		defer mu.Unlock()
-		result.Scripts += len(wanted[i]) - len(failed)
-		result.Failed = append(result.Failed, failed...)
-		return err
+	all, err := Each(ctx, s.Views, func(ctx context.Context, v *View) (Compilation, error) {
+		return s.Caches.Compile(ctx, v.Space, wanted[v], count)
 	})
+	for i, v := range s.Views {
+		result.Scripts += len(wanted[v]) - len(all[i].Failed)
+		result.Cached += all[i].Cached
+		result.Failed = append(result.Failed, all[i].Failed...)
+	}
 	return result, err
 }
 
@@ -97,16 +112,22 @@ func (s *Switch) wanted(v *View) (present []string, absent int) {
 	return slices.Compact(present), absent
 }
 
+// Compilation tells what became of files.
+type Compilation struct {
+	Failed []FailedScript
+	Cached int // that were in the cache before
+}
+
 // Compile works through files with as many workers as the options allow, and
 // gives those that failed another try in a request of their own: scripts that
 // were compiled in the same request may have declared the same functions.
-func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, count func(int)) ([]FailedScript, error) {
+func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, count func(int)) (done Compilation, err error) {
 	var mu sync.Mutex
 	var again, young []php.CompiledFile
 	group, gctx := errgroup.WithContext(ctx)
-	for _, share := range shares(files, c.Options.WarmWorkers) {
+	for _, share := range shares(files, c.Options.Warm.Workers) {
 		group.Go(func() error {
-			return c.compileShare(gctx, one, share, func(f php.CompiledFile) {
+			return c.compileShare(gctx, one.Pools[0], share, func(f php.CompiledFile) {
 				mu.Lock()
 				defer mu.Unlock()
 				switch f.Outcome {
@@ -114,6 +135,9 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 					again = append(again, f)
 				case php.TooNew:
 					young = append(young, f)
+				case php.AlreadyCached:
+					done.Cached++
+					count(1)
 				default:
 					count(1)
 				}
@@ -121,67 +145,83 @@ func (c *Caches) Compile(ctx context.Context, one *KeySpace, files []string, cou
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("warm: %w", err)
+		return done, fmt.Errorf("warm: %w", err)
 	}
 	waitOut(ctx, young)
-	return c.compileAlone(ctx, one, slices.Concat(again, young), count)
+	done.Failed, err = c.compileAlone(ctx, one, slices.Concat(again, young), count)
+	return done, err
 }
 
 // compileShare compiles files one slice after the other.
-func (c *Caches) compileShare(ctx context.Context, one *KeySpace, files []string, result func(php.CompiledFile)) error {
-	for len(files) > 0 {
-		compiled, err := c.compileSlice(ctx, one, files)
-		if err != nil {
-			return err
+func (c *Caches) compileShare(ctx context.Context, pool *Pool, files []string, result func(php.CompiledFile)) error {
+	return c.inSlices(ctx, pool, files, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
+		compiled, err := pool.Agent.Compile(ctx, rest, slice)
+		if err == nil {
+			for _, f := range compiled {
+				result(f)
+			}
 		}
-		for _, f := range compiled.Files {
-			result(f)
-		}
-		if compiled.Next <= 0 || compiled.Next >= len(files) {
-			return nil
-		}
-		files = files[compiled.Next:]
-		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return nil
+		return len(compiled), err
+	})
 }
 
-func (c *Caches) compileSlice(ctx context.Context, one *KeySpace, files []string) (php.CompileResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.CallTimeout)
-	defer cancel()
-	return one.Agent().Compile(ctx, files, c.Options.WarmSlice)
-}
+// mostInVain bounds how many files that no pool can compile are tried in all of them:
+// such files are broken, and a server may have a pool for each of many users.
+const mostInVain = 3
 
 // compileAlone gives each file a request of its own.
 func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.CompiledFile, count func(int)) ([]FailedScript, error) {
 	var failed []FailedScript
+	pools := slices.Clone(one.Pools)
 	for _, f := range files {
-		compiled, err := c.compileSlice(ctx, one, []string{f.Path})
+		able, reason := c.compileSomewhere(ctx, pools, f.Path)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		reason := ""
-		switch {
-		case err != nil:
-			reason = err.Error()
-		case len(compiled.Files) == 0:
-			reason = "the pool gave no answer for it"
-		case compiled.Files[0].Outcome == php.TooNew:
-			reason = "modified less than opcache.file_update_protection ago"
-		case compiled.Files[0].Outcome == php.Failed:
-			reason = compiled.Files[0].Reason
-		}
-		if reason != "" {
-			failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason})
+		if reason == "" { // which probably may read the others too
+			pools[0], pools[able] = pools[able], pools[0]
+		} else if failed = append(failed, FailedScript{Path: one.ToHost(f.Path), Reason: reason}); len(failed) == mostInVain {
+			pools = pools[:1]
 		}
 		count(1)
-		if Wait(ctx, c.Options.WarmPause); ctx.Err() != nil {
+		if Wait(ctx, c.Options.Warm.Pause); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}
 	return failed, nil
+}
+
+// compileSomewhere compiles a file in the first of the pools that can: one of another
+// application may not read it (open_basedir, its user). reason is the first pool's where
+// none can.
+func (c *Caches) compileSomewhere(ctx context.Context, pools []*Pool, file string) (able int, reason string) {
+	for i, pool := range pools {
+		why := c.compileIn(ctx, pool, file)
+		if why == "" || ctx.Err() != nil {
+			return i, why
+		}
+		reason = cmp.Or(reason, why)
+	}
+	return 0, reason
+}
+
+// compileIn tells why the pool cannot compile the file, or "".
+func (c *Caches) compileIn(ctx context.Context, pool *Pool, file string) string {
+	why := "the pool gave no answer for it"
+	err := c.compileShare(ctx, pool, []string{file}, func(f php.CompiledFile) {
+		switch f.Outcome {
+		case php.TooNew:
+			why = "modified less than opcache.file_update_protection ago"
+		case php.Failed:
+			why = f.Reason
+		default:
+			why = ""
+		}
+	})
+	if err != nil {
+		return err.Error()
+	}
+	return why
 }
 
 // waitOut lets files grow old enough for opcache.file_update_protection.

@@ -13,58 +13,67 @@ import (
 	"relink/php/fpm"
 )
 
+// Worker is a PHP-FPM worker process and what it is doing.
+type Worker struct {
+	Pool    string        `json:"pool"` // address
+	PID     int           `json:"pid"`
+	Request string        `json:"request,omitempty"` // "GET /export.php", when the status page tells
+	Busy    time.Duration `json:"-"`                 // how long it has been inside that request
+	Ends    bool          `json:"ends,omitempty"`    // it serves no page after that request
+	Hidden  bool          `json:"hidden,omitempty"`  // this machine does not show its master: the pid may be one of a container
+}
+
 // errUnlisted means that a pool's workers cannot be listed at all.
 var errUnlisted = errors.New("the pool's workers cannot be listed")
 
-// Process is a worker at the moment of a listing.
-type Process struct {
-	Pid      int
-	started  time.Time // zero where only the process table told
-	requests int64
-	State    fcgi.State
-	Busy     time.Duration // inside its current request
-	Request  string
-	leaves   bool // a process of Apache that has been replaced, and ends with its connection
-}
-
 // InRequest tells whether the listing showed the worker inside a request. A
 // worker that only the process table shows may be anywhere.
-func (p Process) InRequest() bool {
-	return p.State != "" && p.State != fcgi.StateIdle
+func InRequest(w fcgi.Process) bool { return w.State != "" && w.State != fcgi.StateIdle }
+
+// sameWorker tells a worker from a later one with the same pid, as far as the listings
+// know when it was started: the process table does not.
+func sameWorker(w, later fcgi.Process) bool {
+	return w.PID == later.PID && (w.StartTime.IsZero() || later.StartTime.IsZero() || w.StartTime.Equal(later.StartTime))
 }
 
-// same tells a worker from a later one with the same pid, as far as the listings
-// know when it was started.
-func (p Process) same(later Process) bool {
-	return p.Pid == later.Pid && (p.started.IsZero() || later.started.IsZero() || p.started.Equal(later.started))
+// isLeaving tells whether it is a process of Apache that has been replaced, and ends
+// with its connection. Of no other is told what it does.
+func isLeaving(p *Pool, w fcgi.Process) bool { return p.InWebServer() && w.State == fcgi.StateRunning }
+
+func workerOf(p *Pool, w fcgi.Process) Worker {
+	return Worker{Pool: p.Address(), PID: w.PID, Request: RequestOf(w), Busy: w.RequestDuration}
 }
 
-func (p Process) worker(pool string) Worker {
-	return Worker{Pool: pool, PID: p.Pid, Request: p.Request, Busy: p.Busy}
+// RequestOf names the request that a worker is in, or was in last; "" where nobody tells.
+func RequestOf(w fcgi.Process) string {
+	if w.URI == "" || w.Method == "-" {
+		return ""
+	}
+	return w.Method + " " + w.URI
 }
 
 // look tells which workers the pool has now, from its status page or, where
 // there is none, from this host's process table.
-func (p *Pool) look(ctx context.Context) (workers []Process, err error) {
+func (p *Pool) look(ctx context.Context) (workers []fcgi.Process, err error) {
 	if p.InWebServer() {
 		workers, err = p.fromWebServer(ctx)
-		p.remember(workers)
+		p.last.Store(&workers)
 		return workers, err
 	}
 	if p.StatusPath() != "" {
 		workers, err = p.FromScoreboard(ctx)
 		switch {
 		case err == nil:
-			p.remember(workers)
+			p.last.Store(&workers)
 			return workers, nil
 		case errors.Is(err, fcgi.ErrNoStatusPage):
-			p.forgetStatusPage()
+			p.blind.Store(true)
 		case !p.Agent.Detoured() || ctx.Err() != nil:
 			return nil, fmt.Errorf("list the workers: %w", err)
 		}
 	}
 	workers, err = p.fromProcessTable(ctx)
-	p.remember(workers)
+	p.last.Store(&workers)
 	return workers, err
 }
 
@@ -76,15 +85,15 @@ const (
 )
 
 // FromScoreboard lists the workers by the status page or, where none is free to
-// answer it, by a worker that a door leads to.
-func (p *Pool) FromScoreboard(ctx context.Context) ([]Process, error) {
+// answer it, by a worker that a door leads to. Where there are doors it takes 3 s at most.
+func (p *Pool) FromScoreboard(ctx context.Context) ([]fcgi.Process, error) {
 	page := StatusPage(p.Pool.Address, p.StatusPath())
 	if p.doors == nil {
 		return page(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
-	ways := hedge.Pair[[]Process]{First: page, Second: p.siblings, Patience: listPatience}
+	ways := hedge.Pair[[]fcgi.Process]{First: page, Second: p.siblings, Patience: listPatience}
 	if p.Agent.Detoured() {
 		ways.First, ways.Second, ways.AfterFailure = p.siblings, page, true
 	}
@@ -92,15 +101,16 @@ func (p *Pool) FromScoreboard(ctx context.Context) ([]Process, error) {
 	return workers, err
 }
 
-func StatusPage(address fcgi.Address, path string) func(context.Context) ([]Process, error) {
-	return func(ctx context.Context) ([]Process, error) {
+// StatusPage lists the workers by the status page, which may have 16 MiB.
+func StatusPage(address fcgi.Address, path string) func(context.Context) ([]fcgi.Process, error) {
+	return func(ctx context.Context) ([]fcgi.Process, error) {
 		status, err := fcgi.Status(ctx, address, path)
-		return fromStatus(status.Processes), err
+		return status.Processes, err
 	}
 }
 
 // siblings asks a worker of the pool for the others.
-func (p *Pool) siblings(ctx context.Context) ([]Process, error) {
+func (p *Pool) siblings(ctx context.Context) ([]fcgi.Process, error) {
 	door, err := p.Door(ctx)
 	if err != nil {
 		return nil, err
@@ -115,33 +125,11 @@ func (p *Pool) siblings(ctx context.Context) ([]Process, error) {
 			workers[i].State, workers[i].RequestDuration = fcgi.StateIdle, 0
 		}
 	}
-	return fromStatus(workers), err
-}
-
-func fromStatus(listed []fcgi.Process) []Process {
-	var workers []Process
-	for _, w := range listed {
-		workers = append(workers, Process{
-			Pid:      w.PID,
-			started:  w.StartTime,
-			requests: w.Requests,
-			State:    w.State,
-			Busy:     w.RequestDuration,
-			Request:  describe(w),
-		})
-	}
-	return workers
-}
-
-func describe(w fcgi.Process) string {
-	if w.URI == "" || w.Method == "-" {
-		return ""
-	}
-	return w.Method + " " + w.URI
+	return workers, err
 }
 
 // fromWebServer lists the processes of the web server that PHP runs in.
-func (p *Pool) fromWebServer(ctx context.Context) ([]Process, error) {
+func (p *Pool) fromWebServer(ctx context.Context) ([]fcgi.Process, error) {
 	if p.master == 0 || p.Threads {
 		return nil, errUnlisted
 	}
@@ -157,20 +145,17 @@ func (p *Pool) fromWebServer(ctx context.Context) ([]Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	workers := make([]Process, len(pids), len(pids)+len(leavers))
-	for i, pid := range pids {
-		workers[i] = Process{Pid: pid}
-	}
+	workers := byPID(pids)
 	for _, pid := range leavers {
 		// No call reaches it, and nobody knows how long it has been so.
-		workers = append(workers, Process{Pid: pid, leaves: true, State: fcgi.StateRunning, Busy: time.Minute})
+		workers = append(workers, fcgi.Process{PID: pid, State: fcgi.StateRunning, RequestDuration: time.Minute})
 	}
 	return workers, nil
 }
 
 // fromProcessTable finds the pool by one of its workers, because the title of a
 // worker names its pool and nothing else links an address to it.
-func (p *Pool) fromProcessTable(ctx context.Context) ([]Process, error) {
+func (p *Pool) fromProcessTable(ctx context.Context) ([]fcgi.Process, error) {
 	if p.master == 0 {
 		return nil, errUnlisted
 	}
@@ -183,42 +168,27 @@ func (p *Pool) fromProcessTable(ctx context.Context) ([]Process, error) {
 		return nil, fmt.Errorf("list the workers of master %d: %w", p.master, err)
 	}
 	for _, pids := range pools {
-		if !slices.Contains(pids, one.PID) {
-			continue
+		if slices.Contains(pids, one.PID) {
+			return byPID(pids), nil
 		}
-		workers := make([]Process, len(pids))
-		for i, pid := range pids {
-			workers[i] = Process{Pid: pid}
-		}
-		return workers, nil
 	}
 	return nil, errUnlisted
 }
 
+func byPID(pids []int) []fcgi.Process {
+	workers := make([]fcgi.Process, len(pids))
+	for i, pid := range pids {
+		workers[i].PID = pid
+	}
+	return workers
+}
+
 func (p *Pool) StatusPath() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.blind {
+	if p.blind.Load() {
 		return ""
 	}
 	return p.Pool.StatusPath
 }
 
-func (p *Pool) forgetStatusPage() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.blind = true
-}
-
-func (p *Pool) remember(workers []Process) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.last = workers
-}
-
 // LastListing is what was known before the pool stopped answering.
-func (p *Pool) LastListing() []Process {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.last
-}
+func (p *Pool) LastListing() []fcgi.Process { return *p.last.Load() }

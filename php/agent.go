@@ -5,9 +5,8 @@ package php
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,7 +16,9 @@ import (
 )
 
 // Agent calls the agent in one pool. It holds no connection; its methods may be
-// called at the same time, and each call occupies one worker.
+// called at the same time, and each call occupies one worker. Of an answer they read
+// mostAnswer at most: past it the connection is ended, and the error names the
+// operation, the pool and the bound (fcgi.ErrTooLarge).
 type Agent struct {
 	pool   Pool
 	script string      // as the pool sees it
@@ -42,27 +43,38 @@ const (
 	opReset           operation = "reset"
 )
 
+// mostAnswer bounds the answer of an operation in bytes, header and noise included. A
+// sweep asks 32 workers at a time, and its answer is some 300 bytes. What lists scripts
+// takes some 400 bytes for each: room for 150,000.
+func mostAnswer(op operation) int64 {
+	switch op {
+	case opScripts, opHoldings:
+		return fcgi.DefaultLimit
+	case opInvalidate, opInvalidateBelow, opCompile: // as many paths as a request's body holds
+		return 4 << 20
+	}
+	return 1 << 20
+}
+
 // Worker is the PHP process that answered a call.
 type Worker struct {
-	PID        int // in the pool's PID namespace
-	ParentPID  int // the FPM master; 0 without the posix extension
-	PHPVersion string
-	SAPI       string
-	// RequestTime is when the worker began the call.
-	RequestTime time.Time
+	PID        int    `json:"pid"`    // in the pool's PID namespace
+	ParentPID  int    `json:"parent"` // the FPM master; 0 without the posix extension
+	PHPVersion string `json:"php"`
+	SAPI       string `json:"sapi"`
 	// RealpathCache is the size in bytes of the worker's realpath cache at the end of the call.
-	RealpathCache int64
+	RealpathCache int64 `json:"realpath_cache"`
 	// Root is the inode of the worker's root folder with opcache.validate_root: then
 	// OPcache's keys are those of workers with the same root only. "" without that
 	// setting, UnknownRoot where the pool may not look at its root (open_basedir).
-	Root string
+	Root string `json:"root"`
 }
 
 // UnknownRoot is a root that may be the same as any other, or not.
 const UnknownRoot = "?"
 
 // NewAgent installs the agent under the pool's AgentDir if it is not there yet.
-// It does not talk to the pool.
+// It does not talk to the pool. What it reads is bounded as by InstallAgent.
 func NewAgent(pool Pool) (*Agent, error) {
 	if pool.AgentDir == "" {
 		pool.AgentDir = DefaultAgentDir
@@ -81,41 +93,30 @@ func NewAgent(pool Pool) (*Agent, error) {
 // Pool returns the pool that the agent calls.
 func (a *Agent) Pool() Pool { return a.pool }
 
-// Ping proves that the agent runs in the pool. It asks nothing of OPcache.
+// Ping proves that the agent runs in the pool. It asks nothing of OPcache. An answer of
+// more than 1 MiB is fcgi.ErrTooLarge.
 func (a *Agent) Ping(ctx context.Context) (Worker, error) {
 	return a.call(ctx, opPing, nil, nil)
 }
 
-type answer struct {
-	Worker wireWorker      `json:"worker"`
-	Error  *agentError     `json:"error"`
-	Result json.RawMessage `json:"result"`
-}
-
-type wireWorker struct {
-	PID           int     `json:"pid"`
-	Parent        int     `json:"parent"`
-	PHP           string  `json:"php"`
-	SAPI          string  `json:"sapi"`
-	Time          float64 `json:"time"` // seconds
-	RealpathCache int64   `json:"realpath_cache"`
-	Root          string  `json:"root"`
-}
-
-func (w wireWorker) worker() Worker {
-	return Worker{PID: w.PID, ParentPID: w.Parent, PHPVersion: w.PHP, SAPI: w.SAPI,
-		RequestTime: time.UnixMicro(int64(w.Time * 1e6)), RealpathCache: w.RealpathCache, Root: w.Root}
-}
-
 // call runs one operation and decodes its result into out. Where the operation
 // was cut short by a fatal error, out holds what was done so far and the error
-// is not nil.
-func (a *Agent) call(ctx context.Context, op operation, in, out any) (Worker, error) {
-	worker, err := a.exchange(ctx, op, in, out)
-	if err != nil {
-		return worker, a.failed(op, err)
+// is not nil. More than mostAnswer(op) ends the connection, with fcgi.ErrTooLarge.
+func (a *Agent) call(ctx context.Context, op operation, in, out any) (worker Worker, err error) {
+	var body, payload []byte
+	if in != nil {
+		body, err = json.Marshal(in)
 	}
-	return worker, nil
+	if err == nil {
+		payload, err = a.way()(ctx, op, envelope.NewNonce(), body)
+	}
+	if err == nil {
+		worker, err = decode(payload, out)
+	}
+	if err != nil {
+		err = a.failed(op, err)
+	}
+	return worker, err
 }
 
 // failed says which operation failed, and where.
@@ -124,21 +125,6 @@ func (a *Agent) failed(op operation, err error) error {
 		return fmt.Errorf("%s in pool %s through %s: %w", op, a.pool, a.door, err)
 	}
 	return fmt.Errorf("%s in pool %s: %w", op, a.pool, err)
-}
-
-func (a *Agent) exchange(ctx context.Context, op operation, in, out any) (Worker, error) {
-	var body []byte
-	if in != nil {
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			return Worker{}, fmt.Errorf("encode the request: %w", err)
-		}
-	}
-	payload, err := a.way()(ctx, op, newNonce(), body)
-	if err != nil {
-		return Worker{}, err
-	}
-	return decode(payload, out)
 }
 
 // way is how the agent is called.
@@ -153,7 +139,7 @@ func (a *Agent) way() func(ctx context.Context, op operation, nonce string, body
 }
 
 func (a *Agent) byFastCGI(ctx context.Context, op operation, nonce string, body []byte) ([]byte, error) {
-	response, err := fcgi.Call(ctx, a.pool.Address, fcgi.Request{Script: a.script, Body: body,
+	response, err := fcgi.Call(ctx, a.pool.Address, fcgi.Request{Script: a.script, Body: body, Limit: mostAnswer(op),
 		Params: map[string]string{"RELINK_OP": string(op), "RELINK_NONCE": nonce}})
 	if err != nil {
 		return nil, a.refused(response, err)
@@ -166,25 +152,22 @@ func (a *Agent) byFastCGI(ctx context.Context, op operation, nonce string, body 
 }
 
 func decode(payload []byte, out any) (Worker, error) {
-	var all answer
-	if err := json.Unmarshal(payload, &all); err != nil {
+	var answer struct {
+		Worker Worker          `json:"worker"`
+		Error  *agentError     `json:"error"`
+		Result json.RawMessage `json:"result"`
+	}
+	err := json.Unmarshal(payload, &answer)
+	if err == nil && out != nil && len(answer.Result) > 0 {
+		err = json.Unmarshal(answer.Result, out)
+	}
+	if err != nil {
 		return Worker{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if out != nil && len(all.Result) > 0 {
-		if err := json.Unmarshal(all.Result, out); err != nil {
-			return Worker{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
-		}
+	if answer.Error != nil {
+		return answer.Worker, answer.Error.named()
 	}
-	if all.Error != nil {
-		return all.Worker.worker(), all.Error.named()
-	}
-	return all.Worker.worker(), nil
-}
-
-func newNonce() string {
-	var random [16]byte
-	rand.Read(random[:]) // never fails since Go 1.24
-	return hex.EncodeToString(random[:])
+	return answer.Worker, nil
 }
 
 // Strings on their way to or from the agent: any bytes, as paths are.
@@ -192,3 +175,60 @@ type (
 	text  = envelope.Text
 	paths = envelope.Texts
 )
+
+// ErrNoSiblings: FPM could not lock its scoreboard, or lists nobody.
+var ErrNoSiblings = errors.New("FPM does not list its workers")
+
+type wireSibling struct {
+	PID      int    `json:"pid"`
+	State    string `json:"state"`
+	Start    int64  `json:"start"` // seconds
+	Requests int64  `json:"requests"`
+	Busy     int64  `json:"busy"` // microseconds
+	Method   text   `json:"method"`
+	URI      text   `json:"uri"`
+}
+
+// Siblings lists the workers of the pool whose worker answers, from the scoreboard
+// that the status page is made of (fpm_get_status, PHP 7.3). Unlike that page it can
+// be asked through the web server. An answer of more than 1 MiB is fcgi.ErrTooLarge.
+func (a *Agent) Siblings(ctx context.Context) ([]fcgi.Process, Worker, error) {
+	var out struct {
+		Workers []wireSibling `json:"workers"`
+	}
+	worker, err := a.call(ctx, opSiblings, nil, &out)
+	if err == nil && len(out.Workers) == 0 {
+		err = a.failed(opSiblings, ErrNoSiblings)
+	}
+	if err != nil {
+		return nil, worker, err
+	}
+	var workers []fcgi.Process
+	for _, w := range out.Workers {
+		workers = append(workers, w.process())
+	}
+	return workers, worker, nil
+}
+
+func (w wireSibling) process() fcgi.Process {
+	p := fcgi.Process{PID: w.PID, State: fcgi.State(w.State), StartTime: time.Unix(w.Start, 0), Requests: w.Requests,
+		RequestDuration: max(0, time.Duration(w.Busy)*time.Microsecond)}
+	if w.Method != "-" {
+		p.Method, p.URI = string(w.Method), fcgi.PublicURI(string(w.URI))
+	}
+	return p
+}
+
+// Sweep has the worker that answers drop its realpath cache. An answer of more than 1 MiB
+// is fcgi.ErrTooLarge.
+func (a *Agent) Sweep(ctx context.Context) (Worker, error) {
+	return a.call(ctx, opSweep, nil, nil)
+}
+
+// SweepAndHold is Sweep by a worker that takes its time to answer, so that calls
+// which are made at the same time reach different ones: a web server that keeps
+// connections to its workers hands a request to the one that was used last. An answer of
+// more than 1 MiB is fcgi.ErrTooLarge.
+func (a *Agent) SweepAndHold(ctx context.Context, hold time.Duration) (Worker, error) {
+	return a.call(ctx, opSweep, map[string]int64{"hold": hold.Microseconds()}, nil)
+}

@@ -216,17 +216,14 @@ final class RelinkAgent
         if (!function_exists('opcache_get_configuration')) {
             self::fail('function', 'opcache_get_configuration');
         }
-        $all = opcache_get_configuration();
-        $ini = [];
-        foreach (['realpath_cache_size', 'realpath_cache_ttl', 'memory_limit', 'open_basedir', 'disable_functions', 'include_path', 'post_max_size', 'user_ini.filename', 'user_ini.cache_ttl'] as $name) {
-            $ini[$name] = (string) ini_get($name);
-        }
         $directives = [];
-        foreach ($all['directives'] as $name => $value) {
+        foreach (['realpath_cache_size', 'open_basedir', 'user_ini.filename', 'user_ini.cache_ttl'] as $name) {
+            $directives[$name] = (string) ini_get($name);
+        }
+        foreach (opcache_get_configuration()['directives'] as $name => $value) {
             $directives[$name] = is_bool($value) ? ($value ? '1' : '0') : (string) $value;
         }
-        self::$result = ['version' => $all['version']['version'], 'directives' => $directives,
-            'ini' => $ini, 'blacklist' => array_values($all['blacklist']),
+        self::$result = ['directives' => $directives,
             'loaded' => function_exists('php_ini_loaded_file') ? (string) php_ini_loaded_file() : '',
             'scanned' => function_exists('php_ini_scanned_files') ? (string) php_ini_scanned_files() : ''];
     }
@@ -239,10 +236,9 @@ final class RelinkAgent
     /** Columns, not rows: half the bytes, and the paths decode as one list. */
     private static function scripts(array $in): void
     {
-        // Before validate_timestamps is switched off: the status tells timestamps only with it.
         $all = self::allScripts();
         self::keysOnly();
-        $out = ['paths' => [], 'live' => '', 'hits' => [], 'memory' => [], 'used' => [], 'modified' => []];
+        $out = ['paths' => [], 'live' => '', 'hits' => [], 'memory' => [], 'used' => []];
         foreach ($all as $path => $s) {
             if (!self::isBelow((string) $path, $in['under'])) {
                 continue;
@@ -252,7 +248,6 @@ final class RelinkAgent
             $out['hits'][] = $s['hits'];
             $out['memory'][] = $s['memory_consumption'];
             $out['used'][] = $s['last_used_timestamp'];
-            $out['modified'][] = $s['timestamp'] ?? 0;
         }
         self::$result = $out;
     }

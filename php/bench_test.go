@@ -31,7 +31,7 @@ func (p pool) fill(root string) {
 	for i := range benchScripts {
 		files = append(files, fmt.Sprintf("%s/s%d.php", root, i))
 	}
-	check[php.CompileResult](p.t)(p.Compile(context.Background(), files, 0))
+	check[[]php.CompiledFile](p.t)(p.Compile(context.Background(), files, 0))
 	for i := range benchLinks {
 		p.get(fmt.Sprintf("%s/club%d/s0.php", p.www, i))
 	}

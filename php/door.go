@@ -25,7 +25,7 @@ func (a *Agent) ThroughDoor(d probe.Door) *Agent {
 }
 
 func (a *Agent) throughDoor(ctx context.Context, op operation, nonce string, body []byte) ([]byte, error) {
-	response, status, err := a.door.Call(ctx, string(op), nonce, path.Base(a.script), body)
+	response, status, err := a.door.Call(ctx, string(op), nonce, path.Base(a.script), body, mostAnswer(op))
 	if err != nil {
 		return nil, a.refusedAtDoor(err)
 	}
@@ -58,9 +58,6 @@ func (a *Agent) refusedAtDoor(err error) error {
 
 // ErrNoDetour: nothing through the web server leads to the pool.
 var ErrNoDetour = errors.New("no site of this machine's web server leads to the pool")
-
-// errStranger: who answered through the web server is no worker of the pool.
-var errStranger = errors.New("another pool has answered")
 
 // Detour knows the ways through the web server that lead to a pool.
 type Detour interface {
@@ -132,7 +129,7 @@ func (a *Agent) around(ctx context.Context, op operation, nonce string, body []b
 		return nil, err
 	}
 	if !a.detour.Own(ctx, worker) {
-		return nil, fmt.Errorf("%w: process %d through %s", errStranger, worker.PID, door)
+		return nil, fmt.Errorf("another pool has answered: process %d through %s", worker.PID, door)
 	}
 	return payload, nil
 }

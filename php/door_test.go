@@ -37,8 +37,8 @@ func testDoor(t *testing.T, on platform) {
 	if swept.PID != a.PID || swept.RealpathCache != 0 {
 		t.Errorf("%+v, then %+v", a, swept)
 	}
-	got := check[php.CompileResult](t)(through.Compile(withTimeout(t), []string{root + "/s0.php"}, 0))
-	if len(got.Files) != 1 || got.Files[0].Outcome != php.Compiled {
+	got := check[[]php.CompiledFile](t)(through.Compile(withTimeout(t), []string{root + "/s0.php"}, 0))
+	if len(got) != 1 || got[0].Outcome != php.Compiled {
 		t.Errorf("%+v", got)
 	}
 	list := check[[]php.Script](t)(through.Scripts(withTimeout(t), []string{root}))

@@ -36,34 +36,32 @@ type agentError struct {
 	Message text   `json:"message"`
 }
 
-func (e *agentError) named() error {
-	message := string(e.Message)
-	switch e.Code {
-	case "function":
-		return hint.With(fmt.Errorf("%w: %s", ErrFunctionDisabled, message),
-			"remove %s from disable_functions of this pool, or have the PHP build include it", message)
-	case "restrict-api":
-		return hint.With(fmt.Errorf("%w: it allows only scripts below %s", ErrRestrictAPI, message),
-			"set opcache.restrict_api to agent_dir, or set agent_dir to a folder below %s; where PHP is only reached through the web server it must allow the document roots: leave it empty", message)
-	case "opcache-off":
-		return hint.With(fmt.Errorf("%w: %s", ErrOPcacheOff, message),
-			"load the opcache extension and set opcache.enable=1 in the PHP configuration of this FPM, then restart it")
-	case "file-cache-only":
-		return hint.With(fmt.Errorf("%w: %s", ErrFileCacheOnly, message),
-			"set opcache.file_cache_only=0: without shared memory there is no cache that workers share")
-	case "body":
-		return hint.With(fmt.Errorf("%w: %s", ErrBodyLost, message),
-			"look at post_max_size (512K is enough) and at what reads the request's body before the agent does")
-	case "fatal":
-		return fatal(message)
-	default:
-		return fmt.Errorf("%w: %s: %s", ErrAgentFailed, e.Code, message)
-	}
+// causes are the agent's codes: what "%s" in the advice stands for is its message.
+var causes = map[string]struct {
+	kind         error
+	told, advice string
+}{
+	"function": {ErrFunctionDisabled, "", "remove %s from disable_functions of this pool, or have the PHP build include it"},
+	"restrict-api": {ErrRestrictAPI, "it allows only scripts below ",
+		"set opcache.restrict_api to agent_dir, or set agent_dir to a folder below %s; where PHP is only reached through the web server it must allow the document roots: leave it empty"},
+	"opcache-off": {ErrOPcacheOff, "",
+		"load the opcache extension and set opcache.enable=1 in the PHP configuration of this FPM, then restart it"},
+	"file-cache-only": {ErrFileCacheOnly, "",
+		"set opcache.file_cache_only=0: without shared memory there is no cache that workers share"},
+	"body": {ErrBodyLost, "",
+		"look at post_max_size (512K is enough) and at what reads the request's body before the agent does"},
 }
 
-func fatal(message string) error {
+func (e *agentError) named() error {
+	message := string(e.Message)
+	if cause, known := causes[e.Code]; known {
+		return hint.With(fmt.Errorf("%w: %s%s", cause.kind, cause.told, message), "%s", strings.ReplaceAll(cause.advice, "%s", message))
+	}
+	if e.Code != "fatal" {
+		message = e.Code + ": " + message
+	}
 	err := fmt.Errorf("%w: %s", ErrAgentFailed, message)
-	if strings.Contains(message, "Allowed memory size") {
+	if e.Code == "fatal" && strings.Contains(message, "Allowed memory size") {
 		return hint.With(err, "raise memory_limit of this pool, or set it by php_value instead of php_admin_value so that the agent may raise it for itself")
 	}
 	return err

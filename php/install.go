@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/trust"
@@ -25,12 +26,14 @@ var agentSource []byte
 // the file's path. The name carries the content's hash, so that the agents of two
 // versions of relink never replace each other. It refuses a folder in which
 // anybody but root and the caller could put a file of their own, since every pool
-// runs it with the rights of its user.
+// runs it with the rights of its user. Of a file that is there already it reads at most one
+// byte more than the agent has.
 func InstallAgent(dir string) (string, error) {
 	return install(dir, agentSource)
 }
 
-// AgentInstalled tells whether the agent is in dir ("": DefaultAgentDir) already.
+// AgentInstalled tells whether the agent is in dir ("": DefaultAgentDir) already. It reads
+// at most one byte more than the agent has.
 func AgentInstalled(dir string) bool {
 	present, err := isInstalled(filepath.Join(cmp.Or(dir, DefaultAgentDir), agentName(agentSource)), agentSource)
 	return err == nil && present
@@ -97,10 +100,11 @@ func makeDirs(dir string) error {
 	if err := makeDirs(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil // made by another relink meanwhile, and checked below
-		}
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // made by another relink meanwhile, and checked below
+	}
+	if err != nil {
 		return err
 	}
 	return os.Chmod(dir, 0o755)
@@ -123,35 +127,32 @@ func isInstalled(file string, source []byte) (bool, error) {
 	if info.Mode().Perm() != 0o644 {
 		return false, nil
 	}
-	content, err := os.ReadFile(file)
+	content, err := bounded.File(file, int64(len(source)))
+	if errors.Is(err, bounded.ErrTooLarge) {
+		return false, nil
+	}
 	return bytes.Equal(content, source), err
 }
 
-// checkDir refuses a folder in which, or on the way to which, anybody but root
-// and the caller could put something else.
+// checkDir refuses a folder in which, or on the way to which, anybody but root and
+// the caller could put something else. In a folder like /tmp, which is fine on the
+// way, nobody can replace the folder of another user, but anybody can create one.
 func checkDir(dir string) error {
 	err := trust.Check(dir)
+	var info fs.FileInfo
 	if err == nil {
-		err = checkLast(dir)
+		info, err = os.Stat(dir)
+	}
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = fmt.Errorf("%s is not a folder", dir)
+	case trust.WritableByOthers(info):
+		err = fmt.Errorf("others can create files in it (mode %04o)", info.Mode().Perm())
 	}
 	if err != nil {
 		return hint.With(fmt.Errorf("%w %s: %w", ErrUnsafeDir, dir, err),
 			"set agent_dir to a folder below ones that only root or you can write, such as %s", DefaultAgentDir)
-	}
-	return nil
-}
-
-// checkLast refuses what is fine on the way: in a folder like /tmp nobody can
-// replace the folder of another user, but anybody can create one.
-func checkLast(dir string) error {
-	info, err := os.Stat(dir)
-	switch {
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder", dir)
-	case trust.WritableByOthers(info):
-		return fmt.Errorf("others can create files in it (mode %04o)", info.Mode().Perm())
 	}
 	return nil
 }

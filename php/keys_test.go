@@ -15,7 +15,7 @@ func testDeadKeysComeBackToLife(t *testing.T, on platform) {
 	old, next := p.release("r1", 1), p.release("r2", 1)
 	link := p.link("club", old)
 	p.wantBody(link+"/s0.php", "r1")
-	check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{next + "/s0.php"}, 0))
+	check[[]php.CompiledFile](t)(p.Compile(withTimeout(t), []string{next + "/s0.php"}, 0))
 	p.link("club", next)
 	check[php.Worker](t)(p.Sweep(withTimeout(t)))
 	check[php.InvalidateResult](t)(p.Invalidate(withTimeout(t), []string{old + "/s0.php"}, 0))

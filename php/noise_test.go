@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"relink/fcgi"
 	"relink/internal/sandbox"
 	"relink/php"
 )
@@ -45,11 +46,24 @@ echo "lost";
 				t.Errorf("%+v", w)
 			}
 			release := p.release("r1", 2)
-			got := check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{release + "/s0.php", release + "/s1.php"}, 0))
-			if got.Files[0].Outcome != php.Compiled || got.Files[1].Outcome != php.Compiled {
+			got := check[[]php.CompiledFile](t)(p.Compile(withTimeout(t), []string{release + "/s0.php", release + "/s1.php"}, 0))
+			if got[0].Outcome != php.Compiled || got[1].Outcome != php.Compiled {
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+// Of a small answer little is read, however much a pool sends: 32 workers answer a sweep
+// at a time. Where scripts are listed more is room.
+func TestAnswersAreReadUpToTheBoundOfTheirOperation(t *testing.T) {
+	p := noisy(t, tempRoot(t), `<?php for ($i = 0; $i < 20; $i++) { echo str_repeat('x', 65536); }`, nil)
+	if _, err := p.Ping(withTimeout(t)); !errors.Is(err, fcgi.ErrTooLarge) || !strings.Contains(err.Error(), "ping in pool "+p.Pool().String()) ||
+		!strings.Contains(err.Error(), "1048576 bytes") {
+		t.Errorf("ping: %v", err)
+	}
+	if _, err := p.Scripts(withTimeout(t), nil); err != nil {
+		t.Errorf("scripts: %v", err)
 	}
 }
 

@@ -61,9 +61,6 @@ func testPing(t *testing.T, on platform) {
 	if w.SAPI != "fpm-fcgi" || !strings.Contains(w.PHPVersion, ".") {
 		t.Errorf("%+v", w)
 	}
-	if age := time.Since(w.RequestTime); age < -time.Minute || age > time.Minute {
-		t.Errorf("request time %v", w.RequestTime)
-	}
 }
 
 func testSweep(t *testing.T, on platform) {
@@ -102,22 +99,19 @@ func testStatus(t *testing.T, on platform) {
 func testConfiguration(t *testing.T, on platform) {
 	p := on.start(t, sandbox.Master{
 		INI: map[string]string{
-			"opcache.memory_consumption": "32", "opcache.interned_strings_buffer": "4", "opcache.max_wasted_percentage": "10",
-			"opcache.file_update_protection": "7", "realpath_cache_size": "256K", "realpath_cache_ttl": "60",
-			"disable_functions": "exec, system", "opcache.revalidate_path": "1",
+			"opcache.memory_consumption": "32", "opcache.interned_strings_buffer": "4",
+			"opcache.file_update_protection": "7", "realpath_cache_size": "256K",
+			"opcache.revalidate_path": "1",
 		},
 	})
 	c := check[php.Configuration](t)(p.Configuration(withTimeout(t)))
-	if c.MemoryConsumption != 32<<20 || c.InternedStringsBuffer != 4<<20 || c.MaxWasted != 0.1 || c.FileUpdateProtection != 7*time.Second {
+	if c.MemoryConsumption != 32<<20 || c.InternedStringsBuffer != 4<<20 || c.FileUpdateProtection != 7*time.Second {
 		t.Errorf("%+v", c)
 	}
-	if c.RealpathCacheSize != 256<<10 || c.RealpathCacheTTL != time.Minute || c.ValidateTimestamps || !c.RevalidatePath {
+	if c.RealpathCacheSize != 256<<10 || c.ValidateTimestamps || !c.RevalidatePath {
 		t.Errorf("%+v", c)
 	}
-	if diff := cmp.Diff([]string{"exec", "system"}, c.DisableFunctions); diff != "" {
-		t.Error(diff)
-	}
-	if c.Version != c.Worker.PHPVersion || c.Directives["opcache.enable"] != "1" || len(c.OpenBasedir) != 0 {
+	if c.Worker.PID == 0 || len(c.OpenBasedir) != 0 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -134,7 +128,7 @@ func testScripts(t *testing.T, on platform) {
 	live := map[string]bool{}
 	for _, s := range list {
 		live[s.Path] = s.Live
-		if s.Memory <= 0 || s.LastUsed.IsZero() || s.Live && time.Since(s.Timestamp).Round(time.Minute) != time.Hour {
+		if s.Memory <= 0 || s.LastUsed.IsZero() {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -179,9 +173,8 @@ func testReset(t *testing.T, on platform) {
 	p := on.start(t, sandbox.Master{})
 	root := p.release("r1", 1)
 	p.get(root + "/s0.php")
-	result := check[php.ResetResult](t)(p.Reset(withTimeout(t)))
-	if !result.Accepted || !result.Status.RestartPending {
-		t.Errorf("%+v", result)
+	if err := p.Reset(withTimeout(t)); err != nil {
+		t.Fatal(err)
 	}
 	// The pool's only worker restarts the cache at its next request.
 	p.get(root + "/s0.php")
@@ -204,15 +197,15 @@ func testNotUTF8(t *testing.T, on platform) {
 	if done := check[php.BelowResult](t)(p.InvalidateBelow(withTimeout(t), []string{root})); done.Invalidated != 1 {
 		t.Errorf("%+v", done)
 	}
-	compiled := check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{root + "/caf\xe9.php"}, 0))
-	if compiled.Files[0].Outcome != php.Compiled {
+	compiled := check[[]php.CompiledFile](t)(p.Compile(withTimeout(t), []string{root + "/caf\xe9.php"}, 0))
+	if compiled[0].Outcome != php.Compiled {
 		t.Errorf("%+v", compiled)
 	}
 	if err := os.Remove(root + "/caf\xe9.php"); err != nil {
 		t.Fatal(err)
 	}
-	missing := check[php.CompileResult](t)(p.Compile(withTimeout(t), []string{root + "/\xe9.php"}, 0))
-	if f := missing.Files[0]; f.Outcome != php.Failed || !strings.Contains(f.Reason, "\xe9.php") {
+	missing := check[[]php.CompiledFile](t)(p.Compile(withTimeout(t), []string{root + "/\xe9.php"}, 0))
+	if f := missing[0]; f.Outcome != php.Failed || !strings.Contains(f.Reason, "\xe9.php") {
 		t.Errorf("%+v", missing)
 	}
 }
@@ -229,14 +222,14 @@ func TestStatusOfPreloadAndJIT(t *testing.T) {
 	}
 	p := platform{}.startIn(t, root, sandbox.Master{INI: ini})
 	s := check[php.Status](t)(p.Status(withTimeout(t)))
-	if s.Preload.Classes != 1 || s.Preload.Functions != 1 || s.Preload.Scripts < 1 || s.Preload.Memory == 0 {
+	if len(s.Preload.Classes) != 1 || len(s.Preload.Functions) != 1 || len(s.Preload.Scripts) < 1 || s.Preload.Memory == 0 {
 		t.Errorf("%+v", s.Preload)
 	}
-	if !s.JIT.Enabled || s.JIT.BufferSize < 7<<20 || s.JIT.BufferFree == 0 {
+	if s.JIT.BufferSize < 7<<20 || s.JIT.BufferFree == 0 {
 		t.Errorf("%+v", s.JIT)
 	}
 	c := check[php.Configuration](t)(p.Configuration(withTimeout(t)))
-	if c.Preload != ini["opcache.preload"] || c.JITBufferSize != 8<<20 || c.JIT != "1255" {
-		t.Errorf("%q %d %q", c.Preload, c.JITBufferSize, c.JIT)
+	if c.Preload != ini["opcache.preload"] || c.JITMaxRootTraces == 0 {
+		t.Errorf("%q %d", c.Preload, c.JITMaxRootTraces)
 	}
 }

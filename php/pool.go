@@ -1,12 +1,13 @@
 package php
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
-	"sort"
 	"strings"
 
 	"relink/fcgi"
+	"relink/internal/config"
 	"relink/internal/proc"
 	"relink/internal/realpath"
 	"relink/php/probe"
@@ -41,21 +42,30 @@ func (p Pool) String() string {
 	return p.Address.String()
 }
 
-// Mapping says that the folder Host is seen as the folder Pool by the pool.
-type Mapping struct{ Host, Pool string }
-
-// PathMap translates paths between the host and a pool. The longest matching
-// folder wins, whole path elements only; a path that none matches stays as it is.
-type PathMap []Mapping
+// PathMap says which folders of the host a pool sees as which of its own, and
+// translates paths between the two. The longest matching folder wins, whole path
+// elements only; a path that none matches stays as it is.
+type PathMap []config.PathMapping
 
 // ToPool gives the path under which the pool sees the host's path.
 func (m PathMap) ToPool(host string) string {
-	return m.translate(host, func(e Mapping) (string, string) { return e.Host, e.Pool })
+	longest, translated := -1, host
+	for _, entry := range m {
+		folder := strings.TrimRight(entry.Host, "/")
+		if rest, ok := below(host, folder); ok && len(folder) > longest {
+			longest, translated = len(folder), cmp.Or(strings.TrimRight(entry.Pool, "/")+rest, "/")
+		}
+	}
+	return translated
 }
 
 // ToHost gives the path under which the host sees the pool's path.
 func (m PathMap) ToHost(pool string) string {
-	return m.translate(pool, func(e Mapping) (string, string) { return e.Pool, e.Host })
+	var inverse PathMap
+	for _, entry := range m {
+		inverse = append(inverse, config.PathMapping{Host: entry.Pool, Pool: entry.Host})
+	}
+	return inverse.ToPool(pool)
 }
 
 // Real adds, for each folder of the host that is reached through a link, the real
@@ -64,43 +74,20 @@ func (m PathMap) Real() PathMap {
 	var all PathMap
 	for _, entry := range m {
 		if real, err := realpath.Of(entry.Host); err == nil && real != strings.TrimRight(entry.Host, "/") {
-			all = append(all, Mapping{Host: real, Pool: entry.Pool}) // before the other, so that ToHost gives it
+			all = append(all, config.PathMapping{Host: real, Pool: entry.Pool}) // before the other, so that ToHost gives it
 		}
 		all = append(all, entry)
 	}
 	return all
 }
 
-func (m PathMap) translate(path string, ends func(Mapping) (from, to string)) string {
-	sorted := append(PathMap(nil), m...)
-	sort.SliceStable(sorted, func(i, j int) bool {
-		a, _ := ends(sorted[i])
-		b, _ := ends(sorted[j])
-		return len(strings.TrimRight(a, "/")) > len(strings.TrimRight(b, "/"))
-	})
-	for _, entry := range sorted {
-		from, to := ends(entry)
-		if rest, ok := below(path, from); ok {
-			return join(to, rest)
-		}
-	}
-	return path
-}
-
 // below gives what follows folder in path, with its leading slash or empty.
 func below(path, folder string) (rest string, ok bool) {
-	rest, ok = strings.CutPrefix(path, strings.TrimRight(folder, "/"))
+	rest, ok = strings.CutPrefix(path, folder)
 	if rest == "/" {
 		rest = ""
 	}
 	return rest, ok && (rest == "" || rest[0] == '/')
-}
-
-func join(folder, rest string) string {
-	if joined := strings.TrimRight(folder, "/") + rest; joined != "" {
-		return joined
-	}
-	return "/"
 }
 
 // InWebServer tells whether only the web server leads to this PHP (mod_php).

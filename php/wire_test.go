@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"relink/internal/damagetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -43,14 +45,17 @@ func TestBadAnswersAreCorrupt(t *testing.T) {
 	if _, err := short.scripts(); !errors.Is(err, ErrCorrupt) {
 		t.Error(err)
 	}
-	many := wireCompile{Files: make([]wireCompiled, 2)}
+	many := wireCompile{Files: make([]CompiledFile, 2)}
 	if _, err := many.files([]string{"a"}, nil); !errors.Is(err, ErrCorrupt) {
 		t.Error(err)
 	}
 }
 
 func FuzzAnswer(f *testing.F) {
-	f.Add([]byte(`{"worker":{"pid":1,"parent":2,"php":"8.2.0","sapi":"fpm-fcgi","time":1.5},"error":null,"result":{"paths":["/a"],"live":"1","hits":[1],"memory":[2],"used":[3],"modified":[4]}}`))
+	f.Add([]byte(`{"worker":{"pid":1,"parent":2,"php":"8.2.0","sapi":"fpm-fcgi","time":1.5},"error":null,"result":{"paths":["/a"],"live":"1","hits":[1],"memory":[2],"used":[3]}}`))
+	for text := range damagetest.Of([]byte(`{"worker":{"pid":1},"error":null,"result":{"paths":["/a"],"live":"1","hits":[1],"memory":[2]}}`)) {
+		f.Add(text)
+	}
 	f.Add([]byte(`{"worker":{},"error":{"code":"function","message":"getmypid"},"result":{}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var scripts wireScripts
@@ -65,7 +70,7 @@ func FuzzAnswer(f *testing.F) {
 
 func TestShorthandBytes(t *testing.T) {
 	for value, want := range map[string]int64{"": 0, "4096K": 4 << 20, "-1": -1, "128M": 128 << 20, "1g": 1 << 30, " 7 ": 7, "x": 0} {
-		if got := (directives{"a": value}).bytes("a"); got != want {
+		if got := (directives{"a": text(value)}).bytes("a"); got != want {
 			t.Errorf("%q: %d, want %d", value, got, want)
 		}
 	}

@@ -53,7 +53,7 @@ func BenchmarkFirstLook(b *testing.B) {
 	var spent [2]time.Duration
 	for range b.N {
 		for n := range 2 * benchRounds {
-			s.release(b, manySites([]string{"v1", "v2"}[n%2])...)
+			s.release(b, manySites([]string{"v1", "v2"}[n%2]))
 			for look := range spent {
 				before := s.cpu(b)
 				s.round(b, "txt", "style.css", benchSites)
@@ -74,7 +74,7 @@ func startBench(b *testing.B, sapi string) *server {
 		s.file(b, "releases/"+release+"/public/style.css", "css")
 	}
 	s.link(b, "www/club1", "v1")
-	s.release(b, manySites("v1")...)
+	s.release(b, manySites("v1"))
 	out, err := exec.Command("/usr/sbin/httxt2dbm", "-f", "sdbm", "-i", s.mapFile, "-o", s.mapFile+".dbm").CombinedOutput()
 	if err != nil {
 		b.Fatalf("install Debian's apache2-utils: %v\n%s", err, out)
@@ -98,14 +98,14 @@ func (s *server) asDBM(b *testing.B, include string) string {
 	return "Include " + s.file(b, "conf/dbm.conf", changed)
 }
 
-func manySites(release string) []webmap.Entry {
-	var entries []webmap.Entry
+func manySites(release string) webmap.Map {
+	lines := webmap.Map{}
 	for n := range benchSites {
 		for _, kind := range []string{"txt", "dbm"} {
-			entries = append(entries, webmap.Entry{Key: fmt.Sprintf("club%d.%s", n, kind), Release: release})
+			lines[fmt.Sprintf("club%d.%s", n, kind)] = release
 		}
 	}
-	return entries
+	return lines
 }
 
 func (s *server) race(b *testing.B, page string) {

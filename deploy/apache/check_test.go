@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"relink/deploy/apps"
 	"relink/deploy/webmap"
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/php/probe"
 
@@ -24,14 +26,16 @@ func asked(answers map[string]probe.Answer) map[string]probe.Heard {
 	return all
 }
 
+type setup struct{ apps.App }
+
 // layOut makes releases v1 and v2, links to them, and a map.
-func layOut(t *testing.T, links map[string]string, entries ...webmap.Entry) Setup {
+func layOut(t *testing.T, links map[string]string, lines webmap.Map) setup {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Setup{App: "booking", Releases: root + "/releases", Map: root + "/map"}
+	s := setup{apps.App{App: config.App{Name: "booking", Releases: root + "/releases", Map: root + "/map"}}}
 	for _, release := range []string{"v1", "v2"} {
 		if err := os.MkdirAll(filepath.Join(s.Releases, release, "public"), 0o755); err != nil {
 			t.Fatal(err)
@@ -41,25 +45,25 @@ func layOut(t *testing.T, links map[string]string, entries ...webmap.Entry) Setu
 		if err := os.Symlink(filepath.Join(s.Releases, links[name], "public"), root+"/"+name); err != nil {
 			t.Fatal(err)
 		}
-		s.Sites = append(s.Sites, Site{Instance: name, Link: root + "/" + name, Keys: []string{name, name + ".example.org"}})
+		s.Instances = append(s.Instances, config.Instance{Name: name, Link: root + "/" + name, Probe: config.Probe{Host: name + ".example.org"}})
 	}
-	if err := webmap.Write(s.Map, entries); err != nil {
+	if err := webmap.Write(s.Map, lines); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func (s Setup) real(release string) probe.Answer {
+func (s setup) real(release string) probe.Answer {
 	root := s.Releases + "/" + release + "/public"
 	return probe.Answer{File: root + "/p.php", Filename: root + "/p.php", DocumentRoot: root, SAPI: "fpm-fcgi"}
 }
 
 func TestCheckResolved(t *testing.T) {
 	s := layOut(t, map[string]string{"club1": "v1", "club2": "v2"},
-		webmap.Entry{Key: "club1", Release: "v1"}, webmap.Entry{Key: "club2.example.org", Release: "v2"})
+		webmap.Map{"club1": "v1", "club2.example.org": "v2"})
 	second := s.real("v2")
 	second.Filename = "/" + second.Filename // a handler with a slash at its end
-	result, err := s.Check(asked(map[string]probe.Answer{"club1": s.real("v1"), "club2": second}))
+	result, err := Check(s.App, asked(map[string]probe.Answer{"club1": s.real("v1"), "club2": second}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,39 +78,39 @@ func TestCheckResolved(t *testing.T) {
 }
 
 func TestCheckFinds(t *testing.T) {
-	linked := func(s Setup, change func(*probe.Answer)) probe.Answer {
+	linked := func(s setup, change func(*probe.Answer)) probe.Answer {
 		answer := s.real("v1")
 		change(&answer)
 		return answer
 	}
 	for name, test := range map[string]struct {
 		entry  string
-		answer func(Setup) probe.Answer
+		answer func(setup) probe.Answer
 		want   string
 	}{
-		"behind":  {"v2", func(s Setup) probe.Answer { return s.real("v2") }, "the map says v2, its link leads to v1"},
-		"unknown": {"", func(s Setup) probe.Answer { return s.real("v1") }, "the map has no line for it"},
-		"stale":   {"v1", func(s Setup) probe.Answer { return s.real("v2") }, "PHP runs release v2"},
-		"by link": {"v1", func(s Setup) probe.Answer {
+		"behind":  {"v2", func(s setup) probe.Answer { return s.real("v2") }, "the map says v2, its link leads to v1"},
+		"unknown": {"", func(s setup) probe.Answer { return s.real("v1") }, "the map has no line for it"},
+		"stale":   {"v1", func(s setup) probe.Answer { return s.real("v2") }, "PHP runs release v2"},
+		"by link": {"v1", func(s setup) probe.Answer {
 			return linked(s, func(a *probe.Answer) { a.Filename = "/var/www/club1/p.php" })
 		}, "SCRIPT_FILENAME is /var/www/club1/p.php"},
-		"doc root": {"v1", func(s Setup) probe.Answer {
+		"doc root": {"v1", func(s setup) probe.Answer {
 			return linked(s, func(a *probe.Answer) { a.DocumentRoot = "/var/www/club1" })
 		}, "DOCUMENT_ROOT is /var/www/club1"},
-		"releases": {"v1", func(s Setup) probe.Answer { return linked(s, func(a *probe.Answer) { a.DocumentRoot = s.Releases }) }, "DOCUMENT_ROOT is "},
-		"climbs": {"v1", func(s Setup) probe.Answer {
+		"releases": {"v1", func(s setup) probe.Answer { return linked(s, func(a *probe.Answer) { a.DocumentRoot = s.Releases }) }, "DOCUMENT_ROOT is "},
+		"climbs": {"v1", func(s setup) probe.Answer {
 			return linked(s, func(a *probe.Answer) { a.DocumentRoot = s.Releases + "/v1/../v2" })
 		}, "DOCUMENT_ROOT is "},
-		"foreign": {"v1", func(s Setup) probe.Answer { return linked(s, func(a *probe.Answer) { a.File = "/srv/other/p.php" }) }, "which is in no release"},
+		"foreign": {"v1", func(s setup) probe.Answer { return linked(s, func(a *probe.Answer) { a.File = "/srv/other/p.php" }) }, "which is in no release"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var entries []webmap.Entry
+			lines := webmap.Map{}
 			if test.entry != "" {
-				entries = append(entries, webmap.Entry{Key: "club1", Release: test.entry})
+				lines["club1"] = test.entry
 			}
-			s := layOut(t, map[string]string{"club1": "v1", "club2": "v1"}, entries...)
-			s.Sites = s.Sites[:1]
-			result, err := s.Check(asked(map[string]probe.Answer{"club1": test.answer(s)}))
+			s := layOut(t, map[string]string{"club1": "v1", "club2": "v1"}, lines)
+			s.Instances = s.Instances[:1]
+			result, err := Check(s.App, asked(map[string]probe.Answer{"club1": test.answer(s)}))
 			if problems := strings.Join(result.Sites[0].Problems, "; "); !errors.Is(err, ErrNotResolved) || result.Exit != 1 || !strings.Contains(problems, test.want) {
 				t.Errorf("%v, exit %d: %s", err, result.Exit, problems)
 			}
@@ -115,9 +119,9 @@ func TestCheckFinds(t *testing.T) {
 }
 
 func TestCheckOfSilentSites(t *testing.T) {
-	s := layOut(t, map[string]string{"club1": "v1", "club2": "gone"}, webmap.Entry{Key: "club1", Release: "v1"}, webmap.Entry{Key: "club2", Release: "v1"})
+	s := layOut(t, map[string]string{"club1": "v1", "club2": "gone"}, webmap.Map{"club1": "v1", "club2": "v1"})
 	silent := probe.Heard{Err: hint.With(errors.New("not found"), "look")}
-	result, err := s.Check(map[string]probe.Heard{"club1": silent})
+	result, err := Check(s.App, map[string]probe.Heard{"club1": silent})
 	if diff := cmp.Diff([]string{"look", "give the instance, or the application, a probe: {url: ..., host: ...}"}, hint.Of(err), cmpopts.SortSlices(strings.Compare)); diff != "" || !errors.Is(err, ErrNotResolved) {
 		t.Error(err, diff)
 	}
@@ -130,11 +134,11 @@ func TestCheckOfSilentSites(t *testing.T) {
 }
 
 func TestCheckWithoutAMap(t *testing.T) {
-	s := layOut(t, map[string]string{"club1": "v1", "club2": "v1"})
+	s := layOut(t, map[string]string{"club1": "v1", "club2": "v1"}, nil)
 	if err := os.Remove(s.Map); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Check(nil); !errors.Is(err, os.ErrNotExist) || len(hint.Of(err)) == 0 {
+	if _, err := Check(s.App, nil); !errors.Is(err, os.ErrNotExist) || len(hint.Of(err)) == 0 {
 		t.Error(err)
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"relink/deploy/webmap"
+	"relink/deploy/apps"
+	"relink/deploy/front"
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/php/probe"
 )
 
@@ -74,7 +74,7 @@ func (p program) checkCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			result, err := s.setup().Check(answers)
+			result, err := Check(s.app, answers)
 			if err != nil && !errors.Is(err, ErrNotResolved) {
 				return err
 			}
@@ -86,64 +86,47 @@ func (p program) checkCommand() *cli.Command {
 // session is one command with its application.
 type session struct {
 	*cli.Call
-	config   *config.Config
-	app      *config.App
-	releases string // real path
+	app apps.App
 }
 
 func (p program) with(do func(context.Context, session) error) cli.ActionFunc {
-	return p.Action(func(ctx context.Context, c *cli.Call) (err error) {
-		s := session{Call: c}
-		if s.config, err = p.load(); err != nil {
+	return p.Action(func(ctx context.Context, c *cli.Call) error {
+		read, err := p.load()
+		if err != nil {
 			return err
 		}
-		if s.app, err = s.config.App(c.String("app")); err != nil {
+		app, err := read.App(c.String("app"))
+		if err != nil {
 			return err
 		}
-		if s.app.Map == "" {
-			return hint.With(usage(fmt.Errorf("application %s has no map", s.app.Name)),
-				`name a file for it in %s, such as "map: %s"`, s.config.Path, filepath.Join(s.config.StateDir, s.app.Name+".map"))
+		if app.Map == "" {
+			return hint.With(usage(fmt.Errorf("application %s has no map", app.Name)),
+				`name a file for it in %s, such as "map: %s"`, read.Path, filepath.Join(read.StateDir, app.Name+".map"))
 		}
-		s.releases = links.RealFolder(s.app.Releases)
-		return do(ctx, s)
+		return do(ctx, session{c, apps.App{App: *app, State: read.StateDir}})
 	})
 }
 
 func (s session) include() Include {
 	return Include{
 		App: s.app.Name, Form: Form(s.String("form")), Prefix: s.String("prefix"),
-		Releases: s.releases, Docroot: filepath.Join(s.app.LinkTarget, s.app.Docroot), Map: s.app.Map,
+		Releases: s.app.RealReleases(), Docroot: filepath.Join(s.app.LinkTarget, s.app.Docroot), Map: s.app.Map,
 		AllowOverride: s.String("allow-override"), Lua: s.String("lua"),
 	}
 }
 
-func (s session) setup() Setup {
-	setup := Setup{App: s.app.Name, Releases: s.releases, Map: s.app.Map}
-	for _, one := range s.app.Instances {
-		setup.Sites = append(setup.Sites, Site{Instance: one.Name, Link: one.Link, Keys: []string{one.Name, webmap.HostKey(one.Probe.Host)}})
-	}
-	return setup
-}
-
 // ask asks each instance at the address that the configuration gives it, if it gives one.
 func (s session) ask(ctx context.Context) (map[string]probe.Heard, error) {
-	secret, err := probe.ReadSecret(s.config.StateDir)
+	secret, err := probe.ReadSecret(s.app.State)
 	if errors.Is(err, fs.ErrNotExist) { // the first deploy makes it
 		err = hint.With(err, "deploy %s once: that puts the probe into its release", s.app.Name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	var doors []probe.Door
-	for _, one := range s.app.Instances {
-		if !one.Probe.Off && one.Probe.URL != "" {
-			names, doors = append(names, one.Name), append(doors, secret.Door(s.app.Name, one.Probe.URL, one.Probe.Host))
-		}
-	}
 	answers := map[string]probe.Heard{}
-	for i, heard := range probe.AskAll(ctx, doors) {
-		answers[names[i]] = heard
+	for _, one := range front.Look(ctx, secret.Doors(s.app.Name, s.app.Instances)) {
+		answers[one.Name] = one.Heard
 	}
 	return answers, ctx.Err()
 }

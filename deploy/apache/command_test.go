@@ -55,8 +55,8 @@ func TestConfigAndCheck(t *testing.T) {
 			}
 			s.link(t, "www/club1", "v1")
 			s.link(t, "www/club2", "v2")
-			both := []webmap.Entry{{Key: "club1", Release: "v1"}, {Key: "club2.mass", Release: "v2"}}
-			s.release(t, both...)
+			both := webmap.Map{"club1": "v1", "club2.mass": "v2"}
+			s.release(t, both)
 			include := func(form string) string {
 				args := []string{"config", "--form", form}
 				if sapi == modPHP {
@@ -77,7 +77,7 @@ func TestConfigAndCheck(t *testing.T) {
 			if err != nil || strings.Count(out, "real") != 2 {
 				t.Errorf("%v\n%s\n%s", err, out, s.log())
 			}
-			s.release(t, webmap.Entry{Key: "club1", Release: "v2"}, both[1])
+			s.release(t, webmap.Map{"club1": "v2", "club2.mass": "v2"})
 			out, err = relink(t, yaml, "json", "check")
 			var result apache.Result
 			if err := json.Unmarshal([]byte(out), &result); err != nil {
@@ -86,7 +86,7 @@ func TestConfigAndCheck(t *testing.T) {
 			if !errors.Is(err, apache.ErrNotResolved) || !exit.IsPrinted(err) || result.Exit != 1 || result.Sites[0].Serves != "v2" || result.Sites[0].Resolved || !result.Sites[1].Resolved {
 				t.Errorf("%v\n%s", err, out)
 			}
-			s.release(t, both...)
+			s.release(t, both)
 			out, err = relink(t, strings.Replace(yaml, "host: club1}", "host: linked}", 1), "text", "check")
 			if !errors.Is(err, apache.ErrNotResolved) || !strings.Contains(out, "sends no real path") || !strings.Contains(out, s.root+"/www/club1/public/relink-") {
 				t.Errorf("%v\n%s", err, out)

@@ -118,7 +118,7 @@ func TestTheMapMovesASite(t *testing.T) {
 			s := startBooking(t, sapi)
 			for n := range 30 {
 				for _, release := range []string{"v2", "v1"} {
-					s.release(t, webmap.Entry{Key: "club1", Release: release}, webmap.Entry{Key: "club2", Release: "v2"}, webmap.Entry{Key: "a.mass", Release: release})
+					s.release(t, webmap.Map{"club1": release, "club2": "v2", "a.mass": release})
 					for _, url := range []string{"club1", "a.mass", "prefix/booking"} {
 						host, prefix, _ := strings.Cut(url, "/booking")
 						if strings.HasSuffix(url, "/booking") {
@@ -172,10 +172,10 @@ func TestUserINI(t *testing.T) {
 		s.file(t, "releases/"+id+"/public/index.php", "<?php echo ini_get('user_agent');")
 	}
 	s.link(t, "www/club1", "v1")
-	s.release(t, v1Entries...)
+	s.release(t, v1Entries)
 	s.start(t, fpm, vhost("club1", "DocumentRoot "+s.root+"/www/club1/public", s.include(t, fpm, "club1", s.booking(apache.FormVHost))))
 	for _, release := range []string{"v1", "v2", "v1"} {
-		s.release(t, webmap.Entry{Key: "club1", Release: release})
+		s.release(t, webmap.Map{"club1": release})
 		for range 8 { // all workers
 			if got := s.get(t, "club1", "/"); got.Body != release {
 				t.Errorf("%s: %+v", release, got)

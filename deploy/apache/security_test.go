@@ -31,7 +31,7 @@ func TestNoWayOut(t *testing.T) {
 				makeRelease(t, s, "v1")
 				makeRelease(t, s, "v2")
 				s.link(t, "www/club1", "v1")
-				s.release(t, v1Entries...)
+				s.release(t, v1Entries)
 				root, allow := "DocumentRoot "+s.root+"/www/club1/public", "AllowEncodedSlashes "+slashes
 				s.start(t, sapi, vhost("club1", root, allow, s.include(t, sapi, "club1", s.booking(apache.FormVHost)))+
 					vhost("a.mass", "DocumentRoot "+s.root+"/empty", allow, "MergeSlashes Off", s.include(t, sapi, "", s.booking(apache.FormMass)))+
@@ -87,7 +87,7 @@ func TestWithoutTheRules(t *testing.T) {
 				s.file(t, "releases/"+id+"/x/index.php", `<?php echo "page of `+id+`";`)
 			}
 			s.link(t, "www/club1", "v1")
-			s.release(t, v1Entries...)
+			s.release(t, v1Entries)
 			booking := s.booking(apache.FormVHost)
 			booking.Docroot = "."
 			include := s.include(t, sapi, "club1", booking)
@@ -115,7 +115,7 @@ func TestModPHPNeedsLua(t *testing.T) {
 	s := newServer(t, modPHP)
 	makeRelease(t, s, "v1")
 	s.link(t, "www/club1", "v1")
-	s.release(t, v1Entries...)
+	s.release(t, v1Entries)
 	text, err := s.booking(apache.FormVHost).Text()
 	check(t, err)
 	s.start(t, modPHP, vhost("club1", "DocumentRoot "+s.root+"/www/club1/public", "SetEnvIf Host . DOCUMENT_ROOT=/set-env-if",

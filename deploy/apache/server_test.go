@@ -73,9 +73,9 @@ func (s *server) link(t testing.TB, name, release string) {
 	check(t, os.Symlink(filepath.Join(s.releases, release), filepath.Join(s.root, name)))
 }
 
-func (s *server) release(t testing.TB, entries ...webmap.Entry) {
+func (s *server) release(t testing.TB, lines webmap.Map) {
 	t.Helper()
-	check(t, webmap.Write(s.mapFile, entries))
+	check(t, webmap.Write(s.mapFile, lines))
 }
 
 const serverConfig = `

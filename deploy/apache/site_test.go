@@ -178,7 +178,7 @@ func startBooking(t testing.TB, sapi string) *server {
 	makeRelease(t, s, "v1")
 	makeRelease(t, s, "v2")
 	s.link(t, "www/club1", "v1")
-	s.release(t, v1Entries...)
+	s.release(t, v1Entries)
 	root := "DocumentRoot " + s.root + "/www/club1/public"
 	empty := "DocumentRoot " + s.root + "/empty"
 	s.start(t, sapi, vhost("linked", root)+
@@ -193,4 +193,4 @@ func startBooking(t testing.TB, sapi string) *server {
 	return s
 }
 
-var v1Entries = []webmap.Entry{{Key: "club1", Release: "v1"}, {Key: "club2", Release: "v2"}, {Key: "a.mass", Release: "v1"}}
+var v1Entries = webmap.Map{"club1": "v1", "club2": "v2", "a.mass": "v1"}

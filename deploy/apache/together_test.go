@@ -26,7 +26,7 @@ func TestApplicationsTogether(t *testing.T) {
 				if app.prefix != "" {
 					include.Form = apache.FormAlias
 				}
-				check(t, webmap.Write(include.Map, []webmap.Entry{{Key: "club1", Release: app.name + "-v1"}}))
+				check(t, webmap.Write(include.Map, webmap.Map{"club1": app.name + "-v1"}))
 				includes = append(includes, s.include(t, sapi, "club1", include))
 			}
 			s.file(t, "www/tool/index.html", "tool")
@@ -55,7 +55,7 @@ func TestApplicationsTogether(t *testing.T) {
 			if got := s.get(t, "club1", "/moved"); got.Location != "http://club1/nice" {
 				t.Errorf("/moved: %+v", got)
 			}
-			check(t, webmap.Write(s.root+"/state/booking", []webmap.Entry{{Key: "club1", Release: "booking-v2"}}))
+			check(t, webmap.Write(s.root+"/state/booking", webmap.Map{"club1": "booking-v2"}))
 			check(t, webmap.Write(s.root+"/state/mobile", nil))
 			wants("/nice/url", "main", "v1", "")
 			wants("/booking/nice/url", "booking", "v2", "/booking")

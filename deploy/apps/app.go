@@ -4,10 +4,12 @@ package apps
 
 import (
 	"path/filepath"
+	"slices"
 
 	"relink/deploy/moves"
 	"relink/internal/config"
 	"relink/internal/links"
+	"relink/opcache"
 )
 
 // App is what a deploy needs to know of one application. Paths are absolute.
@@ -16,6 +18,7 @@ type App struct {
 	State    string   // folder of locks, journals and histories
 	AgentDir string   // folder of the agent on this machine; "" is the default
 	AgentAt  string   // the same as the PHP of the sites sees it; "" is the same path
+	Others   []string // releases folders of the other applications
 	Known    []string // links that were moved once, whoever they belong to now (KnownLinks)
 }
 
@@ -28,20 +31,20 @@ func (a App) HistoryFile() string          { return a.stateFile("history.jsonl")
 // RealReleases is the releases folder without symlinks, also before it exists.
 func (a App) RealReleases() string { return links.RealFolder(a.Releases) }
 
-// ReleaseDir is the real folder of a release, or the folder itself where a link
-// leads to something that is no release.
+// ReleaseDir is the real folder of a release, which may be a slot, or the folder itself
+// where a link leads to something that is no release.
 func (a App) ReleaseDir(release string) string {
 	if filepath.IsAbs(release) {
 		return release
 	}
-	return filepath.Join(a.RealReleases(), release)
+	return links.RealFolder(filepath.Join(a.Releases, release))
 }
 
 // Destination is where links lead that serve a release of this application.
-func (a App) Destination(release string) moves.Destination {
-	return moves.Destination{
+func (a App) Destination(release string) moves.Target {
+	return moves.Target{
 		Release: release,
-		Path:    filepath.Join(a.Releases, release, a.LinkTarget),
+		Literal: filepath.Join(a.Releases, release, a.LinkTarget),
 		Real:    links.RealFolder(filepath.Join(a.ReleaseDir(release), a.LinkTarget)),
 	}
 }
@@ -51,11 +54,91 @@ func (a App) Required() []string {
 	return []string{filepath.Join(".", a.LinkTarget), filepath.Join(a.LinkTarget, a.Docroot)}
 }
 
-// ForMoves are the instances as a plan of moves needs them.
-func ForMoves(instances []config.Instance) []moves.Instance {
-	all := make([]moves.Instance, len(instances))
-	for i, instance := range instances {
-		all[i] = moves.Instance{Name: instance.Name, Link: instance.Link}
+// InUse is what the links of the application lead to now: those of its instances,
+// those beside them, and those that it has moved once.
+func (a App) InUse() links.InUse {
+	named := make([]string, len(a.Instances))
+	for i, instance := range a.Instances {
+		named[i] = instance.Link
 	}
-	return all
+	use := links.Find(a.Releases, named, a.Known)
+	for _, other := range a.Others {
+		use.Others = append(use.Others, links.RealFolder(other))
+	}
+	return use
+}
+
+// InUseAfter is what they lead to once the plan is carried out.
+func (a App) InUseAfter(plan moves.Plan) links.InUse {
+	use := a.InUse()
+	for _, move := range plan.Needed() {
+		use.Links[move.Place] = move.To.Real
+	}
+	return use
+}
+
+// Sites are all instances, those that stay included, as the plan moves them: what a
+// master preloads is for all of them.
+func (a App) Sites(plan moves.Plan) []opcache.Link {
+	live := a.InUse()
+	all := moves.CacheLinks(plan, nil)
+	moving := map[string]bool{}
+	for _, link := range all {
+		moving[links.Place(link.Path)] = true
+	}
+	for _, instance := range a.Instances {
+		place := links.Place(instance.Link)
+		if real := live.Links[place]; real != "" && !moving[place] {
+			all = append(all, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
+		}
+	}
+	return moves.InReleases(all, live)
+}
+
+// On is the number of instances on a release.
+func (a App) On(release string, use links.InUse) int {
+	n := 0
+	for _, instance := range a.Instances {
+		if real := use.Links[links.Place(instance.Link)]; real != "" && links.Release(real, use.Releases) == release {
+			n++
+		}
+	}
+	return n
+}
+
+// ReadLinks looks at the link of each instance, in their order.
+func ReadLinks(instances []config.Instance) []links.State {
+	states := make([]links.State, len(instances))
+	for i, instance := range instances {
+		states[i] = links.Read(instance.Link)
+	}
+	return states
+}
+
+// LinkedRelease is the release that an instance's link leads to, "" for none.
+func (a App) LinkedRelease(instance config.Instance) string {
+	state := links.Read(instance.Link)
+	if state.Kind != links.Good {
+		return ""
+	}
+	return moves.TargetOf(state, a.RealReleases()).Release
+}
+
+// Linked are the instances that have a link.
+func (a App) Linked() []config.Instance {
+	return slices.DeleteFunc(slices.Clone(a.Instances), func(i config.Instance) bool {
+		return links.Read(i.Link).Kind == links.Missing
+	})
+}
+
+// NamesAt are the names of the instances whose links lie at these places; a link
+// that is not configured is named by its path.
+func (a App) NamesAt(places []string) []string {
+	names := slices.Clone(places)
+	for _, instance := range a.Instances {
+		if i := slices.Index(places, links.Place(instance.Link)); i >= 0 {
+			names[i] = instance.Name
+		}
+	}
+	return names
 }

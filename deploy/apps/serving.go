@@ -1,7 +1,7 @@
 package apps
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -30,15 +30,14 @@ func ReadServing(instances []config.Instance, releases string) []Serving {
 		all = append(all, Serving{Release: release, Instances: names})
 	}
 	slices.SortFunc(all, func(a, b Serving) int {
-		if len(a.Instances) != len(b.Instances) {
-			return len(b.Instances) - len(a.Instances)
-		}
-		return strings.Compare(a.Release, b.Release)
+		return cmp.Or(cmp.Compare(len(b.Instances), len(a.Instances)), cmp.Compare(a.Release, b.Release))
 	})
 	return all
 }
 
-const servingNames = 8 // of a group's instances that are named
+// servingNames is how many instances of one of the smaller groups are named: they are the
+// exception that somebody will look for.
+const servingNames = 8
 
 // DescribeServing is one sentence: "28 instances on v1, 2 on v2: club1, club2".
 func DescribeServing(all []Serving) string {
@@ -51,7 +50,7 @@ func DescribeServing(all []Serving) string {
 	}
 	var others []string
 	for _, group := range all[1:] {
-		others = append(others, group.describe())
+		others = append(others, ui.Count(len(group.Instances))+group.where()+": "+ui.First(servingNames, group.Instances))
 	}
 	return largest + ", " + strings.Join(others, "; ")
 }
@@ -61,14 +60,4 @@ func (s Serving) where() string {
 		return " without a link"
 	}
 	return " on " + s.Release
-}
-
-// describe names the instances of one of the smaller groups: they are the
-// exception that somebody will look for.
-func (s Serving) describe() string {
-	names := s.Instances
-	if len(names) > servingNames {
-		names = append(slices.Clone(names[:servingNames]), fmt.Sprintf("and %d more", len(names)-servingNames))
-	}
-	return ui.Count(len(s.Instances)) + s.where() + ": " + strings.Join(names, ", ")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"relink/deploy/journal"
+	"relink/internal/bounded"
 	"relink/opcache"
 	"relink/opcache/report"
 )
@@ -67,6 +68,9 @@ func changedBetween(sample *report.Sample, newer, older string) *float64 {
 	return &share
 }
 
+// mostScript bounds what is compared: a script of that size is taken for changed.
+const mostScript = 16 << 20
+
 // sameFile compares content only where size and time leave it open.
 func sameFile(a, b string) bool {
 	left, errLeft := os.Stat(a)
@@ -77,7 +81,7 @@ func sameFile(a, b string) bool {
 	case os.SameFile(left, right) || left.ModTime().Equal(right.ModTime()):
 		return true
 	}
-	one, errOne := os.ReadFile(a)
-	two, errTwo := os.ReadFile(b)
+	one, errOne := bounded.File(a, mostScript)
+	two, errTwo := bounded.File(b, mostScript)
 	return errOne == nil && errTwo == nil && bytes.Equal(one, two)
 }

@@ -100,9 +100,9 @@ func (s *session) application(from, to string) (apps.App, error) {
 		concerns := func(link string) bool {
 			return owner != nil && one.Name == owner.Name || leads(link, from) || leads(link, to)
 		}
-		for _, site := range one.Sites {
-			if concerns(site.Path) {
-				app.Instances = append(app.Instances, config.Instance{Name: site.Name, Link: site.Path})
+		for _, site := range one.Instances {
+			if concerns(site.Link) {
+				app.Instances = append(app.Instances, config.Instance{Name: site.Name, Link: site.Link})
 			}
 		}
 		known, err := one.Known()
@@ -142,8 +142,8 @@ func (s *session) owner(release string) *opcache.App {
 		return s.chosen
 	}
 	for i, app := range s.setup.Apps {
-		into := func(site opcache.Site) bool { return leads(site.Path, release) }
-		if links.Within(release, links.RealFolder(app.Releases)) || slices.ContainsFunc(app.Sites, into) {
+		into := func(site config.Instance) bool { return leads(site.Link, release) }
+		if links.Within(release, links.RealFolder(app.Releases)) || slices.ContainsFunc(app.Instances, into) {
 			return &s.setup.Apps[i]
 		}
 	}

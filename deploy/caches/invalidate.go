@@ -1,15 +1,14 @@
 package caches
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -33,18 +32,16 @@ type InvalidateReport struct {
 
 // InvalidateFiles invalidates scripts by their real path, in slices.
 func InvalidateFiles(ctx context.Context, c *opcache.Caches, files []string) (invalidated int, err error) {
-	var mu sync.Mutex
-	err = c.EachSpace(ctx, func(ctx context.Context, _ int, one *opcache.KeySpace) error {
+	all, err := opcache.Each(ctx, c.Spaces(), func(ctx context.Context, one *opcache.KeySpace) (int, error) {
 		paths := make([]string, len(files))
 		for i, file := range files {
 			paths[i] = one.ToPool(file)
 		}
-		n, err := c.InvalidateAll(ctx, one, paths)
-		mu.Lock()
-		defer mu.Unlock()
-		invalidated += n
-		return err
+		return c.InvalidateAll(ctx, one, paths)
 	})
+	for _, n := range all {
+		invalidated += n
+	}
 	return invalidated, err
 }
 
@@ -118,12 +115,7 @@ func realFiles(files []string) ([]string, error) {
 	return real, nil
 }
 
-// Text writes the result for people.
-func (r InvalidateReport) Text(w io.Writer, _ int) error {
-	of := r.Release
-	if of == "" {
-		of = ui.Plural(len(r.Files), "file")
-	}
-	_, err := fmt.Fprintf(w, "%s of %s invalidated\n", ui.Plural(r.Invalidated, "script"), of)
-	return err
+// Text is the result for people.
+func (r InvalidateReport) Text(int) string {
+	return fmt.Sprintf("%s of %s invalidated\n", ui.Plural(r.Invalidated, "script"), cmp.Or(r.Release, ui.Plural(len(r.Files), "file")))
 }

@@ -67,13 +67,13 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	apps := s.applications()
 	before, fresh := recorded, recorded
 	if o.Window > 0 {
-		first := ReadSample(ctx, pools, s.setup.Options.CallTimeout, recorded).Totals(apps)
+		first := ReadSample(ctx, pools, s.setup.Options.Timeouts.Call, recorded).Totals(apps)
 		before = &first
 		if opcache.Wait(ctx, o.Window); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	sample := ReadSample(ctx, pools, s.setup.Options.CallTimeout, recorded)
+	sample := ReadSample(ctx, pools, s.setup.Options.Timeouts.Call, recorded)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -122,9 +122,10 @@ func (s *session) fpmPools(ctx context.Context) ([]php.Pool, []report.Master) {
 func (s *session) applications() []report.Application {
 	var all []report.Application
 	for _, app := range s.apps() {
-		one := report.Application{Name: app.Name, Releases: links.RealFolder(app.Releases)}
-		for _, site := range app.Sites {
-			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Path, Target: target(site.Path)})
+		releases := links.RealFolder(app.Releases)
+		one := report.Application{Name: app.Name, Releases: releases, Slots: links.Occupants(releases)}
+		for _, site := range app.Instances {
+			one.Instances = append(one.Instances, report.Instance{Name: site.Name, Link: site.Link, Target: target(site.Link)})
 		}
 		for _, done := range s.deployed(app.Name) {
 			one.Deploys = append(one.Deploys, done.Time)

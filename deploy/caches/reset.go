@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -23,13 +22,12 @@ import (
 // ResetResult tells what "opcache reset" did. As JSON it is the contract of
 // docs/opcache.md.
 type ResetResult struct {
-	Decisions []restart.Decided       `json:"decisions"` // of --when-needed
-	Masters   []ResetMaster           `json:"masters"`   // that were restarted
-	Pending   []restart.Pending       `json:"pending"`   // put off until it is quiet
-	Notes     []string                `json:"notes"`
-	Exit      int                     `json:"exit"`
-	Error     *exit.Failure           `json:"error,omitempty"`
-	done      []restart.MasterRestart // what Masters is made of
+	Decisions []restart.Order   `json:"decisions"` // of --when-needed
+	Masters   []ResetMaster     `json:"masters"`   // that were restarted
+	Pending   []restart.Pending `json:"pending"`   // put off until it is quiet
+	Notes     []string          `json:"notes"`
+	Exit      int               `json:"exit"`
+	Error     *exit.Failure     `json:"error,omitempty"`
 }
 
 // ResetMaster is one restart with its times.
@@ -52,7 +50,7 @@ func validateRestart(s restart.Setup) error {
 
 // reset is "relink opcache reset".
 func (s *session) reset(ctx context.Context, whenNeeded bool) error {
-	result := ResetResult{Decisions: []restart.Decided{}, Masters: []ResetMaster{}, Pending: []restart.Pending{}, Notes: []string{}}
+	result := ResetResult{Decisions: []restart.Order{}, Masters: []ResetMaster{}, Pending: []restart.Pending{}, Notes: []string{}}
 	err := s.stateFolder()
 	if err == nil {
 		s.setup.Restart.Waiting = restart.Announce(s.Screen().Line)
@@ -61,9 +59,6 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 	}
 	if errors.Is(err, fpm.ErrKillsRequests) {
 		err = hint.With(err, "or use --force at a quiet moment")
-	}
-	for _, m := range result.done {
-		result.Masters = append(result.Masters, ResetMaster{m, ui.Milliseconds(m.Waited), ui.Milliseconds(m.Took), ui.Milliseconds(m.WarmFor)})
 	}
 	result.Exit, result.Error = exit.Status(err), exit.FailureOf(err)
 	if err != nil && len(result.Masters) == 0 && s.Format != "json" {
@@ -74,8 +69,8 @@ func (s *session) reset(ctx context.Context, whenNeeded bool) error {
 
 func (s *session) resetApache(ctx context.Context, ledger restart.Queue, result *ResetResult) error {
 	one, err := restart.RestartApache(ctx, s.setup.Restart)
-	result.done = append(result.done, one)
-	asked := restart.Pending{Pools: []string{}, Reasons: []restart.Reason{askedFor}}
+	result.add(restart.Outcome{Masters: []restart.MasterRestart{one}})
+	asked := restart.Order{Pools: []string{}, Decision: restart.Decision{Reasons: []restart.Reason{askedFor}}}
 	return errors.Join(err, ledger.Remember(asked, one, err))
 }
 
@@ -101,7 +96,8 @@ func (s *session) resetCaches(ctx context.Context, ledger restart.Queue, whenNee
 		return err
 	}
 	if whenNeeded {
-		kept, err := s.setup.MaintainEach(ctx, s.apps(), restart.MaintenanceOptions{Queue: ledger, Before: s.recorded(), Retire: true})
+		s.setup.Queue, s.setup.Before = ledger, s.recorded()
+		kept, err := s.setup.MaintainEach(ctx, s.apps(), true)
 		result.Decisions = append(result.Decisions, kept.Decisions...)
 		result.add(kept.Outcome)
 		if kept.Retired > 0 {
@@ -109,7 +105,7 @@ func (s *session) resetCaches(ctx context.Context, ledger restart.Queue, whenNee
 		}
 		return err
 	}
-	orders, err := s.orders(ctx, caches, result.done)
+	orders, err := s.orders(ctx, caches, result.Masters)
 	if err != nil {
 		return err
 	}
@@ -135,17 +131,14 @@ func (s *session) meant(ctx context.Context, whenNeeded bool) (*opcache.Caches, 
 }
 
 // orders are for every cache that has not been restarted a moment ago.
-func (s *session) orders(ctx context.Context, caches *opcache.Caches, done []restart.MasterRestart) ([]restart.Order, error) {
+func (s *session) orders(ctx context.Context, caches *opcache.Caches, done []ResetMaster) ([]restart.Order, error) {
 	usages, err := caches.Usage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var orders []restart.Order
 	for _, u := range usages {
-		fresh := func(m restart.MasterRestart) bool {
-			return opcache.SamePools(m.Pools, u.Pools)
-		}
-		if slices.ContainsFunc(done, fresh) {
+		if slices.ContainsFunc(done, func(m ResetMaster) bool { return opcache.SamePools(m.Pools, u.Pools) }) {
 			continue
 		}
 		orders = append(orders, restart.Order{Pools: u.Pools, Decision: restart.Decision{Action: s.setup.Method.Action(u.Preloaded > 0, u.Apache), Reasons: []restart.Reason{askedFor}}})
@@ -176,13 +169,15 @@ func (s *session) unused() []string {
 }
 
 func (r *ResetResult) add(o restart.Outcome) {
-	r.done = append(r.done, o.Masters...)
+	for _, m := range o.Masters {
+		r.Masters = append(r.Masters, ResetMaster{m, ui.Milliseconds(m.Waited), ui.Milliseconds(m.Took), ui.Milliseconds(m.WarmFor)})
+	}
 	r.Pending = append(r.Pending, o.Pending...)
 	r.Notes = append(r.Notes, o.Notes...)
 }
 
-// Text writes the result for people.
-func (r ResetResult) Text(w io.Writer, width int) error {
+// Text is the result for people.
+func (r ResetResult) Text(width int) string {
 	var b strings.Builder
 	for _, m := range r.Masters {
 		b.WriteString(m.table(width))
@@ -207,8 +202,7 @@ func (r ResetResult) Text(w io.Writer, width int) error {
 	if b.Len() == 0 {
 		b.WriteString("nothing had to be restarted\n")
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func (m ResetMaster) table(width int) string {

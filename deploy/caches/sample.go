@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/internal/config"
 	"relink/opcache"
 	"relink/opcache/report"
 	"relink/php"
@@ -28,7 +29,7 @@ func ReadSample(ctx context.Context, pools []php.Pool, limit time.Duration, earl
 	var found *opcache.Caches
 	var all sync.WaitGroup
 	all.Go(func() { s.masters, _ = fpm.Masters(ctx) })
-	all.Go(func() { found = opcache.Inventory(ctx, pools, opcache.Options{CallTimeout: limit}) })
+	all.Go(func() { found = opcache.Inventory(ctx, pools, opcache.Options{Timeouts: config.Timeouts{Call: limit}}) })
 	all.Wait()
 	sample := report.Sample{Time: time.Now()}
 	var up []*opcache.Cache
@@ -109,15 +110,13 @@ func adopt(m *report.Master, siblings []string, down []*opcache.Pool) (left []*o
 	return left
 }
 
-var errNoPoolReadable = errors.New("none of its pools can be read")
-
 // lost are caches of which no pool can be read.
 func (s *sampler) lost(down []*opcache.Pool) []report.Master {
 	var all []report.Master
 	for _, p := range down {
 		i := slices.IndexFunc(all, func(m report.Master) bool { return s.shared(m.Name, p.Address()) })
 		if i < 0 {
-			all = append(all, report.Master{Name: p.Address(), Down: map[string]string{}, Err: errNoPoolReadable})
+			all = append(all, report.Master{Name: p.Address(), Down: map[string]string{}, Err: errors.New("none of its pools can be read")})
 			i = len(all) - 1
 		}
 		all[i].Pools = append(all[i].Pools, p.Address())

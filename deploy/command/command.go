@@ -36,10 +36,7 @@ type program struct {
 // when the command line has been read.
 func Commands(env *cli.Env, load func() (*config.Config, error)) []*cli.Command {
 	p := program{env, load}
-	return []*cli.Command{
-		p.deployCommand(), p.rollbackCommand(), p.statusCommand(), p.releasesCommand(),
-		p.historyCommand(), p.pruneCommand(), p.recoverCommand(),
-	}
+	return append(p.operations(), p.views()...)
 }
 
 var (
@@ -49,68 +46,49 @@ var (
 	dryRunFlag   = &cli.BoolFlag{Name: "dry-run", Usage: "say what would happen, and change nothing"}
 	resetFlag    = &cli.StringFlag{Name: "reset", Usage: "what to do about OPcache: smart, always or never"}
 	rebuildFlag  = &cli.BoolFlag{Name: "rebuild", Usage: "build a release of its own although other instances are on one of the same commit"}
+	fastFlag     = &cli.BoolFlag{Name: "fast", Usage: "work at full speed, though visitors may notice"}
 	smartFlag    = &cli.BoolFlag{Name: "smart-reset", Usage: "the same as --reset smart"}
 )
 
 func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usage: usage} }
 
-func (p program) deployCommand() *cli.Command {
-	return &cli.Command{
+func (p program) operations() []*cli.Command {
+	return []*cli.Command{{
 		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
-		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, forceFlag("go on although workers are pinned")},
+		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, fastFlag, forceFlag("go on although workers are pinned")},
 		Action: p.operate(deploy.Run),
-	}
-}
-
-func (p program) rollbackCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "rollback", Usage: "bring instances back to the release before",
 		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
-			smartFlag, resetFlag, dryRunFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
+			smartFlag, resetFlag, dryRunFlag, fastFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
 		Action: p.operate(deploy.Rollback),
-	}
-}
-
-func (p program) recoverCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
 		Action: p.operate(deploy.Recover),
-	}
-}
-
-func (p program) pruneCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "prune", Usage: "remove releases that are neither live nor kept",
-		Flags: []cli.Flag{appFlag, dryRunFlag, forceFlag("do not ask the pools whether a request still uses them")},
+		Flags: []cli.Flag{appFlag, dryRunFlag, fastFlag, forceFlag("do not ask the pools whether a request still uses them")},
 		Action: p.with(func(ctx context.Context, s *session) error {
 			result, err := deploy.Prune(ctx, s.options, s.deps)
 			return s.Show(result, err)
 		}),
-	}
+	}}
 }
 
-func (p program) statusCommand() *cli.Command {
-	return &cli.Command{
+func (p program) views() []*cli.Command {
+	return []*cli.Command{{
 		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(ctx context.Context, s *session) error {
 			result, err := status.Read(ctx, s.options.App, s.reach, webserver.Discover)
 			return s.Show(result, err)
 		}),
-	}
-}
-
-func (p program) releasesCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "releases", Usage: "list the releases", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(_ context.Context, s *session) error {
 			result, err := status.ReadReleases(s.options.App)
 			return s.Show(result, err)
 		}),
-	}
-}
-
-func (p program) historyCommand() *cli.Command {
-	return &cli.Command{
+	}, {
 		Name: "history", Usage: "list the last deploys and rollbacks: who, when, what, and what became of it",
 		Flags: []cli.Flag{appFlag, &cli.IntFlag{Name: "limit", Usage: "at most `N`", Value: 20}},
 		Action: p.with(func(_ context.Context, s *session) error {
@@ -120,7 +98,7 @@ func (p program) historyCommand() *cli.Command {
 			result, err := status.ReadHistory(s.options.App, s.Int("limit"))
 			return s.Show(result, err)
 		}),
-	}
+	}}
 }
 
 func (p program) operate(do func(context.Context, deploy.Options, deploy.Deps) (outcome.Report, error)) cli.ActionFunc {
@@ -139,6 +117,8 @@ type session struct {
 	*cli.Call
 	config  *config.Config
 	app     *config.App
+	setup   restart.Setup
+	served  *opcache.App // the same application, as its caches see it
 	options deploy.Options
 	deps    deploy.Deps
 }
@@ -178,8 +158,13 @@ func (s *session) translate() (cleanUp func() error, err error) {
 	s.options = deploy.Options{
 		App:   apps.App{App: *a, State: s.config.StateDir},
 		Reset: journal.Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
-		FetchTimeout: s.config.Timeouts.Fetch,
-		Thresholds:   s.config.Thresholds,
+		FetchTimeout: s.config.Timeouts.Fetch, Fast: s.Bool("fast"),
+		Thresholds: s.config.Thresholds,
+	}
+	for _, other := range s.config.Apps {
+		if other.Name != a.Name {
+			s.options.App.Others = append(s.options.App.Others, other.Releases)
+		}
 	}
 	s.deps = deploy.Deps{Connect: s.connect, Glance: s.glance, Pools: a.Pools, Screen: s.Screen(), Reached: failpoint.Kill(s.Variable("RELINK_KILL_AT"))}
 	if len(a.Pools) == 0 {
@@ -187,6 +172,11 @@ func (s *session) translate() (cleanUp func() error, err error) {
 			s.deps.Pools = append(s.deps.Pools, pool.Address)
 		}
 	}
+	if s.setup, err = restart.FromConfig(s.config, journal.KnownLinks); err != nil {
+		return nil, err
+	}
+	s.setup.Options.Gently = !s.options.Fast
+	s.served, s.setup.Restart.Waiting = s.setup.App(a.Name), restart.Announce(s.deps.Screen.Line)
 	s.options.App.AgentDir, s.options.App.AgentAt = restart.AgentDir(s.config, a.Pools)
 	if s.options.App.Known, err = journal.KnownLinks(s.config.StateDir, a.Name); err != nil {
 		return nil, err
@@ -219,42 +209,25 @@ func gitCache(a config.App) string { return strings.TrimRight(a.Releases, "/") +
 
 // reach finds the PHPs inside of web servers itself.
 func (s *session) reach(ctx context.Context) (status.Figures, error) {
-	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
-	if err != nil {
-		return nil, err
-	}
-	return s.connect(ctx, setup.Web(ctx, setup.App(s.app.Name)))
+	return s.connect(ctx, s.setup.Web(ctx, s.served))
 }
 
 // connect reaches the pools that serve the application.
 func (s *session) connect(ctx context.Context, web opcache.Web) (deploy.Caches, error) {
-	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
+	caches, err := s.setup.Connect(ctx, s.served, web)
 	if err != nil {
 		return nil, err
 	}
-	caches, err := setup.Connect(ctx, setup.App(s.app.Name), web)
-	if err != nil {
-		return nil, err
-	}
-	return s.connected(setup, caches), nil
+	return Over(caches, s.setup), nil
 }
 
 // glance reaches them where that installs nothing.
 func (s *session) glance(ctx context.Context) (deploy.Caches, error) {
-	setup, err := restart.FromConfig(s.config, journal.KnownLinks)
-	if err != nil {
-		return nil, err
-	}
-	caches, err := setup.Glance(ctx, setup.App(s.app.Name))
+	caches, err := s.setup.Glance(ctx, s.served)
 	if err != nil || caches == nil {
 		return nil, err
 	}
-	return s.connected(setup, caches), nil
-}
-
-func (s *session) connected(setup restart.Setup, caches *opcache.Caches) deploy.Caches {
-	setup.Restart.Waiting = restart.Announce(s.deps.Screen.Line)
-	return Over(caches, setup)
+	return Over(caches, s.setup), nil
 }
 
 // HowServed tells how the instances of all applications are served (config.Serving).
@@ -278,13 +251,8 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 			return all, err
 		}
 		for _, s := range sights {
-			one := config.Served{App: a.Name, Instance: s.Name, SetUp: string(s.Addressing())}
-			if s.Err != nil {
-				one.Error = s.Err.Error()
-			} else {
-				one.Release, one.By = front.ReleaseOf(s.Answer.File, app.RealReleases()), s.By()
-			}
-			all = append(all, one)
+			seen := s.Seen(s.Answer.File, app.RealReleases())
+			all = append(all, config.Served{App: a.Name, Instance: s.Name, SetUp: string(seen.SetUp), Release: seen.Release, By: seen.By, Error: seen.Error})
 		}
 	}
 	return all, nil

@@ -66,23 +66,22 @@ func TestMeasure(t *testing.T) {
 	good := measure(before, more(t, l), at, expectation{gone: "v1", never: "v3"})
 	phase.Store("v1")
 	more(t, l)
-	at.ended = time.Now()
 	after := l.Stop()
 	bad := measure(before, after, at, expectation{gone: "v1", never: "v2"})
 
-	if good.old != 0 || good.strayed != 0 || good.errors == 0 || good.mixed == 0 || good.worst <= 0 || !strings.Contains(good.first, "503") {
+	if good.Old != 0 || good.Strayed != 0 || good.Errors == 0 || good.Mixed == 0 || good.Worst <= 0 || !strings.Contains(good.first, "503") {
 		t.Errorf("good: %+v", good)
 	}
-	if bad.old == 0 || bad.strayed == 0 || bad.requests != after.Requests-before.Requests {
+	if bad.Old == 0 || bad.Strayed == 0 || bad.Requests != after.Requests-before.Requests {
 		t.Errorf("bad: %+v", bad)
 	}
 	later := after.End.Add(time.Hour)
-	none := measure(after, after, span{later, later, later}, expectation{})
+	none := measure(after, after, span{later, later}, expectation{})
 	if diff := cmp.Diff(figures{}, none, cmp.AllowUnexported(figures{})); diff != "" {
 		t.Errorf("nothing happened: %s", diff)
 	}
-	both := measureAll(seen{before, before}, seen{after, after}, at, expectation{gone: "v1"}, expectation{never: "v2"})
-	if both.old != bad.old || both.strayed != bad.strayed || both.requests != 2*bad.requests || both.errors != 2*bad.errors {
+	both := measureAll([]load.Result{before, before}, []load.Result{after, after}, at, expectation{gone: "v1"}, expectation{never: "v2"})
+	if both.Old != bad.Old || both.Strayed != bad.Strayed || both.Requests != 2*bad.Requests || both.Errors != 2*bad.Errors {
 		t.Errorf("both: %+v, one: %+v", both, bad)
 	}
 }
@@ -127,35 +126,6 @@ func TestPromises(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not told in: %v", want, err)
 		}
-	}
-}
-
-func TestReadReport(t *testing.T) {
-	failed := `{"exit": 4, "error": {"message": "settle: not settled", "hints": ["run it again"]}}`
-	args := []string{"deploy", "v2"}
-	report, err := readReport(args, []byte(failed), errors.New("exit status 4"))
-	if report.Exit != 4 || err == nil || err.Error() != "relink deploy v2: exit 4: settle: not settled" || !slices.Equal(hint.Of(err), []string{"run it again"}) {
-		t.Errorf("%+v: %v %q", report, err, hint.Of(err))
-	}
-	if _, err := readReport(args, []byte("Segmentation fault"), errors.New("signal: killed")); err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Errorf("no report: %v", err)
-	}
-	if report, err := readReport(args, []byte(`{"release": "r"}`), nil); err != nil || report.Release != "r" {
-		t.Errorf("%+v: %v", report, err)
-	}
-}
-
-func TestProgress(t *testing.T) {
-	var out strings.Builder
-	var steps []string
-	p := &progressWriter{to: &out, stepped: func(name string) { steps = append(steps, name) }}
-	for _, piece := range []string{"  observe  8 MB   3 ms\n  wa", "rm: 0/301 scripts\n\n", "left"} {
-		if n, err := p.Write([]byte(piece)); n != len(piece) || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	if !slices.Equal(steps, []string{"observe", "warm:"}) || out.String() != "  observe  8 MB   3 ms\n  warm: 0/301 scripts\n\n" {
-		t.Errorf("%q %q", steps, out.String())
 	}
 }
 

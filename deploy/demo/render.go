@@ -1,14 +1,17 @@
 package demo
 
 import (
+	"embed"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"text/template"
 	"time"
 
 	"relink/deploy/outcome"
+	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -18,6 +21,24 @@ const (
 	nameWidth = 17 // of "   slow request   "
 )
 
+//go:embed *.tmpl
+var texts embed.FS
+
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"bytes": ui.Bytes, "count": ui.Count[int], "plural": ui.Plural[int], "duration": ui.Duration, "join": strings.Join, "shell": hint.Shell,
+		"clients": func() int { return clients }, "typed": typed, "steps": steps, "cutOver": cutOver, "door": seenThrough, "repeats": repeats,
+	}).ParseFS(texts, "*"))
+})
+
+func written(name string, data any) string {
+	var text strings.Builder
+	if err := templates().ExecuteTemplate(&text, name, data); err != nil {
+		panic(err) // the template is in the binary
+	}
+	return text.String()
+}
+
 // teller writes the story. That nobody reads it any more is no failure of the
 // demo, so errors of the writer are dropped.
 type teller struct {
@@ -25,188 +46,74 @@ type teller struct {
 	setUp SetUp
 }
 
-func (t teller) line(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
-
-// fact writes a figure with its name before it, folded to the width.
-func (t teller) fact(name, format string, args ...any) {
-	for i, line := range ui.Fold(fmt.Sprintf(format, args...), width-nameWidth) {
-		if i > 0 {
-			name = ""
-		}
-		t.line("   %-*s%s", nameWidth-3, name, line)
+// say writes a part of the story, which is about something.
+func (t teller) say(part string, about any) {
+	text := written(part, struct {
+		SetUp SetUp
+		Told  told
+		Of    any
+	}{t.setUp, tells[t.setUp], about})
+	for line := range strings.Lines(text) {
+		t.lay(strings.TrimSuffix(line, "\n"))
 	}
 }
 
-// paragraph writes text folded to the width.
-func (t teller) paragraph(format string, args ...any) {
-	for _, line := range ui.Fold(fmt.Sprintf(format, args...), width) {
-		t.line("%s", line)
+// lay writes a line of the template as it is shown.
+func (t teller) lay(line string) {
+	name, content, folded := strings.Cut(" "+line, " |")
+	switch {
+	case line == "":
+		return
+	case !folded:
+		fmt.Fprintln(t.out, line)
+		return
+	case name != "":
+		name = fmt.Sprintf("   %-*s", nameWidth-3, strings.TrimSpace(name))
 	}
-}
-
-func (t teller) opening(sites int) {
-	servers, _, _ := t.setUp.names()
-	t.paragraph("relink demo: %s share each release of one PHP application, on a private %s. Ctrl-C ends it and removes everything.", ui.Plural(sites, "site"), servers)
-	t.paragraph("Set-up %s: %s One moment ...", t.setUp, t.setUp.about())
-}
-
-func (t teller) ready(s *scene) {
-	t.line("")
-	t.paragraph("Ready after %s: DokuWiki on %s, %s.", ui.Duration(s.took), s.server.URL(), s.serving())
-	t.line("Each command has --config %s", s.config())
-}
-
-func (t teller) begin(about string, args []string) {
-	t.line("")
-	t.line("%s", about)
-	t.line("$ %s", typed(args))
-}
-
-func (t teller) first(a act) {
-	t.fact("links", "%d made in %s", a.moved, ui.Duration(a.took))
-	t.fact("sites", "%d of %d answer with v1", a.answering, a.toAnswer)
-	t.fact("set-up", "%s", shown(a.report))
-	t.fact("front door", "%s", doorText(a.report))
-	t.fact("steps", "%s", steps(a.report))
-}
-
-func (t teller) loadBegins(length time.Duration) {
-	t.line("")
-	t.line("From now on %d clients load all sites without a pause; first alone, for %s.", clients, ui.Duration(length))
+	for _, piece := range ui.Fold(strings.TrimSpace(content), width-len(name)) {
+		fmt.Fprintln(t.out, name+piece)
+		name = strings.Repeat(" ", len(name))
+	}
 }
 
 func (t teller) alone(f figures, length time.Duration) {
-	t.fact("requests", "%s, %d failed; %.0f in a second", ui.Count(f.requests), f.errors, float64(f.requests)/length.Seconds())
-	t.fact("worst wait", "%s", ui.Duration(f.worst))
+	t.say("load alone", struct {
+		figures
+		PerSecond float64
+	}{f, float64(f.Requests) / length.Seconds()})
 }
 
 func (t teller) act(a act, sites int, alone figures) {
-	f := a.figures
-	t.fact("set-up", "%s", a.report.SetUp)
-	t.fact("links", "%s", movedText(a, sites))
-	t.fact("requests", "%s, %d failed", ui.Count(f.requests), f.errors)
-	t.fact("old pages", "%d that began after the command had returned", f.old)
-	if f.strayed+f.mixed > 0 {
-		t.fact("wrong pages", "%d of a release that the site should not be on, %d put together from two", f.strayed, f.mixed)
-	}
-	t.fact("worst wait", "%s while the command ran; the load alone %s", ui.Duration(f.worst), ui.Duration(alone.worst))
-	t.fact("cut-over", "%s", t.cutOverText(a.report))
-	if a.slow != nil {
-		t.fact("slow request", "%s", slowText(a))
-	}
-	t.fact("workers", "%s", t.workersText(a))
-	t.fact("front door", "%s", doorText(a.report))
-	t.fact("memory", "%s", savedText(a.report))
-	t.fact("steps", "%s in all: %s", ui.Duration(a.took), steps(a.report))
+	t.say("act", struct {
+		act
+		Sites int
+		Alone figures
+	}{a, sites, alone})
 }
 
-func movedText(a act, sites int) string {
-	if a.toMove == sites {
-		return fmt.Sprintf("%d of %d lead to the release now", a.moved, sites)
-	}
-	if a.others+a.figures.strayed == 0 {
-		return fmt.Sprintf("%d of %d moved; the others answered with v1 all the time%s", a.moved, sites, staysText(a.report))
-	}
-	return fmt.Sprintf("%d of %d moved, %d of other sites", a.moved, sites, a.others)
+// door is what the sites have shown after everything, through their own web server: before
+// the first deploy there is nothing to ask.
+type door struct {
+	Sites  int
+	SetUp  opcache.Addressing // the weakest
+	Proven int                // sites that answered for their release; one that answers for another fails the command
+	Sapis  []string           // that answered, sorted
 }
 
-// staysText: where scripts are named by the links and PHP has its defaults, nobody
-// stays on a path that somebody has left.
-func staysText(r outcome.Report) string {
-	n := 0
-	for _, one := range r.Instances {
-		if one.Stays {
-			n++
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return ", by now from a repeat of it under a new path"
-}
-
-// cutOverText says from what to what the time is, which the set-up decides.
-func (t teller) cutOverText(r outcome.Report) string {
-	text := cutOver(r) + " from the first moved link to the last invalidation"
-	switch t.setUp {
-	case Resolved:
-		text = cutOver(r) + ": a rename of Apache's map, for all at once"
-	case Revalidated:
-		text = cutOver(r) + " from the first moved link to the last swept worker"
-	}
-	return text
-}
-
-func (t teller) workersText(a act) string {
-	if a.restarts > 0 {
-		return fmt.Sprintf("%d of %s's processes ended", a.restarts, t.setUp.php())
-	}
-	same := t.setUp.php() + " was not restarted: the same pids"
-	s := a.report.Sweep
-	if t.setUp == Resolved {
-		return "none had to be swept: what PHP remembers is real paths; " + same
-	}
-	return fmt.Sprintf("%d swept at the cut-over, %d proven clean after it; %s", s.Workers, s.Settled, same)
-}
-
-// doorText is what the sites' own web server answered, after everything.
-func doorText(r outcome.Report) string {
-	by := map[string]bool{}
+func seenThrough(r outcome.Report) door {
+	d := door{Sites: len(r.FrontDoor)}
 	for _, one := range r.FrontDoor {
+		d.SetUp = d.SetUp.Weaker(one.SetUp)
 		if one.Error == "" {
-			by[one.SAPI] = true
+			d.Proven, d.Sapis = d.Proven+1, append(d.Sapis, one.SAPI)
 		}
 	}
-	return fmt.Sprintf("%d of %s proven through Apache, by %s",
-		proven(r), ui.Plural(len(r.FrontDoor), "site"), strings.Join(slices.Sorted(maps.Keys(by)), ", "))
+	slices.Sort(d.Sapis)
+	d.Sapis = slices.Compact(d.Sapis)
+	return d
 }
 
-// shown is the set-up that the sites have shown after everything: before the
-// first deploy there is nothing to ask.
-func shown(r outcome.Report) (weakest opcache.Addressing) {
-	for _, one := range r.FrontDoor {
-		weakest = weakest.Weaker(one.SetUp)
-	}
-	return weakest
-}
-
-// proven counts the sites that answered for their release; one that answers for
-// another fails the command.
-func proven(r outcome.Report) int {
-	n := 0
-	for _, one := range r.FrontDoor {
-		if one.Error == "" {
-			n++
-		}
-	}
-	return n
-}
-
-func slowText(a act) string {
-	s := a.slow
-	if s.problem != "" {
-		return "failed: " + s.problem
-	}
-	text := fmt.Sprintf("answered with status %d by %s after %s, ", s.status, s.release, ui.Duration(s.took))
-	switch a.meeting {
-	case missed:
-		return text + "but not in flight at the cut-over: this machine is slow"
-	case waitedFor:
-		return text + "and the cut-over waited for it"
-	}
-	return text + "from before the cut-over until after it"
-}
-
-func savedText(r outcome.Report) string {
-	if r.SharedBy < 2 {
-		return fmt.Sprintf("%s of OPcache for the release, of one site", ui.Bytes(r.LiveBytes))
-	}
-	return fmt.Sprintf("%s of OPcache saved: %d sites share %s", ui.Bytes(r.SavedBytes), r.SharedBy, ui.Bytes(r.LiveBytes))
-}
-
-func cutOver(r outcome.Report) string { return ui.Duration(milliseconds(r.CutoverMS)) }
-
-func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
+func cutOver(r outcome.Report) string { return ui.Duration(ui.FromMilliseconds(r.CutoverMS)) }
 
 // shownFrom leaves the steps out that took no time worth a word.
 const shownFrom = 1.0 // ms
@@ -215,7 +122,7 @@ func steps(r outcome.Report) string {
 	var parts []string
 	for _, step := range r.Steps {
 		if step.MS >= shownFrom {
-			text := step.Name + " " + ui.Duration(milliseconds(step.MS))
+			text := step.Name + " " + ui.Duration(ui.FromMilliseconds(step.MS))
 			parts = append(parts, strings.ReplaceAll(text, " ", ui.Together))
 		}
 	}

@@ -61,23 +61,23 @@ func exampleReport(shared int) outcome.Report {
 
 func exampleActs() []act {
 	return []act{
-		{title: "deploy v1", args: []string{"deploy", "v1", "--all"}, report: exampleReport(30), took: 3600 * ms, moved: 30, toMove: 30, answering: 30, toAnswer: 30},
-		{title: "load alone", figures: figures{requests: 2938, worst: 45 * ms}},
-		{title: "v2 to one", args: []string{"deploy", "v2", "--instance", "club1"}, report: exampleReport(1), took: 2740 * ms,
-			moved: 1, toMove: 1, figures: figures{requests: 2501, worst: 47 * ms}},
-		{title: "v2 to all", args: []string{"deploy", "v2", "--all"}, report: exampleReport(30), took: 5100 * ms, moved: 30, toMove: 30,
-			figures: figures{requests: 3855, worst: 49 * ms}, slow: &slowAnswer{status: 200, release: "v1", took: 5003 * ms}},
+		{title: "deploy v1", args: []string{"deploy", "v1", "--all"}, Report: exampleReport(30), Took: 3600 * ms, Moved: 30, ToMove: 30, Answering: 30, ToAnswer: 30},
+		{title: "load alone", Figures: figures{Requests: 2938, Worst: 45 * ms}},
+		{title: "v2 to one", args: []string{"deploy", "v2", "--instance", "club1"}, Report: exampleReport(1), Took: 2740 * ms,
+			Moved: 1, ToMove: 1, Figures: figures{Requests: 2501, Worst: 47 * ms}},
+		{title: "v2 to all", args: []string{"deploy", "v2", "--all"}, Report: exampleReport(30), Took: 5100 * ms, Moved: 30, ToMove: 30,
+			Figures: figures{Requests: 3855, Worst: 49 * ms}, Slow: &slowAnswer{Status: 200, Release: "v1", Took: 5003 * ms}},
 	}
 }
 
 func brokenAct() act {
 	a := exampleActs()[3]
-	a.figures = figures{requests: 3855, errors: 2, first: "club3.test/doku.php: status 503", old: 211, strayed: 1, mixed: 3, worst: 4278 * ms}
-	a.moved, a.others, a.restarts, a.meeting = 29, 2, 8, waitedFor
-	a.slow = &slowAnswer{status: 200, release: app.Mixed, took: 5003 * ms}
-	a.report.SetUp = opcache.Revalidated
-	a.report.FrontDoor[0] = outcome.Front{Error: "no answer"}
-	a.report.Restart = outcome.Restart{Action: "opcache", Reasons: []string{"--reset always"}}
+	a.Figures = figures{Requests: 3855, Errors: 2, first: "club3.test/doku.php: status 503", Old: 211, Strayed: 1, Mixed: 3, Worst: 4278 * ms}
+	a.Moved, a.Others, a.Restarts, a.Meeting = 29, 2, 8, waitedFor
+	a.Slow = &slowAnswer{Status: 200, Release: app.Mixed, Took: 5003 * ms}
+	a.Report.SetUp = opcache.Revalidated
+	a.Report.FrontDoor[0] = outcome.Front{Error: "no answer"}
+	a.Report.Restart = outcome.Restart{Action: "opcache", Reasons: []string{"--reset always"}}
 	return a
 }
 
@@ -85,14 +85,14 @@ func TestTeller(t *testing.T) {
 	var out bytes.Buffer
 	tell := teller{out: &out, setUp: Keyed}
 	acts := exampleActs()
-	tell.opening(30)
-	tell.begin("The first release: the command makes the links.", acts[0].args)
-	tell.first(acts[0])
-	tell.loadBegins(5 * time.Second)
-	tell.alone(acts[1].figures, 5*time.Second)
+	tell.say("opening", 30)
+	tell.say("act begins", plan{About: "The first release: the command makes the links.", Args: acts[0].args})
+	tell.say("first release", acts[0])
+	tell.say("load begins", 5*time.Second)
+	tell.alone(acts[1].Figures, 5*time.Second)
 	for _, a := range acts[2:] {
-		tell.begin("The next release.", a.args)
-		tell.act(a, 30, acts[1].figures)
+		tell.say("act begins", plan{About: "The next release.", Args: a.args})
+		tell.act(a, 30, acts[1].Figures)
 	}
 	tell.summary(acts)
 	golden(t, "story", out.String())
@@ -103,16 +103,16 @@ func TestTellerSetUps(t *testing.T) {
 	var out bytes.Buffer
 	for _, setUp := range setUps {
 		tell := teller{out: &out, setUp: setUp}
-		tell.opening(30)
+		tell.say("opening", 30)
 		one := exampleActs()[2]
-		one.report.SetUp = setUp.addressing()
-		one.report.FrontDoor[0].SetUp = setUp.addressing()
+		one.Report.SetUp = setUp.addressing()
+		one.Report.FrontDoor[0].SetUp = setUp.addressing()
 		if setUp.addressing() == opcache.Keyed {
-			one.report.Instances = []outcome.Instance{{Name: "club2", Stays: true}}
+			one.Report.Instances = []outcome.Instance{{Name: "club2", Stays: true}}
 		}
-		tell.act(one, 30, exampleActs()[1].figures)
-		one.restarts = 2
-		tell.act(one, 30, exampleActs()[1].figures)
+		tell.act(one, 30, exampleActs()[1].Figures)
+		one.Restarts = 2
+		tell.act(one, 30, exampleActs()[1].Figures)
 	}
 	golden(t, "setups", out.String())
 }
@@ -120,16 +120,16 @@ func TestTellerSetUps(t *testing.T) {
 func TestTellerBroken(t *testing.T) {
 	var out bytes.Buffer
 	tell := teller{out: &out, setUp: Keyed}
-	alone := exampleActs()[1].figures
+	alone := exampleActs()[1].Figures
 	tell.act(brokenAct(), 30, alone)
 	lost := exampleActs()[3]
-	lost.slow = &slowAnswer{problem: "connection reset by peer"}
+	lost.Slow = &slowAnswer{Problem: "connection reset by peer"}
 	tell.act(lost, 30, alone)
 	strayed := exampleActs()[2]
-	strayed.figures.strayed, strayed.others = 3, 1
+	strayed.Figures.Strayed, strayed.Others = 3, 1
 	tell.act(strayed, 30, alone)
 	early := exampleActs()[3]
-	early.meeting = missed
+	early.Meeting = missed
 	tell.act(early, 30, alone)
 	tell.summary([]act{brokenAct()})
 	out.WriteString(promise([]act{brokenAct(), lost}, Keyed, "").Error() + "\n")

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
+	"relink/deploy/demo/program"
 	"relink/internal/durable"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
@@ -22,7 +22,7 @@ import (
 type scene struct {
 	Options
 	folder
-	relink command
+	relink program.Program
 	app    app.App
 	sites  []site
 	server *sandbox.Server
@@ -66,7 +66,7 @@ func setScene(ctx context.Context, o Options) (*scene, error) {
 	if s.folder, err = makeFolder(o.Dir); err != nil {
 		return s, err
 	}
-	s.relink = command{executable: o.Executable, config: s.config(), screen: o.Screen}
+	s.relink = program.Program{Executable: o.Executable, Config: s.config(), Screen: o.Screen}
 	for _, prepare := range []func(context.Context) error{s.fetch, s.lay, s.serve, s.configure} {
 		if err := prepare(ctx); err != nil {
 			return s, fmt.Errorf("demo: %w", err)
@@ -145,11 +145,33 @@ func (s *scene) serve(ctx context.Context) error {
 }
 
 func (s *scene) serving() string {
-	servers, _, workers := s.SetUp.names()
 	if s.SetUp == ModPHP {
-		return fmt.Sprintf("%s, %d %s", servers, processes, workers)
+		return fmt.Sprintf("%s, %d processes", tells[s.SetUp].Servers, processes)
 	}
-	return fmt.Sprintf("%s with %d %s", servers, s.server.Pool("").Workers, workers)
+	return fmt.Sprintf("%s with %d workers", tells[s.SetUp].Servers, s.server.Pool("").Workers)
+}
+
+// examples are the sites with a curl line each.
+const examples = 3
+
+// shownScene is what the story tells of a scene.
+type shownScene struct {
+	Took                                    time.Duration
+	URL, Page, Serving, Dir, Config, Relink string
+	Hosts, Tries                            []string // Tries are commands that work one after the other
+}
+
+func (s *scene) shown() shownScene {
+	on := " --instance " + s.sites[1].name
+	shown := shownScene{Took: s.took, URL: s.server.URL(), Page: s.app.Paths[0], Serving: s.serving(), Dir: s.dir, Config: s.config(), Relink: s.Executable,
+		Tries: []string{"status", "health", "deploy v2" + on, "rollback" + on, "deploy v2 --all --dry-run"}}
+	if s.SetUp == Resolved {
+		shown.Tries = append(shown.Tries, "apache check")
+	}
+	for _, one := range s.sites[:min(len(s.sites), examples)] {
+		shown.Hosts = append(shown.Hosts, one.host)
+	}
+	return shown
 }
 
 // processes are the pids of what runs PHP: the first process and its children.
@@ -173,28 +195,15 @@ func (s *scene) leave(ctx context.Context, err error) error {
 
 // configure writes the configuration that the story's commands read.
 func (s *scene) configure(context.Context) error {
-	webMap := ""
+	data := map[string]any{"State": s.state(), "Repository": s.repository(), "Releases": s.releases(), "Docroot": s.app.DocRoot,
+		"Check": s.server.URL() + s.app.Cheap, "Pool": s.server.Pool(""), "AgentDir": s.server.AgentDir()}
 	if s.SetUp == Resolved {
-		webMap = fmt.Sprintf("\n    map: %q", s.webmap())
+		data["Map"] = s.webmap()
 	}
-	pool := s.server.Pool("")
-	var links strings.Builder
-	for _, one := range s.sites {
-		fmt.Fprintf(&links, "\n      %s: %q", one.name, one.link)
+	links := make([][2]string, len(s.sites))
+	for i, one := range s.sites {
+		links[i] = [2]string{one.name, one.link}
 	}
-	return durable.WriteFile(s.config(), fmt.Appendf(nil, `# Written by relink demo. Every key: docs/configuration.md
-state_dir: %q
-apps:
-  wiki:
-    source: {git: %q}
-    releases: %q
-    docroot: %s%s
-    check: {url: %q, host: "{instance}.test", contains: release}
-    instances:%s
-pools:
-  - address: %q
-    status_path: %s
-    agent_dir: %q
-`, s.state(), s.repository(), s.releases(), s.app.DocRoot, webMap, s.server.URL()+s.app.Cheap, &links,
-		pool.Address, pool.StatusPath, s.server.AgentDir()), 0o644)
+	data["Links"] = links
+	return durable.WriteFile(s.config(), []byte(written("relink.yaml.tmpl", data)), 0o644)
 }

@@ -3,11 +3,12 @@ package demo
 import (
 	"fmt"
 	"os"
-	"slices"
+	"os/exec"
 	"strings"
 
 	"relink/deploy/apache"
 	"relink/deploy/webmap"
+	"relink/internal/hint"
 	"relink/internal/sandbox"
 	"relink/opcache"
 )
@@ -23,14 +24,6 @@ const (
 )
 
 var setUps = []SetUp{Resolved, Revalidated, Keyed, ModPHP}
-
-// ParseSetUp gives the set-up of that name.
-func ParseSetUp(name string) (SetUp, error) {
-	if !slices.Contains(setUps, SetUp(name)) {
-		return "", fmt.Errorf("no set-up %q", name)
-	}
-	return SetUp(name), nil
-}
 
 func setUpNames() string {
 	names := make([]string, len(setUps))
@@ -48,31 +41,18 @@ func (s SetUp) addressing() opcache.Addressing {
 	return opcache.Addressing(s)
 }
 
-// about tells in a sentence what is special about it.
-func (s SetUp) about() string {
-	switch s {
-	case Resolved:
-		return "Apache looks each site's release up in a map, and PHP gets real paths."
-	case Revalidated:
-		return "scripts are named through the links, with opcache.revalidate_path=1."
-	case ModPHP:
-		return "PHP runs inside of Apache, and scripts are named through the links."
-	}
-	return "scripts are named through the links, and PHP has its defaults."
-}
+// told is what the story says of a set-up: what is special about it, from what to what its
+// cut-over is, and the names of the servers and of what runs the scripts, and so must not be
+// restarted.
+type told struct{ About, CutOver, Servers, PHP string }
 
-// names are those of the servers in a sentence, of what runs the scripts, and so must
-// not be restarted, and of its processes.
-func (s SetUp) names() (servers, php, workers string) {
-	if s == ModPHP {
-		return "Apache with mod_php", "Apache", "processes"
-	}
-	return "Apache and PHP-FPM", "PHP-FPM", "workers"
-}
+const fpmServers = "Apache and PHP-FPM"
 
-func (s SetUp) php() string {
-	_, php, _ := s.names()
-	return php
+var tells = map[SetUp]told{
+	Resolved:    {"Apache looks each site's release up in a map, and PHP gets real paths.", ": a rename of Apache's map, for all at once", fpmServers, "PHP-FPM"},
+	Revalidated: {"scripts are named through the links, with opcache.revalidate_path=1.", " from the first moved link to the last swept worker", fpmServers, "PHP-FPM"},
+	Keyed:       {"scripts are named through the links, and PHP has its defaults.", " from the first moved link to the last invalidation", fpmServers, "PHP-FPM"},
+	ModPHP:      {"PHP runs inside of Apache, and scripts are named through the links.", " from the first moved link to the last invalidation", "Apache with mod_php", "Apache"},
 }
 
 // processes of Apache with mod_php: each connection that one of the clients keeps
@@ -123,4 +103,45 @@ func (s *scene) directives(one site) []string {
 		return nil
 	}
 	return []string{"Define RELINK_INSTANCE " + one.name, fmt.Sprintf("Include %q", s.include())}
+}
+
+// missingPackages says all that is missing at once, with the one command that
+// brings it.
+func missingPackages(setUp SetUp) error {
+	var what, packages []string
+	need := func(present bool, name, pkg string) {
+		if !present {
+			what, packages = append(what, name), append(packages, pkg)
+		}
+	}
+	need(installed("apache2", "/usr/sbin/apache2"), "Apache", "apache2-bin")
+	_, err := sandbox.FindFPM("/")
+	need(err == nil, "PHP-FPM", "php-fpm")
+	if setUp == ModPHP {
+		_, err := sandbox.FindModPHP()
+		need(err == nil, "mod_php", "libapache2-mod-php")
+	}
+	need(installed("git"), "git", "git")
+	return missingError(what, packages, installed("apt-get") && installed("dpkg-deb"))
+}
+
+func missingError(what, packages []string, debian bool) error {
+	switch {
+	case !debian:
+		err := fmt.Errorf("demo: apt-get and dpkg-deb are missing: it takes its application from Debian's packages")
+		return hint.With(err, "run the demo on Debian or Ubuntu; relink itself needs neither")
+	case len(what) == 0:
+		return nil
+	}
+	err := fmt.Errorf("demo: missing: %s", strings.Join(what, ", "))
+	return hint.With(err, "as root run: apt-get update && apt-get install --no-install-recommends %s", strings.Join(packages, " "))
+}
+
+func installed(names ...string) bool {
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err == nil {
+			return true
+		}
+	}
+	return false
 }

@@ -20,17 +20,17 @@ const startFor = 3 * time.Second
 type act struct {
 	title     string
 	args      []string // of relink; none: the load alone
-	report    outcome.Report
-	figures   figures
-	took      time.Duration // of the command
-	moved     int           // links of the sites to deploy that lead to the release
-	toMove    int
-	others    int // links of other sites that lead to another release than before
-	restarts  int // of the processes that run PHP
-	answering int // sites, where they were counted
-	toAnswer  int
-	slow      *slowAnswer
-	meeting   meeting // of the slow request with the cut-over
+	Report    outcome.Report
+	Figures   figures
+	Took      time.Duration // of the command
+	Moved     int           // links of the sites to deploy that lead to the release
+	ToMove    int
+	Others    int // links of other sites that lead to another release than before
+	Restarts  int // of the processes that run PHP
+	Answering int // sites, where they were counted
+	ToAnswer  int
+	Slow      *slowAnswer
+	Meeting   meeting // of the slow request with the cut-over
 }
 
 // stage is a story that is being told.
@@ -66,8 +66,8 @@ func play(ctx context.Context, s *scene, tell teller) ([]act, error) {
 
 // plan is an act before it is played.
 type plan struct {
-	title, about string
-	args         []string
+	title, About string
+	Args         []string
 	moves        int // so many sites, from the first on
 	first, rest  expectation
 	slow         bool
@@ -77,47 +77,47 @@ type plan struct {
 func (p *stage) plans() []plan {
 	onV2, onV1 := expectation{gone: "v1"}, expectation{gone: "v2"}
 	return []plan{{
-		title: "v2 to one", about: "The next release, for one site only.",
-		args:  []string{"deploy", "v2", "--instance", p.sites[0].name, "--smart-reset"},
+		title: "v2 to one", About: "The next release, for one site only.",
+		Args:  []string{"deploy", "v2", "--instance", p.sites[0].name, "--smart-reset"},
 		moves: 1, first: onV2, rest: expectation{never: "v2"},
 	}, {
-		title: "v2 to all", about: "The next release, for all, while a slow request is in flight.",
-		args:  []string{"deploy", "v2", "--all", "--smart-reset"},
+		title: "v2 to all", About: "The next release, for all, while a slow request is in flight.",
+		Args:  []string{"deploy", "v2", "--all", "--smart-reset"},
 		moves: len(p.sites), first: expectation{never: "v1"}, rest: onV2, slow: true,
 	}, {
-		title: "rollback", about: "Back to the first release.",
-		args:  []string{"rollback", "--all", "--smart-reset"},
+		title: "rollback", About: "Back to the first release.",
+		Args:  []string{"rollback", "--all", "--smart-reset"},
 		moves: len(p.sites), first: onV1, rest: onV1,
 	}}
 }
 
 // firstRelease makes the links. There is no load yet: there is nothing to ask.
 func (p *stage) firstRelease(ctx context.Context) (err error) {
-	a := act{title: "deploy v1", args: []string{"deploy", "v1", "--all", "--smart-reset"}, toMove: len(p.sites), toAnswer: len(p.sites)}
-	p.tell.begin("The first release: the command makes the links.", a.args)
+	a := act{title: "deploy v1", args: []string{"deploy", "v1", "--all", "--smart-reset"}, ToMove: len(p.sites), ToAnswer: len(p.sites)}
+	p.tell.say("act begins", plan{About: "The first release: the command makes the links.", Args: a.args})
 	pids, err := p.processes()
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if a.report, err = p.relink.run(ctx, a.args, nil); err != nil {
+	if a.Report, _, err = p.relink.Run(ctx, a.args, nil); err != nil {
 		return err
 	}
-	a.took = time.Since(began)
-	if a.answering, err = p.visit(ctx, "v1"); err != nil {
+	a.Took = time.Since(began)
+	if a.Answering, err = p.visit(ctx, "v1"); err != nil {
 		return err
 	}
 	if err := p.look(&a, nil, pids); err != nil {
 		return err
 	}
 	p.acts = append(p.acts, a)
-	p.tell.first(a)
+	p.tell.say("first release", a)
 	return nil
 }
 
 // loadAlone is what the acts are compared with.
 func (p *stage) loadAlone(ctx context.Context) error {
-	p.tell.loadBegins(p.Alone)
+	p.tell.say("load begins", p.Alone)
 	if err := watch(ctx, startFor); err != nil {
 		return err
 	}
@@ -126,14 +126,14 @@ func (p *stage) loadAlone(ctx context.Context) error {
 		return err
 	}
 	now := time.Now()
-	p.alone = measureAll(before, p.traffic.now(), span{began, now, now}, expectation{never: "v2"}, expectation{never: "v2"})
-	p.acts = append(p.acts, act{title: "load alone", figures: p.alone})
+	p.alone = measureAll(before, p.traffic.now(), span{began, now}, expectation{never: "v2"}, expectation{never: "v2"})
+	p.acts = append(p.acts, act{title: "load alone", Figures: p.alone})
 	p.tell.alone(p.alone, p.Alone)
 	return nil
 }
 
 func (p *stage) act(ctx context.Context, next plan) error {
-	p.tell.begin(next.about, next.args)
+	p.tell.say("act begins", next)
 	links, err := p.targets()
 	if err != nil {
 		return err
@@ -142,13 +142,13 @@ func (p *stage) act(ctx context.Context, next plan) error {
 	if err != nil {
 		return err
 	}
-	a := act{title: next.title, args: next.args, toMove: next.moves}
+	a := act{title: next.title, args: next.Args, ToMove: next.moves}
 	before := p.traffic.now()
 	at, err := p.perform(ctx, &a, next.slow)
 	if err != nil {
 		return err
 	}
-	a.figures = measureAll(before, p.traffic.now(), at, next.first, next.rest)
+	a.Figures = measureAll(before, p.traffic.now(), at, next.first, next.rest)
 	if err := p.look(&a, links, pids); err != nil {
 		return err
 	}
@@ -167,19 +167,17 @@ func (p *stage) perform(ctx context.Context, a *act, slow bool) (at span, err er
 		stepped = inFlight.stepped
 	}
 	at.began = time.Now()
-	if a.report, err = p.relink.run(ctx, a.args, stepped); err != nil {
+	if a.Report, _, err = p.relink.Run(ctx, a.args, stepped); err != nil {
 		return at, err
 	}
 	at.returned = time.Now()
-	a.took = at.returned.Sub(at.began)
+	a.Took = at.returned.Sub(at.began)
 	if slow {
 		got := inFlight.land()
 		began := got.began.Sub(at.began)
-		a.slow, a.meeting = &got, meet(began, began+got.took, a.report)
+		a.Slow, a.Meeting = &got, meet(began, began+got.Took, a.Report)
 	}
-	err = watch(ctx, p.Watch)
-	at.ended = time.Now()
-	return at, err
+	return at, watch(ctx, p.Watch)
 }
 
 // look finds which links lead where, and which processes have ended.
@@ -188,17 +186,17 @@ func (p *stage) look(a *act, before map[string]string, pids []int) error {
 	if err != nil {
 		return err
 	}
-	repeat := repeats(a.report)
+	repeat := repeats(a.Report)
 	for i, one := range p.sites {
 		switch {
-		case i < a.toMove && filepath.Base(now[one.name]) == a.report.Release:
-			a.moved++
-		case i >= a.toMove && now[one.name] != before[one.name] && filepath.Base(now[one.name]) != repeat[one.name]:
-			a.others++
+		case i < a.ToMove && filepath.Base(now[one.name]) == a.Report.Release:
+			a.Moved++
+		case i >= a.ToMove && now[one.name] != before[one.name] && filepath.Base(now[one.name]) != repeat[one.name]:
+			a.Others++
 		}
 	}
 	running, err := p.processes()
-	a.restarts = lost(pids, running)
+	a.Restarts = lost(pids, running)
 	return err
 }
 

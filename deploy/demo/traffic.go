@@ -3,8 +3,12 @@ package demo
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"sync"
 	"time"
 
+	"relink/deploy/outcome"
 	"relink/internal/sandbox/load"
 	"relink/internal/ui"
 )
@@ -16,30 +20,34 @@ const (
 
 // traffic is the load, all the time: one client on the first site, so that this
 // site can be judged alone, and the others on the rest.
-type traffic struct{ first, rest *load.Load }
+type traffic []*load.Load
 
-// seen is what the traffic has brought so far.
-type seen struct{ first, rest load.Result }
-
-func (s *scene) startTraffic(ctx context.Context) (traffic, error) {
-	first, err := load.Run(ctx, s.load(s.sites[:1], 1))
-	if err != nil {
-		return traffic{}, err
+func (s *scene) startTraffic(ctx context.Context) (t traffic, err error) {
+	for _, o := range []load.Options{s.load(s.sites[:1], 1), s.load(s.sites[1:], clients-1)} {
+		o.Pause = s.Pause
+		one, err := load.Run(ctx, o)
+		if err != nil {
+			t.stop()
+			return nil, err
+		}
+		t = append(t, one)
 	}
-	rest, err := load.Run(ctx, s.load(s.sites[1:], clients-1))
-	if err != nil {
-		first.Stop()
-		return traffic{}, err
-	}
-	return traffic{first, rest}, nil
+	return t, nil
 }
 
 func (t traffic) stop() {
-	t.first.Stop()
-	t.rest.Stop()
+	for _, one := range t {
+		one.Stop()
+	}
 }
 
-func (t traffic) now() seen { return seen{t.first.Result(), t.rest.Result()} }
+// now is what each has brought so far.
+func (t traffic) now() (seen []load.Result) {
+	for _, one := range t {
+		seen = append(seen, one.Result())
+	}
+	return seen
+}
 
 func (s *scene) load(sites []site, number int) load.Options {
 	o := load.Options{URL: s.server.URL(), Paths: s.app.Paths, Clients: number, Release: s.app.Release}
@@ -83,7 +91,7 @@ func sitesOn(result load.Result, release string) (int, error) {
 		return 0, fmt.Errorf("demo: %d of %d first visits failed: %s", result.Errors, result.Requests, result.Described[0])
 	}
 	n := 0
-	for _, one := range result.Seen() {
+	for _, one := range result.Seen(time.Time{}) {
 		if one.Release == release {
 			n++
 		}
@@ -101,4 +109,124 @@ func watch(ctx context.Context, length time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+const (
+	slowSeconds = 5                // that the page sleeps
+	slowGrace   = 30 * time.Second // for its answer, over that
+	slowMost    = 1 << 20          // bytes of the answer that are read
+)
+
+// slowAnswer is what became of the slow request.
+type slowAnswer struct {
+	Status  int // 0: no answer
+	Release string
+	began   time.Time
+	Took    time.Duration
+	Problem string
+}
+
+// flight is a slow request that begins after a step of the command, once.
+type flight struct {
+	begin  func() // only the first call does something
+	cancel context.CancelFunc
+	asked  sync.WaitGroup
+	answer slowAnswer // valid when nothing is asked any more
+}
+
+// slowRequest must be ended.
+func (s *scene) slowRequest(ctx context.Context, on site) *flight {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &flight{cancel: cancel, answer: slowAnswer{Problem: "it was never begun"}}
+	f.begin = sync.OnceFunc(func() { f.asked.Go(func() { f.answer = s.ask(ctx, on) }) })
+	return f
+}
+
+// startAfter is the step after which the slow request begins. The release is
+// there already, from the deploy to one site: what is left before the first link
+// moves takes far less than the request, and more than it needs to reach a worker.
+const startAfter = "preflight"
+
+func (f *flight) stepped(name string) {
+	if name == startAfter {
+		f.begin()
+	}
+}
+
+// land waits for the answer, when the command has returned.
+func (f *flight) land() slowAnswer {
+	f.asked.Wait()
+	return f.answer
+}
+
+func (f *flight) end() {
+	f.cancel()
+	f.asked.Wait()
+}
+
+func (s *scene) ask(ctx context.Context, on site) slowAnswer {
+	ctx, cancel := context.WithTimeout(ctx, slowSeconds*time.Second+slowGrace)
+	defer cancel()
+	answer := slowAnswer{began: time.Now()}
+	if err := answer.read(ctx, s, on); err != nil {
+		answer.Problem = err.Error()
+	}
+	answer.Took = time.Since(answer.began)
+	return answer
+}
+
+func (a *slowAnswer) read(ctx context.Context, s *scene, on site) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s%s?s=%d", s.server.URL(), s.app.Slow, slowSeconds), nil)
+	if err != nil {
+		return err
+	}
+	request.Host = on.host
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	a.Status = response.StatusCode
+	body, err := io.ReadAll(io.LimitReader(response.Body, slowMost))
+	a.Release = s.app.Release(body, response.Header)
+	return err
+}
+
+// meeting tells how the slow request and the cut-over met.
+type meeting int
+
+const (
+	outlasted meeting = iota // in flight all the while, as it should be
+	missed                   // not in flight when the first link moved: it has shown nothing
+	waitedFor                // the cut-over came only when it was over
+)
+
+func (m meeting) String() string {
+	return [...]string{"from before the cut-over until after it", "but not in flight at the cut-over: this machine is slow", "and the cut-over waited for it"}[m]
+}
+
+// meet compares the slow request's time, counted from the command's begin, with
+// the command's steps.
+func meet(began, ended time.Duration, report outcome.Report) meeting {
+	moved := until(report, "prepare")
+	switch {
+	case began > moved || ended < moved:
+		return missed
+	case ended < until(report, "invalidate"):
+		return waitedFor
+	}
+	return outlasted
+}
+
+// until is how long the command took to the end of that step.
+func until(report outcome.Report, step string) time.Duration {
+	var sum time.Duration
+	for _, one := range report.Steps {
+		sum += ui.FromMilliseconds(one.MS)
+		if one.Name == step {
+			break
+		}
+	}
+	return sum
 }

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
+	"time"
 
 	"relink/internal/config"
 	"relink/internal/exit"
@@ -25,36 +28,47 @@ const (
 var ErrCheck = errors.New("check failed")
 
 // Check asks every instance that has a check, and names each that
-// fails, not only the first.
+// fails, not only the first. Each has the timeout of its check, and 1 MiB of its page is
+// read.
 func Check(ctx context.Context, instances []config.Instance) error {
 	failed := make([]error, len(instances))
+	each(instances, func(i int, instance config.Instance) {
+		if instance.Checked() {
+			failed[i] = checkInstance(ctx, instance)
+		}
+	})
+	return errors.Join(failed...)
+}
+
+// each does something for several instances at the same time.
+func each(instances []config.Instance, do func(int, config.Instance)) {
 	var group errgroup.Group
 	group.SetLimit(checkParallel)
 	for i, instance := range instances {
-		if !instance.Checked() {
-			continue
-		}
 		group.Go(func() error {
-			failed[i] = checkInstance(ctx, instance)
+			do(i, instance)
 			return nil
 		})
 	}
-	err := group.Wait()
-	return errors.Join(append(failed, err)...)
+	_ = group.Wait() // none fails: what went wrong stands with what it is of
 }
 
-// checkClient uses no proxy: the check is about this server, by the address that the
-// configuration gives. The host is the site's name for TLS too.
-func checkClient(host string) *http.Client {
+// get uses no proxy: it is about this server, by the address that the configuration
+// gives. The host is the site's name for TLS too.
+func get(ctx context.Context, url, host string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Host = host
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.DisableKeepAlives = true
 	transport.DialTLSContext = probe.DialTLS(host, transport.DialContext)
-	return &http.Client{Transport: transport, CheckRedirect: dontFollow}
+	// A redirect is an answer; what it leads to may be another server.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return (&http.Client{Transport: transport, CheckRedirect: stay}).Do(request)
 }
-
-// dontFollow: a redirect is an answer; what it leads to may be another server.
-func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func checkInstance(ctx context.Context, instance config.Instance) error {
 	check := *instance.Check
@@ -76,12 +90,7 @@ func checkName(c config.Check) string {
 }
 
 func askOnce(ctx context.Context, check config.Check) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, check.URL, nil)
-	if err != nil {
-		return err
-	}
-	request.Host = check.Host
-	answer, err := checkClient(check.Host).Do(request)
+	answer, err := get(ctx, check.URL, check.Host)
 	if err != nil {
 		return err
 	}
@@ -101,4 +110,70 @@ func judge(c config.Check, status int, body []byte) error {
 		return fmt.Errorf("status %d, but %q is not in the first %d bytes of the answer", status, c.Contains, len(body))
 	}
 	return nil
+}
+
+const frontPageTimeout = 10 * time.Second
+
+// Page is how a site's front page was answered.
+type Page struct {
+	Status int // 0: not at all
+	Err    error
+}
+
+// well: a redirect to a login is an answer like any other.
+func (o Page) Well() bool { return o.Err == nil && o.Status < http.StatusBadRequest }
+
+func (o Page) String() string {
+	if o.Err != nil {
+		return o.Err.Error()
+	}
+	return fmt.Sprintf("status %d", o.Status)
+}
+
+// Compared are the instances whose front page is compared with what it was
+// before the switch: those that have no check of their own, and an address.
+func Compared(instances []config.Instance) []config.Instance {
+	return slices.DeleteFunc(slices.Clone(instances), func(i config.Instance) bool {
+		return i.Check != nil || i.Probe.Off || i.Probe.URL == ""
+	})
+}
+
+// Pages asks the front page of each instance, by name. Each has 10 s, and only the header
+// of its answer is read.
+func Pages(ctx context.Context, instances []config.Instance) map[string]Page {
+	pages := make([]Page, len(instances))
+	each(instances, func(i int, instance config.Instance) { pages[i] = askPage(ctx, instance.Probe) })
+	all := map[string]Page{}
+	for i, instance := range instances {
+		all[instance.Name] = pages[i]
+	}
+	return all
+}
+
+func askPage(ctx context.Context, site config.Probe) Page {
+	ctx, cancel := context.WithTimeout(ctx, frontPageTimeout)
+	defer cancel()
+	answer, err := get(ctx, site.URL, site.Host)
+	if err != nil {
+		return Page{Err: err}
+	}
+	defer answer.Body.Close()
+	return Page{Status: answer.StatusCode}
+}
+
+// Worse names each site that answered well before the switch and not after it.
+func Worse(instances []config.Instance, before, after map[string]Page) error {
+	var names, texts []string
+	for _, instance := range instances {
+		was, is := before[instance.Name], after[instance.Name]
+		if was.Well() && !is.Well() {
+			names = append(names, instance.Name)
+			texts = append(texts, fmt.Sprintf("%s: %s before the switch, %s after it", instance.Name, was, is))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return hint.With(exit.As(ErrCheck, fmt.Errorf("front page of %s", strings.Join(texts[:min(len(texts), 5)], "; "))),
+		"see the site's error log; if a page that answers so is right, say what is right (`check`), or that the site is not asked (check: off)")
 }

@@ -9,40 +9,25 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"relink/deploy/apps"
-	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/opcache"
+	"relink/php"
+	"relink/php/apache"
 	"relink/php/probe"
 )
 
-// Site is an instance and the way to its probe.
-type Site struct {
-	Name string
-	Door probe.Door
-}
-
 // Sight is what a site answered.
 type Sight struct {
-	Site
-	Answer probe.Answer
-	Err    error // nil: it answered
+	Name string
+	probe.Heard
 }
 
-// Sites are those of the instances that have an address to be asked at.
-func Sites(secret probe.Secret, app apps.App, instances []config.Instance) []Site {
-	var sites []Site
-	for _, instance := range instances {
-		if at := instance.Probe; !at.Off && at.URL != "" {
-			sites = append(sites, Site{Name: instance.Name, Door: secret.Door(app.Name, at.URL, at.Host)})
-		}
-	}
-	return sites
-}
-
-// AskAll asks every instance that can be asked, whatever serves it.
+// AskAll asks every instance that can be asked, whatever serves it. Each has 10 s, and
+// 64 KiB for its answer.
 func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 	secret, err := probe.ReadSecret(app.State)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,22 +36,19 @@ func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	sights := Look(ctx, Sites(secret, app, app.Instances))
+	sights := Look(ctx, secret.Doors(app.Name, app.Instances))
 	if len(sights) == 0 {
 		return nil, hint.With(fmt.Errorf("%s: no instance has an address", app.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
 	}
 	return sights, ctx.Err()
 }
 
-// Look asks all sites, some at the same time, in their order.
-func Look(ctx context.Context, sites []Site) []Sight {
-	doors := make([]probe.Door, len(sites))
-	for i, site := range sites {
-		doors[i] = site.Door
-	}
+// Look asks all sites, some at the same time, in their order. Each has 10 s, and 64 KiB for
+// its answer.
+func Look(ctx context.Context, sites []probe.Door) []Sight {
 	sights := make([]Sight, len(sites))
-	for i, heard := range probe.AskAll(ctx, doors) {
-		sights[i] = Sight{Site: sites[i], Answer: heard.Answer, Err: heard.Err}
+	for i, heard := range probe.AskAll(ctx, sites) {
+		sights[i] = Sight{heard.Door.Site, heard}
 	}
 	return sights
 }
@@ -97,12 +79,6 @@ func Weakest(sights []Sight) opcache.Addressing {
 	return weakest
 }
 
-// Heard is the answer alone.
-func (s Sight) Heard() probe.Heard { return probe.Heard{Door: s.Door, Answer: s.Answer, Err: s.Err} }
-
-// InWebServer tells whether the PHP that answered runs inside of the web server.
-func (s Sight) InWebServer() bool { return s.Heard().InWebServer() }
-
 // By says which PHP answered.
 func (s Sight) By() string {
 	text := fmt.Sprintf("PHP %s (%s), pid %d", s.Answer.PHPVersion, s.Answer.SAPI, s.Answer.PID)
@@ -119,4 +95,42 @@ func ReleaseOf(file, releases string) string {
 		return filepath.Dir(release)
 	}
 	return release
+}
+
+// WebPools are the PHPs inside of web servers: the processes of each are reached
+// through any of the sites that it serves.
+func WebPools(ctx context.Context, sights []Sight, agentDir string) []php.Pool {
+	heard := make([]probe.Heard, len(sights))
+	for i, s := range sights {
+		heard[i] = s.Heard
+	}
+	var pools []php.Pool
+	for _, one := range apache.Pools(ctx, heard, func(int) string { return agentDir }) {
+		pools = append(pools, one.Pool)
+	}
+	return pools
+}
+
+// Ours tells whether a file may belong to a release, or to a folder that a link
+// leads to now.
+func Ours(app apps.App, file string, states []links.State) bool {
+	if links.Within(file, app.RealReleases()) {
+		return true
+	}
+	return slices.ContainsFunc(states, func(s links.State) bool { return s.Real != "" && links.Within(file, s.Real) })
+}
+
+// seenReleases is the releases folder as PHP sees it: what lies before the id of
+// one of the releases.
+func seenReleases(app apps.App, file string, states []links.State, to string) string {
+	known := map[string]bool{to: true}
+	for _, state := range states {
+		known[links.Release(state.Real, app.RealReleases())] = true
+	}
+	for dir := path.Dir(file); dir != "/" && dir != "."; dir = path.Dir(dir) {
+		if known[path.Base(dir)] {
+			return path.Dir(dir)
+		}
+	}
+	return "/path/there"
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"relink/deploy/apps"
@@ -56,11 +57,18 @@ func historyIn(file string) state.Lines[Event] {
 	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
 }
 
-func Append(file string, event Event) error {
+// Record writes the line once, however often a crash has it tried. It reads at most the
+// last 64 MiB of the file.
+func Record(file string, event Event) error {
+	history, err := History(file)
+	if err != nil || slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
+		return err
+	}
 	return ofHistory(historyIn(file).Append(event))
 }
 
-// History is oldest first.
+// History is oldest first. There are at most 1,000 events, out of the last 64 MiB of the
+// file.
 func History(file string) ([]Event, error) {
 	events, err := historyIn(file).All()
 	return events, ofHistory(err)
@@ -82,6 +90,30 @@ func ofHistory(err error) error {
 		return fmt.Errorf("history: %w", err)
 	}
 	return nil
+}
+
+// Deployed lists the deploys of an application that left links moved, oldest
+// first. It reads at most the last 64 MiB of the history.
+func Deployed(stateDir, app string) ([]Event, error) {
+	events, err := History(HistoryFile(stateDir, app))
+	return slices.DeleteFunc(events, func(e Event) bool { return e.Operation != OperationDeploy || !e.Moved() }), err
+}
+
+// KnownLinks are the links that deploys of an application have moved, as far as
+// its history reaches back. Of that the last 64 MiB are read.
+func KnownLinks(stateDir, app string) ([]string, error) {
+	events, err := History(HistoryFile(stateDir, app))
+	seen := map[string]bool{}
+	var known []string
+	for _, event := range events {
+		for _, move := range event.Moves {
+			if !seen[move.Link] {
+				seen[move.Link] = true
+				known = append(known, move.Link)
+			}
+		}
+	}
+	return known, err
 }
 
 // Before is where an instance came from when the deploy that brought it to its
@@ -108,7 +140,7 @@ func Since(events []Event, instance string, current moves.Target) time.Time {
 			continue
 		}
 		for _, move := range events[i].Moves {
-			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real {
+			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real || move.To.Release != current.Release {
 				continue
 			}
 			if !move.Stays {
@@ -121,7 +153,7 @@ func Since(events []Event, instance string, current moves.Target) time.Time {
 }
 
 // LastSetUp is the set-up of the application at its last deploy, "" where none is
-// known.
+// known. It reads at most the last 4 MiB of the history.
 func LastSetUp(app apps.App) (opcache.Addressing, error) {
 	last, err := Last(app.HistoryFile(), 1)
 	if err != nil || len(last) == 0 {

@@ -53,7 +53,7 @@ func TestALineThatACrashCutShortSpoilsOnlyItself(t *testing.T) {
 	if err := os.WriteFile(path, []byte(first+`{"id": "2", "opera`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Append(path, Event{ID: "3", Operation: OperationRollback}); err != nil {
+	if err := Record(path, Event{ID: "3", Operation: OperationRollback}); err != nil {
 		t.Fatal(err)
 	}
 	history, err := History(path)

@@ -89,7 +89,8 @@ func Write(path string, journal Journal) error {
 }
 
 // Read returns nil when no deploy is under way. Fields of newer versions
-// are passed over; a phase of one is not, since it decides what happens.
+// are passed over; a phase of one is not, since it decides what happens. A file of more
+// than 64 MiB is bounded.ErrTooLarge.
 func Read(path string) (*Journal, error) {
 	text, err := state.Read(path)
 	if err != nil {

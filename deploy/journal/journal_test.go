@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/deploy/moves"
+	"relink/internal/damagetest"
 	"relink/internal/hint"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,6 +84,9 @@ func FuzzParseJournal(f *testing.F) {
 	f.Add([]byte(`{"phase": "moved", "moves": [{"place": "/www/a", "to": {"literal": "/rel/v1", "real": "/rel/v1"}}]}`))
 	f.Add([]byte(`{"phase": "staging", "made": true}`))
 	f.Add([]byte(`[]`))
+	for text := range damagetest.Of([]byte(`{"phase": "switching", "id": "1", "release": "v1", "moves": [{"place": "/www/a", "to": {"literal": "/rel/v1", "real": "/rel/v1"}}], "reset": "auto"}`)) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		journal, err := parse(text)
 		if err != nil {

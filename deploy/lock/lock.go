@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/trust"
@@ -40,7 +41,8 @@ func (h Holder) String() string {
 // to break: what the file says is for people only.
 type Lock struct{ flock *flock.Flock }
 
-// Acquire takes the lock, or tells who holds it.
+// Acquire takes the lock, or tells who holds it. It waits 30 s at most for the restart of a
+// cache, and reads at most 1 MiB of the file.
 func Acquire(ctx context.Context, path string, holder Holder) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
@@ -70,7 +72,7 @@ const (
 )
 
 func (l *Lock) try(ctx context.Context) (held bool, err error) {
-	bounded, cancel := context.WithTimeout(ctx, restartWait)
+	limited, cancel := context.WithTimeout(ctx, restartWait)
 	defer cancel()
 	for {
 		held, err = l.flock.TryLock()
@@ -79,7 +81,7 @@ func (l *Lock) try(ctx context.Context) (held bool, err error) {
 		}
 		select {
 		case <-time.After(restartPoll):
-		case <-bounded.Done():
+		case <-limited.Done():
 			return false, ctx.Err()
 		}
 	}
@@ -116,17 +118,21 @@ func lockedBy(path string, holder Holder) error {
 	return hint.With(err, `wait until it has ended, or end it with "kill %d"; the next deploy, or "relink recover", then puts right what it left`, holder.PID)
 }
 
-// ReadHolder is zero where it is not known.
+// mostHolder bounds what is read of a lock's file.
+const mostHolder = 1 << 20
+
+// ReadHolder is zero where it is not known. It reads at most 1 MiB.
 func ReadHolder(path string) Holder {
 	var holder Holder
-	text, err := os.ReadFile(path)
+	text, err := bounded.File(path, mostHolder)
 	if err != nil || json.Unmarshal(text, &holder) != nil {
 		return Holder{}
 	}
 	return holder
 }
 
-// Held tells who holds the lock without creating or changing anything.
+// Held tells who holds the lock without creating or changing anything. It reads at most
+// 1 MiB.
 func Held(path string) error {
 	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	held, err := probe.TryRLock()

@@ -2,10 +2,10 @@ package moves
 
 import (
 	"maps"
-	"path/filepath"
+	"slices"
+
 	"relink/internal/links"
 	"relink/opcache"
-	"slices"
 )
 
 // CacheLinks is what the caches have to be told of a plan: the links that move,
@@ -13,19 +13,9 @@ import (
 // was busy then may still bring the release of that time back.
 func CacheLinks(plan, unsettled Plan) []opcache.Link {
 	var followed []opcache.Link
-	now := map[string]string{}
-	for _, move := range plan {
-		now[move.Place] = move.To.Real
-		if move.Needed() {
-			followed = append(followed, opcache.Link{Name: move.Instance, Path: move.Link, From: move.From.Real, To: move.To.Real})
-		}
-	}
-	for _, move := range unsettled {
+	for _, move := range StillUnsettled(plan, unsettled.leaving()) {
 		link := opcache.Link{Name: move.Instance, Path: move.Link, From: move.From.Real, To: move.To.Real}
-		if to, moved := now[move.Place]; moved {
-			link.To = to
-		}
-		if link.From != "" && link.From != link.To && !slices.Contains(followed, link) {
+		if !slices.Contains(followed, link) {
 			followed = append(followed, link)
 		}
 	}
@@ -35,25 +25,17 @@ func CacheLinks(plan, unsettled Plan) []opcache.Link {
 // InReleases completes links with the releases that they lead into, and tells
 // which old ones others stay on.
 func InReleases(all []opcache.Link, use links.InUse) []opcache.Link {
-	after := links.InUse{Links: maps.Clone(use.Links)}
+	after := links.InUse{Links: maps.Clone(use.Links), Others: use.Others}
 	for _, link := range all {
 		after.Links[links.Place(link.Path)] = link.To
 	}
 	out := slices.Clone(all)
 	for i, link := range all {
-		out[i].FromRelease, out[i].ToRelease = releaseFolder(link.From, use.Releases), releaseFolder(link.To, use.Releases)
+		out[i].FromRelease, out[i].ToRelease = links.Folder(link.From, use.Releases), links.Folder(link.To, use.Releases)
+		out[i].OfOthers = slices.ContainsFunc(use.Others, func(other string) bool { return links.Within(other, out[i].FromRelease) })
 		out[i].Shared = link.From != "" && after.Serves(out[i].FromRelease)
 	}
 	return out
-}
-
-// releaseFolder is the folder of the release that real lies in, or real itself.
-func releaseFolder(real, releases string) string {
-	id := links.Release(real, releases)
-	if id == "" || filepath.IsAbs(id) {
-		return id
-	}
-	return filepath.Join(releases, id)
 }
 
 // StillUnsettled is what has to be remembered of two generations of moves.
@@ -78,5 +60,10 @@ func StillUnsettled(plan, unsettled Plan) Plan {
 // the links have left until it is restarted, or until a recovery or another deploy
 // settles them.
 func NeverSettled(needed, unsettled Plan) Plan {
-	return slices.DeleteFunc(StillUnsettled(needed, unsettled), func(m Move) bool { return !m.From.Exists() })
+	return StillUnsettled(needed, unsettled).leaving()
+}
+
+// leaving are the moves of links that led somewhere.
+func (p Plan) leaving() Plan {
+	return slices.DeleteFunc(slices.Clone(p), func(m Move) bool { return !m.From.Exists() })
 }

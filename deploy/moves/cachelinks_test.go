@@ -3,6 +3,7 @@ package moves
 import (
 	"testing"
 
+	"relink/internal/links"
 	"relink/opcache"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,6 +32,22 @@ func TestAFirstDeployIsWatchedToo(t *testing.T) {
 	got := CacheLinks(Plan{moveFrom("a", "", "v1")}, nil)
 	if diff := cmp.Diff([]opcache.Link{{Name: "a", Path: "/www/a", To: "/rel/v1"}}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The owner of a link may lead it to a folder above the releases of others: what they
+// have in the cache stays theirs.
+func TestOthersKeepTheirCacheWhereverALinkHasLed(t *testing.T) {
+	use := links.InUse{Releases: "/rel", Links: map[string]string{}, Others: []string{"/srv/shop/releases"}}
+	for from, shared := range map[string]bool{"/": true, "/srv": true, "/srv/shop/releases": true, "/srv/shop/releases/v1": true, "/srv/sho": false, "/rel/v1": false} {
+		got := InReleases([]opcache.Link{{Name: "a", Path: "/nowhere/a", From: from, To: "/rel/v2"}}, use)
+		cut := opcache.Switch{Links: got}
+		if above := links.Within("/srv/shop/releases", from); (len(cut.OldReleases()) == 0) != above {
+			t.Errorf("%s: what is invalidated: %v", from, cut.OldReleases())
+		}
+		if got[0].Shared != shared || use.Serves(from) != shared {
+			t.Errorf("%s: %+v", from, got[0])
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"relink/internal/config"
+	"relink/internal/hint"
 	"relink/internal/links"
 )
 
@@ -40,17 +42,14 @@ func tree(t *testing.T) (releases string, places []string) {
 func planTo(t *testing.T, releases string, places []string) Plan {
 	t.Helper()
 	v2 := filepath.Join(releases, "v2")
-	var instances []Instance
-	var states []links.State
-	var to []Destination
+	var goals []Goal
 	for _, place := range places {
 		link := filepath.Join(filepath.Dir(releases), "www", filepath.Base(place))
 		state := links.Read(link)
-		instances = append(instances, Instance{filepath.Base(place), link})
-		states = append(states, state)
-		to = append(to, Destination{Release: "v2", Path: v2, Real: v2})
+		goals = append(goals, Goal{config.Instance{Name: filepath.Base(place), Link: link}, state, TargetOf(state, releases),
+			Target{Release: "v2", Literal: v2, Real: v2}, true})
 	}
-	plan, err := New(instances, states, to, releases)
+	plan, err := New(goals)
 	must(t, err)
 	return plan
 }
@@ -65,9 +64,14 @@ func wantLinks(t *testing.T, places []string, want ...string) {
 		if got != want[i] {
 			t.Errorf("%s leads to %q, want %q", filepath.Base(place), got, want[i])
 		}
-		if left, err := temporaries(place); err != nil || len(left) > 0 {
-			t.Errorf("temporary links are left: %v %v", left, err)
-		}
+		err = inFolder(place, func(folder int, name string) error {
+			left, err := temporaries(folder, name)
+			if len(left) > 0 {
+				t.Errorf("temporary links are left: %v", left)
+			}
+			return err
+		})
+		must(t, err)
 	}
 }
 
@@ -152,7 +156,11 @@ func TestOnlyALinkIsGivenAway(t *testing.T) {
 		t.Log("only root gives files away")
 		return
 	}
-	parent, err := os.OpenRoot(t.TempDir())
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,17 +168,59 @@ func TestOnlyALinkIsGivenAway(t *testing.T) {
 	if err := errors.Join(parent.WriteFile("roots", nil, 0o600), parent.Mkdir("backup", 0o700), parent.Symlink("roots", "link")); err != nil {
 		t.Fatal(err)
 	}
+	give := func(name string) error {
+		return inFolder(filepath.Join(dir, name), func(folder int, name string) error { return chownLink(folder, name, 65534, 65534) })
+	}
 	for _, name := range []string{"roots", "backup"} {
-		if err := chownLink(parent, name, 65534, 65534); !errors.Is(err, errNoLink) {
+		if err := give(name); !errors.Is(err, errNoLink) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := chownLink(parent, "link", 65534, 65534); err != nil {
+	if err := give("link"); err != nil {
 		t.Error(err)
 	}
 	for name, want := range map[string]uint32{"roots": 0, "backup": 0, "link": 65534} {
 		if info, err := parent.Lstat(name); err != nil || info.Sys().(*syscall.Stat_t).Uid != want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Whoever owns a folder on the way can put a link to any other in its place.
+func TestAFolderThatIsLedElsewhere(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.Mkdir(at("www"), 0o755), os.Mkdir(at("release"), 0o755), os.Mkdir(at("roots"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	plan := Plan{{Instance: "club", Link: at("www/club"), Place: at("www/club"), To: Target{Release: "v1", Literal: at("release"), Real: at("release")}, UID: -1}}
+	ready, err := Prepare(plan, "1", func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(at("www"), at("www.was")), os.Symlink("roots", at("www"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := ready.Move(); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("a move into a folder that was led elsewhere: %v", err)
+	}
+	if _, err := Prepare(plan, "2", func(string) {}); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("links are prepared there: %v", err)
+	}
+	if entries, err := os.ReadDir(at("roots")); err != nil || len(entries) > 0 {
+		t.Errorf("in the folder are %v, %v", entries, err)
+	}
+	must(t, os.Symlink("x", at("roots/.club.relink-1")))
+	if err := ready.Discard(); !errors.Is(err, syscall.ELOOP) || len(hint.Of(err)) == 0 {
+		t.Errorf("discarded: %v, hints %q", err, hint.Of(err))
+	}
+	if removed, err := RemoveTemporary([]string{at("www/club")}); !errors.Is(err, syscall.ELOOP) || len(removed) != 0 {
+		t.Errorf("removed %q, %v", removed, err)
+	}
+	if _, err := os.Lstat(at("roots/.club.relink-1")); err != nil {
+		t.Errorf("what another folder holds: %v", err)
 	}
 }

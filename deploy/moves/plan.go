@@ -5,11 +5,9 @@ package moves
 
 import (
 	"cmp"
-	"fmt"
 	"path/filepath"
+	"slices"
 
-	"relink/internal/exit"
-	"relink/internal/hint"
 	"relink/internal/links"
 )
 
@@ -56,25 +54,12 @@ func (m Move) Back() Move {
 	return m
 }
 
-// Destination is the release that links are to lead to.
-type Destination struct {
-	Release string // id, or the real path of a folder that is no release
-	Path    string // folder for the link, spelled as configured
-	Real    string // the same folder, real
-}
-
 // Plan is the list of moves of one deploy, those that are not needed included.
 type Plan []Move
 
 // Needed is the part of the plan that changes something.
 func (p Plan) Needed() Plan {
-	var needed Plan
-	for _, move := range p {
-		if move.Needed() {
-			needed = append(needed, move)
-		}
-	}
-	return needed
+	return slices.DeleteFunc(slices.Clone(p), func(m Move) bool { return !m.Needed() })
 }
 
 // Back is the plan that undoes p.
@@ -88,65 +73,76 @@ func (p Plan) Back() Plan {
 
 // Previous is the release that most of the moved instances come from.
 func (p Plan) Previous() string {
-	count, previous := map[string]int{}, ""
+	var from []string
 	for _, move := range p {
-		if !move.From.Exists() || move.Stays {
-			continue
-		}
-		count[move.From.Release]++
-		if count[move.From.Release] > count[previous] {
-			previous = move.From.Release
+		if move.From.Exists() && !move.Stays {
+			from = append(from, move.From.Release)
 		}
 	}
-	return previous
+	return commonest(from)
 }
 
-// Instance is a site's link by its name.
-type Instance struct{ Name, Link string }
-
-// New is what brings the instances, whose links are in these states, to their
-// destinations. releases is the real path of the releases folder.
-func New(instances []Instance, states []links.State, to []Destination, releases string) (Plan, error) {
-	plan, taken := make(Plan, 0, len(instances)), map[string]string{}
-	for i, instance := range instances {
-		place := states[i].Place()
-		if other, twice := taken[place]; twice {
-			return nil, hint.With(exit.As(exit.ErrUsage, fmt.Errorf("instances %s and %s are the same link %s", other, instance.Name, place)),
-				"give each instance a link of its own, or list it once")
+// commonest is the first of those that no other outnumbers; "" where there is none.
+func commonest(releases []string) (most string) {
+	count := map[string]int{}
+	for _, one := range releases {
+		if count[one]++; count[one] > count[most] {
+			most = one
 		}
-		taken[place] = instance.Name
-		plan = append(plan, planMove(instance, states[i], to[i], releases))
 	}
-	return plan, nil
+	return most
 }
 
-func planMove(instance Instance, state links.State, to Destination, releases string) Move {
-	return Move{
-		Instance: instance.Name, Link: instance.Link, Place: state.Place(),
-		From: TargetOf(state, releases),
-		To:   Target{Release: to.Release, Literal: literalFor(state, to), Real: to.Real},
-		UID:  state.UID, GID: state.GID,
+// Undoable are the moves back of those links that lead to their new target, and
+// the links that lead to neither of the two.
+func Undoable(plan Plan) (back Plan, strangers []string) {
+	for _, move := range plan {
+		switch now := links.Read(move.Place); {
+		case move.To.IsAt(now):
+			back = append(back, move.Back())
+		case move.From.IsAt(now):
+		default:
+			strangers = append(strangers, move.Link)
+		}
 	}
+	return back, strangers
 }
 
-// TargetOf is where a link leads now.
-func TargetOf(state links.State, releases string) Target {
-	if state.Kind != links.Good && state.Kind != links.Dangling {
-		return Target{}
-	}
-	return Target{Release: links.Release(state.Real, releases), Literal: state.Literal, Real: state.Real}
+// Gone tells whether every link is where it was before the moves.
+func Gone(plan Plan) bool {
+	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
 }
 
-// literalFor keeps the style of the link that is there: people who made
-// relative links did so because their tree is moved or mounted elsewhere.
-func literalFor(state links.State, to Destination) string {
-	if state.Literal == "" || filepath.IsAbs(state.Literal) {
-		return to.Path
+// MoveIn is the instance's move, or none.
+func MoveIn(plan Plan, instance string) Move {
+	for _, move := range plan {
+		if move.Instance == instance {
+			return move
+		}
 	}
-	// The kernel resolves a relative link from the real folder it lies in.
-	relative, err := filepath.Rel(state.Parent, to.Real)
-	if err != nil {
-		return to.Path
+	return Move{}
+}
+
+// LeftBy are the releases that the moves lead away from.
+func LeftBy(plan Plan) map[string]bool {
+	ids := map[string]bool{}
+	for _, move := range plan {
+		ids[move.From.Release] = true
 	}
-	return relative
+	return ids
+}
+
+// Meeting are the releases whose pages and assets are asked for around the switch:
+// those that links lead to now, and those that they will lead to.
+func Meeting(plan Plan) []string {
+	var ids []string
+	for _, move := range plan.Needed() {
+		for _, id := range []string{move.From.Release, move.To.Release} {
+			if id != "" && !filepath.IsAbs(id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }

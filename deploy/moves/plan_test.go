@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/links"
 
@@ -11,7 +12,7 @@ import (
 )
 
 func TestNew(t *testing.T) {
-	v2 := Destination{Release: "v2", Path: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}
+	v2 := Target{Release: "v2", Literal: "/srv/rel/v2/public", Real: "/data/rel/v2/public"}
 	for name, c := range map[string]struct {
 		state links.State
 		want  Move
@@ -54,7 +55,7 @@ func TestNew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.want.Instance, c.want.Link = "a", "/www/a"
-			plan, err := New([]Instance{{Name: "a", Link: "/www/a"}}, []links.State{c.state}, []Destination{v2}, "/data/rel")
+			plan, err := New([]Goal{{config.Instance{Name: "a", Link: "/www/a"}, c.state, TargetOf(c.state, "/data/rel"), v2, true}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,9 +70,10 @@ func TestNew(t *testing.T) {
 }
 
 func TestTwoSpellingsOfOneLinkAreRefused(t *testing.T) {
-	instances := []Instance{{Name: "a", Link: "/www/x"}, {Name: "b", Link: "/var/www/x"}}
-	states := []links.State{{Path: "/www/x", Parent: "/var/www", Kind: links.Missing}, {Path: "/var/www/x", Parent: "/var/www", Kind: links.Missing}}
-	_, err := New(instances, states, make([]Destination, 2), "/rel")
+	_, err := New([]Goal{
+		{Instance: config.Instance{Name: "a"}, State: links.State{Path: "/www/x", Parent: "/var/www", Kind: links.Missing}},
+		{Instance: config.Instance{Name: "b"}, State: links.State{Path: "/var/www/x", Parent: "/var/www", Kind: links.Missing}},
+	})
 	if !errors.Is(err, exit.ErrUsage) || err.Error() != "instances a and b are the same link /var/www/x" {
 		t.Errorf("got %v", err)
 	}

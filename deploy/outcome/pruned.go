@@ -2,7 +2,7 @@ package outcome
 
 import (
 	"fmt"
-	"io"
+
 	"relink/deploy/release"
 	"relink/internal/ui"
 )
@@ -21,22 +21,19 @@ type PrunedRelease struct {
 	Bytes   int64  `json:"bytes"` // sum of its files' sizes
 }
 
-// Text writes the result for people.
-func (p Pruned) Text(w io.Writer, _ int) error {
-	verb := "removed"
+// Text is the result for people.
+func (p Pruned) Text(int) string {
+	if len(p.Removed) == 0 {
+		return "There is nothing to remove.\n"
+	}
+	verb, lines := "removed", ""
 	if p.DryRun {
 		verb = "would remove"
 	}
-	if len(p.Removed) == 0 {
-		_, err := fmt.Fprintln(w, "There is nothing to remove.")
-		return err
-	}
 	for _, one := range p.Removed {
-		if _, err := fmt.Fprintf(w, "%s %s, %s\n", verb, one.Release, ui.Bytes(one.Bytes)); err != nil {
-			return err
-		}
+		lines += fmt.Sprintf("%s %s, %s\n", verb, one.Release, ui.Bytes(one.Bytes))
 	}
-	return nil
+	return lines
 }
 
 func PrunedOf(releases []release.Release) []PrunedRelease {

@@ -2,7 +2,6 @@ package outcome
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -14,11 +13,11 @@ import (
 
 const failuresShown = 5 // of the scripts that could not be warmed
 
-// Text writes the report for people: a short table. A failure is not part of
+// Text is the report for people: a short table. A failure is not part of
 // it, for it goes to stderr with its hints.
-func (r Report) Text(w io.Writer, width int) error {
+func (r Report) Text(width int) string {
 	if r.DryRun {
-		return r.dryText(w)
+		return r.dryText()
 	}
 	table := ui.NewTable(width, string(r.Operation), r.Release)
 	for _, row := range r.rows() {
@@ -26,24 +25,18 @@ func (r Report) Text(w io.Writer, width int) error {
 			table.Row(row[0], row[1])
 		}
 	}
-	return table.Render(w)
+	return table.String()
 }
 
-func (r Report) dryText(w io.Writer) error {
-	lines := append([]string{"Nothing was changed. This would happen:"}, numbered(r.Would)...)
+func (r Report) dryText() string {
+	lines := []string{"Nothing was changed. This would happen:"}
+	for i, line := range r.Would {
+		lines = append(lines, fmt.Sprintf("%3d. %s", i+1, line))
+	}
 	for _, warning := range r.Warnings {
 		lines = append(lines, "warning: "+warning)
 	}
-	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
-}
-
-func numbered(lines []string) []string {
-	out := make([]string, len(lines))
-	for i, line := range lines {
-		out[i] = fmt.Sprintf("%3d. %s", i+1, line)
-	}
-	return out
+	return strings.Join(lines, "\n") + "\n"
 }
 
 func (r Report) rows() [][2]string {
@@ -51,20 +44,28 @@ func (r Report) rows() [][2]string {
 		{"before", r.Previous},
 		{"set-up", string(r.SetUp)},
 		{"instances", r.instancesText()},
-		{"staying", r.stayingText()},
-		{"cut-over", r.cutoverText()},
+		{"staying", when(len(r.Staying) > 0, "%d on the old release: %s", len(r.Staying), ui.FirstFew(r.Staying))},
+		{"cut-over", when(r.CutoverMS != 0, "%s", ui.Duration(ui.FromMilliseconds(r.CutoverMS)))},
 		{"workers", r.workersText()},
 		{"front door", r.frontText()},
 		{"warmed", r.warmText()},
-		{"invalidated", r.invalidatedText()},
+		{"invalidated", when(r.Sweep.Pools != 0, "%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired)},
 		{"memory", r.memoryText()},
-		{"saved", r.savedText()},
-		{"restart", r.restartText()},
+		{"saved", when(r.SavedBytes != 0, "%s by sharing: (%d instances - 1) x %s in OPcache", ui.Bytes(r.SavedBytes), r.SharedBy, ui.Bytes(r.LiveBytes))},
+		{"restart", when(len(r.Restart.Reasons) > 0, "%s: %s", r.Restart.Action, strings.Join(r.Restart.Reasons, "; "))},
 		{"steps", r.stepsText()},
 		{"pruned", strings.Join(r.Pruned, ", ")},
 		{"recovered", strings.Join(r.Recovered, "\n")},
 		{"warnings", strings.Join(r.Warnings, "\n")},
 	}
+}
+
+// when is the text of a row that is shown only then.
+func when(shown bool, format string, args ...any) string {
+	if !shown {
+		return ""
+	}
+	return fmt.Sprintf(format, args...)
 }
 
 func (r Report) instancesText() string {
@@ -90,13 +91,6 @@ func (r Report) instancesText() string {
 	return text
 }
 
-func (r Report) stayingText() string {
-	if len(r.Staying) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d on the old release: %s", len(r.Staying), ui.FirstFew(r.Staying))
-}
-
 func (r Report) frontText() string {
 	if len(r.FrontDoor) == 0 {
 		return ""
@@ -113,13 +107,6 @@ func (r Report) frontText() string {
 		text += fmt.Sprintf(", %d by %s", served[sapi], sapi)
 	}
 	return text
-}
-
-func (r Report) cutoverText() string {
-	if r.CutoverMS == 0 {
-		return ""
-	}
-	return ui.Duration(time.Duration(r.CutoverMS * float64(time.Millisecond)))
 }
 
 func (r Report) workersText() string {
@@ -158,13 +145,6 @@ func (r Report) warmText() string {
 	return strings.Join(lines, "\n")
 }
 
-func (r Report) invalidatedText() string {
-	if r.Sweep.Pools == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired)
-}
-
 func (r Report) memoryText() string {
 	before, after := r.Memory.Before, r.Memory.After
 	if before == nil || after == nil {
@@ -174,25 +154,11 @@ func (r Report) memoryText() string {
 		ui.Bytes(before.Used), ui.Bytes(after.Used), ui.Bytes(after.Free), ui.Bytes(after.Wasted))
 }
 
-func (r Report) savedText() string {
-	if r.SavedBytes == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s by sharing: (%d instances - 1) x %s in OPcache", ui.Bytes(r.SavedBytes), r.SharedBy, ui.Bytes(r.LiveBytes))
-}
-
-func (r Report) restartText() string {
-	if len(r.Restart.Reasons) == 0 {
-		return ""
-	}
-	return r.Restart.Action + ": " + strings.Join(r.Restart.Reasons, "; ")
-}
-
 // stepsText leaves out the steps that had nothing to do.
 func (r Report) stepsText() string {
 	var parts []string
 	for _, step := range r.Steps {
-		if took := time.Duration(step.MS * float64(time.Millisecond)); took >= leastShown {
+		if took := ui.FromMilliseconds(step.MS); took >= leastShown {
 			parts = append(parts, step.Name+" "+ui.Duration(took))
 		}
 	}

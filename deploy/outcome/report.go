@@ -3,6 +3,7 @@
 package outcome
 
 import (
+	"fmt"
 	"relink/deploy/apps"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
@@ -36,6 +37,7 @@ type Report struct {
 
 	FrontDoor   []Front            `json:"front_door"` // what each instance's own web server answered, after everything
 	Sweep       Sweep              `json:"sweep"`
+	Staged      Staged             `json:"staged"`
 	Warm        opcache.WarmResult `json:"warm"`
 	Invalidated int                `json:"invalidated"` // scripts at the cut-over
 	Regained    int                `json:"regained"`    // scripts that busy workers had brought back
@@ -64,6 +66,25 @@ type Instance struct {
 	// Stays: it is on the release that it was on, under a new path, because others
 	// have left the old one.
 	Stays bool `json:"stays,omitempty"`
+}
+
+// Staged is where a release was made, and what of it was new there.
+type Staged struct {
+	Slot    string `json:"slot,omitempty"` // "": it has a folder of its own
+	Files   int    `json:"files"`
+	Changed int    `json:"changed"` // that the slot had otherwise, or not at all
+	Removed int    `json:"removed"` // that it had, and the release has not
+}
+
+// Describe tells it in a line: what differs, where there was a release before.
+func (s Staged) Describe() string {
+	switch {
+	case s.Slot == "" || s.Changed == s.Files:
+		return ui.Plural(s.Files, "file")
+	case s.Removed > 0:
+		return fmt.Sprintf("%s of %s changed, %s removed", ui.Count(s.Changed), ui.Plural(s.Files, "file"), ui.Count(s.Removed))
+	}
+	return fmt.Sprintf("%s of %s changed", ui.Count(s.Changed), ui.Plural(s.Files, "file"))
 }
 
 // Front is what an instance's web server answered to the probe.

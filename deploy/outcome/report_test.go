@@ -72,11 +72,7 @@ func exampleReport() *Report {
 }
 
 func TestReportText(t *testing.T) {
-	var out bytes.Buffer
-	if err := exampleReport().Text(&out, 80); err != nil {
-		t.Fatal(err)
-	}
-	wantGolden(t, "report.txt", out.String())
+	wantGolden(t, "report.txt", exampleReport().Text(80))
 }
 
 // The JSON is a contract: docs/deploy-report.md. Fields may come, none may go.

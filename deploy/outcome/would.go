@@ -2,7 +2,10 @@ package outcome
 
 import (
 	"fmt"
+
+	"relink/deploy/journal"
 	"relink/deploy/moves"
+	"relink/opcache"
 )
 
 func Would(r *Report, format string, args ...any) {
@@ -25,5 +28,24 @@ func WouldMove(r *Report, move moves.Move) {
 		Would(r, "move %s: %s -> %s, now %s", move.Instance, move.Link, move.To.Literal, move.From.Literal)
 	default:
 		Would(r, "create %s: %s -> %s", move.Instance, move.Link, move.To.Literal)
+	}
+}
+
+// WouldClear tells what becomes of the caches: of these pools, which serve previous.
+func WouldClear(r *Report, reset journal.Reset, addressing opcache.Addressing, pools, previous string) {
+	if reset == journal.ResetNever {
+		Would(r, "leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", previous)
+		return
+	}
+	if addressing == opcache.Resolved {
+		Would(r, "leave the caches as they are: the web server sends real paths")
+	} else {
+		Would(r, "clear the realpath cache of every worker of %s", pools)
+	}
+	if !addressing.Reuses() {
+		Would(r, "invalidate all that OPcache holds of %s", previous)
+	}
+	if reset == journal.ResetAlways {
+		Would(r, "restart OPcache at a quiet moment")
 	}
 }

@@ -25,27 +25,14 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 
 // Planner chooses where instances go.
 type Planner struct {
-	App    apps.App
-	Chosen []config.Instance // those that the run is about
-	Store  *release.Store
-	Reset  journal.Reset
-	Force  bool // warn of what would be refused
-	Warn   func(string)
+	App     apps.App
+	Chosen  []config.Instance // those that the run is about
+	Store   *release.Store
+	Reset   journal.Reset
+	Rebuild bool // make a release of its own also where one of the same commit is live
+	Force   bool // warn of what would be refused
+	Warn    func(string)
 }
-
-// Goal is where one instance is, and where it shall be after the switch.
-type Goal struct {
-	Instance config.Instance
-	State    links.State
-	now      moves.Target
-	To       moves.Destination
-	Chosen   bool // the run is about it; else it stays where it is, or moves along
-}
-
-func (g Goal) leaves() bool { return g.now.Exists() && g.To.Real != g.State.Real }
-
-// Moves tells whether there is anything to do.
-func (g Goal) Moves() bool { return g.To.Real != g.now.Real }
 
 // Apart sees to it that nobody stays on a path that somebody leaves, and that
 // nobody goes back to one that was left. OPcache keeps the literal paths through
@@ -54,16 +41,16 @@ func (g Goal) Moves() bool { return g.To.Real != g.now.Real }
 // to stay on such a release, or to go there, gets it under a new path: a repeat.
 // Where literal paths are not looked at, paths are just paths. What it returns are
 // the goals of the chosen instances, and of those that have to move along.
-func (p Planner) Apart(addressing opcache.Addressing, chosen []Goal, made []string, repeat func(of string) (moves.Destination, error)) ([]Goal, error) {
+func (p Planner) Apart(addressing opcache.Addressing, chosen []moves.Goal, made []string, repeat func(of string) (moves.Target, error)) ([]moves.Goal, error) {
 	if p.Reset == journal.ResetNever || addressing.Reuses() {
-		return chosen, nil
+		return p.broughtBack(chosen, repeat)
 	}
 	goals := slices.Concat(chosen, p.staying())
 	u := newPaths(goals, p.App.InUse(), NewContents(p.Store))
 	if err := p.refuseStrangers(u); err != nil {
 		return chosen, err
 	}
-	repeats := map[string]moves.Destination{}
+	repeats := map[string]moves.Target{}
 	for i, g := range goals {
 		if !u.spent(g.To.Release) || slices.Contains(made, g.To.Release) {
 			continue
@@ -83,19 +70,38 @@ func (p Planner) Apart(addressing opcache.Addressing, chosen []Goal, made []stri
 		}
 		goals[i].To = repeats[g.To.Release]
 	}
-	return slices.DeleteFunc(goals, func(g Goal) bool { return !g.Chosen && !g.leaves() }), nil
+	return slices.DeleteFunc(goals, func(g moves.Goal) bool { return !g.Chosen && !g.Leaves() }), nil
+}
+
+// broughtBack repeats the releases that were put away.
+func (p Planner) broughtBack(goals []moves.Goal, repeat func(of string) (moves.Target, error)) ([]moves.Goal, error) {
+	goals, repeats := slices.Clone(goals), map[string]moves.Target{}
+	for i, g := range goals {
+		if one, err := p.Store.Get(g.To.Release); err != nil || !one.Away {
+			continue
+		}
+		if _, done := repeats[g.To.Release]; !done {
+			other, err := repeat(g.To.Release)
+			if err != nil {
+				return goals, err
+			}
+			repeats[g.To.Release] = other
+		}
+		goals[i].To = repeats[g.To.Release]
+	}
+	return goals, nil
 }
 
 // staying are the instances that have a link and are not chosen.
-func (p Planner) staying() []Goal {
-	var goals []Goal
+func (p Planner) staying() []moves.Goal {
+	var goals []moves.Goal
 	for _, instance := range p.App.Instances {
 		if slices.ContainsFunc(p.Chosen, func(i config.Instance) bool { return i.Name == instance.Name }) {
 			continue
 		}
 		state := links.Read(instance.Link)
 		if now := moves.TargetOf(state, p.App.RealReleases()); now.Exists() {
-			goals = append(goals, Goal{instance, state, now, moves.Destination{Release: now.Release, Path: now.Literal, Real: now.Real}, false})
+			goals = append(goals, moves.Goal{Instance: instance, State: state, Now: now, To: now})
 		}
 	}
 	return goals
@@ -110,12 +116,12 @@ type paths struct {
 	used    map[string]bool // those that a link leads to now
 }
 
-func newPaths(goals []Goal, live links.InUse, content contents) paths {
+func newPaths(goals []moves.Goal, live links.InUse, content contents) paths {
 	u := paths{live: live, content: content, named: map[string]bool{}, leaving: map[string]bool{}, used: live.IDs()}
 	for _, g := range goals {
 		u.named[g.State.Place()] = true
-		if g.leaves() {
-			u.leaving[g.now.Release] = true
+		if g.Leaves() {
+			u.leaving[g.Now.Release] = true
 		}
 	}
 	return u
@@ -126,7 +132,7 @@ func (u paths) spent(release string) bool { return u.leaving[release] || !u.used
 
 // elsewhere is a release with the content of this one under a path that is not
 // spent: one that is live already, or a new one.
-func (p Planner) elsewhere(id string, u paths, repeat func(of string) (moves.Destination, error)) (moves.Destination, error) {
+func (p Planner) elsewhere(id string, u paths, repeat func(of string) (moves.Target, error)) (moves.Target, error) {
 	content := u.content.of(id)
 	for other := range u.used {
 		if !u.spent(other) && other != "" && !filepath.IsAbs(other) && u.content.of(other) == content {
@@ -165,7 +171,7 @@ func (p Planner) refuseStrangers(u paths) error {
 }
 
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
-func (p Planner) mayUseFolder(g Goal, goals []Goal, u paths) error {
+func (p Planner) mayUseFolder(g moves.Goal, goals []moves.Goal, u paths) error {
 	if !u.leaving[g.To.Release] {
 		history, err := journal.History(p.App.HistoryFile())
 		if err != nil {
@@ -180,7 +186,7 @@ func (p Planner) mayUseFolder(g Goal, goals []Goal, u paths) error {
 // mayReturn allows a way back to a folder that is no release, and whose path
 // cannot be made new, only if every instance that was on it takes it: of the
 // others, OPcache may hold keys that would lead there too.
-func (p Planner) mayReturn(to moves.Destination, goals []Goal, history []journal.Event) error {
+func (p Planner) mayReturn(to moves.Target, goals []moves.Goal, history []journal.Event) error {
 	returns := map[string]bool{}
 	for _, g := range goals {
 		returns[g.Instance.Name] = g.Chosen && g.To == to

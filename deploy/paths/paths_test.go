@@ -38,7 +38,7 @@ func crowd(t *testing.T, on map[string]string) apps.App {
 func apartFrom(t *testing.T, app apps.App, addressing opcache.Addressing, to map[string]string, made ...string) (went map[string]string, stay []string, err error) {
 	t.Helper()
 	var instances []config.Instance
-	var places []moves.Destination
+	var places []moves.Target
 	for _, instance := range app.Instances {
 		if to[instance.Name] != "" {
 			instances, places = append(instances, instance), append(places, app.Destination(to[instance.Name]))
@@ -50,7 +50,7 @@ func apartFrom(t *testing.T, app apps.App, addressing opcache.Addressing, to map
 	}
 	p := Planner{App: app, Chosen: instances, Store: store}
 	goals, err := p.Apart(addressing, p.goals(apps.ReadLinks(instances), places), made,
-		func(of string) (moves.Destination, error) { return app.Destination(of + "'"), nil })
+		func(of string) (moves.Target, error) { return app.Destination(of + "'"), nil })
 	went = map[string]string{}
 	for _, g := range goals {
 		went[g.Instance.Name] = g.To.Release

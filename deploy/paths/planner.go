@@ -1,22 +1,25 @@
 package paths
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
+	"relink/deploy/source"
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
-	"slices"
 )
 
 // FindTargets sends all to the release of this id, or each to the one before.
-func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
+func (p Planner) FindTargets(states []links.State, id string) ([]moves.Goal, error) {
 	if id != "" {
 		return p.Everywhere(states, id), p.mayServe(p.App.Destination(id))
 	}
@@ -24,9 +27,9 @@ func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := make([]moves.Destination, len(states))
+	to := make([]moves.Target, len(states))
 	var failed []error
-	checked := map[moves.Destination]bool{}
+	checked := map[moves.Target]bool{}
 	for i, instance := range p.Chosen {
 		if to[i], err = p.targetBefore(history, instance, states[i]); err == nil && !checked[to[i]] {
 			checked[to[i]] = true
@@ -37,33 +40,35 @@ func (p Planner) FindTargets(states []links.State, id string) ([]Goal, error) {
 	return p.goals(states, to), errors.Join(failed...)
 }
 
-func (p Planner) targetBefore(history []journal.Event, instance config.Instance, state links.State) (moves.Destination, error) {
+func (p Planner) targetBefore(history []journal.Event, instance config.Instance, state links.State) (moves.Target, error) {
 	current := moves.TargetOf(state, p.App.RealReleases())
 	NewContents(p.Store).Complete(&current)
 	target, found := journal.Before(history, instance.Name, current)
 	if !found {
-		return moves.Destination{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, OrNone(current.Release)),
+		return moves.Target{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, OrNone(current.Release)),
 			`choose a release from "relink releases" and name it with --to`)
 	}
 	if !filepath.IsAbs(target.Release) {
 		id, err := p.present(target.Served())
 		return p.App.Destination(id), err
 	}
-	return moves.Destination{Release: target.Release, Path: target.Real, Real: target.Real}, nil
+	return moves.Target{Release: target.Release, Literal: target.Real, Real: target.Real}, nil
 }
 
 // mayServe refuses what is gone, and what has proven bad.
-func (p Planner) mayServe(to moves.Destination) error {
-	if info, err := os.Stat(to.Real); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+func (p Planner) mayServe(to moves.Target) error {
+	known, err := p.Store.Get(to.Release)
+	info, statErr := os.Stat(to.Real)
+	switch {
+	case known.Away: // it is brought back first
+	case errors.Is(statErr, fs.ErrNotExist), statErr == nil && !info.IsDir():
 		return hint.With(fmt.Errorf("release %s: %s does not exist", to.Release, to.Real),
 			`choose a release from "relink releases" and name it with --to`)
-	} else if err != nil {
-		return fmt.Errorf("release %s: %w", to.Release, err)
-	}
-	if filepath.IsAbs(to.Release) {
+	case statErr != nil:
+		return fmt.Errorf("release %s: %w", to.Release, statErr)
+	case filepath.IsAbs(to.Release):
 		return nil
 	}
-	known, err := p.Store.Get(to.Release)
 	if err != nil {
 		return err
 	}
@@ -74,12 +79,7 @@ func (p Planner) mayServe(to moves.Destination) error {
 	return nil
 }
 
-func OrNone(release string) string {
-	if release == "" {
-		return "its first deploy"
-	}
-	return release
-}
+func OrNone(release string) string { return cmp.Or(release, "its first deploy") }
 
 // ErrBadRelease: the release was marked bad when it failed.
 var ErrBadRelease = errors.New("marked bad")
@@ -99,15 +99,84 @@ func (p Planner) present(id string) (string, error) {
 }
 
 // Everywhere sends every chosen instance to the same release.
-func (p Planner) Everywhere(states []links.State, id string) []Goal {
-	return p.goals(states, slices.Repeat([]moves.Destination{p.App.Destination(id)}, len(states)))
+func (p Planner) Everywhere(states []links.State, id string) []moves.Goal {
+	return p.goals(states, slices.Repeat([]moves.Target{p.App.Destination(id)}, len(states)))
 }
 
 // goals are those of the chosen instances.
-func (p Planner) goals(states []links.State, to []moves.Destination) []Goal {
-	goals := make([]Goal, len(states))
+func (p Planner) goals(states []links.State, to []moves.Target) []moves.Goal {
+	goals := make([]moves.Goal, len(states))
 	for i, state := range states {
-		goals[i] = Goal{p.Chosen[i], state, moves.TargetOf(state, p.App.RealReleases()), to[i], true}
+		goals[i] = moves.Goal{Instance: p.Chosen[i], State: state, Now: moves.TargetOf(state, p.App.RealReleases()), To: to[i], Chosen: true}
 	}
 	return goals
+}
+
+// Same finds a release of the very commit on which other instances are: the rest of
+// them are to share it, and OPcache needs no second copy. Where all the chosen ones
+// are on it already, somebody wants it built again.
+func (p Planner) Same(states []links.State, resolved source.Resolved) (none release.Release, err error) {
+	if p.Rebuild || resolved.Commit == "" {
+		return none, nil
+	}
+	live := p.App.InUse().IDs()
+	releases, err := p.Store.List()
+	for _, one := range releases {
+		same := one.Sealed && one.Bad == nil && one.Commit == resolved.Commit && one.Source == resolved.Source
+		elsewhere := func(s links.State) bool { return moves.TargetOf(s, p.App.RealReleases()).Release != one.ID }
+		if same && live[one.ID] && slices.ContainsFunc(states, elsewhere) {
+			return one, err
+		}
+	}
+	return none, err
+}
+
+// WayBack is what a rollback leads each instance to once the plan is carried out,
+// by content: however many releases others have tried meanwhile, one site's last
+// good one is not the newest. With keep 0 nobody wants to go back.
+func (p Planner) WayBack(history []journal.Event, plan moves.Plan) map[string]bool {
+	wanted := map[string]bool{}
+	if p.App.Keep == 0 {
+		return wanted
+	}
+	known := NewContents(p.Store)
+	for _, instance := range p.App.Instances {
+		now := moves.TargetOf(links.Read(instance.Link), p.App.RealReleases())
+		if move := moves.MoveIn(plan, instance.Name); move.Instance != "" {
+			now = move.To
+		}
+		known.Complete(&now)
+		if target, found := journal.Before(history, instance.Name, now); found {
+			wanted[target.Served()] = true
+		}
+	}
+	return wanted
+}
+
+// contents names what releases hold, and reads each manifest once.
+type contents struct {
+	store *release.Store
+	known map[string]string
+}
+
+func NewContents(store *release.Store) contents { return contents{store, map[string]string{}} }
+
+// of names the content of a release: the one that it repeats, or itself.
+func (c contents) of(id string) string {
+	content, known := c.known[id]
+	if !known {
+		content = id
+		if one, err := c.store.Get(id); err == nil {
+			content = one.Content()
+		}
+		c.known[id] = content
+	}
+	return content
+}
+
+// Complete notes what a target repeats: the history is read when it is gone.
+func (c contents) Complete(t *moves.Target) {
+	if content := c.of(t.Release); content != t.Release {
+		t.Content = content
+	}
 }

@@ -2,57 +2,30 @@ package propose
 
 import (
 	"cmp"
-	"fmt"
+	"context"
 	"slices"
 	"strings"
+
+	"relink/deploy/front"
+	"relink/internal/config"
 )
 
-const placeholder = "{instance}"
-
-// Value is the instance's link, and its check or probe where the application has no common one.
-func (i Instance) Value(common string) string {
-	if common != "" || i.URL == "" {
-		return quote(i.Link)
-	}
-	key := "probe"
-	if i.Status == 200 {
-		key = "check"
-	}
-	return fmt.Sprintf("{link: %s, %s: %s}", quote(i.Link), key, checkOf(i.URL, i.Host))
-}
-
-// Remark says why an instance has no check.
-func (i Instance) Remark() string {
-	switch {
-	case i.Status == 200:
-	case i.Status != 0:
-		return fmt.Sprintf("It answered %d just now; a check asks for 200 unless it says \"status\".", i.Status)
-	case strings.HasPrefix(i.URL, "https:"):
-		return fmt.Sprintf("It was found with TLS only, where a check has to use a name: check: {url: \"https://%s/\"}", hostOr(i.Host))
-	}
-	return ""
-}
-
-func checkOf(url, host string) string {
-	if host == "" {
-		return fmt.Sprintf("{url: %s}", quote(url))
-	}
-	return fmt.Sprintf("{url: %s, host: %s}", quote(url), quote(host))
-}
+// Asked is how a site is asked: a check, or a probe.
+type Asked struct{ URL, Host string }
 
 // CommonCheck is one check for all instances, where their hosts follow a pattern.
-func (a App) CommonCheck() string {
+func (a App) CommonCheck() *Asked {
 	host, fits := a.hostPattern()
 	if !fits || len(a.Instances) == 0 {
-		return ""
+		return nil
 	}
 	url := a.Instances[0].URL
 	for _, i := range a.Instances {
 		if i.URL != url || strings.HasPrefix(i.URL, "https:") {
-			return ""
+			return nil
 		}
 	}
-	return checkOf(cmp.Or(url, "http://127.0.0.1/"), host)
+	return &Asked{cmp.Or(url, "http://127.0.0.1/"), host}
 }
 
 // Pass tells whether each instance would pass its check now.
@@ -64,11 +37,31 @@ func (a App) Pass() bool {
 func (a App) hostPattern() (pattern string, fits bool) {
 	for _, i := range a.Instances {
 		before, after, found := strings.Cut(i.Host, i.Name)
-		own := before + placeholder + after
+		own := before + config.InstancePlaceholder + after
 		if !found || pattern != "" && own != pattern {
 			return "", false
 		}
 		pattern = own
 	}
 	return pattern, pattern != ""
+}
+
+// Ask asks each site that exists for its front page, as its check would do: one
+// that does not answer 200 now would undo a good deploy. Each has 10 s, and of its answer
+// only the header is read.
+func (d *Draft) Ask(ctx context.Context) error {
+	for _, app := range d.Apps {
+		var asked []config.Instance
+		for _, site := range app.Instances {
+			// A certificate fits a name, and not the address that is asked.
+			if strings.HasPrefix(site.URL, "http:") && !app.New {
+				asked = append(asked, config.Instance{Name: site.Name, Probe: config.Probe{URL: site.URL, Host: site.Host}})
+			}
+		}
+		pages := front.Pages(ctx, asked)
+		for i := range app.Instances {
+			app.Instances[i].Status = pages[app.Instances[i].Name].Status
+		}
+	}
+	return ctx.Err()
 }

@@ -37,19 +37,19 @@ func run(ctx context.Context, c *cli.Call) error {
 	if err := free(output, c.Bool("force")); err != nil {
 		return err
 	}
-	draft, text, err := draw(ctx)
+	told, text, err := draw(ctx)
 	if err != nil {
 		return err
 	}
 	if output == "-" {
-		c.Screen().Line("%s", draft.Summary())
+		c.Screen().Line("%s", told)
 		_, err := io.WriteString(c.Out, text)
 		return err
 	}
 	if err := write(output, text, c.Bool("force")); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.Out, "%s\nWritten: %s\nNext: edit its names, then\n   relink config check\n   relink deploy TAG --all\n", draft.Summary(), output)
+	_, err = fmt.Fprintf(c.Out, "%s\nWritten: %s\nNext: edit its names, then\n   relink config check\n   relink deploy TAG --all\n", told, output)
 	return err
 }
 
@@ -72,23 +72,23 @@ func exists(output string, err error) error {
 }
 
 // draw makes the text, and proves that it is a configuration.
-func draw(ctx context.Context) (Draft, string, error) {
+func draw(ctx context.Context) (told, text string, err error) {
 	found, err := Look(ctx)
 	if err != nil {
-		return Draft{}, "", err
+		return "", "", err
 	}
 	draft := Propose(found)
 	if err := draft.Ask(ctx); err != nil {
-		return Draft{}, "", err
+		return "", "", err
 	}
-	text, err := draft.Render()
-	if err != nil {
-		return Draft{}, "", err
+	if text, err = draft.Render(); err != nil {
+		return "", "", err
 	}
 	if _, err := config.Parse("relink.yaml", []byte(text)); err != nil {
-		return Draft{}, "", fmt.Errorf("config init: what was found fits no configuration: %w", err)
+		return "", "", fmt.Errorf("config init: what was found fits no configuration: %w", err)
 	}
-	return draft, text, nil
+	told, err = draft.Summary()
+	return told, text, err
 }
 
 // write makes the folder, as /etc/relink is not there at first.

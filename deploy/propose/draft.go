@@ -3,6 +3,8 @@ package propose
 import (
 	"fmt"
 	"slices"
+
+	"relink/internal/links"
 )
 
 // Draft is the configuration that fits what was found.
@@ -46,7 +48,8 @@ type Plain struct {
 const ReleasesBelow = "/srv/releases"
 
 // Propose makes a draft of what was found. It looks at links and folders that
-// the sites name, and changes nothing.
+// the sites name, and changes nothing. Of a folder that stands for a pattern it looks at
+// 1,000 names.
 func Propose(found Found) Draft {
 	d := &Draft{Notes: slices.Clone(found.Notes)}
 	list := servedOf(found.Sites)
@@ -66,22 +69,17 @@ func Propose(found Found) Draft {
 	for _, s := range rest {
 		if s.missing != "" {
 			d.takeNew(s)
-		} else if !d.inReleases(s.at) {
+		} else if !slices.ContainsFunc(d.Apps, func(a App) bool { return links.Within(s.at, a.Releases) }) { // no release that is served as it is
 			d.takePlain(s)
 		}
 	}
 	if len(d.Apps) == 0 {
 		d.skeleton(list)
 	}
-	d.name()
-	d.choosePools(found.Pools)
-	return *d
-}
-
-// name makes the names of the applications differ.
-func (d *Draft) name() {
 	for i := range d.Apps {
 		earlier := Draft{Apps: d.Apps[:i]}
 		d.Apps[i].Name = unique(d.Apps[i].Name, earlier.named)
 	}
+	d.choosePools(found.Pools)
+	return *d
 }

@@ -1,6 +1,7 @@
 package propose
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -71,14 +72,8 @@ var unfit = regexp.MustCompile(`[^\p{L}\p{M}\p{Nd}._-]+`)
 // clean makes a name that a configuration may have.
 func clean(name string) string {
 	name = strings.TrimLeft(unfit.ReplaceAllString(name, "-"), "-.")
-	if name == "" {
-		return "site"
-	}
-	return strings.ToValidUTF8(name[:min(len(name), 100)], "")
+	return cmp.Or(strings.ToValidUTF8(name[:min(len(name), 100)], ""), "site")
 }
-
-// hostName is what a check can ask for.
-var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // writable tells whether a configuration can hold a path.
 func writable(path string) bool {

@@ -119,7 +119,7 @@ func TestLinksIntoOneFolderOfReleases(t *testing.T) {
 		t.Errorf("pools %+v", c.Pools)
 	}
 	for _, says := range []string{
-		`check: {url: "http://127.0.0.1/", host: "{instance}.example.org"}`, "mod_php", "address: " + pool,
+		`check: {url: http://127.0.0.1/, host: "{instance}.example.org"}`, "mod_php", "address: " + pool,
 		"mv -T " + at("www/old") + " " + at("www/old") + ".before && ln -s old.before " + at("www/old"),
 	} {
 		if !strings.Contains(text, says) {
@@ -155,7 +155,7 @@ func TestSitesThatHaveNothingYet(t *testing.T) {
 	if got := c.Apps[0].Instances[0].Probe; got != (config.Probe{URL: local, Host: "club1.example.org"}) || c.Apps[0].Check != nil {
 		t.Errorf("the probe is %+v:\n%s", got, text)
 	}
-	for _, says := range []string{"pm.status_path = /status", "# check: {url: \"http://127.0.0.1/\", host: \"{instance}.example.org\"}", "any host, /etc/a.conf:1"} {
+	for _, says := range []string{"pm.status_path = /status", "# check: {url: http://127.0.0.1/, host: \"{instance}.example.org\"}", "any host, /etc/a.conf:1"} {
 		if !strings.Contains(text, says) {
 			t.Errorf("the file does not say %s:\n%s", says, text)
 		}

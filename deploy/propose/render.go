@@ -1,14 +1,14 @@
 package propose
 
 import (
+	"cmp"
 	_ "embed"
-	"encoding/json"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
+	"sync"
 	"text/template"
 
+	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
@@ -16,27 +16,27 @@ import (
 //go:embed relink.yaml.tmpl
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"quote": quote, "host": hostOr, "base": filepath.Base,
-	"printable": ui.Printable, // in a comment, a path cannot end its line
-	"shell":     func(path string) string { return ui.Printable(hint.Shell(path)) },
-}).Parse(pageText))
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"base":      filepath.Base,
+		"quote":     func(parts ...string) string { return config.Scalar(strings.Join(parts, "")) },
+		"host":      func(host string) string { return ui.Printable(cmp.Or(host, "any host")) },
+		"tls":       func(url string) bool { return strings.HasPrefix(url, "https:") },
+		"printable": ui.Printable, // in a comment, a path cannot end its line
+		"shell":     func(path string) string { return ui.Printable(hint.Shell(path)) },
+	}).Parse(pageText))
+})
 
 // Render writes a draft as a configuration with comments.
-func (d Draft) Render() (string, error) {
+func (d Draft) Render() (string, error) { return d.fill(page()) }
+
+func (d Draft) fill(form *template.Template) (string, error) {
 	var b strings.Builder
-	err := page.Execute(&b, d)
+	err := form.Execute(&b, d)
 	return b.String(), err
 }
 
 // The following is for the template.
-
-func hostOr(host string) string {
-	if host == "" {
-		return "any host"
-	}
-	return ui.Printable(host)
-}
 
 const mostPlain = 50
 
@@ -46,20 +46,28 @@ func (d Draft) MorePlain() int      { return max(0, len(d.Plain)-mostPlain) }
 // Before is where the folder goes, so that a link takes its place.
 func (p Plain) Before() string { return p.Folder + ".before" }
 
-// plainScalar cannot be taken for anything but a string.
-var plainScalar = regexp.MustCompile(`^((unix|tcp):)?[A-Za-z/][A-Za-z0-9/._-]*$`)
+//go:embed summary.tmpl
+var summaryText string
 
-var reservedScalars = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+var summary = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("summary").Funcs(template.FuncMap{
+		"sites": func(n int) string { return ui.Plural(n, "site") }, "printable": ui.Printable,
+	}).Parse(summaryText))
+})
 
-// quote writes a string in YAML; JSON's strings are strings there, too.
-func quote(parts ...string) string {
-	text := strings.Join(parts, "")
-	if plainScalar.MatchString(text) && !slices.Contains(reservedScalars, strings.ToLower(text)) {
-		return text
+// Summary tells in some lines what a draft is made of.
+func (d Draft) Summary() (string, error) { return d.fill(summary()) }
+
+// Skeleton tells names that are only proposed from those of sites.
+func (a App) Skeleton() bool { return a.New && a.Instances[0].From == "" }
+
+const mostNamed = 8
+
+// Named are the first instances by name.
+func (a App) Named() string {
+	var names []string
+	for _, i := range a.Instances {
+		names = append(names, i.Name)
 	}
-	var out strings.Builder
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text) // a string always encodes
-	return strings.TrimSpace(out.String())
+	return ui.First(mostNamed, names)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/links"
 	"relink/internal/realpath"
 	"relink/php/webserver"
 )
@@ -15,9 +16,9 @@ type served struct {
 	site    webserver.Site
 	host    string
 	root    string
-	steps   []webserver.Step // the symbolic links on the way
-	at      string           // where the way ends
-	missing string           // what is not there; "" if all is
+	steps   []links.Step // the symbolic links on the way
+	at      string       // where the way ends
+	missing string       // what is not there; "" if all is
 }
 
 // mostNames bounds the folder that a document root with %0 or $host names.
@@ -46,14 +47,18 @@ func (s served) plainHTTP() int {
 
 func lead(site webserver.Site, host, root string) served {
 	s := served{site: site, host: host, root: filepath.Clean(root)}
-	s.steps, s.at, s.missing = webserver.Walk(s.root)
+	s.steps, s.at, s.missing = links.Walk(s.root, nil)
 	return s
 }
 
 // hosted finds the hosts of a site whose document root depends on the host, by
 // what lies in the folder where the names differ.
 func hosted(site webserver.Site) (list []served) {
-	fixed, _, _ := strings.Cut(site.DocumentRoot, varying(site.Server))
+	varying := "$"
+	if site.Server == webserver.Apache {
+		varying = "%"
+	}
+	fixed, _, _ := strings.Cut(site.DocumentRoot, varying)
 	folder := fixed[:strings.LastIndexByte(fixed, '/')+1]
 	entries, _ := os.ReadDir(folder)
 	for _, entry := range entries[:min(len(entries), mostNames)] {
@@ -67,13 +72,6 @@ func hosted(site webserver.Site) (list []served) {
 		}
 	}
 	return list
-}
-
-func varying(server string) string {
-	if server == webserver.Apache {
-		return "%"
-	}
-	return "$"
 }
 
 // passage is the link through which a site reaches a release.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/config"
 	"relink/internal/links"
 	"relink/php/webserver"
 )
@@ -99,7 +100,7 @@ func (a *App) add(s served, link string) {
 		name = clean(s.host)
 	}
 	i := Instance{Name: unique(name, taken), Link: link, URL: s.site.URL, From: s.site.From}
-	if hostName.MatchString(s.host) {
+	if config.ValidHost(s.host) {
 		i.Host = s.host
 	}
 	a.Instances = append(a.Instances, i)
@@ -133,12 +134,12 @@ func (d *Draft) conflict(link, releases string, isNew bool) string {
 		needed = append(needed, releases)
 	}
 	for _, a := range d.Apps {
-		if isNew && overlap(a.Releases, releases) {
+		if isNew && links.Overlap(a.Releases, releases) {
 			return a.Releases
 		}
 		needed = append(needed, a.Releases)
 		for _, i := range a.Instances {
-			if overlap(i.Link, link) || isNew && overlap(i.Link, releases) {
+			if links.Overlap(i.Link, link) || isNew && links.Overlap(i.Link, releases) {
 				return i.Link
 			}
 		}
@@ -150,10 +151,3 @@ func (d *Draft) conflict(link, releases string, isNew bool) string {
 	}
 	return ""
 }
-
-// inReleases tells whether a folder is a release that is served as it is.
-func (d *Draft) inReleases(folder string) bool {
-	return slices.ContainsFunc(d.Apps, func(a App) bool { return links.Within(folder, a.Releases) })
-}
-
-func overlap(a, b string) bool { return links.Within(a, b) || links.Within(b, a) }

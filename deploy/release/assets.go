@@ -1,12 +1,15 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+
+	"relink/internal/tree"
 )
 
 // Assets are what a release itself brought below some of its folders: the files
@@ -19,7 +22,7 @@ type Assets struct {
 
 // within tells whether the release's path is in one of the folders.
 func (a *Assets) within(name string) bool {
-	return slices.ContainsFunc(a.Folders, func(folder string) bool { return within(name, folder) })
+	return slices.ContainsFunc(a.Folders, func(folder string) bool { return tree.Within(name, folder) })
 }
 
 // carried tells of a path of the release whether it came from another one.
@@ -38,7 +41,8 @@ func (a *Assets) carried(name string) bool {
 // What a release brought is written down before anything is carried into it: so
 // nothing is handed on for longer than the release that brought it is kept, and
 // nothing that was put into a release later, by whomever, is handed on at all.
-// It may be interrupted, and done again.
+// It may be interrupted, and done again. More than 200,000 assets in one of the folders, or
+// 40 folders deep, are an error.
 func (s *Store) CarryAssets(ctx context.Context, folders, into []string) (links int, err error) {
 	releases, err := s.List()
 	if err != nil {
@@ -55,10 +59,10 @@ func (s *Store) CarryAssets(ctx context.Context, folders, into []string) (links 
 	}
 	for _, target := range into {
 		for _, r := range releases { // newest first: its file wins
-			if r.ID == target || own[target] == nil || len(own[r.ID]) == 0 {
+			if _, sealed := own[target]; r.ID == target || !sealed || len(own[r.ID]) == 0 {
 				continue
 			}
-			n, err := carry(ctx, r.Path, s.Path(target), own[r.ID])
+			n, err := s.carryFrom(ctx, r, target, own[r.ID])
 			links += n
 			if err != nil {
 				return links, fmt.Errorf("carry assets of release %s into %s: %w", r.ID, target, err)
@@ -68,40 +72,31 @@ func (s *Store) CarryAssets(ctx context.Context, folders, into []string) (links 
 	return links, nil
 }
 
-// ownAssets is what the release brought; never nil. It looks only where it has
-// not looked before.
+// ownAssets is what the release brought. It looks only where it has not looked before.
 func (s *Store) ownAssets(ctx context.Context, id string, folders []string) ([]string, error) {
 	rec, err := s.readRecord(id)
 	if err != nil {
 		return nil, err
 	}
-	known := rec.Assets
-	if known == nil {
-		known = &Assets{}
-	}
-	changed := rec.Assets == nil
-	files := slices.Clone(known.Files)
-	for _, folder := range folders {
-		if known.within(folder) {
-			continue
+	known := cmp.Or(rec.Assets, &Assets{})
+	unknown := slices.DeleteFunc(slices.Clone(folders), known.within)
+	if rec.Assets == nil || len(unknown) > 0 {
+		files := slices.Clone(known.Files)
+		for _, folder := range unknown {
+			found, err := s.listAssets(ctx, id, folder)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, found...)
 		}
-		found, err := listAssets(ctx, s.Path(id), folder)
-		if err != nil {
-			return nil, err
-		}
-		files, changed = append(files, found...), true
-	}
-	slices.Sort(files)
-	files = slices.Compact(files)
-	if changed {
-		rec.Assets = &Assets{Folders: append(slices.Clone(known.Folders), folders...), Files: files}
+		slices.Sort(files)
+		rec.Assets = &Assets{Folders: slices.Concat(known.Folders, unknown), Files: slices.Compact(files)}
 		if err := s.writeRecord(id, rec); err != nil {
 			return nil, err
 		}
 	}
-	return slices.DeleteFunc(append([]string{}, files...), func(file string) bool {
-		return !(&Assets{Folders: folders}).within(file)
-	}), nil
+	asked := Assets{Folders: folders}
+	return slices.DeleteFunc(slices.Clone(rec.Assets.Files), func(file string) bool { return !asked.within(file) }), nil
 }
 
 // notAssets are names of files that a web server may run or be configured by, in

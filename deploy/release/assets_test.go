@@ -1,11 +1,14 @@
 package release
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
+
+	"relink/internal/tree"
 )
 
 var assetFolders = []string{"public/assets", "public/build"}
@@ -142,7 +145,7 @@ func TestRepeatLeavesOutWhatWasCarried(t *testing.T) {
 	a := brings(t, s, "20260101T000001Z-a", "public/assets/a.css")
 	b := brings(t, s, "20260101T000002Z-b", "public/assets/b.css")
 	carryInto(t, s, a.ID, b.ID)
-	again, err := s.Repeat(t.Context(), a.ID, "20260101T000003Z-a")
+	again, err := repeat(t, s, a.ID, "20260101T000003Z-a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,13 +170,28 @@ func TestAssetFoldersChange(t *testing.T) {
 	if err := s.MarkBad(a.ID, "kept"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ClearBad(a.ID); err != nil {
-		t.Fatal(err)
-	}
 	carryInto(t, s, b.ID)
 	wantAssets(t, s, b.ID, "public/assets/a.css", "public/assets/b.css", "public/build/a.js")
 	rec, err := s.readRecord(b.ID)
 	if err != nil || !slices.Equal(rec.Assets.Files, []string{"public/assets/b.css"}) {
 		t.Errorf("b's own: %+v, %v", rec.Assets, err)
 	}
+}
+
+// What has too many names already, or may not be linked, is copied.
+func TestAFileThatCannotBeLinkedIsCopied(t *testing.T) {
+	s := newStore(t)
+	a := brings(t, s, "20260101T000001Z-a", "public/assets/a.css")
+	b := brings(t, s, "20260101T000002Z-b", "public/assets/b.css")
+	must(t, tree.Between(a.Path, b.Path, func(from, to *os.Root) error {
+		l := &linker{from: from, to: to}
+		if err := l.copy(t.Context(), "public/assets/a.css"); err != nil {
+			return err
+		}
+		if err := l.copy(t.Context(), "public/assets/a.css"); !errors.Is(err, os.ErrExist) {
+			t.Errorf("a name that is taken gives %v", err)
+		}
+		return nil
+	}))
+	wantAssets(t, s, b.ID, "public/assets/a.css", "public/assets/b.css")
 }

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/tree"
+
+	"golang.org/x/sys/unix"
 )
 
 // CacheProtection is PHP's default of opcache.file_update_protection, and a second for
@@ -30,35 +33,22 @@ type completion struct {
 	staging string      // the folder's name, which is gone once the release is sealed
 	allowed fs.FileMode // what the releases folder grants to group and others
 	latest  time.Time
-	folders []string
-	lfs     bool   // .gitattributes names Git LFS
-	pointer string // a file that is only Git LFS's pointer to it
+	built   time.Time // when the build began; zero: there was none
+	lfs     bool      // .gitattributes names Git LFS
+	pointer string    // a file that is only Git LFS's pointer to it
 }
 
 // complete walks the staged folder once. Links into the staging folder lead into the
-// release afterwards; nothing is newer than OPcache takes; what only root could read
-// or enter is as the releases folder itself is. Pointers of Git LFS in the place of
-// files give ErrIncomplete.
-func (st *Staging) complete(ctx context.Context) error {
-	root, err := os.OpenRoot(st.path)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+// release afterwards; nothing is newer than OPcache takes, but for the release's own
+// folder; what only root could read or enter is as the releases folder itself is.
+// Pointers of Git LFS in the place of files give ErrIncomplete.
+func (st *Staging) complete(ctx context.Context, root *os.Root) error {
 	top, err := root.Stat(".")
 	if err != nil {
 		return err
 	}
-	c := &completion{root: root, staging: filepath.Base(st.path), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection)}
-	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		return c.visit(name, entry)
-	})
-	for i := len(c.folders) - 1; i > 0 && err == nil; i-- { // but for the release's own; what is done inside a folder changes its time
-		err = c.cap(c.folders[i])
-	}
+	c := &completion{root: root, staging: st.passing(), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection), built: st.built}
+	err = tree.Walk(ctx, root, ".", c.visit, func(name string, _ fs.FileInfo) error { return c.cap(name) })
 	if err == nil && c.lfs && c.pointer != "" {
 		return hint.With(fmt.Errorf("%w: %s is only Git LFS's pointer to the file", ErrIncomplete, c.pointer),
 			"install git-lfs, run git lfs install as the user that runs relink, and unset GIT_LFS_SKIP_SMUDGE; an archive has to be made with the files")
@@ -66,51 +56,44 @@ func (st *Staging) complete(ctx context.Context) error {
 	return err
 }
 
-func (c *completion) visit(name string, entry fs.DirEntry) error {
-	if entry.Type() == fs.ModeSymlink {
-		return c.leadInside(name)
+// passing is the name of a folder that is gone once the release is sealed; "" for a slot.
+func (st *Staging) passing() string {
+	if st.slot != nil {
+		return ""
 	}
-	info, err := entry.Info()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		c.folders = append(c.folders, name)
+	return filepath.Base(st.path)
+}
+
+func (c *completion) visit(name string, info fs.FileInfo) error {
+	switch info.Mode().Type() {
+	case fs.ModeSymlink:
+		return c.leadInside(name, info.Sys().(*syscall.Stat_t))
+	case fs.ModeDir:
 		return c.open(name, info)
+	case 0:
+		return errors.Join(c.open(name, info), c.lookForLFS(name, info), c.lookForStaging(name, info), c.cap(name))
 	}
-	if !info.Mode().IsRegular() {
-		return nil
-	}
-	err = errors.Join(c.open(name, info), c.lookForLFS(name, info))
-	if err == nil && info.ModTime().After(c.latest) {
-		err = c.cap(name)
-	}
-	return err
+	return nil
 }
 
 // leadInside makes a link that leads through the staging folder a relative one: the
 // build knew no other name ("php artisan storage:link", ln -s "$PWD/...").
-func (c *completion) leadInside(name string) error {
+func (c *completion) leadInside(name string, owner *syscall.Stat_t) error {
 	target, err := c.root.Readlink(name)
 	if err != nil {
 		return err
 	}
 	_, rest, through := strings.Cut(target, "/"+c.staging)
-	if !through || rest != "" && rest[0] != '/' {
+	if c.staging == "" || !through || rest != "" && rest[0] != '/' {
 		return nil
 	}
 	relative, err := filepath.Rel(path.Dir(name), path.Clean("./"+rest))
 	if err != nil {
 		return hint.With(fmt.Errorf("%w: the link %s leads to %q", ErrIncomplete, name, target), "have the build hook make a relative link")
 	}
-	info, err := c.root.Lstat(name)
-	if err != nil {
-		return err
-	}
 	if err := errors.Join(c.root.Remove(name), c.root.Symlink(relative, name)); err != nil || os.Geteuid() != 0 {
 		return err
 	}
-	owner := info.Sys().(*syscall.Stat_t)
 	return c.root.Lchown(name, int(owner.Uid), int(owner.Gid))
 }
 
@@ -143,6 +126,29 @@ func (c *completion) cap(name string) error {
 	return c.root.Chtimes(name, time.Time{}, c.latest)
 }
 
+// mostScript bounds what is read of one script that the build has made.
+const mostScript = 4 << 20
+
+// ErrNamesFolder: the build wrote the path of the folder that it ran in, which is none of
+// the finished release. In a slot it would be.
+var ErrNamesFolder = errors.New("the build wrote the path of the folder that it ran in")
+
+// lookForStaging refuses a script that the build has made and that names the staging
+// folder, such as a compiled configuration or container: that path is gone once the
+// release is sealed, and every page that needs it would fail. The kernel alone sets the
+// time of a change; its clock for files is some milliseconds late.
+func (c *completion) lookForStaging(name string, info fs.FileInfo) error {
+	changed := time.Unix(info.Sys().(*syscall.Stat_t).Ctim.Unix())
+	if c.staging == "" || c.built.IsZero() || path.Ext(name) != ".php" || changed.Before(c.built.Add(-time.Second)) {
+		return nil
+	}
+	text, err := c.begin(name, mostScript)
+	if err != nil || !bytes.Contains(text, []byte("/"+c.staging)) {
+		return err
+	}
+	return fmt.Errorf("%w, into %s", ErrNamesFolder, name)
+}
+
 var lfsAttribute = regexp.MustCompile(`(?m)^[^#\n]*\sfilter=lfs(\s|$)`)
 
 const (
@@ -159,7 +165,7 @@ const (
 func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
 	attributes := path.Base(name) == ".gitattributes"
 	if c.lfs && c.pointer == "" && info.Size() < mostPointer || attributes && !c.lfs {
-		text, err := c.begin(name)
+		text, err := c.begin(name, mostAttributes)
 		c.lfs = c.lfs || attributes && lfsAttribute.Match(text)
 		if bytes.HasPrefix(text, []byte(lfsPointer)) {
 			c.pointer = name
@@ -169,11 +175,15 @@ func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
 	return nil
 }
 
-func (c *completion) begin(name string) ([]byte, error) {
-	file, err := c.root.Open(name)
+func (c *completion) begin(name string, most int64) ([]byte, error) {
+	return begins(c.root, name, most)
+}
+
+func begins(root *os.Root, name string, most int64) ([]byte, error) {
+	file, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, mostAttributes))
+	return io.ReadAll(io.LimitReader(file, most))
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"relink/deploy/hooks"
 )
 
 func must(t *testing.T, errs ...error) {
@@ -46,7 +48,7 @@ func TestWhatABuildMakesUnderAUmaskOf077CanBeServed(t *testing.T) {
 	}
 	s := newStore(t)
 	st := stage(t, s, "v1", "index.php", "secret", "groups")
-	must(t, RunHooks(t.Context(), "build", []string{"umask 077; mkdir vendor; echo > vendor/a.php; printf '#!/bin/sh' > run; chmod 700 run"}, HookEnv{Dir: st.Path()}, 0, nil),
+	must(t, hooks.Run(t.Context(), "build", []string{"umask 077; mkdir vendor; echo > vendor/a.php; printf '#!/bin/sh' > run; chmod 700 run"}, hooks.Env{Dir: st.Path()}, 0, nil),
 		os.Chown(filepath.Join(st.Path(), "secret"), 65534, 65534), os.Chmod(filepath.Join(st.Path(), "secret"), 0o600),
 		os.Chown(filepath.Join(st.Path(), "groups"), 0, 65534), os.Chmod(filepath.Join(st.Path(), "groups"), 0o640))
 	r, err := st.Seal(t.Context(), Manifest{})
@@ -61,9 +63,9 @@ func TestWhatABuildMakesUnderAUmaskOf077CanBeServed(t *testing.T) {
 func TestLinksIntoTheStagingFolderLeadIntoTheRelease(t *testing.T) {
 	s := newStore(t)
 	st := stage(t, s, "v1", "storage/app/logo", "public/index.php")
-	must(t, RunHooks(t.Context(), "build", []string{
+	must(t, hooks.Run(t.Context(), "build", []string{
 		`ln -s "$PWD/storage/app" public/storage; ln -s "$RELINK_RELEASE_DIR" self; ln -s /etc/hosts hosts; ln -s "$PWD/gone" nowhere; chown -h 65534:65534 self || true`,
-	}, HookEnv{Dir: st.Path(), ReleaseDir: st.Path()}, 0, nil))
+	}, hooks.Env{Dir: st.Path(), ReleaseDir: st.Path()}, 0, nil))
 	r, err := st.Seal(t.Context(), Manifest{})
 	must(t, err)
 	for name, want := range map[string]string{"public/storage": "../storage/app", "self": ".", "hosts": "/etc/hosts", "nowhere": "gone"} {
@@ -101,6 +103,27 @@ func TestPointersOfGitLFSAreRefused(t *testing.T) {
 		}
 		if test.refused {
 			wantHint(t, err, "git lfs install")
+		}
+	}
+}
+
+// Compiled configurations and containers hold absolute paths: those of the folder that
+// the build ran in lead nowhere once the release has its name.
+func TestABuildThatWritesItsOwnPathIntoAScriptIsRefused(t *testing.T) {
+	for command, refused := range map[string]bool{
+		`echo "<?php return '$PWD/views';" > cache.php`:          true,
+		`mkdir -p var; pwd > var/a.php`:                          true,
+		`pwd > build.log`:                                        false,
+		`echo "<?php return __DIR__ . '/views';" > cache.php`:    false,
+		`echo "<?php return '$RELINK_RELEASE/x';" > release.php`: false,
+		`dd if=/dev/zero of=big.php bs=1M count=5 2>/dev/null`:   false,
+	} {
+		st := stage(t, newStore(t), "v1", "index.php")
+		st.BuildBegins()
+		must(t, hooks.Run(t.Context(), "build", []string{command}, hooks.Env{Dir: st.Path(), Release: "v1"}, 0, nil))
+		_, err := st.Seal(t.Context(), Manifest{})
+		if errors.Is(err, ErrNamesFolder) != refused || refused && !strings.Contains(err.Error(), ".php") {
+			t.Errorf("%s: %v", command, err)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package release
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +49,23 @@ func seal(t *testing.T, s *Store, id string) Release {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// repeat makes one in a folder of its own.
+func repeat(t *testing.T, s *Store, of, id string) (Release, error) {
+	t.Helper()
+	st, err := s.Stage(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Repeat(t.Context(), st, of, func(context.Context) error {
+		t.Error("it was built again")
+		return nil
+	})
+	if err != nil {
+		err = errors.Join(err, st.Abort())
+	}
+	return r, err
 }
 
 // names lists what is in a folder.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -44,17 +45,11 @@ func (s *Store) taken(id string) bool {
 	return false
 }
 
+var notInLabels = regexp.MustCompile(`[^._+0-9A-Za-z]+`)
+
 // cleanLabel keeps what is safe in a file name, a URL and a shell word.
 func cleanLabel(label string) string {
-	clean := strings.Map(func(r rune) rune {
-		if strings.ContainsRune("._+", r) || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			return r
-		}
-		return '-'
-	}, label)
-	for strings.Contains(clean, "--") {
-		clean = strings.ReplaceAll(clean, "--", "-")
-	}
+	clean := notInLabels.ReplaceAllString(label, "-")
 	return strings.Trim(clean[:min(len(clean), maxLabelSize)], "-.")
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/internal/links"
 	"relink/internal/state"
 )
 
@@ -45,58 +46,47 @@ type record struct {
 }
 
 func (s *Store) recordPath(id string) string {
-	return filepath.Join(s.dir, recordDir, id+".json")
+	return filepath.Join(s.dir, links.RecordDir, id+".json")
 }
 
 // readRecord gives an empty record when there is none.
 func (s *Store) readRecord(id string) (record, error) {
 	var r record
 	data, err := state.Read(s.recordPath(id))
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err == nil && r.Manifest != nil && r.Manifest.ID != id {
+		err = fmt.Errorf("it is that of %q", r.Manifest.ID)
+	}
 	if err != nil {
-		return r, fmt.Errorf("manifest of release %s: %w", id, err)
-	}
-	if data == nil {
-		return r, nil
-	}
-	if err := json.Unmarshal(data, &r); err != nil {
 		return record{}, fmt.Errorf("manifest of release %s: %s: %w", id, s.recordPath(id), err)
-	}
-	if r.Manifest != nil && r.Manifest.ID != id {
-		return record{}, fmt.Errorf("manifest of release %s: %s is that of %q", id, s.recordPath(id), r.Manifest.ID)
 	}
 	return r, nil
 }
 
 func (s *Store) writeRecord(id string, r record) error {
-	if err := os.MkdirAll(filepath.Join(s.dir, recordDir), 0o755); err != nil {
-		return fmt.Errorf("manifest of release %s: %w", id, err)
+	err := os.MkdirAll(filepath.Join(s.dir, links.RecordDir), 0o755)
+	if err == nil {
+		err = state.Write(s.recordPath(id), r)
 	}
-	if err := state.Write(s.recordPath(id), r); err != nil {
+	if err != nil {
 		return fmt.Errorf("manifest of release %s: %w", id, err)
 	}
 	return nil
 }
 
-// MarkBad records that the release failed. The mark survives a crash.
+// MarkBad records that the release failed. The mark survives a crash. Of the manifest at
+// most 64 MiB are read.
 func (s *Store) MarkBad(id, reason string) error {
-	return s.mark(id, &BadMark{Reason: reason, Since: time.Now().UTC().Truncate(time.Second)})
-}
-
-// ClearBad takes the mark away.
-func (s *Store) ClearBad(id string) error { return s.mark(id, nil) }
-
-func (s *Store) mark(id string, bad *BadMark) error {
-	if err := s.exists(id); err != nil {
+	if _, err := s.folder(id); err != nil {
 		return err
 	}
 	r, err := s.readRecord(id)
 	if err != nil {
 		return err
 	}
-	r.Bad = bad
-	if r == (record{}) {
-		return s.removeRecord(id)
-	}
+	r.Bad = &BadMark{Reason: reason, Since: time.Now().UTC().Truncate(time.Second)}
 	return s.writeRecord(id, r)
 }
 

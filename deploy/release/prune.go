@@ -9,8 +9,9 @@ import "slices"
 // good ones that are not live the newest keep stay.
 func Prunable(releases []Release, live, inUse, wayBack map[string]bool, keep int) []Release {
 	var bad, good []Release
-	kept := keepers(releases, live)
-	for _, r := range releases {
+	sorted := slices.SortedFunc(slices.Values(releases), newestFirst)
+	kept := keepers(sorted, live)
+	for _, r := range sorted {
 		switch {
 		case !r.Sealed || live[r.ID]:
 		case r.Bad != nil || kept[r.Content()] != r.ID:
@@ -19,8 +20,6 @@ func Prunable(releases []Release, live, inUse, wayBack map[string]bool, keep int
 			good = append(good, r)
 		}
 	}
-	slices.SortFunc(good, newestFirst)
-	slices.SortFunc(bad, newestFirst)
 	good = good[min(max(keep, 0), len(good)):]
 	slices.Reverse(good)
 	slices.Reverse(bad)
@@ -31,9 +30,7 @@ func Prunable(releases []Release, live, inUse, wayBack map[string]bool, keep int
 
 // keepers names, for each content, the release that stands for it: a live one, or
 // else the newest good one.
-func keepers(releases []Release, live map[string]bool) map[string]string {
-	sorted := slices.Clone(releases)
-	slices.SortFunc(sorted, newestFirst)
+func keepers(sorted []Release, live map[string]bool) map[string]string {
 	kept := map[string]string{}
 	for _, wanted := range []func(Release) bool{
 		func(r Release) bool { return live[r.ID] },

@@ -8,17 +8,22 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"relink/deploy/release/kept"
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/links"
+	"relink/internal/state"
+	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
 
 // Remove deletes a sealed release; others give ErrForeign. It vanishes in one
 // rename, so that nobody ever sees half of it; what an interruption leaves in
-// the trash goes with the next CleanStaging.
+// the trash goes with the next CleanStaging. Of the manifest it reads at most 64 MiB.
 func (s *Store) Remove(ctx context.Context, id string) error {
 	r, err := s.Get(id)
 	if err != nil {
@@ -28,6 +33,12 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 		return hint.With(fmt.Errorf("remove release %s: %w", id, errors.Join(ErrForeign, r.Problem)),
 			"remove %s by hand when nothing uses it", r.Path)
 	}
+	switch at := links.PlaceOf(s.dir, id); {
+	case r.Away:
+		return errors.Join(s.removeRecord(id), state.Remove(s.Kept().ListPath(id)), s.Kept().Sweep())
+	case at != "":
+		return s.leave(ctx, id, at)
+	}
 	trash := filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", trashPrefix, id, rand.Uint32()))
 	if err := os.Rename(r.Path, trash); err != nil {
 		return hint.With(fmt.Errorf("remove release %s: %w", id, err), "run relink as the user that owns %s", s.dir)
@@ -35,7 +46,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	if err := errors.Join(s.removeRecord(id), durable.SyncDir(s.dir)); err != nil {
 		return err
 	}
-	return removeTree(ctx, trash)
+	return tree.Remove(ctx, trash)
 }
 
 // CleanStaging removes what interrupted deploys and removals left: staging
@@ -62,30 +73,73 @@ func (s *Store) CleanStaging(ctx context.Context) ([]string, error) {
 		if !strings.HasPrefix(name, stagingPrefix) && !strings.HasPrefix(name, trashPrefix) {
 			continue
 		}
-		if err := removeTree(ctx, filepath.Join(s.dir, name)); err != nil {
+		if err := tree.Remove(ctx, filepath.Join(s.dir, name)); err != nil {
 			return removed, err
 		}
 		removed = append(removed, name)
 	}
+	slots, err := s.cleanSlots(ctx, entries)
+	if err != nil {
+		return append(removed, slots...), err
+	}
 	orphans, err := s.cleanRecords()
-	return append(removed, orphans...), err
+	return slices.Concat(removed, slots, orphans), err
 }
 
+// cleanSlots removes slots of which nothing is known: those that were never sealed, and
+// those whose list of files is lost. A path of the latter never serves again.
+func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed []string, err error) {
+	for _, entry := range entries {
+		name := entry.Name()
+		if !entry.IsDir() || !links.IsPlace(name) || links.Occupant(s.dir, name) != "" {
+			continue
+		}
+		if i, err := s.Kept().Read(name); err != nil || len(i.Files) > 0 && links.IsSlot(name) {
+			continue
+		}
+		if err := s.RetireSlot(ctx, name); err != nil {
+			return removed, err
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
+}
+
+// cleanRecords removes what is known of releases and slots that are gone.
 func (s *Store) cleanRecords() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, recordDir))
+	entries, err := os.ReadDir(filepath.Join(s.dir, links.RecordDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("clean %s: %w", s.dir, err)
 	}
 	var removed []string
 	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), ".json")
-		if !ok || !errors.Is(s.exists(id), ErrNotFound) {
+		if !s.orphan(entry.Name()) {
 			continue
 		}
-		if err := s.removeRecord(id); err != nil {
-			return removed, err
+		if err := state.Remove(filepath.Join(s.dir, links.RecordDir, entry.Name())); err != nil {
+			return removed, fmt.Errorf("clean %s: %w", s.dir, err)
 		}
-		removed = append(removed, filepath.Join(recordDir, entry.Name()))
+		removed = append(removed, filepath.Join(links.RecordDir, entry.Name()))
 	}
-	return removed, nil
+	return removed, s.Kept().Sweep()
+}
+
+// orphan tells of a manifest without a release, a list without a manifest or slot, and
+// of what was not written to its end.
+func (s *Store) orphan(name string) bool {
+	if strings.HasPrefix(name, ".") {
+		return true
+	}
+	if id, manifest := strings.CutSuffix(name, ".json"); manifest {
+		_, err := s.folder(id)
+		return errors.Is(err, ErrNotFound)
+	}
+	of, list := strings.CutSuffix(name, kept.ListSuffix)
+	list = list || links.IsPlace(name) // which names the release in it
+	needs := s.recordPath(of)
+	if links.IsPlace(of) {
+		needs = s.Path(of)
+	}
+	_, err := os.Lstat(needs)
+	return list && errors.Is(err, fs.ErrNotExist)
 }

@@ -1,123 +1,150 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"relink/deploy/release/kept"
+	"relink/internal/hint"
+	"relink/internal/links"
+	"relink/internal/tree"
 )
 
-// Repeat makes a release with the content of an earlier one under a path of its
-// own. A release that links have left must not serve under its old path again:
-// OPcache keeps the keys of every link that ever led to it, and each of them
-// would lead there again as soon as one script of it is compiled. The files are
-// hard links, so that it costs folders and no content.
-func (s *Store) Repeat(ctx context.Context, of, id string) (Release, error) {
+// Repeat makes, in what was begun for it, a release with the content of an earlier one.
+// A path that links have left must not serve again in the set-up keyed: OPcache keeps the
+// keys of every link that ever led to it, and each of them would lead there again as soon
+// as one script of it is compiled; there the files are hard links, so that it costs
+// folders and no content. A release that was put away is brought back out of its files.
+// build makes again what a build has made that held another path. Of the manifest and
+// the list of files at most 64 MiB are read.
+func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build func(context.Context) error) (Release, error) {
 	original, err := s.Get(of)
-	if err != nil {
-		return Release{}, err
-	}
-	if !original.Sealed {
-		return Release{}, fmt.Errorf("repeat release %s: %w", of, ErrForeign)
-	}
-	staging, err := s.Stage(id)
-	if err != nil {
-		return Release{}, err
-	}
-	// What others brought is not repeated, or it would be handed on for ever.
-	rec, err := s.readRecord(of)
-	if err == nil {
-		err = linkTree(ctx, original.Path, staging.path, rec.Assets.carried)
+	if err == nil && !original.Sealed {
+		err = ErrForeign
 	}
 	if err != nil {
-		return Release{}, errors.Join(fmt.Errorf("repeat release %s: %w", of, err), staging.Abort())
+		return Release{}, fmt.Errorf("repeat release %s: %w", of, err)
 	}
 	m := original.Manifest
 	m.Repeats = original.Content()
-	sealed, err := staging.seal(ctx, m)
+	list, err := s.listOf(original)
 	if err != nil {
-		return Release{}, errors.Join(err, staging.Abort())
+		return Release{}, hint.With(fmt.Errorf("repeat release %s: %w", of, err), "deploy %s again", m.Ref)
 	}
-	return sealed, nil
-}
-
-// linkTree rebuilds the folders of from in to, and links the files into them but
-// for those to leave out.
-func linkTree(ctx context.Context, from, to string, leaveOut func(name string) bool) error {
-	var folders []func() error
-	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
+	sealed, err := staging.seal(ctx, m, func(root *os.Root) error {
+		if original.Away {
+			err = staging.bringBack(ctx, list)
+		} else {
+			err = s.linkFrom(ctx, staging, original, root)
 		}
-		relative, err := filepath.Rel(from, path)
 		if err != nil {
 			return err
 		}
-		target := filepath.Join(to, relative)
-		if !entry.IsDir() && leaveOut(relative) {
-			return nil
+		again, err := staging.rebuild(root, list)
+		if err == nil && again && !original.Away {
+			err = unshare(ctx, root)
 		}
-		if !entry.IsDir() {
-			return linkFile(path, target, entry)
+		if err == nil && again {
+			err = build(ctx)
 		}
-		info, err := entry.Info()
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case again:
+			return staging.complete(ctx, root)
 		}
-		folders = append(folders, func() error { return finishFolder(target, info) })
-		if relative == "." {
-			return nil
-		}
-		return os.Mkdir(target, 0o700)
+		return giveBack(root, list)
 	})
-	// Innermost first: a folder may forbid to write to it.
-	for i := len(folders) - 1; i >= 0 && err == nil; i-- {
-		err = folders[i]()
-	}
-	return err
-}
-
-func linkFile(path, target string, entry fs.DirEntry) error {
-	err := os.Link(path, target)
-	if errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EPERM) && entry.Type().IsRegular() {
-		return copyFile(path, target, entry)
-	}
-	return err
-}
-
-// copyFile stands in where a file has too many names already, or where the
-// kernel protects the files of others from hard links (fs.protected_hardlinks).
-func copyFile(path, target string, entry fs.DirEntry) error {
-	info, err := entry.Info()
 	if err != nil {
-		return err
+		err = fmt.Errorf("repeat release %s: %w", of, err)
 	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
+	if errors.Is(err, kept.ErrGone) {
+		err = hint.With(err, "deploy %s again", m.Ref)
 	}
-	if err := os.WriteFile(target, content, info.Mode().Perm()); err != nil {
-		return err
-	}
-	if err := os.Chmod(target, info.Mode().Perm()); err != nil {
-		return err
-	}
-	return os.Chtimes(target, info.ModTime(), info.ModTime())
+	return sealed, err
 }
 
-func finishFolder(path string, info fs.FileInfo) error {
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		if err := os.Lchown(path, int(owner.Uid), int(owner.Gid)); err != nil {
+// unshare gives each file that has other names too, in the release that is repeated, an
+// inode of its own: a build could write through it.
+func unshare(ctx context.Context, root *os.Root) error {
+	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		if !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink < 2 {
+			return nil
+		}
+		temporary := tree.TemporaryBeside(name)
+		if err := tree.CopyFile(ctx, root, name, root, temporary, fs.ModePerm, nil); err != nil {
 			return err
 		}
+		return root.Rename(temporary, name)
+	}, nil)
+}
+
+// listOf is what a release consists of that is, or was, in a slot; an empty list for one
+// in a folder of its own.
+func (s *Store) listOf(r Release) (kept.List, error) {
+	switch slot := links.PlaceOf(s.dir, r.ID); {
+	case r.Away:
+		return s.Kept().OfRelease(r.ID)
+	case slot != "":
+		return s.Kept().Read(slot)
 	}
-	if err := os.Chmod(path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)); err != nil {
+	return kept.List{}, nil
+}
+
+func (s *Store) linkFrom(ctx context.Context, staging *Staging, original Release, root *os.Root) error {
+	// What others brought is not repeated, or it would be handed on for ever.
+	rec, err := s.readRecord(original.ID)
+	if err != nil {
 		return err
 	}
-	return os.Chtimes(path, info.ModTime(), info.ModTime())
+	err = tree.With(original.Path, func(from *os.Root) error { return linkAll(ctx, from, root, rec.Assets.carried) })
+	if err == nil && staging.slot != nil {
+		err = staging.slot.note(ctx, root)
+	}
+	return err
+}
+
+// MadeIn is the slot that a release was made in which was put away; "" for others. Of its
+// list of files at most 64 MiB are read.
+func (s *Store) MadeIn(id string) string {
+	if !s.Kept().Has(id) {
+		return ""
+	}
+	list, _ := s.Kept().Read(id) // Repeat tells what is wrong with it
+	return list.Slot
+}
+
+// linkAll rebuilds the folders of from in to, and links all else into them but what is
+// to be left out.
+func linkAll(ctx context.Context, from, to *os.Root, leaveOut func(name string) bool) error {
+	l := &linker{from: from, to: to}
+	defer l.close()
+	err := tree.Walk(ctx, from, ".", func(name string, info fs.FileInfo) error {
+		switch {
+		case name == "." || !info.IsDir() && leaveOut(name):
+			return nil
+		case info.IsDir():
+			return to.Mkdir(name, 0o700)
+		}
+		return l.link(ctx, name)
+	}, func(name string, _ fs.FileInfo) error { return l.finish(name) })
+	if err != nil {
+		return err
+	}
+	return l.finish(".")
+}
+
+// LabelOf names a repeat by the ref that it was made of. Of the manifest at most 64 MiB are
+// read.
+func (s *Store) LabelOf(id string) string {
+	original, err := s.Get(id)
+	if err != nil {
+		return id
+	}
+	return cmp.Or(original.Ref, id)
 }

@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"relink/deploy/release/kept"
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +28,10 @@ type Staging struct {
 	store *Store
 	id    string
 	path  string
-	held  *os.File // so that nobody takes it for what a crash has left
+	held  *os.File  // so that nobody takes it for what a crash has left
+	built time.Time // when the build began
+
+	slot *slotStaging // nil: it has a folder of its own
 }
 
 // Stage creates the folder for the release id, and the releases folder with it
@@ -46,7 +51,7 @@ func (s *Store) Stage(id string) (*Staging, error) {
 	if err := os.Mkdir(st.path, 0o755); err != nil {
 		return nil, hint.With(errors.Join(fmt.Errorf("create staging folder: %w", err), held.Close()), "run relink as the user that owns %s", s.dir)
 	}
-	if err := st.inheritMode(); err != nil {
+	if err := inheritMode(s.dir, st.path); err != nil {
 		return nil, errors.Join(err, st.Abort())
 	}
 	return st, nil
@@ -54,27 +59,30 @@ func (s *Store) Stage(id string) (*Staging, error) {
 
 // inheritMode gives the release the permissions of the releases folder: under
 // root's umask of 077 PHP could not even enter it.
-func (st *Staging) inheritMode() error {
-	info, err := os.Stat(st.store.dir)
-	if err != nil {
-		return fmt.Errorf("create staging folder: %w", err)
+func inheritMode(releases, release string) error {
+	info, err := os.Stat(releases)
+	if err == nil {
+		err = os.Chmod(release, info.Mode()&(fs.ModePerm|fs.ModeSetgid))
 	}
-	if err := os.Chmod(st.path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)); err != nil {
+	if err != nil {
 		return fmt.Errorf("create staging folder: %w", err)
 	}
 	return nil
 }
 
-// ID is the id that the release will have.
-func (st *Staging) ID() string { return st.id }
-
 // Path is the folder to fetch into.
 func (st *Staging) Path() string { return st.path }
 
 // Abort removes everything that was staged. After Seal it does nothing.
+//
+// A slot stays: its list of files still tells what is known of it, and what it holds
+// now is compared with that when it is used again. One that was never sealed goes.
 func (st *Staging) Abort() error {
-	defer st.held.Close()
-	if err := removeTree(context.Background(), st.path); err != nil {
+	defer st.release()
+	if st.slot != nil && len(st.slot.before.Files) > 0 {
+		return nil
+	}
+	if err := tree.Remove(context.Background(), st.path); err != nil {
 		return hint.With(fmt.Errorf("remove staging folder: %w", err), "remove %s by hand", st.path)
 	}
 	return nil
@@ -82,41 +90,52 @@ func (st *Staging) Abort() error {
 
 // Seal makes the staged folder a release: what sources and hooks have left in it is
 // made fit to be served (complete); m, with what one walk counts, and all files are on
-// disk before the rename makes the release visible. required are paths inside the release that must be folders, such as
-// link_target and docroot; ErrIncomplete names the one that is not.
+// disk before the rename makes the release visible. required are paths inside the release
+// that must be folders, such as link_target and docroot; ErrIncomplete names the one that
+// is not. Of a script that the build has made it reads at most 4 MiB, of .gitattributes
+// 1 MiB.
 func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Release, error) {
-	err := st.check(required)
+	return st.seal(ctx, m, func(root *os.Root) error {
+		if err := check(root, required); err != nil {
+			return err
+		}
+		return st.complete(ctx, root)
+	})
+}
+
+// seal is Seal of what is made ready otherwise.
+func (st *Staging) seal(ctx context.Context, m Manifest, ready func(*os.Root) error) (Release, error) {
+	err := tree.With(st.path, func(root *os.Root) error {
+		err := ready(root)
+		if err == nil && st.slot != nil {
+			if err = st.reconcile(ctx, root); err == nil {
+				st.slot.after.Source, st.slot.after.Commit = m.Source, m.Commit
+				err = st.forget(ctx)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return count(ctx, root, &m)
+	})
+	m.ID, m.Created = st.id, time.Now().UTC()
 	if err == nil {
-		err = st.complete(ctx)
+		err = st.writeManifest(m)
+	}
+	if err == nil {
+		if err = st.publish(); err != nil {
+			err = errors.Join(err, st.store.removeRecord(st.id))
+		}
 	}
 	if err != nil {
 		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
 	}
-	return st.seal(ctx, m)
-}
-
-func (st *Staging) seal(ctx context.Context, m Manifest) (Release, error) {
-	if err := count(ctx, st.path, &m); err != nil {
-		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
-	}
-	m.ID, m.Created = st.id, time.Now().UTC()
-	if err := st.writeManifest(m); err != nil {
-		return Release{}, fmt.Errorf("seal release %s: %w", st.id, err)
-	}
-	if err := st.publish(); err != nil {
-		return Release{}, errors.Join(fmt.Errorf("seal release %s: %w", st.id, err), st.store.removeRecord(st.id))
-	}
-	return Release{Manifest: m, Path: st.store.Path(st.id), Sealed: true}, st.held.Close()
+	return Release{Manifest: m, Path: st.store.place(st.id), Sealed: true}, st.release()
 }
 
 // check looks through os.Root: a folder that only exists by way of a link out of
 // the release is not part of it.
-func (st *Staging) check(required []string) error {
-	root, err := os.OpenRoot(st.path)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+func check(root *os.Root, required []string) error {
 	for _, name := range required {
 		info, err := root.Stat(filepath.Clean(name))
 		if err == nil && info.IsDir() {
@@ -131,24 +150,16 @@ func (st *Staging) check(required []string) error {
 	return nil
 }
 
-func count(ctx context.Context, dir string, m *Manifest) error {
+func count(ctx context.Context, root *os.Root, m *Manifest) error {
 	m.Files, m.Inodes, m.Bytes = 0, 0, 0
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
+	err := tree.Walk(ctx, root, ".", func(_ string, info fs.FileInfo) error {
 		m.Inodes++
-		if !entry.Type().IsRegular() {
-			return nil
+		if info.Mode().IsRegular() {
+			m.Files++
+			m.Bytes += info.Size()
 		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		m.Files++
-		m.Bytes += info.Size()
 		return nil
-	})
+	}, nil)
 	if err == nil && m.Files == 0 {
 		return hint.With(fmt.Errorf("%w: it has no file", ErrIncomplete), "look at what the source holds under this name")
 	}
@@ -165,6 +176,9 @@ func (st *Staging) writeManifest(m Manifest) error {
 }
 
 func (st *Staging) publish() error {
+	if st.slot != nil {
+		return st.occupy()
+	}
 	if err := durable.SyncFileSystem(st.path); err != nil {
 		return err
 	}
@@ -188,4 +202,11 @@ func renameNew(from, to string) error {
 		return fmt.Errorf("rename %s to %s: %w", from, to, err)
 	}
 	return nil
+}
+
+// BuildBegins says that what is changed from now on is the build's: Seal refuses scripts
+// of it that name the staging folder.
+func (st *Staging) BuildBegins() {
+	time.Sleep(kept.ClockGrain) // what is changed from now on has another ctime
+	st.built = time.Now()
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"relink/internal/links"
 )
 
 func TestSealedRelease(t *testing.T) {
@@ -100,7 +102,7 @@ func wantNothingLeft(t *testing.T, s *Store, st *Staging) {
 	if got := names(t, s.Dir()); got != ".relink" {
 		t.Errorf("the releases folder holds %s", got)
 	}
-	if got := names(t, filepath.Join(s.Dir(), recordDir)); got != "" {
+	if got := names(t, filepath.Join(s.Dir(), links.RecordDir)); got != "" {
 		t.Errorf("manifests: %s", got)
 	}
 }
@@ -152,7 +154,12 @@ func TestCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, crash := range map[string]func(*testing.T, *Store){"while staging": staged, "after the manifest": described, "after the move to the trash": trashed} {
+	writing := func(t *testing.T, s *Store) {
+		if err := os.WriteFile(filepath.Join(s.Dir(), links.RecordDir, ".v0.json4711"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, crash := range map[string]func(*testing.T, *Store){"while staging": staged, "while the manifest is written": writing, "after the manifest": described, "after the move to the trash": trashed} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
 			kept := seal(t, s, "v0")
@@ -165,7 +172,7 @@ func TestCrash(t *testing.T) {
 			if err != nil || len(removed) == 0 {
 				t.Errorf("removed %v, %v", removed, err)
 			}
-			if got := names(t, s.Dir()) + " " + names(t, filepath.Join(s.Dir(), recordDir)); got != ".relink v0 v0.json" {
+			if got := names(t, s.Dir()) + " " + names(t, filepath.Join(s.Dir(), links.RecordDir)); got != ".relink v0 v0.json" {
 				t.Errorf("left: %s", got)
 			}
 			if removed, err := s.CleanStaging(t.Context()); err != nil || len(removed) != 0 {

@@ -1,21 +1,23 @@
-// Package release keeps the releases folder of an application: ids, staging,
-// sealing, manifests, shared links, hooks, and what may be pruned.
+// Package release keeps the releases folder of an application: ids, staging, sealing,
+// manifests, hooks, the turns of slots, repeats, and what may be pruned.
 package release
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"relink/deploy/release/kept"
 	"relink/internal/hint"
+	"relink/internal/links"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	recordDir     = ".relink"
 	stagingPrefix = ".staging-"
 	trashPrefix   = ".trash-"
 )
@@ -31,6 +33,10 @@ var (
 // Store is one application's releases folder:
 //
 //	<dir>/<id>/                 a release, never written to once it is sealed
+//	<dir>/<id> -> slot-3        a release in a slot
+//	<dir>/slot-3/               a slot, in which releases take turns
+//	<dir>/.relink/slot-3        a link to the id of the release in it
+//	<dir>/.relink/*.files       what a slot, or a release that was put away, consists of (kept)
 //	<dir>/.relink/<id>.json     its manifest and bad mark
 //	<dir>/.staging-<id>-*/      a release in the making
 //	<dir>/.trash-<id>-*/        a release on its way out
@@ -49,17 +55,17 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
 	}
 	real, err := filepath.EvalSymlinks(absolute)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return &Store{dir: absolute}, nil
-	case err != nil:
-		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
 	}
-	if info, err := os.Stat(real); err != nil {
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = os.Stat(real); err == nil && !info.IsDir() {
+			err = hint.With(errNotFolder, "set releases to a folder, or move the file away")
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("releases folder %s: %w", dir, err)
-	} else if !info.IsDir() {
-		return nil, hint.With(fmt.Errorf("releases folder %s: %w", dir, errNotFolder),
-			"set releases to a folder, or move the file away")
 	}
 	return &Store{dir: real}, nil
 }
@@ -71,6 +77,14 @@ func (s *Store) Dir() string { return s.dir }
 
 // Path is the folder of the release id, whether it exists or not.
 func (s *Store) Path(id string) string { return filepath.Join(s.dir, id) }
+
+// place is the real folder of the release id: the slot that it is in, or its own.
+func (s *Store) place(id string) string {
+	return s.Path(cmp.Or(links.PlaceOf(s.dir, id), id))
+}
+
+// Kept is what is kept of releases that are, or were, in slots.
+func (s *Store) Kept() kept.Store { return kept.In(s.dir) }
 
 // hold locks the releases folder itself: unix.LOCK_SH while a release is made in it,
 // unix.LOCK_EX while what others have left is removed. Two configurations with state
@@ -92,7 +106,7 @@ func (s *Store) hold(how int) (*os.File, error) {
 
 // create makes the folder and finds its real path, which only now exists.
 func (s *Store) create() error {
-	if err := os.MkdirAll(filepath.Join(s.dir, recordDir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.dir, links.RecordDir), 0o755); err != nil {
 		return hint.With(fmt.Errorf("create releases folder %s: %w", s.dir, err),
 			"run relink as the user that owns the releases folder")
 	}

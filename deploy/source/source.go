@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -35,6 +36,28 @@ type Fetcher interface {
 	// Fetch puts it into the folder into, which exists and is empty. After an
 	// error the folder may hold anything; the caller removes it.
 	Fetch(ctx context.Context, into string, progress Progress) error
+}
+
+// Updater is a Fetcher that can leave out what is there already.
+type Updater interface {
+	// Update is Fetch without the files of base that are in what was resolved too, as
+	// they are: keeps tells which those are.
+	Update(ctx context.Context, into string, base Base, progress Progress) (keeps func(name string) bool, err error)
+}
+
+// Base is an earlier release that is there still.
+type Base interface {
+	// Base says what it was made of.
+	Base() (source, commit string)
+	// Has tells of a file or link that is as its source brought it.
+	Has(name string) (Held, bool)
+}
+
+// Held is what an earlier release has under a name.
+type Held struct {
+	Mode fs.FileMode
+	Size int64
+	Sum  string // SHA-256, 32 bytes; of a link its text
 }
 
 // Progress is told bytes. total is 0 while it is unknown. It may be nil.
@@ -75,5 +98,4 @@ var (
 	ErrDamaged     = errors.New("damaged or incomplete")
 	ErrTooLarge    = errors.New("larger than the limit")
 	ErrFormat      = errors.New("not an archive that relink reads")
-	ErrChanged     = errors.New("changed while it was read")
 )

@@ -119,7 +119,7 @@ func (c *CacheOfSite) String() string {
 	case c == nil:
 		return "-"
 	case c.PID == 0:
-		return "since " + stamp(c.Started)
+		return "since " + ui.Stamp(c.Started)
 	}
-	return fmt.Sprintf("pid %d, since %s", c.PID, stamp(c.Started))
+	return fmt.Sprintf("pid %d, since %s", c.PID, ui.Stamp(c.Started))
 }

@@ -1,8 +1,7 @@
 package status
 
 import (
-	"fmt"
-	"io"
+	"slices"
 	"time"
 
 	"relink/deploy/apps"
@@ -64,27 +63,24 @@ func eventOf(e journal.Event) Event {
 	return event
 }
 
-// Text writes the history for people.
-func (h History) Text(w io.Writer, width int) error {
+// Text is the history for people.
+func (h History) Text(width int) string {
 	if len(h.Events) == 0 {
-		_, err := fmt.Fprintln(w, "Nothing was deployed yet.")
-		return err
+		return "Nothing was deployed yet.\n"
 	}
 	table := ui.NewTable(width, "ENDED", "BY", "WHAT", "RELEASE", "BEFORE", "INSTANCES", "TOOK", "RESULT").Right(5, 6)
 	for _, e := range h.Events {
-		table.Row(stamp(e.Time), e.User, string(e.Operation), e.Release, e.before(), ui.Count(len(e.Moves)),
-			ui.Duration(time.Duration(e.TookMS*float64(time.Millisecond))), e.result())
+		table.Row(ui.Stamp(e.Time), e.User, string(e.Operation), e.Release, e.before(), ui.Count(len(e.Moves)),
+			ui.Duration(ui.FromMilliseconds(e.TookMS)), e.result())
 	}
-	return table.Render(w)
+	return table.String()
 }
 
 // before is where the instances came from.
 func (e Event) before() string {
-	seen := map[string]bool{}
 	var froms []string
 	for _, move := range e.Moves {
-		if move.From != "" && !seen[move.From] {
-			seen[move.From] = true
+		if move.From != "" && !slices.Contains(froms, move.From) {
 			froms = append(froms, move.From)
 		}
 	}

@@ -1,12 +1,12 @@
 package status
 
 import (
-	"fmt"
-	"io"
+	"path/filepath"
 	"time"
 
 	"relink/deploy/apps"
 	"relink/deploy/release"
+	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -24,8 +24,10 @@ type Release struct {
 	Ref     string    `json:"ref"`
 	Commit  string    `json:"commit,omitempty"`
 	Files   int       `json:"files"`
-	Bytes   int64     `json:"bytes"` // sum of its files' sizes
-	Live    int       `json:"live"`  // instances on it
+	Bytes   int64     `json:"bytes"`              // sum of its files' sizes
+	Live    int       `json:"live"`               // instances on it
+	Folder  string    `json:"folder"`             // where it is: of its own, or a slot
+	Away    bool      `json:"put_away,omitempty"` // it is in none: its files are kept beside
 	Bad     string    `json:"bad,omitempty"`
 	Foreign bool      `json:"foreign,omitempty"` // not made by relink: never pruned
 }
@@ -51,7 +53,7 @@ func ReadReleases(app apps.App) (Releases, error) {
 func recordOf(one release.Release, live int) Release {
 	record := Release{
 		ID: one.ID, Created: one.Created, Ref: one.Ref, Commit: one.Commit,
-		Files: one.Files, Bytes: one.Bytes, Live: live, Foreign: !one.Sealed,
+		Files: one.Files, Bytes: one.Bytes, Live: live, Folder: one.Path, Foreign: !one.Sealed, Away: one.Away,
 	}
 	if one.Bad != nil {
 		record.Bad = one.Bad.Reason
@@ -59,24 +61,20 @@ func recordOf(one release.Release, live int) Release {
 	return record
 }
 
-// Text writes the releases for people.
-func (r Releases) Text(w io.Writer, width int) error {
+// Text is the releases for people.
+func (r Releases) Text(width int) string {
 	if len(r.Releases) == 0 {
-		_, err := fmt.Fprintln(w, "There are no releases yet.")
-		return err
+		return "There are no releases yet.\n"
 	}
 	table := ui.NewTable(width, "RELEASE", "CREATED", "REF", "COMMIT", "SIZE", "LIVE ON", "").Right(4, 5)
 	for _, one := range r.Releases {
-		table.Row(one.ID, stamp(one.Created), one.Ref, one.Commit[:min(len(one.Commit), 8)], one.size(), ui.Count(one.Live), one.remark())
+		size := "-"
+		if !one.Foreign {
+			size = ui.Bytes(one.Bytes)
+		}
+		table.Row(one.ID, ui.Stamp(one.Created), one.Ref, one.Commit[:min(len(one.Commit), 8)], size, ui.Count(one.Live), one.remark())
 	}
-	return table.Render(w)
-}
-
-func (r Release) size() string {
-	if r.Foreign {
-		return "-"
-	}
-	return ui.Bytes(r.Bytes)
+	return table.String()
 }
 
 func (r Release) remark() string {
@@ -85,6 +83,10 @@ func (r Release) remark() string {
 		return "bad"
 	case r.Foreign:
 		return "foreign"
+	case r.Away:
+		return "put away"
+	case links.IsPlace(r.Folder):
+		return filepath.Base(r.Folder)
 	}
 	return ""
 }

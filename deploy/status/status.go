@@ -4,9 +4,11 @@ package status
 
 import (
 	"context"
-	"fmt"
-	"io"
+	_ "embed"
+	"slices"
 	"strings"
+	"sync"
+	"text/template"
 	"time"
 
 	"relink/deploy/apps"
@@ -92,7 +94,9 @@ func Read(ctx context.Context, app apps.App, connect func(context.Context) (Figu
 		return status, err
 	}
 	status.addSites(ctx, app, discover)
-	status.addCached(ctx, app, connect)
+	if err := status.addCached(ctx, app, connect); err != nil {
+		status.Cache = err.Error()
+	}
 	return status, nil
 }
 
@@ -125,20 +129,18 @@ func (s *Status) addUnfinished(app apps.App) error {
 	return nil
 }
 
-func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error)) {
+func (s *Status) addCached(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error)) error {
 	folders := make([]string, len(s.Releases))
 	for i, one := range s.Releases {
 		folders[i] = app.ReleaseDir(one.Release)
 	}
 	caches, err := connect(ctx)
 	if err != nil {
-		s.Cache = err.Error()
-		return
+		return err
 	}
 	held, err := caches.Footprints(ctx, folders)
 	if err != nil {
-		s.Cache = err.Error()
-		return
+		return err
 	}
 	for i, folder := range folders {
 		footprint := held[folder]
@@ -146,36 +148,39 @@ func (s *Status) addCached(ctx context.Context, app apps.App, connect func(conte
 		s.Releases[i].Saved = opcache.Saved(s.Releases[i].Instances, footprint)
 	}
 	usages, err := caches.Usage(ctx)
-	if err != nil {
-		s.Cache = err.Error()
-		return
-	}
 	s.addOPcache(usages)
+	return err
 }
 
-// Text writes the status for people.
-func (s Status) Text(w io.Writer, width int) error {
+//go:embed status.tmpl
+var pageText string
+
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("status").Funcs(template.FuncMap{
+		"stamp": ui.Stamp, "few": ui.FirstFew, "workers": opcache.DescribeWorkers,
+	}).Parse(pageText))
+})
+
+// Text is the status for people.
+func (s Status) Text(width int) string {
 	instances := ui.NewTable(width, "INSTANCE", "RELEASE", "SINCE", "LINK")
 	for _, one := range s.Instances {
-		instances.Row(one.Name, one.shown(), stamp(one.Since), one.Link)
+		instances.Row(one.Name, one.shown(), ui.Stamp(one.Since), one.Link)
 	}
 	releases := ui.NewTable(width, "RELEASE", "INSTANCES", "SCRIPTS", "IN OPCACHE", "SAVED").Right(1, 2, 3, 4)
 	for _, one := range s.Releases {
 		releases.Row(one.cells()...)
 	}
-	lines := []string{strings.TrimSpace(instances.String()), ""}
+	tables := []*ui.Table{instances, releases}
 	if s.served() {
-		lines = append(lines, strings.TrimSpace(s.chain(width).String()), "")
+		tables = slices.Insert(tables, 1, s.chain(width))
 	}
-	lines = append(lines, strings.TrimSpace(releases.String()))
-	if s.SetUp != "" {
-		lines = append(lines, "", fmt.Sprintf("Set-up at the last deploy: %s.", s.SetUp))
-	}
-	if len(s.Releases) > 1 {
-		lines = append(lines, "", fmt.Sprintf("%d releases serve at the same time.", len(s.Releases)))
-	}
-	_, err := fmt.Fprintln(w, strings.Join(append(lines, s.remarks()...), "\n"))
-	return err
+	var text strings.Builder
+	_ = page().Execute(&text, struct {
+		Status
+		Tables []*ui.Table
+	}{s, tables}) // a Builder takes all
+	return text.String()
 }
 
 func (i Instance) shown() string {
@@ -200,40 +205,4 @@ func (r InUse) cells() []string {
 		scripts, held, saved = ui.Count(r.Cached.Scripts), ui.Bytes(r.Cached.Bytes), ui.Bytes(r.Saved)
 	}
 	return []string{r.Release, ui.Count(r.Instances), scripts, held, saved}
-}
-
-func (s Status) remarks() []string {
-	var lines []string
-	if s.Locked != nil {
-		lines = append(lines, "", "A deploy is running: "+s.Locked.String())
-	} else if p := s.Pending; p != nil {
-		lines = append(lines, "", p.String())
-	}
-	for _, one := range s.Restarts {
-		lines = append(lines, "", fmt.Sprintf(`A restart of the cache of %s is pending since %s, until it is quiet: %s. The next deploy or "relink opcache reset" does it.`,
-			one.Pools[0], stamp(one.Since), one.Last))
-	}
-	if s.Cache != "" {
-		lines = append(lines, "", "OPcache was not asked: "+s.Cache)
-	}
-	if len(s.Notes) > 0 {
-		lines = append(lines, "", "Not known of the web servers: "+ui.FirstFew(s.Notes))
-	}
-	return lines
-}
-
-func (p Pending) String() string {
-	what := fmt.Sprintf("The %s of %s at %s ", p.Operation, p.Release, stamp(p.Since))
-	if p.Phase == journal.PhaseSettled {
-		return what + "is not settled:\n" + opcache.DescribeWorkers(p.Stale) + ".\n" + `Finish it with "relink recover".`
-	}
-	return what + fmt.Sprintf("was interrupted (%s).\n", p.Phase) + `Run "relink recover".`
-}
-
-// stamp is a time as an administrator reads it, in the server's own zone.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04")
 }

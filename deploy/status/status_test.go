@@ -1,17 +1,17 @@
 package status
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
 	"relink/deploy/journal"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/php/webserver"
-	"strings"
-	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -67,11 +67,7 @@ func TestStatusText(t *testing.T) {
 		Cache: "pool unix:/run/a.sock: nothing listens",
 		Notes: []string{"nginx, pid 99: it belongs to another user"},
 	}
-	var out bytes.Buffer
-	if err := status.Text(&out, 80); err != nil {
-		t.Fatal(err)
-	}
-	wantGolden(t, "status.txt", out.String())
+	wantGolden(t, "status.txt", status.Text(80))
 }
 
 func TestReleasesText(t *testing.T) {
@@ -81,9 +77,5 @@ func TestReleasesText(t *testing.T) {
 		{ID: "20261122T120000Z-v1", Created: created, Ref: "v1", Bytes: 42 << 20, Bad: "check club1: status 500"},
 		{ID: "by-hand", Created: created, Foreign: true},
 	}}
-	var out bytes.Buffer
-	if err := releases.Text(&out, 80); err != nil {
-		t.Fatal(err)
-	}
-	wantGolden(t, "releases.txt", out.String())
+	wantGolden(t, "releases.txt", releases.Text(80))
 }

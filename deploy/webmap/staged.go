@@ -21,8 +21,8 @@ type Staged struct {
 }
 
 // Write replaces the map. After it returns nil a crash leaves the new one.
-func Write(path string, entries []Entry) error {
-	staged, err := Prepare(path, entries)
+func Write(path string, content Map) error {
+	staged, err := Prepare(path, content)
 	if err != nil {
 		return err
 	}
@@ -33,8 +33,8 @@ func Write(path string, entries []Entry) error {
 }
 
 // Prepare does all but the rename: what can fail, fails here.
-func Prepare(path string, entries []Entry) (*Staged, error) {
-	content, err := format(entries)
+func Prepare(path string, content Map) (*Staged, error) {
+	text, err := content.format()
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
@@ -43,15 +43,15 @@ func Prepare(path string, entries []Entry) (*Staged, error) {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
 	s := &Staged{path: path, file: file}
-	if err := s.fill(content); err != nil {
+	if err := s.fill(text); err != nil {
 		return nil, errors.Join(fmt.Errorf("map %s: %w", path, err), s.Discard())
 	}
 	return s, nil
 }
 
 // fill writes for Apache's children, which run as another user: mode 0644.
-func (s *Staged) fill(content []byte) error {
-	if _, err := s.file.Write(content); err != nil {
+func (s *Staged) fill(text []byte) error {
+	if _, err := s.file.Write(text); err != nil {
 		return err
 	}
 	if err := s.file.Chmod(0o644); err != nil {
@@ -88,7 +88,8 @@ func (s *Staged) date() error {
 	old := before.ModTime().Truncate(time.Microsecond)
 	// The longer steps are for file systems that keep seconds.
 	for _, step := range []time.Duration{time.Microsecond, time.Second, 2 * time.Second} {
-		if err := s.setTime(latest(time.Now().Truncate(time.Microsecond), old.Add(step))); err != nil {
+		later := max(time.Now().UnixMicro(), old.Add(step).UnixMicro())
+		if err := s.setTime(time.UnixMicro(later)); err != nil {
 			return err
 		}
 		now, err := s.file.Stat()
@@ -102,13 +103,6 @@ func (s *Staged) date() error {
 func (s *Staged) setTime(t time.Time) error {
 	times := []unix.Timeval{unix.NsecToTimeval(t.UnixNano()), unix.NsecToTimeval(t.UnixNano())}
 	return os.NewSyscallError("futimes", unix.Futimes(int(s.file.Fd()), times))
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Sync makes what Commit did survive a power cut.

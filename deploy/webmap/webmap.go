@@ -4,21 +4,29 @@
 package webmap
 
 import (
+	"bufio"
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"relink/deploy/apps"
+	"relink/internal/config"
 	"relink/internal/hint"
+
+	"golang.org/x/sys/unix"
 )
 
-// Entry is one line: the site Key, an instance's name or a host's in lower
-// case, is served from the release with the id Release.
-type Entry struct{ Key, Release string }
+// Map has a line for each site: its key, an instance's name or a host's in lower
+// case, and the folder of the release that it is served from: its id, or its slot.
+type Map map[string]string
 
 // HostKey is a host as the map has it: in lower case and without a port.
 func HostKey(host string) string {
@@ -38,32 +46,28 @@ const header = `# Written by relink: which release each site is served from. Apa
 `
 
 // format is the file's content, sorted by key, so that two maps can be compared.
-func format(entries []Entry) ([]byte, error) {
-	sorted := slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
+func (m Map) format() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(header)
-	for i, entry := range sorted {
-		if err := entry.check(); err != nil {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if err := checkLine(key, m[key]); err != nil {
 			return nil, err
 		}
-		if i > 0 && sorted[i-1].Key == entry.Key {
-			return nil, fmt.Errorf("key %q, twice: %w", entry.Key, ErrEntry)
-		}
-		fmt.Fprintf(&b, "%s %s\n", entry.Key, entry.Release)
+		fmt.Fprintf(&b, "%s %s\n", key, m[key])
 	}
 	return b.Bytes(), nil
 }
 
-// check refuses what mod_rewrite would read as something else, and a release
+// checkLine refuses what mod_rewrite would read as something else, and a release
 // that is no plain name inside the releases folder.
-func (e Entry) check() error {
+func checkLine(key, release string) error {
 	switch {
-	case !word(e.Key) || strings.HasPrefix(e.Key, "#"):
-		return hint.With(fmt.Errorf("key %q: %w", e.Key, ErrEntry), "name the instance without white space and control characters")
-	case !word(e.Release) || strings.HasPrefix(e.Release, ".") || strings.Contains(e.Release, "/"):
-		return hint.With(fmt.Errorf("release %q of %s: %w", e.Release, e.Key, ErrEntry), "a release is a plain name inside the releases folder")
-	case len(e.Key)+len(e.Release) >= maxLine:
-		return fmt.Errorf("key %.20q with %d bytes in its line: %w", e.Key, len(e.Key)+len(e.Release), ErrEntry)
+	case !word(key) || strings.HasPrefix(key, "#"):
+		return hint.With(fmt.Errorf("key %q: %w", key, ErrEntry), "name the instance without white space and control characters")
+	case !word(release) || strings.HasPrefix(release, ".") || strings.Contains(release, "/"):
+		return hint.With(fmt.Errorf("release %q of %s: %w", release, key, ErrEntry), "a release is a plain name inside the releases folder")
+	case len(key)+len(release) >= maxLine:
+		return fmt.Errorf("key %.20q with %d bytes in its line: %w", key, len(key)+len(release), ErrEntry)
 	}
 	return nil
 }
@@ -73,4 +77,68 @@ func word(s string) bool {
 	return s != "" && utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}) < 0
+}
+
+// Of is what Apache's map says where the instances are on these releases: a line for
+// each instance, and one for its host. What is on no release has none, for the rule of
+// the web server serves only releases.
+func Of(app apps.App, release func(config.Instance) string) Map {
+	names, all := Map{}, Map{}
+	for _, instance := range app.Instances {
+		if id := release(instance); id != "" && !filepath.IsAbs(id) {
+			folder := filepath.Base(app.ReleaseDir(id)) // the web server shall send real paths: not by the link to a slot
+			names[instance.Name] = folder
+			all[HostKey(instance.Probe.Host)] = folder
+		}
+	}
+	delete(all, "")
+	maps.Copy(all, names)
+	return all
+}
+
+// maxSize bounds what is read: a map of 1,000 sites has 40 kB.
+const maxSize = 16 << 20
+
+// Read tells what Apache finds in the map: of two lines with one key the first
+// counts, comments and what begins with white space do not. A map of more than 16 MiB, or
+// with a line of more than 64 KiB, is an error.
+func Read(path string) (Map, error) {
+	// O_NONBLOCK: a pipe in its place must not hold the reader up.
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("map: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is no file")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", path, err)
+	}
+	read, err := parse(file)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", path, err)
+	}
+	return read, nil
+}
+
+func parse(r io.Reader) (Map, error) {
+	limited := &io.LimitedReader{R: r, N: maxSize + 1}
+	lines := bufio.NewScanner(limited)
+	read := Map{}
+	for lines.Scan() {
+		line := lines.Text()
+		fields := strings.Fields(line)
+		if len(fields) < 2 || line[0] == '#' || !strings.HasPrefix(line, fields[0]) {
+			continue
+		}
+		if _, there := read[fields[0]]; !there {
+			read[fields[0]] = fields[1]
+		}
+	}
+	if limited.N == 0 {
+		return nil, fmt.Errorf("is larger than %d bytes", maxSize)
+	}
+	return read, lines.Err()
 }

@@ -16,7 +16,7 @@ import (
 
 func TestWriteAndRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "booking.map")
-	if err := webmap.Write(path, []webmap.Entry{{"zürich", "v2"}, {"club1.example.org", "20260101T000000Z-v1"}}); err != nil {
+	if err := webmap.Write(path, webmap.Map{"zürich": "v2", "club1.example.org": "20260101T000000Z-v1"}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -28,7 +28,7 @@ func TestWriteAndRead(t *testing.T) {
 		t.Errorf("the file is\n%s", text)
 	}
 	got, err := webmap.Read(path)
-	if diff := cmp.Diff([]webmap.Entry{{"club1.example.org", "20260101T000000Z-v1"}, {"zürich", "v2"}}, got); diff != "" || err != nil {
+	if diff := cmp.Diff(webmap.Map{"club1.example.org": "20260101T000000Z-v1", "zürich": "v2"}, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
@@ -39,10 +39,10 @@ func TestWriteAndRead(t *testing.T) {
 
 func TestWriteRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m")
-	for _, bad := range [][]webmap.Entry{
-		{{"", "v1"}}, {{"a b", "v1"}}, {{"a\nb", "v1"}}, {{"#a", "v1"}}, {{"a\x00", "v1"}}, {{"a\u00a0b", "v1"}}, {{"a\xff", "v1"}},
-		{{"a", ""}}, {{"a", "v 1"}}, {{"a", "v\t1"}}, {{"a", ".."}}, {{"a", ".v1"}}, {{"a", "../v1"}}, {{"a", "x/v1"}}, {{"a", "v\x7f"}},
-		{{"a", "v1"}, {"a", "v2"}}, {{strings.Repeat("a", 1000), "v1"}},
+	for _, bad := range []webmap.Map{
+		{"": "v1"}, {"a b": "v1"}, {"a\nb": "v1"}, {"#a": "v1"}, {"a\x00": "v1"}, {"a\u00a0b": "v1"}, {"a\xff": "v1"},
+		{"a": ""}, {"a": "v 1"}, {"a": "v\t1"}, {"a": ".."}, {"a": ".v1"}, {"a": "../v1"}, {"a": "x/v1"}, {"a": "v\x7f"},
+		{strings.Repeat("a", 1000): "v1"},
 	} {
 		if err := webmap.Write(path, bad); !errors.Is(err, webmap.ErrEntry) {
 			t.Errorf("%q: %v", bad, err)
@@ -55,11 +55,11 @@ func TestWriteRefuses(t *testing.T) {
 
 func TestStagedIsNotThereYet(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m")
-	if err := webmap.Write(path, []webmap.Entry{{"a", "v1"}}); err != nil {
+	if err := webmap.Write(path, webmap.Map{"a": "v1"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, commit := range []bool{false, true} {
-		staged, err := webmap.Prepare(path, []webmap.Entry{{"a", "v2"}})
+		staged, err := webmap.Prepare(path, webmap.Map{"a": "v2"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestEachCommitIsLater(t *testing.T) {
 	seen := map[int64]bool{}
 	write := func(n int) {
 		t.Helper()
-		if err := webmap.Write(path, []webmap.Entry{{"a", fmt.Sprint("v", n)}}); err != nil {
+		if err := webmap.Write(path, webmap.Map{"a": fmt.Sprint("v", n)}); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)
@@ -116,7 +116,7 @@ func TestReadIsTolerant(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := webmap.Read(path)
-	if diff := cmp.Diff([]webmap.Entry{{"a", "v1"}, {"c", "v3"}}, got); diff != "" || err != nil {
+	if diff := cmp.Diff(webmap.Map{"a": "v1", "c": "v3"}, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 }
@@ -137,7 +137,7 @@ func TestReadIsBounded(t *testing.T) {
 func wantRelease(t *testing.T, path, want string) {
 	t.Helper()
 	got, err := webmap.Read(path)
-	if diff := cmp.Diff([]webmap.Entry{{"a", want}}, got); diff != "" || err != nil {
+	if diff := cmp.Diff(webmap.Map{"a": want}, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 }
@@ -152,14 +152,14 @@ func onlyFile(t *testing.T, path string) {
 // BenchmarkMap is a map of 1,000 sites: all that a cut-over waits for is Commit.
 func BenchmarkMap(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "m")
-	var entries []webmap.Entry
+	lines := webmap.Map{}
 	for n := range 1000 {
-		entries = append(entries, webmap.Entry{Key: fmt.Sprintf("club%d.example.org", n), Release: "20260101T000000Z-v1"})
+		lines[fmt.Sprintf("club%d.example.org", n)] = "20260101T000000Z-v1"
 	}
 	var spent [3]time.Duration
 	for b.Loop() {
 		began := time.Now()
-		staged, err := webmap.Prepare(path, entries)
+		staged, err := webmap.Prepare(path, lines)
 		prepared := time.Now()
 		if err == nil {
 			err = staged.Commit()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,13 +81,15 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 }
 
 func (r *running) run(ctx context.Context, c *cli.Call) error {
-	if err := r.choose(c); err != nil {
-		return r.fail(err)
+	err := r.choose(c)
+	switch {
+	case err != nil:
+	case r.explain:
+		err = r.write(render.Explain(r.checks, textWidth))
+	default:
+		err = r.check(ctx)
 	}
-	if r.explain {
-		return r.fail(render.Explain(r.Out, r.checks, textWidth))
-	}
-	if err := r.check(ctx); err != nil {
+	if err != nil {
 		return r.fail(err)
 	}
 	if worst := health.Worst(r.results); worst != health.OK {
@@ -134,11 +137,12 @@ func (r *running) check(ctx context.Context) error {
 	if r.checks, err = health.Select(r.names, skip); err != nil {
 		return fmt.Errorf("health.skip: %w", err)
 	}
-	r.facts = gather.Facts(ctx, dependencies(c))
+	deps, thresholds := FromConfig(c)
+	r.facts = gather.Facts(ctx, deps)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	r.results = health.Evaluate(r.facts, thresholds(c), r.checks...)
+	r.results = health.Evaluate(r.facts, thresholds, r.checks...)
 	return r.print()
 }
 
@@ -150,19 +154,22 @@ func (r *running) print() error {
 	case "json":
 		return ui.JSON(r.Out, render.NewDocument(r.results, r.facts.Time, r.facts.Took))
 	case "nagios":
-		return render.Nagios(r.Out, r.results)
+		return r.write(render.Nagios(r.results))
 	case "prometheus":
 		return render.Prometheus(r.Out, r.facts, r.results)
 	}
-	return render.Text(r.Out, r.results, r.facts.Took, r.colors(), textWidth)
+	terminal, _ := r.Terminal() // results are coloured if they go to one, and the screen is
+	return r.write(render.Text(r.results, r.facts.Took, ui.Colors(terminal) && r.Screen().Colors(), textWidth))
+}
+
+func (r *running) write(text string) error {
+	_, err := io.WriteString(r.Out, text)
+	return err
 }
 
 // fail makes an error UNKNOWN. Monitoring reads stdout only, so that there it is
 // a result; people and the textfile's cron job get it as any other error.
 func (r *running) fail(err error) error {
-	if err == nil {
-		return nil
-	}
 	if r.format == "text" || r.textfile != "" {
 		return stateError{health.Unknown, err}
 	}
@@ -175,22 +182,11 @@ func (r *running) fail(err error) error {
 	return stateError{state: health.Unknown}
 }
 
-// colors are those of the screen, if the results go to a terminal too.
-func (r *running) colors() ui.Colors {
-	terminal, _ := r.Terminal()
-	return ui.Colors(terminal && bool(r.Screen().Colors()))
-}
-
 const textWidth = 80
 
 // FromConfig is what the command looks at and what it takes for in order, for
 // others that do the same.
 func FromConfig(c *config.Config) (gather.Deps, health.Thresholds) {
-	return dependencies(c), thresholds(c)
-}
-
-// dependencies translates the configuration into this package's own terms.
-func dependencies(c *config.Config) gather.Deps {
 	d := gather.Deps{
 		Pools: pools(c), Configured: len(c.Pools) > 0, State: c.StateDir,
 		Timeout: c.Health.Timeout, Window: c.Health.Window, Samples: gather.Folder(filepath.Join(c.StateDir, "health")),
@@ -201,7 +197,10 @@ func dependencies(c *config.Config) gather.Deps {
 		app.Known, _ = journal.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own
 		d.Apps = append(d.Apps, app)
 	}
-	return d
+	return d, health.Thresholds{
+		Bounds: c.Health.Bounds, FreeBytes: c.Thresholds.FreeBytes,
+		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
+	}
 }
 
 func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
@@ -213,15 +212,4 @@ func pools(c *config.Config) func(context.Context) ([]php.Pool, error) {
 		fpm, err := setup.FPM(ctx, nil)
 		return slices.Concat(fpm, setup.Web(ctx, nil).Pools), err
 	}
-}
-
-func thresholds(c *config.Config) health.Thresholds {
-	t := health.Thresholds{
-		Bounds: map[string]health.Bounds{}, FreeBytes: c.Thresholds.FreeBytes,
-		HitRateRequests: c.Thresholds.HitRateRequests, Settle: c.Timeouts.Settle, Window: c.Health.Window,
-	}
-	for name, b := range c.Health.Bounds {
-		t.Bounds[name] = health.Bounds(b)
-	}
-	return t
 }

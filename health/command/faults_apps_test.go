@@ -13,6 +13,7 @@ import (
 	"relink/fcgi"
 	"relink/health"
 	"relink/health/gather"
+	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/opcache"
 
@@ -54,7 +55,8 @@ func TestLinks(t *testing.T) {
 // withoutPools is a scene without PHP, for what lies on disk only.
 func withoutPools(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{t: t, ctx: t.Context(), limits: thresholds(parsed(t, ""))}
+	s := &scene{t: t, ctx: t.Context()}
+	_, s.limits = FromConfig(parsed(t, ""))
 	var err error
 	if s.root, err = sandbox.TempRoot(); err != nil {
 		t.Fatal(err)
@@ -236,14 +238,14 @@ func TestReleasesBeyondKeep(t *testing.T) {
 
 func TestDisk(t *testing.T) {
 	s := withoutPools(t)
-	s.limits.Bounds["disk"] = health.Bounds{Warning: 1, Critical: 0}
-	s.limits.Bounds["inodes"] = health.Bounds{Warning: 1, Critical: 0}
+	s.limits.Bounds["disk"] = config.Bounds{Warning: 1, Critical: 0}
+	s.limits.Bounds["inodes"] = config.Bounds{Warning: 1, Critical: 0}
 	results := s.evaluate()
 	s.fires(results, "disk", health.Warning, "less than 100 %")
 	if space, err := release.FreeSpace(s.root); err == nil && space.Inodes >= 0 {
 		s.fires(results, "inodes", health.Warning)
 	}
-	s.limits = thresholds(parsed(t, ""))
+	_, s.limits = FromConfig(parsed(t, ""))
 	s.deps.Apps[0].MinFree = 1 << 62
 	s.fires(s.evaluate(), "disk", health.Critical, "the next deploy fails")
 	s.deps.Apps[0].Releases = filepath.Join(s.path("releases", ".relink", "v1.json"), "below")

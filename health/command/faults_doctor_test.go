@@ -77,5 +77,5 @@ func TestXdebug(t *testing.T) {
 	s := startScene(t, sandbox.Options{FPMBinary: binary, FPMCommand: []string{"env", "LD_PRELOAD=" + preloaded}})
 	results := s.evaluate()
 	s.fires(results, "xdebug", health.Warning, "xdebug extension is loaded")
-	s.quiet(results, "xdebug")
+	s.quiet(results, "xdebug", "listen-queue") // who waits at this moment depends on the machine
 }

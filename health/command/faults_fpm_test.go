@@ -10,7 +10,9 @@ import (
 
 	"relink/health"
 	"relink/health/gather"
+	"relink/internal/config"
 	"relink/internal/sandbox"
+	"relink/opcache/report"
 )
 
 func TestPoolThatIsDownHidesNoOther(t *testing.T) {
@@ -69,7 +71,7 @@ func TestListenQueue(t *testing.T) {
 		s.deps.Timeout = 200 * time.Millisecond
 		results := s.evaluate()
 		s.fires(results, "listen-queue", health.Warning, "connections waiting", "more than 5")
-		s.limits.Bounds["listen_queue"] = health.Bounds{Warning: 5, Critical: 6}
+		s.limits.Bounds["listen_queue"] = config.Bounds{Warning: 5, Critical: 6}
 		s.fires(s.evaluate(), "listen-queue", health.Critical)
 	}
 }
@@ -79,7 +81,7 @@ func TestMaxChildren(t *testing.T) {
 	now := gather.Facts(s.ctx, s.deps)
 	s.deps.Samples = gather.Folder(s.path("state", "earlier"))
 	s.must(s.deps.Samples.Add(gather.Sample{ // FPM tells of the first time only, which may have been before now
-		Time: now.Time.Add(-time.Minute), Pools: map[string]gather.PoolCounters{now.Pools[0].Address: {Started: now.Pools[0].Status.StartTime}},
+		Totals: report.Sample{Time: now.Time.Add(-time.Minute)}.Totals(nil), Pools: map[string]gather.PoolCounters{now.Pools[0].Address: {Started: now.Pools[0].Status.StartTime}},
 	}, window))
 	end := s.slow("www")
 	waiting := make(chan error, 1)
@@ -112,8 +114,8 @@ func TestSlowRequests(t *testing.T) {
 
 func TestLatency(t *testing.T) {
 	s := newScene(t)
-	s.limits.Bounds["latency"] = health.Bounds{Warning: 1e-9, Critical: 3600}
+	s.limits.Bounds["latency"] = config.Bounds{Warning: 1e-9, Critical: 3600}
 	s.fires(s.evaluate(), "pool", health.Warning, "answers in", "more than")
-	s.limits.Bounds["latency"] = health.Bounds{Warning: 1e-9, Critical: 2e-9}
+	s.limits.Bounds["latency"] = config.Bounds{Warning: 1e-9, Critical: 2e-9}
 	s.fires(s.evaluate(), "pool", health.Critical)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/internal/config"
 	"relink/internal/sandbox"
 )
 
@@ -135,8 +136,7 @@ func TestManualRestartIsToldAndPendingWarns(t *testing.T) {
 	s := newScene(t)
 	s.evaluate()
 	end := s.slow("www")
-	_, err := s.agent("www").Reset(s.ctx)
-	s.must(err)
+	s.must(s.agent("www").Reset(s.ctx))
 	s.fires(s.evaluate(), "pending-restart", health.Warning, "a restart is pending")
 	end()
 	s.await("the restart", func() bool {
@@ -163,6 +163,6 @@ func TestRestartOfFPMIsTold(t *testing.T) {
 func TestJIT(t *testing.T) {
 	s := newScene(t, withINI(map[string]string{"opcache.jit_buffer_size": "1M", "opcache.jit": "tracing"}))
 	s.fires(s.evaluate(), "jit", health.OK, "of 1 MB in use")
-	s.limits.Bounds["jit"] = health.Bounds{Warning: 0, Critical: 1}
+	s.limits.Bounds["jit"] = config.Bounds{Warning: 0, Critical: 1}
 	s.fires(s.evaluate(), "jit", health.Warning)
 }

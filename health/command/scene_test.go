@@ -55,7 +55,8 @@ func startScene(t testing.TB, o sandbox.Options) *scene {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	s := &scene{t: t, ctx: ctx, limits: thresholds(parsed(t, ""))}
+	s := &scene{t: t, ctx: ctx}
+	_, s.limits = FromConfig(parsed(t, ""))
 	var err error
 	if s.root, err = sandbox.TempRoot(); err != nil {
 		t.Fatal(err)

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"relink/deploy"
 	"relink/deploy/apps"
 	"relink/deploy/journal"
-	"relink/deploy/outcome"
 	"relink/deploy/release"
 	"relink/deploy/status"
 	"relink/health"
@@ -19,14 +17,7 @@ import (
 	"relink/internal/links"
 )
 
-// readApps looks at links, releases and the state of deploys.
-func (g *gatherer) readApps(ctx context.Context) {
-	for _, a := range g.Apps {
-		g.facts.Apps = append(g.facts.Apps, g.readApp(ctx, a))
-	}
-	g.facts.FileSystems = g.fileSystems()
-}
-
+// readApp looks at links, releases and the state of deploys.
 func (g *gatherer) readApp(ctx context.Context, a apps.App) health.App {
 	app := health.App{Name: a.Name, Pools: a.Pools, Releases: a.Releases}
 	store, err := release.Open(a.Releases)
@@ -42,7 +33,9 @@ func (g *gatherer) readApp(ctx context.Context, a apps.App) health.App {
 	app.InUse = a.InUse() // of a link that cannot be read its instance tells
 	readDeploys(ctx, a, &app)
 	if app.ReleaseErr == nil && app.Locked == nil && !g.Cheap { // a deploy that runs has releases of its own in the making
-		app.Prunable, app.ReleaseErr = prunable(ctx, a)
+		// The deploy's own rule knows every link that keeps a release alive.
+		result, err := deploy.Prune(ctx, deploy.Options{App: a, DryRun: true}, deploy.Deps{})
+		app.Prunable, app.ReleaseErr = result.Removed, err
 	}
 	return app
 }
@@ -67,12 +60,10 @@ func readInstance(a apps.App, configured config.Instance, store *release.Store, 
 
 // readRelease reads each release once, however many instances are on it.
 func readRelease(i *health.Instance, store *release.Store, known map[string]release.Release) {
-	below, inside := strings.CutPrefix(i.Real, store.Dir()+string(filepath.Separator))
-	if !inside {
+	if i.Release = links.Release(i.Real, store.Dir()); filepath.IsAbs(i.Release) {
 		return
 	}
 	i.Inside = true
-	i.Release, _, _ = strings.Cut(below, string(filepath.Separator))
 	one, read := known[i.Release]
 	if !read {
 		var err error
@@ -97,11 +88,4 @@ func readDeploys(ctx context.Context, a apps.App, app *health.App) {
 		app.Last = &last[0]
 	}
 	app.DeployErr = cmp.Or(err, historyErr)
-}
-
-// prunable asks the deploy's own rule, which knows every link that keeps a
-// release alive.
-func prunable(ctx context.Context, a apps.App) ([]outcome.PrunedRelease, error) {
-	result, err := deploy.Prune(ctx, deploy.Options{App: a, DryRun: true}, deploy.Deps{})
-	return result.Removed, err
 }

@@ -31,7 +31,7 @@ func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a apps.App, 
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	var all []health.Front
-	for _, s := range front.Look(ctx, front.Sites(secret, a, a.Instances)) {
+	for _, s := range front.Look(ctx, secret.Doors(a.Name, a.Instances)) {
 		all = append(all, g.frontOf(s, app))
 	}
 	return all

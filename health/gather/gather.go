@@ -42,7 +42,12 @@ func Facts(ctx context.Context, d Deps) health.Facts {
 	g.facts.Time, g.facts.Cheap = g.began, d.Cheap
 	var both sync.WaitGroup
 	both.Go(func() { g.askPools(ctx) })
-	both.Go(func() { g.readApps(ctx) })
+	both.Go(func() {
+		for _, a := range g.Apps {
+			g.facts.Apps = append(g.facts.Apps, g.readApp(ctx, a))
+		}
+		g.facts.FileSystems = g.fileSystems()
+	})
 	both.Wait()
 	if !d.Cheap {
 		g.askFronts(ctx)
@@ -74,18 +79,15 @@ type cache struct {
 	listErr error // why its scripts could not be listed
 }
 
-// eachCache asks all caches that answer at the same time.
-func (g *gatherer) eachCache(ctx context.Context, ask func(context.Context, *cache)) {
+// readScripts lists the scripts of all caches that answer at the same time.
+func (g *gatherer) readScripts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range g.caches {
-		if c.sample.Err != nil {
-			continue
+		if c.sample.Err == nil {
+			all.Go(func() { c.sample.Scripts, c.listErr = c.Scripts(ctx) })
 		}
-		all.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, g.Timeout)
-			defer cancel()
-			ask(ctx, c)
-		})
 	}
 	all.Wait()
 }
@@ -100,10 +102,13 @@ func (g *gatherer) compare(ctx context.Context) {
 		now.Masters = append(now.Masters, c.sample)
 	}
 	apps := g.reported()
-	before := g.earlier()
+	var before *Sample
+	if g.Samples != nil {
+		before, g.facts.Samples = g.Samples.Before(g.began, g.Window)
+	}
 	var totals *report.Totals
 	if before != nil {
-		totals = &before.Caches
+		totals = &before.Totals
 	}
 	g.facts.Report = report.Build(now, totals, apps, report.Options{MinRequests: g.MinRequests})
 	for i, c := range g.caches {
@@ -112,34 +117,13 @@ func (g *gatherer) compare(ctx context.Context) {
 	for i := range g.facts.Pools {
 		g.facts.Pools[i].Growth = poolGrowth(&g.facts.Pools[i], before)
 	}
-	g.keep(g.sampleOf(now, apps))
-}
-
-func (g *gatherer) earlier() *Sample {
-	if g.Samples == nil {
-		return nil
+	if g.Samples != nil && g.facts.Samples == nil {
+		g.facts.Samples = g.Samples.Add(g.sampleOf(now, apps), g.Window)
 	}
-	before, err := g.Samples.Before(g.began, g.Window)
-	if err != nil {
-		g.facts.Samples = err
-	}
-	return before
-}
-
-func (g *gatherer) keep(s Sample) {
-	if g.Samples == nil || g.facts.Samples != nil {
-		return
-	}
-	g.facts.Samples = g.Samples.Add(s, g.Window)
 }
 
 func (g *gatherer) sampleOf(now report.Sample, apps []report.Application) Sample {
-	s := Sample{Time: g.began, Caches: now.Totals(apps), Starts: map[string]time.Time{}, Pools: map[string]PoolCounters{}}
-	for _, m := range now.Masters {
-		if m.Err == nil {
-			s.Starts[m.Name] = m.Status.Statistics.StartTime
-		}
-	}
+	s := Sample{Totals: now.Totals(apps), Pools: map[string]PoolCounters{}}
 	for _, p := range g.facts.Pools {
 		if p.Status != nil {
 			s.Pools[p.Address] = PoolCounters{Started: p.Status.StartTime, MaxChildren: p.Status.MaxChildrenReached, SlowRequests: p.Status.SlowRequests}
@@ -152,7 +136,7 @@ func (g *gatherer) sampleOf(now report.Sample, apps []report.Application) Sample
 func (g *gatherer) reported() []report.Application {
 	apps := make([]report.Application, len(g.facts.Apps))
 	for i, a := range g.facts.Apps {
-		apps[i] = report.Application{Name: a.Name, Releases: a.Releases}
+		apps[i] = report.Application{Name: a.Name, Releases: a.Releases, Slots: links.Occupants(a.Releases)}
 		for _, one := range a.Instances {
 			instance := report.Instance{Name: one.Name, Link: one.Link}
 			if one.Kind == links.Good {

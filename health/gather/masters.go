@@ -49,12 +49,10 @@ func (g *gatherer) controlTimeout(ctx context.Context, c *cache) (*time.Duration
 		return nil, err
 	}
 	if settings.ControlTimeout < 0 {
-		return nil, errNotPrinted
+		return nil, errors.New("FPM does not print its process_control_timeout")
 	}
 	return &settings.ControlTimeout, nil
 }
-
-var errNotPrinted = errors.New("FPM does not print its process_control_timeout")
 
 func hostPath(space *opcache.KeySpace, pool string) string {
 	if pool == "" {
@@ -65,13 +63,6 @@ func hostPath(space *opcache.KeySpace, pool string) string {
 		return real
 	}
 	return host
-}
-
-// readScripts lists the scripts of all caches at the same time.
-func (g *gatherer) readScripts(ctx context.Context) {
-	g.eachCache(ctx, func(ctx context.Context, c *cache) {
-		c.sample.Scripts, c.listErr = c.Scripts(ctx)
-	})
 }
 
 // errHidden: what /proc would tell of a process in a container or elsewhere.
@@ -117,12 +108,12 @@ func restartGrowth(m report.Master, before *Sample) *health.RestartGrowth {
 	if before == nil || m.Err != nil {
 		return nil
 	}
-	earlier, now := before.Caches.Of(&m), m.Status.Statistics
+	earlier, now := before.Of(&m), m.Status.Statistics
 	if earlier == nil {
 		return nil
 	}
 	growth := &health.RestartGrowth{Since: before.Time, OOM: now.OOMRestarts, Hash: now.HashRestarts, Manual: now.ManualRestarts}
-	if started, known := before.Starts[earlier.Name]; known && !started.Equal(now.StartTime) {
+	if !earlier.Started.Equal(now.StartTime) {
 		growth.Process = true
 		return growth
 	}

@@ -7,42 +7,25 @@ import (
 	"slices"
 	"strings"
 
-	"relink/deploy/apps"
 	"relink/health"
+	"relink/internal/links"
 )
 
 // findStale looks in each cache for code that no link leads to any more.
 func (g *gatherer) findStale() {
 	for _, c := range g.caches {
-		if c.sample.Err != nil {
-			continue
-		}
-		for i := range g.Apps {
-			if g.serves(c, g.Apps[i]) {
-				app := &g.facts.Apps[i]
+		for i := range g.facts.Apps {
+			app := &g.facts.Apps[i]
+			switch {
+			case !app.ServedBy(c.first().facts.Apache, c.sample.Pools):
+			case c.sample.Err != nil:
+				app.CacheErr = errors.Join(app.CacheErr, fmt.Errorf("OPcache of %s cannot be asked", c.sample.Name))
+			default:
 				app.Old = append(app.Old, c.old(app)...)
 				app.CacheErr = errors.Join(app.CacheErr, c.listErr)
 			}
 		}
 	}
-	for i := range g.Apps {
-		g.facts.Apps[i].CacheErr = errors.Join(g.facts.Apps[i].CacheErr, g.unasked(g.Apps[i]))
-	}
-}
-
-// unasked tells which of an application's caches could not be asked.
-func (g *gatherer) unasked(a apps.App) error {
-	var problems []error
-	for _, c := range g.caches {
-		if c.sample.Err != nil && g.serves(c, a) {
-			problems = append(problems, fmt.Errorf("OPcache of %s cannot be asked", c.sample.Name))
-		}
-	}
-	return errors.Join(problems...)
-}
-
-func (g *gatherer) serves(c *cache, a apps.App) bool {
-	return len(a.Pools) == 0 || c.first().facts.Apache || slices.ContainsFunc(c.sample.Pools, func(p string) bool { return slices.Contains(a.Pools, p) })
 }
 
 // old lists what a cache holds of an application's releases that no link leads to.
@@ -54,11 +37,11 @@ func (c *cache) old(app *health.App) []health.OldRelease {
 		if !script.Live || !inside {
 			continue
 		}
-		id, _, _ := strings.Cut(below, "/")
-		one := held[id]
+		folder, _, _ := strings.Cut(below, "/")
+		one := held[folder]
 		if one == nil {
-			one = &health.OldRelease{Master: c.sample.Name, Release: id}
-			held[id] = one
+			one = &health.OldRelease{Master: c.sample.Name, Release: links.Release(app.Releases+"/"+folder, app.Releases)}
+			held[folder] = one
 		}
 		one.Scripts++
 		if script.Hits > 0 && script.LastUsed.After(one.LastUsed) { // without hits it was only compiled, by a warm
@@ -67,9 +50,9 @@ func (c *cache) old(app *health.App) []health.OldRelease {
 	}
 	var all []health.OldRelease
 	linked := app.InUse.IDs()
-	for _, id := range slices.Sorted(maps.Keys(held)) {
-		if !linked[id] {
-			all = append(all, *held[id])
+	for _, folder := range slices.Sorted(maps.Keys(held)) {
+		if one := held[folder]; !linked[one.Release] {
+			all = append(all, *one)
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,9 +31,11 @@ func (a *poolProbe) answers() bool { return a.facts.Err == nil && a.facts.AgentE
 // askPools asks all pools at the same time, each with a bound of its own, so
 // that one that hangs delays no other.
 func (g *gatherer) askPools(ctx context.Context) {
-	pools, err := g.listPools(ctx)
+	queues := unixQueues() // before calls of relink wait there, too
+	listing, cancel := context.WithTimeout(ctx, g.Timeout)
+	pools, err := g.Pools(listing)
+	cancel()
 	g.facts.Discovery = err
-	queues := proc.UnixQueues()
 	g.pools = make([]*poolProbe, len(pools))
 	var all sync.WaitGroup
 	if !g.Cheap {
@@ -50,12 +53,6 @@ func (g *gatherer) askPools(ctx context.Context) {
 	g.group()
 }
 
-func (g *gatherer) listPools(ctx context.Context) ([]php.Pool, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
-	defer cancel()
-	return g.Pools(ctx)
-}
-
 func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -70,7 +67,7 @@ func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duratio
 	}
 	a.facts.AgentErr = a.Err
 	if a.facts.Apache && a.facts.AgentErr == nil {
-		a.listProcesses(ctx)
+		a.facts.Processes, _ = apache.Workers(ctx, a.Status.Worker.PID, a.Status.Worker.ParentPID) // nil where they are hidden
 	}
 	if isDown(a.facts.AgentErr) { // it went away, or its other workers hang
 		a.facts.Err, a.facts.AgentErr = a.facts.AgentErr, nil
@@ -78,64 +75,38 @@ func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duratio
 }
 
 // reach asks for the status page, and so measures how long a visitor waits for
-// a worker; where there is none, for the agent.
+// a worker; where there is none, and of Apache, for the agent.
 func (a *poolProbe) reach(ctx context.Context) {
-	if a.facts.Apache {
-		a.reachApache(ctx)
-		return
-	}
 	began := time.Now()
-	status, err := fcgi.Status(ctx, a.Pool.Pool.Address, a.StatusPath())
-	if a.StatusPath() == "" && a.Agent != nil {
+	var status fcgi.PoolStatus
+	var err error
+	if !a.facts.Apache {
+		status, err = fcgi.Status(ctx, a.Pool.Pool.Address, a.StatusPath())
+	}
+	if (a.facts.Apache || a.StatusPath() == "") && a.Agent != nil {
 		began = time.Now()
-		if _, pingErr := a.Agent.Ping(ctx); isDown(pingErr) {
+		if _, pingErr := a.Agent.Ping(ctx); a.facts.Apache || isDown(pingErr) {
 			err = pingErr
 		}
 	}
 	a.facts.Latency = time.Since(began)
 	switch {
-	case err == nil:
-		a.facts.Status = &status
 	case isDown(err):
 		a.facts.Err = err
-	default:
+	case a.facts.Apache:
+		a.facts.AgentErr = cmp.Or(a.facts.AgentErr, err)
+	case err != nil:
 		a.facts.StatusErr = err
-	}
-}
-
-// reachApache asks as a visitor does, by HTTP.
-func (a *poolProbe) reachApache(ctx context.Context) {
-	if a.Agent == nil {
-		return
-	}
-	began := time.Now()
-	_, err := a.Agent.Ping(ctx)
-	a.facts.Latency = time.Since(began)
-	switch {
-	case isDown(err):
-		a.facts.Err = err
 	default:
-		a.facts.AgentErr = err
-	}
-}
-
-func (a *poolProbe) listProcesses(ctx context.Context) {
-	w := a.Status.Worker
-	if pids, err := apache.Workers(ctx, w.PID, w.ParentPID); err == nil {
-		a.facts.Processes = pids
+		a.facts.Status = &status
 	}
 }
 
 // isDown tells a pool that does not answer from one whose answer is an error.
 func isDown(err error) bool {
-	for _, kind := range []error{
+	return slices.ContainsFunc([]error{
 		fcgi.ErrNotListening, fcgi.ErrPermission, fcgi.ErrTimeout, fcgi.ErrReset, fcgi.ErrProtocol, context.Canceled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
+	}, func(kind error) bool { return errors.Is(err, kind) })
 }
 
 // group makes the caches of what the pools answered.
@@ -155,6 +126,14 @@ func (g *gatherer) group() {
 			Err: cmp.Or(first.facts.Err, first.facts.AgentErr)}
 		g.caches = append(g.caches, c)
 	}
+}
+
+func unixQueues() map[string]int64 {
+	queues := map[string]int64{}
+	for _, one := range proc.UnixListeners() {
+		queues[one.Path] = one.Queue
+	}
+	return queues
 }
 
 // queueOf prefers what the kernel says: FPM counts the queue of TCP sockets only

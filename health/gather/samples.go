@@ -1,7 +1,6 @@
 package gather
 
 import (
-	"fmt"
 	"time"
 
 	"relink/internal/state"
@@ -9,7 +8,6 @@ import (
 )
 
 const (
-	sampleVersion = 1
 	// samplesPerWindow spaces the samples out: a page that asks each second must
 	// not write a file each second.
 	samplesPerWindow = 15
@@ -18,11 +16,8 @@ const (
 
 // Sample is what has to be kept of one time to tell later what happened since.
 type Sample struct {
-	Version int                     `json:"version"`
-	Time    time.Time               `json:"time"`
-	Caches  report.Totals           `json:"caches"`
-	Starts  map[string]time.Time    `json:"starts"` // of each master's OPcache, by name
-	Pools   map[string]PoolCounters `json:"pools"`  // by address
+	report.Totals
+	Pools map[string]PoolCounters `json:"pools"` // by address
 }
 
 // PoolCounters are what FPM counts since the pool's start.
@@ -44,18 +39,12 @@ type Samples interface {
 type Folder string
 
 func (f Folder) samples() state.Samples[Sample] {
-	return state.Samples[Sample]{Dir: string(f), Kept: keptSamples, Check: checkSample}
-}
-
-func checkSample(s Sample) error {
-	if s.Version != sampleVersion {
-		return fmt.Errorf("sample of version %d, this is version %d", s.Version, sampleVersion)
-	}
-	return nil
+	return state.Samples[Sample]{Dir: string(f), Kept: keptSamples, Check: Sample.Check}
 }
 
 // Before reads the sample that a window begins with. One that cannot be read is
-// passed over for its neighbour: it only makes the window longer or shorter.
+// passed over for its neighbour: it only makes the window longer or shorter. One of more
+// than 4 MiB is not read.
 func (f Folder) Before(now time.Time, window time.Duration) (*Sample, error) {
 	s, err := f.samples().Around(now.Add(-window))
 	if s != nil && !s.Time.Before(now) {
@@ -67,7 +56,6 @@ func (f Folder) Before(now time.Time, window time.Duration) (*Sample, error) {
 // Add keeps a sample, unless the newest is too young for another one, and
 // removes the oldest that are too many.
 func (f Folder) Add(s Sample, window time.Duration) error {
-	s.Version = sampleVersion
 	return f.samples().Add(s.Time, s, Spacing(window))
 }
 

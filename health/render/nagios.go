@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -17,10 +16,10 @@ const (
 	maxLongText = 3 << 10
 )
 
-// Nagios writes the results as a monitoring plugin does: one status line, its
+// Nagios is the results as a monitoring plugin tells them: one status line, its
 // performance data behind a bar, then long text. The exit status is the value
 // of Worst.
-func Nagios(w io.Writer, results []health.Result) error {
+func Nagios(results []health.Result) string {
 	list := health.Problems(results)
 	line := fmt.Sprintf("RELINK %s - %s", health.Worst(results), health.Counted(results))
 	var named []string
@@ -35,8 +34,7 @@ func Nagios(w io.Writer, results []health.Result) error {
 	if data != "" {
 		text += " | " + data
 	}
-	_, err := io.WriteString(w, text+"\n"+longText(list, left))
-	return err
+	return text + "\n" + longText(list, left)
 }
 
 // longText must hold no bar: what follows one would be read as performance data.

@@ -5,8 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"relink/deploy/outcome"
-	"relink/fcgi"
 	"relink/health"
 	"relink/internal/durable"
 	"relink/internal/metrics"
@@ -83,7 +81,9 @@ func collect(send metrics.Sink, f *health.Facts, results []health.Result) {
 		collectApp(send, &f.Apps[i])
 	}
 	for _, fs := range f.FileSystems {
-		collectFileSystem(send, fs)
+		if fs.Err == nil {
+			collectFileSystem(send, fs)
+		}
 	}
 }
 
@@ -102,14 +102,9 @@ func collectPool(send metrics.Sink, p *health.Pool) {
 	send.Counter(metricAccepted, p.Status.AcceptedConn, p.Address)
 	send.Counter(metricMaxChildren, p.Status.MaxChildrenReached, p.Address)
 	send.Counter(metricSlow, p.Status.SlowRequests, p.Address)
-	idle := 0
-	for _, w := range p.Status.Processes {
-		if w.State == fcgi.StateIdle {
-			idle++
-		}
-	}
+	idle, active := p.Workers()
 	send.Gauge(metricWorkers, float64(idle), p.Address, "idle")
-	send.Gauge(metricWorkers, float64(len(p.Status.Processes)-idle), p.Address, "active")
+	send.Gauge(metricWorkers, float64(active), p.Address, "active")
 }
 
 func collectApp(send metrics.Sink, a *health.App) {
@@ -123,21 +118,10 @@ func collectApp(send metrics.Sink, a *health.App) {
 	}
 	send.Time(metricSince, a.Changed(), a.Name)
 	send.Flag(metricDeploying, a.Locked != nil, a.Name)
-	send.Gauge(metricPrunable, float64(prunableBytes(a.Prunable)), a.Name)
-}
-
-func prunableBytes(all []outcome.PrunedRelease) int64 {
-	var sum int64
-	for _, one := range all {
-		sum += one.Bytes
-	}
-	return sum
+	send.Gauge(metricPrunable, float64(a.PrunableBytes()), a.Name)
 }
 
 func collectFileSystem(send metrics.Sink, fs health.FileSystem) {
-	if fs.Err != nil {
-		return
-	}
 	send.Gauge(metricDisk, float64(fs.FreeBytes), fs.Path)
 	send.Gauge(metricDiskSize, float64(fs.Bytes), fs.Path)
 	if fs.Inodes > 0 {

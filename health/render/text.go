@@ -2,28 +2,24 @@ package render
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"relink/health"
 	"relink/internal/ui"
-
-	"github.com/mattn/go-runewidth"
 )
 
-// Text writes the results for people: problems with their cure, the most urgent
+// Text is the results for people: problems with their cure, the most urgent
 // first, then what is in order, then the sum.
-func Text(w io.Writer, results []health.Result, took time.Duration, colors ui.Colors, width int) error {
+func Text(results []health.Result, took time.Duration, colors ui.Colors, width int) string {
 	p := page{colors: colors, width: width}
 	for _, r := range health.Problems(results) {
 		p.problem(r)
 	}
 	p.inOrder(results)
 	p.line(paint(colors, health.Worst(results)), ": "+health.Counted(results)+" in "+ui.Duration(took))
-	_, err := io.WriteString(w, p.text.String())
-	return err
+	return p.text.String()
 }
 
 type page struct {
@@ -47,12 +43,10 @@ func (p *page) line(parts ...string) { p.text.WriteString(strings.Join(parts, ""
 const stateWidth = 10
 
 func (p *page) problem(r health.Result) {
-	for i, line := range fold(r.Check+"  "+r.Subject+": "+r.Message, p.width-stateWidth) {
-		if i == 0 {
-			p.line(paint(p.colors, r.State), strings.Repeat(" ", stateWidth-len(r.State.String())), line)
-			continue
-		}
-		p.line(strings.Repeat(" ", stateWidth), line)
+	head, indent := paint(p.colors, r.State), stateWidth-len(r.State.String())
+	for _, line := range ui.Fold(r.Check+" "+ui.Together+r.Subject+": "+r.Message, p.width-stateWidth) {
+		p.line(head, strings.Repeat(" ", indent), strings.TrimPrefix(line, " "))
+		head, indent = "", stateWidth
 	}
 	for _, detail := range r.Details[:min(len(r.Details), mostDetails)] {
 		p.indented("- ", detail)
@@ -70,7 +64,7 @@ const mostDetails = 10
 
 // indented writes a paragraph below a problem, with a hanging indent.
 func (p *page) indented(head, text string) {
-	for i, line := range fold(text, p.width-stateWidth-len(head)) {
+	for i, line := range ui.Fold(text, p.width-stateWidth-len(head)) {
 		lead := head
 		if i > 0 {
 			lead = strings.Repeat(" ", len(head))
@@ -86,7 +80,7 @@ func (p *page) inOrder(results []health.Result) {
 	table := ui.NewTable(p.width, "OK", "", "")
 	rows := 0
 	for _, c := range health.All() {
-		made := resultsOf(results, c.Name)
+		made := slices.DeleteFunc(slices.Clone(results), func(r health.Result) bool { return r.Check != c.Name })
 		if len(made) == 0 || slices.ContainsFunc(made, func(r health.Result) bool { return r.State != health.OK }) {
 			continue
 		}
@@ -102,37 +96,8 @@ func (p *page) inOrder(results []health.Result) {
 	}
 }
 
-func resultsOf(results []health.Result, check string) []health.Result {
-	var list []health.Result
-	for _, r := range results {
-		if r.Check == check {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// fold breaks text at spaces. A word that is longer than a line stays whole: it
-// is a path or a command, to be copied.
-func fold(text string, width int) []string {
-	var lines []string
-	current := ""
-	for _, word := range strings.Split(text, " ") {
-		switch {
-		case current == "":
-			current = word
-		case runewidth.StringWidth(current)+1+runewidth.StringWidth(word) > width:
-			lines = append(lines, strings.TrimRight(current, " "))
-			current = word
-		default:
-			current += " " + word
-		}
-	}
-	return append(lines, current)
-}
-
-// Explain writes what checks mean.
-func Explain(w io.Writer, checks []health.Check, width int) error {
+// Explain is what checks mean.
+func Explain(checks []health.Check, width int) string {
 	p := page{width: width}
 	family := ""
 	for _, c := range checks {
@@ -141,10 +106,9 @@ func Explain(w io.Writer, checks []health.Check, width int) error {
 			p.line(family)
 		}
 		p.line("  ", c.Name)
-		for _, line := range fold(c.Means, width-4) {
+		for _, line := range ui.Fold(c.Means, width-4) {
 			p.line("    ", line)
 		}
 	}
-	_, err := io.WriteString(w, p.text.String())
-	return err
+	return p.text.String()
 }

@@ -15,15 +15,10 @@ import (
 	"sync"
 	"time"
 
+	"relink/internal/config"
 	"relink/internal/hint"
+	"relink/internal/trust"
 )
-
-// Access says who may ask. Files are in PEM form; "" means none.
-type Access struct {
-	Cert, Key string
-	ClientCA  string // only clients with a certificate of it are answered
-	TokenFile string // holds the secret that each request must show
-}
 
 // ErrAccess means that a token or a certificate cannot be used.
 var ErrAccess = errors.New("access")
@@ -33,62 +28,95 @@ const (
 	mostToken  = 4 << 10
 )
 
-// access is Access with its files read.
+// access says who may ask.
 type access struct {
 	token *current[[sha256.Size]byte] // nil: none is asked for
 	tls   *tls.Config                 // nil: none
 }
 
-func (a Access) open() (*access, error) {
-	opened := &access{}
-	if a.TokenFile != "" {
-		opened.token = &current[[sha256.Size]byte]{files: []string{a.TokenFile}, read: func() ([sha256.Size]byte, error) { return readToken(a.TokenFile) }}
-		if _, err := opened.token.get(); err != nil {
-			return nil, fmt.Errorf("%w: token_file %s: %w", ErrAccess, a.TokenFile, err)
+func openAccess(o config.Serve) (opened *access, err error) {
+	opened = &access{}
+	if o.TokenFile != "" {
+		opened.token, err = watch("token_file", func() ([sha256.Size]byte, error) { return readToken(o.TokenFile) }, o.TokenFile)
+		if err != nil {
+			return nil, err
 		}
 	}
-	if a.Cert == "" && a.Key == "" {
-		if a.ClientCA != "" {
+	if o.TLS.Cert == "" && o.TLS.Key == "" {
+		if o.TLS.ClientCA != "" {
 			return nil, hint.With(fmt.Errorf("%w: client_ca without a certificate of the service", ErrAccess), "give tls cert and key too")
 		}
 		return opened, nil
 	}
-	pair := &current[tls.Certificate]{files: []string{a.Cert, a.Key}, read: func() (tls.Certificate, error) { return tls.LoadX509KeyPair(a.Cert, a.Key) }}
-	if _, err := pair.get(); err != nil {
-		return nil, fmt.Errorf("%w: certificate %s: %w", ErrAccess, a.Cert, err)
+	pair, err := watch("certificate", func() (tls.Certificate, error) { return readPair(o.TLS.Cert, o.TLS.Key) }, o.TLS.Cert, o.TLS.Key)
+	if err != nil {
+		return nil, err
 	}
 	opened.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			one, err := pair.get()
 			return &one, err
 		}}
-	return opened, opened.trust(a.ClientCA)
+	return opened, opened.authorities(o.TLS.ClientCA)
 }
 
-// trust asks for certificates of the authorities, whose file is looked at for each
+// authorities asks for certificates of the authorities, whose file is looked at for each
 // connection: one that was taken out is trusted no more. Sessions are not resumed, since
 // that would spare a client the proof.
-func (a *access) trust(file string) error {
+func (a *access) authorities(file string) error {
 	if file == "" {
 		return nil
 	}
-	authorities := &current[*x509.CertPool]{files: []string{file}, read: func() (*x509.CertPool, error) { return readAuthorities(file) }}
-	if _, err := authorities.get(); err != nil {
-		return fmt.Errorf("%w: client_ca %s: %w", ErrAccess, file, err)
+	roots, err := watch("client_ca", func() (*x509.CertPool, error) { return readAuthorities(file) }, file)
+	if err != nil {
+		return err
 	}
 	a.tls.ClientAuth, a.tls.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, true
 	static := a.tls.Clone()
 	a.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		pool, err := authorities.get()
-		config := static.Clone()
-		config.ClientCAs = pool
-		return config, err
+		pool, err := roots.get()
+		trusting := static.Clone()
+		trusting.ClientCAs = pool
+		return trusting, err
 	}
 	return nil
 }
 
+// mostCertificates bounds a file of certificates or a key: a system's whole bundle of
+// authorities is a quarter of it.
+const mostCertificates = 1 << 20
+
+// readFile reads a file of at most that many bytes. Root's service takes none that
+// others could change: a key or an authority of theirs would let them answer, or ask.
+func readFile(path string, most int64) ([]byte, error) {
+	file, err := trust.OpenForRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return text, err
+}
+
+// readPair reads at most 1 MiB of each file.
+func readPair(certificate, key string) (pair tls.Certificate, err error) {
+	certificateText, err := readFile(certificate, mostCertificates)
+	if err != nil {
+		return pair, err
+	}
+	keyText, err := readFile(key, mostCertificates)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(certificateText, keyText)
+}
+
+// readAuthorities reads at most 1 MiB.
 func readAuthorities(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+	text, err := readFile(file, mostCertificates)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +137,9 @@ func (a *access) unguarded() bool {
 	return a.token == nil && (a.tls == nil || a.tls.ClientAuth == tls.NoClientCert)
 }
 
+// readToken gives the sum of a token. A file of more than 4 KiB is refused.
 func readToken(path string) (sum [sha256.Size]byte, err error) {
-	file, err := os.Open(path)
+	file, err := trust.OpenForRoot(path)
 	if err != nil {
 		return sum, err
 	}
@@ -159,6 +188,15 @@ type current[T any] struct {
 	known   bool
 	value   T
 	changed []time.Time
+}
+
+// watch reads files for the first time.
+func watch[T any](what string, read func() (T, error), files ...string) (*current[T], error) {
+	c := &current[T]{files: files, read: read}
+	if _, err := c.get(); err != nil {
+		return nil, fmt.Errorf("%w: %s %s: %w", ErrAccess, what, files[0], err)
+	}
+	return c, nil
 }
 
 // get keeps the old value where the new one cannot be read: it may be half renewed.

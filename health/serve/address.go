@@ -24,38 +24,44 @@ var (
 const socketMode = 0o660
 
 func listen(address string, a *access) (net.Listener, error) {
-	if path, isSocket := strings.CutPrefix(address, "unix:"); isSocket {
-		return listenUnix(path)
+	open := listenTCP
+	path, isSocket := strings.CutPrefix(address, "unix:")
+	if isSocket {
+		open = listenUnix
 	}
-	resolved, err := net.ResolveTCPAddr("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	if !resolved.IP.IsLoopback() && !a.remote() {
-		return nil, hint.With(fmt.Errorf("listen on %s: %w", address, ErrExposed),
-			"listen on 127.0.0.1 or a unix socket, or give tls with cert and key and, besides, token_file or client_ca")
-	}
-	listener, err := net.ListenTCP("tcp", resolved)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		err = hint.With(fmt.Errorf("%w: %w", ErrInUse, err), "another relink serve may be running; choose another address with --listen")
-	}
+	listener, err := open(path, a)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return listener, nil
 }
 
+func listenTCP(address string, a *access) (net.Listener, error) {
+	resolved, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if !resolved.IP.IsLoopback() && !a.remote() {
+		return nil, hint.With(ErrExposed, "listen on 127.0.0.1 or a unix socket, or give tls with cert and key and, besides, token_file or client_ca")
+	}
+	listener, err := net.ListenTCP("tcp", resolved)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = hint.With(fmt.Errorf("%w: %w", ErrInUse, err), "another relink serve may be running; choose another address with --listen")
+	}
+	return listener, err
+}
+
 // listenUnix takes the place of a socket that a killed service has left.
-func listenUnix(path string) (net.Listener, error) {
+func listenUnix(path string, _ *access) (net.Listener, error) {
 	if err := removeDeadSocket(path); err != nil {
-		return nil, fmt.Errorf("listen on unix:%s: %w", path, err)
+		return nil, err
 	}
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("listen on unix:%s: %w", path, err)
+		return nil, err
 	}
 	if err := os.Chmod(path, socketMode); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on unix:%s: %w", path, err), listener.Close())
+		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil
 }

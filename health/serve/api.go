@@ -63,11 +63,6 @@ type Deploys struct {
 	Error   string        `json:"error,omitempty"`
 }
 
-// Failure is the answer where there is none.
-type Failure struct {
-	Error string `json:"error"`
-}
-
 // errQuestion means that a question cannot be understood.
 var errQuestion = errors.New("bad request")
 
@@ -79,17 +74,16 @@ type question func(url.Values) ([]byte, error)
 
 func (s *service) answer(q question) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status := http.StatusOK
-		values, err := url.ParseQuery(r.URL.RawQuery)
 		var body []byte
+		values, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
 			err = fmt.Errorf("%w: %w", errQuestion, err)
 		} else {
 			body, err = q(values)
 		}
+		status := statusOf(err)
 		if err != nil {
-			status = statusOf(err)
-			body, _ = encode(Failure{err.Error()}) // a text always encodes
+			body, _ = encode(map[string]string{"error": err.Error()}) // a text always encodes
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
@@ -101,6 +95,8 @@ func (s *service) answer(q question) http.Handler {
 
 func statusOf(err error) int {
 	switch {
+	case err == nil:
+		return http.StatusOK
 	case errors.Is(err, errQuestion):
 		return http.StatusBadRequest
 	case errors.Is(err, errEarly):
@@ -125,26 +121,18 @@ func only(values url.Values, known ...string) error {
 	return nil
 }
 
-func (s *service) state(v url.Values) ([]byte, error) {
-	now := s.sampler.current()
-	if err := only(v); err != nil {
-		return nil, err
+// last answers from the last reading.
+func (s *service) last(answer func(*reading) ([]byte, error)) question {
+	return func(v url.Values) ([]byte, error) {
+		now := s.sampler.current()
+		if err := only(v); err != nil {
+			return nil, err
+		}
+		if now.facts.Time.IsZero() {
+			return nil, errEarly
+		}
+		return answer(now)
 	}
-	if now.facts.Time.IsZero() {
-		return nil, errEarly
-	}
-	return now.state()
-}
-
-func (s *service) checks(v url.Values) ([]byte, error) {
-	now := s.sampler.current()
-	if err := only(v); err != nil {
-		return nil, err
-	}
-	if now.facts.Time.IsZero() {
-		return nil, errEarly
-	}
-	return now.checks()
 }
 
 const (

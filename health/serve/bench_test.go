@@ -36,7 +36,7 @@ func manyFacts() health.Facts {
 	for i := range manyScripts {
 		master.Scripts = append(master.Scripts, php.Script{Path: fmt.Sprintf("%s/2026013%d-120000-v%d/src/Part%05d.php", app.Releases, i%5, i%5, i), Live: true, Hits: 10, Memory: 4000})
 	}
-	facts.Report = lean(report.Build(report.Sample{Time: noon, Masters: []report.Master{master}}, nil, []report.Application{app}, report.Options{}))
+	facts.Report = report.Build(report.Sample{Time: noon, Masters: []report.Master{master}}, nil, []report.Application{app}, report.Options{}).WithoutScripts()
 	facts.Masters = []health.Master{{MasterReport: facts.Report.Masters[0]}}
 	facts.Pools = []health.Pool{{Address: "unix:/run/php.sock"}}
 	return facts
@@ -133,8 +133,8 @@ func (s *scene) fill(b *testing.B) {
 	agent, err := php.NewAgent(pools[0])
 	s.must(err)
 	for len(files) > 0 {
-		result, err := agent.Compile(s.ctx, files[:min(len(files), 2000)], 10*time.Second)
+		compiled, err := agent.Compile(s.ctx, files[:min(len(files), 2000)], 10*time.Second)
 		s.must(err)
-		files = files[result.Next:]
+		files = files[len(compiled):]
 	}
 }

@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -29,12 +30,13 @@ type changes struct {
 	total map[string]int64
 }
 
+func newChanges() *changes {
+	return &changes{total: map[string]int64{"link": 0, "deploy": 0, "pool": 0, "master": 0, "restart": 0}}
+}
+
 func (c *changes) add(noticed ...Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.total == nil {
-		c.total = map[string]int64{}
-	}
 	for _, one := range noticed {
 		c.total[one.Kind]++
 	}
@@ -54,11 +56,7 @@ func (c *changes) newest() []Change {
 func (c *changes) counted() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	counted := map[string]int64{"link": 0, "deploy": 0, "pool": 0, "master": 0, "restart": 0}
-	for kind, n := range c.total {
-		counted[kind] = n
-	}
-	return counted
+	return maps.Clone(c.total)
 }
 
 // changesBetween tells what is different between two looks.
@@ -86,8 +84,8 @@ func appChanges(before, now *health.App, add adder) {
 			moves[[2]string{before.Instances[i].Release, now.Instances[i].Release}]++
 		}
 	}
-	for _, move := range sortedMoves(moves) {
-		add("link", now.Name, "%s moved from %s to %s", ui.Plural(moves[move], "link"), shown(move[0]), shown(move[1]))
+	for _, move := range slices.SortedFunc(maps.Keys(moves), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		add("link", now.Name, "%s moved from %s to %s", ui.Plural(moves[move], "link"), cmp.Or(move[0], "nowhere"), cmp.Or(move[1], "nowhere"))
 	}
 	switch {
 	case before.Locked == nil && now.Locked != nil:
@@ -99,22 +97,6 @@ func appChanges(before, now *health.App, add adder) {
 		}
 		add("deploy", now.Name, "the %s of %s %s", now.Last.Operation, now.Last.Release, outcome)
 	}
-}
-
-func sortedMoves(moves map[[2]string]int) [][2]string {
-	var keys [][2]string
-	for key := range moves {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
-	return keys
-}
-
-func shown(release string) string {
-	if release == "" {
-		return "nowhere"
-	}
-	return release
 }
 
 func poolChanges(before, now []health.Pool, add adder) {

@@ -68,17 +68,13 @@ func (p program) options(c *cli.Call) (Options, error) {
 
 // translate turns the configuration into this package's own terms.
 func (p program) translate(c *config.Config) (o Options, err error) {
-	o = Options{
-		Listen: c.Serve.Listen, Interval: c.Serve.Interval, History: c.Serve.History, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: *p.Log(),
-		Access: Access{Cert: c.Serve.TLS.Cert, Key: c.Serve.TLS.Key, ClientCA: c.Serve.TLS.ClientCA, TokenFile: c.Serve.TokenFile},
-		Notify: p.notify(),
-	}
+	o = Options{Serve: c.Serve, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: *p.Log(), Notify: p.notify()}
 	o.Health, o.Thresholds = command.FromConfig(c)
 	if o.Checks, err = health.Select(nil, c.Health.Skip); err != nil {
 		return o, fmt.Errorf("health.skip: %w", err)
 	}
 	o.Resume, err = resumer(c)
-	if c.Serve.Restart == config.ServeNeeded && err == nil {
+	if o.Restart == config.ServeNeeded && err == nil {
 		o.Maintain, err = maintainer(c)
 	}
 	return o, err
@@ -97,17 +93,16 @@ func (p program) notify() Notify {
 // it was asked last.
 func maintainer(c *config.Config) (Maintain, error) {
 	setup, err := restart.FromConfig(c, journal.KnownLinks)
-	setup.Restart.Wait = 0
-	o := restart.MaintenanceOptions{Queue: restart.Queue{Dir: c.StateDir, By: "relink serve"}}
+	setup.Restart.Wait, setup.Queue = 0, restart.Queue{Dir: c.StateDir, By: "relink serve"}
 	return func(ctx context.Context, unused []string) (restart.MaintenanceResult, error) {
 		setup.Restart.Unused = unused
-		result, err := setup.MaintainEach(ctx, setup.Apps, o)
+		result, err := setup.MaintainEach(ctx, setup.Apps, false)
 		if err != nil {
 			return result, err
 		}
 		caches, err := setup.Reach(ctx, nil)
 		if err == nil {
-			o.Before, err = caches.Usage(ctx)
+			setup.Before, err = caches.Usage(ctx)
 		}
 		return result, err
 	}, err

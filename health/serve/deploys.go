@@ -79,15 +79,8 @@ func (h *historyOf) refresh() {
 		return
 	}
 	h.size, h.changed, h.err = info.Size(), info.ModTime(), nil
-	h.last = deploysOf(h.app, events)
-}
-
-// deploysOf is what is told of events.
-func deploysOf(app string, events []journal.Event) []page.Deploy {
-	list := make([]page.Deploy, len(events))
+	h.last = make([]page.Deploy, len(events))
 	for i, event := range events {
-		list[i] = page.DeployOf(app, event)
-		list[i].Steps = append([]journal.Step{}, event.Steps...)
+		h.last[i] = page.DeployOf(h.app, event)
 	}
-	return list
 }

@@ -50,8 +50,6 @@ func (d *discovery) get(ctx context.Context) ([]php.Pool, error) {
 
 // note looks for reasons to list the pools sooner.
 func (d *discovery) note(f health.Facts) {
-	d.trouble = len(f.Pools) == 0 || f.Discovery != nil
-	for i := range f.Pools {
-		d.trouble = d.trouble || f.Pools[i].Err != nil || f.Pools[i].AgentErr != nil
-	}
+	d.trouble = len(f.Pools) == 0 || f.Discovery != nil ||
+		slices.ContainsFunc(f.Pools, func(p health.Pool) bool { return p.Err != nil || p.AgentErr != nil })
 }

@@ -1,12 +1,17 @@
 package serve
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"relink/health/gather"
+	"relink/opcache/report"
 )
 
 // Whatever the query, a question about the past is answered or refused.
@@ -33,6 +38,33 @@ func FuzzHistoryQuestion(f *testing.F) {
 	})
 }
 
+// Whatever a file of the history holds, the service starts, tells what it can, and goes on.
+func FuzzStore(f *testing.F) {
+	line, err := json.Marshal(point(noon, 1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	line = append(line, '\n')
+	f.Add(append(line[:len(line):len(line)], line[:20]...))
+	f.Add(bytes.Repeat(line, 3))
+	f.Add([]byte(`{"time":"2026-01-31T12:00:00Z","seconds":-1,"caches":[{}],"pools":null}` + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "00000001.jsonl"), text, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		s := storeAt(t, dir, 1<<20)
+		later := noon.Add(time.Hour)
+		if err := s.put(point(later, 1)); err != nil {
+			t.Fatal(err)
+		}
+		points := s.between(noon, later, time.Second)
+		if len(points) == 0 || !points[len(points)-1].Time.Equal(later) || len(points) > keptPoints {
+			t.Errorf("%d points", len(points))
+		}
+	})
+}
+
 func TestParametersAreRefusedByName(t *testing.T) {
 	if err := only(url.Values{"a": {"1"}}, "b"); err == nil {
 		t.Error("an unknown parameter is left out in silence")
@@ -46,7 +78,7 @@ func TestASampleWithoutScriptsIsKept(t *testing.T) {
 		if _, err := w.Before(at, 15*time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Add(gather.Sample{Time: at, Starts: map[string]time.Time{}}, 15*time.Minute); err != nil {
+		if err := w.Add(gather.Sample{Totals: report.Sample{Time: at}.Totals(nil)}, 15*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}

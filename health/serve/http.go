@@ -23,7 +23,7 @@ func (s *service) server() *http.Server {
 	return &http.Server{
 		Handler:      s.handler(),
 		TLSConfig:    s.access.tls,
-		TLSNextProto: noHTTP2,
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // no HTTP/2
 		// Else net/http itself answers "OPTIONS *".
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            s.Limits.Header,
@@ -68,14 +68,14 @@ func (s *service) stop(server *http.Server) error {
 
 func (s *service) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/healthz", s.metrics.timed("/healthz", http.HandlerFunc(s.healthz)))
-	mux.Handle("/readyz", s.metrics.timed("/readyz", http.HandlerFunc(s.readyz)))
-	mux.Handle("/metrics", s.metrics.timed("/metrics", s.metrics.handler()))
-	mux.Handle("/api/v1/state", s.metrics.timed("/api/v1/state", s.answer(s.state)))
-	mux.Handle("/api/v1/checks", s.metrics.timed("/api/v1/checks", s.answer(s.checks)))
-	mux.Handle("/api/v1/history", s.metrics.timed("/api/v1/history", s.answer(s.points)))
-	mux.Handle("/api/v1/deploys", s.metrics.timed("/api/v1/deploys", s.answer(s.lastDeploys)))
-	mux.Handle("/", s.metrics.timed("/", page.Handler(s.feed)))
+	for path, answer := range map[string]http.Handler{
+		"/healthz": http.HandlerFunc(s.healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": s.metrics.handler(), "/": page.Handler(s.feed),
+		"/api/v1/state":   s.answer(s.last(func(r *reading) ([]byte, error) { return r.state() })),
+		"/api/v1/checks":  s.answer(s.last(func(r *reading) ([]byte, error) { return r.checks() })),
+		"/api/v1/history": s.answer(s.points), "/api/v1/deploys": s.answer(s.lastDeploys),
+	} {
+		mux.Handle(path, s.metrics.timed(path, answer))
+	}
 	return guard(s.access, s.local(), mux)
 }
 
@@ -95,22 +95,18 @@ func (s *service) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 // readyz tells whether all that is looked at works: no check is CRITICAL.
-func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
+func (s *service) readyz(w http.ResponseWriter, r *http.Request) {
 	now := s.sampler.current()
 	critical := now.critical()
 	switch {
 	case now.facts.Time.IsZero():
-		plain(w, http.StatusServiceUnavailable, "the first look has not ended")
-	case !s.sampler.alive(time.Now()):
-		plain(w, http.StatusServiceUnavailable, "no look has ended for too long")
-	case len(critical) > 0:
+		plain(w, http.StatusServiceUnavailable, errEarly.Error())
+	case s.sampler.alive(time.Now()) && len(critical) > 0:
 		plain(w, http.StatusServiceUnavailable, critical...)
 	default:
-		plain(w, http.StatusOK, "ok")
+		s.healthz(w, r)
 	}
 }
-
-var noHTTP2 = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 
 // maxTarget bounds what a request may ask for, in bytes.
 const maxTarget = 2 << 10

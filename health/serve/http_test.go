@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/internal/config"
 	"relink/php"
 
 	"github.com/rs/zerolog"
@@ -182,11 +183,11 @@ func TestOthersAreNotLetInWithoutProof(t *testing.T) {
 	files := certificates(t)
 	token := filepath.Join(t.TempDir(), "token")
 	write(t, token, strings.Repeat("s", 32), 0o600)
-	for name, access := range map[string]Access{
-		"nothing": {}, "token without TLS": {TokenFile: token}, "TLS alone": {Cert: files.cert, Key: files.key},
+	for name, access := range map[string]config.Serve{
+		"nothing": {}, "token without TLS": {TokenFile: token}, "TLS alone": {TLS: config.ServeTLS{Cert: files.cert, Key: files.key}},
 	} {
 		o := idle(t)
-		o.Listen, o.Access = "0.0.0.0:0", access
+		o.Listen, o.TLS, o.TokenFile = "0.0.0.0:0", access.TLS, access.TokenFile
 		if err := Run(t.Context(), o); !errors.Is(err, ErrExposed) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -199,14 +200,14 @@ func TestAccessFilesAreChecked(t *testing.T) {
 	write(t, dir+"/short", "secret", 0o600)
 	write(t, dir+"/long", strings.Repeat("s", 5000), 0o600)
 	write(t, dir+"/none", "no certificate", 0o600)
-	for name, access := range map[string]Access{
+	for name, access := range map[string]config.Serve{
 		"token that everybody reads": {TokenFile: dir + "/open"}, "short token": {TokenFile: dir + "/short"}, "long token": {TokenFile: dir + "/long"},
-		"missing token": {TokenFile: dir + "/missing"}, "missing key": {Cert: files.cert, Key: dir + "/missing"}, "no key": {Cert: files.cert},
-		"other key": {Cert: files.cert, Key: files.clientKey}, "empty authority": {Cert: files.cert, Key: files.key, ClientCA: dir + "/none"},
-		"authority without certificate": {ClientCA: files.ca},
+		"missing token": {TokenFile: dir + "/missing"}, "missing key": {TLS: config.ServeTLS{Cert: files.cert, Key: dir + "/missing"}}, "no key": {TLS: config.ServeTLS{Cert: files.cert}},
+		"other key": {TLS: config.ServeTLS{Cert: files.cert, Key: files.clientKey}}, "empty authority": {TLS: config.ServeTLS{Cert: files.cert, Key: files.key, ClientCA: dir + "/none"}},
+		"authority without certificate": {TLS: config.ServeTLS{ClientCA: files.ca}},
 	} {
 		o := idle(t)
-		o.Access = access
+		o.TLS, o.TokenFile = access.TLS, access.TokenFile
 		if err := Run(t.Context(), o); !errors.Is(err, ErrAccess) || strings.Contains(fmt.Sprint(err), "sss") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -32,12 +32,6 @@ type limited struct {
 	refused atomic.Int64
 }
 
-func newLimited(l net.Listener, most int) *limited {
-	return &limited{Listener: l, slots: make(chan struct{}, most)}
-}
-
-func (l *limited) open() int { return len(l.slots) }
-
 // Accept implements net.Listener.
 func (l *limited) Accept() (net.Conn, error) {
 	for {

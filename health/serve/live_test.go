@@ -13,6 +13,7 @@ import (
 	"relink/health/command"
 	"relink/health/gather"
 	"relink/health/render"
+	"relink/internal/config"
 	"relink/opcache"
 	"relink/opcache/restart"
 	"relink/php"
@@ -93,7 +94,7 @@ func TestAPendingRestartIsFinishedWhenQuiet(t *testing.T) {
 	})
 	usage := s.usage()
 	s.must(restart.WritePending(s.path("state"), []restart.Pending{{
-		Pools: usage.Pools, Action: restart.Reset, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
+		Order: restart.Order{Pools: usage.Pools, Decision: restart.Decision{Action: restart.Reset}}, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
 	}}))
 	r := start(t, s.options()).looked()
 	await(t, "a try", func() bool {
@@ -148,7 +149,7 @@ func entries(t *testing.T, dir string) map[string]bool {
 func (s *scene) usage() opcache.Usage {
 	s.t.Helper()
 	_, pools := s.caches()
-	caches, err := opcache.Connect(s.ctx, pools, opcache.Options{CallTimeout: 10 * time.Second, SweepWait: 100 * time.Millisecond, SettleTimeout: 30 * time.Second, WarmWorkers: 1})
+	caches, err := opcache.Connect(s.ctx, pools, opcache.Options{Timeouts: config.Timeouts{Call: 10 * time.Second, Sweep: 100 * time.Millisecond, Settle: 30 * time.Second}, Warm: config.Warm{Workers: 1}})
 	s.must(err)
 	usages, err := caches.Usage(s.ctx)
 	s.must(err)

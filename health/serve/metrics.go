@@ -5,14 +5,16 @@ import (
 	"runtime"
 	"time"
 
+	"relink/internal/metrics"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 )
 
-// metrics are those of the service itself, beside those of the last reading.
-type metrics struct {
+// figures are those of the service itself, beside those of the last reading.
+type figures struct {
 	registry *prometheus.Registry
 	sampler  *sampler
 	requests *prometheus.CounterVec
@@ -28,8 +30,8 @@ const (
 	scrapeLimit = 9 * time.Second
 )
 
-func newMetrics(version string, s *sampler, st *store) *metrics {
-	m := &metrics{
+func newMetrics(version string, s *sampler, st *store) *figures {
+	m := &figures{
 		registry: prometheus.NewRegistry(), sampler: s,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "relink_http_requests_total", Help: "Requests that were answered, by path and status."}, []string{"path", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "relink_http_request_duration_seconds",
@@ -42,25 +44,22 @@ func newMetrics(version string, s *sampler, st *store) *metrics {
 	build.Set(1)
 	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_history_size_bytes", Help: "Size of the history on disk."},
 		func() float64 { return float64(st.size()) })
-	m.registry.MustRegister(m.requests, m.duration, m.restarts, m.failures, build, size, looks{s},
+	m.registry.MustRegister(m.requests, m.duration, m.restarts, m.failures, build, size, looks.Collector(s.collect),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-func (m *metrics) restarted()     { m.restarts.Inc() }
-func (m *metrics) restartFailed() { m.failures.Inc() }
-
 // watch adds the connections of the listener.
-func (m *metrics) watch(l *limited) {
+func (m *figures) watch(l *limited) {
 	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_http_connections", Help: "Connections that are open."}, func() float64 { return float64(l.open()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_http_connections", Help: "Connections that are open."}, func() float64 { return float64(len(l.slots)) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "relink_http_connections_refused_total", Help: "Connections that were too many at once."},
 			func() float64 { return float64(l.refused.Load()) }),
 	)
 }
 
 // handler answers from the last reading; a scrape asks no pool.
-func (m *metrics) handler() http.Handler {
+func (m *figures) handler() http.Handler {
 	last := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return m.sampler.current().families() })
 	return promhttp.HandlerFor(prometheus.Gatherers{m.registry, last}, promhttp.HandlerOpts{
 		MaxRequestsInFlight: scrapes, Timeout: scrapeLimit, ErrorHandling: promhttp.HTTPErrorOnError,
@@ -68,7 +67,7 @@ func (m *metrics) handler() http.Handler {
 }
 
 // timed counts the requests of one path.
-func (m *metrics) timed(path string, next http.Handler) http.Handler {
+func (m *figures) timed(path string, next http.Handler) http.Handler {
 	label := prometheus.Labels{"path": path}
 	if path != "/" { // its events last for as long as somebody looks
 		next = promhttp.InstrumentHandlerDuration(m.duration.MustCurryWith(label), next)
@@ -77,35 +76,23 @@ func (m *metrics) timed(path string, next http.Handler) http.Handler {
 }
 
 var (
-	looksTotal    = prometheus.NewDesc("relink_looks_total", "Looks at everything; a full one reads the list of scripts.", []string{"kind"}, nil)
-	lookDuration  = prometheus.NewDesc("relink_look_duration_seconds", "How long the last look took.", []string{"kind"}, nil)
-	fullTime      = prometheus.NewDesc("relink_full_look_time_seconds", "When the list of scripts was read last, Unix time.", nil, nil)
-	changesTotal  = prometheus.NewDesc("relink_changes_total", "Changes that were noticed.", []string{"kind"}, nil)
-	pendingNumber = prometheus.NewDesc("relink_pending_restarts", "Restarts of OPcache that wait for a quiet moment.", nil, nil)
+	looks         metrics.Names
+	looksTotal    = looks.New("relink_looks_total", "Looks at everything; a full one reads the list of scripts.", "kind")
+	lookDuration  = looks.New("relink_look_duration_seconds", "How long the last look took.", "kind")
+	fullTime      = looks.New("relink_full_look_time_seconds", "When the list of scripts was read last, Unix time.")
+	changesTotal  = looks.New("relink_changes_total", "Changes that were noticed.", "kind")
+	pendingNumber = looks.New("relink_pending_restarts", "Restarts of OPcache that wait for a quiet moment.")
 )
 
-// looks are the figures of the sampler.
-type looks struct{ *sampler }
-
-// Describe implements prometheus.Collector.
-func (l looks) Describe(to chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{looksTotal, lookDuration, fullTime, changesTotal, pendingNumber} {
-		to <- desc
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (l looks) Collect(to chan<- prometheus.Metric) {
+func (s *sampler) collect(to metrics.Sink) {
 	for kind, name := range []string{"cheap", "full"} {
-		to <- prometheus.MustNewConstMetric(looksTotal, prometheus.CounterValue, float64(l.counts[kind].Load()), name)
-		to <- prometheus.MustNewConstMetric(lookDuration, prometheus.GaugeValue, time.Duration(l.took[kind].Load()).Seconds(), name)
+		to.Counter(looksTotal, s.counts[kind].Load(), name)
+		to.Gauge(lookDuration, time.Duration(s.took[kind].Load()).Seconds(), name)
 	}
-	for kind, n := range l.changes.counted() {
-		to <- prometheus.MustNewConstMetric(changesTotal, prometheus.CounterValue, float64(n), kind)
+	for kind, n := range s.changes.counted() {
+		to.Counter(changesTotal, n, kind)
 	}
-	now := l.current()
-	if !now.fullAt.IsZero() {
-		to <- prometheus.MustNewConstMetric(fullTime, prometheus.GaugeValue, float64(now.fullAt.UnixMilli())/1e3)
-	}
-	to <- prometheus.MustNewConstMetric(pendingNumber, prometheus.GaugeValue, float64(len(now.pending)))
+	now := s.current()
+	to.Time(fullTime, now.fullAt)
+	to.Gauge(pendingNumber, float64(len(now.pending)))
 }

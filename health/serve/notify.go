@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"time"
 )
@@ -21,16 +20,14 @@ func (n Notify) send(state string) error {
 	}
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.Socket, Net: "unixgram"})
 	if err != nil {
-		return fmt.Errorf("notify the service manager: %w", err)
+		return err
 	}
 	defer conn.Close()
 	if err := conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
-		return fmt.Errorf("notify the service manager: %w", err)
+		return err
 	}
-	if _, err = conn.Write([]byte(state)); err != nil {
-		return fmt.Errorf("notify the service manager: %w", err)
-	}
-	return nil
+	_, err = conn.Write([]byte(state))
+	return err
 }
 
 // notifyLoop says READY once there is something to tell, and feeds the watchdog
@@ -62,6 +59,6 @@ func (s *service) notifyLoop(ctx context.Context) error {
 
 func (s *service) tell(state string) {
 	if err := s.Notify.send(state); err != nil {
-		s.Log.Warn().Err(err).Send()
+		s.Log.Warn().Err(err).Msg("the service manager cannot be told")
 	}
 }

@@ -78,8 +78,8 @@ func overlayReport(now, full *report.Report) *report.Report {
 	merged.Masters = slices.Clone(now.Masters)
 	for i := range merged.Masters {
 		m := &merged.Masters[i]
-		if seen := sameCache(full.Masters, m); seen != nil {
-			overlayMaster(m, seen)
+		if at := slices.IndexFunc(full.Masters, func(o report.MasterReport) bool { return notEmptied(&o, m) }); at >= 0 {
+			overlayMaster(m, &full.Masters[at])
 		}
 		merged.SavedBytes += m.SavedBytes
 		merged.SavedKeys += m.SavedKeys
@@ -90,15 +90,10 @@ func overlayReport(now, full *report.Report) *report.Report {
 	return &merged
 }
 
-// sameCache finds a cache that has not been emptied since.
-func sameCache(all []report.MasterReport, m *report.MasterReport) *report.MasterReport {
-	for i := range all {
-		one := &all[i]
-		if one.Name == m.Name && m.Error == nil && one.Error == nil && instant(one.Started) == instant(m.Started) && instant(one.LastRestart) == instant(m.LastRestart) {
-			return one
-		}
-	}
-	return nil
+// notEmptied tells whether it is one cache, and has not been emptied in between.
+func notEmptied(before, now *report.MasterReport) bool {
+	return before.Name == now.Name && now.Error == nil && before.Error == nil &&
+		instant(before.Started) == instant(now.Started) && instant(before.LastRestart) == instant(now.LastRestart)
 }
 
 // overlayMaster keeps the sums that the report promises: what was used since
@@ -142,16 +137,4 @@ func overlayApplications(now, full []report.ApplicationReport) []report.Applicat
 		}
 	}
 	return merged
-}
-
-// lean leaves out the list of scripts that a report keeps for its page.
-func lean(r *report.Report) *report.Report {
-	if r == nil {
-		return nil
-	}
-	return &report.Report{
-		Version: r.Version, Time: r.Time, Complete: r.Complete,
-		MemoryBytes: r.MemoryBytes, SavedBytes: r.SavedBytes, SavedKeys: r.SavedKeys, UnsharedBytes: r.UnsharedBytes,
-		Masters: r.Masters, Applications: r.Applications, Outside: r.Outside, Top: r.Top,
-	}
 }

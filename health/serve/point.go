@@ -1,12 +1,11 @@
 package serve
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
-	"relink/fcgi"
 	"relink/health"
-	"relink/opcache/report"
 )
 
 // Point is what happened in a stretch of time. Points that follow each other can
@@ -61,9 +60,8 @@ func cachePoint(before []health.Master, m *health.Master) CachePoint {
 		Keys: m.Keys.Used, MaxKeys: m.Keys.Max,
 	}
 	for i := range before {
-		old := []report.MasterReport{before[i].MasterReport}
-		if sameCache(old, &m.MasterReport) != nil {
-			c.Hits, c.Misses = grown(before[i].Life.Hits, m.Life.Hits), grown(before[i].Life.Misses, m.Life.Misses)
+		if old := &before[i].MasterReport; notEmptied(old, &m.MasterReport) {
+			c.Hits, c.Misses = grown(old.Life.Hits, m.Life.Hits), grown(old.Life.Misses, m.Life.Misses)
 		}
 	}
 	return c
@@ -74,12 +72,8 @@ func poolPoint(before []health.Pool, now *health.Pool) PoolPoint {
 	if now.Status == nil {
 		return p
 	}
-	for _, w := range now.Status.Processes {
-		p.Total++
-		if w.State != fcgi.StateIdle {
-			p.Active++
-		}
-	}
+	idle, active := now.Workers()
+	p.Active, p.Total = active, idle+active
 	at := slices.IndexFunc(before, func(o health.Pool) bool { return o.Address == now.Address && o.Status != nil })
 	if at >= 0 && before[at].Status.StartTime.Equal(now.Status.StartTime) {
 		p.Requests = grown(before[at].Status.AcceptedConn, now.Status.AcceptedConn)
@@ -92,13 +86,12 @@ func grown(before, now int64) *int64 {
 	if now < before {
 		return nil
 	}
-	more := now - before
-	return &more
+	return new(now - before)
 }
 
 // join adds a later point.
 func (p Point) join(later Point) Point {
-	joined := Point{Time: later.Time, Seconds: p.Seconds + later.Seconds, State: worse(p.State, later.State)}
+	joined := Point{Time: later.Time, Seconds: p.Seconds + later.Seconds, State: p.State.Or(later.State)}
 	joined.Caches = append([]CachePoint{}, later.Caches...)
 	for i := range joined.Caches {
 		c := &joined.Caches[i]
@@ -113,39 +106,21 @@ func (p Point) join(later Point) Point {
 			old := p.Pools[at]
 			one.Up = one.Up && old.Up
 			one.Requests = addKnown(old.Requests, one.Requests)
-			one.Active, one.Queue = max(one.Active, old.Active), maxKnown(old.Queue, one.Queue)
+			one.Active, one.Queue = max(one.Active, old.Active), joinKnown(old.Queue, one.Queue, func(a, b int64) int64 { return max(a, b) })
 		}
 	}
 	return joined
 }
 
-func worse(a, b health.State) health.State {
-	return health.Worst([]health.Result{{State: a}, {State: b}})
-}
+func addKnown(a, b *int64) *int64 { return joinKnown(a, b, func(a, b int64) int64 { return a + b }) }
 
-// addKnown counts what is known: a stretch that holds a restart tells too little
-// rather than nothing.
-func addKnown(a, b *int64) *int64 {
+// joinKnown joins what is known: a stretch that holds a restart tells too little rather
+// than nothing.
+func joinKnown(a, b *int64, join func(a, b int64) int64) *int64 {
 	if a == nil || b == nil {
-		return firstKnown(a, b)
+		return cmp.Or(a, b)
 	}
-	both := *a + *b
-	return &both
-}
-
-func maxKnown(a, b *int64) *int64 {
-	if a == nil || b == nil {
-		return firstKnown(a, b)
-	}
-	larger := max(*a, *b)
-	return &larger
-}
-
-func firstKnown(a, b *int64) *int64 {
-	if a != nil {
-		return a
-	}
-	return b
+	return new(join(*a, *b))
 }
 
 // thin joins points so that each stands for one step of time.

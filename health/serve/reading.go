@@ -76,16 +76,8 @@ func (r *reading) status() string {
 	return fmt.Sprintf("%s, %d of %d results not OK", health.Worst(r.results), len(problems), len(r.results))
 }
 
-// locked tells whether a deploy is under way.
-func (r *reading) locked() bool {
-	return slices.ContainsFunc(r.facts.Apps, func(a health.App) bool { return a.Locked != nil })
-}
-
 // hostname names the machine on the page; "" where it has no name.
 var hostname = sync.OnceValue(func() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
+	name, _ := os.Hostname()
 	return name
 })

@@ -3,8 +3,10 @@ package serve
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"relink/health"
 	"relink/internal/ui"
 	"relink/opcache/restart"
 )
@@ -31,16 +33,14 @@ const (
 func (s *service) restartLoop(ctx context.Context) error {
 	pause := s.Interval
 	for {
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
-			timer.Stop()
 			return nil
 		}
 		pause = s.Interval
 		if err := s.restart(ctx); err != nil && ctx.Err() == nil {
-			s.metrics.restartFailed()
+			s.metrics.failures.Inc()
 			s.Log.Error().Err(err).Msg("a restart could not be done")
 			pause = min(s.retry(err), slowestRetry)
 		}
@@ -59,7 +59,8 @@ func (s *service) retry(err error) time.Duration {
 
 func (s *service) restart(ctx context.Context) error {
 	now := s.sampler.current()
-	if now.facts.Time.IsZero() || now.locked() {
+	deploying := slices.ContainsFunc(now.facts.Apps, func(a health.App) bool { return a.Locked != nil })
+	if now.facts.Time.IsZero() || deploying {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, restartLimit)
@@ -100,7 +101,7 @@ func (s *service) sayDone(outcome restart.Outcome, done string) {
 		if !m.Proven {
 			continue // err tells
 		}
-		s.metrics.restarted()
+		s.metrics.restarts.Inc()
 		s.Log.Info().Strs("pools", m.Pools).Str("action", string(m.Action)).Str("took", ui.Duration(m.Took)).Msg(done)
 	}
 	for _, note := range outcome.Notes {

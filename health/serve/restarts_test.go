@@ -24,7 +24,7 @@ func finishing(t *testing.T, facts health.Facts, f Resume) *service {
 	o.Resume = f
 	s := newService(o, &access{}, memoryStore(t))
 	s.sampler.reading.Store(newReading(s.sampler, facts, nil, nil))
-	if err := restart.WritePending(o.Health.State, []restart.Pending{{Pools: []string{"p"}, Action: restart.Reset}}); err != nil {
+	if err := restart.WritePending(o.Health.State, []restart.Pending{{Order: restart.Order{Pools: []string{"p"}, Decision: restart.Decision{Action: restart.Reset}}}}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -46,7 +46,7 @@ func TestNothingIsRestartedDuringADeploy(t *testing.T) {
 
 func TestAFailingRestartIsTriedMoreRarely(t *testing.T) {
 	failed := errors.New("no")
-	begun := restart.Outcome{RestartResult: restart.RestartResult{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}}
+	begun := restart.Outcome{Masters: []restart.MasterRestart{{Action: restart.ReloadFPM}}}
 	s := finishing(t, health.Facts{Time: noon}, func(context.Context, []string) (restart.Outcome, error) { return begun, failed })
 	var pauses []time.Duration
 	for range 20 {

@@ -26,7 +26,7 @@ type sampler struct {
 
 	full    *health.Facts // the last full look
 	last    *health.Facts // the last look, for what has changed since
-	changes changes
+	changes *changes
 
 	reading atomic.Pointer[reading]
 	beat    atomic.Int64 // Unix nanoseconds: when the loop went on last
@@ -40,7 +40,7 @@ func newSampler(o Options, h *history, feed *page.Feed) *sampler {
 	s := &sampler{
 		Options: o, window: &window{folder: gather.Folder(filepath.Join(o.Health.State, "health"))},
 		discovery: newDiscovery(o.Health), budget: newBudget(o.Share, time.Now(), cpuTime()),
-		deploys: newDeploys(o.Health), history: h, feed: feed,
+		changes: newChanges(), deploys: newDeploys(o.Health), history: h, feed: feed,
 		first: make(chan struct{}),
 	}
 	s.reading.Store(newReading(s, health.Facts{}, nil, nil))
@@ -63,22 +63,16 @@ func (s *sampler) loop(ctx context.Context) error {
 		before := cpuTime()
 		s.look(ctx)
 		s.beat.Store(time.Now().UnixNano())
-		next := time.NewTimer(s.budget.wait(s.Interval, s.cheapCost(cpuTime()-before)))
+		cost := cpuTime() - before
+		if s.window.full {
+			cost = 0 // full looks are left to the budget
+		}
 		select {
-		case <-next.C:
+		case <-time.After(s.budget.wait(s.Interval, cost)):
 		case <-ctx.Done():
-			next.Stop()
 			return nil
 		}
 	}
-}
-
-// cheapCost leaves full looks to the budget.
-func (s *sampler) cheapCost(cost time.Duration) time.Duration {
-	if s.window.full {
-		return 0
-	}
-	return cost
 }
 
 // look takes one reading. One that the end of the service cuts short counts for
@@ -86,7 +80,8 @@ func (s *sampler) cheapCost(cost time.Duration) time.Duration {
 func (s *sampler) look(ctx context.Context) {
 	now := time.Now()
 	s.budget.count(now, cpuTime())
-	s.window.full = s.budget.fullNow(now, s.changed())
+	unseen := s.full != nil && s.last != nil && fingerprint(*s.last) != fingerprint(*s.full) // closely
+	s.window.full = s.budget.fullNow(now, unseen)
 	facts := s.gather(ctx)
 	if ctx.Err() != nil {
 		return
@@ -101,28 +96,18 @@ func (s *sampler) look(ctx context.Context) {
 	s.publish(facts)
 }
 
-// changed tells whether the last look saw something that a full one has not
-// looked at closely.
-func (s *sampler) changed() bool {
-	return s.full != nil && s.last != nil && fingerprint(*s.last) != fingerprint(*s.full)
-}
-
 func (s *sampler) gather(ctx context.Context) health.Facts {
 	d := s.Health
 	d.Cheap, d.Samples, d.Pools = !s.window.full, s.window, s.discovery.get
 	facts := gather.Facts(ctx, d)
-	facts.Report = lean(facts.Report)
-	kind := kindOf(s.window.full)
+	facts.Report = facts.Report.WithoutScripts()
+	kind := 0
+	if s.window.full {
+		kind = 1
+	}
 	s.counts[kind].Add(1)
 	s.took[kind].Store(int64(facts.Took))
 	return facts
-}
-
-func kindOf(full bool) int {
-	if full {
-		return 1
-	}
-	return 0
 }
 
 func (s *sampler) publish(facts health.Facts) {

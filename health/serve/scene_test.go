@@ -46,7 +46,7 @@ func await(t testing.TB, what string, reached func() bool) {
 // idle is a service with nothing to look at.
 func idle(t testing.TB) Options {
 	return Options{
-		Listen: "127.0.0.1:0", Interval: 20 * time.Millisecond, Share: 1, History: 16 << 20, Limits: usualLimits, Version: "test", Log: zerolog.Nop(),
+		Serve: config.Serve{Listen: "127.0.0.1:0", Interval: 20 * time.Millisecond, History: 16 << 20}, Share: 1, Limits: usualLimits, Version: "test", Log: zerolog.Nop(),
 		Health: gather.Deps{Timeout: 5 * time.Second, Window: 15 * time.Minute, State: t.TempDir(), Pools: func(context.Context) ([]php.Pool, error) { return nil, nil }, Configured: true},
 	}
 }

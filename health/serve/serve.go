@@ -12,6 +12,7 @@ import (
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/serve/page"
+	"relink/internal/config"
 	"relink/internal/ui"
 
 	"github.com/rs/zerolog"
@@ -21,14 +22,11 @@ import (
 // Options say what to look at, how often, and who may ask. A field has to be set
 // unless it says what it means to leave it.
 type Options struct {
-	Listen  string // 127.0.0.1:9155, [::1]:9155 or unix:/path
-	Access  Access
-	Limits  Limits
-	Version string // of relink
+	config.Serve // Restart is told by Maintain
 
-	Interval time.Duration // between two looks
-	Share    float64       // of one core that looking may take; looks get rarer where they cost more
-	History  int64         // bytes that the history may take on disk
+	Limits  Limits
+	Version string  // of relink
+	Share   float64 // of one core that looking may take; looks get rarer where they cost more
 
 	Health     gather.Deps // Cheap and Samples are set by the service
 	Thresholds health.Thresholds
@@ -51,9 +49,10 @@ const usualShare = 0.01
 const historyFolder = "history"
 
 // Run serves until ctx ends, which is no error. It leaves nothing behind but the
-// history and the samples in the state folder.
+// history and the samples in the state folder. o.Limits bound what clients may send, and
+// how long they may take.
 func Run(ctx context.Context, o Options) (err error) {
-	allowed, err := o.Access.open()
+	allowed, err := openAccess(o.Serve)
 	if err != nil {
 		return err
 	}
@@ -75,7 +74,7 @@ type service struct {
 	Options
 	access  *access
 	store   *store
-	metrics *metrics
+	metrics *figures
 	history *history
 	sampler *sampler
 	feed    *page.Feed
@@ -92,7 +91,7 @@ func newService(o Options, a *access, st *store) *service {
 }
 
 func (s *service) run(ctx context.Context, l net.Listener) error {
-	bounded := newLimited(l, s.Limits.Connections)
+	bounded := &limited{Listener: l, slots: make(chan struct{}, s.Limits.Connections)}
 	s.metrics.watch(bounded)
 	server := s.server()
 	group, ctx := errgroup.WithContext(ctx)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"relink/fcgi"
 	"relink/health"
 	"relink/health/serve/page"
 	"relink/internal/ui"
@@ -48,21 +47,18 @@ func appOf(a *health.App) page.App {
 }
 
 func runningOf(a *health.App) *page.Running {
-	switch {
-	case a.Pending == nil && a.Locked == nil:
+	if a.Pending == nil && a.Locked == nil {
 		return nil
-	case a.Pending == nil:
-		return &page.Running{Since: a.Locked.Since, Holder: holderOf(a)}
 	}
-	p := a.Pending
-	return &page.Running{Operation: p.Operation, Release: p.Release, Phase: p.Phase, Since: p.Since, Holder: holderOf(a)}
-}
-
-func holderOf(a *health.App) string {
-	if a.Locked == nil {
-		return ""
+	var r page.Running
+	if a.Locked != nil {
+		r.Since, r.Holder = a.Locked.Since, fmt.Sprintf("%s@%s, pid %d", a.Locked.User, a.Locked.Host, a.Locked.PID)
 	}
-	return fmt.Sprintf("%s@%s, pid %d", a.Locked.User, a.Locked.Host, a.Locked.PID)
+	if a.Pending != nil {
+		r.Pending = *a.Pending
+		r.Stale = nil // what visitors asked of them is not told here
+	}
+	return &r
 }
 
 func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
@@ -80,13 +76,7 @@ func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
 		return one
 	}
 	st := p.Status
-	for _, w := range st.Processes {
-		if w.State == fcgi.StateIdle {
-			one.Workers.Idle++
-		} else {
-			one.Workers.Active++
-		}
-	}
+	one.Workers.Idle, one.Workers.Active = p.Workers()
 	one.Workers.Most = st.MaxActiveProcesses
 	one.MaxQueue, one.MaxChildrenReached, one.SlowRequests = &st.MaxListenQueue, &st.MaxChildrenReached, &st.SlowRequests
 	if n := len(points); n > 0 {
@@ -97,43 +87,33 @@ func poolOf(f *health.Facts, p *health.Pool, points []Point) page.Pool {
 
 func ratesOf(points []Point) page.Rates {
 	r := page.Rates{Times: []int64{}, HitRatio: []page.Line{}, Requests: []page.Line{}}
-	caches, pools := newLineSet(len(points)), newLineSet(len(points))
 	for i, p := range points {
 		r.Times = append(r.Times, p.Time.Unix())
 		for _, c := range p.Caches {
-			caches.set(c.Name, i, hitRatio(c))
+			lineOf(&r.HitRatio, c.Name, len(points))[i] = hitRatio(c)
 		}
 		for _, one := range p.Pools {
-			pools.set(one.Address, i, requestsOf(p, one.Address))
+			lineOf(&r.Requests, one.Address, len(points))[i] = requestsOf(p, one.Address)
 		}
 	}
-	r.HitRatio, r.Requests = caches.list, pools.list
 	return r
 }
 
-// lineSet is columns of equal length, in the order in which they are first seen.
-type lineSet struct {
-	length int
-	list   []page.Line
-}
-
-func newLineSet(length int) *lineSet { return &lineSet{length: length, list: []page.Line{}} }
-
-func (l *lineSet) set(name string, at int, value *float64) {
-	i := slices.IndexFunc(l.list, func(one page.Line) bool { return one.Name == name })
+// lineOf is the line of a name; lines are in the order in which they are first seen.
+func lineOf(lines *[]page.Line, name string, length int) []*float64 {
+	i := slices.IndexFunc(*lines, func(one page.Line) bool { return one.Name == name })
 	if i < 0 {
-		i = len(l.list)
-		l.list = append(l.list, page.Line{Name: name, Values: make([]*float64, l.length)})
+		i = len(*lines)
+		*lines = append(*lines, page.Line{Name: name, Values: make([]*float64, length)})
 	}
-	l.list[i].Values[at] = value
+	return (*lines)[i].Values
 }
 
 func hitRatio(c CachePoint) *float64 {
 	if c.Hits == nil || c.Misses == nil || *c.Hits+*c.Misses < leastLookups {
 		return nil
 	}
-	ratio := float64(*c.Hits) / float64(*c.Hits+*c.Misses)
-	return &ratio
+	return new(float64(*c.Hits) / float64(*c.Hits+*c.Misses))
 }
 
 func requestsOf(p Point, address string) *float64 {
@@ -141,6 +121,5 @@ func requestsOf(p Point, address string) *float64 {
 	if at < 0 || p.Pools[at].Requests == nil || p.Seconds <= 0 {
 		return nil
 	}
-	rate := float64(*p.Pools[at].Requests) / p.Seconds
-	return &rate
+	return new(float64(*p.Pools[at].Requests) / p.Seconds)
 }

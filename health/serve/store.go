@@ -7,16 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/state"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
@@ -36,11 +37,7 @@ type store struct {
 	dir  string
 	most int64 // bytes
 	lock *flock.Flock
-
-	mu     sync.RWMutex
-	newest int   // number of the file that is written to; 0: none yet
-	bytes  int64 // its size
-	torn   bool  // its last line has no end
+	mu   sync.RWMutex
 }
 
 // openStore takes the folder for this process alone.
@@ -48,125 +45,85 @@ func openStore(dir string, most int64) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHistory, err)
 	}
-	s := &store{dir: dir, most: most}
-	s.lock = flock.New(filepath.Join(dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW), flock.SetPermissions(0o640))
-	if held, err := s.lock.TryLock(); err != nil {
+	lock := flock.New(filepath.Join(dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW), flock.SetPermissions(0o640))
+	if held, err := lock.TryLock(); err != nil {
 		return nil, fmt.Errorf("%w: lock %s: %w", ErrHistory, dir, err)
 	} else if !held {
 		return nil, hint.With(fmt.Errorf("%w: %s is in use", ErrHistory, dir), "another relink serve is running with this state_dir; stop it first")
 	}
-	if err := s.findEnd(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrHistory, err), s.lock.Close())
-	}
-	return s, nil
-}
-
-// findEnd is where the next point goes.
-func (s *store) findEnd() error {
-	numbers, err := s.numbers()
-	if err != nil || len(numbers) == 0 {
-		return err
-	}
-	s.newest = numbers[len(numbers)-1]
-	file, err := os.Open(s.path(s.newest))
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
-	}
-	last := make([]byte, 1)
-	_, err = file.ReadAt(last, info.Size()-1)
-	s.bytes, s.torn = info.Size(), last[0] != '\n'
-	return err
-}
-
-func (s *store) path(number int) string {
-	return filepath.Join(s.dir, fmt.Sprintf("%08d.jsonl", number))
-}
-
-// numbers are those of the files, the oldest first.
-func (s *store) numbers() ([]int, error) {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	var numbers []int
-	for _, entry := range entries {
-		name, is := strings.CutSuffix(entry.Name(), ".jsonl")
-		if n, err := strconv.Atoi(name); is && err == nil && n > 0 && entry.Type().IsRegular() {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.Sort(numbers)
-	return numbers, nil
+	return &store{dir: dir, most: most, lock: lock}, nil
 }
 
 func (s *store) close() error { return s.lock.Close() }
 
+const fileName = "%08d.jsonl"
+
+var fileForm = regexp.MustCompile(`^[0-9]{8}\.jsonl$`)
+
+// files are those of the points, the oldest first.
+func (s *store) files() (list []fs.FileInfo, sum int64, err error) {
+	entries, err := os.ReadDir(s.dir) // sorted
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() && fileForm.MatchString(info.Name()) {
+			list, sum = append(list, info), sum+info.Size()
+		}
+	}
+	return list, sum, err
+}
+
+// size is that of the files.
+func (s *store) size() int64 {
+	_, sum, _ := s.files() // what cannot be read is no history
+	return sum
+}
+
 func (s *store) put(p Point) error {
 	line, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrHistory, err)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		// It begins with a newline, too: behind a line that was cut short.
+		err = s.append(slices.Concat([]byte("\n"), line, []byte("\n")))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.append(append(line, '\n')); err != nil {
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHistory, err)
 	}
 	return nil
 }
 
+// append removes the oldest files where there is no room, but never the one that is
+// written to.
 func (s *store) append(line []byte) error {
-	if s.newest == 0 || s.bytes+int64(len(line)) >= s.most/storeFiles {
-		s.newest, s.bytes, s.torn = s.newest+1, 0, false
-	}
-	if s.torn {
-		line = append([]byte("\n"), line...)
-	}
-	if err := s.makeRoom(int64(len(line))); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(s.path(s.newest), os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0o640)
+	files, sum, err := s.files()
 	if err != nil {
 		return err
 	}
-	n, err := file.Write(line)
-	created := s.bytes == 0
-	s.bytes, s.torn = s.bytes+int64(n), n < len(line)
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil && created {
-		err = durable.SyncDir(s.dir)
-	}
-	return err
-}
-
-// makeRoom removes the oldest files, but never the one that is written to.
-func (s *store) makeRoom(more int64) error {
-	numbers, err := s.numbers()
-	if err != nil {
-		return err
-	}
-	for _, oldest := range numbers {
-		if s.size()+more <= s.most || oldest == s.newest {
-			return nil
+	number, more := 1, int64(len(line))
+	if n := len(files); n > 0 {
+		number, _ = strconv.Atoi(files[n-1].Name()[:8]) // its form says so
+		if files[n-1].Size()+more >= s.most/storeFiles {
+			number++
 		}
-		if err := os.Remove(s.path(oldest)); err != nil {
+	}
+	newest := fmt.Sprintf(fileName, number)
+	for ; len(files) > 0 && sum+more > s.most && files[0].Name() != newest; files = files[1:] {
+		if err := os.Remove(filepath.Join(s.dir, files[0].Name())); err != nil {
 			return err
 		}
+		sum -= files[0].Size()
 	}
-	return nil
+	return state.Append(filepath.Join(s.dir, newest), line)
 }
 
-// between reads points, joined so that each stands for one step.
+// between reads points, joined so that each stands for one step. It reads at most s.most
+// bytes of each file.
 func (s *store) between(since, until time.Time, step time.Duration) []Point {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	points := []Point{}
-	numbers, _ := s.numbers() // what cannot be read is no history
-	for _, number := range numbers {
-		s.eachLine(number, func(line []byte) {
+	files, _, _ := s.files()
+	for _, one := range files {
+		s.eachLine(one.Name(), func(line []byte) {
 			at, ok := timeOf(line)
 			if !ok || at.Before(since) || at.After(until) {
 				return
@@ -185,8 +142,8 @@ func (s *store) between(since, until time.Time, step time.Duration) []Point {
 	return thin(points, step)
 }
 
-func (s *store) eachLine(number int, do func(line []byte)) {
-	file, err := os.Open(s.path(number))
+func (s *store) eachLine(name string, do func(line []byte)) {
+	file, err := os.Open(filepath.Join(s.dir, name))
 	if err != nil {
 		return
 	}
@@ -206,16 +163,4 @@ func timeOf(line []byte) (time.Time, bool) {
 	text, _, whole := bytes.Cut(text, []byte(`"`))
 	at, err := time.Parse(time.RFC3339Nano, string(text))
 	return at, ok && whole && err == nil
-}
-
-// size is that of the files.
-func (s *store) size() int64 {
-	var sum int64
-	numbers, _ := s.numbers()
-	for _, number := range numbers {
-		if info, err := os.Stat(s.path(number)); err == nil {
-			sum += info.Size()
-		}
-	}
-	return sum
 }

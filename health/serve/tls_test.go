@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
@@ -16,6 +17,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"relink/internal/config"
+	"relink/internal/trust"
 )
 
 type pki struct {
@@ -89,7 +93,7 @@ func TestToken(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	write(t, token, secret+"\n", 0o600)
 	o := idle(t)
-	o.Listen, o.Access = "0.0.0.0:0", Access{Cert: files.cert, Key: files.key, TokenFile: token}
+	o.Listen, o.TokenFile, o.TLS = "0.0.0.0:0", token, config.ServeTLS{Cert: files.cert, Key: files.key}
 	r := start(t, o).secured(files, false)
 	for name, one := range map[string]struct {
 		set  func(*http.Request)
@@ -125,7 +129,7 @@ func TestToken(t *testing.T) {
 func TestClientCertificates(t *testing.T) {
 	files := certificates(t)
 	o := idle(t)
-	o.Listen, o.Access = "0.0.0.0:0", Access{Cert: files.cert, Key: files.key, ClientCA: files.ca}
+	o.Listen, o.TLS = "0.0.0.0:0", config.ServeTLS{Cert: files.cert, Key: files.key, ClientCA: files.ca}
 	r := start(t, o)
 	if status, body := r.secured(files, true).get("/healthz"); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
@@ -140,7 +144,7 @@ func TestClientCertificates(t *testing.T) {
 func TestARenewedCertificateIsServed(t *testing.T) {
 	files, next := certificates(t), certificates(t)
 	o := idle(t)
-	o.Access = Access{Cert: files.cert, Key: files.key}
+	o.TLS = config.ServeTLS{Cert: files.cert, Key: files.key}
 	r := start(t, o)
 	if status, _ := r.secured(files, false).get("/healthz"); status != http.StatusOK {
 		t.Error(status)
@@ -167,7 +171,7 @@ func TestWhatIsWithdrawnIsNotAccepted(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	write(t, token, strings.Repeat("a", 32), 0o600)
 	o := idle(t)
-	o.Access = Access{Cert: files.cert, Key: files.key, ClientCA: files.ca, TokenFile: token}
+	o.TokenFile, o.TLS = token, config.ServeTLS{Cert: files.cert, Key: files.key, ClientCA: files.ca}
 	r := start(t, o).secured(files, true)
 	r.client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 	ask := func(secret string) int {
@@ -204,5 +208,32 @@ func TestWhatIsWithdrawnIsNotAccepted(t *testing.T) {
 	change(files.ca, string(other))
 	if got := ask(strings.Repeat("b", 32)); got != 0 {
 		t.Errorf("a client of the old authority is answered with %d", got)
+	}
+}
+
+// Whoever could change a key, an authority or the token could answer as the service, or
+// ask it.
+func TestRootTakesNoFilesOfAccessThatOthersCouldChange(t *testing.T) {
+	files := certificates(t)
+	token := filepath.Join(t.TempDir(), "token")
+	write(t, token, strings.Repeat("a", 32), 0o600)
+	a := config.Serve{TokenFile: token, TLS: config.ServeTLS{Cert: files.cert, Key: files.key, ClientCA: files.ca}}
+	if _, err := openAccess(a); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{files.cert, files.key, files.ca, a.TokenFile, filepath.Dir(a.TokenFile)} {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, info.Mode().Perm()|0o020); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = openAccess(a); errors.Is(err, trust.ErrOthers) != (os.Geteuid() == 0) || err != nil && !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", file, err)
+		}
+		if err := os.Chmod(file, info.Mode().Perm()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

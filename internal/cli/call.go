@@ -77,10 +77,9 @@ func List(values []string) []string {
 	return names
 }
 
-// Result is what a command has found or done: a document as JSON, a text for people.
-type Result interface {
-	Text(w io.Writer, width int) error
-}
+// Result is what a command has found or done: a document as JSON, a text for people, in
+// lines of at most so many columns.
+type Result interface{ Text(width int) string }
 
 // Show prints a result. As text it is shown only where something has become of it.
 func (c *Call) Show(result Result, err error) error {
@@ -93,7 +92,8 @@ func (c *Call) Show(result Result, err error) error {
 // ShowFailed prints a result whatever the error. In JSON a failure is part of it.
 func (c *Call) ShowFailed(result Result, err error) error {
 	if c.Format != "json" {
-		return errors.Join(err, result.Text(c.Out, c.Width()))
+		_, printErr := io.WriteString(c.Out, result.Text(c.Width()))
+		return errors.Join(err, printErr)
 	}
 	if printErr := ui.JSON(c.Out, result); printErr != nil || err == nil {
 		return errors.Join(err, printErr)

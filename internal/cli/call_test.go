@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -17,10 +16,7 @@ type answer struct {
 	Said string `json:"said"`
 }
 
-func (a answer) Text(w io.Writer, width int) error {
-	_, err := fmt.Fprintf(w, "%s in %d columns\n", a.Said, width)
-	return err
-}
+func (a answer) Text(width int) string { return fmt.Sprintf("%s in %d columns\n", a.Said, width) }
 
 // runs gives a command with an ArgsUsage that says its first argument and fails so.
 func runs(line, argsUsage string, failure error) (status int, out, stderr string) {

@@ -16,9 +16,9 @@ var zsh string
 
 // Completion is "relink completion".
 func Completion(env *Env) *cli.Command {
-	shell := func(name string, script func(*cli.Context) (string, error)) *cli.Command {
+	shell := func(name string, script func(*cli.App) (string, error)) *cli.Command {
 		return &cli.Command{Name: name, Usage: "print the completion for " + name, Action: env.Action(func(_ context.Context, c *Call) error {
-			text, err := script(c.Context)
+			text, err := script(c.App)
 			if err != nil {
 				return err
 			}
@@ -26,14 +26,13 @@ func Completion(env *Env) *cli.Command {
 			return err
 		})}
 	}
-	fixed := func(text string) func(*cli.Context) (string, error) {
-		return func(*cli.Context) (string, error) { return text, nil }
+	fixed := func(text string) func(*cli.App) (string, error) {
+		return func(*cli.App) (string, error) { return text, nil }
 	}
 	return &cli.Command{
 		Name: "completion", Usage: "print a script that completes commands and flags in a shell",
 		Subcommands: []*cli.Command{
-			shell("bash", fixed(bash)), shell("zsh", fixed(zsh)),
-			shell("fish", func(c *cli.Context) (string, error) { return c.App.ToFishCompletion() }),
+			shell("bash", fixed(bash)), shell("zsh", fixed(zsh)), shell("fish", (*cli.App).ToFishCompletion),
 		},
 	}
 }

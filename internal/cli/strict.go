@@ -16,19 +16,17 @@ func refuse(app *cli.App) {
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.OnUsageError = wrongFlag
 	app.Action = unknownCommand("", app.Commands)
-	for _, command := range app.Commands {
-		refuseIn("", command)
-	}
+	refuseIn("", app.Commands)
 }
 
-func refuseIn(parent string, command *cli.Command) {
-	command.OnUsageError = wrongFlag
-	path := parent + command.Name + ": "
-	if len(command.Subcommands) > 0 && command.Action == nil {
-		command.Action = unknownCommand(path, command.Subcommands)
-	}
-	for _, below := range command.Subcommands {
-		refuseIn(path, below)
+func refuseIn(parent string, commands []*cli.Command) {
+	for _, command := range commands {
+		command.OnUsageError = wrongFlag
+		path := parent + command.Name + ": "
+		if len(command.Subcommands) > 0 && command.Action == nil {
+			command.Action = unknownCommand(path, command.Subcommands)
+		}
+		refuseIn(path, command.Subcommands)
 	}
 }
 

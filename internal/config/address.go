@@ -11,26 +11,23 @@ import (
 	"strings"
 )
 
-// poolAddress gives two spellings of a pool's address the same form:
+// PoolAddress gives two spellings of a pool's address the same form:
 // unix:/path or tcp:host:port.
-func poolAddress(text string) (string, error) {
-	address, err := canonicalAddress(text)
-	if err != nil {
-		return "", fmt.Errorf("%q is not a pool's address; %w", text, err)
+func PoolAddress(text string) (string, error) {
+	if at := strings.IndexAny(text, "|\x00"); at >= 0 {
+		return "", fmt.Errorf("%q is not a pool's address; it ends before %q", text, text[at:])
 	}
-	return address, nil
-}
-
-var errAddress = errors.New("write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000")
-
-func canonicalAddress(text string) (string, error) {
 	if path := strings.TrimPrefix(text, "unix:"); filepath.IsAbs(path) {
-		return canonicalSocket(path)
+		socket, err := canonicalSocket(path)
+		if err != nil {
+			return "", fmt.Errorf("%q is not a pool's address; %w", text, err)
+		}
+		return socket, nil
 	}
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(text, "tcp:"))
 	number, bad := strconv.ParseUint(port, 10, 16)
-	if err != nil || bad != nil || number == 0 || !validHost(host) {
-		return "", errAddress
+	if err != nil || bad != nil || number == 0 || !ValidHost(host) {
+		return "", fmt.Errorf("%q is not a pool's address; write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000", text)
 	}
 	return "tcp:" + net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
 }
@@ -49,7 +46,8 @@ func canonicalSocket(path string) (string, error) {
 // hostName is a name or an IPv4 address; containers' names may hold _.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-func validHost(host string) bool {
+// ValidHost tells whether a host can be asked for.
+func ValidHost(host string) bool {
 	if strings.Contains(host, ":") {
 		_, err := netip.ParseAddr(host)
 		return err == nil

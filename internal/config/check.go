@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"relink/internal/ui"
 )
 
 // Warnings tells what on disk does not fit the configuration yet. It only
@@ -64,7 +66,7 @@ func (w *warnings) links(a App) {
 		}
 	}
 	for _, folder := range folders {
-		w.addf("%s: the folder %s does not exist; it holds the link of %s", a.Name, folder, shortList(homeless[folder]))
+		w.addf("%s: the folder %s does not exist; it holds the link of %s", a.Name, folder, ui.First(10, homeless[folder]))
 	}
 }
 

@@ -2,11 +2,13 @@ package config
 
 import (
 	"context"
+	_ "embed"
 	"errors"
-	"fmt"
-	"io"
+	"strings"
+	"text/template"
 
 	"relink/internal/cli"
+	"relink/internal/ui"
 )
 
 // Served is how an instance is served: its set-up, and where it was asked what
@@ -74,41 +76,13 @@ func summarize(c *Config, served []Served) summary {
 	return s
 }
 
+//go:embed check.tmpl
+var checkText string
+
 // Text is the answer for people.
-func (s summary) Text(out io.Writer, _ int) error {
-	pools := "pools of the running FPM masters"
-	if s.Pools > 0 {
-		pools = count(s.Pools, "pool")
-	}
-	text := fmt.Sprintf("ok: %s, %s, %s\n", count(s.Applications, "application"), count(s.Instances, "instance"), pools)
-	for _, one := range s.Served {
-		text += one.sentence() + "\n"
-	}
-	for _, warning := range s.Warnings {
-		text += "warning: " + warning + "\n"
-	}
-	_, err := io.WriteString(out, text)
-	return err
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// sentence tells one instance in a line.
-func (s Served) sentence() string {
-	name := s.App
-	if s.Instance != "" {
-		name += " " + s.Instance
-	}
-	switch {
-	case s.Error != "":
-		return name + ": cannot be asked: " + s.Error
-	case s.Instance == "":
-		return name + ": " + s.SetUp + ", at its last deploy"
-	}
-	return fmt.Sprintf("%s: %s, serves %s by %s", name, s.SetUp, s.Release, s.By)
+func (s summary) Text(int) string {
+	form := template.Must(template.New("check").Funcs(template.FuncMap{"plural": ui.Plural[int]}).Parse(checkText))
+	var text strings.Builder
+	_ = form.Execute(&text, s) // a Builder takes all
+	return text.String()
 }

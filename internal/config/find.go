@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relink/internal/bounded"
 )
 
 // pattern is an instances_from taken apart: sites are the entries of dir whose
@@ -39,7 +41,7 @@ func (r *reader) find(a *App) {
 	if !ok {
 		return
 	}
-	entries, err := os.ReadDir(p.dir)
+	entries, err := bounded.Folder(p.dir, bounded.MostLinks)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.wrong(key, "cannot look for instances: %v", err)
 	}

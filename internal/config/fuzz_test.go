@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"relink/internal/config"
+	"relink/internal/damagetest"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -26,6 +27,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(full(f))
 	f.Add(smallest)
+	for text := range damagetest.Of([]byte(smallest)) {
+		f.Add(string(text))
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "instances_from") && !strings.Contains(text, "/nonexistent/*/") {
 			return // what stands on this machine's disk is no part of the property

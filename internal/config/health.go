@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // bound is a key below health with the two bounds of a check, which takes them by
 // that key (health.Check.Bounds).
 type bound struct {
 	key      string
-	unit     func(to *float64, preset float64) value
+	unit     scale
 	less     bool // less is worse
 	defaults Bounds
 }
@@ -35,52 +37,53 @@ var bounds = []bound{
 	{"inodes", ratio, true, Bounds{0.1, 0.05}},                   // of free inodes
 }
 
-func (h *Health) value() value {
-	known := fields{
-		{"timeout", duration(&h.Timeout, 5*time.Second, moment)},
-		{"window", duration(&h.Window, 15*time.Minute, time.Second)},
-		{"skip", listOf(&h.Skip, readText)},
-	}
-	if h.Bounds == nil {
-		h.Bounds = map[string]Bounds{}
-	}
+func (h *Health) preset() {
+	h.Bounds = map[string]Bounds{}
 	for _, b := range bounds {
-		known = append(known, field{b.key, b.value(h.Bounds)})
+		h.Bounds[b.key] = b.defaults
+	}
+}
+
+func (h *Health) schema(known fields) value {
+	for _, b := range bounds {
+		both := h.Bounds[b.key]
+		v := section(fields{{"warning", b.unit.value(&both.Warning)}, {"critical", b.unit.value(&both.Critical)}})
+		read := v.read
+		v.read = func(r *reader, n node) {
+			read(r, n)
+			h.Bounds[b.key] = both
+		}
+		known = append(known, field{b.key, v})
 	}
 	return section(known)
 }
 
-func (b bound) value(all map[string]Bounds) value {
-	both := all[b.key]
-	v := section(fields{{"warning", b.unit(&both.Warning, b.defaults.Warning)}, {"critical", b.unit(&both.Critical, b.defaults.Critical)}})
-	return value{
-		preset: func() { v.preset(); all[b.key] = both },
-		read:   func(r *reader, n node) { v.read(r, n); all[b.key] = both },
-		show:   v.show,
-	}
+// scale is how the file gives a figure that a check compares.
+type scale struct {
+	read as[float64]
+	show func(float64) any
 }
 
-// inSeconds is a duration as a figure that a check compares.
-func inSeconds(to *float64, preset float64) value {
-	return of(to, preset, func(r *reader, n node) (float64, bool) {
-		d, ok := readDuration(0)(r, n)
-		return d.Seconds(), ok
-	}, func(n float64) any { return shortDuration(time.Duration(n * float64(time.Second))) })
-}
+func (u scale) value(to *float64) value { return of(to, u.read, u.show) }
 
-func counted(to *float64, preset float64) value {
-	return of(to, preset, func(r *reader, n node) (float64, bool) {
-		whole, ok := readInteger(0, int64(1e9))(r, n)
-		return float64(whole), ok
-	}, func(n float64) any { return int(n) })
-}
+var (
+	ratio     = scale{asRatio, func(n float64) any { return n }}
+	inSeconds = scale{func(yaml ast.Node) (float64, error) {
+		d, err := asDuration("")(yaml)
+		return d.Seconds(), err
+	}, func(n float64) any { return shortDuration(time.Duration(n * float64(time.Second))) }}
+	counted = scale{func(yaml ast.Node) (float64, error) {
+		n, err := asInteger[int](`least:"0" most:"1000000000"`)(yaml)
+		return float64(n), err
+	}, func(n float64) any { return int(n) }}
+)
 
 // health refuses bounds in the wrong order: the milder one would never show.
 func (v *validator) health() {
 	v.skipped(v.Health.Skip)
 	for _, b := range bounds {
 		both := v.Health.Bounds[b.key]
-		warning, critical := b.unit(&both.Warning, 0).show(), b.unit(&both.Critical, 0).show()
+		warning, critical := b.unit.show(both.Warning), b.unit.show(both.Critical)
 		switch {
 		case !b.less && both.Warning > both.Critical:
 			v.wrong("health."+b.key, "warning (%v) is the milder bound and must not lie above critical (%v)", warning, critical)

@@ -2,10 +2,10 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,7 +24,8 @@ const maxSize = 1 << 20
 
 // Load reads and checks the configuration file. Its error, if the content is
 // wrong, joins one *Problem for each mistake; every error is ErrInvalid. Checks are
-// the names that health.skip may hold; none given, it may hold any.
+// the names that health.skip may hold; none given, it may hold any. A file of more than
+// 1 MiB is refused.
 func Load(path string, checks ...string) (*Config, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -34,23 +35,14 @@ func Load(path string, checks ...string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, trusted(path, c)
-}
-
-// trusted refuses root a configuration, or a folder of state, that another user
-// could have written: hooks and commands run as root, and relink renames and
-// truncates files where the state lies.
-func trusted(path string, c *Config) error {
-	for _, one := range []struct{ what, path string }{{"configuration", path}, {"state_dir", c.StateDir}} {
-		if err := trust.CheckForRoot(one.path); err != nil {
-			return hint.With(&invalid{fmt.Sprintf("%s %s is not root's alone: %v", one.what, one.path, err), err}, "what root runs by it, others could choose")
-		}
-	}
-	return nil
+	return c, trusted(c)
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := trust.OpenForRoot(path)
+	if errors.Is(err, trust.ErrOthers) {
+		return nil, notRoots("configuration", path, err)
+	}
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
@@ -70,7 +62,7 @@ func unreadable(path string, err error) error {
 	if pathError := (*fs.PathError)(nil); errors.As(err, &pathError) {
 		reason = pathError.Err
 	}
-	wrapped := &invalid{fmt.Sprintf("read configuration %s: %v", path, reason), err}
+	wrapped := invalidf("read configuration %s: %w", path, reason)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return hint.With(wrapped, `name the file with --config or in RELINK_CONFIG, or run "relink demo" to try relink without one`)
@@ -84,12 +76,13 @@ func unreadable(path string, err error) error {
 // It reads from disk only what instances_from asks for. Checks are as for Load.
 func Parse(path string, data []byte, checks ...string) (*Config, error) {
 	text := strings.TrimPrefix(string(data), "\ufeff")
-	r := &reader{file: newFile(path, text), anchors: map[string]ast.Node{}}
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	r := &reader{&file{path: path, lines: lines, at: map[string]token.Position{}, excused: map[string]bool{}}, map[string]ast.Node{}}
 	c := &Config{Path: path}
-	whole := c.value()
-	whole.preset()
+	whole := reflect.ValueOf(c).Elem()
+	preset(whole)
 	if body := r.document(text); body != nil {
-		whole.read(r, node{yaml: body})
+		keyed(whole, "").read(r, node{yaml: body})
 	}
 	for i := range c.Apps {
 		r.find(&c.Apps[i])
@@ -104,13 +97,14 @@ func Parse(path string, data []byte, checks ...string) (*Config, error) {
 
 // document is the YAML of the file, or nil if it is empty or cannot be read.
 func (r *reader) document(text string) ast.Node {
-	if at, ok := r.notText(); ok {
-		r.wrongAt(at, "", "is not UTF-8 text")
-		return nil
-	}
-	if at, ok := r.separator(); ok {
-		r.wrongAt(at, "", "a document ends or another one begins here; the file must hold one")
-		return nil
+	for _, refused := range []struct {
+		line func(string) bool
+		why  string
+	}{{notText, "is not UTF-8 text"}, {separator(), "a document ends or another one begins here; the file must hold one"}} {
+		if i := slices.IndexFunc(r.lines, refused.line); i >= 0 {
+			r.wrongAt(token.Position{Line: i + 1, Column: 1}, "", "%s", refused.why)
+			return nil
+		}
 	}
 	parsed, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -135,26 +129,17 @@ func (r *reader) document(text string) ast.Node {
 
 // separator finds a document marker past the first. goccy drops, in silence,
 // what stands between and behind two markers in a row.
-func (r *reader) separator() (token.Position, bool) {
+func separator() func(line string) bool {
 	begun := false
-	for i, line := range r.lines {
+	return func(line string) bool {
 		marker, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
-		if marker == "..." || marker == "---" && begun {
-			return token.Position{Line: i + 1, Column: 1}, true
-		}
+		again := marker == "..." || marker == "---" && begun
 		begun = begun || marker == "---"
+		return again
 	}
-	return token.Position{}, false
 }
 
-func (r *reader) notText() (token.Position, bool) {
-	for i, line := range r.lines {
-		if !utf8.ValidString(line) || strings.ContainsRune(line, 0) {
-			return token.Position{Line: i + 1, Column: 1}, true
-		}
-	}
-	return token.Position{}, false
-}
+func notText(text string) bool { return !utf8.ValidString(text) || strings.ContainsRune(text, 0) }
 
 func (r *reader) syntax(err error) {
 	var at token.Position

@@ -20,35 +20,38 @@ func printable(r rune) bool {
 
 // absolute gives a path that does not depend on where relink is started.
 func absolute(text string) (string, error) {
-	switch {
-	case !filepath.IsAbs(text):
+	if !filepath.IsAbs(text) {
 		return "", fmt.Errorf("must be an absolute path, one that begins with /, not %q", text)
-	case hasDotDot(text):
-		// Cleaning /a/b/../c to /a/c is wrong where b is a symbolic link.
-		return "", fmt.Errorf(`must be a path without "..", not %q`, text)
 	}
-	return filepath.Clean(text), nil
+	return clean(text)
 }
 
 // relative gives a path below another folder that cannot leave it.
 func relative(text string) (string, error) {
-	switch {
-	case filepath.IsAbs(text):
+	if filepath.IsAbs(text) {
 		return "", fmt.Errorf("must be a relative path, not %q", text)
-	case hasDotDot(text):
+	}
+	return clean(text)
+}
+
+// relativeEntry keeps a slash at the end, which says that it is a folder.
+func relativeEntry(text string) (string, error) {
+	path, err := relative(text)
+	if strings.HasSuffix(text, "/") && path != "." && err == nil {
+		path += "/"
+	}
+	return path, err
+}
+
+// clean: making /a/c of /a/b/../c is wrong where b is a symbolic link.
+func clean(text string) (string, error) {
+	if hasDotDot(text) {
 		return "", fmt.Errorf(`must be a path without "..", not %q`, text)
 	}
 	return filepath.Clean(text), nil
 }
 
 func hasDotDot(path string) bool { return slices.Contains(strings.Split(path, "/"), "..") }
-
-// within says that path is folder or lies below it, by their names alone.
-func within(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
-}
-
-func overlap(a, b string) bool { return within(a, b) || within(b, a) }
 
 // validName says whether --app and --instance can carry a name, and a file
 // can have it.

@@ -44,11 +44,6 @@ type file struct {
 	problems []*Problem
 }
 
-func newFile(path, text string) *file {
-	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
-	return &file{path: path, lines: lines, at: map[string]token.Position{}, excused: map[string]bool{}}
-}
-
 func (f *file) given(key string) bool {
 	_, ok := f.at[key]
 	return ok

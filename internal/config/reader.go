@@ -76,7 +76,7 @@ var moved = map[string]string{
 func (r *reader) entries(n node) []entry {
 	mapping, ok := r.resolve(n.yaml).(*ast.MappingNode)
 	if !ok {
-		r.expected("a mapping of keys to values", n)
+		r.refuse(n, expected("a mapping of keys to values", r.resolve(n.yaml)))
 		return nil
 	}
 	var list []entry
@@ -128,7 +128,7 @@ func (r *reader) place(key string, at token.Position, yaml ast.Node) node {
 func (r *reader) items(n node) []node {
 	sequence, ok := r.resolve(n.yaml).(*ast.SequenceNode)
 	if !ok {
-		r.expected("a list", n)
+		r.refuse(n, expected("a list", r.resolve(n.yaml)))
 		return nil
 	}
 	list := make([]node, len(sequence.Values))
@@ -147,11 +147,6 @@ func start(yaml ast.Node) token.Position {
 		return *t.Position
 	}
 	return token.Position{}
-}
-
-func (r *reader) isMapping(n node) bool {
-	_, ok := r.resolve(n.yaml).(*ast.MappingNode)
-	return ok
 }
 
 // isOff tells "off" from a mapping; YAML 1.1 read the bare word as false.
@@ -175,12 +170,16 @@ func (r *reader) resolve(yaml ast.Node) ast.Node {
 	return yaml
 }
 
-func (r *reader) expected(what string, n node) {
+// refuse reports why a value is not as it should be.
+func (r *reader) refuse(n node, why error) {
 	if alias, ok := n.yaml.(*ast.AliasNode); ok && r.resolve(alias) == nil {
-		r.wrongAt(n.at, n.key, "there is no anchor &%s", alias.Value.GetToken().Value)
-		return
+		why = fmt.Errorf("there is no anchor &%s", alias.Value.GetToken().Value)
 	}
-	r.wrongAt(n.at, n.key, "expected %s, found %s", what, describe(r.resolve(n.yaml)))
+	r.wrongAt(n.at, n.key, "%v", why)
+}
+
+func expected(what string, yaml ast.Node) error {
+	return fmt.Errorf("expected %s, found %s", what, describe(yaml))
 }
 
 func describe(yaml ast.Node) string {

@@ -1,214 +1,177 @@
 package config
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
-// readText reads a text that is not empty. A number or a yes is not taken for
+// as turns one value of the file into one of a configuration; its error tells what would
+// be right.
+type as[T any] = func(ast.Node) (T, error)
+
+// asText reads a text that is not empty. A number or a yes is not taken for
 // one: YAML would drop the zeros of 007.
-func readText(r *reader, n node) (string, bool) {
-	var got string
-	switch yaml := r.resolve(n.yaml).(type) {
+func asText(yaml ast.Node) (got string, err error) {
+	switch yaml := yaml.(type) {
 	case *ast.StringNode:
 		got = yaml.Value
 	case *ast.LiteralNode:
 		got = yaml.Value.Value
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		r.expected("a text", n)
-		r.problems[len(r.problems)-1].Text += "; put it in quotes"
-		return "", false
+		return "", fmt.Errorf("%w; put it in quotes", expected("a text", yaml))
 	default:
-		r.expected("a text", n)
-		return "", false
+		return "", expected("a text", yaml)
 	}
 	switch {
 	case got == "":
-		r.wrong(n.key, "is empty: give it a value or remove the key")
-	case !utf8.ValidString(got) || strings.ContainsRune(got, 0):
-		r.wrong(n.key, "%q is not UTF-8 text", got)
-	default:
-		return got, true
+		err = errors.New("is empty: give it a value or remove the key")
+	case notText(got):
+		err = fmt.Errorf("%q is not UTF-8 text", got)
 	}
-	return "", false
+	return got, err
 }
 
-// readLine reads a text without line breaks and other control characters, in the form that
+// asLine reads a text without line breaks and other control characters, in the form that
 // parse gives it.
-func readLine(parse func(string) (string, error)) func(*reader, node) (string, bool) {
-	return func(r *reader, n node) (string, bool) {
-		got, ok := readText(r, n)
-		if ok && !plain(got) {
-			r.wrong(n.key, "%q holds a control character", got)
-			return "", false
+func asLine(parse func(string) (string, error)) as[string] {
+	return func(yaml ast.Node) (string, error) {
+		got, err := asText(yaml)
+		if err == nil && !plain(got) {
+			err = fmt.Errorf("%q holds a control character", got)
 		}
-		if !ok {
-			return "", false
-		}
-		parsed, err := parse(got)
 		if err != nil {
-			r.wrong(n.key, "%v", err)
+			return "", err
 		}
-		return parsed, err == nil
+		return parse(got)
 	}
 }
 
-func asIs(text string) any { return text }
-
-func anyText(to *string) value { return of(to, "", readText, asIs) }
-
-func lineText(to *string, preset string, parse func(string) (string, error)) value {
-	return of(to, preset, readLine(parse), asIs)
+// forms are those of a text that the tag "form" names.
+var forms = map[string]func(string) (string, error){
+	"absolute": absolute, "relative": relative, "entry": relativeEntry, "program": program,
+	"pool": PoolAddress, "page": pagePath, "listen": ListenAddress,
+	"url": webURL(false), "url of all": webURL(true), "host": hostHeader(false), "host of all": hostHeader(true),
 }
 
-// choice is one of some words; the first is the default.
-func choice(to *string, among ...string) value {
-	return of(to, among[0], func(r *reader, n node) (string, bool) {
-		word, ok := r.resolve(n.yaml).(*ast.StringNode)
+// asString reads a text as the tags say: any, in a form, or one of some words.
+func asString(tag reflect.StructTag) as[string] {
+	form := tag.Get("form")
+	if own, ok := forms[form+" of "+tag.Get("of")]; ok {
+		return asLine(own)
+	}
+	switch {
+	case form != "":
+		return asLine(forms[form])
+	case tag.Get("among") != "":
+		return asChoice(strings.Fields(tag.Get("among")))
+	}
+	return asText
+}
+
+func asChoice(among []string) as[string] {
+	return func(yaml ast.Node) (string, error) {
+		word, ok := yaml.(*ast.StringNode)
 		switch {
 		case !ok:
-			r.expected("one of "+strings.Join(among, ", "), n)
+			return "", expected("one of "+strings.Join(among, ", "), yaml)
 		case !slices.Contains(among, word.Value):
-			r.wrong(n.key, "%q is not one of %s%s", word.Value, strings.Join(among, ", "), didYouMean(word.Value, among))
-		default:
-			return word.Value, true
+			return "", fmt.Errorf("%q is not one of %s%s", word.Value, strings.Join(among, ", "), didYouMean(word.Value, among))
 		}
-		return "", false
-	}, asIs)
-}
-
-// flag is false unless the file says true; only that is shown.
-func flag(to *bool) value {
-	return of(to, false, func(r *reader, n node) (bool, bool) {
-		yaml, ok := r.resolve(n.yaml).(*ast.BoolNode)
-		if !ok {
-			r.expected("true or false", n)
-		}
-		return ok && yaml.Value, ok
-	}, func(set bool) any {
-		if !set {
-			return nil
-		}
-		return true
-	})
-}
-
-func integer[T int | int64](to *T, preset, least, most T) value {
-	return of(to, preset, readInteger(least, most), func(n T) any { return n })
-}
-
-func readInteger[T int | int64](least, most T) func(*reader, node) (T, bool) {
-	return func(r *reader, n node) (T, bool) {
-		yaml, ok := r.resolve(n.yaml).(*ast.IntegerNode)
-		if !ok {
-			r.expected("a whole number", n)
-			return 0, false
-		}
-		got, fits := yaml.Value.(int64)
-		if unsigned, ok := yaml.Value.(uint64); ok && unsigned <= uint64(most) {
-			got, fits = int64(unsigned), true
-		}
-		if !fits || got < int64(least) || got > int64(most) {
-			r.wrong(n.key, "must be a number from %d to %d, not %s", least, most, yaml.Token.Value)
-			return 0, false
-		}
-		return T(got), true
+		return word.Value, nil
 	}
 }
 
-func ratio(to *float64, preset float64) value {
-	return of(to, preset, func(r *reader, n node) (got float64, ok bool) {
-		switch yaml := r.resolve(n.yaml).(type) {
-		case *ast.FloatNode:
-			got = yaml.Value
-		case *ast.IntegerNode:
-			var err error
-			if got, err = strconv.ParseFloat(yaml.Token.Value, 64); err != nil {
-				got = -1
-			}
-		default:
-			r.expected("a ratio between 0 and 1, such as 0.9", n)
-			return 0, false
-		}
-		if !(got >= 0 && got <= 1) {
-			r.wrong(n.key, "must be a ratio between 0 and 1, such as 0.9, not %s", r.resolve(n.yaml).GetToken().Value)
-			return 0, false
-		}
-		return got, true
-	}, func(got float64) any { return got })
+func asFlag(yaml ast.Node) (bool, error) {
+	if flag, ok := yaml.(*ast.BoolNode); ok {
+		return flag.Value, nil
+	}
+	return false, expected("true or false", yaml)
 }
 
-// duration is a time that is long enough to mean something.
-func duration(to *time.Duration, preset, least time.Duration) value {
-	return of(to, preset, readDuration(least), func(d time.Duration) any { return shortDuration(d) })
-}
-
-func readDuration(least time.Duration) func(*reader, node) (time.Duration, bool) {
-	const form = "write it like 500ms, 30s or 10m"
-	return func(r *reader, n node) (time.Duration, bool) {
-		yaml := r.resolve(n.yaml)
-		if number, ok := yaml.(*ast.IntegerNode); ok && number.Token.Value != "0" {
-			r.wrong(n.key, "%s has no unit; %s", number.Token.Value, form)
-			return 0, false
-		} else if ok {
-			yaml = &ast.StringNode{Value: "0"}
-		}
-		given, ok := yaml.(*ast.StringNode)
+func asInteger[T int | int64](tag reflect.StructTag) as[T] {
+	least, _ := strconv.ParseInt(tag.Get("least"), 10, 64)
+	most, _ := strconv.ParseInt(tag.Get("most"), 10, 64)
+	return func(yaml ast.Node) (T, error) {
+		number, ok := yaml.(*ast.IntegerNode)
 		if !ok {
-			r.expected("a duration, such as 30s", n)
-			return 0, false
+			return 0, expected("a whole number", yaml)
 		}
-		got, err := time.ParseDuration(given.Value)
+		got, fits := number.Value.(int64)
+		if unsigned, ok := number.Value.(uint64); ok && unsigned <= uint64(most) {
+			got, fits = int64(unsigned), true
+		}
+		if !fits || got < least || got > most {
+			return 0, fmt.Errorf("must be a number from %d to %d, not %s", least, most, number.Token.Value)
+		}
+		return T(got), nil
+	}
+}
+
+func asRatio(yaml ast.Node) (got float64, err error) {
+	switch yaml := yaml.(type) {
+	case *ast.FloatNode:
+		got = yaml.Value
+	case *ast.IntegerNode:
+		got, err = strconv.ParseFloat(yaml.Token.Value, 64)
+	default:
+		return 0, expected("a ratio between 0 and 1, such as 0.9", yaml)
+	}
+	if err != nil || !(got >= 0 && got <= 1) {
+		err = fmt.Errorf("must be a ratio between 0 and 1, such as 0.9, not %s", yaml.GetToken().Value)
+	}
+	return got, err
+}
+
+// asDuration reads a time that is long enough to mean something.
+func asDuration(tag reflect.StructTag) as[time.Duration] {
+	const form = "write it like 500ms, 30s or 10m"
+	least, _ := time.ParseDuration(cmp.Or(tag.Get("least"), "0"))
+	return func(yaml ast.Node) (time.Duration, error) {
+		var given string
+		switch yaml := yaml.(type) {
+		case *ast.IntegerNode:
+			if given = yaml.Token.Value; given != "0" {
+				return 0, fmt.Errorf("%s has no unit; %s", given, form)
+			}
+		case *ast.StringNode:
+			given = yaml.Value
+		default:
+			return 0, expected("a duration, such as 30s", yaml)
+		}
+		got, err := time.ParseDuration(given)
 		switch {
 		case err != nil:
-			r.wrong(n.key, "%q is not a duration; %s", given.Value, form)
+			err = fmt.Errorf("%q is not a duration; %s", given, form)
 		case got < least:
-			r.wrong(n.key, "must be at least %s, not %s", shortDuration(least), given.Value)
-		default:
-			return got, true
+			err = fmt.Errorf("must be at least %s, not %s", shortDuration(least), given)
 		}
-		return 0, false
+		return got, err
 	}
 }
 
 // shortDuration is 10m, where time.Duration says 10m0s.
 func shortDuration(d time.Duration) string {
-	short := d.String()
-	if strings.HasSuffix(short, "m0s") {
-		short = strings.TrimSuffix(short, "0s")
-	}
-	if strings.HasSuffix(short, "h0m") {
-		short = strings.TrimSuffix(short, "0m")
-	}
-	return short
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
 }
 
-func size(to *int64, preset int64) value {
-	return of(to, preset, func(r *reader, n node) (int64, bool) {
-		var given string
-		switch yaml := r.resolve(n.yaml).(type) {
-		case *ast.StringNode:
-			given = yaml.Value
-		case *ast.IntegerNode:
-			given = yaml.Token.Value
-		default:
-			r.expected("a size, such as 16MB", n)
-			return 0, false
-		}
-		bytes, err := parseSize(given)
-		if err != nil {
-			r.wrong(n.key, "%v", err)
-		}
-		return bytes, err == nil
-	}, func(bytes int64) any { return formatSize(bytes) })
+func asSize(yaml ast.Node) (int64, error) {
+	switch yaml := yaml.(type) {
+	case *ast.StringNode:
+		return parseSize(yaml.Value)
+	case *ast.IntegerNode:
+		return parseSize(yaml.Token.Value)
+	}
+	return 0, expected("a size, such as 16MB", yaml)
 }
 
 var sizeForm = regexp.MustCompile(`^([0-9]+) ?([KMGT]?)(?:i?B)?$`)

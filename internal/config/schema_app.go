@@ -1,40 +1,16 @@
 package config
 
-import "path/filepath"
-
-func (a *App) name() *string { return &a.Name }
-
-func (a *App) value() value {
-	return section(fields{
-		{"source", section(a.Source.fields())},
-		{"releases", lineText(&a.Releases, "", absolute)},
-		{"keep", integer(&a.Keep, 3, 0, 1000)},
-		{"min_free", size(&a.MinFree, 100<<20)},
-		{"link_target", lineText(&a.LinkTarget, ".", relative)},
-		{"docroot", lineText(&a.Docroot, ".", relative)},
-		{"instances", named(&a.Instances, "an instance", (*Instance).name, (*Instance).value)},
-		{"instances_from", optional(&a.InstancesFrom, (*InstancesFrom).value)},
-		{"check", optional(&a.Check, func(c *Check) value { return c.value(true) })},
-		{"probe", a.Probe.value(true)},
-		{"map", lineText(&a.Map, "", absolute)},
-		{"shared", listOf(&a.Shared, readLine(relative))},
-		{"shared_dir", lineText(&a.SharedDir, "", absolute)},
-		{"assets", listOf(&a.Assets, readLine(relative))},
-		{"hooks", section(fields{
-			{"build", listOf(&a.Hooks.Build, readText)},
-			{"before_switch", listOf(&a.Hooks.BeforeSwitch, readText)},
-			{"after_switch", listOf(&a.Hooks.AfterSwitch, readText)},
-			{"timeout", duration(&a.Hooks.Timeout, 0, moment)},
-		})},
-		{"pools", listOf(&a.Pools, readLine(poolAddress))},
-	})
-}
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+)
 
 // sourceKinds are the keys of which a source has one.
 var sourceKinds = []struct {
 	name  string
 	parse func(string) (string, error)
-}{{"archive", template}, {"dir", template}, {"git", repository}}
+}{{"archive", withRef}, {"dir", withRef}, {"git", repository}}
 
 // SourceKinds lists the kinds of source, sorted.
 func SourceKinds() (kinds []string) {
@@ -44,37 +20,28 @@ func SourceKinds() (kinds []string) {
 	return kinds
 }
 
-func (s *Source) fields() fields {
-	var all fields
-	for _, kind := range sourceKinds {
-		location := lineText(&s.Location, "", kind.parse)
+func (s *Source) schema(known fields) value {
+	for i, kind := range sourceKinds {
+		location := of(&s.Location, asLine(kind.parse), func(text string) any {
+			if s.Kind != kind.name {
+				return nil
+			}
+			return text
+		})
 		read := location.read
 		location.read = func(r *reader, n node) {
 			s.Kind = kind.name
 			read(r, n)
 		}
-		location.show = func() any {
-			if s.Kind != kind.name {
-				return nil
-			}
-			return s.Location
-		}
-		all = append(all, field{kind.name, location})
+		known = slices.Insert(known, i, field{kind.name, location})
 	}
-	return append(all, field{"submodules", flag(&s.Submodules)})
+	return section(known)
 }
 
-func (i *Instance) name() *string { return &i.Name }
-
-// value is "name: /link" or "name: {link: /link, check: ...}".
-func (i *Instance) value() value {
-	link := lineText(&i.Link, "", absolute)
-	whole := section(fields{
-		{"link", link},
-		{"check", optional(&i.Check, func(c *Check) value { return c.value(false) })},
-		{"probe", i.Probe.value(false)},
-	})
-	v := orText(link, whole)
+// schema is "name: /link" or "name: {link: /link, check: ...}".
+func (i *Instance) schema(known fields) value {
+	v := orText(known[0].value, section(known))
+	whole := v.show
 	v.show = func() any {
 		switch {
 		case i.Found:
@@ -82,29 +49,16 @@ func (i *Instance) value() value {
 		case i.Check == nil && i.Probe == Probe{}:
 			return i.Link
 		}
-		return whole.show()
+		return whole()
 	}
 	return v
 }
 
-func (f *InstancesFrom) value() value {
-	all := lineText(&f.Pattern, "", absolute)
-	return orText(all, section(fields{{"pattern", all}, {"except", listOf(&f.Except, readText)}}))
-}
+func (f *InstancesFrom) schema(known fields) value { return orText(known[0].value, section(known)) }
 
-func (c *Check) value(forAll bool) value {
-	return orOff(&c.Off, section(fields{
-		{"url", lineText(&c.URL, "", webURL(forAll))},
-		{"host", lineText(&c.Host, "", hostHeader(forAll))},
-		{"status", integer(&c.Status, 200, 100, 599)},
-		{"contains", anyText(&c.Contains)},
-		{"timeout", duration(&c.Timeout, 0, moment)},
-	}))
-}
+func (c *Check) schema(known fields) value { return orOff(&c.Off, section(known)) }
 
-func (p *Probe) value(forAll bool) value {
-	return orOff(&p.Off, section(fields{{"url", lineText(&p.URL, "", webURL(forAll))}, {"host", lineText(&p.Host, "", hostHeader(forAll))}}))
-}
+func (p *Probe) schema(known fields) value { return orOff(&p.Off, section(known)) }
 
 // fill gives what depends on other keys its default.
 func (c *Config) fill() {
@@ -113,15 +67,17 @@ func (c *Config) fill() {
 		if a.SharedDir == "" && a.Releases != "" {
 			a.SharedDir = filepath.Join(filepath.Dir(a.Releases), "shared")
 		}
-		if a.Hooks.Timeout == 0 {
-			a.Hooks.Timeout = c.Timeouts.Hook
-		}
-		if a.Check != nil && !a.Check.Off && a.Check.Timeout == 0 {
-			a.Check.Timeout = c.Timeouts.Check
-		}
+		a.Hooks.Timeout = cmp.Or(a.Hooks.Timeout, c.Timeouts.Hook)
+		a.Check.fill(c.Timeouts)
 		for j := range a.Instances {
 			a.Instances[j].fill(a, c.Timeouts)
 		}
+	}
+}
+
+func (c *Check) fill(t Timeouts) {
+	if c != nil && !c.Off {
+		c.Timeout = cmp.Or(c.Timeout, t.Check)
 	}
 }
 
@@ -129,9 +85,7 @@ func (i *Instance) fill(a *App, t Timeouts) {
 	if i.Check == nil && a.Check != nil {
 		i.Check = a.Check.of(i.Name)
 	}
-	if i.Check != nil && !i.Check.Off && i.Check.Timeout == 0 {
-		i.Check.Timeout = t.Check
-	}
+	i.Check.fill(t)
 	switch {
 	case i.Probe != Probe{}:
 	case a.Probe != Probe{}:

@@ -3,35 +3,26 @@ package config
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/ui"
 )
 
 // ErrInvalid marks every mistake in the configuration file, and every name on
 // the command line that the file does not have.
-var ErrInvalid = errors.New("invalid configuration")
+var ErrInvalid = exit.As(exit.ErrUsage, errors.New("invalid configuration"))
 
-// invalid is an error that is ErrInvalid without saying so in its message.
-type invalid struct {
-	text  string
-	cause error
-}
-
-func (e *invalid) Error() string        { return e.text }
-func (e *invalid) Unwrap() error        { return e.cause }
-func (e *invalid) Is(target error) bool { return target == ErrInvalid || target == exit.ErrUsage }
-
+// invalidf is an error that is ErrInvalid without saying so in its message.
 func invalidf(format string, args ...any) error {
-	return &invalid{text: fmt.Sprintf(format, args...)}
+	return exit.As(ErrInvalid, fmt.Errorf(format, args...))
 }
 
 // App finds an application; no name is needed where there is only one.
 func (c *Config) App(name string) (*App, error) {
-	names := make([]string, len(c.Apps))
+	names := c.appNames()
 	for i := range c.Apps {
-		names[i] = c.Apps[i].Name
 		if c.Apps[i].Name == name || name == "" && len(c.Apps) == 1 {
 			return &c.Apps[i], nil
 		}
@@ -41,11 +32,11 @@ func (c *Config) App(name string) (*App, error) {
 		return nil, hint.With(invalidf("%s: no application is configured", c.Path),
 			`add one under "apps"; docs/configuration.md shows how`)
 	case name == "":
-		return nil, hint.With(invalidf("%s: which application? it has %s", c.Path, shortList(names)),
+		return nil, hint.With(invalidf("%s: which application? it has %s", c.Path, ui.First(10, names)),
 			"name one with --app")
 	}
 	return nil, hint.With(invalidf("%s: no application %q%s", c.Path, name, didYouMean(name, names)),
-		"name one of these with --app: %s", shortList(names))
+		"name one of these with --app: %s", ui.First(10, names))
 }
 
 // Select returns the instances that a command is about, in the file's order:
@@ -57,67 +48,42 @@ func (a *App) Select(all bool, names []string) ([]Instance, error) {
 			"give one of them")
 	case !all && len(names) == 0:
 		return nil, hint.With(invalidf("application %s: which instances?", a.Name),
-			"give --all, or --instance with one or more of: %s", shortList(a.instanceNames()))
+			"give --all, or --instance with one or more of: %s", ui.First(10, a.instanceNames()))
 	case len(a.Instances) == 0:
 		return nil, hint.With(invalidf("application %s has no instances", a.Name),
 			"list the links under apps.%s.instances, or see what instances_from should match", a.Name)
 	case all:
-		return append([]Instance(nil), a.Instances...), nil
+		return slices.Clone(a.Instances), nil
 	}
 	return a.named(names)
 }
 
 func (a *App) named(names []string) ([]Instance, error) {
-	wanted, problems := map[string]bool{}, []error{}
+	known, wanted, problems := a.instanceNames(), map[string]bool{}, []error{}
 	for _, name := range names {
 		switch {
 		case wanted[name]:
 			problems = append(problems, invalidf("instance %q is listed twice", name))
 		case !a.has(name):
-			problems = append(problems, a.unknown(name))
+			problems = append(problems, hint.With(invalidf("application %s has no instance %q%s", a.Name, name, didYouMean(name, known)),
+				"it has: %s", ui.First(10, known)))
 		}
 		wanted[name] = true
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
 	}
-	var chosen []Instance
-	for _, instance := range a.Instances {
-		if wanted[instance.Name] {
-			chosen = append(chosen, instance)
-		}
-	}
-	return chosen, nil
-}
-
-func (a *App) unknown(name string) error {
-	names := a.instanceNames()
-	return hint.With(invalidf("application %s has no instance %q%s", a.Name, name, didYouMean(name, names)),
-		"it has: %s", shortList(names))
+	return slices.DeleteFunc(slices.Clone(a.Instances), func(i Instance) bool { return !wanted[i.Name] }), nil
 }
 
 func (a *App) has(name string) bool {
-	for _, instance := range a.Instances {
-		if instance.Name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.Instances, func(i Instance) bool { return i.Name == name })
+}
+
+func (c *Config) appNames() []string {
+	return namesOf(c.Apps, func(a App) string { return a.Name })
 }
 
 func (a *App) instanceNames() []string {
-	names := make([]string, len(a.Instances))
-	for i, instance := range a.Instances {
-		names[i] = instance.Name
-	}
-	return names
-}
-
-// shortList names the first ones: a message with a thousand sites helps nobody.
-func shortList(names []string) string {
-	const most = 10
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	return namesOf(a.Instances, func(i Instance) string { return i.Name })
 }

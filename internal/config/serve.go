@@ -1,27 +1,9 @@
 package config
 
-import (
-	"net/netip"
-	"time"
-)
+import "net/netip"
 
 // leastHistory is below what an empty history and its next state need at once.
 const leastHistory = 1 << 20
-
-func (s *Serve) value() value {
-	return section(fields{
-		{"listen", lineText(&s.Listen, "127.0.0.1:9155", ListenAddress)},
-		{"interval", duration(&s.Interval, 5*time.Second, time.Second)},
-		{"history", size(&s.History, 16<<20)},
-		{"restart", choice(&s.Restart, ServePending, ServeNeeded)},
-		{"token_file", lineText(&s.TokenFile, "", absolute)},
-		{"tls", section(fields{
-			{"cert", lineText(&s.TLS.Cert, "", absolute)},
-			{"key", lineText(&s.TLS.Key, "", absolute)},
-			{"client_ca", lineText(&s.TLS.ClientCA, "", absolute)},
-		})},
-	})
-}
 
 // serve refuses what others could read: the service tells paths, releases and
 // users.

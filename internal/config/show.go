@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
 	"relink/internal/ui"
 )
@@ -14,10 +16,10 @@ import (
 // "yaml" and "json", load again as the same configuration.
 func Show(out io.Writer, c *Config, format string) error {
 	if format == "json" {
-		return ui.JSON(out, c.value().show())
+		return ui.JSON(out, keyed(reflect.ValueOf(c).Elem(), "").show())
 	}
 	var text strings.Builder
-	emit(&text, c.value().show(), "")
+	emit(&text, keyed(reflect.ValueOf(c).Elem(), "").show(), "")
 	_, err := fmt.Fprintf(out, "# %s with its defaults%s\n%s", c.Path, text.String(), foundComment(c))
 	return err
 }
@@ -64,29 +66,12 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// add skips what is empty, as the keys of a file that does not give it.
+// add skips what is empty or not set, as the keys of a file that does not give it.
 func (o *ordered) add(key string, shown any) {
-	switch v := shown.(type) {
-	case nil:
-		return
-	case string:
-		if v == "" {
-			return
-		}
-	case []string:
-		if len(v) == 0 {
-			return
-		}
-	case ordered:
-		if len(v) == 0 {
-			return
-		}
-	case []ordered:
-		if len(v) == 0 {
-			return
-		}
+	v := reflect.ValueOf(shown)
+	if sized := v.Kind() == reflect.String || v.Kind() == reflect.Slice; shown != nil && shown != false && !(sized && v.Len() == 0) {
+		*o = append(*o, pair{key, shown})
 	}
-	*o = append(*o, pair{key, shown})
 }
 
 // emit writes a value as YAML below what stands in the line already. goccy's
@@ -96,7 +81,7 @@ func emit(out *strings.Builder, shown any, indent string) {
 	switch v := shown.(type) {
 	case ordered:
 		for _, p := range v {
-			fmt.Fprintf(out, "\n%s%s:", indent, scalar(p.Key))
+			fmt.Fprintf(out, "\n%s%s:", indent, Scalar(p.Key))
 			emit(out, p.Value, indent+"  ")
 		}
 	case []ordered:
@@ -107,10 +92,10 @@ func emit(out *strings.Builder, shown any, indent string) {
 		}
 	case []string:
 		for _, one := range v {
-			out.WriteString("\n" + indent + "- " + scalar(one))
+			out.WriteString("\n" + indent + "- " + Scalar(one))
 		}
 	case string:
-		out.WriteString(" " + scalar(v))
+		out.WriteString(" " + Scalar(v))
 	default:
 		fmt.Fprintf(out, " %v", v)
 	}
@@ -118,13 +103,19 @@ func emit(out *strings.Builder, shown any, indent string) {
 
 var (
 	// unquoted texts cannot be read as anything else, whichever YAML reads them.
-	unquoted = regexp.MustCompile(`^(?:[\pL/]|\.(?:$|[\pL/]))(?:[\pL\pN/._@+=-]| [\pL\pN/._@+=-]|:[\pL\pN/._-])*$`)
-	measure  = regexp.MustCompile(`^(?:(?:[0-9.]+(?:h|m|s|ms|µs|ns))+|[0-9]+[KMGT]?B)$`)
-	reserved = regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
+	unquoted = formOf(`^(?:[\pL/]|\.(?:$|[\pL/]))(?:[\pL\pN/._@+=-]| [\pL\pN/._@+=-]|:[\pL\pN/._-])*$`)
+	measure  = formOf(`^(?:(?:[0-9.]+(?:h|m|s|ms|µs|ns))+|[0-9]+[KMGT]?B)$`)
+	reserved = formOf(`(?i)^(?:y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
 )
 
-func scalar(text string) string {
-	if measure.MatchString(text) || unquoted.MatchString(text) && !reserved.MatchString(text) {
+// formOf compiles a form when it is first asked for.
+func formOf(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
+
+// Scalar is a text as YAML; JSON's strings are strings there, too.
+func Scalar(text string) string {
+	if measure().MatchString(text) || unquoted().MatchString(text) && !reserved().MatchString(text) {
 		return text
 	}
 	var quoted strings.Builder

@@ -56,7 +56,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		return config.Probe{URL: "http://127.0.0.1:8080/shop/", Host: name + ".example.org"}
 	}
 	want := &config.Config{
-		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: config.ResetSmart, Stale: config.StaleReport,
+		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: "smart", Stale: "report",
 		Apps: []config.App{{
 			Name: "booking", Source: config.Source{Kind: "git", Location: "/srv/git/booking.git", Submodules: true},
 			Releases: "/srv/releases/booking", Keep: 0, MinFree: 1 << 30, LinkTarget: ".", Docroot: "public",
@@ -69,11 +69,11 @@ func TestEveryKeyIsRead(t *testing.T) {
 				}, Probe: probe("2024")},
 			},
 			Check: check("{instance}"), Probe: probe("{instance}"), Map: "/var/lib/relink/booking.map",
-			Shared: []string{".env", "var/uploads"}, SharedDir: "/srv/shared/booking",
+			Shared: []string{".env", "var/uploads/"}, SharedDir: "/srv/shared/booking",
 			Assets: []string{"public/build", "public/assets"},
 			Hooks: config.Hooks{
 				Build:        []string{"composer install --no-dev", "npm ci\nnpm run build\n"},
-				BeforeSwitch: []string{"php bin/migrate"}, AfterSwitch: []string{"systemctl restart queue"}, Timeout: time.Hour,
+				BeforeSwitch: []string{"php bin/migrate"}, AfterSwitch: []string{"systemctl restart queue"}, Timeout: time.Hour, BuildPriority: "normal",
 			},
 			Pools: []string{"unix:/run/php/booking.sock"},
 		}, {
@@ -81,7 +81,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Releases: "/srv/rélease s/mobile", Keep: 3, MinFree: 100 << 20, LinkTarget: ".", Docroot: ".",
 			Instances:     []config.Instance{{Name: "naïve", Link: "/var/www/na ïve", Probe: config.Probe{}}},
 			InstancesFrom: &config.InstancesFrom{Pattern: "/nonexistent/*/current", Except: []string{"html"}},
-			SharedDir:     "/srv/rélease s/shared", Hooks: config.Hooks{Timeout: 2 * time.Hour},
+			SharedDir:     "/srv/rélease s/shared", Hooks: config.Hooks{Timeout: 2 * time.Hour, BuildPriority: "low"},
 		}},
 		Pools: []config.Pool{
 			{Address: "unix:/run/php/booking.sock", StatusPath: "/fpm-status", AgentDir: "/var/lib/relink"},
@@ -93,7 +93,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Apache:     config.Apache{Control: "/usr/sbin/apachectl", Status: "http://127.0.0.1:8080/server-status", AgentDir: "/srv/agent"},
 		Thresholds: config.Thresholds{Waste: 0.1, FreeBytes: 33554433, Keys: 1, Strings: 0, JIT: 0.8, HitRate: 0.95, HitRateRequests: 500},
-		Restart:    config.Restart{Method: config.MethodFPM, Wait: 0, Quiet: 2 * time.Second},
+		Restart:    config.Restart{Method: "fpm", Wait: 0, Quiet: 2 * time.Second},
 		Warm:       config.Warm{Workers: 2, Slice: 100 * time.Millisecond},
 		Health: config.Health{
 			Timeout: 4 * time.Second, Window: time.Hour, Skip: []string{"xdebug", "preload"},
@@ -141,6 +141,7 @@ apps:
     shared_dir: /srv/releases/shared
     hooks:
       timeout: 10m
+      build_priority: low
 apache:
   control: apachectl
   agent_dir: /var/lib/relink

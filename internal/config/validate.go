@@ -18,7 +18,7 @@ func (v *validator) all() {
 	for i := range v.Apps {
 		v.app(&v.Apps[i])
 	}
-	v.names("apps", namesOf(v.Apps, func(a App) string { return a.Name }))
+	v.names("apps", v.appNames())
 	v.folders()
 	v.links()
 	v.health()
@@ -63,7 +63,10 @@ func (v *validator) app(a *App) {
 		v.required(key+".instances_from", "pattern")
 	}
 	v.names(key+".instances", a.instanceNames())
-	v.checks(key, a)
+	v.asked(key, a.Check, a.Probe)
+	for _, i := range a.Instances {
+		v.asked(child(key+".instances", i.Name), i.Check, i.Probe)
+	}
 	v.shared(key, a)
 	v.assets(key, a)
 	v.served(key, a.Pools)
@@ -86,21 +89,13 @@ func (v *validator) source(key string, s Source) {
 	}
 }
 
-func (v *validator) checks(key string, a *App) {
-	if a.Check != nil && !a.Check.Off {
+// asked looks only at what the file gives there: an instance has the application's, too.
+func (v *validator) asked(key string, c *Check, p Probe) {
+	if v.given(key+".check") && c != nil && !c.Off {
 		v.required(key+".check", "url")
 	}
-	if v.given(key+".probe") && !a.Probe.Off {
+	if v.given(key+".probe") && !p.Off {
 		v.required(key+".probe", "url")
-	}
-	for _, i := range a.Instances {
-		at := child(key+".instances", i.Name)
-		if v.given(at+".check") && i.Check != nil && !i.Check.Off {
-			v.required(at+".check", "url")
-		}
-		if v.given(at+".probe") && !i.Probe.Off {
-			v.required(at+".probe", "url")
-		}
 	}
 }
 
@@ -118,7 +113,7 @@ func (v *validator) served(key string, addresses []string) {
 }
 
 func (v *validator) required(key, name string) {
-	if v.missing(key+"."+name) && !v.reported(key) {
+	if v.missing(key+"."+name) && !slices.ContainsFunc(v.problems, func(p *Problem) bool { return p.Key == key }) {
 		v.wrong(key, "needs %q", name)
 	}
 }
@@ -133,10 +128,6 @@ func (v *validator) names(key string, all []string) {
 		}
 		seen[folded] = name
 	}
-}
-
-func (v *validator) reported(key string) bool {
-	return slices.ContainsFunc(v.problems, func(p *Problem) bool { return p.Key == key })
 }
 
 func (v *validator) reportedBelow(key string) bool {

@@ -3,6 +3,8 @@ package config
 import (
 	"path/filepath"
 	"strings"
+
+	"relink/internal/links"
 )
 
 // folders refuses what would make relink prune, copy or seal a folder that
@@ -13,10 +15,10 @@ func (v *validator) folders() {
 		if a.Releases == "" {
 			continue
 		}
-		if within(v.StateDir, a.Releases) {
+		if links.Within(v.StateDir, a.Releases) {
 			v.wrong("state_dir", "%s lies in the releases folder of %s", v.StateDir, a.Name)
 		}
-		if within(a.SharedDir, a.Releases) {
+		if links.Within(a.SharedDir, a.Releases) {
 			v.wrong(key+".shared_dir", "%s lies in the releases folder, where it would be taken for a release", a.SharedDir)
 		}
 		v.sourceFolder(key, a)
@@ -35,15 +37,15 @@ func (v *validator) sourceFolder(key string, a *App) {
 		dir = filepath.Dir(dir + "x")
 	}
 	switch {
-	case within(dir, a.Releases):
+	case links.Within(dir, a.Releases):
 		v.wrong(key+".source.dir", "%s lies in the releases folder", a.Source.Location)
-	case dir == a.Source.Location && within(a.Releases, dir):
+	case dir == a.Source.Location && links.Within(a.Releases, dir):
 		v.wrong(key+".source.dir", "%s holds the releases folder: each release would hold all earlier ones", dir)
 	}
 }
 
 func (v *validator) together(first, second *App, key string) {
-	if first.Releases != "" && overlap(first.Releases, second.Releases) {
+	if first.Releases != "" && links.Overlap(first.Releases, second.Releases) {
 		v.wrong(key+".releases", "%s and the releases folder of %s, %s, must not hold each other", second.Releases, first.Name, first.Releases)
 		return
 	}
@@ -55,21 +57,24 @@ func (v *validator) together(first, second *App, key string) {
 
 func (v *validator) shared(key string, a *App) {
 	served := filepath.Join(a.LinkTarget, a.Docroot)
+	var before []string
 	for i, folder := range a.Shared {
+		folder = strings.TrimSuffix(folder, "/")
 		at := item(key+".shared", i)
 		switch {
 		case folder == "":
 			continue
 		case folder == ".":
 			v.wrong(at, "must name something inside a release")
-		case within(served, folder):
+		case links.Within(served, folder):
 			v.wrong(at, "%s holds the document root %s, so that no release would be served", folder, served)
 		}
-		for _, other := range a.Shared[:i] {
-			if other != "" && overlap(folder, other) && folder != "." && other != "." {
+		for _, other := range before {
+			if other != "" && links.Overlap(folder, other) && folder != "." && other != "." {
 				v.wrong(at, "%s and %s overlap", folder, other)
 			}
 		}
+		before = append(before, folder)
 	}
 }
 
@@ -80,7 +85,8 @@ func (v *validator) assets(key string, a *App) {
 			v.wrong(at, "must name a folder inside a release that holds nothing but what browsers load")
 		}
 		for _, shared := range a.Shared {
-			if folder != "" && shared != "" && folder != "." && within(folder, shared) {
+			shared = strings.TrimSuffix(shared, "/")
+			if folder != "" && shared != "" && folder != "." && links.Within(folder, shared) {
 				v.wrong(at, "%s lies in %s, which all releases share already", folder, shared)
 			}
 		}

@@ -1,34 +1,38 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"relink/internal/links"
+)
 
 // owner is the instance that has a link.
-type owner struct{ app, instance, key string }
+type owner struct{ app, instance, link, key string }
 
 func (o owner) String() string { return o.app + "/" + o.instance }
 
 // links refuses links that would replace one another, or a folder that relink
 // or a release needs.
 func (v *validator) links() {
-	owners := map[string]owner{}
-	v.eachLink(func(o owner, link string) {
-		if other, ok := owners[link]; ok {
-			v.wrong(o.key, "%s is the link of %s already", link, other)
-			return
+	owners, all := map[string]owner{}, v.owners()
+	for _, o := range all {
+		if other, ok := owners[o.link]; ok {
+			v.wrong(o.key, "%s is the link of %s already", o.link, other)
+			continue
 		}
-		owners[link] = o
-		v.apart(o, link)
-	})
-	v.eachLink(func(o owner, link string) {
-		for up := filepath.Dir(link); up != "/"; up = filepath.Dir(up) {
+		owners[o.link] = o
+		v.apart(o)
+	}
+	for _, o := range all {
+		for up := filepath.Dir(o.link); up != "/"; up = filepath.Dir(up) {
 			if other, ok := owners[up]; ok {
-				v.wrong(o.key, "%s lies behind the link of %s, inside a release", link, other)
+				v.wrong(o.key, "%s lies behind the link of %s, inside a release", o.link, other)
 			}
 		}
-	})
+	}
 }
 
-func (v *validator) eachLink(visit func(owner, string)) {
+func (v *validator) owners() (all []owner) {
 	for _, a := range v.Apps {
 		around := child("apps", a.Name)
 		for _, i := range a.Instances {
@@ -40,24 +44,25 @@ func (v *validator) eachLink(visit func(owner, string)) {
 				key += ".link"
 			}
 			if i.Link != "" {
-				visit(owner{a.Name, i.Name, key}, i.Link)
+				all = append(all, owner{a.Name, i.Name, i.Link, key})
 			} else if !v.reportedBelow(key) {
 				v.required(key, "link")
 			}
 		}
 	}
+	return all
 }
 
-func (v *validator) apart(o owner, link string) {
+func (v *validator) apart(o owner) {
 	for _, a := range v.Apps {
-		if a.Releases != "" && within(link, a.Releases) {
-			v.wrong(o.key, "%s lies in the releases folder of %s", link, a.Name)
+		if a.Releases != "" && links.Within(o.link, a.Releases) {
+			v.wrong(o.key, "%s lies in the releases folder of %s", o.link, a.Name)
 			return
 		}
 	}
 	for _, needed := range v.needed() {
-		if within(needed.path, link) {
-			v.wrong(o.key, "%s would replace the folder that holds %s, %s", link, needed.what, needed.path)
+		if links.Within(needed.path, o.link) {
+			v.wrong(o.key, "%s would replace the folder that holds %s, %s", o.link, needed.what, needed.path)
 			return
 		}
 	}

@@ -43,7 +43,7 @@ func TestAddresses(t *testing.T) {
 		"php_fpm:9000": "tcp:php_fpm:9000",
 		"":             "", "unix:x": "", "unix:": "", "/run/../x": "", "host": "", ":9000": "", "h:0": "", "h:65536": "", "h:-1": "", "a b:1": "", "[::g]:1": "", "h:http": "", "udp:h:1": "",
 	} {
-		if got, err := poolAddress(text); got != want || (err == nil) != (want != "") {
+		if got, err := PoolAddress(text); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
 		}
 	}

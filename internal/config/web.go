@@ -13,18 +13,20 @@ import (
 // of is the application's check for one of its instances.
 func (c *Check) of(instance string) *Check {
 	own := *c
-	for _, text := range []*string{&own.URL, &own.Host, &own.Contains} {
-		*text = strings.ReplaceAll(*text, InstancePlaceholder, instance)
-	}
+	nameIn(instance, &own.URL, &own.Host, &own.Contains)
 	return &own
 }
 
 // of is the application's probe for one of its instances.
 func (p Probe) of(instance string) Probe {
-	for _, text := range []*string{&p.URL, &p.Host} {
+	nameIn(instance, &p.URL, &p.Host)
+	return p
+}
+
+func nameIn(instance string, texts ...*string) {
+	for _, text := range texts {
 		*text = strings.ReplaceAll(*text, InstancePlaceholder, instance)
 	}
-	return p
 }
 
 // probe is where the web server is that a check asks: a site is mostly served
@@ -93,7 +95,7 @@ func hostHeader(forAll bool) func(string) (string, error) {
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		if !validHost(host) {
+		if !ValidHost(host) {
 			return "", fmt.Errorf("%q is not a host name; write it like club1.example.org", text)
 		}
 		return text, nil
@@ -147,9 +149,9 @@ func repositoryURL(text string) (string, error) {
 	return text, nil
 }
 
-// template is the path of a folder or archive in which {ref} stands for the REF of a
+// withRef is the path of a folder or archive in which {ref} stands for the REF of a
 // deploy.
-func template(text string) (string, error) {
+func withRef(text string) (string, error) {
 	if strings.ContainsAny(strings.ReplaceAll(text, Placeholder, ""), "{}") {
 		return "", fmt.Errorf("%q has a placeholder that does not exist: only %s does", text, Placeholder)
 	}

@@ -23,9 +23,10 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 }
 
 // replace is renameio.WriteFile, which would keep the mode of a file that is
-// replaced.
+// replaced, and would write in TMPDIR where that is on the same file system: what a
+// crash left would be there for good, under a name that others see.
 func replace(path string, data []byte, mode os.FileMode) error {
-	file, err := renameio.NewPendingFile(path, renameio.WithStaticPermissions(mode))
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(mode))
 	if err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func (c *city) configuration() string {
 // relink runs the program, which has to succeed and to find out the set-up.
 func (c *city) relink(args ...string) (report outcome.Report, ended time.Time) {
 	c.b.Helper()
-	command := relinkCommand(c.ctx, c.path("relink.yaml"), args...)
+	command := relinkCommand(c.ctx, delivered, c.path("relink.yaml"), args...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()

@@ -37,16 +37,17 @@ func (f *front) elsewhere(m sandbox.Master) sandbox.Master {
 	case container:
 		m.Pools[0].TCP = true
 		m.Settings = map[string]string{"process_control_timeout": "10"}
-		m.Container = &sandbox.Container{Binds: []sandbox.Bind{{Host: f.root, Inside: inside[container]}}}
+		m.Place = &enclosure{binds: []bind{{f.root, inside[container]}}}
 	case jails:
 		m.Pools = append(m.Pools, sandbox.Pool{Name: "other", Workers: f.workers()})
-		m.Container = &sandbox.Container{SharePIDs: true}
+		place := &enclosure{sharePIDs: true}
+		m.Place = place
 		for i := range m.Pools {
 			jail := filepath.Join("/srv", m.Pools[i].Name)
 			m.Pools[i].TCP = true
 			m.Pools[i].Settings = map[string]string{"chroot": jail}
 			for _, folder := range []string{"www", "releases", "srv"} {
-				m.Container.Binds = append(m.Container.Binds, sandbox.Bind{Host: f.path(folder), Inside: filepath.Join(jail, folder)})
+				place.binds = append(place.binds, bind{f.path(folder), filepath.Join(jail, folder)})
 			}
 		}
 	}
@@ -136,7 +137,7 @@ func (w way) setUp() opcache.Addressing {
 func TestReloadInContainer(t *testing.T) {
 	f := newFront(t, way{web: event, elsewhere: container})
 	f.relink(all("v1"), "deploy", "v1", "--all")
-	out, err := relinkCommand(f.ctx, f.path("relink.yaml"), "opcache", "reset", "--method", "fpm").CombinedOutput()
+	out, err := relinkCommand(f.ctx, delivered, f.path("relink.yaml"), "opcache", "reset", "--method", "fpm").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `"proven": true`) {
 		t.Fatalf("%v\n%s", err, out)
 	}

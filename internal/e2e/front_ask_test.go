@@ -35,7 +35,7 @@ func (f *front) relink(moved map[string]string, args ...string) outcome.Report {
 
 func (f *front) run(args ...string) (outcome.Report, time.Time) {
 	f.t.Helper()
-	command := relinkCommand(f.ctx, f.path("relink.yaml"), args...)
+	command := relinkCommand(f.ctx, f.program, f.path("relink.yaml"), args...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
@@ -87,7 +87,7 @@ func (f *front) wantLoad(ended time.Time, args []string) {
 	if f.load == nil {
 		return
 	}
-	for _, seen := range f.load.Result().Since(ended).Seen() {
+	for _, seen := range f.load.Result().Seen(ended) {
 		club := strings.TrimSuffix(seen.Host, ".test")
 		if seen.Release != f.on[club] {
 			f.t.Errorf("relink %q: %d pages of %s that began after it were of %s, want %s", args, seen.Answers, club, seen.Release, f.on[club])
@@ -129,7 +129,7 @@ func (f *front) beginLoad() {
 	}
 	var err error
 	f.load, err = load.Run(f.ctx, load.Options{URL: f.server.URL(), Hosts: hosts, Paths: f.pages, Clients: 3,
-		Release: release, Pause: 10 * time.Millisecond, Timeout: patience})
+		Release: release, Pause: 25 * time.Millisecond, Timeout: patience})
 	f.must(err)
 }
 

@@ -91,6 +91,9 @@ func (f *front) configuration() string {
 	if f.way.assets != "" {
 		fmt.Fprintf(&b, "    assets: [%s]\n", f.way.assets)
 	}
+	if f.way.build != "" {
+		fmt.Fprintf(&b, "    hooks: {build: [%q]}\n", f.way.build)
+	}
 	if f.way.inside {
 		fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", f.server.URL()+"/core/")
 	} else {

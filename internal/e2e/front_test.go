@@ -24,6 +24,7 @@ type way struct {
 	behind     bool   // the web server reaches the links through another link
 	inside     bool   // the link is the folder core of a site whose own scripts stay
 	assets     string // the application's key of that name
+	build      string // the command of its build hook
 	elsewhere  elsewhere
 	unmapped   bool // path_map does not tell how the pools see the releases
 
@@ -53,10 +54,12 @@ type front struct {
 	way    way
 	root   string
 	server *sandbox.Server
-	pages  []string
-	load   *load.Load
-	on     map[string]string // the ref that each instance is on, after "deploy v1 --all"
-	slow   <-chan string
+
+	program string // delivered or raced
+	pages   []string
+	load    *load.Load
+	on      map[string]string // the ref that each instance is on, after "deploy v1 --all"
+	slow    <-chan string
 }
 
 var clubs = []string{"club1", "club2", "club3"}
@@ -67,7 +70,7 @@ func newFront(t *testing.T, w way) *front {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	root, err := sandbox.TempRoot()
-	f := &front{t: t, ctx: ctx, way: w, root: root, pages: []string{"/", "/second.php"}, on: map[string]string{}}
+	f := &front{t: t, ctx: ctx, way: w, root: root, program: delivered, pages: []string{"/", "/second.php"}, on: map[string]string{}}
 	f.must(err)
 	t.Cleanup(func() { os.RemoveAll(root) })
 	f.layOut()

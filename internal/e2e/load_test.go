@@ -30,10 +30,17 @@ type town struct {
 	server *sandbox.Server
 	hosts  []string
 	load   *load.Load
-	said   string // by the last relink, on stderr
+
+	program string        // delivered or raced
+	pause   time.Duration // of each client of the load between two requests
+	said    string        // by the last relink, on stderr
 }
 
 const townSites = 30
+
+// usualPause leaves some of the machine to relink, and to other tests: a load of
+// some hundred requests a second.
+const usualPause = 10 * time.Millisecond
 
 func newTown(t testing.TB, make func(ctx context.Context, dir string) (app.App, error), change ...func(*sandbox.Options)) *town {
 	t.Helper()
@@ -44,7 +51,7 @@ func newTown(t testing.TB, make func(ctx context.Context, dir string) (app.App, 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	w := &town{t: t, ctx: ctx, root: root}
+	w := &town{t: t, ctx: ctx, root: root, program: delivered, pause: usualPause}
 	w.app, err = make(ctx, root)
 	w.must(err)
 	w.must(os.Mkdir(w.path("www"), 0o755))
@@ -98,7 +105,7 @@ func (w *town) beginLoad() { w.t.Helper(); w.beginLoadBy(w.app.Release) }
 func (w *town) beginLoadBy(release func([]byte, http.Header) string) {
 	w.t.Helper()
 	var err error
-	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: w.hosts, Paths: w.app.Paths, Clients: 6, Release: release})
+	w.load, err = load.Run(w.ctx, load.Options{URL: w.server.URL(), Hosts: w.hosts, Paths: w.app.Paths, Clients: 6, Release: release, Pause: w.pause})
 	w.must(err)
 }
 
@@ -124,12 +131,12 @@ func (w *town) relink(args ...string) (report outcome.Report, ended time.Time) {
 }
 
 func (w *town) command(args ...string) *exec.Cmd {
-	return relinkCommand(w.ctx, w.path("relink.yaml"), args...)
+	return relinkCommand(w.ctx, w.program, w.path("relink.yaml"), args...)
 }
 
-// relinkCommand is the program, to answer in JSON.
-func relinkCommand(ctx context.Context, config string, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "relink", append([]string{"--config", config, "--format", "json"}, args...)...)
+// relinkCommand is one of the programs, to answer in JSON.
+func relinkCommand(ctx context.Context, program, config string, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, program, append([]string{"--config", config, "--format", "json"}, args...)...)
 }
 
 // slow begins a request that lasts for some seconds: long enough for a deploy
@@ -168,11 +175,15 @@ func (w *town) workers() []int {
 	return pids
 }
 
-func synthetic(ctx context.Context, dir string) (app.App, error) { return app.Synthetic(ctx, dir, 301) }
+func synthetic(ctx context.Context, dir string) (app.App, error) { return syntheticApp(ctx, dir, 301) }
 
 // The promise, on the real program: no failed request, no old page after the
 // command has returned, no restart, with a request of five seconds in flight.
-func TestDeployUnderLoad(t *testing.T) { deployUnderLoad(t, newTown(t, synthetic)) }
+func TestDeployUnderLoad(t *testing.T) {
+	w := newTown(t, synthetic)
+	w.program = raced
+	deployUnderLoad(t, w)
+}
 
 func deployUnderLoad(t *testing.T, w *town) {
 	w.relink("deploy", "v1", "--all", "--smart-reset")
@@ -194,7 +205,7 @@ func deployUnderLoad(t *testing.T, w *town) {
 	// One instance alone; the others must not be taken along, then or later.
 	w.relink("deploy", "v2", "--instance", "club7")
 	one := w.result(200 * time.Millisecond)
-	for _, seen := range one.Seen() {
+	for _, seen := range one.Seen(time.Time{}) {
 		if last := seen.Last.After(one.End.Add(-150 * time.Millisecond)); last && (seen.Release == "v2") != (seen.Host == "club7.test") {
 			t.Errorf("%s is on %s after a deploy of v2 to club7 alone", seen.Host, seen.Release)
 		}
@@ -240,6 +251,7 @@ func BenchmarkDeploy(b *testing.B) {
 
 func benchmarkDeploy(b *testing.B, make func(context.Context, string) (app.App, error), slow bool) {
 	w := newTown(b, make)
+	w.pause = 0
 	w.relink("deploy", "v1", "--all")
 	w.beginLoad()
 	<-time.After(2 * time.Second)
@@ -274,7 +286,7 @@ func benchmarkDeploy(b *testing.B, make func(context.Context, string) (app.App, 
 	b.ReportMetric(median(worst), "worst-ms")
 	b.ReportMetric(median(alone), "alone-ms")
 	b.ReportMetric(median(ratio), "worst/alone")
-	b.ReportMetric(result.Throughput(), "requests/s")
+	b.ReportMetric(float64(result.Requests)/result.End.Sub(result.Start).Seconds(), "requests/s")
 	b.ReportMetric(0, "ns/op")
 }
 

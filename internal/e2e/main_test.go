@@ -15,8 +15,23 @@ import (
 // killPoint is the environment variable that tells relink-killed where to die.
 const killPoint = "RELINK_KILL_AT"
 
-// TestMain builds the program, and relink-killed, which ends by SIGKILL at the
-// point that RELINK_KILL_AT names, as a crash would, and has PATH lead to them.
+// The programs that TestMain builds, and has PATH lead to.
+const (
+	delivered = "relink"        // as it is delivered
+	killed    = "relink-killed" // ends by SIGKILL at the point that RELINK_KILL_AT names, as a crash would
+	raced     = "relink-raced"  // with the race detector, which makes it start four times as slowly
+)
+
+// noSymbols makes linking take half as long.
+const noSymbols = "-ldflags=-s -w"
+
+// racedVariable is the environment variable that names a folder in which relink is
+// relink-raced.
+const racedVariable = "RELINK_RACED"
+
+// raceOptions is the environment variable of the race detector's options.
+const raceOptions = "GORACE"
+
 func TestMain(m *testing.M) { os.Exit(withPrograms(m.Run)) }
 
 func withPrograms(run func() int) int {
@@ -28,8 +43,13 @@ func withPrograms(run func() int) int {
 	defer os.RemoveAll(dir)
 	if err := errors.Join(
 		os.Chmod(dir, 0o755), // nobody runs it, too
-		buildProgram(filepath.Join(dir, "relink")),
-		buildProgram(filepath.Join(dir, "relink-killed"), "-tags", "failpoint"),
+		buildProgram(filepath.Join(dir, delivered)),
+		buildProgram(filepath.Join(dir, killed), "-tags", "failpoint", noSymbols),
+		buildProgram(filepath.Join(dir, raced), "-race", noSymbols),
+		os.Mkdir(filepath.Join(dir, "raced"), 0o755),
+		os.Symlink(filepath.Join(dir, raced), filepath.Join(dir, "raced", delivered)),
+		os.Setenv(raceOptions, "halt_on_error=1"), // with no answer at all, whichever a test expects
+		os.Setenv(racedVariable, filepath.Join(dir, "raced")),
 		os.Setenv("PATH", dir+":"+os.Getenv("PATH")),
 	); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,11 +59,8 @@ func withPrograms(run func() int) int {
 }
 
 func buildProgram(to string, options ...string) error {
-	args := append([]string{"build", "-o", to}, options...)
-	if raceDetector {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, "relink")...).CombinedOutput(); err != nil {
+	args := append(append([]string{"build", "-o", to}, options...), "relink")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go %q: %w\n%s", args, err, out)
 	}
 	return nil
@@ -62,6 +79,7 @@ func runScripts(t *testing.T, dir string) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"raced":  useRaced,
 			"server": startServer,
 			"modphp": startModPHP,
 			"pool":   controlPool,

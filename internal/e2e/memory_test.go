@@ -86,7 +86,7 @@ func newSmallTown(t testing.TB) *town {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	w := &town{t: t, ctx: ctx, root: root}
+	w := &town{t: t, ctx: ctx, root: root, program: delivered, pause: usualPause}
 	w.app.Paths = []string{"/index.php"}
 	w.must(os.Mkdir(w.path("www"), 0o755))
 	options := sandbox.Options{Root: w.path("srv"), Masters: []sandbox.Master{{Settings: map[string]string{"process_control_timeout": "10s"}, Pools: []sandbox.Pool{{Name: "www", Workers: 4}}, INI: map[string]string{
@@ -112,8 +112,9 @@ apps:
     source: {dir: "%[1]s/src/{ref}"}
     releases: %[1]s/releases
     min_free: 1
+    probe: {url: "%[6]s/", host: "{instance}.test"}
     instances:
-%[5]s`, root, pool.Address, pool.StatusPath, w.server.AgentDir(), links), 0o644))
+%[5]s`, root, pool.Address, pool.StatusPath, w.server.AgentDir(), links, w.server.URL()), 0o644))
 	return w
 }
 

@@ -108,10 +108,10 @@ func (l *library) fill(ctx context.Context, server *sandbox.Server, scripts int)
 	for left := files; len(left) > 0; {
 		done, err := agent.Compile(ctx, left, 2*time.Second)
 		l.must(err)
-		if done.Next <= 0 {
+		if len(done) == 0 {
 			break
 		}
-		left = left[min(done.Next, len(left)):]
+		left = left[len(done):]
 	}
 	status, err := agent.Status(ctx)
 	l.must(err)

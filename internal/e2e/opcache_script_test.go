@@ -130,9 +130,9 @@ func asNobody(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Chown(state, nobody, nobody))
 	socket := strings.TrimPrefix(p.server.Pool("").Address, "unix:")
 	ts.Check(os.Chmod(socket, 0o666))
-	binary, err := exec.LookPath("relink")
+	binary, err := exec.LookPath(delivered)
 	ts.Check(err)
-	own := filepath.Join(p.root, "relink")
+	own := filepath.Join(p.root, delivered)
 	ts.Check(ts.Exec("cp", binary, own))
 	for dir := filepath.Dir(socket); strings.HasPrefix(dir, p.root); dir = filepath.Dir(dir) {
 		ts.Check(os.Chmod(dir, 0o755))

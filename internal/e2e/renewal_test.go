@@ -46,7 +46,7 @@ func newVillageWith(t *testing.T, v village, files map[string]string, preload st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	v.town = &town{t: t, ctx: ctx, root: root, hosts: []string{"club1.test", "club2.test"}}
+	v.town = &town{t: t, ctx: ctx, root: root, program: raced, hosts: []string{"club1.test", "club2.test"}}
 	v.app.Slow = "/slow.php"
 	v.must(os.Mkdir(v.path("www"), 0o755))
 	if preload != "" {
@@ -130,7 +130,7 @@ func (v *village) visit() {
 		return ""
 	}
 	var err error
-	v.load, err = load.Run(v.ctx, load.Options{URL: v.server.URL(), Hosts: v.hosts, Paths: []string{"/index.php", "/page.php"}, Clients: 4, Release: said})
+	v.load, err = load.Run(v.ctx, load.Options{URL: v.server.URL(), Hosts: v.hosts, Paths: []string{"/index.php", "/page.php"}, Clients: 4, Release: said, Pause: usualPause})
 	v.must(err)
 	v.on("v1", v.hosts...)
 }

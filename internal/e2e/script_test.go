@@ -59,6 +59,13 @@ func setup(env *testscript.Env) error {
 
 func placeOf(ts *testscript.TestScript) *place { return ts.Value(placeKey{}).(*place) }
 
+// raced has the script's relink be the one with the race detector: for scripts in
+// which requests, a signal or another command meet it while it works.
+func useRaced(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("PATH", os.Getenv(racedVariable)+":"+ts.Getenv("PATH"))
+	ts.Setenv(raceOptions, os.Getenv(raceOptions))
+}
+
 // server [LINE...] starts the server; the lines are added to the application in
 // the configuration.
 func startServer(ts *testscript.TestScript, _ bool, args []string) {
@@ -85,6 +92,8 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(p.root, "relink.yaml"), []byte(p.configuration(dir, args)), 0o644))
 }
 
+// configuration says how the sites are asked: else each command would have every web
+// server of the machine, so also those of other scripts, print its configuration.
 func (p *place) configuration(dir string, extra []string) string {
 	pool := p.server.Pools()[0]
 	return fmt.Sprintf(`state_dir: "%[1]s/state"
@@ -95,11 +104,12 @@ apps:
     source: {git: "%[1]s/repo"}
     releases: "%[1]s/releases"
     min_free: 1
+    probe: {url: "%[5]s/", host: "{instance}"}
     instances:
       club1: "%[1]s/www/club1"
       club2: "%[1]s/www/club2"
       club3: "%[1]s/www/club3"
-`, dir, pool.Address, pool.StatusPath, p.server.AgentDir()) + strings.Join(append(extra, ""), "\n")
+`, dir, pool.Address, pool.StatusPath, p.server.AgentDir(), p.server.URL()) + strings.Join(append(extra, ""), "\n")
 }
 
 // makeRepository has an entry script and an included file, each of which says

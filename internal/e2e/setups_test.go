@@ -58,12 +58,14 @@ func TestSetups(t *testing.T) {
 	}
 }
 
-// A switch of everybody alone, on a fresh cache and with a long request under way.
+// A switch of everybody alone, on a fresh cache and with a long request under way,
+// by the program with the race detector.
 func TestSetupsAllAtOnce(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(setups)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFront(t, setups[name])
+			f.program = raced
 			f.relink(all("v1"), "deploy", "v1", "--all")
 			f.beginLoad()
 			f.beginSlow()

@@ -108,7 +108,7 @@ func (w *town) watch() (stop func() int) {
 	w.must(err)
 	address := listener.Addr().String()
 	w.must(listener.Close())
-	service := w.program("--log-level", "warn", "serve", "--listen", address)
+	service := w.plain("--log-level", "warn", "serve", "--listen", address)
 	service.Stdout, service.Stderr = w.t.Output(), w.t.Output()
 	w.must(service.Start())
 	ctx, cancel := context.WithCancel(w.ctx)
@@ -121,7 +121,7 @@ func (w *town) watch() (stop func() int) {
 	})
 	all.Go(func() {
 		counts[1] = every(ctx, soakChecks, func() {
-			out, err := w.program("--format", "json", "health").Output()
+			out, err := w.plain("--format", "json", "health").Output()
 			if err != nil {
 				w.t.Errorf("%s relink health: %v", time.Now().Format(time.TimeOnly), err)
 			}
@@ -153,8 +153,8 @@ func every(ctx context.Context, pause time.Duration, look func()) (n int) {
 	}
 }
 
-func (w *town) program(args ...string) *exec.Cmd {
-	return exec.Command("relink", append([]string{"--config", w.path("relink.yaml")}, args...)...)
+func (w *town) plain(args ...string) *exec.Cmd {
+	return exec.Command(delivered, append([]string{"--config", w.path("relink.yaml")}, args...)...)
 }
 
 func (w *town) awaitService(url string) {

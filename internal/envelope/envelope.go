@@ -4,11 +4,14 @@
 //	MARK<nonce>:<length>:<crc32b>\n<payload>
 //
 // so that it is found inside what an auto_prepend_file prints and what FPM mixes
-// in from stderr, and so that a cut or altered answer never passes for a whole one.
+// in from stderr, and so that a cut or altered answer never passes for a whole one. What is
+// read is in memory already: whoever brought it there has set the bound.
 package envelope
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -23,6 +26,13 @@ const (
 	Agent Mark = "RELINK1:"
 	Probe Mark = "RELINKP1:"
 )
+
+// NewNonce makes what tells the answer to one request from those to others.
+func NewNonce() string {
+	var random [16]byte
+	rand.Read(random[:]) // never fails since Go 1.24
+	return hex.EncodeToString(random[:])
+}
 
 // Why there is no answer.
 var (

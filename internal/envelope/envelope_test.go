@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"strings"
 	"testing"
+
+	"relink/internal/damagetest"
 )
 
 const testNonce = "0123456789abcdef0123456789abcdef"
@@ -67,6 +69,9 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte("noise"), []byte(`{"a":1}`), []byte("more"), 3)
 	f.Add([]byte("RELINK1:"+testNonce+":5:"), []byte(""), []byte(""), 0)
 	f.Add([]byte("RELINK1:"+testNonce[:9]), []byte("RELINK1:"), []byte("\n"), 9)
+	for text := range damagetest.Of([]byte(sealed(testNonce, `{"a":1}`))) {
+		f.Add(text, []byte(nil), []byte(nil), 0)
+	}
 	f.Fuzz(func(t *testing.T, before, payload, after []byte, cut int) {
 		if bytes.Contains(before, []byte(testNonce)) {
 			Agent.Open(append(before, payload...), testNonce)

@@ -40,19 +40,17 @@ func Of(err error) []string {
 }
 
 func walk(err error, visit func(string)) {
-	for err != nil {
-		if h, ok := err.(*hinted); ok {
-			visit(h.text)
+	switch one := err.(type) {
+	case nil:
+	case *hinted:
+		visit(one.text)
+		walk(one.err, visit)
+	case interface{ Unwrap() []error }:
+		for _, inner := range one.Unwrap() {
+			walk(inner, visit)
 		}
-		switch wrapper := err.(type) {
-		case interface{ Unwrap() []error }:
-			for _, inner := range wrapper.Unwrap() {
-				walk(inner, visit)
-			}
-			return
-		default:
-			err = errors.Unwrap(err)
-		}
+	default:
+		walk(errors.Unwrap(err), visit)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/hbollon/go-edlib"
 )
 
 // DidYouMean adds the known words that were most likely meant to an error about a
@@ -25,7 +27,8 @@ func Nearest(word string, known []string, most int) []string {
 	var near []candidate
 	allowed := max(1, len([]rune(word))/3)
 	for _, one := range known {
-		if n := slips([]rune(strings.ToLower(word)), []rune(strings.ToLower(one))); n <= allowed {
+		// Levenshtein's distance would count "gti" for "git" twice.
+		if n := edlib.OSADamerauLevenshteinDistance(strings.ToLower(word), strings.ToLower(one)); n <= allowed {
 			near = append(near, candidate{one, n})
 		}
 	}
@@ -37,31 +40,4 @@ func Nearest(word string, known []string, most int) []string {
 		best = append(best, one.word)
 	}
 	return best
-}
-
-// slips counts letters left out, added, mistaken, or swapped with a neighbour
-// (the optimal string alignment distance; Levenshtein's would count "gti" for
-// "git" twice).
-func slips(a, b []rune) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range b {
-		rows[0][j+1] = j + 1
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			mistaken := 1
-			if a[i-1] == b[j-1] {
-				mistaken = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+mistaken)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -1,19 +1,22 @@
 package links
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relink/internal/bounded"
 )
 
 // InUse is every real folder that a symbolic link of an application leads to now.
 type InUse struct {
 	Releases string            // real path of the folder of releases
 	Links    map[string]string // from the place of each link to the real folder behind it
+	Others   []string          // real folders of other applications' releases
 	Unread   error             // what could not be looked at: it may lead to any release
 }
 
@@ -53,7 +56,7 @@ func (u InUse) add(state State) {
 }
 
 func (u InUse) addIn(folder string) error {
-	entries, err := os.ReadDir(folder)
+	entries, err := bounded.Folder(folder, bounded.MostLinks)
 	if errors.Is(err, fs.ErrNotExist) || folder == "" {
 		return nil
 	}
@@ -61,7 +64,8 @@ func (u InUse) addIn(folder string) error {
 		return fmt.Errorf("look for links: %w", err)
 	}
 	for _, entry := range entries {
-		if entry.Type()&fs.ModeSymlink != 0 {
+		own := folder == u.Releases && PlaceOf(folder, entry.Name()) != "" // a release, which uses nothing
+		if entry.Type()&fs.ModeSymlink != 0 && !own {
 			u.follow(filepath.Join(folder, entry.Name()))
 		}
 	}
@@ -72,14 +76,16 @@ func (u InUse) addIn(folder string) error {
 // release alive.
 func (u InUse) follow(path string) { u.add(Read(path)) }
 
-// Serves tells whether a link leads to the folder, or to one inside it.
+// Serves tells whether a link leads to the folder, or to one inside it. A folder that
+// holds releases of another application, or lies in them, is always in use: whoever owns
+// a link may lead it there, and what others have in the cache is not his.
 func (u InUse) Serves(folder string) bool {
 	for _, real := range u.Links {
 		if Within(real, folder) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(u.Others, func(other string) bool { return Overlap(other, folder) })
 }
 
 // IDs are the names of the releases that links lead to; a folder that is none of
@@ -92,28 +98,25 @@ func (u InUse) IDs() map[string]bool {
 	return ids
 }
 
-// MostUsed is the folder of the release that most of the links lead into, "" if
+// MostUsed is the real folder of the release that most of the links lead into, "" if
 // none does.
 func (u InUse) MostUsed() string {
 	count, best := map[string]int{}, ""
 	for _, real := range u.Links {
-		id := Release(real, u.Releases)
-		if id == "" || filepath.IsAbs(id) {
+		folder := Folder(real, u.Releases)
+		if folder == real && !Within(real, u.Releases) {
 			continue
 		}
-		if count[id]++; count[id] > count[best] || count[id] == count[best] && id > best {
-			best = id
+		if count[folder]++; count[folder] > count[best] || count[folder] == count[best] && folder > best {
+			best = folder
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return filepath.Join(u.Releases, best)
+	return best
 }
 
-// Unused lists the folders of the releases that no link leads into.
+// Unused lists the real folders of the releases folder that no link leads into.
 func (u InUse) Unused() []string {
-	entries, err := os.ReadDir(u.Releases)
+	entries, err := bounded.Folder(u.Releases, bounded.MostLinks)
 	if err != nil {
 		return nil
 	}
@@ -127,13 +130,27 @@ func (u InUse) Unused() []string {
 	return unused
 }
 
-// Release is the id of the release that a real path is in; the path itself where
-// it is in none.
-func Release(real, releases string) string {
+// Folder is the real folder of the release that a real path is in; the path itself
+// where it is in none.
+func Folder(real, releases string) string {
 	below, inside := strings.CutPrefix(real, releases+string(filepath.Separator))
 	if !inside {
 		return real
 	}
-	id, _, _ := strings.Cut(below, string(filepath.Separator))
-	return id
+	name, _, _ := strings.Cut(below, string(filepath.Separator))
+	return filepath.Join(releases, name)
+}
+
+// Release is the id of the release that a real path is in; the path itself where
+// it is in none.
+func Release(real, releases string) string {
+	folder := Folder(real, releases)
+	if folder == real && !Within(real, releases) {
+		return real
+	}
+	name := filepath.Base(folder)
+	if IsPlace(name) {
+		return cmp.Or(Occupant(releases, name), name)
+	}
+	return name
 }

@@ -1,4 +1,5 @@
-// Package links tells where symbolic links lead, and which releases they keep in use.
+// Package links tells where symbolic links lead, and which releases they keep in use. The
+// kernel bounds what is read of a link to 4 KiB, and a path has 40 links at most.
 package links
 
 import (
@@ -12,6 +13,7 @@ import (
 
 	"relink/internal/hint"
 	"relink/internal/realpath"
+	"relink/internal/trust"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,37 +62,23 @@ func (s State) Leads() string {
 func Read(path string) State {
 	state := State{Path: path, UID: -1, GID: -1}
 	parent, err := realpath.Of(filepath.Dir(path))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		state.Kind = NoParent
-		return state
+	var info fs.FileInfo
+	if err == nil {
+		state.Parent = parent
+		info, err = os.Lstat(state.Place())
 	}
-	if err != nil {
-		return state.unreadable(fmt.Errorf("read link %s: %w", path, err))
-	}
-	state.Parent = parent
-	return readPlace(state)
-}
-
-func (s State) unreadable(err error) State {
-	s.Kind, s.Err = Unreadable, err
-	return s
-}
-
-func readPlace(state State) State {
-	info, err := os.Lstat(state.Place())
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && state.Parent != "":
 		state.Kind = Missing
 		return state
-	case errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		state.Kind = NoParent
 		return state
 	case err != nil:
-		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
+		return state.unreadable(fmt.Errorf("read link %s: %w", path, err))
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		state.UID, state.GID = int(owner.Uid), int(owner.Gid)
-	}
+	owner := info.Sys().(*syscall.Stat_t)
+	state.UID, state.GID = int(owner.Uid), int(owner.Gid)
 	if info.Mode()&fs.ModeSymlink == 0 {
 		state.Kind, state.dir = Blocked, info.IsDir()
 		return state
@@ -98,32 +86,33 @@ func readPlace(state State) State {
 	return readTarget(state)
 }
 
+func (s State) unreadable(err error) State {
+	s.Kind, s.Err = Unreadable, err
+	return s
+}
+
+// readTarget resolves as much of a missing target as exists: OPcache may still hold
+// scripts under that real path, and they have to be found there.
 func readTarget(state State) State {
 	literal, err := os.Readlink(state.Place())
 	if err != nil {
 		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
 	}
 	state.Literal = literal
+	target := literal
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(state.Parent, literal)
+	}
 	real, err := realpath.Of(state.Place())
 	switch {
 	case err == nil:
 		state.Kind, state.Real = Good, real
 	case errors.Is(err, fs.ErrNotExist):
-		state.Kind, state.Real = Dangling, wouldBe(state.Parent, literal)
+		state.Kind, state.Real = Dangling, RealFolder(target)
 	default:
 		return state.unreadable(fmt.Errorf("follow link %s -> %s: %w", state.Path, literal, err))
 	}
 	return state
-}
-
-// wouldBe resolves as much of a missing target as exists: OPcache may still hold
-// scripts under that real path, and they have to be found there.
-func wouldBe(parent, literal string) string {
-	path := literal
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(parent, literal)
-	}
-	return RealFolder(path)
 }
 
 // RealFolder is realpath.Of for a path whose last elements may be missing.
@@ -150,6 +139,9 @@ func Place(link string) string {
 func Within(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }
+
+// Overlap tells whether one of two folders holds the other.
+func Overlap(a, b string) bool { return Within(a, b) || Within(b, a) }
 
 // Usable says why a link cannot be moved, or nil. It asks the file system only
 // whether the folder can be written.
@@ -178,4 +170,70 @@ func (s State) blocked() error {
 	return hint.With(fmt.Errorf("%s: is a folder, not a symbolic link", s.Path),
 		"convert it once: mv %[1]s %[2]s && ln -s %[2]s %[1]s; the next deploy takes it from there, and a rollback leads back to it",
 		hint.Shell(s.Path), hint.Shell(s.Path+".before-relink"))
+}
+
+// Step is a symbolic link that the kernel passes on the way to a path.
+type Step struct {
+	Link   string // its place: no link in the folder that holds it
+	Behind string // what the path goes on to say: "" or "public"
+}
+
+// Walk lists the symbolic links on the way to path, in their order, as the
+// kernel would follow them once the links at the places in moved lead elsewhere. It
+// ends where nothing is: at is there then, and missing is what the path goes on to say.
+func Walk(path string, moved map[string]string) (steps []Step, at, missing string) {
+	queue := names(path)
+	at = "/"
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		switch name {
+		case ".":
+			continue
+		case "..":
+			at = filepath.Dir(at)
+			continue
+		}
+		here := filepath.Join(at, name)
+		target, is := moved[here]
+		if !is {
+			info, err := os.Lstat(here)
+			if err == nil && info.Mode()&os.ModeSymlink == 0 {
+				at = here
+				continue
+			}
+			if err == nil {
+				target, err = os.Readlink(here)
+			}
+			if err != nil {
+				return steps, at, filepath.Join(append([]string{name}, queue...)...)
+			}
+		}
+		steps = append(steps, Step{here, filepath.Join(queue...)})
+		if len(steps) > trust.MostLinks {
+			return steps, at, filepath.Join(append([]string{name}, queue...)...)
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		queue = append(names(target), queue...)
+	}
+	return steps, at, ""
+}
+
+func names(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == filepath.Separator })
+}
+
+// Follow resolves an absolute path as it will be once the links at the places in
+// moved lead elsewhere, and tells which of them it passes. What does not exist is
+// left as it is spelled.
+func Follow(path string, moved map[string]string) (real string, passed []string) {
+	steps, at, missing := Walk(filepath.Clean(path), moved)
+	for _, step := range steps {
+		if _, is := moved[step.Link]; is {
+			passed = append(passed, step.Link)
+		}
+	}
+	return filepath.Join(at, missing), passed
 }

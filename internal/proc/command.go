@@ -14,7 +14,8 @@ import (
 )
 
 // Run runs a command without a shell, in a process group of its own so that
-// whatever it has started ends with it when its time is up.
+// whatever it has started ends with it when its time is up. Only ctx bounds its time; the
+// error has the last 4 KiB of what the command prints.
 func Run(ctx context.Context, command []string) error {
 	printed, err := Output(ctx, command)
 	if err == nil {
@@ -27,7 +28,7 @@ func Run(ctx context.Context, command []string) error {
 	return hint.With(err, "run the command by hand to see what it needs")
 }
 
-// Output is Run with the end of what the command has printed.
+// Output is Run with the end of what the command has printed. That is 4 KiB at most.
 func Output(ctx context.Context, command []string) (printed []byte, err error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var out Tail
@@ -55,7 +56,7 @@ func OwnGroup(cmd *exec.Cmd) {
 const tailBytes = 4 << 10
 
 // Tail keeps the last bytes that were written. Its buffer is not embedded: that has a
-// ReadFrom, by which a command's output would pass every bound.
+// ReadFrom, by which a command's output would pass every bound. It keeps 4 KiB at most.
 type Tail struct{ kept bytes.Buffer }
 
 func (t *Tail) Write(data []byte) (int, error) {
@@ -89,9 +90,7 @@ func (h *Head) Write(data []byte) (int, error) {
 		return len(data), nil
 	}
 	h.Full()
-	return len(kept), errOutput
+	return len(kept), errors.New("too much output")
 }
 
 func (h *Head) Bytes() []byte { return h.kept.Bytes() }
-
-var errOutput = errors.New("too much output")

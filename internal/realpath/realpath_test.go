@@ -66,3 +66,28 @@ func BenchmarkOf(b *testing.B) {
 		})
 	}
 }
+
+// A way with a link in it is not the one that was looked at.
+func TestFolder(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	must(t, os.MkdirAll(filepath.Join(root, "a/b"), 0o755))
+	must(t, os.Symlink("a", filepath.Join(root, "link")))
+	must(t, os.WriteFile(filepath.Join(root, "file"), nil, 0o600))
+	for name, want := range map[string]error{"a/b": nil, "link": syscall.ELOOP, "link/b": syscall.ELOOP, "gone": fs.ErrNotExist, "file": syscall.ENOTDIR} {
+		folder, err := Folder(filepath.Join(root, name))
+		if want == nil && err == nil {
+			err = folder.Close()
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+		fd, err := stepwise(filepath.Join(root, name))
+		if (err == nil) != (want == nil) {
+			t.Errorf("%s, step by step: %v", name, err)
+		}
+		if err == nil {
+			must(t, syscall.Close(fd))
+		}
+	}
+}

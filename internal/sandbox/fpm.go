@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 
 	"relink/internal/hint"
+	"relink/internal/proc"
 )
 
 // PoolInfo is where a pool answers.
@@ -29,7 +29,6 @@ type master struct {
 	server  *Server
 	listen  map[string]string // by pool: the socket's path, or host:port
 	process *process
-	veth    veth // of its container
 }
 
 // sunPathMax is the longest path of a unix socket on Linux, without the final NUL.
@@ -61,31 +60,45 @@ func (m *master) launch() (*process, error) {
 		return nil, err
 	}
 	conf := m.server.layout.conf(m.Name + ".conf")
-	if err := os.WriteFile(conf, []byte(m.config()), 0o644); err != nil {
+	if err := writeConf(conf, "fpm.conf", m.fpmConf()); err != nil {
 		return nil, err
 	}
 	cmd := m.server.fpmCommand(context.Background(), m, "--nodaemonize", "--fpm-config", conf)
-	connect := func(*process) error { return nil }
-	if m.Container != nil {
-		var err error
-		if connect, err = m.inContainer(cmd); err != nil {
+	connect, err := func(int) error { return nil }, error(nil)
+	if m.Place != nil {
+		if connect, err = m.Place.Enter(cmd, m.server.Root()); err != nil {
 			return nil, err
 		}
 	}
-	var err error
 	_, printed := m.logs()
 	m.process, err = launch(m.String(), cmd, printed, m.server.options.Detach)
-	return m.process, errors.Join(err, connect(m.process))
+	return m.process, errors.Join(err, connect(m.pid()))
 }
 
-// stop ends the master; nothing of its container is left.
-func (m *master) stop() error {
-	return errors.Join(m.process.stop(), m.veth.remove())
+// pid is 0 before the first start.
+func (m *master) pid() int {
+	if m.process == nil {
+		return 0
+	}
+	return m.process.pid
 }
+
+// stop ends the master; nothing is left in its place.
+func (m *master) stop() error {
+	err := m.process.stop()
+	if m.Place != nil {
+		err = errors.Join(err, m.Place.Leave())
+	}
+	return err
+}
+
+// placePort is where the first pool listens in a Place, which has all ports to itself.
+const placePort = 9000
 
 func (m *master) choosePorts() (err error) {
-	if m.Container != nil {
-		if m.veth, err = newVeth(); err != nil {
+	host := "127.0.0.1"
+	if m.Place != nil {
+		if host, err = m.Place.Choose(); err != nil {
 			return err
 		}
 	}
@@ -93,23 +106,20 @@ func (m *master) choosePorts() (err error) {
 		if !pool.TCP {
 			continue
 		}
-		if m.Container != nil {
-			m.listen[pool.Name] = fmt.Sprintf("%s:%d", m.veth.inside, containerPort+i)
-			continue
+		port := placePort + i
+		if m.Place == nil {
+			if port, err = freePort(); err != nil {
+				return err
+			}
 		}
-		port, err := freePort()
-		if err != nil {
-			return err
-		}
-		m.listen[pool.Name] = fmt.Sprintf("127.0.0.1:%d", port)
+		m.listen[pool.Name] = fmt.Sprintf("%s:%d", host, port)
 	}
 	return nil
 }
 
 // fpmCommand runs the FPM binary on m's INI files.
 func (s *Server) fpmCommand(ctx context.Context, m *master, args ...string) *exec.Cmd {
-	line := append(append([]string{}, s.options.FPMCommand...), s.options.FPMBinary)
-	line = append(append(line, "-c", s.layout.conf("php.ini")), args...)
+	line := slices.Concat(s.options.FPMCommand, []string{s.options.FPMBinary, "-c", s.layout.conf("php.ini")}, args)
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.Env = s.environment(m.Name)
 	return cmd
@@ -138,7 +148,7 @@ func (m *master) ready(context.Context) (bool, error) {
 // (fpm_env.c). A child that has just been forked still has its master's title.
 func (m *master) workers(pool string) ([]int, error) {
 	pids, err := children(m.process.pid)
-	return slices.DeleteFunc(pids, func(pid int) bool { return !strings.HasSuffix(processTitle(pid), ": pool "+pool) }), err
+	return slices.DeleteFunc(pids, func(pid int) bool { return !strings.HasSuffix(proc.Title(proc.Of(pid)), ": pool "+pool) }), err
 }
 
 func (m *master) network(p Pool) string {
@@ -149,10 +159,7 @@ func (m *master) network(p Pool) string {
 }
 
 func (m *master) info(p Pool) PoolInfo {
-	info := PoolInfo{Name: p.Name, Address: m.network(p) + ":" + m.listen[p.Name], Master: m.Name, Workers: p.Workers}
-	if m.process != nil {
-		info.MasterPID = m.process.pid
-	}
+	info := PoolInfo{Name: p.Name, Address: m.network(p) + ":" + m.listen[p.Name], Master: m.Name, MasterPID: m.pid(), Workers: p.Workers}
 	if !p.NoStatusPage {
 		info.StatusPath = StatusPath
 	}

@@ -9,6 +9,10 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"relink/internal/proc"
+
+	"github.com/prometheus/procfs"
 )
 
 // The test binary also plays the process that owns a sandbox and is killed:
@@ -73,12 +77,12 @@ func (s *Server) groups() []int {
 func noneLeft(t *testing.T, groups []int) {
 	t.Helper()
 	for _, group := range groups {
-		left, err := processes(func(p procStat) bool { return p.group == group || p.pid == group })
+		left, err := processes(func(p procfs.ProcStat) bool { return p.PGRP == group || p.PID == group })
 		if err != nil {
 			t.Error(err)
 		}
 		for _, p := range left {
-			t.Errorf("pid %d (%s) of server %d is left", p.pid, processTitle(p.pid), group)
+			t.Errorf("pid %d (%s) of server %d is left", p.PID, proc.Title(proc.Of(p.PID)), group)
 		}
 	}
 }

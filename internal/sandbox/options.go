@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +15,6 @@ import (
 // workers on a unix socket, and an Apache without sites.
 type Options struct {
 	Root string // folder for everything; "" chooses a temporary one with a short name
-	Keep bool   // Stop keeps a Root that Start chose
 
 	FPMBinary  string   // "" is the newest /usr/sbin/php-fpm*
 	FPMCommand []string // put before FPMBinary, such as {"chroot", DIR}; see InChroot
@@ -46,7 +47,16 @@ type Master struct {
 	Settings map[string]string // directives of FPM's [global] section, such as process_control_timeout
 	Pools    []Pool            // none is one pool named "www"
 
-	Container *Container // where it runs, with pools that have TCP; nil: on this machine
+	Place Place // where it runs, with pools that have TCP; nil: on this machine
+}
+
+// Place has a master run apart from this machine, as a container does.
+type Place interface {
+	Choose() (host string, err error) // before each start; the pools listen on this address
+	// Enter has cmd run there, which sees the sandbox's root. connect is called once
+	// with its pid, 0 if it could not be started.
+	Enter(cmd *exec.Cmd, root string) (connect func(pid int) error, err error)
+	Leave() error // the master has ended, if it ever began
 }
 
 // Pool is one FPM pool. Pool names are unique over all masters.
@@ -82,15 +92,8 @@ type Site struct {
 // StatusPath is the pools' pm.status_path.
 const StatusPath = "/fpm-status"
 
-const (
-	defaultWorkers  = 8
-	defaultChildren = 5
-)
-
 func (o Options) withDefaults() (Options, error) {
-	if o.Children == 0 {
-		o.Children = defaultChildren
-	}
+	o.Children = cmp.Or(o.Children, 5)
 	if len(o.Masters) == 0 && o.Web != WebApachePrefork {
 		o.Masters = []Master{{}}
 	}
@@ -123,17 +126,13 @@ func (o Options) withBinaries() (Options, error) {
 }
 
 func (m Master) withDefaults() Master {
-	if m.Name == "" {
-		m.Name = "php"
-	}
+	m.Name = cmp.Or(m.Name, "php")
 	if len(m.Pools) == 0 {
 		m.Pools = []Pool{{Name: "www"}}
 	}
 	m.Pools = slices.Clone(m.Pools)
 	for i := range m.Pools {
-		if m.Pools[i].Workers == 0 {
-			m.Pools[i].Workers = defaultWorkers
-		}
+		m.Pools[i].Workers = cmp.Or(m.Pools[i].Workers, 8)
 	}
 	return m
 }
@@ -173,10 +172,7 @@ func (o Options) unwritable() string {
 }
 
 func (o Options) hasPool(name string) bool {
-	for _, m := range o.Masters {
-		if slices.ContainsFunc(m.Pools, func(p Pool) bool { return p.Name == name }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.Masters, func(m Master) bool {
+		return slices.ContainsFunc(m.Pools, func(p Pool) bool { return p.Name == name })
+	})
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"relink/internal/hint"
+
+	"github.com/prometheus/procfs"
 )
 
 const (
@@ -53,7 +56,7 @@ func launch(name string, cmd *exec.Cmd, out string, detach bool) (*process, erro
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	if stat, err := readStat(p.pid); err == nil {
-		p.started = stat.started
+		p.started = stat.Starttime
 	}
 	return p, nil
 }
@@ -99,7 +102,7 @@ func (p *process) stop() error {
 // endGroup ends the process group that leader leads: SIGTERM to the leader, who
 // ends its children, then SIGKILL to each that is left.
 func endGroup(leader int, started uint64) error {
-	if stat, err := readStat(leader); err == nil && stat.started == started && stat.alive() {
+	if stat, err := readStat(leader); err == nil && stat.Starttime == started && alive(stat) {
 		if err := syscall.Kill(leader, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
@@ -107,19 +110,19 @@ func endGroup(leader int, started uint64) error {
 	if waitGroup(leader, started, stopGrace, nil) == nil {
 		return nil
 	}
-	return waitGroup(leader, started, killWait, func(s procStat) { _ = syscall.Kill(s.pid, syscall.SIGKILL) })
+	return waitGroup(leader, started, killWait, func(s procfs.ProcStat) { _ = syscall.Kill(s.PID, syscall.SIGKILL) })
 }
 
 // waitGroup waits until the group has no living process, visiting each that it sees.
-func waitGroup(leader int, started uint64, bound time.Duration, visit func(procStat)) error {
+func waitGroup(leader int, started uint64, bound time.Duration, visit func(procfs.ProcStat)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	var left []procStat
+	var left []procfs.ProcStat
 	err := poll(ctx, func() (bool, error) {
 		var err error
 		// A member cannot be older than the leader: the comparison keeps a
 		// group of the same number from another time out of this.
-		left, err = processes(func(s procStat) bool { return s.group == leader && s.started >= started })
+		left, err = processes(func(s procfs.ProcStat) bool { return s.PGRP == leader && s.Starttime >= started })
 		for _, s := range left {
 			if visit != nil {
 				visit(s)
@@ -149,21 +152,21 @@ func startDaemon(ctx context.Context, d daemon) error {
 	defer cancel()
 	read, printed := d.logs()
 	for {
-		mark := markLogs(read, printed)
+		readTo, printedTo := sizeOf(read), sizeOf(printed)
 		p, err := d.launch()
 		if err != nil {
 			return err
 		}
 		err = poll(ctx, func() (bool, error) {
 			if !p.running() {
-				return false, fmt.Errorf("ended while starting: %w", p.exit())
+				return false, fmt.Errorf("ended while starting: %w", cmp.Or(p.exitErr, errors.New("exit status 0")))
 			}
 			return d.ready(ctx)
 		})
 		if err == nil {
 			return nil
 		}
-		log := mark.tail()
+		log := tail(read, readTo) + tail(printed, printedTo)
 		if stopErr := d.stop(); stopErr != nil {
 			return stopErr
 		}
@@ -190,10 +193,36 @@ func poll(ctx context.Context, ask func() (bool, error)) error {
 	}
 }
 
-// exit is why the server ended; valid after exited.
-func (p *process) exit() error {
-	if p.exitErr == nil {
-		return errors.New("exit status 0")
+func readStat(pid int) (s procfs.ProcStat, err error) {
+	p, err := procfs.NewProc(pid)
+	if err == nil {
+		s, err = p.Stat()
 	}
-	return p.exitErr
+	return s, err
+}
+
+// alive is false for a zombie: it runs no code and holds no socket.
+func alive(s procfs.ProcStat) bool { return s.State != "Z" && s.State != "X" }
+
+// processes lists the living processes that keep accepts. With its pid, the time of its
+// start is the identity of one (proc(5)).
+func processes(keep func(procfs.ProcStat) bool) (found []procfs.ProcStat, err error) {
+	all, err := procfs.AllProcs()
+	for _, p := range all {
+		if s, err := p.Stat(); err == nil && alive(s) && keep(s) {
+			found = append(found, s)
+		}
+	}
+	return found, err
+}
+
+// children are the living ones of a process.
+func children(of int) (pids []int, err error) {
+	_, err = processes(func(s procfs.ProcStat) bool {
+		if s.PPID == of {
+			pids = append(pids, s.PID)
+		}
+		return false
+	})
+	return pids, err
 }

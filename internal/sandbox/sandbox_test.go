@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"relink/internal/hint"
+	"relink/internal/proc"
+
+	"github.com/prometheus/procfs"
 )
 
 func TestSitesAnswer(t *testing.T) {
@@ -187,7 +190,7 @@ func TestFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	if len(hint.Of(err)) == 0 {
 		t.Error("the error has no hint")
 	}
-	left, err := processes(func(p procStat) bool { return strings.Contains(processTitle(p.pid), root) })
+	left, err := processes(func(p procfs.ProcStat) bool { return strings.Contains(proc.Title(proc.Of(p.PID)), root) })
 	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v (%v)", left, err)
 	}

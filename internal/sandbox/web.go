@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
-	"strings"
 )
 
 // Web is the web server of a sandbox and how it runs PHP.
@@ -54,12 +52,8 @@ func (w *web) launch() (_ *process, err error) {
 			return nil, err
 		}
 	}
-	var text strings.Builder
-	if err := webConfs.ExecuteTemplate(&text, w.String()+".conf", conf); err != nil {
-		return nil, err
-	}
 	path := w.server.layout.conf(w.String() + ".conf")
-	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+	if err := writeConf(path, w.String()+".conf", conf); err != nil {
 		return nil, err
 	}
 	_, printed := w.logs()

@@ -1,17 +1,31 @@
 package sandbox
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template"
 )
 
-//go:embed apache.conf nginx.conf
-var webConfFiles embed.FS
+//go:embed apache.conf nginx.conf fpm.conf php.ini
+var confFiles embed.FS
 
-var webConfs = template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "socket": socket}).ParseFS(webConfFiles, "*.conf"))
+var confs = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "socket": socket, "ini": iniValue}).ParseFS(confFiles, "*"))
+})
+
+// writeConf writes a server's configuration by the template of that name.
+func writeConf(path, name string, data any) error {
+	var text strings.Builder
+	if err := confs().ExecuteTemplate(&text, name, data); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text.String()), 0o644)
+}
 
 // ownHost is the first and so the default virtual host: a request for a host
 // that is no site must not reach a site.
@@ -83,21 +97,16 @@ type siteConf struct {
 }
 
 func (s *Server) siteConf(site Site) siteConf {
-	c := siteConf{Site: site, Upstream: s.Pool(site.Pool).Name, Sent: "$document_root"}
-	switch {
-	case site.SeenAs != "":
-		c.Sent = site.SeenAs
-	case site.RealpathRoot:
+	pool := s.Pool(site.Pool)
+	c := siteConf{Site: site, Upstream: pool.Name, Sent: cmp.Or(site.SeenAs, "$document_root")}
+	if site.SeenAs == "" && site.RealpathRoot {
 		c.Sent = "$realpath_root"
 	}
 	if s.options.Web == WebApachePrefork && site.Pool == "" {
 		return c
 	}
-	c.Backend = backend(s.Pool(site.Pool))
-	root := site.DocumentRoot
-	if site.SeenAs != "" {
-		root = site.SeenAs
-	}
+	c.Backend = backend(pool)
+	root := cmp.Or(site.SeenAs, site.DocumentRoot)
 	switch s.options.Handler {
 	case HandlerSetSlash:
 		c.Backend += "/"

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
 
 	"golang.org/x/sys/unix"
@@ -23,12 +23,9 @@ const mode = 0o640
 // maxDoc bounds what is read of a document: the journal of 10,000 instances has 5 MB.
 const maxDoc = 64 << 20
 
-// ErrTooLarge means that a file or a sample is larger than relink makes it.
-var ErrTooLarge = errors.New("too large")
-
-// Read gives the bytes of a document, nil where there is none.
+// Read gives the bytes of a document of at most 64 MiB, nil where there is none.
 func Read(path string) ([]byte, error) {
-	text, err := readBounded(path, maxDoc)
+	text, err := bounded.File(path, maxDoc)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -71,18 +68,4 @@ func Reserve(path string, bytes int64) error {
 		return errors.Join(fmt.Errorf("reserve %d bytes in %s: %w", bytes, path, err), os.Remove(path))
 	}
 	return nil
-}
-
-// readBounded gives no nil for an empty file.
-func readBounded(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("read %s: %w: more than %d bytes", path, ErrTooLarge, most)
-	}
-	return text, err
 }

@@ -42,14 +42,3 @@ func TestEmptyDocument(t *testing.T) {
 		t.Errorf("%v, %v", text, err)
 	}
 }
-
-func TestWhatIsTooLargeIsNotRead(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "doc.json")
-	must(t, os.WriteFile(path, []byte("12345"), 0o600))
-	if text, err := readBounded(path, 5); string(text) != "12345" || err != nil {
-		t.Errorf("%q, %v", text, err)
-	}
-	if _, err := readBounded(path, 4); !errors.Is(err, ErrTooLarge) {
-		t.Error(err)
-	}
-}

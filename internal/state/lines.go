@@ -6,50 +6,56 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"iter"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	linesMost = 1000 // lines at which the file is shortened
 	linesKept = 500  // lines that are kept then
+	// bytesMost bounds the file where its lines are long: a deploy of 10,000
+	// instances takes 5 MB.
+	bytesMost = 64 << 20
 )
 
-// Lines is a history: JSON lines, the oldest first, bounded in number. One process
-// appends at a time; any number may read meanwhile.
+// Lines is a history: JSON lines, the oldest first, of which the last 64 MiB are read
+// and, if that is less, the last 500 kept. One process appends at a time; any number
+// may read meanwhile.
 type Lines[T any] struct {
 	Path string
 	// Whole tells a line from one that another version wrote otherwise.
 	Whole func(T) bool
 }
 
-// Append adds a line, durably.
+// Append adds a line, durably. Of those that are there it reads at most 64 MiB.
 func (l Lines[T]) Append(value T) error {
 	line, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
 	line = append(line, '\n')
-	old, err := os.ReadFile(l.Path)
+	old, err := tail(l.Path, bytesMost)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if len(old) > 0 && old[len(old)-1] != '\n' {
 		line = append([]byte("\n"), line...) // a line that a crash cut short spoils only itself
 	}
-	if bytes.Count(old, []byte("\n")) >= linesMost {
-		return durable.WriteFile(l.Path, append(lastLines(old, linesKept), line...), mode)
+	if kept := shortened(old, len(line), bytesMost); kept != nil {
+		return durable.WriteFile(l.Path, append(kept, line...), mode)
 	}
-	return appendDurably(l.Path, line)
+	return Append(l.Path, line)
 }
 
-func appendDurably(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode)
+// Append adds to a file, which it makes, durably.
+func Append(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW, mode)
 	if err != nil {
 		return err
 	}
@@ -57,20 +63,40 @@ func appendDurably(path string, data []byte) error {
 	return errors.Join(err, file.Sync(), file.Close(), durable.SyncDir(filepath.Dir(path)))
 }
 
-// lastLines counts a line that was cut short as one.
-func lastLines(text []byte, n int) []byte {
-	lines := slices.Collect(bytes.Lines(text))
-	return bytes.Join(lines[max(0, len(lines)-n):], nil)
+// shortened gives the lines that stay where there would be too many, or too long ones,
+// with that many bytes more; else nil.
+func shortened(text []byte, more, most int) []byte {
+	if len(text)+more <= most && bytes.Count(text, []byte("\n")) < linesMost {
+		return nil
+	}
+	return lastLines(text, linesKept, most/2)
 }
 
-// All gives the lines, the oldest first; none where there is no file.
+// lastLines gives at most n lines, of at most that many bytes together. It counts a
+// line that was cut short as one.
+func lastLines(text []byte, n, most int) []byte {
+	begin := len(text)
+	for ; n > 0 && begin > 0; n-- {
+		before := bytes.LastIndexByte(text[:begin-1], '\n') + 1
+		if len(text)-before > most {
+			break
+		}
+		begin = before
+	}
+	return text[begin:]
+}
+
+// All gives the lines, the oldest first; none where there is no file. There are at most
+// 1,000, out of the last 64 MiB.
 func (l Lines[T]) All() ([]T, error) {
-	all, err := l.Last(linesMost, math.MaxInt64)
+	all, err := l.Last(linesMost, bytesMost)
 	slices.Reverse(all)
 	return all, err
 }
 
-// Last gives at most n lines, the newest first, out of the file's last bytes.
+// Last gives at most n lines, the newest first, out of the file's last bytes. Lines that
+// a crash, or the beginning of the tail, cut short are passed over, and those that are not
+// whole. most bounds the bytes that are read.
 func (l Lines[T]) Last(n int, most int64) ([]T, error) {
 	text, err := tail(l.Path, most)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -80,32 +106,19 @@ func (l Lines[T]) Last(n int, most int64) ([]T, error) {
 		return nil, err
 	}
 	var all []T
-	for value := range l.newestFirst(text) {
-		if len(all) == n {
-			break
+	for len(text) > 0 && len(all) < n {
+		begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+		var value T
+		if json.Unmarshal(text[begin:], &value) == nil && l.Whole(value) {
+			all = append(all, value)
 		}
-		all = append(all, value)
+		text = text[:begin]
 	}
 	return all, nil
 }
 
-// newestFirst passes over lines that a crash, or the beginning of the tail, cut
-// short, and those that are not whole.
-func (l Lines[T]) newestFirst(text []byte) iter.Seq[T] {
-	return func(yield func(T) bool) {
-		for len(text) > 0 {
-			begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
-			var value T
-			if json.Unmarshal(text[begin:], &value) == nil && l.Whole(value) && !yield(value) {
-				return
-			}
-			text = text[:begin]
-		}
-	}
-}
-
 func tail(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := bounded.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"relink/internal/damagetest"
 )
 
 type event struct {
@@ -86,8 +88,11 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte(`{"id":1,"what":"deploy"}` + "\n" + `{"id":2,"wh`))
 	f.Add([]byte("\n\n{}\nnull\n[]\n"))
 	f.Add([]byte(`{"id":1,"what":"deploy"}` + "\n" + `{"id":2,"what":"prune"}`))
+	for text := range damagetest.Of([]byte(`{"id":1,"what":"deploy"}` + "\n" + `{"id":2,"what":"prune"}` + "\n")) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		lines := eventsIn(t, nil)
+		lines := eventsIn(t, text)
 		var want []event
 		for line := range bytes.Lines(text) {
 			var e event
@@ -95,10 +100,39 @@ func FuzzLines(f *testing.F) {
 				want = append(want, e)
 			}
 		}
-		got := slices.Collect(lines.newestFirst(text))
+		got, err := lines.Last(len(text)+1, bytesMost)
 		slices.Reverse(got)
-		if !slices.Equal(got, want) {
-			t.Errorf("%v, want %v", got, want)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, want %v: %v", got, want, err)
 		}
 	})
+}
+
+// Lines of 10,000 instances are long: the file has a bound in bytes too.
+func TestLongLinesAreShortened(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		more int
+		want string
+	}{
+		{"aa\nbb\ncc\n", 3, ""},
+		{"aa\nbb\ncc\n", 4, "bb\ncc\n"},
+		{"aaaaaaaa\nb\ncc", 4, "b\ncc"},
+		{"bb\naaaaaaaaaaaa\n", 4, "nothing"},
+	} {
+		got := shortened([]byte(c.text), c.more, 12)
+		if (got == nil) != (c.want == "") || c.want != "nothing" && string(got) != c.want {
+			t.Errorf("%q and %d more: %q", c.text, c.more, got)
+		}
+	}
+}
+
+// A file that others have made as large as they like is read from its end.
+func TestAHugeFileIsNotReadWhole(t *testing.T) {
+	lines := eventsIn(t, []byte("x"))
+	must(t, os.Truncate(lines.Path, 1<<40))
+	must(t, lines.Append(event{1, "new"}))
+	if all, err := lines.All(); err != nil || len(all) != 1 {
+		t.Errorf("%d lines, %v", len(all), err)
+	}
 }

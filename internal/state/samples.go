@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/durable"
 )
 
@@ -64,7 +65,7 @@ func (s Samples[T]) write(name string, sample T) error {
 		return err
 	}
 	if len(data) > maxSample {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(data), maxSample)
+		return fmt.Errorf("%w: %d bytes, at most %d", bounded.ErrTooLarge, len(data), maxSample)
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return err
@@ -73,42 +74,35 @@ func (s Samples[T]) write(name string, sample T) error {
 }
 
 // Upto gives the newest sample of that time or before; nil for none. One that
-// cannot be read, which only ever makes a window longer, is passed over.
-func (s Samples[T]) Upto(at time.Time) (*T, error) {
-	older, _, err := s.split(at)
-	return s.first(older), err
-}
+// cannot be read or is larger than 4 MiB, which only ever makes a window longer, is
+// passed over.
+func (s Samples[T]) Upto(at time.Time) (*T, error) { return s.nearest(at, false) }
 
-// Around gives the newest sample of that time or before, else the oldest after it.
-func (s Samples[T]) Around(at time.Time) (*T, error) {
-	older, newer, err := s.split(at)
-	return s.first(append(older, newer...)), err
-}
+// Around gives the newest sample of that time or before, else the oldest after it. One that
+// is larger than 4 MiB is passed over.
+func (s Samples[T]) Around(at time.Time) (*T, error) { return s.nearest(at, true) }
 
-// split gives the names of the samples until then, newest first, and of those
-// after it, oldest first.
-func (s Samples[T]) split(at time.Time) (older, newer []string, err error) {
+func (s Samples[T]) nearest(at time.Time, orLater bool) (*T, error) {
 	names, err := s.names()
 	after, found := slices.BinarySearch(names, at.UTC().Format(sampleName))
 	if found {
 		after++
 	}
-	older = slices.Clone(names[:after])
-	slices.Reverse(older)
-	return older, names[after:], err
-}
-
-func (s Samples[T]) first(names []string) *T {
-	for _, name := range names {
+	tried := slices.Clone(names[:after])
+	slices.Reverse(tried)
+	if orLater {
+		tried = append(tried, names[after:]...)
+	}
+	for _, name := range tried {
 		if sample, err := s.read(name); err == nil {
-			return &sample
+			return &sample, nil
 		}
 	}
-	return nil
+	return nil, err
 }
 
 func (s Samples[T]) read(name string) (sample T, err error) {
-	data, err := readBounded(filepath.Join(s.Dir, name), maxSample)
+	data, err := bounded.File(filepath.Join(s.Dir, name), maxSample)
 	if err == nil {
 		err = json.Unmarshal(data, &sample)
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"relink/internal/bounded"
 )
 
 type sample struct {
@@ -45,7 +47,7 @@ func TestSamplesAreBounded(t *testing.T) {
 		t.Errorf("what is no sample was removed: %v", err)
 	}
 	large := sample{Version: 1, Note: string(bytes.Repeat([]byte("x"), maxSample))}
-	if err := s.Add(noon.Add(time.Hour), large, 0); !errors.Is(err, ErrTooLarge) {
+	if err := s.Add(noon.Add(time.Hour), large, 0); !errors.Is(err, bounded.ErrTooLarge) {
 		t.Errorf("a sample of 4 MB: %v", err)
 	}
 }

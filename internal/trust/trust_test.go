@@ -1,8 +1,10 @@
 package trust
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -49,5 +51,40 @@ func TestCheck(t *testing.T) {
 		if err := Check(filepath.Join(root, "sound")); err == nil {
 			t.Error("another user's link is followed")
 		}
+	}
+}
+
+func TestOpenForRoot(t *testing.T) {
+	dir := t.TempDir()
+	sound, open := filepath.Join(dir, "sound"), filepath.Join(dir, "open")
+	for _, name := range []string{sound, open} {
+		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Chmod(open, 0o666), syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	file, err := OpenForRoot(sound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := os.Rename(open, sound); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	for _, name := range []string{"sound", "fifo"} {
+		if _, err := OpenForRoot(filepath.Join(dir, name)); !errors.Is(err, ErrOthers) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.Chmod(sound, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := sameForRoot(file, sound); !errors.Is(err, ErrOthers) {
+		t.Errorf("another file was opened than was looked at: %v", err)
 	}
 }

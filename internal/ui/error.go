@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"relink/internal/hint"
@@ -11,13 +10,9 @@ import (
 // Error shows err as "relink: message", and below it a line "hint: ..." for each
 // of its hints. It does so in quiet mode too.
 func (o *Output) Error(err error) {
-	writeError(o, err, o.colors, o.options.Width)
-}
-
-func writeError(w io.Writer, err error, colors Colors, width int) {
-	fmt.Fprintln(w, colored(wrap("relink: "+err.Error(), width), "relink:", colors.Red))
+	fmt.Fprintln(o, colored(wrap("relink: "+err.Error(), o.options.Width), "relink:", o.colors.Red))
 	for _, advice := range hint.Of(err) {
-		fmt.Fprintln(w, colored(wrap("hint: "+advice, width), "hint:", colors.Yellow))
+		fmt.Fprintln(o, colored(wrap("hint: "+advice, o.options.Width), "hint:", o.colors.Yellow))
 	}
 }
 

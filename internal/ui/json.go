@@ -17,3 +17,6 @@ func JSON(w io.Writer, document any) error {
 // Milliseconds is how documents tell a duration. It keeps three decimals: a cut-over
 // is told in them.
 func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// FromMilliseconds is the duration that a document tells.
+func FromMilliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

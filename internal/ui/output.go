@@ -75,22 +75,24 @@ func (o *Output) Width() int { return o.options.Width }
 
 // Line shows one line.
 func (o *Output) Line(format string, args ...any) {
-	if o.options.Quiet {
-		return
+	if !o.options.Quiet {
+		fmt.Fprintln(o, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 	}
-	o.writeLine(fmt.Sprintf(format, args...))
 }
 
 const (
-	nameWidth    = 12
-	summaryWidth = 44
+	nameWidth    = 14
+	summaryWidth = 54
 	tookWidth    = 10
 )
 
 // Step shows a step that has ended: "  warm        301 scripts, 1 failed     212 ms".
 func (o *Output) Step(name, summary string, took time.Duration) {
-	o.Line("  %s%s%s", padRight(o.colors.Bold(name), nameWidth),
-		padRight(summary, summaryWidth), padLeft(Duration(took), tookWidth))
+	folded := Fold(summary, summaryWidth)
+	o.Line("  %s %s%*s", padRight(o.colors.Bold(name), nameWidth-1), padRight(folded[0], summaryWidth), tookWidth, Duration(took))
+	for _, rest := range folded[1:] {
+		o.Line("  %s%s", padRight("", nameWidth), rest)
+	}
 }
 
 // Write shows p as it is, above the bars; a logger may write here.
@@ -101,10 +103,6 @@ func (o *Output) Write(p []byte) (int, error) {
 		return o.bars.Write(p)
 	}
 	return o.w.Write(p)
-}
-
-func (o *Output) writeLine(line string) {
-	fmt.Fprintln(o, strings.TrimRight(line, " "))
 }
 
 // Close ends what progress is still shown, with the state it has.

@@ -52,13 +52,16 @@ func TestStepsAndLines(t *testing.T) {
 	out.Line("deploy %s to %d instances", "v2", 30)
 	out.Step("warm", "301 scripts, 1 failed", 212*time.Millisecond)
 	out.Step("cut-over", "2 scripts of booking müsli", 15*time.Second)
+	out.Step("after_switch", strings.Repeat("word ", 12)+"ends", 0)
 	out.Step("a step with a long name", strings.Repeat("x", 50), 0)
 	out.Line("")
 	golden(t, shown.String(), `
 deploy v2 to 30 instances
-  warm        301 scripts, 1 failed                           212 ms
-  cut-over    2 scripts of booking müsli                        15 s
-  a step with a long namexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx      0 ms
+  warm          301 scripts, 1 failed                                     212 ms
+  cut-over      2 scripts of booking müsli                                  15 s
+  after_switch  word word word word word word word word word word word      0 ms
+                word ends
+  a step with a long name xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx          0 ms
 
 `)
 }
@@ -87,7 +90,7 @@ func TestProgressInLines(t *testing.T) {
 	settle.Done()
 	fetch := out.Progress("fetch", "objects", 0)
 	fetch.Update(40, 0)
-	fetch.SetTotal(50)
+	fetch.Update(40, 50)
 	fetch.Done()
 	golden(t, shown.String(), `
   settle: 0/3 workers
@@ -157,8 +160,8 @@ func TestProgressOnATerminal(t *testing.T) {
 	frame := lastFrame(shown.String())
 	frame = frame[strings.Index(frame, "  warm"):]
 	golden(t, frame, `
-  warm        [================================================] 301/301 scripts
-  settle      [======================================>             ] 6/8 workers
+  warm          [==============================================] 301/301 scripts
+  settle        [=====================================>            ] 6/8 workers
 `)
 	nothingDraws(t)
 
@@ -257,7 +260,7 @@ func TestColors(t *testing.T) {
 	c := out.Colors()
 	out.Line("%s%s%s%s", c.Green("g"), c.Yellow("y"), c.Red("r"), c.Red(""))
 	golden(t, shown.String(), "\n"+
-		"  \x1b[1mwarm\x1b[0m        ok                                                 1 s\n"+
+		"  \x1b[1mwarm\x1b[0m          ok                                                           1 s\n"+
 		"\x1b[31mrelink:\x1b[0m no\n\x1b[33mhint:\x1b[0m say yes\n"+
 		"\x1b[32mg\x1b[0m\x1b[33my\x1b[0m\x1b[31mr\x1b[0m\n")
 	if got := ui.Colors(false).Bold("b"); got != "b" {

@@ -61,9 +61,6 @@ func countText(done, total int, unit string) string {
 // Set says how many units are done.
 func (p *Progress) Set(done int) { p.change(func() { p.done = done }) }
 
-// SetTotal says how many units there are.
-func (p *Progress) SetTotal(total int) { p.change(func() { p.total = total }) }
-
 // Update says both; as a value it is what a long operation asks for.
 func (p *Progress) Update(done, total int) { p.change(func() { p.done, p.total = done, total }) }
 
@@ -122,5 +119,28 @@ func (o *Output) end(p *Progress) {
 	if len(o.running) == 0 && o.bars != nil {
 		o.bars.Wait()
 		o.bars = nil
+	}
+}
+
+// Following shows how far a step is, once there is something to show.
+func (o *Output) Following(name, unit string) (update func(done, total int), end func()) {
+	var mu sync.Mutex
+	var shown *Progress
+	update = func(done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if shown == nil && total > 0 {
+			shown = o.Progress(name, unit, total)
+		}
+		if shown != nil {
+			shown.Update(done, total)
+		}
+	}
+	return update, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if shown != nil {
+			shown.Done()
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"io"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -35,13 +34,14 @@ func (t *Table) Right(columns ...int) *Table {
 	return t
 }
 
-// Row adds a row. A cell may have several lines.
-func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
-
-// Render writes the table.
-func (t *Table) Render(w io.Writer) error {
-	_, err := io.WriteString(w, t.String())
-	return err
+// Row adds a row. A cell may have several lines; what could drive a terminal in it is
+// shown as Printable shows it, but for the colours of Colors.
+func (t *Table) Row(cells ...string) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = printableText(cell)
+	}
+	t.rows = append(t.rows, row)
 }
 
 // String is the table, each line with its newline.
@@ -115,7 +115,7 @@ func (t *Table) widths() []int {
 func widest(parts []string) int {
 	width := 0
 	for _, part := range parts {
-		width = max(width, text.StringWidthWithoutEscSequences(part))
+		width = max(width, widthOf(part))
 	}
 	return width
 }
@@ -128,4 +128,34 @@ func widestFoldable(widths, least []int) int {
 		}
 	}
 	return found
+}
+
+// widthOf is the number of columns that one line of s takes on a terminal.
+func widthOf(s string) int { return text.StringWidthWithoutEscSequences(s) }
+
+func padRight(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-widthOf(s)))
+}
+
+// Together is a space at which Fold does not break a line.
+const Together = "\u00a0"
+
+// Fold breaks a line at spaces into lines of at most width columns. A word that
+// is longer stays whole: it is a path or a command, to be copied.
+func Fold(line string, width int) []string {
+	var lines []string
+	current := ""
+	for _, word := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' }) {
+		word = strings.ReplaceAll(word, Together, " ")
+		switch {
+		case current == "":
+			current = word
+		case widthOf(current)+1+widthOf(word) > width:
+			lines = append(lines, current)
+			current = word
+		default:
+			current += " " + word
+		}
+	}
+	return append(lines, current)
 }

@@ -53,3 +53,12 @@ path                            note
                                 copied
 `)
 }
+
+// The target of a link is whatever its owner has written.
+func TestATableDoesNotDriveTheTerminal(t *testing.T) {
+	table := ui.NewTable(80, "RELEASE")
+	table.Row("/srv/\x1b]0;pwned\a\nsecond line")
+	if got := table.String(); strings.ContainsAny(got, "\x1b\a") || !strings.Contains(got, `\x1b]0;pwned\x07`) || !strings.Contains(got, "\nsecond line") {
+		t.Errorf("%q", got)
+	}
+}

@@ -66,16 +66,10 @@ func Percent(ratio float64) string {
 // Count says a number with its thousands apart: "6,126".
 func Count[N int | int32 | int64](n N) string {
 	digits := strconv.FormatInt(int64(n), 10)
-	sign := ""
-	if n < 0 {
-		sign, digits = "-", digits[1:]
+	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
 	}
-	var groups []string
-	for len(digits) > 3 {
-		groups = append([]string{digits[len(digits)-3:]}, groups...)
-		digits = digits[:len(digits)-3]
-	}
-	return sign + strings.Join(append([]string{digits}, groups...), ",")
+	return digits
 }
 
 // Plural says a number of things whose plural ends in s: "1 script",
@@ -96,10 +90,28 @@ func PluralOrNone(n int, thing string) string {
 }
 
 // FirstFew names the first five.
-func FirstFew(names []string) string {
-	const most = 5
+func FirstFew(names []string) string { return First(5, names) }
+
+// First names so many: a message with a thousand sites helps nobody.
+func First(most int, names []string) string {
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 	}
 	return strings.Join(names, ", ")
+}
+
+// OrDash says a figure; "-" where it is not known.
+func OrDash[N any](n *N, say func(N) string) string {
+	if n == nil {
+		return "-"
+	}
+	return say(*n)
+}
+
+// Stamp says a time to the minute, in the server's own zone; "-" for the zero time.
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
 }

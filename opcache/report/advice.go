@@ -3,10 +3,13 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
 	"relink/internal/ui"
+	"relink/opcache"
+	"relink/php"
 )
 
 // Advice is a directive that the figures call to change. Values are written as
@@ -32,74 +35,68 @@ const (
 	growth = 1.25
 )
 
-// AdviceFigures are what the advice for one cache is made from.
-type AdviceFigures struct {
-	MemoryBytes, FreeBytes int64
-	CacheFull              bool
-	OOMRestarts            int64
-	HashRestarts           int64
-
-	Keys, MaxKeys       int64
-	MaxAcceleratedFiles int64 // as configured
-
-	StringsUsed, StringsSize   int64
-	RealpathUsed, RealpathSize int64 // of the worker that was asked; both 0 where paths are not cached
-
-	FileUpdateProtection  time.Duration
-	ValidateTimestamps    bool
-	LiveReleases          int            // immutable releases that instances are on
-	ProcessControlTimeout *time.Duration // nil: not known
-
-	Forecast ForecastReport
+// advised is one cache with what its advice is made from beside its report.
+type advised struct {
+	*MasterReport
+	settings       php.Configuration
+	realpathUsed   int64          // by the worker that was asked
+	liveReleases   int            // immutable releases that instances are on
+	controlTimeout *time.Duration // process_control_timeout; nil: not known
 }
 
-// Advise gives the advice that the figures call for, and no other.
-func Advise(f AdviceFigures) []Advice {
-	var all []Advice
-	for _, rule := range []func(AdviceFigures) (Advice, bool){
-		adviseMemory, adviseKeys, adviseStrings, adviseRealpath, adviseProtection, adviseTimestamps, adviseControlTimeout,
-	} {
-		if advice, called := rule(f); called {
-			all = append(all, advice)
+// advise gives the advice that the figures call for, and no other.
+func advise(f advised) []Advice {
+	all := []Advice{f.memory(), f.keys(), f.strings(), f.realpath()}
+	add := func(called bool, directive, current, suggested, reason string) {
+		if called {
+			all = append(all, Advice{directive, current, suggested, reason})
 		}
 	}
-	return all
+	protection := f.settings.FileUpdateProtection
+	add(protection != 0 && f.liveReleases > 0, "opcache.file_update_protection", strconv.FormatInt(int64(protection/time.Second), 10), "0",
+		fmt.Sprintf("files younger than %s are not cached, so that the warm of a new release has to wait; releases are complete before they are linked", ui.Duration(protection)))
+	add(f.settings.ValidateTimestamps && f.liveReleases > 0, "opcache.validate_timestamps", "1", "0",
+		ui.Plural(f.liveReleases, "live release")+" cannot change, yet their files' times are asked again and again")
+	add(f.controlTimeout != nil && *f.controlTimeout == 0, "process_control_timeout", "0", "10s", "an FPM reload kills the requests that are running")
+	return slices.DeleteFunc(all, func(a Advice) bool { return a.Directive == "" })
 }
 
-func adviseMemory(f AdviceFigures) (Advice, bool) {
-	reason, short := f.memoryShort()
+func (f advised) memory() Advice {
+	reason, total := f.memoryShort(), f.Memory.TotalBytes
 	need := f.Forecast.FreshBytes + 2*f.largestNeed().Bytes + MinFreeBytes
-	if f.OOMRestarts > 0 || len(f.Forecast.Applications) == 0 {
-		need = max(need, int64(float64(f.MemoryBytes)*growth))
+	if f.Restarts.OOM > 0 || len(f.Forecast.Applications) == 0 {
+		need = max(need, int64(float64(total)*growth))
 	}
 	if f.Forecast.Day != nil {
 		need = max(need, f.Forecast.Day.MemoryBytes)
 	}
 	suggested := roundUp(need)
 	// Where waste fills the memory, a restart is the cure and not a larger memory.
-	if !short || f.MemoryBytes == 0 || suggested <= f.MemoryBytes {
-		return Advice{}, false
+	if reason == "" || total == 0 || suggested <= total {
+		return Advice{}
 	}
-	return Advice{"opcache.memory_consumption", megabytes(f.MemoryBytes), megabytes(suggested), reason}, true
+	return Advice{"opcache.memory_consumption", megabytes(total), megabytes(suggested), reason}
 }
 
-func (f AdviceFigures) memoryShort() (string, bool) {
-	next := f.largestNeed()
+// memoryShort tells why the memory is too small, or "".
+func (f advised) memoryShort() string {
+	next, free := f.largestNeed().Bytes, f.Memory.FreeBytes
+	part := opcache.Ratio(free, f.Memory.TotalBytes)
 	switch {
-	case f.OOMRestarts > 0:
-		return fmt.Sprintf("memory ran out %s since PHP was started, and OPcache was restarted under load each time", times(f.OOMRestarts)), true
-	case f.CacheFull && f.Keys < f.MaxKeys:
-		return fmt.Sprintf("the cache is full with %s free: new scripts run uncached", ui.Bytes(f.FreeBytes)), true
-	case next.Bytes > 0 && f.FreeBytes < next.Bytes+MinFreeBytes:
-		return fmt.Sprintf("%s are free, the next release needs %s", ui.Bytes(f.FreeBytes), ui.Bytes(next.Bytes)), true
-	case next.Bytes == 0 && ratio(f.FreeBytes, f.MemoryBytes) < MemoryFloor:
-		return fmt.Sprintf("only %s are free (%s)", ui.Bytes(f.FreeBytes), ui.Percent(ratio(f.FreeBytes, f.MemoryBytes))), true
+	case f.Restarts.OOM > 0:
+		return fmt.Sprintf("memory ran out %s since PHP was started, and OPcache was restarted under load each time", times(f.Restarts.OOM))
+	case f.CacheFull && f.Keys.Used < f.Keys.Max:
+		return fmt.Sprintf("the cache is full with %s free: new scripts run uncached", ui.Bytes(free))
+	case next > 0 && free < next+MinFreeBytes:
+		return fmt.Sprintf("%s are free, the next release needs %s", ui.Bytes(free), ui.Bytes(next))
+	case next == 0 && part < MemoryFloor:
+		return fmt.Sprintf("only %s are free (%s)", ui.Bytes(free), ui.Percent(part))
 	}
-	return "", false
+	return ""
 }
 
 // largestNeed takes the larger of each figure over all applications.
-func (f AdviceFigures) largestNeed() Need {
+func (f advised) largestNeed() Need {
 	var most Need
 	for _, app := range f.Forecast.Applications {
 		most = Need{max(most.Bytes, app.Next.Bytes), max(most.Keys, app.Next.Keys), max(most.StringBytes, app.Next.StringBytes)}
@@ -107,73 +104,48 @@ func (f AdviceFigures) largestNeed() Need {
 	return most
 }
 
-func adviseKeys(f AdviceFigures) (Advice, bool) {
-	next := f.largestNeed()
+func (f advised) keys() Advice {
+	next, used, size := f.largestNeed().Keys, f.Keys.Used, f.Keys.Max
+	suggested := maxFiles(max(int64(math.Ceil(float64(used)*growth)), used+next, size+1))
 	reason := ""
 	switch {
-	case f.MaxKeys == 0:
-		return Advice{}, false
-	case f.HashRestarts > 0:
-		reason = fmt.Sprintf("keys ran out %s since PHP was started, and OPcache was restarted under load each time", times(f.HashRestarts))
-	case ratio(f.Keys, f.MaxKeys) >= KeysBound:
-		reason = fmt.Sprintf("%s of %s keys are in use", ui.Count(f.Keys), ui.Count(f.MaxKeys))
-	case f.MaxKeys-f.Keys < next.Keys:
-		reason = fmt.Sprintf("%s keys are free, the next release needs %s", ui.Count(f.MaxKeys-f.Keys), ui.Count(next.Keys))
-	default:
-		return Advice{}, false
+	case size == 0 || size >= suggested:
+	case f.Restarts.Hash > 0:
+		reason = fmt.Sprintf("keys ran out %s since PHP was started, and OPcache was restarted under load each time", times(f.Restarts.Hash))
+	case opcache.Ratio(used, size) >= KeysBound:
+		reason = fmt.Sprintf("%s of %s keys are in use", ui.Count(used), ui.Count(size))
+	case size-used < next:
+		reason = fmt.Sprintf("%s keys are free, the next release needs %s", ui.Count(size-used), ui.Count(next))
 	}
-	need := max(int64(math.Ceil(float64(f.Keys)*growth)), f.Keys+next.Keys, f.MaxKeys+1)
-	suggested := maxFiles(need)
-	if f.MaxKeys >= suggested {
-		return Advice{}, false
+	if reason == "" {
+		return Advice{}
 	}
-	return Advice{"opcache.max_accelerated_files", strconv.FormatInt(f.MaxAcceleratedFiles, 10), strconv.FormatInt(suggested, 10), reason}, true
+	return Advice{"opcache.max_accelerated_files", strconv.FormatInt(f.settings.MaxAcceleratedFiles, 10), strconv.FormatInt(suggested, 10), reason}
 }
 
-func adviseStrings(f AdviceFigures) (Advice, bool) {
-	if f.StringsSize == 0 || ratio(f.StringsUsed, f.StringsSize) < StringsBound {
-		return Advice{}, false
+func (f advised) strings() Advice {
+	used, size := f.Strings.UsedBytes, f.Strings.SizeBytes
+	if size == 0 || opcache.Ratio(used, size) < StringsBound {
+		return Advice{}
 	}
-	suggested := (max(int64(float64(f.StringsUsed)*growth), f.StringsSize+1) + 1<<20 - 1) >> 20 << 20
-	return Advice{"opcache.interned_strings_buffer", megabytes(f.StringsSize), megabytes(suggested),
+	suggested := (max(int64(float64(used)*growth), size+1) + 1<<20 - 1) >> 20 << 20
+	return Advice{"opcache.interned_strings_buffer", megabytes(size), megabytes(suggested),
 		fmt.Sprintf("%s of %s are in use; when it is full, every script holds strings of its own. It is taken from opcache.memory_consumption: raise that by as much",
-			ui.Bytes(f.StringsUsed), ui.Bytes(f.StringsSize))}, true
+			ui.Bytes(used), ui.Bytes(size))}
 }
 
-func adviseRealpath(f AdviceFigures) (Advice, bool) {
-	if f.RealpathSize == 0 || ratio(f.RealpathUsed, f.RealpathSize) < RealpathBound {
-		return Advice{}, false
+// realpath: open_basedir switches the realpath cache off.
+func (f advised) realpath() Advice {
+	size := f.settings.RealpathCacheSize
+	if size == 0 || len(f.settings.OpenBasedir) > 0 || opcache.Ratio(f.realpathUsed, size) < RealpathBound {
+		return Advice{}
 	}
-	suggested := f.RealpathSize
-	for suggested < 2*f.RealpathUsed {
+	suggested := size
+	for suggested < 2*f.realpathUsed {
 		suggested *= 2
 	}
-	return Advice{"realpath_cache_size", kilobytes(f.RealpathSize), kilobytes(suggested),
-		fmt.Sprintf("a worker uses %s of %s; when it is full, every further include asks the file system", ui.Bytes(f.RealpathUsed), ui.Bytes(f.RealpathSize))}, true
-}
-
-func adviseProtection(f AdviceFigures) (Advice, bool) {
-	if f.FileUpdateProtection == 0 || f.LiveReleases == 0 {
-		return Advice{}, false
-	}
-	return Advice{"opcache.file_update_protection", seconds(f.FileUpdateProtection), "0",
-		fmt.Sprintf("files younger than %s are not cached, so that the warm of a new release has to wait; releases are complete before they are linked",
-			ui.Duration(f.FileUpdateProtection))}, true
-}
-
-func adviseTimestamps(f AdviceFigures) (Advice, bool) {
-	if !f.ValidateTimestamps || f.LiveReleases == 0 {
-		return Advice{}, false
-	}
-	return Advice{"opcache.validate_timestamps", "1", "0",
-		fmt.Sprintf("%s cannot change, yet their files' times are asked again and again", ui.Plural(f.LiveReleases, "live release"))}, true
-}
-
-func adviseControlTimeout(f AdviceFigures) (Advice, bool) {
-	if f.ProcessControlTimeout == nil || *f.ProcessControlTimeout != 0 {
-		return Advice{}, false
-	}
-	return Advice{"process_control_timeout", "0", "10s", "an FPM reload kills the requests that are running"}, true
+	return Advice{"realpath_cache_size", kilobytes(size), kilobytes(suggested),
+		fmt.Sprintf("a worker uses %s of %s; when it is full, every further include asks the file system", ui.Bytes(f.realpathUsed), ui.Bytes(size))}
 }
 
 func times(n int64) string {
@@ -185,36 +157,17 @@ func times(n int64) string {
 
 func megabytes(bytes int64) string { return strconv.FormatInt(bytes>>20, 10) }
 func kilobytes(bytes int64) string { return strconv.FormatInt(bytes>>10, 10) + "K" }
-func seconds(d time.Duration) string {
-	return strconv.FormatInt(int64(d/time.Second), 10)
-}
 
-// adviceFigures are those of one master.
-func (b *builder) adviceFigures(i int, forecast ForecastReport) AdviceFigures {
+// advised is one master. A copy outside every releases folder is not known to be
+// immutable.
+func (b *builder) advised(i int) advised {
 	m := &b.now.Masters[i]
-	s, c := &m.Status, &m.Configuration
-	f := AdviceFigures{
-		MemoryBytes: s.Memory.Total(), FreeBytes: s.Memory.Free, CacheFull: s.CacheFull,
-		OOMRestarts: s.Statistics.OOMRestarts, HashRestarts: s.Statistics.HashRestarts,
-		Keys: s.Statistics.CachedKeys, MaxKeys: s.Statistics.MaxCachedKeys, MaxAcceleratedFiles: c.MaxAcceleratedFiles,
-		StringsUsed: s.Strings.Used, StringsSize: s.Strings.Size,
-		FileUpdateProtection: c.FileUpdateProtection, ValidateTimestamps: c.ValidateTimestamps,
-		LiveReleases: b.liveReleases(i), ProcessControlTimeout: m.ProcessControlTimeout, Forecast: forecast,
-	}
-	if len(c.OpenBasedir) == 0 { // open_basedir switches the realpath cache off
-		f.RealpathUsed, f.RealpathSize = max(s.Worker.RealpathCache, c.Worker.RealpathCache), c.RealpathCacheSize
-	}
-	return f
-}
-
-// liveReleases counts the releases that instances are on and that this master
-// holds. A copy outside every releases folder is not known to be immutable.
-func (b *builder) liveReleases(master int) int {
-	n := 0
+	f := advised{MasterReport: &b.report.Masters[i], settings: m.Configuration, controlTimeout: m.ProcessControlTimeout,
+		realpathUsed: max(m.Status.Worker.RealpathCache, m.Configuration.Worker.RealpathCache)}
 	for _, one := range b.places.releases {
-		if len(one.instances) > 0 && one.id != one.folder && one.masters != nil && one.masters[master] != nil && one.masters[master].live > 0 {
-			n++
+		if len(one.instances) > 0 && one.id != one.folder && one.liveOn(i) {
+			f.liveReleases++
 		}
 	}
-	return n
+	return f
 }

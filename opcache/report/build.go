@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -10,20 +11,23 @@ import (
 // Build makes the report of a sample. before are the counters at the beginning
 // of the window, nil if there are none. Build keeps now's scripts.
 func Build(now Sample, before *Totals, apps []Application, o Options) *Report {
-	b := &builder{now: now, before: before, places: newPlaces(apps), options: o.withDefaults()}
+	r := &Report{Version: Version, Time: now.Time.UTC(), Complete: true, Masters: make([]MasterReport, len(now.Masters)), apps: apps}
+	o.MinRequests = cmp.Or(max(o.MinRequests, 0), DefaultMinRequests)
+	b := &builder{now: now, before: before, places: newPlaces(apps), options: o, report: r}
 	b.readScripts()
-	r := &Report{
-		Version: Version, Time: now.Time.UTC(), Complete: true,
-		Masters: make([]MasterReport, len(now.Masters)), apps: apps, entries: b.entries,
-	}
 	r.Applications = b.applications()
 	for i := range now.Masters {
-		r.Masters[i] = b.master(i)
-		r.add(&r.Masters[i])
+		b.master(i)
+		m := &r.Masters[i]
+		r.Complete = r.Complete && m.Error == nil && len(m.Down) == 0
+		r.MemoryBytes += m.Memory.TotalBytes
+		r.SavedBytes += m.SavedBytes
+		r.SavedKeys += m.SavedKeys
+		r.UnsharedBytes += m.UnsharedBytes
 	}
 	r.Outside = b.outsideFolders()
-	if b.options.Top > 0 {
-		r.Top = r.top(b.options.TopBy, b.options.TopFolders, b.options.Top)
+	if o.Top > 0 {
+		r.Top = r.top(cmp.Or(o.TopBy, ByBytes), o.TopFolders, o.Top)
 	}
 	return r
 }
@@ -34,21 +38,12 @@ type builder struct {
 	before  *Totals
 	places  *places
 	options Options
+	report  *Report
 
-	entries []entry
 	sums    []holding       // of all scripts, by master
-	memory  []MemoryReport  // by master
 	agents  []int64         // bytes of relink's own live script, by master
 	windows []*MasterTotals // what the window of each master begins with; nil: unknown
 	gaps    []string        // why it is unknown
-}
-
-func (r *Report) add(m *MasterReport) {
-	r.Complete = r.Complete && m.Error == nil && len(m.Down) == 0
-	r.MemoryBytes += m.Memory.TotalBytes
-	r.SavedBytes += m.SavedBytes
-	r.SavedKeys += m.SavedKeys
-	r.UnsharedBytes += m.UnsharedBytes
 }
 
 func (b *builder) readScripts() {
@@ -56,13 +51,13 @@ func (b *builder) readScripts() {
 	for i := range b.now.Masters {
 		total += len(b.now.Masters[i].Scripts)
 	}
-	b.entries = make([]entry, 0, total)
+	b.report.entries = make([]entry, 0, total)
 	b.sums, b.agents = make([]holding, len(b.now.Masters)), make([]int64, len(b.now.Masters))
 	for i := range b.now.Masters {
 		start, gap := b.windowStart(&b.now.Masters[i])
 		b.windows, b.gaps = append(b.windows, start), append(b.gaps, gap)
 		b.readMaster(i)
-		b.memory = append(b.memory, memoryOf(&b.now.Masters[i], &b.sums[i]))
+		b.report.Masters[i].Memory = memoryOf(&b.now.Masters[i], &b.sums[i].Holding)
 	}
 	for _, one := range b.places.releases {
 		b.releaseWindows(one)
@@ -76,13 +71,14 @@ func (b *builder) readMaster(i int) {
 			continue
 		}
 		e := entry{script: &scripts[n], release: b.places.of(scripts[n].Path), master: i, window: scriptWindow(b.windows[i], &scripts[n])}
-		b.entries = append(b.entries, e)
+		b.report.entries = append(b.report.entries, e)
 		b.sums[i].add(&e)
 		if e.release == nil && isAgent(e.script) {
 			b.agents[i] += e.script.Memory
 		}
 		if e.release != nil {
 			e.release.on(i, len(b.now.Masters)).add(&e)
+			e.release.sum.add(&e)
 		}
 	}
 }
@@ -118,14 +114,16 @@ func scriptWindow(start *MasterTotals, s *php.Script) int64 {
 // of its scripts were not kept. Scripts that were compiled again lose their
 // hits, so that the sum can fall: then it is not known.
 func (b *builder) releaseWindows(one *release) {
+	one.sum.window, one.sum.windowUnknown = 0, false
 	for i, h := range one.masters {
-		start := b.windows[i]
-		if h == nil || start == nil || start.scripts != nil {
+		if h == nil {
 			continue
 		}
-		if before := start.Releases[one.folder]; before <= h.hits {
-			h.window, h.windowUnknown = h.hits-before, false
+		if start := b.windows[i]; start != nil && start.scripts == nil && start.Releases[one.folder] <= h.Hits {
+			h.window, h.windowUnknown = h.Hits-start.Releases[one.folder], false
 		}
+		one.sum.window += h.window
+		one.sum.windowUnknown = one.sum.windowUnknown || h.windowUnknown
 	}
 }
 
@@ -158,26 +156,24 @@ func (b *builder) applications() []ApplicationReport {
 
 func (b *builder) release(one *release) ReleaseReport {
 	r := ReleaseReport{Release: one.id, Folder: one.folder, Instances: listed(one.instances), Masters: []MasterHolding{}}
-	var sum holding
 	for i, h := range one.masters {
 		if h == nil {
 			continue
 		}
-		sum.plus(h)
 		r.Masters = append(r.Masters, MasterHolding{Name: b.now.Masters[i].Name, Holding: h.report()})
 		r.AttachedBytes += b.attached(i, h)
-		saved := b.savedBy(one, i)
-		r.SavedBytes += saved.bytes
-		r.SavedLiveBytes += saved.liveBytes
-		r.SavedKeys += saved.keys
+		bytes, liveBytes, keys := b.savedBy(one, i)
+		r.SavedBytes, r.SavedLiveBytes, r.SavedKeys = r.SavedBytes+bytes, r.SavedLiveBytes+liveBytes, r.SavedKeys+keys
+		b.report.Masters[i].SavedBytes += bytes
+		b.report.Masters[i].SavedKeys += keys
 	}
-	r.Holding = sum.report()
+	r.Holding = one.sum.report()
 	return r
 }
 
 // listed is a sorted list that JSON shows as [] when it is empty.
-func listed(names []string) []string {
-	out := append([]string{}, names...)
+func listed(unsorted []string) []string {
+	out := append([]string{}, unsorted...)
 	slices.Sort(out)
 	return out
 }

@@ -37,7 +37,7 @@ func fixedStatus() php.Status {
 			CachedScripts: 68, CachedKeys: 98, MaxCachedKeys: 16229, Hits: 1234567, Misses: 4321, OOMRestarts: 1, ManualRestarts: 2,
 			StartTime: noon.Add(-80 * time.Hour), LastRestart: noon.Add(-26 * time.Hour),
 		},
-		JIT: php.JIT{Enabled: true, On: true, BufferSize: 64 * mb, BufferFree: 60 * mb},
+		JIT: php.JIT{On: true, BufferSize: 64 * mb, BufferFree: 60 * mb},
 	}
 }
 
@@ -45,7 +45,7 @@ func fixedConfiguration() php.Configuration {
 	return php.Configuration{
 		ValidateTimestamps: true, FileUpdateProtection: 2 * time.Second, MemoryConsumption: 64 * mb,
 		InternedStringsBuffer: 8 * mb, MaxAcceleratedFiles: 10000, RealpathCacheSize: 4 * mb,
-		Directives: map[string]string{"opcache.jit_max_root_traces": "1024"},
+		JITMaxRootTraces: 1024,
 	}
 }
 

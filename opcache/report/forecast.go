@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"relink/opcache"
 )
 
 // Need is what a release takes from a cache that does not hold it yet.
@@ -22,15 +24,7 @@ type ForecastFigures struct {
 	// what is live now has been compiled again.
 	FreshBytes int64
 	FreshKeys  int64
-	Apps       []AppFigures
-}
-
-// AppFigures are what the forecast needs to know of one application.
-type AppFigures struct {
-	App     string
-	Release string // the one that is live on most instances
-	Next    Need
-	Deploys []time.Time // recorded, in any order
+	Apps       []AppForecast // without what is forecast
 }
 
 // ForecastReport is what further deploys will need.
@@ -45,11 +39,13 @@ type ForecastReport struct {
 // AppForecast is for one application whose release this cache holds.
 type AppForecast struct {
 	App            string `json:"app"`
-	Release        string `json:"release"`
+	Release        string `json:"release"` // the one that is live on most instances
 	Next           Need   `json:"next"`
 	FurtherDeploys int64  `json:"further_deploys"` // that fit before a restart
 	LimitedBy      string `json:"limited_by"`      // "memory" or "keys"
 	StringDeploys  int64  `json:"further_deploys_interned_strings"`
+
+	deploys []time.Time // recorded, in any order
 }
 
 // Plan is what makes restarts unnecessary between two that are as far apart.
@@ -65,20 +61,15 @@ type Plan struct {
 func Predict(f ForecastFigures) ForecastReport {
 	r := ForecastReport{FreshBytes: f.FreshBytes, FreshKeys: f.FreshKeys, Applications: []AppForecast{}}
 	for _, app := range f.Apps {
-		r.Applications = append(r.Applications, f.forApp(app))
+		app.FurtherDeploys, app.LimitedBy = fits(f.FreeBytes-MinFreeBytes, app.Next.Bytes), "memory"
+		if byKeys := fits(f.FreeKeys, app.Next.Keys); byKeys < app.FurtherDeploys {
+			app.FurtherDeploys, app.LimitedBy = byKeys, "keys"
+		}
+		app.StringDeploys = fits(f.FreeStringBytes, app.Next.StringBytes)
+		r.Applications = append(r.Applications, app)
 	}
 	r.Day, r.Week = f.plan(24*time.Hour), f.plan(7*24*time.Hour)
 	return r
-}
-
-func (f ForecastFigures) forApp(app AppFigures) AppForecast {
-	byMemory, byKeys := fits(f.FreeBytes-MinFreeBytes, app.Next.Bytes), fits(f.FreeKeys, app.Next.Keys)
-	out := AppForecast{App: app.App, Release: app.Release, Next: app.Next, FurtherDeploys: byMemory, LimitedBy: "memory",
-		StringDeploys: fits(f.FreeStringBytes, app.Next.StringBytes)}
-	if byKeys < byMemory {
-		out.FurtherDeploys, out.LimitedBy = byKeys, "keys"
-	}
-	return out
 }
 
 // MinFreeBytes is the free memory below which OPcache calls itself full
@@ -97,7 +88,7 @@ func (f ForecastFigures) plan(length time.Duration) *Plan {
 	}
 	var all []deploy
 	for _, app := range f.Apps {
-		for _, at := range app.Deploys {
+		for _, at := range app.deploys {
 			all = append(all, deploy{at, app.Next})
 		}
 	}
@@ -162,17 +153,19 @@ const stringBytes = 40
 
 // forecastFigures are those of one master.
 func (b *builder) forecastFigures(i int) ForecastFigures {
-	s, sum := &b.now.Masters[i].Status, &b.sums[i]
-	m := &b.memory[i]
+	s, m, dead := &b.now.Masters[i].Status, &b.report.Masters[i].Memory, b.sums[i].DeadScripts
 	// What scripts that are gone have left: their alignment and their part of the unexplained.
-	left := alignmentBytes*sum.dead + b.share(i, m.WastedBytes)
+	left := alignmentBytes*dead + b.share(i, m.WastedBytes)
 	f := ForecastFigures{
 		FreeBytes: s.Memory.Free, FreeKeys: s.Statistics.MaxCachedKeys - s.Statistics.CachedKeys, FreeStringBytes: s.Strings.Free,
-		FreshBytes: s.Memory.Used - left, FreshKeys: s.Statistics.CachedKeys - sum.dead,
+		FreshBytes: s.Memory.Used - left, FreshKeys: s.Statistics.CachedKeys - dead,
 	}
-	for app := range b.places.apps {
-		if one := b.liveRelease(app, i); one != nil {
-			f.Apps = append(f.Apps, b.appFigures(one, i))
+	for at, app := range b.places.apps {
+		if one := b.liveRelease(at, i); one != nil {
+			h := one.masters[i]
+			used := int64(float64(s.Strings.Used) * opcache.Ratio(h.LiveBytes, m.LiveBytes+m.WastedBytes))
+			f.Apps = append(f.Apps, AppForecast{App: app.Name, Release: one.id, deploys: app.Deploys,
+				Next: needOf(h.LiveBytes, b.attached(i, h), h.LiveScripts, h.pathBytes, used, app.Changed)})
 		}
 	}
 	return f
@@ -182,7 +175,7 @@ func (b *builder) forecastFigures(i int) ForecastFigures {
 func (b *builder) liveRelease(app, master int) *release {
 	var found *release
 	for _, one := range b.places.releases {
-		if one.app != app || len(one.instances) == 0 || one.masters == nil || one.masters[master] == nil || one.masters[master].live == 0 {
+		if one.app != app || len(one.instances) == 0 || !one.liveOn(master) {
 			continue
 		}
 		if found == nil || cmp.Or(cmp.Compare(len(one.instances), len(found.instances)), cmp.Compare(one.folder, found.folder)) > 0 {
@@ -190,15 +183,4 @@ func (b *builder) liveRelease(app, master int) *release {
 		}
 	}
 	return found
-}
-
-func (b *builder) appFigures(one *release, master int) AppFigures {
-	h, app := one.masters[master], &b.places.apps[one.app]
-	m := &b.memory[master]
-	var used int64
-	if compiled := m.LiveBytes + m.WastedBytes; compiled > 0 {
-		used = int64(float64(b.now.Masters[master].Status.Strings.Used) * float64(h.liveBytes) / float64(compiled))
-	}
-	return AppFigures{App: app.Name, Release: one.id, Deploys: app.Deploys,
-		Next: needOf(h.liveBytes, b.attached(master, h), h.live, h.pathBytes, used, app.Changed)}
 }

@@ -22,7 +22,7 @@ func TestFurtherDeploys(t *testing.T) {
 		"no key":         {ForecastFigures{FreeBytes: 100 * mb, FreeKeys: 99}, 0, "keys", 0},
 		"full":           {ForecastFigures{}, 0, "memory", 0},
 	} {
-		c.figures.Apps = []AppFigures{{App: "shop", Next: need}}
+		c.figures.Apps = []AppForecast{{App: "shop", Next: need}}
 		got := Predict(c.figures).Applications[0]
 		if got.FurtherDeploys != c.fit || got.LimitedBy != c.limit || got.StringDeploys != c.strings {
 			t.Errorf("%s: %+v", name, got)
@@ -39,20 +39,20 @@ func TestPlans(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		apps      []AppFigures
+		apps      []AppForecast
 		day, week *Plan
 	}{
-		"none recorded": {[]AppFigures{{Next: Need{Bytes: 8 * mb, Keys: 100}}}, nil, nil},
-		"one": {[]AppFigures{{Next: Need{Bytes: 8 * mb, Keys: 100}, Deploys: hours(0)}},
+		"none recorded": {[]AppForecast{{Next: Need{Bytes: 8 * mb, Keys: 100}}}, nil, nil},
+		"one": {[]AppForecast{{Next: Need{Bytes: 8 * mb, Keys: 100}, deploys: hours(0)}},
 			&Plan{1, 32 * mb, 463}, &Plan{1, 32 * mb, 463}},
 		// 24 hours after the first is another day.
-		"a day apart": {[]AppFigures{{Next: Need{Bytes: 8 * mb, Keys: 100}, Deploys: hours(24, 0)}},
+		"a day apart": {[]AppForecast{{Next: Need{Bytes: 8 * mb, Keys: 100}, deploys: hours(24, 0)}},
 			&Plan{1, 32 * mb, 463}, &Plan{2, 40 * mb, 463}},
-		"within a day": {[]AppFigures{{Next: Need{Bytes: 8 * mb, Keys: 100}, Deploys: hours(23, 0, 300)}},
+		"within a day": {[]AppForecast{{Next: Need{Bytes: 8 * mb, Keys: 100}, deploys: hours(23, 0, 300)}},
 			&Plan{2, 40 * mb, 463}, &Plan{2, 40 * mb, 463}},
-		"two applications": {[]AppFigures{
-			{Next: Need{Bytes: 8 * mb, Keys: 100}, Deploys: hours(0, 1, 2)},
-			{Next: Need{Bytes: 16 * mb, Keys: 1000}, Deploys: hours(3, 30)}},
+		"two applications": {[]AppForecast{
+			{Next: Need{Bytes: 8 * mb, Keys: 100}, deploys: hours(0, 1, 2)},
+			{Next: Need{Bytes: 16 * mb, Keys: 1000}, deploys: hours(3, 30)}},
 			&Plan{4, 64 * mb, 1979}, &Plan{5, 80 * mb, 3907}},
 	} {
 		f := ForecastFigures{FreshBytes: 20*mb - MinFreeBytes, FreshKeys: 263, Apps: c.apps}

@@ -16,65 +16,39 @@ type entry struct {
 
 const unknownHits = -1
 
-// holding adds entries up.
+// holding adds entries up. WindowHits and LastUsed are set in its report.
 type holding struct {
-	live, dead                       int64
-	liveBytes, deadBytes, neverBytes int64
-	hits, window                     int64
-	pathBytes                        int64 // of the live scripts' names
-	windowUnknown                    bool
-	lastUsed                         time.Time
+	Holding
+	pathBytes     int64 // of the live scripts' names
+	window        int64
+	windowUnknown bool
+	lastUsed      time.Time
 }
 
 func (h *holding) add(e *entry) {
 	s := e.script
-	h.hits += s.Hits
-	h.addWindow(e.window)
+	h.Hits += s.Hits
+	h.window += max(e.window, 0)
+	h.windowUnknown = h.windowUnknown || e.window < 0
 	if s.LastUsed.After(h.lastUsed) {
 		h.lastUsed = s.LastUsed
 	}
 	if !s.Live {
-		h.dead++
-		h.deadBytes += s.Memory
+		h.DeadScripts++
+		h.DeadBytes += s.Memory
 		return
 	}
-	h.live++
-	h.liveBytes += s.Memory
+	h.LiveScripts++
+	h.LiveBytes += s.Memory
 	h.pathBytes += int64(len(s.Path))
 	if s.Hits == 0 {
-		h.neverBytes += s.Memory
-	}
-}
-
-func (h *holding) addWindow(hits int64) {
-	if hits < 0 {
-		h.windowUnknown = true
-		return
-	}
-	h.window += hits
-}
-
-func (h *holding) plus(o *holding) {
-	h.live += o.live
-	h.dead += o.dead
-	h.liveBytes += o.liveBytes
-	h.deadBytes += o.deadBytes
-	h.neverBytes += o.neverBytes
-	h.pathBytes += o.pathBytes
-	h.hits += o.hits
-	h.window += o.window
-	h.windowUnknown = h.windowUnknown || o.windowUnknown
-	if o.lastUsed.After(h.lastUsed) {
-		h.lastUsed = o.lastUsed
+		h.NeverBytes += s.Memory
 	}
 }
 
 func (h *holding) report() Holding {
-	out := Holding{
-		LiveScripts: h.live, DeadScripts: h.dead,
-		LiveBytes: h.liveBytes, DeadBytes: h.deadBytes, NeverBytes: h.neverBytes,
-		Hits: h.hits, LastUsed: known(h.lastUsed),
-	}
+	out := h.Holding
+	out.LastUsed = known(h.lastUsed)
 	if !h.windowUnknown {
 		out.WindowHits = &h.window
 	}
@@ -88,11 +62,4 @@ func known(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
-}
-
-func ratio(part, whole int64) float64 {
-	if whole <= 0 {
-		return 0
-	}
-	return float64(part) / float64(whole)
 }

@@ -9,8 +9,9 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"sync"
 
-	"relink/internal/ui"
+	"relink/opcache"
 )
 
 //go:embed page.html.tmpl
@@ -22,20 +23,9 @@ var pageStyle string
 //go:embed page.js
 var pageScript string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"bytes":      ui.Bytes,
-	"count":      ui.Count[int64],
-	"percent":    ui.Percent,
-	"percentOf":  percentOf,
-	"countOf":    countOf,
-	"moment":     moment,
-	"safe":       ui.Printable,
-	"plural":     ui.Plural[int],
-	"fitting":    fitting,
-	"directives": (*Plan).directives,
-	"window":     windowLength,
-	"bar":        barOf,
-}).Parse(pageTemplate))
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(words).Funcs(template.FuncMap{"bar": barOf}).Parse(pageTemplate))
+})
 
 // largestFolders is how many folders the page lists for those who do not see
 // the treemap.
@@ -45,10 +35,10 @@ const largestFolders = 25
 // for all but the treemap.
 func (r *Report) HTML(w io.Writer) error {
 	data, err := r.pageData()
-	if err != nil {
-		return fmt.Errorf("write the report as HTML: %w", err)
+	if err == nil {
+		err = page().Execute(w, data)
 	}
-	if err := page.Execute(w, data); err != nil {
+	if err != nil {
 		return fmt.Errorf("write the report as HTML: %w", err)
 	}
 	return nil
@@ -89,11 +79,8 @@ func (r *Report) pageData() (pageData, error) {
 	return d, nil
 }
 
-// Ago says how long before the report something was.
-func (d pageData) Ago(h Holding) string { return ago(h.LastUsed, d.Time) }
-
 // Ratio is a part of the whole memory.
-func (d pageData) Ratio(part int64) float64 { return ratio(part, d.MemoryBytes) }
+func (d pageData) Ratio(part int64) float64 { return opcache.Ratio(part, d.MemoryBytes) }
 
 // hashOf lets the page's policy allow exactly this style or script.
 func hashOf(content string) string {
@@ -108,7 +95,7 @@ func barOf(whole int64, parts ...int64) template.HTML {
 	b.WriteString(`<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true"><rect class="part-free" width="1000" height="10"/>`)
 	x := 0.0
 	for i, part := range parts {
-		width := 1000 * min(max(ratio(part, whole), 0), 1)
+		width := 1000 * min(max(opcache.Ratio(part, whole), 0), 1)
 		fmt.Fprintf(&b, `<rect class="part-%d" x="%.1f" width="%.1f" height="10"/>`, i, x, width)
 		x += width
 	}

@@ -6,25 +6,24 @@ import (
 	"strings"
 	"time"
 
+	"relink/opcache"
 	"relink/php"
 )
 
-func (b *builder) master(i int) MasterReport {
-	m := &b.now.Masters[i]
-	r := MasterReport{Name: m.Name, Pools: append([]string{}, m.Pools...), Down: downPools(m), Advice: []Advice{}, Awaited: m.Awaited}
+// master describes one cache, whose memory and savings are known.
+func (b *builder) master(i int) {
+	m, r := &b.now.Masters[i], &b.report.Masters[i]
+	r.Name, r.Pools, r.Down, r.Advice, r.Awaited = m.Name, append([]string{}, m.Pools...), downPools(m), []Advice{}, m.Awaited
 	if m.Err != nil {
 		why := m.Err.Error()
-		r.Error = &why
-		return r
+		r.Error, r.Memory = &why, MemoryReport{}
+		return
 	}
-	b.describe(&r, m, i)
+	b.describe(r, m, i)
 	r.Window = b.window(i)
-	saved := b.saved(i)
-	r.SavedBytes, r.SavedKeys = saved.bytes, saved.keys
 	r.UnsharedBytes = r.Memory.UsedBytes + r.SavedBytes
 	r.Forecast = Predict(b.forecastFigures(i))
-	r.Advice = append(r.Advice, Advise(b.adviceFigures(i, r.Forecast))...)
-	return r
+	r.Advice = append(r.Advice, advise(b.advised(i))...)
 }
 
 func (b *builder) describe(r *MasterReport, m *Master, i int) {
@@ -33,11 +32,11 @@ func (b *builder) describe(r *MasterReport, m *Master, i int) {
 	r.Started, r.LastRestart = known(s.Statistics.StartTime), known(s.Statistics.LastRestart)
 	r.Enabled, r.CacheFull = s.Enabled, s.CacheFull
 	r.RestartPending, r.RestartInProgress = s.RestartPending, s.RestartInProgress
-	r.Memory = b.memory[i]
-	r.Scripts = ScriptCount{Live: b.sums[i].live, Dead: b.sums[i].dead}
-	r.Keys = keysOf(s.Statistics)
+	r.Scripts = ScriptCount{Live: b.sums[i].LiveScripts, Dead: b.sums[i].DeadScripts}
+	r.Keys = KeyReport{Used: s.Statistics.CachedKeys, Max: s.Statistics.MaxCachedKeys, Ratio: opcache.Ratio(s.Statistics.CachedKeys, s.Statistics.MaxCachedKeys),
+		Scripts: s.Statistics.CachedScripts, Aliases: s.Statistics.CachedKeys - s.Statistics.CachedScripts}
 	r.Strings = StringsReport{SizeBytes: s.Strings.Size, UsedBytes: s.Strings.Used, FreeBytes: s.Strings.Free,
-		Count: s.Strings.Count, Ratio: ratio(s.Strings.Used, s.Strings.Size)}
+		Count: s.Strings.Count, Ratio: opcache.Ratio(s.Strings.Used, s.Strings.Size)}
 	r.JIT, r.Preload = jitOf(s.JIT), preloadOf(s.Preload)
 	if m.Scripts != nil {
 		idle := r.Preload == nil && !slices.ContainsFunc(m.Scripts, func(s php.Script) bool { return s.Live && !isAgent(&s) })
@@ -56,24 +55,19 @@ func downPools(m *Master) []PoolDown {
 	return down
 }
 
-func keysOf(s php.Statistics) KeyReport {
-	return KeyReport{Used: s.CachedKeys, Max: s.MaxCachedKeys, Ratio: ratio(s.CachedKeys, s.MaxCachedKeys),
-		Scripts: s.CachedScripts, Aliases: s.CachedKeys - s.CachedScripts}
-}
-
 func jitOf(j php.JIT) *JITReport {
 	if j.BufferSize == 0 {
 		return nil
 	}
 	used := j.BufferSize - j.BufferFree
-	return &JITReport{On: j.On, SizeBytes: j.BufferSize, UsedBytes: used, Ratio: ratio(used, j.BufferSize)}
+	return &JITReport{On: j.On, SizeBytes: j.BufferSize, UsedBytes: used, Ratio: opcache.Ratio(used, j.BufferSize)}
 }
 
 func preloadOf(p php.Preload) *PreloadReport {
-	if p.Memory == 0 && p.Scripts == 0 {
+	if p.Memory == 0 && len(p.Scripts) == 0 {
 		return nil
 	}
-	return &PreloadReport{Bytes: p.Memory, Scripts: p.Scripts, Classes: p.Classes, Functions: p.Functions}
+	return &PreloadReport{Bytes: p.Memory, Scripts: int64(len(p.Scripts)), Classes: int64(len(p.Classes)), Functions: int64(len(p.Functions))}
 }
 
 func lifeOf(s php.Statistics) RequestReport {
@@ -122,7 +116,7 @@ func (b *builder) window(i int) WindowReport {
 		w.Unknown = fmt.Sprintf("%d requests in the window, %d are needed", requests, b.options.MinRequests)
 		return w
 	}
-	rate := ratio(hits, hits+misses)
+	rate := opcache.Ratio(hits, hits+misses)
 	w.Ratio = &rate
 	return w
 }

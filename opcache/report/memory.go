@@ -1,8 +1,7 @@
 package report
 
 import (
-	"strconv"
-
+	"relink/opcache"
 	"relink/php"
 )
 
@@ -22,34 +21,25 @@ const (
 	traceBytes = 128
 )
 
-func jitTable(m *Master) int64 {
-	if m.Status.JIT.BufferSize == 0 {
-		return 0
-	}
-	traces, err := strconv.ParseInt(m.Configuration.Directives["opcache.jit_max_root_traces"], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return traceBytes * traces
-}
-
 // memoryOf reconciles what OPcache says of its memory with what its scripts add
 // up to. Not explained remain 336 bytes of globals and, growing with every
 // compiled script, linked classes (the inheritance cache, since PHP 8.1) and the
 // JIT's data, which OPcache counts as nobody's and never as waste. Literal keys
 // cost nothing here: their text is in the interned strings buffer.
-func memoryOf(m *Master, scripts *holding) MemoryReport {
+func memoryOf(m *Master, scripts *Holding) MemoryReport {
 	mem := m.Status.Memory
 	r := MemoryReport{
 		TotalBytes: mem.Total(), UsedBytes: mem.Used, FreeBytes: mem.Free, WastedBytes: mem.Wasted,
-		UsedRatio: ratio(mem.Used, mem.Total()), FreeRatio: ratio(mem.Free, mem.Total()), WastedRatio: mem.WastedRatio(),
-		LiveBytes: scripts.liveBytes, DeadBytes: scripts.deadBytes, ReplacedBytes: mem.Wasted - scripts.deadBytes,
-		OverheadBytes:     mem.Used - scripts.liveBytes,
+		UsedRatio: opcache.Ratio(mem.Used, mem.Total()), FreeRatio: opcache.Ratio(mem.Free, mem.Total()), WastedRatio: mem.WastedRatio(),
+		LiveBytes: scripts.LiveBytes, DeadBytes: scripts.DeadBytes, ReplacedBytes: mem.Wasted - scripts.DeadBytes,
+		OverheadBytes:     mem.Used - scripts.LiveBytes,
 		StringBufferBytes: m.Configuration.InternedStringsBuffer,
 		KeyTableBytes:     keyBytes * m.Status.Statistics.MaxCachedKeys,
-		AlignmentBytes:    alignmentBytes * (scripts.live + scripts.dead),
+		AlignmentBytes:    alignmentBytes * (scripts.LiveScripts + scripts.DeadScripts),
 		PreloadBytes:      m.Status.Preload.Memory,
-		JITTableBytes:     jitTable(m),
+	}
+	if m.Status.JIT.BufferSize > 0 {
+		r.JITTableBytes = traceBytes * m.Configuration.JITMaxRootTraces
 	}
 	r.UnexplainedBytes = r.OverheadBytes - r.StringBufferBytes - r.KeyTableBytes - r.AlignmentBytes - r.PreloadBytes - r.JITTableBytes
 	return r
@@ -61,8 +51,8 @@ type Weight struct{ attached float64 }
 // Weigh learns the weight from a cache that holds all these scripts.
 func Weigh(status php.Status, c php.Configuration, all php.Holding) Weight {
 	compiled := all.LiveBytes + status.Memory.Wasted
-	m := memoryOf(&Master{Status: status, Configuration: c}, &holding{live: all.Live, dead: all.Dead, liveBytes: all.LiveBytes, deadBytes: all.DeadBytes})
-	return Weight{attached: ratio(max(m.UnexplainedBytes, 0), compiled)}
+	m := memoryOf(&Master{Status: status, Configuration: c}, &Holding{LiveScripts: all.Live, DeadScripts: all.Dead, LiveBytes: all.LiveBytes, DeadBytes: all.DeadBytes})
+	return Weight{attached: opcache.Ratio(max(m.UnexplainedBytes, 0), compiled)}
 }
 
 // Of is the memory that so many scripts of so many bytes take.

@@ -21,18 +21,22 @@ type group struct {
 // not too many: so /usr/share/php stays whole next to five sites below /var/www.
 func (b *builder) outsideFolders() []FolderReport {
 	var all []*entry
-	for i := range b.entries {
-		if b.entries[i].release == nil {
-			all = append(all, &b.entries[i])
+	for i := range b.report.entries {
+		if b.report.entries[i].release == nil {
+			all = append(all, &b.report.entries[i])
 		}
 	}
 	slices.SortFunc(all, func(x, y *entry) int { return strings.Compare(x.script.Path, y.script.Path) })
 	out := []FolderReport{}
 	for _, g := range splitFolders(all, outsideGroups) {
-		out = append(out, g.report())
+		var sum holding
+		for _, e := range g.entries {
+			sum.add(e)
+		}
+		out = append(out, FolderReport{Folder: g.folder, Holding: sum.report()})
 	}
 	slices.SortStableFunc(out, func(x, y FolderReport) int {
-		return cmp.Compare(y.LiveBytes+y.DeadBytes, x.LiveBytes+x.DeadBytes)
+		return cmp.Compare(y.Size(), x.Size())
 	})
 	return out
 }
@@ -91,12 +95,4 @@ func (g group) bytes() int64 {
 		sum += e.script.Memory
 	}
 	return sum
-}
-
-func (g group) report() FolderReport {
-	var sum holding
-	for _, e := range g.entries {
-		sum.add(e)
-	}
-	return FolderReport{Folder: g.folder, Holding: sum.report()}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 )
@@ -12,6 +13,7 @@ type release struct {
 	folder    string
 	instances []string
 	masters   []*holding // by index of the master; nil: holds nothing
+	sum       holding    // over all masters
 }
 
 // places finds the release that a script belongs to. Scripts of one folder
@@ -63,8 +65,8 @@ func (p *places) add(app int, id, folder string) *release {
 // of gives the release of a script; nil if it belongs to none.
 func (p *places) of(script string) *release {
 	folder := parent(script)
-	found, known := p.memo[folder]
-	if !known {
+	found, asked := p.memo[folder]
+	if !asked {
 		found = p.search(folder)
 		p.memo[folder] = found
 	}
@@ -79,7 +81,8 @@ func (p *places) search(folder string) *release {
 		}
 		above := parent(folder)
 		if app, ok := p.folders[above]; ok {
-			return p.add(app, folder[strings.LastIndexByte(folder, '/')+1:], folder)
+			name := folder[strings.LastIndexByte(folder, '/')+1:]
+			return p.add(app, cmp.Or(p.apps[app].Slots[name], name), folder)
 		}
 		folder = above
 	}

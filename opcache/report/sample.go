@@ -34,7 +34,8 @@ type Master struct {
 // Application is one code base with its releases and the links to them.
 type Application struct {
 	Name      string
-	Releases  string // real folder whose children are the releases
+	Releases  string            // real folder whose children are the releases
+	Slots     map[string]string // the release in each of these children in which they take turns
 	Instances []Instance
 
 	Deploys []time.Time // recorded deploys, in any order
@@ -63,7 +64,7 @@ const (
 // Orders lists the valid orders.
 var Orders = []Order{ByBytes, ByHits, ByNever}
 
-// Options choose what a report shows. The zero value means the defaults.
+// Options choose what a report shows.
 type Options struct {
 	Top        int   // rows of the top list; 0: none
 	TopBy      Order // "" is ByBytes
@@ -76,13 +77,3 @@ type Options struct {
 
 // DefaultMinRequests makes one miss move a window's hit rate by at most 1 %.
 const DefaultMinRequests = 100
-
-func (o Options) withDefaults() Options {
-	if o.TopBy == "" {
-		o.TopBy = ByBytes
-	}
-	if o.MinRequests <= 0 {
-		o.MinRequests = DefaultMinRequests
-	}
-	return o
-}

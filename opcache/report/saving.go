@@ -6,47 +6,30 @@ import (
 	"relink/php"
 )
 
-// saving is what instances save by sharing.
-type saving struct{ bytes, liveBytes, keys int64 }
-
 // savedBy is what a master saves because instances share this release: without
 // that, each would hold a copy of the live scripts and their keys.
 //
 // Which master serves which instance is not known, but each of those that hold
 // the release serves at least one. So of N instances on M masters N - M copies
 // are saved, in equal parts; with one master that is (N - 1) x the live bytes.
-func (b *builder) savedBy(r *release, master int) saving {
+func (b *builder) savedBy(r *release, master int) (bytes, liveBytes, keys int64) {
 	holders := int64(0)
-	for _, h := range r.masters {
-		if h != nil && h.live > 0 {
+	for i := range r.masters {
+		if r.liveOn(i) {
 			holders++
 		}
 	}
 	copies := int64(len(r.instances)) - holders
-	if holders == 0 || copies <= 0 || r.masters[master] == nil {
-		return saving{}
+	if holders == 0 || copies <= 0 {
+		return 0, 0, 0
 	}
 	h := r.masters[master]
-	return saving{
-		bytes:     copies * (h.liveBytes + b.attached(master, h)) / holders,
-		liveBytes: copies * h.liveBytes / holders,
-		keys:      copies * h.live / holders,
-	}
+	return copies * (h.LiveBytes + b.attached(master, h)) / holders, copies * h.LiveBytes / holders, copies * h.LiveScripts / holders
 }
 
-// saved adds up what a master saves over all releases.
-func (b *builder) saved(master int) saving {
-	var sum saving
-	for _, one := range b.places.releases {
-		if one.masters == nil {
-			continue
-		}
-		more := b.savedBy(one, master)
-		sum.bytes += more.bytes
-		sum.liveBytes += more.liveBytes
-		sum.keys += more.keys
-	}
-	return sum
+// liveOn tells whether a master holds live scripts of the release.
+func (r *release) liveOn(master int) bool {
+	return r.masters != nil && r.masters[master] != nil && r.masters[master].LiveScripts > 0
 }
 
 // attached is the memory that live scripts hold beside their own: the alignment
@@ -55,7 +38,7 @@ func (b *builder) saved(master int) saving {
 // shared out by their bytes. Measured on 8.2.36 for an application of classes
 // that inherit: 25 % of the scripts' bytes, and 86 % with the tracing JIT.
 func (b *builder) attached(master int, h *holding) int64 {
-	return alignmentBytes*h.live + b.share(master, h.liveBytes)
+	return alignmentBytes*h.LiveScripts + b.share(master, h.LiveBytes)
 }
 
 // isAgent knows relink's own script, which has no class that inherits and so
@@ -65,7 +48,7 @@ func isAgent(s *php.Script) bool {
 }
 
 func (b *builder) share(master int, bytes int64) int64 {
-	m := &b.memory[master]
+	m := &b.report.Masters[master].Memory
 	compiled := m.LiveBytes + m.WastedBytes - b.agents[master]
 	if compiled <= 0 || m.UnexplainedBytes <= 0 {
 		return 0

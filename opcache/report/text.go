@@ -1,12 +1,16 @@
 package report
 
 import (
+	_ "embed"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
-	"time"
+	"sync"
+	"text/template"
 
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // TextOptions say what the report is shown on.
@@ -16,36 +20,40 @@ type TextOptions struct {
 	Color    bool // ANSI colours
 }
 
+//go:embed report.txt.tmpl
+var textTemplate string
+
+var textLines = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("text").Funcs(words).Parse(textTemplate))
+})
+
+// textData is what the template sees beside the report.
+type textData struct {
+	*Report
+	TextOptions
+}
+
 // Text writes the report for people.
 func (r *Report) Text(w io.Writer, o TextOptions) error {
 	if o.Width <= 0 {
 		o.Width = 80
 	}
-	t := &text{options: o, colors: ui.Colors(o.Color), report: r}
-	for i := range r.Masters {
-		t.master(&r.Masters[i])
+	d := textData{r, o}
+	var lines, out strings.Builder
+	if err := textLines().Execute(&lines, d); err != nil {
+		return fmt.Errorf("write the report: %w", err)
 	}
-	for i := range r.Applications {
-		t.application(&r.Applications[i])
+	for line := range strings.Lines(lines.String()) {
+		d.lay(&out, strings.TrimSuffix(line, "\n"))
 	}
-	t.outside()
-	t.top()
 	if saved := r.sentence(); saved != "" {
-		t.b.WriteByte('\n')
-		t.paragraph("", saved)
+		out.WriteByte('\n')
+		d.paragraph(&out, "", saved)
 	}
-	if _, err := io.WriteString(w, t.b.String()); err != nil {
+	if _, err := io.WriteString(w, out.String()); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
-}
-
-// text collects the lines.
-type text struct {
-	b       strings.Builder
-	options TextOptions
-	colors  ui.Colors
-	report  *Report
 }
 
 const (
@@ -53,118 +61,87 @@ const (
 	barWidth   = 24
 )
 
-func (t *text) heading(title string) {
-	if t.b.Len() > 0 {
-		t.b.WriteByte('\n')
-	}
-	t.b.WriteString(t.colors.Bold(ui.Printable(title)) + "\n")
-}
-
-// line is a label and what follows it, folded at spaces.
-func (t *text) line(label, format string, args ...any) {
-	t.paragraph(fmt.Sprintf("  %-*s", labelWidth, label), fmt.Sprintf(format, args...))
-}
-
-// paragraph indents further lines as far as the first.
-func (t *text) paragraph(indent, content string) {
-	room := t.options.Width - len(indent)
-	line := ""
-	for _, word := range words(ui.Printable(content)) {
-		if line != "" && columns(line)+1+columns(word) > room {
-			t.b.WriteString(indent + line + "\n")
-			indent, line = strings.Repeat(" ", len(indent)), ""
+// lay writes a line of the template as it is shown.
+func (d textData) lay(out *strings.Builder, line string) {
+	title, heads := strings.CutPrefix(line, "# ")
+	label, content, labelled := strings.Cut(line, " | ")
+	switch {
+	case line == "":
+	case heads:
+		if out.Len() > 0 {
+			out.WriteByte('\n')
 		}
-		if line != "" {
-			line += " "
-		}
-		line += word
+		out.WriteString(ui.Colors(d.Color).Bold(title) + "\n")
+	case labelled && !strings.HasPrefix(line, "  "):
+		d.paragraph(out, fmt.Sprintf("  %-*s", labelWidth, label), content)
+	default:
+		out.WriteString(line + "\n")
 	}
-	t.b.WriteString(strings.TrimRight(indent+line, " ") + "\n")
 }
 
-// words keeps a figure and its unit together.
-func words(content string) []string {
-	var out []string
-	for _, word := range strings.Fields(content) {
-		if last := len(out) - 1; last >= 0 && units[strings.TrimRight(word, ",;:.)")] && endsInDigit(out[last]) {
-			out[last] += " " + word
-		} else {
-			out = append(out, word)
-		}
+// figure is a number with its unit, which stay on one line.
+var figure = regexp.MustCompile(`(\d) ([KMGT]?B|%|ms|s|min|h|d)([,;:.) ]|$)`)
+
+// paragraph folds at spaces, and indents further lines as far as the first.
+func (d textData) paragraph(out *strings.Builder, indent, content string) {
+	for _, line := range ui.Fold(figure.ReplaceAllString(content, "$1"+ui.Together+"$2$3"), d.Width-len(indent)) {
+		out.WriteString(strings.TrimRight(indent+line, " ") + "\n")
+		indent = strings.Repeat(" ", len(indent))
 	}
-	return out
 }
 
-var units = map[string]bool{"B": true, "KB": true, "MB": true, "GB": true, "TB": true, "%": true,
-	"ms": true, "s": true, "min": true, "h": true, "d": true}
-
-func endsInDigit(word string) bool { return strings.ContainsAny(word[len(word)-1:], "0123456789") }
-
-func columns(s string) int { return len([]rune(s)) }
-
-// bar draws parts of a whole, each with its own sign; nothing but on a terminal.
-func (t *text) bar(whole int64, parts ...int64) {
-	if !t.options.Terminal || whole <= 0 {
-		return
+// Bar draws parts of a whole, each with its own sign; nothing but on a terminal.
+func (d textData) Bar(whole int64, parts ...int64) string {
+	if !d.Terminal || whole <= 0 {
+		return ""
 	}
 	signs := []string{"█", "▓", "▒"}
 	var b strings.Builder
-	sum, drawn := int64(0), 0
+	used, drawn := int64(0), 0
 	for i, part := range parts {
-		sum += max(part, 0)
-		until := min(int(float64(barWidth)*float64(sum)/float64(whole)+0.5), barWidth)
+		used += max(part, 0)
+		until := min(int(float64(barWidth)*float64(used)/float64(whole)+0.5), barWidth)
 		b.WriteString(strings.Repeat(signs[i%len(signs)], max(until-drawn, 0)))
 		drawn = max(drawn, until)
 	}
-	bar := b.String() + strings.Repeat("░", barWidth-drawn)
-	fmt.Fprintf(&t.b, "  %-*s%s\n", labelWidth, "", t.shade(bar, sum, whole))
-}
-
-func (t *text) shade(bar string, used, whole int64) string {
-	switch part := ratio(used, whole); {
+	colors := ui.Colors(d.Color)
+	shade := colors.Green
+	switch part := opcache.Ratio(used, whole); {
 	case part >= 0.95:
-		return t.colors.Red(bar)
+		shade = colors.Red
 	case part >= 0.80:
-		return t.colors.Yellow(bar)
+		shade = colors.Yellow
 	}
-	return t.colors.Green(bar)
+	return " | " + shade(b.String()+strings.Repeat("░", barWidth-drawn))
 }
 
-// moment says a time in UTC, "never" for none.
-func moment(t *time.Time) string {
-	if t == nil {
-		return "never"
+func (d textData) ReleaseTable(releases []ReleaseReport) string {
+	table := ui.NewTable(d.Width-2, "RELEASE", "ON", "LIVE\nscripts", "DEAD\nscripts", "HITS\nwindow", "LAST\nUSE", "SAVES\nkeys").Right(1, 2, 3, 4, 5, 6)
+	for _, r := range releases {
+		table.Row(append([]string{ui.Printable(r.Release), ui.Count(len(r.Instances))},
+			append(d.cells(r.Holding), ui.Bytes(r.SavedBytes)+"\n"+ui.Count(r.SavedKeys))...)...)
 	}
-	return t.Format("2006-01-02 15:04:05 UTC")
+	return indented(table)
 }
 
-// ago says how long ago something was, "-" if never.
-func ago(t *time.Time, now time.Time) string {
-	if t == nil {
-		return "-"
+func (d textData) FolderTable(folders []FolderReport) string {
+	table := ui.NewTable(d.Width-2, "FOLDER", "LIVE\nscripts", "DEAD\nscripts", "HITS\nwindow", "LAST\nUSE").Right(1, 2, 3, 4)
+	for _, f := range folders {
+		table.Row(append([]string{ui.Printable(f.Folder)}, d.cells(f.Holding)...)...)
 	}
-	return ui.Duration(max(now.Sub(*t), 0).Round(time.Second))
+	return indented(table)
 }
 
-func percentOf(ratio *float64) string {
-	if ratio == nil {
-		return "-"
+// cells are those that both tables have.
+func (d textData) cells(h Holding) []string {
+	return []string{
+		ui.Bytes(h.LiveBytes) + "\n" + ui.Count(h.LiveScripts),
+		ui.Bytes(h.DeadBytes) + "\n" + ui.Count(h.DeadScripts),
+		ui.Count(h.Hits) + "\n" + countOf(h.WindowHits),
+		d.Ago(h),
 	}
-	return ui.Percent(*ratio)
 }
 
-func countOf(n *int64) string {
-	if n == nil {
-		return "-"
-	}
-	return ui.Count(*n)
-}
-
-// sentence is what sharing saves, or "".
-func (r *Report) sentence() string {
-	if r.SavedBytes == 0 {
-		return ""
-	}
-	return fmt.Sprintf("Sharing saves %s and %s now: without it this would need %s; you have %s.",
-		ui.Bytes(r.SavedBytes), ui.Plural(r.SavedKeys, "key"), ui.Bytes(r.UnsharedBytes), ui.Bytes(r.MemoryBytes))
+func indented(table *ui.Table) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(table.String(), "\n"), "\n", "\n  ")
 }

@@ -20,50 +20,35 @@ type topItem struct {
 
 func (r *Report) top(by Order, folders bool, n int) *TopReport {
 	top := &TopReport{By: by, Of: "scripts", Rows: []TopRow{}}
-	items := r.topScripts
+	pathOf := func(e *entry) string { return e.script.Path }
 	if folders {
-		top.Of, items = "folders", r.topFolders
+		top.Of, pathOf = "folders", topFolder
 	}
-	for _, item := range largest(items(), by, n) {
-		top.Rows = append(top.Rows, r.topRow(item))
+	for _, item := range largest(r.topItems(pathOf), by, n) {
+		row := TopRow{Master: r.Masters[item.master].Name, Path: item.path, Holding: item.report()}
+		if item.release != nil {
+			row.App, row.Release = r.apps[item.release.app].Name, item.release.id
+		}
+		top.Rows = append(top.Rows, row)
 	}
 	return top
 }
 
-func (r *Report) topRow(item *topItem) TopRow {
-	row := TopRow{Master: r.Masters[item.master].Name, Path: item.path, Holding: item.report()}
-	if item.release != nil {
-		row.App, row.Release = r.apps[item.release.app].Name, item.release.id
-	}
-	return row
-}
-
-func (r *Report) topScripts() []*topItem {
-	items := make([]topItem, len(r.entries))
-	out := make([]*topItem, len(r.entries))
-	for i := range r.entries {
-		e := &r.entries[i]
-		items[i] = topItem{path: e.script.Path, release: e.release, master: e.master}
-		items[i].add(e)
-		out[i] = &items[i]
-	}
-	return out
-}
-
-func (r *Report) topFolders() []*topItem {
+// topItems adds up the scripts of each master that have the same path there.
+func (r *Report) topItems(pathOf func(*entry) string) []*topItem {
 	type key struct {
 		master int
-		folder string
+		path   string
 	}
 	found := map[key]*topItem{}
 	var out []*topItem
 	for i := range r.entries {
 		e := &r.entries[i]
-		folder := topFolder(e)
-		item := found[key{e.master, folder}]
+		at := key{e.master, pathOf(e)}
+		item := found[at]
 		if item == nil {
-			item = &topItem{path: folder, release: e.release, master: e.master}
-			found[key{e.master, folder}] = item
+			item = &topItem{path: at.path, release: e.release, master: e.master}
+			found[at] = item
 			out = append(out, item)
 		}
 		item.add(e)
@@ -73,11 +58,10 @@ func (r *Report) topFolders() []*topItem {
 
 // topFolder is the folder of a script, cut at topDepth below its release or the root.
 func topFolder(e *entry) string {
-	base, folder := "", parent(e.script.Path)
+	folder, end := parent(e.script.Path), 0
 	if e.release != nil {
-		base = e.release.folder
+		end = len(e.release.folder)
 	}
-	end := len(base)
 	for range topDepth {
 		if end >= len(folder) {
 			return folder
@@ -94,11 +78,11 @@ func topFolder(e *entry) string {
 func (o Order) value(h *holding) int64 {
 	switch o {
 	case ByHits:
-		return h.hits
+		return h.Hits
 	case ByNever:
-		return h.neverBytes
+		return h.NeverBytes
 	}
-	return h.liveBytes + h.deadBytes
+	return h.Size()
 }
 
 // largest leaves out what has nothing of what is asked for.

@@ -20,6 +20,7 @@ type Totals struct {
 type MasterTotals struct {
 	Name           string           `json:"name"`
 	Pools          []string         `json:"pools"`
+	Started        time.Time        `json:"started"`
 	CountedSince   time.Time        `json:"counted_since"`
 	Hits           int64            `json:"hits"`
 	Misses         int64            `json:"misses"`
@@ -31,6 +32,15 @@ type MasterTotals struct {
 	// scripts are the hits by path. They are not recorded: for 50,000 scripts
 	// they are 5 MB.
 	scripts map[string]int64
+}
+
+// WithoutScripts is t as it is recorded.
+func (t Totals) WithoutScripts() Totals {
+	t.Masters = slices.Clone(t.Masters)
+	for i := range t.Masters {
+		t.Masters[i].scripts = nil
+	}
+	return t
 }
 
 // Totals counts a sample up. Two samples of one run keep the hits of each
@@ -48,7 +58,7 @@ func (s Sample) Totals(apps []Application) Totals {
 func (m Master) totals(p *places) MasterTotals {
 	s := m.Status.Statistics
 	t := MasterTotals{
-		Name: m.Name, Pools: m.Pools, CountedSince: s.CountedSince(),
+		Name: m.Name, Pools: m.Pools, Started: s.StartTime, CountedSince: s.CountedSince(),
 		Hits: s.Hits, Misses: s.Misses,
 		OOMRestarts: s.OOMRestarts, HashRestarts: s.HashRestarts, ManualRestarts: s.ManualRestarts,
 		Releases: map[string]int64{}, scripts: make(map[string]int64, len(m.Scripts)),
@@ -56,8 +66,8 @@ func (m Master) totals(p *places) MasterTotals {
 	for i := range m.Scripts {
 		one := &m.Scripts[i]
 		t.scripts[one.Path] = one.Hits
-		if release := p.of(one.Path); release != nil {
-			t.Releases[release.folder] += one.Hits
+		if holder := p.of(one.Path); holder != nil {
+			t.Releases[holder.folder] += one.Hits
 		}
 	}
 	return t
@@ -70,9 +80,9 @@ func (t *Totals) Of(m *Master) *MasterTotals {
 		return nil
 	}
 	for i := range t.Masters {
-		known := &t.Masters[i]
-		if known.Name == m.Name || slices.ContainsFunc(m.Pools, func(pool string) bool { return slices.Contains(known.Pools, pool) }) {
-			return known
+		one := &t.Masters[i]
+		if one.Name == m.Name || slices.ContainsFunc(m.Pools, func(pool string) bool { return slices.Contains(one.Pools, pool) }) {
+			return one
 		}
 	}
 	return nil
@@ -85,10 +95,11 @@ const (
 )
 
 func totalsIn(dir string) state.Samples[Totals] {
-	return state.Samples[Totals]{Dir: dir, Kept: keptTotals, Check: checkTotals}
+	return state.Samples[Totals]{Dir: dir, Kept: keptTotals, Check: Totals.Check}
 }
 
-func checkTotals(t Totals) error {
+// Check refuses what another version has recorded.
+func (t Totals) Check() error {
 	if t.Version != totalsVersion {
 		return fmt.Errorf("sample of version %d, this is version %d", t.Version, totalsVersion)
 	}
@@ -100,7 +111,7 @@ func checkTotals(t Totals) error {
 func SaveTotals(dir string, t Totals) error { return totalsIn(dir).Add(t.Time, t, 0) }
 
 // LoadTotals reads the newest sample in dir that was taken before a time; nil if
-// there is none.
+// there is none. One that is larger than 4 MiB is passed over.
 func LoadTotals(dir string, before time.Time) (*Totals, error) {
 	return totalsIn(dir).Upto(before.Add(-time.Nanosecond))
 }

@@ -36,7 +36,6 @@ type node struct {
 	Nodes []*node `json:"c,omitempty"`
 
 	children map[string]*node
-	smaller  *node
 }
 
 // tree sums the scripts up by master, application, release, folder and file.
@@ -51,7 +50,7 @@ func (r *Report) tree() *node {
 		path = r.above(append(path[:0], root), e, several)
 		last := path[len(path)-1]
 		if e.script.Memory < least {
-			path = append(path, last.smallerFiles())
+			path = append(path, last.child("", kindSmaller))
 		} else {
 			path = append(path, last.child(base(e.script.Path), kindFile))
 		}
@@ -116,14 +115,6 @@ func (n *node) child(name, kind string) *node {
 	n.children[key] = one
 	n.Nodes = append(n.Nodes, one)
 	return one
-}
-
-func (n *node) smallerFiles() *node {
-	if n.smaller == nil {
-		n.smaller = &node{Kind: kindSmaller}
-		n.Nodes = append(n.Nodes, n.smaller)
-	}
-	return n.smaller
 }
 
 func (n *node) add(e *entry) {

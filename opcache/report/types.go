@@ -28,6 +28,12 @@ type Report struct {
 	entries []entry // every script, for the formats that show them
 }
 
+// WithoutScripts is r without the list of scripts that it keeps for its page.
+func (r Report) WithoutScripts() *Report {
+	r.apps, r.entries = nil, nil
+	return &r
+}
+
 // MasterReport is one OPcache.
 type MasterReport struct {
 	Name  string     `json:"name"`
@@ -141,9 +147,9 @@ type JITReport struct {
 // PreloadReport is what opcache.preload loaded.
 type PreloadReport struct {
 	Bytes     int64 `json:"bytes"`
-	Scripts   int   `json:"scripts"`
-	Classes   int   `json:"classes"`
-	Functions int   `json:"functions"`
+	Scripts   int64 `json:"scripts"`
+	Classes   int64 `json:"classes"`
+	Functions int64 `json:"functions"`
 }
 
 // RequestReport counts look-ups of scripts.
@@ -218,6 +224,9 @@ type Holding struct {
 	WindowHits  *int64     `json:"window_hits"`
 	LastUsed    *time.Time `json:"last_used"`
 }
+
+// Size is the memory of the scripts, live or dead.
+func (h Holding) Size() int64 { return h.LiveBytes + h.DeadBytes }
 
 // TopReport lists the largest.
 type TopReport struct {

@@ -16,52 +16,20 @@ import (
 	"relink/php/apache"
 )
 
-// restartFuncOfApache gives the function that restarts a cache of Apache. Its graceful
-// restart starts a new cache in the same process; requests in flight go on with
-// the old one, and end. No signal that PHP-FPM knows is ever sent there.
-func (r *restartRun) restartFuncOfApache(preloaded bool) (func(context.Context) error, error) {
-	switch {
-	case r.options.Method == MethodApache, preloaded && r.options.Method != MethodOPcache:
-		return r.reloadApache, nil
-	case r.options.Method != MethodOPcache:
-		return r.reloadApacheOrReset, nil
-	case preloaded && !r.options.Force:
-		return nil, hint.With(fmt.Errorf("%w: they stay those of the old code, whatever is compiled anew", ErrPreload),
-			"restart with --method apache: a graceful restart of Apache runs opcache.preload again")
-	case preloaded:
-		r.done.Notes = append(r.done.Notes, "the preloaded classes are still the old ones: only a graceful restart of Apache replaces them")
-	}
-	return r.resetOPcache, nil
-}
-
-// reloadApacheOrReset: opcache_reset() is there for an Apache that apache.control
-// does not control, or whose configuration is broken, as for PHP-FPM.
-func (r *restartRun) reloadApacheOrReset(ctx context.Context) error {
-	err := r.reloadApache(ctx)
-	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errChecked) || ctx.Err() != nil {
-		return err
-	}
-	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a graceful restart of Apache: "+err.Error())
-	return r.resetOPcache(ctx)
-}
-
 var errHiddenApache = errors.New("this machine does not show the Apache that holds the cache")
 
+// reloadApache restarts Apache gracefully, which starts a new cache in the same
+// process; requests in flight go on with the old one, and end. No signal that PHP-FPM
+// knows is ever sent there.
 func (r *restartRun) reloadApache(ctx context.Context) error {
+	r.action = ReloadApache
 	if r.memory.Master() == 0 {
 		return hint.With(errHiddenApache, "restart it where it runs, such as in its container, or use --method opcache")
 	}
 	page, _, _ := apacheStatusPage(ctx, r.memory, r.options.ApacheStatus)
 	reloaded, err := apache.Reload(ctx, r.options.Apache, apache.ReloadOptions{
 		Parent: r.memory.Master(), StatusURL: page, Limit: r.options.Limit,
-		Before: func(ctx context.Context) error {
-			err := r.prepare(ctx, ReloadApache)
-			if err == nil && r.options.Switch == nil {
-				r.begin(ReloadApache)
-			}
-			return err
-		},
-		Last: r.cross(ReloadApache),
+		Before: r.before, Last: r.last,
 	})
 	if r.done.Action == "" {
 		return err
@@ -99,7 +67,7 @@ func (r *restartRun) awaitQuietApache(ctx context.Context) (notes []string, err 
 	if !r.options.Force {
 		return nil, r.waitIdle(ctx, r.longestApacheRequest)
 	}
-	if _, err := apacheRequests(ctx, r.memory, r.options.ApacheStatus); err != nil {
+	if _, _, err := apacheStatusPage(ctx, r.memory, r.options.ApacheStatus); err != nil {
 		notes = []string{fmt.Sprintf("%v: %v", ErrQuietUnknown, err)}
 	}
 	return notes, nil
@@ -107,7 +75,7 @@ func (r *restartRun) awaitQuietApache(ctx context.Context) (notes []string, err 
 
 // longestApacheRequest names a request that is older than tolerance, as ErrNotQuiet.
 func (r *restartRun) longestApacheRequest(ctx context.Context, tolerance time.Duration) error {
-	requests, err := apacheRequests(ctx, r.memory, r.options.ApacheStatus)
+	_, requests, err := apacheStatusPage(ctx, r.memory, r.options.ApacheStatus)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("%w: all processes of Apache are busy: %w", ErrNotQuiet, err)
 	}
@@ -117,22 +85,11 @@ func (r *restartRun) longestApacheRequest(ctx context.Context, tolerance time.Du
 	}
 	for _, one := range requests {
 		if one.Serves && one.Age > tolerance {
-			return fmt.Errorf("%w: process %d of Apache has been in %s for %s", ErrNotQuiet, one.PID, describeRequest(one.Request), ui.Duration(one.Age))
+			request, _, _ := strings.Cut(one.Request, " HTTP/")
+			return fmt.Errorf("%w: process %d of Apache has been in %s for %s", ErrNotQuiet, one.PID, request, ui.Duration(one.Age))
 		}
 	}
 	return nil
-}
-
-func describeRequest(line string) string {
-	if i := strings.LastIndex(line, " HTTP/"); i >= 0 {
-		return line[:i]
-	}
-	return line
-}
-
-func apacheRequests(ctx context.Context, m *opcache.Cache, configured string) ([]apache.Request, error) {
-	_, requests, err := apacheStatusPage(ctx, m, configured)
-	return requests, err
 }
 
 // apacheStatusPage finds the server status of this very Apache: the one that is
@@ -149,7 +106,11 @@ func apacheStatusPage(ctx context.Context, m *opcache.Cache, configured string) 
 	var errs []error
 	for _, page := range pages {
 		requests, err := apache.Requests(ctx, page)
-		if err == nil && !slices.ContainsFunc(requests, func(one apache.Request) bool { return isApacheProcess(ctx, m, one.PID) }) {
+		own := func(one apache.Request) bool {
+			parent, err := proc.Parent(ctx, one.PID)
+			return err == nil && parent == m.Master()
+		}
+		if err == nil && !slices.ContainsFunc(requests, own) {
 			err = fmt.Errorf("%s is of another Apache than pid %d", page, m.Master())
 		}
 		if err == nil {
@@ -158,11 +119,6 @@ func apacheStatusPage(ctx context.Context, m *opcache.Cache, configured string) 
 		errs = append(errs, err)
 	}
 	return "", nil, errors.Join(errs...)
-}
-
-func isApacheProcess(ctx context.Context, m *opcache.Cache, pid int) bool {
-	parent, err := proc.Parent(ctx, pid)
-	return err == nil && parent == m.Master()
 }
 
 func anyOfApache(c *opcache.Caches) bool {

@@ -9,6 +9,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/report"
 )
 
 // Action is what a decision asks for.
@@ -50,6 +51,21 @@ func (m Method) Action(preloaded, ofApache bool) Action {
 	return Reset
 }
 
+// toDo is how what was decided is done. Where processes have to be renewed, another
+// method that is configured for want of memory does not do that.
+func (m Method) toDo(d Decision) Method {
+	auto := m == "" || m == MethodAuto
+	switch {
+	case d.Renews() && d.Action == ReloadApache:
+		return MethodApache
+	case d.Renews(), auto && d.Action == ReloadFPM:
+		return MethodFPM
+	case auto:
+		return MethodAuto // which reloads Apache where that holds the cache
+	}
+	return m
+}
+
 // Reason is one thing that a decision is made from.
 type Reason struct {
 	Figure    string  `json:"figure"`    // what was looked at, such as free_bytes
@@ -89,16 +105,10 @@ func (d Decision) Texts() []string {
 	return texts
 }
 
-// Forecast is what a release will need in the cache.
-type Forecast struct {
-	Bytes int64
-	Keys  int64
-}
-
 // Case is all that a decision about one cache is made from.
 type Case struct {
 	Now            opcache.Figures
-	Next           Forecast       // what the next release needs beside what is cached
+	Next           report.Need    // what the next release needs beside what is cached
 	Window         opcache.Window // the latest hits and misses
 	Apache         bool           // the cache is part of Apache (mod_php)
 	DeadBytes      int64          // live in the cache, of releases that nobody uses

@@ -8,6 +8,7 @@ import (
 
 	"relink/internal/config"
 	"relink/opcache"
+	"relink/opcache/report"
 )
 
 // healthy is a cache of 128 million bytes (122.1 MB) in which everything is below
@@ -92,7 +93,7 @@ func TestDecide(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := Case{Now: healthy, Next: Forecast{Bytes: 20e6, Keys: 100}, Thresholds: bounds}
+			c := Case{Now: healthy, Next: report.Need{Bytes: 20e6, Keys: 100}, Thresholds: bounds}
 			tt.change(&c)
 			wantDecision(t, c, tt.want, tt.reason)
 		})
@@ -113,10 +114,10 @@ func wantDecision(t *testing.T, c Case, want Action, reason string) {
 
 // A restart that freed nothing would free nothing again.
 func TestDecideDoesNotRepeatARestartInVain(t *testing.T) {
-	short := Case{Now: healthy, Next: Forecast{Bytes: 20e6}, Thresholds: bounds}
+	short := Case{Now: healthy, Next: report.Need{Bytes: 20e6}, Thresholds: bounds}
 	short.withFree(25e6)
 	past := func(figure string, freed int64, change func(*Record)) []Record {
-		r := Record{Time: time.Now(), Action: Reset, Reasons: []Reason{{Figure: figure, Crossed: true}}, Before: short.Now, After: short.Now}
+		r := Record{Time: time.Now(), Order: Order{Decision: Decision{Reset, []Reason{{Figure: figure, Crossed: true}}}}, Before: short.Now, After: short.Now}
 		r.After.FreeBytes += freed
 		if change != nil {
 			change(&r)

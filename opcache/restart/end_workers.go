@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"relink/fcgi"
 	"relink/opcache"
 	"relink/php/fpm"
 )
@@ -41,23 +43,20 @@ func workersNow(ctx context.Context, m *opcache.Cache) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all, known []int
-	for _, pids := range pools {
-		all = append(all, pids...)
-	}
+	var known []int
 	for _, p := range m.Pools() {
 		own := ownOf(pools, p.LastListing())
 		if len(own) == 0 {
-			return all, nil
+			return allOf(pools), nil
 		}
 		known = append(known, own...)
 	}
 	return known, nil
 }
 
-func ownOf(pools map[string][]int, listed []opcache.Process) []int {
+func ownOf(pools map[string][]int, listed []fcgi.Process) []int {
 	for _, pids := range pools {
-		if slices.ContainsFunc(listed, func(w opcache.Process) bool { return slices.Contains(pids, w.Pid) }) {
+		if slices.ContainsFunc(listed, func(w fcgi.Process) bool { return slices.Contains(pids, w.PID) }) {
 			return pids
 		}
 	}
@@ -69,8 +68,8 @@ func idleWorkers(m *opcache.Cache) []int {
 	var idle []int
 	for _, p := range m.Pools() {
 		for _, w := range p.LastListing() {
-			if !w.InRequest() {
-				idle = append(idle, w.Pid)
+			if !opcache.InRequest(w) {
+				idle = append(idle, w.PID)
 			}
 		}
 	}
@@ -79,8 +78,8 @@ func idleWorkers(m *opcache.Cache) []int {
 
 // EndWorkersOf has every worker of these pools end with the request that it is in,
 // so that what it remembers goes with it, and waits until the idle ones are gone.
-// busy counts those that have still to answer their request, and that take no other. The masters start others in their place, and the caches stay as
-// they are.
+// busy counts those that have still to answer their request, and that take no other.
+// The masters start others in their place, and the caches stay as they are.
 func EndWorkersOf(ctx context.Context, c *opcache.Caches, pools []string) (ended, busy int, err error) {
 	for _, m := range c.All {
 		if !m.Wanted(pools) {
@@ -125,13 +124,7 @@ func stillWorkers(ctx context.Context, m *opcache.Cache, pids []int) ([]int, err
 	if err != nil {
 		return nil, err
 	}
-	var still []int
-	for _, workers := range pools {
-		for _, pid := range workers {
-			if slices.Contains(pids, pid) {
-				still = append(still, pid)
-			}
-		}
-	}
-	return still, nil
+	return slices.DeleteFunc(allOf(pools), func(pid int) bool { return !slices.Contains(pids, pid) }), nil
 }
+
+func allOf(pools map[string][]int) []int { return slices.Concat(slices.Collect(maps.Values(pools))...) }

@@ -1,6 +1,7 @@
 package restart
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +26,12 @@ const (
 type pollTarget struct {
 	address fcgi.Address
 	status  string // path of its status page
-	list    func(context.Context) ([]opcache.Process, error)
+	list    func(context.Context) ([]fcgi.Process, error)
 }
 
 // awaitQuiet ends when no request of any pool of the master is older than
 // Quiet. The notes tell what nobody knows and Force passes over.
-func (r *restartRun) awaitQuiet(ctx context.Context, action Action) (notes []string, err error) {
+func (r *restartRun) awaitQuiet(ctx context.Context) (notes []string, err error) {
 	if r.memory.OfApache() {
 		return r.awaitQuietApache(ctx)
 	}
@@ -38,17 +39,16 @@ func (r *restartRun) awaitQuiet(ctx context.Context, action Action) (notes []str
 	if err != nil {
 		return nil, err
 	}
-	if len(unknown) > 0 && !r.options.Force {
+	switch {
+	case r.options.Force && len(unknown) > 0:
+		return []string{fmt.Sprintf("%v: %s", ErrQuietUnknown, strings.Join(unknown, ", "))}, nil
+	case r.options.Force:
+		return nil, nil
+	case len(unknown) > 0:
 		return nil, errIdleUnknown(unknown)
 	}
-	if len(unknown) > 0 {
-		notes = []string{fmt.Sprintf("%v: %s", ErrQuietUnknown, strings.Join(unknown, ", "))}
-	}
-	if r.options.Force {
-		return notes, nil
-	}
-	return notes, r.waitIdle(ctx, func(ctx context.Context, tolerance time.Duration) error {
-		return r.longestRequest(ctx, pools, tolerance, action)
+	return nil, r.waitIdle(ctx, func(ctx context.Context, tolerance time.Duration) error {
+		return r.longestRequest(ctx, pools, tolerance)
 	})
 }
 
@@ -133,14 +133,12 @@ func siblingPools(ctx context.Context, m *opcache.Cache) ([]php.Pool, error) {
 }
 
 // longestRequest names a request that is older than tolerance, as ErrNotQuiet, if there is one.
-func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tolerance time.Duration, action Action) error {
+func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tolerance time.Duration) error {
 	for _, pool := range pools {
 		workers, err := pool.look(ctx)
 		switch {
 		case errors.Is(err, fcgi.ErrNoStatusPage):
-			if !r.options.Force {
-				return errIdleUnknown([]string{pool.address.String()})
-			}
+			return errIdleUnknown([]string{pool.address.String()})
 		case errors.Is(err, fcgi.ErrTimeout):
 			return fmt.Errorf("%w: pool %s does not answer: all its workers are busy", ErrNotQuiet, pool.address)
 		case errors.Is(err, fcgi.ErrNotListening):
@@ -149,7 +147,7 @@ func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tol
 			return fmt.Errorf("pool %s: %w", pool.address, err)
 		}
 		for _, w := range workers {
-			if err := blocksRestart(w, pool, tolerance, action); err != nil {
+			if err := blocksRestart(w, pool, tolerance, r.action); err != nil {
 				return err
 			}
 		}
@@ -157,7 +155,7 @@ func (r *restartRun) longestRequest(ctx context.Context, pools []pollTarget, tol
 	return nil
 }
 
-func (w pollTarget) look(ctx context.Context) ([]opcache.Process, error) {
+func (w pollTarget) look(ctx context.Context) ([]fcgi.Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, quietCall)
 	defer cancel()
 	return w.list(ctx)
@@ -168,23 +166,20 @@ func (w pollTarget) look(ctx context.Context) ([]opcache.Process, error) {
 // An idle persistent connection ("Reading headers") is no request, and OPcache
 // resets in spite of it; but an FPM reload waits for it as for a request, and
 // all others wait with it, for process_control_timeout.
-func blocksRestart(p opcache.Process, pool pollTarget, tolerance time.Duration, action Action) error {
-	if p.State == fcgi.StateIdle || p.Busy <= tolerance || strings.HasPrefix(p.Request, "GET "+pool.status) {
+func blocksRestart(p fcgi.Process, pool pollTarget, tolerance time.Duration, action Action) error {
+	if p.State == fcgi.StateIdle || p.RequestDuration <= tolerance || strings.HasPrefix(opcache.RequestOf(p), "GET "+pool.status) {
 		return nil
 	}
-	age := p.Busy.Round(time.Second / 10)
+	age := p.RequestDuration.Round(time.Second / 10)
 	if p.State == fcgi.StateReadingHeaders {
 		if action != ReloadFPM {
 			return nil
 		}
-		return hint.With(fmt.Errorf("%w: worker %d of pool %s has been held by a connection without a request for %s", ErrNotQuiet, p.Pid, pool.address, age),
+		return hint.With(fmt.Errorf("%w: worker %d of pool %s has been held by a connection without a request for %s", ErrNotQuiet, p.PID, pool.address, age),
 			"take enablereuse=on out of Apache's handler (nginx: fastcgi_keep_conn), or restart with --method opcache")
 	}
-	request := p.Request
-	if request == "" {
-		request = "a request"
-	}
-	return fmt.Errorf("%w: worker %d of pool %s has been in %s for %s", ErrNotQuiet, p.Pid, pool.address, request, age)
+	request := cmp.Or(opcache.RequestOf(p), "a request")
+	return fmt.Errorf("%w: worker %d of pool %s has been in %s for %s", ErrNotQuiet, p.PID, pool.address, request, age)
 }
 
 // Announce shows each new reason to wait once.

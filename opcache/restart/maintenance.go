@@ -5,10 +5,49 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/fcgi"
 	"relink/internal/config"
+	"relink/internal/links"
 	"relink/opcache"
+	"relink/opcache/report"
 	"relink/php"
 )
+
+// FromConfig translates the configuration. known tells the links of an application that
+// were moved once.
+func FromConfig(c *config.Config, known func(state, app string) ([]string, error)) (Setup, error) {
+	s := Setup{
+		Setup: opcache.Setup{NoFPM: c.NoPools, State: c.StateDir, Options: opcache.Options{Timeouts: c.Timeouts, Warm: c.Warm, Gently: true, EndStale: c.Stale == config.StaleEnd}},
+		Maintenance: Maintenance{Thresholds: c.Thresholds, Method: Method(c.Restart.Method), Restart: Options{WhenQuiet: true, Quiet: c.Restart.Quiet,
+			Wait: c.Restart.Wait, Warm: true, Apache: c.Apache.Control, ApacheStatus: c.Apache.Status, Commands: map[string][]string{}}},
+	}
+	for _, a := range c.Apps {
+		dir, _ := AgentDir(c, a.Pools)
+		s.Apps = append(s.Apps, opcache.App{App: a, AgentDir: dir, Known: func() ([]string, error) { return known(c.StateDir, a.Name) }})
+	}
+	for _, one := range c.Pools {
+		address, err := fcgi.ParseAddress(one.Address)
+		if err != nil {
+			return s, err
+		}
+		s.Pools = append(s.Pools, php.Pool{Address: address, StatusPath: one.StatusPath, AgentDir: one.AgentDir, PathMap: php.PathMap(one.PathMap).Real()})
+		if len(one.Command) > 0 {
+			s.Restart.Commands[address.String()] = one.Command
+		}
+	}
+	return s, nil
+}
+
+// AgentDir is where the agent of an application that these pools serve lies, here
+// and as the first of them sees it; without a pool, where that of Apache does.
+func AgentDir(c *config.Config, addresses []string) (dir, at string) {
+	for _, pool := range c.Pools {
+		if len(addresses) == 0 || slices.Contains(addresses, pool.Address) {
+			return pool.AgentDir, php.PathMap(pool.PathMap).ToPool(pool.AgentDir)
+		}
+	}
+	return c.Apache.AgentDir, c.Apache.AgentDir
+}
 
 // Maintenance is what a deploy, "opcache reset" and the service do about the caches'
 // memory: decide for each cache by the same rules, and carry it out.
@@ -24,16 +63,10 @@ type Maintenance struct {
 	Restart    Options
 }
 
-// Decided is the decision on one cache.
-type Decided struct {
-	Pools []string `json:"pools"`
-	Decision
-}
-
 // MaintenanceResult tells what was decided, and what became of it.
 type MaintenanceResult struct {
-	Decisions []Decided `json:"decisions"`
-	Retired   int       `json:"retired"` // scripts of unused releases, invalidated
+	Decisions []Order `json:"decisions"`
+	Retired   int     `json:"retired"` // scripts of unused releases, invalidated
 	Outcome
 }
 
@@ -70,13 +103,13 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 	for _, one := range decided {
 		switch {
 		case one.Action == Invalidate:
-			retired, err := c.Retire(ctx, u.Unused)
+			retired, err := c.Retire(ctx, links.OutsideSlots(u.Unused))
 			result.Retired += retired.Invalidated
 			if err != nil {
 				return result, err
 			}
 		case one.Action.Empties():
-			orders = append(orders, Order{Pools: one.Pools, Decision: one.Decision})
+			orders = append(orders, one)
 		}
 	}
 	if len(orders) == 0 {
@@ -93,27 +126,19 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 // Setup adds what the configuration says of restarts.
 type Setup struct {
 	opcache.Setup
-	Thresholds config.Thresholds
-	Method     Method
-	Restart    Options // how this server is restarted
-}
-
-// MaintenanceOptions say how MaintainEach keeps caches.
-type MaintenanceOptions struct {
-	Queue  Queue
-	Before []opcache.Usage // an earlier reading, for the hit rate since; may be nil
-	Retire bool            // releases that no link leads to: not while a deploy may be warming one
+	Maintenance // how this server is restarted; what is of one application is left out
 }
 
 // MaintainEach maintains the caches of each of these applications, since what its next
-// release needs is its own; without any, the caches as they are.
-func (s Setup) MaintainEach(ctx context.Context, apps []opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+// release needs is its own; without any, the caches as they are. retire is for releases that
+// no link leads to: not while a deploy may be warming one.
+func (s Setup) MaintainEach(ctx context.Context, apps []opcache.App, retire bool) (MaintenanceResult, error) {
 	if len(apps) == 0 {
-		return s.maintain(ctx, nil, o)
+		return s.maintain(ctx, nil, retire)
 	}
 	var all MaintenanceResult
 	for i := range apps {
-		one, err := s.maintain(ctx, &apps[i], o)
+		one, err := s.maintain(ctx, &apps[i], retire)
 		all.Decisions = append(all.Decisions, one.Decisions...)
 		all.Retired += one.Retired
 		all.Masters, all.Pending, all.Notes = append(all.Masters, one.Masters...), append(all.Pending, one.Pending...), append(all.Notes, one.Notes...)
@@ -124,60 +149,71 @@ func (s Setup) MaintainEach(ctx context.Context, apps []opcache.App, o Maintenan
 	return all, nil
 }
 
-func (s Setup) maintain(ctx context.Context, app *opcache.App, o MaintenanceOptions) (MaintenanceResult, error) {
+func (s Setup) maintain(ctx context.Context, app *opcache.App, retire bool) (MaintenanceResult, error) {
 	caches, err := s.Reach(ctx, app)
 	if err != nil {
 		return MaintenanceResult{}, err
 	}
-	upkeep := Maintenance{Thresholds: s.Thresholds, Method: s.Method, Before: o.Before, Queue: o.Queue, Restart: s.Restart}
+	upkeep := s.Maintenance
 	if app != nil {
 		upkeep.Release = app.InUse().MostUsed()
 	}
-	if app != nil && o.Retire {
+	if app != nil && retire {
 		upkeep.Unused = app.InUse().Unused()
 	}
 	return RestartIfNeeded(ctx, caches, upkeep)
 }
 
-func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Decided, error) {
+func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Order, error) {
 	history, err := ReadHistory(u.Queue.Dir)
 	if err != nil {
 		return nil, err
 	}
-	usages, err := c.Usage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	decided := make([]Decided, len(usages))
-	err = c.EachCache(ctx, func(ctx context.Context, i int, one *opcache.Cache) error {
+	decided, err := opcache.Each(ctx, c.All, func(ctx context.Context, one *opcache.Cache) (Order, error) {
+		now, err := c.UsageOf(ctx, one)
+		if err != nil {
+			return Order{}, err
+		}
 		held, all, err := c.Holdings(ctx, one.Spaces[0], append([]string{u.Release}, u.Unused...))
 		if err != nil {
-			return err
+			return Order{}, err
 		}
 		weight, err := weigh(ctx, one.Agent(), all)
 		if err != nil {
-			return err
+			return Order{}, err
 		}
-		next := forecastOf(held[0], weight)
+		dead, again := sortUnused(u.Unused, held[1:])
+		next := forecastOf(php.Holding{Live: max(held[0].Live-again.Live, 0), LiveBytes: max(held[0].LiveBytes-again.LiveBytes, 0)}, weight)
 		if u.Release == "" { // "" would be all
-			next = Forecast{}
+			next = report.Need{}
 		}
-		now := usages[i]
 		decision := Case{
 			Now: now.Figures, Next: next, Window: windowOf(u.Before, now),
-			DeadBytes: plusLive(php.Holding{}, held[1:]).LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
+			DeadBytes: dead.LiveBytes, PreloadChanged: u.Moved && now.Preloaded > 0,
 			History: Of(history, now.Pools), Thresholds: u.Thresholds, Method: u.Method, Apache: now.Apache,
 		}.Decide()
 		if u.Always != "" {
 			decision = Decision{u.Method.Action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
-		decided[i] = Decided{Pools: now.Pools, Decision: decision}
-		return nil
+		return Order{Pools: now.Pools, Decision: decision}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("decide on a restart: %w", err)
 	}
 	return decided, nil
+}
+
+// sortUnused tells what a cache holds of folders that nobody uses: what is dead, and the
+// most that the next release may find there again, in the slot in which it is made.
+func sortUnused(folders []string, held []php.Holding) (dead, again php.Holding) {
+	for i, folder := range folders {
+		if !links.IsSlot(folder) {
+			dead = plusLive(dead, held[i:i+1])
+		} else if held[i].LiveBytes > again.LiveBytes {
+			again = held[i]
+		}
+	}
+	return dead, again
 }
 
 // windowOf is the hit rate since an earlier reading of the same cache.

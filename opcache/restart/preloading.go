@@ -1,6 +1,7 @@
 package restart
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -17,15 +18,10 @@ import (
 
 // Preloading is what a master preloads, before the switch and after it.
 type Preloading struct {
-	File      string     // opcache.preload as configured; "": none
-	Through   string     // the moving link that it leads through, by name; "" where only what it loads is of a release
-	Now, Then string     // folder of the release that it leads into; "": none that the sites use
-	Sites     []Preloads // the sites that this master serves
-}
-
-// Preloads is one site before and after the switch.
-type Preloads struct {
-	Name, From, To string // folders of releases; equal where it stays
+	File      string         // opcache.preload as configured; "": none
+	Through   string         // the moving link that it leads through, by name; "" where only what it loads is of a release
+	Now, Then string         // folder of the release that it leads into; "": none that the sites use
+	Sites     []opcache.Link // the sites that this master serves
 }
 
 // changes tells whether what is preloaded has to do with this switch.
@@ -33,7 +29,7 @@ func (p Preloading) changes() bool {
 	if p.File == "" || p.Now == "" && p.Then == "" {
 		return false
 	}
-	return p.Now != p.Then || slices.ContainsFunc(p.Sites, func(s Preloads) bool { return s.From != s.To && s.To != p.Then })
+	return p.Now != p.Then || slices.ContainsFunc(p.Sites, func(l opcache.Link) bool { return l.OldRelease() != l.NewRelease() && l.NewRelease() != p.Then })
 }
 
 func (p Preloading) text() string {
@@ -47,35 +43,21 @@ func (p Preloading) text() string {
 // release: those that move elsewhere, and those that lose what they have now.
 func (p Preloading) conflict() error {
 	var lost []string
-	for _, s := range p.Sites {
-		if s.To != p.Then && (s.From != s.To || s.From == p.Now) {
-			lost = append(lost, s.Name)
+	for _, l := range p.Sites {
+		if from, to := l.OldRelease(), l.NewRelease(); to != p.Then && (from != to || from == p.Now) {
+			lost = append(lost, l.Name)
 		}
 	}
 	if len(lost) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%w: opcache.preload (%s) would be that of %s, and %s on another", ErrOnePreload, p.File, orNothing(p.Then), be(lost))
+	err := fmt.Errorf("%w: opcache.preload (%s) would be that of %s, and %s would be on another", ErrOnePreload, p.File, cmp.Or(p.Then, "no release"), ui.FirstFew(lost))
 	return hint.With(err, "deploy to all instances that share the FPM master at once, with opcache.preload leading through the link of one of them; or take opcache.preload out; or give each release that is to be preloaded an FPM master of its own")
-}
-
-func be(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " would be"
-	}
-	return ui.FirstFew(names) + " would be"
-}
-
-func orNothing(release string) string {
-	if release == "" {
-		return "no release"
-	}
-	return release
 }
 
 // preloading finds out which release is preloaded before and after the switch.
 func (r *masterRenewal) preloading(moved map[string]string, sites, served []opcache.Link) Preloading {
-	p := Preloading{File: r.configuration.Preload}
+	p := Preloading{File: r.configuration.Preload, Sites: served}
 	if p.File == "" {
 		return p
 	}
@@ -84,11 +66,8 @@ func (r *masterRenewal) preloading(moved map[string]string, sites, served []opca
 			p.Through = l.Name
 		}
 	}
-	for _, l := range served {
-		p.Sites = append(p.Sites, Preloads{Name: l.Name, From: l.OldRelease(), To: l.NewRelease()})
-	}
-	now, _ := opcache.Follow(r.file(), nil)
-	then, _ := opcache.Follow(r.file(), moved)
+	now, _ := links.Follow(r.file(), nil)
+	then, _ := links.Follow(r.file(), moved)
 	p.Now, p.Then = releaseWith(now, p.Sites), releaseWith(then, p.Sites)
 	switch {
 	case p.Then != "":
@@ -101,18 +80,18 @@ func (r *masterRenewal) preloading(moved map[string]string, sites, served []opca
 
 // loads judges a preload script that is of no release by what it has loaded: it
 // finds that through a link, but nobody knows through which.
-func (r *masterRenewal) loads(sites []Preloads) (now, then string) {
+func (r *masterRenewal) loads(sites []opcache.Link) (now, then string) {
 	for _, script := range r.preloaded {
 		if now = releaseWith(script, sites); now != "" {
 			break
 		}
 	}
-	for _, s := range sites {
+	for _, l := range sites {
 		switch {
-		case s.From != now || now == "":
+		case l.OldRelease() != now || now == "":
 		case then == "":
-			then = s.To
-		case then != s.To: // it will be one of them; whichever, the others are on another
+			then = l.NewRelease()
+		case then != l.NewRelease(): // it will be one of them; whichever, the others are on another
 			return now, now
 		}
 	}
@@ -120,9 +99,9 @@ func (r *masterRenewal) loads(sites []Preloads) (now, then string) {
 }
 
 // releaseWith is the release that holds a path, or "".
-func releaseWith(path string, sites []Preloads) string {
-	for _, s := range sites {
-		for _, folder := range []string{s.From, s.To} {
+func releaseWith(path string, sites []opcache.Link) string {
+	for _, l := range sites {
+		for _, folder := range []string{l.OldRelease(), l.NewRelease()} {
 			if folder != "" && links.Within(path, folder) {
 				return folder
 			}

@@ -25,6 +25,9 @@ var ErrRestarting = exit.As(exit.ErrLocked, errors.New("another relink is restar
 // that deploy has warmed them.
 var ErrDeploying = exit.As(exit.ErrLocked, errors.New("an application is being deployed"))
 
+// errEnded is why an order is still pending that its command had noted.
+var errEnded = errors.New("the command that was to do it has ended before")
+
 // lockFile keeps two relinks from restarting caches at the same time.
 const lockFile = "restart.lock"
 
@@ -37,17 +40,20 @@ type Queue struct {
 	Switch bool   // part of that deploy's switch, which waits for nobody
 }
 
-// Order is a restart that was decided for the cache of these pools.
+// Order is what was decided for the cache of these pools.
 type Order struct {
-	Pools    []string
-	Decision Decision
+	Pools []string `json:"pools"` // addresses of those that share the cache
+	Decision
 }
+
+// About tells whether it is about the cache of one of these pools.
+func (o Order) About(pools []string) bool { return opcache.SamePools(o.Pools, pools) }
 
 // Outcome tells what became of orders and of pending restarts.
 type Outcome struct {
-	RestartResult
-	Pending []Pending `json:"pending"` // put off until it is quiet
-	Notes   []string  `json:"notes"`
+	Masters []MasterRestart `json:"masters"` // in the order in which they were restarted
+	Pending []Pending       `json:"pending"` // put off until it is quiet
+	Notes   []string        `json:"notes"`
 }
 
 // Run executes restarts one after the other, and remembers them: what
@@ -104,13 +110,7 @@ func (l Queue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unex
 		if before, err = ReadPending(l.Dir); err != nil {
 			return err
 		}
-		for _, want := range noted {
-			want.Last = "the command that was to do it has ended before"
-			if _, err := addPending(l.Dir, want); err != nil {
-				return err
-			}
-		}
-		return nil
+		return l.putOff(noted, errEnded, &Outcome{})
 	})
 	if err != nil {
 		return nil, err
@@ -122,12 +122,12 @@ func (l Queue) Add(ctx context.Context, c *opcache.Caches, orders []Order) (unex
 func pendingFor(orders []Order, usages []opcache.Usage) []Pending {
 	var all []Pending
 	for _, order := range orders {
-		i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return Pending{Pools: order.Pools}.About(u.Pools) })
-		if i < 0 || !order.Decision.Action.Empties() {
+		i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return order.About(u.Pools) })
+		if i < 0 || !order.Action.Empties() {
 			continue
 		}
-		all = append(all, Pending{Pools: usages[i].Pools, Action: order.Decision.Action, Reasons: order.Decision.Reasons,
-			Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts})
+		order.Pools = usages[i].Pools
+		all = append(all, Pending{Order: order, Since: time.Now().UTC().Truncate(time.Second), Started: usages[i].Started, Restarts: usages[i].Restarts})
 	}
 	return all
 }
@@ -139,62 +139,60 @@ func (l Queue) Resume(ctx context.Context, c *opcache.Caches, o Options) (Outcom
 	if all, err := ReadPending(l.Dir); err != nil || len(all) == 0 {
 		return out, err
 	}
-	err := l.both(func() error {
-		all, err := ReadPending(l.Dir)
-		if err != nil {
-			return err
-		}
-		usages, err := c.Usage(ctx)
-		if err != nil {
-			return err
-		}
-		o.WhenQuiet = false
-		for _, p := range all {
-			i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return p.About(u.Pools) })
-			switch {
-			case i < 0: // a cache of somebody else's
-			case p.settledBy(usages[i]):
-				out.Notes = append(out.Notes, fmt.Sprintf("the restart of %s that was pending since %s is not needed any more: the cache was started at %s",
-					p.Pools[0], p.Since.Format("2006-01-02 15:04"), usages[i].Started.Format("15:04:05")))
-				err = ClearPending(l.Dir, p.Pools)
-			default:
-				o.Since = p.Since
-				err = l.run(ctx, c, p, o, &out)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := l.locked(func() error { return l.exclusive(func() error { return l.resumeAll(ctx, c, o, &out) }) })
 	if errors.Is(err, ErrDeploying) { // they stay pending
 		out.Notes, err = append(out.Notes, "the pending restart waits: "+err.Error()), nil
 	}
 	return out, err
 }
 
+func (l Queue) resumeAll(ctx context.Context, c *opcache.Caches, o Options, out *Outcome) error {
+	all, err := ReadPending(l.Dir)
+	if err != nil {
+		return err
+	}
+	usages, err := c.Usage(ctx)
+	if err != nil {
+		return err
+	}
+	o.WhenQuiet = false
+	for _, p := range all {
+		i := slices.IndexFunc(usages, func(u opcache.Usage) bool { return p.About(u.Pools) })
+		switch {
+		case i < 0: // a cache of somebody else's
+		case p.settledBy(usages[i]):
+			out.Notes = append(out.Notes, fmt.Sprintf("the restart of %s that was pending since %s is not needed any more: the cache was started at %s",
+				p.Pools[0], p.Since.Format("2006-01-02 15:04"), usages[i].Started.Format("15:04:05")))
+			err = ClearPending(l.Dir, p.Pools)
+		default:
+			o.Since = p.Since
+			err = l.run(ctx, c, p, o, out)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // run does one restart and remembers what became of it.
 func (l Queue) run(ctx context.Context, c *opcache.Caches, want Pending, o Options, out *Outcome) error {
-	o = o.by(want.Order().Decision)
-	o.Only = want.Pools
-	if o.Method == "" || o.Method == MethodAuto {
-		o.Method = want.method()
-	}
-	result, err := Now(ctx, c, o)
-	out.Masters = append(out.Masters, result.Masters...)
+	o.Only, o.Method = want.Pools, o.Method.toDo(want.Decision)
+	restarted, err := Now(ctx, c, o)
+	out.Masters = append(out.Masters, restarted...)
 	if err == nil {
-		for _, done := range result.Masters {
-			err = errors.Join(l.Remember(want, done, nil), ClearPending(l.Dir, want.Pools))
+		for _, done := range restarted {
+			err = errors.Join(l.Remember(want.Order, done, nil), ClearPending(l.Dir, want.Pools))
 		}
 		return err
 	}
 	// One that has begun and failed stays pending too: its command may have done
 	// nothing. If it did restart the cache, the next look finds it settled.
 	told := want.Failed
-	want.Last, want.Failed = err.Error(), told || len(result.Masters) > 0
+	want.Last, want.Failed = err.Error(), told || len(restarted) > 0
 	noted, addErr := addPending(l.Dir, want)
 	if addErr == nil && want.Failed && !told {
-		addErr = l.Remember(want, result.Masters[0], err)
+		addErr = l.Remember(want.Order, restarted[0], err)
 	}
 	if addErr != nil || !errors.Is(err, ErrNotQuiet) {
 		return errors.Join(err, addErr)
@@ -204,18 +202,14 @@ func (l Queue) run(ctx context.Context, c *opcache.Caches, want Pending, o Optio
 }
 
 // Remember writes a line of history.
-func (l Queue) Remember(want Pending, done MasterRestart, failed error) error {
-	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Pools: want.Pools, Action: done.Action, Reasons: want.Reasons,
+func (l Queue) Remember(want Order, done MasterRestart, failed error) error {
+	want.Action = done.Action
+	line := Record{Time: done.Time.UTC().Truncate(time.Millisecond), By: l.By, Order: want,
 		Before: done.Before, After: done.After, TookMS: done.Took.Milliseconds(), Warmed: done.Warm.Scripts}
 	if failed != nil {
 		line.Failed = failed.Error()
 	}
 	return AppendHistory(l.Dir, line)
-}
-
-// both is for what restarts and notes.
-func (l Queue) both(do func() error) error {
-	return l.locked(func() error { return l.exclusive(do) })
 }
 
 func (l Queue) locked(do func() error) error {

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"relink/internal/hint"
+	"relink/internal/links"
 	"relink/opcache"
 )
 
 func TestWhatHasToBeRenewed(t *testing.T) {
-	stays := func(name, at string) Preloads { return Preloads{name, at, at} }
-	both := []Preloads{{"club1", "v1", "v2"}, {"club2", "v1", "v2"}}
-	preload := func(now, then string, sites ...Preloads) Needs {
+	stays := func(name, at string) opcache.Link { return opcache.Link{Name: name, From: at, To: at} }
+	both := []opcache.Link{{Name: "club1", From: "v1", To: "v2"}, {Name: "club2", From: "v1", To: "v2"}}
+	preload := func(now, then string, sites ...opcache.Link) Needs {
 		return Needs{Preload: Preloading{File: "/www/club1/preload.php", Through: "club1", Now: now, Then: then, Sites: sites}}
 	}
 	for name, c := range map[string]struct {
@@ -94,8 +95,8 @@ func TestFollowToWherePathsWillLead(t *testing.T) {
 		"www/loop/preload.php":               {"www/loop/preload.php", "www/loop/preload.php"},
 		"www/club1/../../www/club1/same.php": {"releases/v1/same.php", "releases/v2/same.php"},
 	} {
-		now, _ := opcache.Follow(root+"/"+path, nil)
-		then, _ := opcache.Follow(root+"/"+path, moved)
+		now, _ := links.Follow(root+"/"+path, nil)
+		then, _ := links.Follow(root+"/"+path, moved)
 		if now != filepath.Join(root, want.now) || then != filepath.Join(root, want.then) {
 			t.Errorf("%s: now %s, then %s", path, now, then)
 		}

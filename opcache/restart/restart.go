@@ -1,16 +1,12 @@
 package restart
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
-	"relink/internal/hint"
 	"relink/opcache"
-	"relink/php"
-	"relink/php/fpm"
 )
 
 // Why a restart was not done.
@@ -54,11 +50,6 @@ type Options struct {
 	Switch func(context.Context) error
 }
 
-// RestartResult tells what was done to each cache, in the order in which it was.
-type RestartResult struct {
-	Masters []MasterRestart `json:"masters"`
-}
-
 // MasterRestart is the restart of one cache.
 type MasterRestart struct {
 	Pools   []string           `json:"pools"` // addresses; none for Apache
@@ -82,13 +73,15 @@ var errChecked = errors.New("nothing speaks against it")
 // quiet moment as they would, and does nothing. A restart that nobody may do is
 // better known before something else has been done that needs it.
 func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o Options) error {
+	configured := o.Method
 	for _, m := range c.All {
 		for _, order := range orders {
 			if !m.Wanted(order.Pools) {
 				continue
 			}
-			r := &restartRun{caches: c, memory: m, options: o.by(order.Decision), checkOnly: true}
-			way, err := r.restartFunc(order.Decision.Action == ReloadFPM || order.Decision.Renews())
+			o.Method = configured.toDo(order.Decision)
+			r := &restartRun{caches: c, memory: m, options: o, checkOnly: true}
+			way, err := r.restartFunc(order.Action == ReloadFPM || order.Renews())
 			if err == nil {
 				err = way(ctx)
 			}
@@ -101,14 +94,14 @@ func CheckRestart(ctx context.Context, c *opcache.Caches, orders []Order, o Opti
 }
 
 // Now empties the caches, one after the other, proves it, and compiles at
-// once what was hot. It goes on with the next cache where one is not quiet
+// once what was hot, and tells what was done to each, in the order in which it was. It goes on with the next cache where one is not quiet
 // (ErrNotQuiet), and stops at every other error. Nothing else may use c meanwhile.
-func Now(ctx context.Context, c *opcache.Caches, o Options) (RestartResult, error) {
+func Now(ctx context.Context, c *opcache.Caches, o Options) ([]MasterRestart, error) {
 	if o.Method == MethodApache && !anyOfApache(c) {
 		one, err := RestartApache(ctx, o)
-		return RestartResult{Masters: []MasterRestart{one}}, err
+		return []MasterRestart{one}, err
 	}
-	var result RestartResult
+	var result []MasterRestart
 	var loud error
 	for _, m := range c.All {
 		if !m.Wanted(o.Only) || o.Method == MethodApache && !m.OfApache() {
@@ -123,7 +116,7 @@ func Now(ctx context.Context, c *opcache.Caches, o Options) (RestartResult, erro
 			continue
 		}
 		if one.Action != "" {
-			result.Masters = append(result.Masters, one)
+			result = append(result, one)
 		}
 		if err != nil {
 			return result, errors.Join(err, loud)
@@ -133,13 +126,13 @@ func Now(ctx context.Context, c *opcache.Caches, o Options) (RestartResult, erro
 }
 
 func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o Options) (MasterRestart, error) {
-	before, err := m.Status(ctx, c.Options.CallTimeout)
+	before, err := m.Status(ctx, c.Options.Timeouts.Call)
 	if err != nil {
 		return MasterRestart{}, err
 	}
 	r := &restartRun{caches: c, memory: m, options: o, hot: map[*opcache.KeySpace][]string{}}
 	r.done = MasterRestart{Pools: m.Addresses(), PID: m.Master(), Before: opcache.FiguresOf(before), Notes: []string{}}
-	way, err := r.restartFunc(before.Preload.Scripts > 0)
+	way, err := r.restartFunc(len(before.Preload.Scripts) > 0)
 	if err != nil {
 		return MasterRestart{}, err
 	}
@@ -151,140 +144,4 @@ func restartOne(ctx context.Context, c *opcache.Caches, m *opcache.Cache, o Opti
 	}
 	r.done.Proven = true
 	return r.done, nil
-}
-
-// restartRun is the restart of one cache under way.
-type restartRun struct {
-	caches  *opcache.Caches
-	memory  *opcache.Cache
-	options Options
-	hot     map[*opcache.KeySpace][]string
-	done    MasterRestart // Action is "" until something has been done
-
-	checkOnly bool
-}
-
-// restartFunc gives the function that restarts the cache.
-func (r *restartRun) restartFunc(preloaded bool) (func(context.Context) error, error) {
-	if r.memory.OfApache() {
-		return r.restartFuncOfApache(preloaded)
-	}
-	explicit := r.options.Method == MethodOPcache
-	switch {
-	case r.options.Method == MethodFPM, preloaded && !explicit:
-		return r.reloadFPM, nil
-	case preloaded && !r.options.Force:
-		return nil, hint.With(fmt.Errorf("%w: they stay those of the old code, whatever is compiled anew", ErrPreload),
-			"restart with --method fpm: only an FPM reload runs opcache.preload again")
-	case preloaded:
-		r.done.Notes = append(r.done.Notes, "the preloaded classes are still the old ones: only an FPM reload replaces them")
-	case !explicit:
-		return r.reloadOrReset, nil
-	}
-	return r.resetOPcache, nil
-}
-
-// reloadOrReset prefers the reload. Under load opcache_reset() crashes workers
-// now and then, quiet or not, and once in a while corrupts the memory for all of
-// them (php-src#8739, #14471; measured on 8.2.36: 5 of 348 resets, none of 144
-// reloads). Where a reload would kill requests, or is not permitted, the reset
-// is the lesser evil.
-func (r *restartRun) reloadOrReset(ctx context.Context) error {
-	err := r.reloadFPM(ctx)
-	if err == nil || r.done.Action != "" || errors.Is(err, ErrNotQuiet) || errors.Is(err, errChecked) || ctx.Err() != nil {
-		return err
-	}
-	r.done.Notes = append(r.done.Notes, "opcache_reset() instead of a reload of FPM: "+err.Error())
-	return r.resetOPcache(ctx)
-}
-
-// resetLimit is how long OPcache may take to restart itself.
-const resetLimit = 10 * time.Second
-
-func (r *restartRun) resetOPcache(ctx context.Context) error {
-	if err := r.prepare(ctx, Reset); err != nil {
-		return err
-	}
-	limit := cmp.Or(r.options.Limit, resetLimit)
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	r.begin(Reset)
-	err := r.memory.Reset(ctx)
-	r.done.Took = time.Since(r.done.Time)
-	return err
-}
-
-func (r *restartRun) reloadFPM(ctx context.Context) error {
-	var pools []php.Pool
-	for _, p := range r.memory.Pools() {
-		pools = append(pools, p.Pool)
-	}
-	master, err := r.memory.Find(ctx)
-	if err != nil {
-		return err
-	}
-	reloaded, err := fpm.Reload(ctx, master, fpm.ReloadOptions{
-		Command: r.command(), Limit: r.options.Limit, Force: r.options.Force, Pools: pools,
-		Before: func(ctx context.Context) error {
-			err := r.prepare(ctx, ReloadFPM)
-			if err == nil && r.options.Switch == nil {
-				r.begin(ReloadFPM)
-			}
-			return err
-		},
-		Last: r.cross(ReloadFPM),
-	})
-	r.done.PID = reloaded.PID
-	if r.done.Action != "" {
-		r.done.Took = time.Since(r.done.Time)
-	}
-	return err
-}
-
-func (r *restartRun) begin(action Action) { r.done.Action, r.done.Time = action, time.Now() }
-
-func (r *restartRun) command() []string {
-	for _, address := range r.memory.Addresses() {
-		if command := r.options.Commands[address]; len(command) > 0 {
-			return command
-		}
-	}
-	return nil
-}
-
-// prepare waits for a quiet moment and notes what is hot then.
-func (r *restartRun) prepare(ctx context.Context, action Action) error {
-	var err error
-	if r.options.Switch == nil {
-		began := time.Now()
-		var notes []string
-		notes, err = r.awaitQuiet(ctx, action)
-		r.done.Waited = time.Since(began)
-		r.done.Notes = append(r.done.Notes, notes...)
-	}
-	switch {
-	case err != nil:
-		return err
-	case r.checkOnly:
-		return errChecked
-	case !r.options.Warm:
-		return nil
-	}
-	return r.remember(ctx)
-}
-
-// finish warms, and reads what the restart has freed.
-func (r *restartRun) finish(ctx context.Context) error {
-	if err := r.memory.RefreshPIDs(ctx, r.caches.Options.CallTimeout); err != nil {
-		return err
-	}
-	began := time.Now()
-	err := r.warm(ctx)
-	r.done.WarmFor = time.Since(began)
-	if err != nil {
-		return err
-	}
-	after, err := r.memory.Status(ctx, r.caches.Options.CallTimeout)
-	r.done.After = opcache.FiguresOf(after)
-	return err
 }

@@ -19,7 +19,7 @@ const rewarmSlice = 100 * time.Millisecond
 // remember notes what is live in the cache, the hottest first, and for each
 // script one cache under whose paths it can be compiled.
 func (r *restartRun) remember(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.caches.Options.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.caches.Options.Timeouts.Call)
 	defer cancel()
 	scripts, err := r.memory.Agent().Scripts(ctx, nil)
 	if err != nil {
@@ -75,15 +75,15 @@ func (r *restartRun) warm(ctx context.Context) error {
 	r.done.Warm.Failed = []opcache.FailedScript{}
 	for one, files := range r.hot {
 		options := r.caches.Options
-		options.WarmWorkers = max(len(one.Pools[0].LastListing())/2, 1)
-		options.WarmSlice, options.WarmPause = rewarmSlice, 0
+		options.Warm.Workers = max(len(one.Pools[0].LastListing())/2, 1)
+		options.Warm.Slice, options.Warm.Pause, options.Gently = rewarmSlice, 0, false
 		fast := &opcache.Caches{Options: options, All: r.caches.All}
-		failed, err := fast.Compile(ctx, one, dealt(files, options.WarmWorkers), func(int) {})
+		failed, err := fast.Compile(ctx, one, dealt(files, options.Warm.Workers), func(int) {})
 		if err != nil {
 			return err
 		}
-		r.done.Warm.Scripts += len(files) - len(failed)
-		r.done.Warm.Failed = append(r.done.Warm.Failed, failed...)
+		r.done.Warm.Scripts += len(files) - len(failed.Failed)
+		r.done.Warm.Failed = append(r.done.Warm.Failed, failed.Failed...)
 	}
 	return nil
 }

@@ -58,7 +58,8 @@ func webServerOf(ctx context.Context, h probe.Heard) webServer {
 
 // ParentOf is the Apache on this machine of which a process has answered with this
 // pid and parent (0: not known), or 0. It reads a few files, however little time is
-// left: one Apache must not count as several because of that.
+// left: one Apache must not count as several because of that. Of each name at most 16 bytes
+// are read.
 func ParentOf(ctx context.Context, pid, parent int) int {
 	ctx = context.WithoutCancel(ctx)
 	real, err := apacheBehind(ctx, pid, parent)
@@ -69,7 +70,7 @@ func ParentOf(ctx context.Context, pid, parent int) int {
 	if err != nil {
 		return 0
 	}
-	if own, err := os.Stat(proc.Path(pid, "exe")); err != nil || !os.SameFile(own, program) {
+	if same, _ := runs(pid, program); !same {
 		return 0
 	}
 	return real

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/hint"
 	"relink/internal/proc"
 )
@@ -49,15 +50,16 @@ type ReloadOptions struct {
 
 // ReloadResult tells what a reload of Apache has done.
 type ReloadResult struct {
-	PID        int           `json:"pid"`        // of the parent; 0 if it is not known
-	Generation int           `json:"generation"` // of the configuration, from server-status; 0 if that is not reachable
-	Lingering  []int         `json:"lingering"`  // children that finish their last requests
-	Took       time.Duration `json:"-"`
+	PID        int   // of the parent; 0 if it is not known
+	Generation int   // of the configuration, from server-status; 0 if that is not reachable
+	Lingering  []int // children that finish their last requests
 }
 
 // Reload has the control program (apachectl) test the configuration, asks
 // it for a graceful restart and proves that: by the generation of the server
-// status, or by new children of the parent. Requests in flight complete.
+// status, or by new children of the parent. Requests in flight complete. The test may take
+// o.Limit, and the reload with its proof as long again. Of what the program prints the last
+// 4 KiB are kept, of a server status 4 MiB are read.
 func Reload(ctx context.Context, control string, o ReloadOptions) (ReloadResult, error) {
 	if o.Limit <= 0 {
 		o.Limit = DefaultReloadLimit
@@ -139,6 +141,9 @@ func controlled(ctx context.Context, control string, parent int) ([]int, error) 
 	return nil, hint.With(err, "set apache.control to the control program of that Apache, or empty its cache with --method opcache")
 }
 
+// mostPID bounds what is read of a PidFile: a number and a newline.
+const mostPID = 64
+
 var pidFileLine = regexp.MustCompile(`(?m)^PidFile: "(.+)"\s*$`)
 
 // parentsBehind finds the parent of the Apache that control controls, from the
@@ -152,7 +157,7 @@ func parentsBehind(ctx context.Context, control string) ([]int, error) {
 	}
 	down := hint.With(fmt.Errorf("%w: %s tells no process", ErrDown, found[1]),
 		"start Apache: it reads its configuration then, and needs no reload")
-	text, err := os.ReadFile(string(found[1]))
+	text, err := bounded.File(string(found[1]), mostPID)
 	if errors.Is(err, os.ErrPermission) {
 		return allParents(ctx)
 	}

@@ -88,7 +88,7 @@ func (p *proof) look(ctx context.Context) (result ReloadResult, proven bool) {
 	}
 	for parent, old := range p.children {
 		now, err := childrenOf(ctx, parent)
-		fresh := err == nil && !subset(now, old)
+		fresh := err == nil && slices.ContainsFunc(now, func(pid int) bool { return !slices.Contains(old, pid) })
 		if fresh || len(p.children) == 1 {
 			result.PID = parent
 			result.Lingering = slices.DeleteFunc(slices.Clone(old), func(pid int) bool { return !slices.Contains(now, pid) })
@@ -96,17 +96,7 @@ func (p *proof) look(ctx context.Context) (result ReloadResult, proven bool) {
 		p.renewed = p.renewed || fresh
 		proven = proven || p.generation < 0 && fresh && len(result.Lingering) < len(old)
 	}
-	result.Took = time.Since(p.asked)
 	return result, proven
-}
-
-func subset(now, old []int) bool {
-	for _, pid := range now {
-		if !slices.Contains(old, pid) {
-			return false
-		}
-	}
-	return true
 }
 
 var generationLine = regexp.MustCompile(`(?m)^ParentServerConfigGeneration: (\d+)\s*$`)
@@ -134,7 +124,7 @@ func allParents(ctx context.Context) ([]int, error) {
 	}
 	apaches := map[int32]int32{} // parents by pid
 	for _, p := range all {
-		name, err := p.NameWithContext(ctx)
+		name, err := proc.Name(p)
 		if err != nil || !isApache(name) {
 			continue
 		}
@@ -161,7 +151,7 @@ func childrenOf(ctx context.Context, parent int) ([]int, error) {
 	}
 	var children []int
 	for _, p := range all {
-		if name, err := p.NameWithContext(ctx); err == nil && isApache(name) {
+		if name, err := proc.Name(p); err == nil && isApache(name) {
 			children = append(children, int(p.Pid))
 		}
 	}

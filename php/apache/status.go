@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"relink/internal/bounded"
 )
 
 // ErrNoStatusPage: there is no page that tells what Apache's processes do.
@@ -32,7 +34,8 @@ const statusLimit = 4 << 20
 var statusRow = regexp.MustCompile(`<tr><td><b>\d+-\d+</b></td><td>(\d+)</td><td>[^<]*</td><td>(?:<b>)?(\S)(?:</b>)?\s*</td>` +
 	`<td>[^<]*</td><td>(\d+)</td>(?:<td[^>]*>[^<]*</td>)*<td nowrap>([^<]*)</td></tr>`)
 
-// Requests reads the page of mod_status, with ExtendedStatus (its default).
+// Requests reads the page of mod_status, with ExtendedStatus (its default). It takes 2 s at
+// most; a page of more than 4 MiB is bounded.ErrTooLarge.
 func Requests(ctx context.Context, status string) ([]Request, error) {
 	body, err := serverStatus(ctx, status)
 	if err != nil {
@@ -79,5 +82,9 @@ func serverStatus(ctx context.Context, status string) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answers with %s", status, response.Status)
 	}
-	return io.ReadAll(io.LimitReader(response.Body, statusLimit))
+	body, err := io.ReadAll(io.LimitReader(response.Body, statusLimit+1))
+	if err == nil && len(body) > statusLimit { // the rows that are left out may be of those who serve
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", status, bounded.ErrTooLarge, statusLimit)
+	}
+	return body, err
 }

@@ -23,35 +23,33 @@ import (
 // Master is a PHP-FPM master process that runs on this machine. It owns one
 // OPcache, which all its pools share.
 type Master struct {
-	PID     int
-	UID     int    // effective user of the master
-	GID     int    // effective group
-	Exe     string // as the master's root sees it; empty where Problem says why
-	Config  string // fpm.conf as the master's root sees it
-	Root    string // root folder as the host sees it, "/" unless it runs in a chroot
-	Version string // "8.2", where the name of Exe tells it
+	PID    int
+	UID    int    // effective user of the master
+	GID    int    // effective group
+	Exe    string // as the master's root sees it; empty where Problem says why
+	Config string // fpm.conf as the master's root sees it
+	Root   string // root folder as the host sees it, "/" unless it runs in a chroot
 
 	// Problem is why something of this master could not be read; nil if all was.
 	Problem error
 }
 
-var (
-	// As fpm_env_setproctitle sets it. The closing bracket is missing if the
-	// environment that the master was started with leaves too little room.
-	masterTitle = regexp.MustCompile(`^php-fpm: master process \((.*)$`)
-	exeVersion  = regexp.MustCompile(`(\d+\.\d+)$`)
-)
+// masterTitle is as fpm_env_setproctitle sets it. The closing bracket is missing if
+// the environment that the master was started with leaves too little room.
+var masterTitle = regexp.MustCompile(`^php-fpm: master process \((.*)$`)
 
 // Masters lists the running FPM masters, in the order of their pids. What the
 // caller may not read of root's process is that master's Problem. Those that another
 // user could have made are left out, for anybody may give his process the title of a
-// master: relink would run what it names, and signal what it calls its workers.
+// master: relink would run what it names, and signal what it calls its workers. Of each
+// title at most 8 KiB are read.
 func Masters(ctx context.Context) ([]Master, error) {
 	masters, _, err := find(ctx)
 	return masters, err
 }
 
-// Foreign tells of the masters that Masters leaves out.
+// Foreign tells of the masters that Masters leaves out. It gives at most 8 notes, and of
+// each title at most 8 KiB are read.
 func Foreign(ctx context.Context) ([]string, error) {
 	_, notes, err := find(ctx)
 	return notes, err
@@ -67,7 +65,7 @@ func find(ctx context.Context) (masters []Master, notes []string, err error) {
 	}
 	titles := map[int32]string{}
 	for _, p := range all {
-		titles[p.Pid] = proc.Title(ctx, p)
+		titles[p.Pid] = proc.Title(p)
 	}
 	for _, p := range all {
 		found := masterTitle.FindStringSubmatch(titles[p.Pid])
@@ -128,9 +126,6 @@ func (m *Master) locate(config string) error {
 		return err
 	}
 	m.Exe = php.PathMap{{Host: m.Root, Pool: "/"}}.ToPool(m.Exe)
-	if found := exeVersion.FindString(m.Exe); found != "" {
-		m.Version = found
-	}
 	config, whole := strings.CutSuffix(config, ")")
 	if !whole {
 		return fmt.Errorf("its title is cut off and does not tell its configuration file: %q", config)
@@ -148,8 +143,6 @@ func (m *Master) locate(config string) error {
 
 func (m *Master) proc(name string) string { return proc.Path(m.PID, name) }
 
-var errContainer = errors.New("its root folder cannot be reached by a path of this machine (it runs in a container)")
-
 // root is the master's root folder, if that is a folder of this machine.
 func (m *Master) root() (string, error) {
 	link, err := os.Readlink(m.proc("root"))
@@ -165,5 +158,5 @@ func (m *Master) root() (string, error) {
 			return candidate, nil
 		}
 	}
-	return "", errContainer
+	return "", errors.New("its root folder cannot be reached by a path of this machine (it runs in a container)")
 }

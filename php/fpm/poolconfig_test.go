@@ -9,18 +9,28 @@ import (
 
 // What "php-fpm -tt" of three PHP versions prints of the same configuration.
 func TestParsePools(t *testing.T) {
-	want := []PoolConfig{
-		{Name: "www", Listen: "/run/php/fpm.sock", User: "www-data", StatusPath: "/fpm-status"},
-		{Name: "two", Listen: "/run/two.sock", User: "www-data", Chroot: "/srv/two"},
-		{Name: "three", Listen: "/tmp/rel.sock", User: "www-data"},
-		{Name: "four", Listen: "9123", User: "www-data"},
-		{Name: "five", Listen: "[::1]:9124", User: "www-data"},
-		{Name: "six", Listen: "*:9125", User: "www-data"},
+	want := []map[string]string{
+		{"": "www", "listen": "/run/php/fpm.sock", "pm.status_path": "/fpm-status"},
+		{"": "two", "listen": "/run/two.sock", "chroot": "/srv/two"},
+		{"": "three", "listen": "/tmp/rel.sock"},
+		{"": "four", "listen": "9123"},
+		{"": "five", "listen": "[::1]:9124"},
+		{"": "six", "listen": "*:9125"},
 	}
 	for _, version := range []string{"7.4", "8.2", "8.4"} {
-		got, err := parsePools(read(t, "testdata/fpm-tt-"+version+".txt"))
+		pools, err := parsePools(read(t, "testdata/fpm-tt-"+version+".txt"))
 		if err != nil {
 			t.Error(err)
+		}
+		var got []map[string]string
+		for _, pool := range pools {
+			told := map[string]string{"": pool.name}
+			for _, key := range []string{"listen", "pm.status_path", "chroot"} {
+				if value, found := pool.values[key]; found {
+					told[key] = value
+				}
+			}
+			got = append(got, told)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", version, diff)
@@ -65,7 +75,7 @@ func FuzzParsePools(f *testing.F) {
 			return
 		}
 		for _, p := range pools {
-			if p.Name == "" || p.Listen == "" {
+			if p.name == "" || p.values["listen"] == "" {
 				t.Errorf("%+v", p)
 			}
 			(Master{Root: "/", PID: 1}).pool(p)

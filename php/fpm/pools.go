@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ const confTimeout = 20 * time.Second
 // Pools lists the pools of the FPM masters that run here, in the order
 // of the masters' pids, from what FPM itself reads in their configuration files.
 // The error names the masters whose pools could not be read; the pools of the
-// others are returned beside it.
+// others are returned beside it. Each FPM has 20 s for that, and may print 16 MiB.
 func Pools(ctx context.Context) ([]php.Pool, error) {
 	masters, err := Masters(ctx)
 	if err != nil {
@@ -41,12 +42,17 @@ func Pools(ctx context.Context) ([]php.Pool, error) {
 }
 
 // Pools lists the pools of one master, with addresses and paths as the host sees
-// them and a PathMap for those that run in a chroot.
+// them and a PathMap for those that run in a chroot. FPM has 20 s for that, and may print
+// 16 MiB.
 func (m Master) Pools(ctx context.Context) ([]php.Pool, error) {
 	if m.Problem != nil {
 		return nil, m.Problem
 	}
-	configs, err := m.PoolConfigs(ctx)
+	printed, err := m.printConfig(ctx)
+	var configs []section
+	if err == nil {
+		configs, err = parsePools(printed)
+	}
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("pools of FPM master %d: %w", m.PID, err),
 			"run %s -y %s -tt to see what FPM says, or name the pools in the configuration", m.Exe, m.Config)
@@ -55,7 +61,7 @@ func (m Master) Pools(ctx context.Context) ([]php.Pool, error) {
 	for _, c := range configs {
 		pool, err := m.pool(c)
 		if err != nil {
-			return pools, fmt.Errorf("pool %s of FPM master %d: %w", c.Name, m.PID, err)
+			return pools, fmt.Errorf("pool %s of FPM master %d: %w", c.name, m.PID, err)
 		}
 		pools = append(pools, pool)
 	}
@@ -63,26 +69,26 @@ func (m Master) Pools(ctx context.Context) ([]php.Pool, error) {
 }
 
 // pool translates paths of the master's root; only its workers are in Chroot.
-func (m Master) pool(c PoolConfig) (php.Pool, error) {
-	listen := c.Listen
+func (m Master) pool(c section) (php.Pool, error) {
+	listen := c.values["listen"]
 	if strings.HasPrefix(listen, "/") {
-		listen = m.hostPath(listen)
+		listen = m.HostPath(listen)
 	}
 	address, err := fcgi.ParseAddress(dialable(listen))
 	if err != nil {
 		return php.Pool{}, err
 	}
-	pool := php.Pool{Name: c.Name, Address: address, StatusPath: c.StatusPath, AgentDir: php.DefaultAgentDir}
-	if jail := filepath.Join(m.Root, c.Chroot); jail != "/" {
+	pool := php.Pool{Name: c.name, Address: address, StatusPath: c.values["pm.status_path"], AgentDir: php.DefaultAgentDir}
+	if jail := filepath.Join(m.Root, c.values["chroot"]); jail != "/" {
 		pool.PathMap = php.PathMap{{Host: jail, Pool: "/"}}
 		pool.AgentDir = filepath.Join(jail, php.DefaultAgentDir)
 	}
 	return pool, nil
 }
 
-// hostPath finds what the master sees at path. It lies below the master's root,
+// HostPath finds what the master sees at path. It lies below the master's root,
 // unless it was mounted there from the same path of the host.
-func (m Master) hostPath(path string) string {
+func (m Master) HostPath(path string) string {
 	theirs, err := os.Stat(m.proc("root") + path)
 	if err != nil {
 		return filepath.Join(m.Root, path)
@@ -93,15 +99,93 @@ func (m Master) hostPath(path string) string {
 	return filepath.Join(m.Root, path)
 }
 
-// PoolConfigs has the master's own binary read its configuration again.
-func (m Master) PoolConfigs(ctx context.Context) ([]PoolConfig, error) {
-	printed, err := m.printConfig(ctx)
+// Takes tells whether a process of this machine takes the connections that are made
+// to an address: a worker of FPM holds the socket on which its own pool listens, and
+// has closed those of the others (fpm_sockets_cleanup). So the process table proves
+// whose worker has answered, however its answer has come.
+func Takes(pid int, address fcgi.Address) (bool, error) {
+	listeners := tcpListeners
+	if address.Network == "unix" {
+		listeners = unixListeners
+	}
+	sockets, err := listeners(pid, address.Path)
+	takes := false
+	if err == nil {
+		takes, err = proc.HoldsAny(pid, sockets)
+	}
+	if err != nil {
+		return false, fmt.Errorf("whether process %d takes connections of %s: %w", pid, address, err)
+	}
+	return takes, nil
+}
+
+// acceptsConnections is the flag of a socket that listens; those of its connections
+// have the same path (__SO_ACCEPTCON, proc(5)).
+const acceptsConnections = "00010000"
+
+// unixListeners compares the files, not their names: a pool may be in another root.
+func unixListeners(pid int, path string) (map[string]bool, error) {
+	ours, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	pools, err := parsePools(printed)
-	if err != nil {
-		return nil, fmt.Errorf("%s -y %s -tt: %w", m.Exe, m.Config, err)
+	sockets := map[string]bool{}
+	add := func(socket, bound string) {
+		// A pool's own chroot does not count: its socket was bound outside of it.
+		if isFile(ours, bound) || isFile(ours, proc.Path(pid, "root")+bound) {
+			sockets[socket] = true
+		}
 	}
-	return pools, nil
+	if own, err := ownNetwork(pid); err != nil {
+		return nil, err
+	} else if all := proc.UnixListeners(); own && len(all) > 0 {
+		for _, one := range all {
+			add(one.Socket, one.Path)
+		}
+		return sockets, nil
+	}
+	// Of another network, such as a container's, only this table tells. Whoever listens in
+	// there can forge lines of it.
+	err = proc.EachLine(proc.Path(pid, "net/unix"), func(fields []string) {
+		// Num RefCount Protocol Flags Type St Inode Path
+		if len(fields) >= 8 && fields[3] == acceptsConnections {
+			add("socket:["+fields[6]+"]", strings.Join(fields[7:], " "))
+		}
+	})
+	return sockets, err
+}
+
+func isFile(wanted os.FileInfo, path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && os.SameFile(wanted, info)
+}
+
+// ownNetwork tells whether a process is in the caller's own.
+func ownNetwork(pid int) (bool, error) {
+	ours, err := os.Stat("/proc/self/ns/net")
+	if err != nil {
+		return false, err
+	}
+	theirs, err := os.Stat(proc.Path(pid, "ns/net"))
+	return err == nil && os.SameFile(ours, theirs), err
+}
+
+// tcpListeners is sure only in the caller's own network: elsewhere the same address
+// is another one.
+func tcpListeners(pid int, address string) (map[string]bool, error) {
+	wanted, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, nil // a name: nobody knows here what it means to the pool
+	}
+	if own, err := ownNetwork(pid); err != nil || !own {
+		return nil, err
+	}
+	all, err := proc.TCPSockets(pid)
+	sockets := map[string]bool{}
+	for _, s := range all {
+		if s.Listens && s.Local.Port() == wanted.Port() && (s.Local.Addr().IsUnspecified() || s.Local.Addr() == wanted.Addr().Unmap()) {
+			sockets[s.Name] = true
+		}
+	}
+	return sockets, err
 }

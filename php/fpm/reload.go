@@ -50,15 +50,6 @@ type ReloadOptions struct {
 	Last func(context.Context) error
 }
 
-// ReloadResult tells what a reload has done.
-type ReloadResult struct {
-	PID     int           `json:"pid"`     // of the master now; one that runs as a daemon has a new pid
-	Workers int           `json:"workers"` // of the master when it was proven
-	Took    time.Duration `json:"-"`       // from the signal to the proof
-	// ControlTimeout is process_control_timeout, -1 where it cannot be known.
-	ControlTimeout time.Duration `json:"-"`
-}
-
 // Reload reloads a master and with that starts an empty OPcache, and proves
 // it: none of its old workers lives, every pool of o.Pools answers from a new
 // OPcache, and every other pool of the master answers.
@@ -69,51 +60,50 @@ type ReloadResult struct {
 //
 // The zero Master stands for one that this machine does not show (in a
 // container); it is reloaded by a command and proven by o.Pools.
-func Reload(ctx context.Context, m Master, o ReloadOptions) (ReloadResult, error) {
+//
+// pid is that of the master now: one that runs as a daemon has a new one.
+//
+// o.Limit bounds the reload and its proof. Before that FPM has 20 s to print 16 MiB of
+// configuration and each pool 10 s to answer; where the proof fails FPM has 20 s once more.
+func Reload(ctx context.Context, m Master, o ReloadOptions) (pid int, err error) {
 	if o.Limit <= 0 {
 		o.Limit = DefaultReloadLimit
 	}
-	result, err := reload(ctx, m, o)
-	if err != nil {
-		return result, fmt.Errorf("reload %s: %w", m.describe(), err)
+	if pid, err = reload(ctx, m, o); err != nil {
+		return pid, fmt.Errorf("reload %s: %w", m.describe(), err)
 	}
-	return result, nil
+	return pid, nil
 }
 
-func reload(ctx context.Context, m Master, o ReloadOptions) (ReloadResult, error) {
-	result := ReloadResult{PID: m.PID, ControlTimeout: -1}
+func reload(ctx context.Context, m Master, o ReloadOptions) (pid int, err error) {
 	way, err := m.wayTo(ctx, o)
 	if err != nil {
-		return result, err
+		return m.PID, err
 	}
 	settings, err := m.checkSettings(ctx, o)
-	result.ControlTimeout = settings.ControlTimeout
-	if err != nil {
-		return result, err
+	if err == nil && o.Before != nil {
+		err = o.Before(ctx)
 	}
-	if o.Before != nil {
-		if err := o.Before(ctx); err != nil {
-			return result, err
-		}
+	if err != nil {
+		return m.PID, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
 	p, err := newProof(ctx, m, settings.Pools, o.Pools)
 	if err != nil {
-		return result, err
+		return m.PID, err
 	}
 	if o.Last != nil {
 		if err := o.Last(ctx); err != nil {
-			return result, err
+			return m.PID, err
 		}
 		p.asked = time.Now()
 	}
 	if err := way(ctx); err != nil {
-		return result, err
+		return m.PID, err
 	}
 	err = p.await(ctx)
-	result.PID, result.Workers, result.Took = p.now.PID, p.workers, time.Since(p.asked)
-	return result, err
+	return p.now.PID, err
 }
 
 // wayTo gives the function that asks for the reload, if there is one.
@@ -125,7 +115,7 @@ func (m Master) wayTo(ctx context.Context, o ReloadOptions) (func(context.Contex
 		return nil, hint.With(fmt.Errorf("%w: this machine does not show it (it runs in a container)", ErrNeedsCommand),
 			"configure `command` for its pool, such as [docker, kill, --signal=USR2, php]")
 	}
-	target, err := m.target(ctx)
+	ask, err := m.signalling(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +123,7 @@ func (m Master) wayTo(ctx context.Context, o ReloadOptions) (func(context.Contex
 		return nil, hint.With(fmt.Errorf("%w: %w", ErrNeedsCommand, m.Problem),
 			"configure `command` for its pool, such as [systemctl, reload, php8.2-fpm]")
 	}
-	return target.reload, nil
+	return ask, nil
 }
 
 func (m Master) describe() string {
@@ -154,8 +144,9 @@ func (m Master) checkSettings(ctx context.Context, o ReloadOptions) (Settings, e
 		return unknown, nil
 	}
 	settings, err := m.Settings(ctx)
-	if err != nil && len(o.Command) > 0 && os.Geteuid() != 0 && os.Geteuid() != m.UID {
-		return unknown, nil // the files may be unreadable for the caller, who is no judge of them then
+	unreadable := os.Geteuid() != 0 && os.Geteuid() != m.UID // the caller is no judge of the files then
+	if err != nil && len(o.Command) > 0 && (unreadable || errors.Is(err, ErrEnvironment)) {
+		return unknown, nil
 	}
 	if err != nil || o.Force {
 		return settings, err
@@ -190,7 +181,7 @@ func (m Master) killsRequests(timeout time.Duration, started time.Time) error {
 func answers(ctx context.Context, pool php.Pool) error {
 	ctx, cancel := context.WithTimeout(ctx, proofCall)
 	defer cancel()
-	_, err := fcgi.Call(ctx, pool.Address, fcgi.Request{Script: "/relink-asks-whether-the-pool-answers.php"})
+	_, err := fcgi.Call(ctx, pool.Address, fcgi.Request{Script: "/relink-asks-whether-the-pool-answers.php", Limit: 1 << 20})
 	if errors.Is(err, fcgi.ErrScriptNotFound) || errors.Is(err, fcgi.ErrExtension) || errors.Is(err, fcgi.ErrScriptUnreadable) {
 		return nil
 	}

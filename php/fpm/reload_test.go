@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,8 +62,8 @@ func TestReloadIsProven(t *testing.T) {
 	script := p.write("r/a.php", "<?php echo 'a';")
 	p.get(script)
 	before := p.pids()
-	got := check[fpm.ReloadResult](t)(fpm.Reload(withTimeout(t), masterOf(t, p), fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}}))
-	if got.PID != p.server.Pool("").MasterPID || got.ControlTimeout != 10*time.Second || got.Workers < 1 {
+	got := check[int](t)(fpm.Reload(withTimeout(t), masterOf(t, p), fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}}))
+	if got != p.server.Pool("").MasterPID || len(p.pids()) < 1 {
 		t.Errorf("%+v", got)
 	}
 	for _, pid := range p.pids() {
@@ -84,9 +85,9 @@ func TestReloadRefusedWhereItKills(t *testing.T) {
 	_, err := fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}})
 	wantReason(t, err, fpm.ErrKillsRequests, "process_control_timeout is 0", "set process_control_timeout = 10s", m.Config)
 	p.wantUntouched(before)
-	got := check[fpm.ReloadResult](t)(fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}, Force: true}))
-	if got.ControlTimeout != 0 || slices.Equal(p.pids(), before) {
-		t.Errorf("%+v", got)
+	check[int](t)(fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}, Force: true}))
+	if slices.Equal(p.pids(), before) {
+		t.Error("the workers are the old ones")
 	}
 }
 
@@ -104,10 +105,11 @@ func TestReloadOfAQuietMaster(t *testing.T) {
 	quiet := graceful()
 	quiet.Settings["log_level"] = "error"
 	p := platform{}.start(t, quiet)
-	got := check[fpm.ReloadResult](t)(fpm.Reload(withTimeout(t), masterOf(t, p), fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}}))
-	if got.ControlTimeout != 10*time.Second {
+	m := masterOf(t, p)
+	if got := check[fpm.Settings](t)(m.Settings(withTimeout(t))); got.ControlTimeout != 10*time.Second {
 		t.Errorf("%+v", got)
 	}
+	check[int](t)(fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}}))
 }
 
 // FPM would end: by the time that it reads its configuration, there is nothing left to go back to.
@@ -117,6 +119,27 @@ func TestReloadRefusedWithBrokenConfiguration(t *testing.T) {
 	spoil(t, m.Config)
 	_, err := fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}, Force: true})
 	wantReason(t, err, fpm.ErrBadConfig, "unknown entry 'garbage'", m.Config)
+	p.wantUntouched(before)
+}
+
+// The value of a variable is in the environment of the master, which its title has
+// overwritten: that -tt refuses the file without it says nothing of the file.
+func TestConfigurationWithVariablesIsNotJudged(t *testing.T) {
+	p := platform{}.start(t, graceful())
+	before, m := p.pids(), masterOf(t, p)
+	text := check[[]byte](t)(os.ReadFile(m.Config))
+	listen := regexp.MustCompile(`(?m)^listen *=.*$`)
+	if !listen.Match(text) {
+		t.Fatalf("no listen in %s", text)
+	}
+	if err := os.WriteFile(m.Config, listen.ReplaceAll(text, []byte("listen = $${FPM_LISTEN}")), 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}, Force: true})
+	wantReason(t, err, fpm.ErrEnvironment, "${FPM_LISTEN}", "`command`")
+	if errors.Is(err, fpm.ErrBadConfig) {
+		t.Errorf("a file that is well is refused: %v", err)
+	}
 	p.wantUntouched(before)
 }
 
@@ -285,8 +308,8 @@ func TestReloadOfADaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := check[fcgi.Address](t)(fcgi.ParseAddress(socket))
-	got := check[fpm.ReloadResult](t)(fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{{Address: address, AgentDir: agentDir}}}))
-	if now, _ := masterWith(t, config); got.PID == m.PID || got.PID != now.PID {
+	got := check[int](t)(fpm.Reload(withTimeout(t), m, fpm.ReloadOptions{Pools: []php.Pool{{Address: address, AgentDir: agentDir}}}))
+	if now, _ := masterWith(t, config); got == m.PID || got != now.PID {
 		t.Errorf("%+v, was %d, is %d", got, m.PID, now.PID)
 	}
 }
@@ -336,7 +359,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	running := check[*load.Load](t)(load.Run(withTimeout(t), load.Options{URL: server.URL(), Hosts: []string{"club1.test"}, Clients: 3}))
 	defer running.Stop()
 	awaitAnswers(t, running, 50)
-	check[fpm.ReloadResult](t)(fpm.Reload(withTimeout(t), masterOf(t, p), fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}}))
+	check[int](t)(fpm.Reload(withTimeout(t), masterOf(t, p), fpm.ReloadOptions{Pools: []php.Pool{p.Pool()}}))
 	awaitAnswers(t, running, running.Result().Requests+50)
 	if result := running.Stop(); result.Errors != 0 {
 		t.Errorf("%d of %d requests failed: %q", result.Errors, result.Requests, result.Described)

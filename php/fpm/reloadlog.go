@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/bounded"
 	"relink/internal/hint"
 )
 
@@ -41,9 +42,10 @@ func (p *proof) watchLog(m Master) {
 	}
 }
 
-// logTail is the end of what FPM has logged since watchLog.
+// logTail is the end of what FPM has logged since watchLog. The log may lie in a folder
+// of the pool's user, and is shown to whoever deploys.
 func (p *proof) logTail() string {
-	f, err := os.Open(p.log)
+	f, err := bounded.OpenNoLink(p.log)
 	if err != nil {
 		return ""
 	}
@@ -56,9 +58,6 @@ func (p *proof) logTail() string {
 	if info.Size() < p.logFrom { // it was rotated
 		from = max(0, info.Size()-logTail)
 	}
-	tail, err := io.ReadAll(io.NewSectionReader(f, from, logTail))
-	if err != nil {
-		return ""
-	}
+	tail, _ := io.ReadAll(io.NewSectionReader(f, from, logTail))
 	return strings.TrimSpace(string(tail))
 }

@@ -31,7 +31,6 @@ type proof struct {
 	old         map[int]int64 // start times of the old workers by pid
 	pools       []*poolProof
 	others      []php.Pool // pools of the master that need only answer
-	workers     int
 	asked       time.Time
 
 	log     string // FPM's error log as this machine sees it; "" if it cannot be read
@@ -51,18 +50,15 @@ var (
 	errStarts = errors.New("the master runs its binary again, and is not ready yet")
 )
 
-var errNothingToProve = errors.New("the master has no worker and no pool is named, so that nothing could prove the reload")
-
 // newProof takes all that the reload will change. named are the pools to prove,
 // configured those that FPM's configuration tells.
 func newProof(ctx context.Context, m Master, configured, named []php.Pool) (*proof, error) {
 	p := &proof{before: m, now: m, old: map[int]int64{}}
 	if m.PID != 0 {
-		old, err := workerStarts(ctx, m.PID)
-		if err != nil {
+		var err error
+		if p.old, err = workerStarts(ctx, m.PID); err != nil {
 			return nil, err
 		}
-		p.old = old
 	}
 	for _, pool := range named {
 		one, err := newPoolProof(ctx, pool)
@@ -72,7 +68,7 @@ func newProof(ctx context.Context, m Master, configured, named []php.Pool) (*pro
 		p.pools = append(p.pools, one)
 	}
 	if len(p.old) == 0 && len(p.pools) == 0 {
-		return nil, errNothingToProve
+		return nil, errors.New("the master has no worker and no pool is named, so that nothing could prove the reload")
 	}
 	p.others = otherPools(ctx, configured, named)
 	p.watchLog(m)
@@ -121,12 +117,8 @@ func workerStarts(ctx context.Context, master int) (map[int]int64, error) {
 	starts := map[int]int64{}
 	for _, pids := range pools {
 		for _, pid := range pids {
-			p, err := process.NewProcessWithContext(ctx, int32(pid))
-			if err != nil {
-				continue // it has ended
-			}
-			if starts[pid], err = p.CreateTimeWithContext(ctx); err != nil {
-				delete(starts, pid)
+			if start, err := proc.Of(pid).CreateTimeWithContext(ctx); err == nil { // else it has ended
+				starts[pid] = start
 			}
 		}
 	}
@@ -182,11 +174,7 @@ func (p *proof) missing(ctx context.Context) error {
 // starts tells whether the process of the master is still there: on a busy machine
 // it takes seconds from the exec until it bears its title again.
 func (p *proof) starts(ctx context.Context) bool {
-	one, err := process.NewProcessWithContext(ctx, int32(p.before.PID))
-	if err != nil {
-		return false
-	}
-	state, err := one.StatusWithContext(ctx)
+	state, err := proc.Of(p.before.PID).StatusWithContext(ctx)
 	return err == nil && !slices.Contains(state, process.Zombie)
 }
 
@@ -233,7 +221,6 @@ func (p *proof) newWorkers(ctx context.Context) error {
 			return fmt.Errorf("its old worker %d still runs", pid)
 		}
 	}
-	p.workers = len(now)
 	return nil
 }
 

@@ -1,9 +1,12 @@
 package fpm
 
 import (
-	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +25,7 @@ type Settings struct {
 //
 // Nothing more can be known of how the master was started: FPM writes its title
 // over both its arguments and its environment (fpm_env.c), so that -c, -d, -n, -p
-// and PHP_INI_SCAN_DIR are lost.
+// and PHP_INI_SCAN_DIR are lost. FPM has 20 s for the test, and may print 16 MiB.
 func (m Master) Settings(ctx context.Context) (Settings, error) {
 	unknown := Settings{ControlTimeout: -1}
 	if m.Problem != nil {
@@ -42,27 +45,6 @@ func (m Master) Settings(ctx context.Context) (Settings, error) {
 	return s, nil
 }
 
-// parseControlTimeout reads what "php-fpm -tt" prints: every time in seconds, as
-// in "10s" (fpm_conf.c). -1: it is not there.
-func parseControlTimeout(printed []byte) time.Duration {
-	global := false
-	for line := range bytes.Lines(printed) {
-		line = bytes.TrimRight(line, "\r\n")
-		if section := confSection.FindSubmatch(line); section != nil {
-			global = string(section[1]) == "global"
-			continue
-		}
-		entry := confEntry.FindSubmatch(line)
-		if !global || entry == nil || string(entry[1]) != "process_control_timeout" {
-			continue
-		}
-		if timeout, err := time.ParseDuration(strings.TrimSpace(string(entry[2]))); err == nil && timeout >= 0 {
-			return timeout
-		}
-	}
-	return -1
-}
-
 // errorLog is the file that the master logs to, as this machine sees it, or "".
 // FPM makes its error log its stderr (fpm_stdio.c), unless it logs to a terminal.
 func (m Master) errorLog() string {
@@ -78,9 +60,81 @@ func (m Master) errorLog() string {
 
 // configChanged is when the file that FPM was started with was last changed.
 func (m Master) configChanged() time.Time {
-	info, err := os.Stat(m.hostPath(m.Config))
+	info, err := os.Stat(m.HostPath(m.Config))
 	if err != nil {
 		return time.Time{}
 	}
 	return info.ModTime()
+}
+
+// section is one of the configuration that "php-fpm -tt" prints, with $pool and
+// prefixes expanded: "global", or that of a pool.
+type section struct {
+	name   string
+	values map[string]string // without those that are undefined
+}
+
+var (
+	// "[23-Nov-2026 06:14:52] NOTICE: [www]" and "...NOTICE: <tab>listen = 9000"
+	confSection = regexp.MustCompile(`NOTICE: \[(.+)\]\s*$`)
+	confEntry   = regexp.MustCompile(`NOTICE: \t([a-z_.]+) = (.*)$`)
+)
+
+func sections(printed []byte) (all []section) {
+	for line := range strings.Lines(string(printed)) {
+		line = strings.TrimRight(line, "\r\n")
+		if found := confSection.FindStringSubmatch(line); found != nil {
+			all = append(all, section{found[1], map[string]string{}})
+		} else if found := confEntry.FindStringSubmatch(line); found != nil && len(all) > 0 {
+			if value := strings.TrimSpace(found[2]); value != "undefined" {
+				all[len(all)-1].values[found[1]] = value
+			}
+		}
+	}
+	return all
+}
+
+// parsePools gives the pools' sections; each says where its pool listens.
+func parsePools(printed []byte) ([]section, error) {
+	pools := slices.DeleteFunc(sections(printed), func(s section) bool { return s.name == "global" })
+	if len(pools) == 0 {
+		return nil, errors.New("it prints no pool")
+	}
+	for _, pool := range pools {
+		if pool.values["listen"] == "" {
+			return nil, fmt.Errorf("pool %s has no listen", pool.name)
+		}
+	}
+	return pools, nil
+}
+
+// parseControlTimeout reads process_control_timeout: "php-fpm -tt" prints every time
+// in seconds, as in "10s" (fpm_conf.c). -1: it is not there.
+func parseControlTimeout(printed []byte) time.Duration {
+	for _, one := range sections(printed) {
+		timeout, err := time.ParseDuration(one.values["process_control_timeout"])
+		if one.name == "global" && err == nil && timeout >= 0 {
+			return timeout
+		}
+	}
+	return -1
+}
+
+// dialable turns the value of "listen" into the form of an address that a client
+// can connect to: FPM also takes a bare port, "*" and the unspecified addresses.
+func dialable(listen string) string {
+	if strings.HasPrefix(listen, "/") {
+		return "unix:" + listen
+	}
+	host, port := "", listen
+	if i := strings.LastIndexByte(listen, ':'); i >= 0 {
+		host, port = listen[:i], listen[i+1:]
+	}
+	switch host {
+	case "", "*", "0.0.0.0":
+		host = "127.0.0.1"
+	case "[::]":
+		host = "[::1]"
+	}
+	return "tcp:" + host + ":" + port
 }

@@ -26,12 +26,12 @@ func TestAgentThroughTheWebServer(t *testing.T) {
 			}
 			configuration, err := agent.Configuration(ctx)
 			s.must(err)
-			if configuration.ValidateTimestamps || configuration.Version != worker.PHPVersion {
+			if configuration.ValidateTimestamps || worker.PHPVersion == "" {
 				t.Errorf("%+v", configuration)
 			}
 			compiled, err := agent.Compile(ctx, []string{index, s.root + "/none.php"}, 0)
 			s.must(err)
-			if compiled.Files[0].Outcome != php.Compiled || compiled.Files[1].Outcome != php.Failed {
+			if compiled[0].Outcome != php.Compiled || compiled[1].Outcome != php.Failed {
 				t.Errorf("%+v", compiled)
 			}
 			scripts, err := agent.Scripts(ctx, []string{s.root + "/releases"})
@@ -58,12 +58,11 @@ func TestAgentThroughTheWebServer(t *testing.T) {
 			if swept.RealpathCache != 0 || worker.RealpathCache == 0 {
 				t.Errorf("before %+v, swept %+v", worker, swept)
 			}
-			reset, err := agent.Reset(ctx)
-			s.must(err)
+			s.must(agent.Reset(ctx))
 			status, err := agent.Status(ctx)
 			s.must(err)
-			if !reset.Accepted || status.Statistics.ManualRestarts != 1 {
-				t.Errorf("%+v, then %+v", reset, status)
+			if status.Statistics.ManualRestarts != 1 {
+				t.Errorf("%+v", status)
 			}
 		})
 	}
@@ -78,7 +77,7 @@ func TestFatalErrorThroughTheWebServer(t *testing.T) {
 			good := writeFile(t, s.root+"/releases/v1/good.php", "<?php")
 			got, err := s.agent().Compile(bounded(t), []string{broken, good}, 0)
 			s.must(err)
-			if got.Files[0].Outcome != php.Failed || got.Files[1].Outcome != php.Compiled || got.Next != 2 {
+			if len(got) != 2 || got[0].Outcome != php.Failed || got[1].Outcome != php.Compiled {
 				t.Errorf("%+v", got)
 			}
 		})

@@ -126,7 +126,7 @@ func TestRequests(t *testing.T) {
 	}
 	door.URL += "/deep/"
 	nonce := strings.Repeat("a", 32)
-	_, status, err := door.Call(bounded(t), "ping", nonce, "relink-agent-0123456789abcdef.php", []byte("{}"))
+	_, status, err := door.Call(bounded(t), "ping", nonce, "relink-agent-0123456789abcdef.php", []byte("{}"), 1<<20)
 	r = <-requests
 	if status != 200 || err == nil { // the probe answered in the agent's stead
 		t.Errorf("%d, %v", status, err)

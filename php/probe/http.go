@@ -5,15 +5,19 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/hint"
 )
 
 // DefaultTimeout bounds a request for which the context says nothing.
@@ -109,11 +113,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 // ownAddress refuses an address, resolved, before it is connected to, unless it
 // is one of this machine.
 func ownAddress(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	host, _, _ = strings.Cut(host, "%") // the zone of a link-local address
+	host, _, _ := strings.Cut(withoutPort(address), "%") // the zone of a link-local address
 	ip := net.ParseIP(host)
 	if ip.IsLoopback() {
 		return nil
@@ -122,12 +122,10 @@ func ownAddress(address string) error {
 	if err != nil {
 		return err
 	}
-	for _, candidate := range own {
-		if network, ok := candidate.(*net.IPNet); ok && network.IP.Equal(ip) {
-			return nil
-		}
+	if !slices.ContainsFunc(own, func(one net.Addr) bool { network, ok := one.(*net.IPNet); return ok && network.IP.Equal(ip) }) {
+		return foreign(host)
 	}
-	return foreign(host)
+	return nil
 }
 
 // Dial makes a connection, as http.Transport wants it.
@@ -136,7 +134,7 @@ type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 // DialTLS verifies the certificate for the name of the site, "" for that of the
 // address, but not on loopback: certificates of one's own are usual there, nobody
 // stands between the two ends, and the probe's token opens nothing but the script
-// that it is shown to.
+// that it is shown to. The context of a dial bounds its handshake too.
 func DialTLS(host string, plain Dial) Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := plain(ctx, network, address)
@@ -145,7 +143,7 @@ func DialTLS(host string, plain Dial) Dial {
 		}
 		remote, ok := conn.RemoteAddr().(*net.TCPAddr)
 		client := tls.Client(conn, &tls.Config{
-			ServerName:         serverName(cmp.Or(host, address)),
+			ServerName:         withoutPort(cmp.Or(host, address)),
 			InsecureSkipVerify: ok && remote.IP.IsLoopback(),
 		})
 		if err := client.HandshakeContext(ctx); err != nil {
@@ -156,9 +154,85 @@ func DialTLS(host string, plain Dial) Dial {
 	}
 }
 
-func serverName(name string) string {
+func withoutPort(name string) string {
 	if host, _, err := net.SplitHostPort(name); err == nil {
 		return host
 	}
 	return name
+}
+
+// Why the probe did not answer. Beside these, errors wrap fcgi.ErrTimeout,
+// fcgi.ErrNotListening, fcgi.ErrReset, fcgi.ErrTruncated and fcgi.ErrTooLarge, as
+// those of a call to a pool do.
+var (
+	// ErrHidden: something else answered, and the probe cannot be reached there.
+	ErrHidden = errors.New("the probe cannot be reached through the web server")
+	// ErrServer: it answered that it, or PHP, failed. Also an ErrHidden.
+	ErrServer = errors.New("the web server or its PHP failed")
+	// ErrForeign: the address is not this machine's. Nothing was sent.
+	ErrForeign = errors.New("the address is not one of this machine")
+	// ErrURL: the address is none.
+	ErrURL = errors.New("not an address that can be asked")
+)
+
+// Refused tells why the probe did not run the agent.
+type Refused struct {
+	Reason string // "missing", "unreadable", "open_basedir" or "name"
+	File   string // the agent's file as the PHP of the site sees it
+}
+
+func (r *Refused) Error() string {
+	return fmt.Sprintf("the probe cannot run the agent %s: %s", r.File, r.Reason)
+}
+
+func foreign(host string) error {
+	return hint.With(fmt.Errorf("%w: %s", ErrForeign, host),
+		"set probe.url to an address of this server, such as http://127.0.0.1/: the token of the probe is sent to no other machine")
+}
+
+func badURL(err error) error {
+	return hint.With(fmt.Errorf("%w: %w", ErrURL, err), "write probe.url as http://127.0.0.1/")
+}
+
+// unreachable names why no response came.
+func unreachable(ctx context.Context, err error, after time.Duration) error {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, ErrForeign), errors.Is(err, ErrURL):
+		return bare(err)
+	case errors.As(err, &certificate):
+		return hint.With(bare(err), "set probe.host to a name in the certificate, or probe.url to https://127.0.0.1/, where it is not verified")
+	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, new(*net.DNSError)):
+		return hint.With(fmt.Errorf("%w: %w", fcgi.ErrNotListening, bare(err)), "start the web server, or correct probe.url")
+	}
+	return broken(ctx, err, 0, after)
+}
+
+// broken names what ended a response, or the wait for one, after so many bytes.
+func broken(ctx context.Context, err error, received int, after time.Duration) error {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return context.Canceled
+	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
+		return hint.With(fmt.Errorf("%w: %s: %w", fcgi.ErrTimeout, after.Round(time.Millisecond), context.DeadlineExceeded),
+			"look at the web server's processes and PHP's workers: all are busy, or one of them hangs")
+	case received > 0 && (errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &errno)):
+		return hint.With(fmt.Errorf("%w after %d bytes: %w", fcgi.ErrTruncated, received, bare(err)),
+			"look in the error log of the web server: its process crashed or was killed during the answer")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &errno):
+		return hint.With(fmt.Errorf("%w: %w", fcgi.ErrReset, bare(err)),
+			"look in the error log of the web server: its process crashed, was killed, or the server was restarted")
+	}
+	return bare(err)
+}
+
+// bare drops net/http's `Get "http://...":`, which repeats the address and the
+// script's name.
+func bare(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"relink/internal/trust"
@@ -79,4 +80,78 @@ func (s server) infoModule() string {
 		return ""
 	}
 	return module
+}
+
+// sites are the virtual hosts, and the main server where it answers.
+func (c apacheConf) sites(pid int) (sites []Site) {
+	main := slices.DeleteFunc(slices.Clone(c.directives), func(d directive) bool { return d.name == "virtualhost" })
+	listens := c.listens()
+	taken := map[listen]bool{}
+	for _, d := range named(c.directives, "virtualhost") {
+		own := append([]directive{}, d.children...) // never nil, which is the main server
+		tls := secured(own, main)
+		site := c.site(main, own)
+		site.PID, site.From = pid, d.from()
+		for _, l := range listens {
+			if slices.ContainsFunc(d.args, func(address string) bool { _, ok := l.meet(address); return ok }) {
+				taken[l] = true
+			}
+		}
+		site.URL = apacheURL(d.args, listens, tls)
+		sites = append(sites, site)
+	}
+	rest := slices.DeleteFunc(slices.Clone(listens), func(l listen) bool { return taken[l] })
+	if len(rest) > 0 && len(main) > 0 {
+		site := c.site(main, nil)
+		site.PID, site.From, site.URL = pid, main[0].from(), reach(rest, secured(nil, main))
+		sites = append(sites, site)
+	}
+	return sites
+}
+
+func (c apacheConf) site(main, own []directive) Site {
+	site := Site{Server: Apache, Hosts: apacheHosts(own), DocumentRoot: c.root(main, own)}
+	if own == nil {
+		site.Hosts = apacheHosts(main)
+	}
+	site.Handler, site.Pool = phpOf(main, own, site.DocumentRoot)
+	return site
+}
+
+// apacheHosts drops scheme and port of ServerName, which it may have.
+func apacheHosts(list []directive) (hosts []string) {
+	if name, found := last(list, "servername"); found {
+		if _, rest, ok := strings.Cut(name, "://"); ok {
+			name = rest
+		}
+		name, _, _ = strings.Cut(name, ":")
+		hosts = append(hosts, name)
+	}
+	for _, d := range named(list, "serveralias") {
+		hosts = append(hosts, d.args...)
+	}
+	return hosts
+}
+
+// root is VirtualDocumentRoot where there is one: mod_vhost_alias maps before
+// the core does.
+func (c apacheConf) root(main, own []directive) string {
+	for _, name := range []string{"virtualdocumentroot", "documentroot"} {
+		for _, list := range [][]directive{own, main} {
+			value, found := last(list, name)
+			if !found || name == "virtualdocumentroot" && strings.EqualFold(value, "none") {
+				continue
+			}
+			if !filepath.IsAbs(value) {
+				value = filepath.Join(c.serverRoot, value)
+			}
+			return value
+		}
+	}
+	return c.documentRoot
+}
+
+func secured(own, main []directive) bool {
+	value, _ := last(slices.Concat(main, own), "sslengine")
+	return strings.EqualFold(value, "on") || strings.EqualFold(value, "optional")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,12 +27,14 @@ func (d directive) arg(i int) string {
 
 func (d directive) from() string { return fmt.Sprintf("%s:%d", d.file, d.line) } // of a macro: file:use:line
 
+func named(list []directive, name string) []directive {
+	return slices.DeleteFunc(slices.Clone(list), func(d directive) bool { return d.name != name })
+}
+
 // last is the first argument of the directive that wins among those of a name.
 func last(list []directive, name string) (value string, found bool) {
-	for _, d := range list {
-		if d.name == name {
-			value, found = d.arg(0), true
-		}
+	for _, d := range named(list, name) {
+		value, found = d.arg(0), true
 	}
 	return value, found
 }
@@ -71,11 +74,11 @@ func parseApache(printed []byte) (apacheConf, error) {
 			if len(open) == mostDepth {
 				return conf, errNesting
 			}
-			section := at.named(strings.TrimSuffix(line[1:], ">"))
+			section := at.saying(strings.TrimSuffix(line[1:], ">"))
 			open = append(open, &section)
 		case !conf.fact(line):
 			parent := open[len(open)-1]
-			parent.children = append(parent.children, at.named(line))
+			parent.children = append(parent.children, at.saying(line))
 		}
 	}
 	if len(open) != 1 {
@@ -104,8 +107,8 @@ func (d *directive) locate(comment string) {
 // person less than that of its use.
 var macroUse = regexp.MustCompile(`^macro '.*' \(.*\) used on line (\d+) of "([^"]*)"$`)
 
-// named is the directive of a line at d's place.
-func (d directive) named(line string) directive {
+// saying is the directive of a line at d's place.
+func (d directive) saying(line string) directive {
 	name, rest, _ := strings.Cut(line, " ")
 	d.name, d.args = strings.ToLower(name), splitWords(rest)
 	return d
@@ -129,30 +132,17 @@ func (c *apacheConf) fact(line string) bool {
 	return true
 }
 
+var (
+	wordForm = regexp.MustCompile(`"((?:\\["\\]|[^"])*)"?|'((?:\\['\\]|[^'])*)'?|([^ \t]+)`)
+	doubled  = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+	singled  = strings.NewReplacer(`\\`, `\`, `\'`, `'`)
+)
+
 // splitWords splits as ap_getword_conf does: quotes begin and end a word, and in them
 // a backslash counts before the quote and itself only.
 func splitWords(line string) (list []string) {
-	for {
-		if line = strings.TrimLeft(line, " \t"); line == "" {
-			return list
-		}
-		quote := line[0]
-		if quote != '"' && quote != '\'' {
-			end := strings.IndexAny(line, " \t")
-			if end < 0 {
-				end = len(line)
-			}
-			list, line = append(list, line[:end]), line[end:]
-			continue
-		}
-		var word strings.Builder
-		i := 1
-		for ; i < len(line) && line[i] != quote; i++ {
-			if line[i] == '\\' && i+1 < len(line) && (line[i+1] == quote || line[i+1] == '\\') {
-				i++
-			}
-			word.WriteByte(line[i])
-		}
-		list, line = append(list, word.String()), line[min(i+1, len(line)):]
+	for _, found := range wordForm.FindAllStringSubmatch(line, -1) {
+		list = append(list, doubled.Replace(found[1])+singled.Replace(found[2])+found[3])
 	}
+	return list
 }

@@ -180,11 +180,8 @@ func proxyPHP(target string, main []directive) (handler, pool string) {
 
 // balanced is one member of a balancer.
 func balanced(name string, main []directive) string {
-	for _, d := range main {
-		if d.name != "proxy" || strings.TrimRight(d.arg(0), "/") != name {
-			continue
-		}
-		if member, found := last(d.children, "balancermember"); found {
+	for _, d := range named(main, "proxy") {
+		if member, found := last(d.children, "balancermember"); found && strings.TrimRight(d.arg(0), "/") == name {
 			return member
 		}
 	}

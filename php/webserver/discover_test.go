@@ -57,7 +57,7 @@ func TestDiscoverApache(t *testing.T) {
 	want := []webserver.Site{{
 		Server: webserver.Apache, Hosts: []string{"club1.example.org"}, URL: server.URL() + "/",
 		DocumentRoot: filepath.Join(www, "club 1", "public"),
-		Handler:      webserver.FPM, Pool: server.Pools()[0].Address, Sends: webserver.Literal,
+		Handler:      webserver.FPM, Pool: server.Pools()[0].Address,
 	}}
 	if diff := cmp.Diff(want, below(t, www, sites), cmpopts.IgnoreFields(webserver.Site{}, "PID", "From")); diff != "" {
 		t.Errorf("%s\nnotes: %q", diff, notes)
@@ -93,16 +93,13 @@ func TestDiscoverApacheInDebiansLayout(t *testing.T) {
 		{URL: l.url(2), Hosts: []string{"mass.example.org", "*.mass.example.org"}, DocumentRoot: l.path("www/mass/%1/public"), Handler: webserver.FPM, Pool: "tcp:127.0.0.1:9000"},
 		{URL: fmt.Sprintf("http://[::1]:%d/", l.ports[2]), Hosts: []string{"six.example.org"}, DocumentRoot: l.path("www/with space"), Handler: webserver.FPM, Pool: "tcp:[::1]:9001"},
 		{URL: fmt.Sprintf("https://127.0.0.1:%d/", l.ports[3]), Hosts: []string{"club1.example.org"}, DocumentRoot: l.path("www/clubs/club1/public"), Handler: webserver.FPM, Pool: fpm},
-		{URL: l.url(1), Hosts: []string{"map.example.org"}, DocumentRoot: l.path("www/releases"), Handler: webserver.FPM, Pool: fpm, Sends: webserver.Real},
+		{URL: l.url(1), Hosts: []string{"map.example.org"}, DocumentRoot: l.path("www/releases"), Handler: webserver.FPM, Pool: fpm},
 		{URL: l.url(1), Hosts: []string{"back.example.org"}, DocumentRoot: l.path("www/back")},
 		{URL: l.url(1), Hosts: []string{"balanced.example.org"}, DocumentRoot: l.path("www/balanced"), Handler: webserver.FPM, Pool: "unix:/run/php/b.sock"},
 		{URL: l.url(1), Hosts: []string{"none.example.org"}, DocumentRoot: l.path("www/none")},
 	}
 	for i := range want {
 		want[i].Server, want[i].PID = webserver.Apache, pid
-		if want[i].Handler != "" && want[i].Sends == "" {
-			want[i].Sends = webserver.Literal
-		}
 	}
 	got := own(t, pid)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(webserver.Site{}, "From")); diff != "" {
@@ -134,8 +131,8 @@ TypesConfig /dev/null
 	sites := own(t, pid)
 	// The main server answers on the ports that no virtual host has.
 	want := []webserver.Site{
-		{Server: webserver.Apache, PID: pid, URL: l.url(1), DocumentRoot: l.path("www/html"), Handler: webserver.ModPHP, Sends: webserver.Literal},
-		{Server: webserver.Apache, PID: pid, URL: l.url(2), DocumentRoot: sites[len(sites)-1].DocumentRoot, Handler: webserver.ModPHP, Sends: webserver.Literal},
+		{Server: webserver.Apache, PID: pid, URL: l.url(1), DocumentRoot: l.path("www/html"), Handler: webserver.ModPHP},
+		{Server: webserver.Apache, PID: pid, URL: l.url(2), DocumentRoot: sites[len(sites)-1].DocumentRoot, Handler: webserver.ModPHP},
 	}
 	if diff := cmp.Diff(want, sites, cmpopts.IgnoreFields(webserver.Site{}, "From")); diff != "" {
 		t.Error(diff)
@@ -147,9 +144,9 @@ func TestDiscoverNginx(t *testing.T) {
 	pid := l.run(t, []string{"PATH=/usr/sbin:/usr/bin"}, "nginx", "-p", l.root, "-c", l.path("nginx.conf"), "-g", "daemon off;")
 	want := []webserver.Site{
 		{URL: l.url(1), DocumentRoot: l.path("www/html")},
-		{URL: l.url(1), Hosts: []string{"club1.example.org", "www.club1.example.org"}, DocumentRoot: l.path("www/club 1/public"), Handler: webserver.FPM, Pool: "unix:/run/php/php8.2-fpm.sock", Sends: webserver.Real},
-		{URL: l.url(1), Hosts: []string{".mass.example.org"}, DocumentRoot: l.path("www/mass/${host}/web"), Handler: webserver.FPM, Pool: "unix:/run/php/up.sock", Sends: webserver.Literal},
-		{URL: l.url(1), Hosts: []string{"own.example.org"}, DocumentRoot: l.path("www/own"), Handler: webserver.FPM, Pool: "tcp:localhost:9000", Sends: webserver.Literal},
+		{URL: l.url(1), Hosts: []string{"club1.example.org", "www.club1.example.org"}, DocumentRoot: l.path("www/club 1/public"), Handler: webserver.FPM, Pool: "unix:/run/php/php8.2-fpm.sock"},
+		{URL: l.url(1), Hosts: []string{".mass.example.org"}, DocumentRoot: l.path("www/mass/${host}/web"), Handler: webserver.FPM, Pool: "unix:/run/php/up.sock"},
+		{URL: l.url(1), Hosts: []string{"own.example.org"}, DocumentRoot: l.path("www/own"), Handler: webserver.FPM, Pool: "tcp:localhost:9000"},
 	}
 	for i := range want {
 		want[i].Server, want[i].PID = webserver.Nginx, pid

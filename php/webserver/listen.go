@@ -41,14 +41,13 @@ func (l listen) any() bool {
 
 // local is the address at which this machine reaches it.
 func (l listen) local() string {
-	address, err := netip.ParseAddr(l.host)
 	switch {
-	case l.host == "", err == nil && address.IsUnspecified() && address.Is4():
-		return "127.0.0.1"
-	case err == nil && address.IsUnspecified():
+	case !l.any():
+		return l.host
+	case strings.Contains(l.host, ":"):
 		return "::1"
 	}
-	return l.host
+	return "127.0.0.1"
 }
 
 func (l listen) loopback() bool {
@@ -57,18 +56,11 @@ func (l listen) loopback() bool {
 }
 
 func (l listen) url(tls bool) string {
-	scheme, standard := "http", 80
+	scheme, standard := "http://", ":80"
 	if tls {
-		scheme, standard = "https", 443
+		scheme, standard = "https://", ":443"
 	}
-	host := l.local()
-	if l.port != standard {
-		return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(l.port)) + "/"
-	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return scheme + "://" + host + "/"
+	return scheme + strings.TrimSuffix(net.JoinHostPort(l.local(), strconv.Itoa(l.port)), standard) + "/"
 }
 
 // reach is the URL of the best of some addresses: without TLS, whose names do
@@ -91,10 +83,7 @@ func reach(list []listen, tls bool) string {
 }
 
 func (c apacheConf) listens() (list []listen) {
-	for _, d := range c.directives {
-		if d.name != "listen" {
-			continue
-		}
+	for _, d := range named(c.directives, "listen") {
 		if l, ok := parseListen(d.arg(0), 80); ok {
 			l.tls = strings.EqualFold(d.arg(1), "https")
 			list = append(list, l)

@@ -2,7 +2,9 @@ package webserver
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"relink/internal/links"
@@ -100,4 +102,81 @@ func (s Site) Host() string {
 		}
 	}
 	return ""
+}
+
+// Patterned tells whether the document root depends on the host.
+func (s Site) Patterned() bool {
+	if s.Server == Apache {
+		return strings.Contains(s.DocumentRoot, "%")
+	}
+	return strings.Contains(s.DocumentRoot, "$")
+}
+
+// RootFor is the document root that a host is served from.
+func (s Site) RootFor(host string) string {
+	switch {
+	case !s.Patterned():
+		return s.DocumentRoot
+	case s.Server == Apache:
+		return interpolate(s.DocumentRoot, strings.ToLower(host))
+	}
+	root := s.DocumentRoot
+	for _, name := range []string{"host", "http_host"} {
+		root = strings.NewReplacer("${"+name+"}", host, "$"+name, host).Replace(root)
+	}
+	return strings.NewReplacer("${server_name}", s.Host(), "$server_name", s.Host()).Replace(root)
+}
+
+// specifier is one of a VirtualDocumentRoot: %0, %2, %-1, %2+, %1.3, or %%.
+var specifier = regexp.MustCompile(`%(?:(%)|(-?\d\+?)?(?:\.(-?\d\+?))?)`)
+
+// interpolate fills in a VirtualDocumentRoot as mod_vhost_alias does
+// (vhost_alias_interpolate): %0 is the host, %2 its second part, %-1 the last
+// one, %2+ the second and all that follow, %1.3 the third letter of the first.
+func interpolate(pattern, host string) string {
+	return specifier.ReplaceAllStringFunc(pattern, func(one string) string {
+		found := specifier.FindStringSubmatch(one)
+		if found[1] != "" {
+			return "%"
+		}
+		value := pick(found[2], strings.Split(host, "."), ".", host)
+		if found[3] != "" {
+			value = pick(found[3], strings.Split(value, ""), "", value)
+		}
+		return value
+	})
+}
+
+// pick takes "2", "-1", "2+" or "-2+" from the list; what is not there is "_".
+func pick(which string, list []string, separator, whole string) string {
+	digits, all := strings.CutSuffix(which, "+")
+	n, _ := strconv.Atoi(digits)
+	switch {
+	case n == 0:
+		return whole
+	case max(n, -n) > len(list):
+		return "_"
+	case n < 0 && all:
+		return strings.Join(list[:len(list)+n+1], separator)
+	case n < 0:
+		return list[len(list)+n]
+	case all:
+		return strings.Join(list[n-1:], separator)
+	}
+	return list[n-1]
+}
+
+// behind tells whether path leads through the link at that place, and what it
+// goes on to say behind it. The link itself need not exist yet.
+func behind(path, link string) (rest string, through bool) {
+	steps, at, missing := links.Walk(path, nil)
+	for _, s := range steps {
+		if s.Link == link {
+			return s.Behind, true
+		}
+	}
+	if missing == "" {
+		return "", false
+	}
+	return strings.CutPrefix(filepath.Join(at, missing)+"/", link+"/")
 }

@@ -21,11 +21,11 @@ func (s server) nginxSites(ctx context.Context) ([]Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf, err := parseNginx(printed)
+	all, err := parseNginx(printed)
 	if err != nil {
 		return nil, err
 	}
-	return conf.sites(s.pid), nil
+	return nginxServers(all, s.pid), nil
 }
 
 // nginxArgs keeps -c and -p of a command line. The directives of -g are about
@@ -42,28 +42,20 @@ func nginxArgs(line []string) (args []string, file string, err error) {
 	return configured(nil, option{"-p", prefix}, option{"-c", file})
 }
 
-// nginxConf is what "nginx -T" prints, with the includes put in their places.
-type nginxConf struct{ directives []directive }
-
 // mostDirectives bounds what includes of includes can make of small files.
 const mostDirectives = 500_000
 
-var (
-	errNoFile = errors.New("nginx -T prints no configuration file")
-	errLong   = fmt.Errorf("its configuration has more than %d directives", mostDirectives)
-)
-
 const fileHeader = "# configuration file "
 
-func parseNginx(printed []byte) (nginxConf, error) {
+// parseNginx reads what "nginx -T" prints, and puts the includes in their places.
+func parseNginx(printed []byte) ([]directive, error) {
 	r := nginxReader{files: map[string][]byte{}, open: map[string]bool{}}
 	first := r.split(printed)
 	if first == "" {
-		return nginxConf{}, errNoFile
+		return nil, errors.New("nginx -T prints no configuration file")
 	}
 	r.dir = filepath.Dir(first)
-	list, err := r.read(first, 0)
-	return nginxConf{list}, err
+	return r.read(first, 0)
 }
 
 type nginxReader struct {
@@ -109,8 +101,6 @@ func (r *nginxReader) read(file string, depth int) ([]directive, error) {
 	return list, nil
 }
 
-var errSyntax = errors.New("this is not nginx's syntax")
-
 // block reads directives to the end of the file or of the block.
 func (r *nginxReader) block(l *nginxLexer, file string, depth int, whole bool) (list []directive, err error) {
 	if depth > mostDepth {
@@ -122,10 +112,10 @@ func (r *nginxReader) block(l *nginxLexer, file string, depth int, whole bool) (
 		case end == 0 && len(words) == 0 && whole, end == '}' && len(words) == 0 && !whole:
 			return list, nil
 		case len(words) == 0 || end == 0 || end == '}':
-			return nil, errSyntax
+			return nil, errors.New("this is not nginx's syntax")
 		}
 		if r.count++; r.count > mostDirectives {
-			return nil, errLong
+			return nil, fmt.Errorf("its configuration has more than %d directives", mostDirectives)
 		}
 		d := directive{name: words[0], args: words[1:], file: file, line: line}
 		switch {

@@ -7,17 +7,12 @@ import (
 	"strings"
 )
 
-// sites are the server blocks.
-func (c nginxConf) sites(pid int) (sites []Site) {
-	for _, http := range c.directives {
-		if http.name != "http" {
-			continue
-		}
+// nginxServers are the server blocks.
+func nginxServers(all []directive, pid int) (sites []Site) {
+	for _, http := range named(all, "http") {
 		outer := nginxScope{}.within(http.children)
-		for _, d := range http.children {
-			if d.name == "server" {
-				sites = append(sites, nginxSite(d, outer, pid))
-			}
+		for _, d := range named(http.children, "server") {
+			sites = append(sites, nginxSite(d, outer, pid))
 		}
 	}
 	return sites
@@ -27,18 +22,14 @@ func nginxSite(d directive, outer nginxScope, pid int) Site {
 	scope := outer.within(d.children)
 	site := Site{Server: Nginx, PID: pid, From: d.from(), Hosts: nginxHosts(d.children), URL: nginxURL(d.children), DocumentRoot: scope.root}
 	if php, found := phpLocation(d.children, scope); found {
-		site.Handler, site.DocumentRoot = FPM, php.root
-		site.Pool, site.Sends = php.pool(), php.sends()
+		site.Handler, site.Pool, site.DocumentRoot = FPM, php.pool(), php.root
 	}
 	return site
 }
 
 // nginxHosts leaves out regular expressions and what matches no name ("_", "").
 func nginxHosts(list []directive) (hosts []string) {
-	for _, d := range list {
-		if d.name != "server_name" {
-			continue
-		}
+	for _, d := range named(list, "server_name") {
 		for _, name := range d.args {
 			if name != "" && name != "_" && name[0] != '~' {
 				hosts = append(hosts, name)
@@ -50,11 +41,8 @@ func nginxHosts(list []directive) (hosts []string) {
 
 func nginxURL(list []directive) string {
 	var listens []listen
-	for _, d := range list {
-		if d.name != "listen" || strings.HasPrefix(d.arg(0), "unix:") {
-			continue
-		}
-		if l, ok := parseListen(d.arg(0), 80); ok {
+	for _, d := range named(list, "listen") {
+		if l, ok := parseListen(d.arg(0), 80); ok && !strings.HasPrefix(d.arg(0), "unix:") {
 			l.tls = slices.Contains(d.args, "ssl")
 			listens = append(listens, l)
 		}
@@ -66,12 +54,10 @@ func nginxURL(list []directive) string {
 	return reach(listens, tls == "on")
 }
 
-// nginxScope is what a block inherits. fastcgi_param is inherited only by a
-// block that has none of its own.
+// nginxScope is what a block inherits.
 type nginxScope struct {
 	root      string
 	pass      string
-	params    []directive
 	upstreams map[string]string // one server of each
 }
 
@@ -82,14 +68,7 @@ func (s nginxScope) within(list []directive) nginxScope {
 			s.root = "" // below a prefix that is compiled in
 		}
 	}
-	own := slices.DeleteFunc(slices.Clone(list), func(d directive) bool { return d.name != "fastcgi_param" })
-	if len(own) > 0 {
-		s.params = own
-	}
-	for _, d := range list {
-		if d.name != "upstream" {
-			continue
-		}
+	for _, d := range named(list, "upstream") {
 		if member, found := last(d.children, "server"); found {
 			if s.upstreams == nil {
 				s.upstreams = map[string]string{}
@@ -161,22 +140,4 @@ func (s nginxScope) pool() string {
 		return ""
 	}
 	return "tcp:" + net.JoinHostPort(host, port)
-}
-
-// sends reads the SCRIPT_FILENAME that wins: nginx passes all of them, and
-// PHP-FPM keeps the last.
-func (s nginxScope) sends() string {
-	value := ""
-	for _, d := range s.params {
-		if d.arg(0) == "SCRIPT_FILENAME" {
-			value = d.arg(1)
-		}
-	}
-	switch {
-	case strings.HasPrefix(value, "$realpath_root"), strings.HasPrefix(value, "${realpath_root}"):
-		return Real
-	case value == "":
-		return ""
-	}
-	return Literal
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"relink/internal/damagetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -110,20 +112,6 @@ func TestAddressesOfApache(t *testing.T) {
 	}
 }
 
-func TestRealPathsOfApache(t *testing.T) {
-	for lines, want := range map[string]bool{
-		"RewriteCond ${live:%{HTTP_HOST}} ^(.+)$\nRewriteRule ^/(.*)$ /srv/releases/%1/public/$1": true,
-		"RewriteRule ^/(.*)$ /srv/releases/${live:%{HTTP_HOST}}/$1":                               true,
-		"RewriteRule ^/(.*)$ /index.php":                                                          false,
-		"RewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule ^/(.*)$ /srv/%1":                        false,
-		"RewriteRule ^/(.*)$ https://%{HTTP_HOST}/$1 [R]":                                         false,
-	} {
-		if got := rewritesToRelease(conf(t, lines).directives); got != want {
-			t.Errorf("%v for\n%s", got, lines)
-		}
-	}
-}
-
 func TestArguments(t *testing.T) {
 	for _, test := range []struct{ line, args, file, wrong string }{
 		{"-k start", "", "", ""},
@@ -172,7 +160,7 @@ func TestNginxSyntax(t *testing.T) {
 	} {
 		got := "?"
 		if conf, err := parseNginx([]byte(main + text)); err == nil {
-			got = shape(conf.directives)
+			got = shape(conf)
 		}
 		if got != want {
 			t.Errorf("%s\n gives %s, want %s", text[:min(len(text), 80)], got, want)
@@ -195,6 +183,9 @@ func shape(list []directive) (text string) {
 func FuzzApache(f *testing.F) {
 	f.Add(seed(f, "apache.dump"))
 	f.Add([]byte("<a>\n<b>\n</c>\n</a>\nServerRoot: \"x\"\nProxyPass"))
+	for text := range damagetest.Of([]byte("ServerRoot: \"x\"\n<VirtualHost *:80>\n#Line 3\n  ServerName a\n  DocumentRoot \"/www/a\"\n</VirtualHost>\n")) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, printed []byte) {
 		if conf, err := parseApache(printed); err == nil {
 			Match(conf.sites(1), []Link{{"a", "/nowhere/a", "."}})
@@ -205,9 +196,12 @@ func FuzzApache(f *testing.F) {
 func FuzzNginx(f *testing.F) {
 	f.Add(seed(f, "nginx.dump"))
 	f.Add([]byte("# configuration file /a:\nhttp{server{root ${x;}}}"))
+	for text := range damagetest.Of([]byte("# configuration file /a:\nhttp{server{server_name a; root /www/a; location ~ \\.php$ {fastcgi_pass unix:/s;}}}")) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, printed []byte) {
 		if conf, err := parseNginx(printed); err == nil {
-			Match(conf.sites(1), []Link{{"a", "/nowhere/a", "."}})
+			Match(nginxServers(conf, 1), []Link{{"a", "/nowhere/a", "."}})
 		}
 	})
 }

@@ -76,14 +76,14 @@ func find(ctx context.Context) (servers []server, notes []string, err error) {
 
 // inspect is not ok for what is no first process of a web server.
 func inspect(ctx context.Context, p *process.Process) (s server, ok bool, err error) {
-	comm, err := p.NameWithContext(ctx)
+	comm, err := proc.Name(p)
 	kind := programs[comm]
 	if err != nil || kind == "" {
 		return s, false, nil
 	}
 	// A worker has its server as parent.
-	if parent, err := p.ParentWithContext(ctx); err == nil {
-		if name, err := parent.NameWithContext(ctx); err == nil && name == comm {
+	if parent, err := proc.Parent(ctx, int(p.Pid)); err == nil {
+		if name, err := proc.Name(proc.Of(parent)); err == nil && name == comm {
 			return s, false, nil
 		}
 	}
@@ -180,6 +180,5 @@ func (s *server) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, mostProc))
-	return content, err
+	return io.ReadAll(io.LimitReader(f, mostProc))
 }

@@ -78,30 +78,26 @@ func (s server) print(ctx context.Context, file string, args []string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx, args, env)
-}
-
-func (s server) run(ctx context.Context, args, env []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.exe, args...)
 	out, complaints := &proc.Head{Most: mostOutput, Full: cancel}, &proc.Head{Most: mostErrors}
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, complaints
 	proc.OwnGroup(cmd)
-	err := cmd.Run()
+	err = cmd.Run()
 	switch {
 	case out.Cut:
 		return nil, fmt.Errorf("its configuration is longer than %d MB", mostOutput>>20)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s does not print its configuration: %w", s.exe, ctx.Err())
 	case err != nil:
-		return nil, fmt.Errorf("%s refuses its configuration: %w: %s", s.exe, err, oneLine(complaints.Bytes()))
+		return nil, fmt.Errorf("%s refuses its configuration: %w: %s", s.exe, err, lastLine(complaints.Bytes()))
 	}
 	return out.Bytes(), nil
 }
 
-// oneLine is the last line that is not empty: what went wrong.
-func oneLine(text []byte) string {
-	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
-	return string(bytes.TrimSpace(lines[len(lines)-1]))
+// lastLine is the last line that is not empty: what went wrong.
+func lastLine(text []byte) string {
+	text = bytes.TrimSpace(text)
+	return string(bytes.TrimSpace(text[bytes.LastIndexByte(text, '\n')+1:]))
 }

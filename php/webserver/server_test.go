@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -95,7 +96,23 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// run starts a server in the foreground and returns when it listens.
+// answers waits for an answer: Apache listens already while it takes its modules out and
+// loads them once more.
+func answers(port int) bool {
+	connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	defer connection.Close()
+	_ = connection.SetDeadline(time.Now().Add(patience))
+	_, err = io.WriteString(connection, "GET / HTTP/1.0\r\n\r\n")
+	if err == nil {
+		_, err = connection.Read(make([]byte, 1))
+	}
+	return err == nil
+}
+
+// run starts a server in the foreground and returns when it answers.
 func (l layout) run(t *testing.T, env []string, name string, args ...string) int {
 	t.Helper()
 	out, err := os.Create(l.path("out"))
@@ -121,9 +138,7 @@ func (l layout) run(t *testing.T, env []string, name string, args ...string) int
 		}
 	})
 	for deadline := time.Now().Add(patience); ; {
-		connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", l.ports[0]))
-		if err == nil {
-			connection.Close()
+		if answers(l.ports[0]) {
 			return cmd.Process.Pid
 		}
 		select {

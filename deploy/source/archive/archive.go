@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
-	"time"
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/tree"
 )
 
 // Source unpacks a tar, tar.gz, tar.zst or zip file, told apart by content. When
@@ -35,17 +36,18 @@ var _ source.Source = (*Source)(nil)
 // checked is an archive that was read from end to end. Fetch relies on its being
 // the same file.
 type checked struct {
-	path     string
-	strip    string // the top folder that is left out, with its slash
-	size     int64
-	modified time.Time
-	bytes    int64 // unpacked
-	limit    int64
+	path  string
+	was   fs.FileInfo
+	strip string // the top folder that is left out, with its slash
+	bytes int64  // unpacked
+	limit int64
 }
 
 var commitComment = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 
-// Resolve reads the whole archive and checks every entry.
+// Resolve reads the whole archive and checks every entry. One that would unpack to more
+// than 16 GiB or 1,048,576 files, folders and links, or whose names take more than 128 MiB,
+// is source.ErrTooLarge.
 func (a *Source) Resolve(ctx context.Context, ref string) (source.Resolved, error) {
 	name, info, err := source.Locate(a.pattern, ref)
 	if err != nil {
@@ -62,29 +64,24 @@ func (a *Source) Resolve(ctx context.Context, ref string) (source.Resolved, erro
 	if err != nil {
 		return source.Resolved{}, archiveError(name, err)
 	}
-	r := source.Resolved{Source: name, Ref: ref, Label: ref, Description: "archive " + name, Time: info.ModTime(), Bytes: c.bytes, Inodes: c.inodes()}
-	r.Fetcher = checked{path: name, strip: c.top(), size: info.Size(), modified: info.ModTime(), bytes: c.bytes, limit: a.limit}
+	r := source.Resolved{Source: name, Ref: ref, Label: ref, Description: "archive " + name, Time: info.ModTime(), Bytes: c.bytes, Inodes: int64(len(c.entries))}
+	r.Fetcher = checked{path: name, was: info, strip: c.top(), bytes: c.bytes, limit: a.limit}
 	if commitComment.MatchString(comment) { // git archive leaves the commit's id there
 		r.Commit = comment
 	}
 	return r, nil
 }
 
-// Fetch unpacks the archive.
+// Fetch unpacks the archive. It is bounded as Resolve is, and counts anew.
 func (c checked) Fetch(ctx context.Context, into string, progress source.Progress) error {
 	info, err := os.Stat(c.path)
+	if err == nil && (info.Size() != c.was.Size() || !info.ModTime().Equal(c.was.ModTime())) {
+		err = hint.With(tree.ErrChanged, "deploy again when the archive is complete")
+	}
+	if err == nil {
+		err = tree.With(into, func(root *os.Root) error { return c.unpack(ctx, root, progress) })
+	}
 	if err != nil {
-		return fmt.Errorf("unpack %s: %w", c.path, err)
-	}
-	if info.Size() != c.size || !info.ModTime().Equal(c.modified) {
-		return hint.With(fmt.Errorf("unpack %s: %w", c.path, source.ErrChanged), "deploy again when the archive is complete")
-	}
-	root, err := os.OpenRoot(into)
-	if err != nil {
-		return fmt.Errorf("unpack %s: %w", c.path, err)
-	}
-	defer root.Close()
-	if err := c.unpack(ctx, root, progress); err != nil {
 		return archiveError(c.path, err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/deploy/source/sourcetest"
+	"relink/internal/tree"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -99,12 +101,28 @@ func TestArchiveTopFolder(t *testing.T) {
 }
 
 func TestArchiveByGit(t *testing.T) {
-	r := sourcetest.NewRepository(t, t.TempDir())
-	r.Write("public/index.php", "<?php echo 1;")
-	first := r.Commit("first")
+	repository := t.TempDir()
+	git := func(args ...string) string {
+		t.Helper()
+		args = append([]string{"-C", repository, "-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgSign=false"}, args...)
+		out, err := exec.Command("git", args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	for _, hooks := range []string{"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"} {
+		t.Setenv(hooks, "") // for the test to clean up
+		os.Unsetenv(hooks)
+	}
+	git("init", "--quiet")
+	sourcetest.WriteFile(t, filepath.Join(repository, "public/index.php"), "<?php echo 1;")
+	git("add", "--all")
+	git("commit", "--quiet", "--message", "first")
+	first := git("rev-parse", "HEAD")
 	for _, format := range []string{"tar", "tar.gz", "zip"} {
 		name := filepath.Join(t.TempDir(), "app-v1")
-		r.Git("archive", "--format="+format, "--prefix=app/", "--output="+name, first)
+		git("archive", "--format="+format, "--prefix=app/", "--output="+name, first)
 		resolved, into := sourcetest.Fetch(t, New(filepath.Join(filepath.Dir(name), "app-{ref}")), "v1")
 		sourcetest.WantFile(t, filepath.Join(into, "public/index.php"), "<?php echo 1;")
 		if resolved.Commit != first {
@@ -156,11 +174,25 @@ func TestZipWithAnEndlessList(t *testing.T) {
 	end := bytes.LastIndex(whole, []byte("PK\x05\x06"))
 	at := bytes.Index(whole, []byte("PK\x01\x02"))
 	list, times := whole[at:end], mostDirectory/(end-at)+2
-	bomb := append(bytes.Clone(whole[:at]), bytes.Repeat(list, times)...)
-	size := len(bomb) - at
-	bomb = append(bomb, whole[end:]...)
-	binary.LittleEndian.PutUint32(bomb[at+size+12:], uint32(size))
-	if err := refused(t, saved(t, bomb)); !errors.Is(err, source.ErrTooLarge) {
+	const header = 46 // of an entry of the list; its name is a hole in the file
+	name, last := filepath.Join(t.TempDir(), "app-v1.archive"), bytes.Clone(whole[end:])
+	binary.LittleEndian.PutUint32(last[12:], uint32(len(list)*times))
+	out, err := os.Create(name)
+	if err == nil {
+		_, err = out.Write(whole[:at])
+	}
+	for i := range times {
+		if err == nil {
+			_, err = out.WriteAt(list[:header], int64(at+i*len(list)))
+		}
+	}
+	if err == nil {
+		_, err = out.WriteAt(last, int64(at+times*len(list)))
+	}
+	if err := errors.Join(err, out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := refused(t, New(name)); !errors.Is(err, source.ErrTooLarge) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -317,7 +349,7 @@ func TestArchiveThatChangesAfterResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	sourcetest.WriteFile(t, r.Source, string(makeZip(t, []item{file("b", "22222")})))
-	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, source.ErrChanged) {
+	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, tree.ErrChanged) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -333,5 +365,29 @@ func TestArchiveIsCancelled(t *testing.T) {
 		if err := r.Fetch(ctx, sourcetest.Staging(t), func(_, _ int64) { cancel() }); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v", format, err)
 		}
+	}
+}
+
+// What is left out is no way around the limit: a sparse entry of no bytes reads as a
+// petabyte of zeros.
+func TestWhatIsLeftOutHasAnEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "v1.tar")
+	// The header that GNU tar writes for a file of one hole.
+	header := make([]byte, 512)
+	copy(header, "app/._hole")
+	copy(header[100:], "0000644\x000000000\x000000000\x0000000000000\x0000000000000\x00        S")
+	copy(header[257:], "ustar  \x00")
+	binary.BigEndian.PutUint64(header[483+4:], 1<<50)
+	header[483] = 0x80
+	sum := 0
+	for _, b := range header {
+		sum += int(b)
+	}
+	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
+	if err := os.WriteFile(path, append(header, make([]byte, 1024)...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(path).Resolve(t.Context(), "v1"); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -1,11 +1,11 @@
 package archive
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"relink/deploy/source"
@@ -15,8 +15,6 @@ import (
 // be a megabyte in a tar file and yet costs a kilobyte there.
 const mostNames = 128 << 20
 
-var errNoFiles = errors.New("it contains no file")
-
 // checker decides on each entry, from names alone and before anything exists:
 // an entry must be a file, folder or link inside, and no link or file may lie on the
 // way to it.
@@ -24,56 +22,39 @@ type checker struct {
 	limit   int64
 	bytes   int64
 	names   int
-	kinds   map[string]kind // by clean name, with the folders that are only implied
-	links   map[string]string
-	dotted  bool // "./" is an entry
+	entries map[string]entry // by clean name; of those with one name the last
+	dotted  bool             // "./" is an entry
 	visited int
-	files   int
 }
 
-type kind byte
-
-const (
-	kindImplied kind = iota + 1 // a folder that only names of other entries tell of
-	kindFolder
-	kindFile
-	kindLink
-)
-
-func newChecker(limit int64) *checker {
-	return &checker{limit: limit, kinds: map[string]kind{}, links: map[string]string{}}
-}
+func newChecker(limit int64) *checker { return &checker{limit: limit, entries: map[string]entry{}} }
 
 // check is a visitor that reads all content and writes nothing.
 func (c *checker) check(e entry, content io.Reader) error {
 	name, err := c.admit(e)
-	if err != nil {
+	if err != nil || !e.mode.IsRegular() || e.hard {
 		return err
 	}
-	if c.kinds[name] != kindFile || e.hard {
-		return nil
-	}
-	_, err = c.count(name, io.Discard, content)
-	return err
+	return c.count(name, io.Discard, content)
 }
 
 // count copies content and stops at the limit, whatever size the entry claims.
-func (c *checker) count(name string, to io.Writer, content io.Reader) (int64, error) {
+func (c *checker) count(name string, to io.Writer, content io.Reader) error {
 	n, err := io.Copy(to, io.LimitReader(content, c.limit-c.bytes+1))
 	c.bytes += n
 	if err == nil && c.bytes > c.limit {
 		err = source.ErrTooLarge
 	}
 	if err != nil {
-		return n, fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return n, nil
+	return nil
 }
 
 // admit gives the entry's clean name, or says why it is refused.
 func (c *checker) admit(e entry) (string, error) {
 	c.visited++
-	if err := source.CheckSize(int64(max(c.visited, len(c.kinds))), 0); err != nil {
+	if err := source.CheckSize(int64(max(c.visited, len(c.entries))), 0); err != nil {
 		return "", err
 	}
 	if c.names += len(e.name) + len(e.target); c.names > mostNames {
@@ -83,21 +64,24 @@ func (c *checker) admit(e entry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	k, err := kindOf(e)
-	if err != nil {
-		return "", err
+	switch e.mode.Type() {
+	case 0, fs.ModeDir, fs.ModeSymlink:
+	default:
+		return "", unsafeEntry(e.name, "it is a device, a fifo or another special file")
 	}
 	if name == "." {
-		c.dotted = true
-		return name, refuseUnless(k == kindFolder, e.name, "it is not a folder")
+		if c.dotted = e.mode.IsDir(); !c.dotted {
+			return "", unsafeEntry(e.name, "it is not a folder")
+		}
+		return name, nil
 	}
-	if k == kindFile && !e.hard && e.size > c.limit-c.bytes {
+	if e.mode.IsRegular() && !e.hard && e.size > c.limit-c.bytes {
 		return "", fmt.Errorf("%s: %w of %d bytes", e.name, source.ErrTooLarge, c.limit)
 	}
 	if err := c.admitParents(name); err != nil {
 		return "", err
 	}
-	return name, c.admitKind(name, k, e)
+	return name, c.admitKind(name, e)
 }
 
 // cleanName refuses what would leave the release. It also refuses a backslash,
@@ -112,11 +96,8 @@ func cleanName(name string) (string, error) {
 		return "", unsafeEntry(name, "its name contains a backslash")
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return "", unsafeEntry(name, "its name contains a control character")
-	}
-	for _, element := range strings.Split(name, "/") {
-		if element == ".." {
-			return "", unsafeEntry(name, "its name leaves the release")
-		}
+	case slices.Contains(strings.Split(name, "/"), ".."):
+		return "", unsafeEntry(name, "its name leaves the release")
 	}
 	return path.Clean(name), nil
 }
@@ -125,87 +106,62 @@ func unsafeEntry(name, reason string) error {
 	return fmt.Errorf("%q: %w: %s", name, source.ErrUnsafe, reason)
 }
 
-func refuseUnless(ok bool, name, reason string) error {
-	if ok {
-		return nil
-	}
-	return unsafeEntry(name, reason)
-}
-
-func kindOf(e entry) (kind, error) {
-	switch e.mode.Type() {
-	case fs.ModeDir:
-		return kindFolder, nil
-	case fs.ModeSymlink:
-		return kindLink, nil
-	case 0:
-		return kindFile, nil
-	}
-	return 0, unsafeEntry(e.name, "it is a device, a fifo or another special file")
-}
-
 // admitParents: nothing may be written through a link, and that holds for links
 // that come later in the archive as well: the name is then taken by a folder.
 func (c *checker) admitParents(name string) error {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		switch c.kinds[dir] {
-		case kindLink:
-			return unsafeEntry(name, "it goes through the link "+dir)
-		case kindFile:
-			return unsafeEntry(name, "it goes through the file "+dir)
-		case kindImplied, kindFolder:
+		parent, known := c.entries[dir]
+		switch {
+		case !known:
+			c.entries[dir] = entry{mode: fs.ModeDir} // only names of others tell of it
+		case parent.mode.IsDir():
 			return nil // whose own parents were admitted with it
+		case parent.mode.IsRegular():
+			return unsafeEntry(name, "it goes through the file "+dir)
+		default:
+			return unsafeEntry(name, "it goes through the link "+dir)
 		}
-		c.kinds[dir] = kindImplied
 	}
 	return nil
 }
 
-func (c *checker) admitKind(name string, k kind, e entry) error {
-	was := c.kinds[name]
-	folder := was == kindImplied || was == kindFolder
-	if was != 0 && folder != (k == kindFolder) {
+func (c *checker) admitKind(name string, e entry) error {
+	if was, known := c.entries[name]; known && was.mode.IsDir() != e.mode.IsDir() {
 		return unsafeEntry(name, "the archive has it as a folder and as something else")
 	}
-	delete(c.links, name) // of entries with one name the last counts
-	switch {
-	case e.hard:
+	if e.mode.Type() == fs.ModeSymlink && e.target == "" {
+		return unsafeEntry(name, "it is a link without a target")
+	}
+	if e.hard {
 		target, err := cleanName(e.target)
-		if err != nil || c.kinds[target] != kindFile {
+		if of, known := c.entries[target]; err != nil || !known || !of.mode.IsRegular() {
 			return unsafeEntry(name, fmt.Sprintf("it is a hard link to %q, which is not a file before it in the archive", e.target))
 		}
-	case k == kindLink && e.target == "":
-		return unsafeEntry(name, "it is a link without a target")
-	case k == kindLink:
-		c.links[name] = e.target
 	}
-	if k == kindFile && was != kindFile {
-		c.files++
-	}
-	c.kinds[name] = k
+	c.entries[name] = e
 	return nil
 }
 
 // finish looks at what only the whole archive shows.
 func (c *checker) finish() error {
-	if c.files == 0 {
-		return fmt.Errorf("%w: %w", source.ErrDamaged, errNoFiles)
+	for _, e := range c.entries {
+		if e.mode.IsRegular() {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("%w: it contains no file", source.ErrDamaged)
 }
-
-func (c *checker) inodes() int64 { return int64(len(c.kinds)) }
 
 // top is the one folder that everything lies in, with a slash at its end, or
 // empty when there is none.
 func (c *checker) top() string {
 	top := ""
-	for name, k := range c.kinds {
+	for name, e := range c.entries {
 		first, _, below := strings.Cut(name, "/")
 		if top == "" {
 			top = first
 		}
-		if first != top || !below && k != kindFolder && k != kindImplied {
+		if first != top || !below && !e.mode.IsDir() {
 			return ""
 		}
 	}

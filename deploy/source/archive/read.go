@@ -10,13 +10,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"time"
 
 	"relink/deploy/source"
+	"relink/internal/bounded"
 	"relink/internal/hint"
+	"relink/internal/pace"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -41,7 +42,7 @@ const mostWindow = 128 << 20
 
 // readArchive visits all entries of the file and gives the archive's comment.
 func readArchive(ctx context.Context, name string, visit visitor) (comment string, err error) {
-	file, err := os.Open(name)
+	file, err := bounded.Open(name)
 	if err != nil {
 		return "", err
 	}
@@ -50,15 +51,10 @@ func readArchive(ctx context.Context, name string, visit visitor) (comment strin
 	if err != nil {
 		return "", err
 	}
-	return readArchiveFrom(ctx, file, info.Size(), visit)
+	return readArchiveFrom(ctx, io.NewSectionReader(file, 0, info.Size()), visit)
 }
 
-type archiveFile interface {
-	io.Reader
-	io.ReaderAt
-}
-
-func readArchiveFrom(ctx context.Context, file archiveFile, size int64, visit visitor) (string, error) {
+func readArchiveFrom(ctx context.Context, file *io.SectionReader, visit visitor) (string, error) {
 	head := make([]byte, 512)
 	n, err := file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -68,9 +64,13 @@ func readArchiveFrom(ctx context.Context, file archiveFile, size int64, visit vi
 	input := &contextReader{ctx: ctx, r: bufio.NewReaderSize(file, 128<<10)}
 	switch head = head[:n]; {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
-		return readZip(ctx, file, size, visit)
+		return readZip(ctx, file, visit)
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return readGzip(input, visit)
+		unzipped, err := gzip.NewReader(input)
+		if err != nil {
+			return "", damagedArchive(err)
+		}
+		return readTar(unzipped, visit)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return readZstd(input, visit)
 	case isTar(head):
@@ -102,14 +102,6 @@ func isTar(head []byte) bool {
 	return len(head) == 512 && (err == nil || errors.Is(err, io.EOF) || bytes.HasPrefix(head[257:], []byte("ustar")))
 }
 
-func readGzip(input io.Reader, visit visitor) (string, error) {
-	unzipped, err := gzip.NewReader(input)
-	if err != nil {
-		return "", damagedArchive(err)
-	}
-	return readTar(unzipped, visit)
-}
-
 func readZstd(input io.Reader, visit visitor) (string, error) {
 	// One at a time: the site needs the other processors.
 	unzipped, err := zstd.NewReader(input, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(mostWindow))
@@ -134,7 +126,7 @@ type contextReader struct {
 }
 
 func (r *contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
+	if err := pace.Rest(r.ctx); err != nil {
 		return 0, err
 	}
 	return r.r.Read(p)

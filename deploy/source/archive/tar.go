@@ -14,12 +14,17 @@ import (
 
 const tarBlock = 512
 
+// mostLeftOut bounds what is read of entries that are none of the release's.
+const mostLeftOut = 1 << 30
+
 // readTar visits the entries and then reads on to the end, so that a compressed
-// archive's checksum is verified too.
+// archive's checksum is verified too. What visit leaves out is bounded too: a sparse
+// entry of a few bytes reads as a petabyte of zeros.
 func readTar(input io.Reader, visit visitor) (comment string, err error) {
 	counted := &countingReader{r: input}
 	archive := tar.NewReader(counted)
-	for {
+	left := int64(mostLeftOut)
+	for entries := int64(1); ; entries++ {
 		before := counted.n
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -27,6 +32,9 @@ func readTar(input io.Reader, visit visitor) (comment string, err error) {
 		}
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // the checker says which entry
 			return "", damagedArchive(err)
+		}
+		if err := source.CheckSize(entries, 0); err != nil {
+			return "", err
 		}
 		if header.Typeflag == tar.TypeXGlobalHeader {
 			comment = header.PAXRecords["comment"]
@@ -37,7 +45,11 @@ func readTar(input io.Reader, visit visitor) (comment string, err error) {
 			return "", err
 		}
 		// To the end of its content, so that tarEnd can tell the rest apart.
-		if _, err := io.Copy(io.Discard, content); err != nil {
+		passed, err := io.Copy(io.Discard, io.LimitReader(content, left+1))
+		if left -= passed; err == nil && left < 0 {
+			err = source.ErrTooLarge
+		}
+		if err != nil {
 			return "", fmt.Errorf("%s: %w", header.Name, err)
 		}
 	}

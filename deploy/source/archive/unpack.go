@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
 	"relink/deploy/source"
+	"relink/internal/tree"
 )
 
 // unpacker writes what the checker admits. The archive is checked once more, as
@@ -26,8 +26,6 @@ type unpacker struct {
 	written  int64
 	progress source.Progress
 	now      time.Time // for entries without a time
-	folders  map[string]entry
-	times    map[string]time.Time // of links
 }
 
 func (c checked) unpack(ctx context.Context, root *os.Root, progress source.Progress) error {
@@ -36,12 +34,11 @@ func (c checked) unpack(ctx context.Context, root *os.Root, progress source.Prog
 	if _, err := readArchive(ctx, c.path, u.visit); err != nil {
 		return err
 	}
-	return u.complete()
+	return u.complete(ctx)
 }
 
 func newUnpacker(root *os.Root, strip string, limit int64) *unpacker {
-	return &unpacker{checker: newChecker(limit), root: root, strip: strip, now: time.Now(),
-		folders: map[string]entry{}, times: map[string]time.Time{}}
+	return &unpacker{checker: newChecker(limit), root: root, strip: strip, now: time.Now()}
 }
 
 // inside is the name below the staging folder; empty for the top folder itself.
@@ -51,7 +48,7 @@ func (u *unpacker) inside(name string) (string, error) {
 	}
 	rest, ok := strings.CutPrefix(name, u.strip)
 	if !ok {
-		return "", fmt.Errorf("%s: %w", name, source.ErrChanged)
+		return "", fmt.Errorf("%s: %w", name, tree.ErrChanged)
 	}
 	return rest, nil
 }
@@ -65,117 +62,76 @@ func (u *unpacker) visit(e entry, content io.Reader) error {
 	if err != nil || at == "" {
 		return err
 	}
-	switch {
-	case e.mode.IsDir():
-		u.folders[at] = e
+	if e.mode.IsDir() {
 		return u.root.MkdirAll(at, 0o755)
-	case e.mode.Type() == fs.ModeSymlink:
-		u.times[at] = u.timeOf(e) // made by complete: nothing can be written through it
-		return u.clear(at)
 	}
-	delete(u.times, at)
+	var linked string
+	if e.hard {
+		if linked, err = u.inside(path.Clean(e.target)); err != nil || linked == at {
+			return err
+		}
+	}
+	// Make room for an entry that the archive has again.
+	if err := u.root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if e.mode.Type() == fs.ModeSymlink {
+		return nil // made by complete: nothing can be written through it
+	}
 	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
 		return err
 	}
 	if e.hard {
-		return u.hardLink(at, e)
+		return u.root.Link(linked, at)
 	}
 	return u.file(name, at, e, content)
 }
 
-// clear makes room for an entry that the archive has again.
-func (u *unpacker) clear(at string) error {
-	if err := u.root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
 func (u *unpacker) file(name, at string, e entry, content io.Reader) error {
-	if err := u.clear(at); err != nil {
-		return err
-	}
 	out, err := u.root.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = u.count(name, &progressWriter{out, u}, content)
-	if err := errors.Join(err, out.Chmod(fileMode(e.mode)), out.Close()); err != nil {
-		return err
-	}
-	return source.SetTime(u.root, at, u.timeOf(e))
+	err = u.count(name, io.MultiWriter(out, u), content)
+	return errors.Join(err, out.Chmod(permissions(e, 0o644, 0o600)), tree.SetTimeOf(out, u.timeOf(e)), out.Close())
 }
 
-type progressWriter struct {
-	file *os.File
-	u    *unpacker
+// Write tells of the progress of what is written elsewhere.
+func (u *unpacker) Write(p []byte) (int, error) {
+	u.written += int64(len(p))
+	u.progress.Report(u.written, u.total)
+	return len(p), nil
 }
 
-func (w *progressWriter) Write(p []byte) (int, error) {
-	n, err := w.file.Write(p)
-	w.u.written += int64(n)
-	w.u.progress.Report(w.u.written, w.u.total)
-	return n, err
-}
-
-func (u *unpacker) hardLink(at string, e entry) error {
-	target, err := cleanName(e.target)
-	if err != nil {
-		return err
-	}
-	from, err := u.inside(target)
-	if err != nil || from == at {
-		return err
-	}
-	if err := u.clear(at); err != nil {
-		return err
-	}
-	return u.root.Link(from, at)
-}
-
-// complete makes the links and finishes the folders.
-func (u *unpacker) complete() error {
+// complete makes the links, and gives the folders their modes and times, those that the
+// archive does not list the common ones.
+func (u *unpacker) complete(ctx context.Context) error {
 	if err := u.finish(); err != nil {
 		return err
 	}
-	for at := range u.times {
-		if err := u.link(at); err != nil {
-			return err
-		}
-	}
-	return u.finishAll()
-}
-
-func (u *unpacker) link(at string) error {
-	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
-		return err
-	}
-	if err := u.root.Symlink(u.links[u.strip+at], at); err != nil {
-		return err
-	}
-	return source.SetTime(u.root, at, u.times[at])
-}
-
-// finishAll gives the folders their modes and times, those that the archive does
-// not list the common ones.
-func (u *unpacker) finishAll() error {
-	var folders []source.Folder
-	for name, k := range u.kinds {
+	for name, e := range u.entries {
 		at, err := u.inside(name)
+		if err == nil && e.mode.Type() == fs.ModeSymlink {
+			err = u.link(at, e)
+		}
 		if err != nil {
 			return err
 		}
-		if k != kindImplied && k != kindFolder || at == "" {
-			continue
-		}
-		f := source.Folder{Name: at, Mode: 0o755, Time: u.now}
-		if e, listed := u.folders[at]; listed {
-			f.Mode, f.Time = folderMode(e.mode), u.timeOf(e)
-		}
-		folders = append(folders, f)
 	}
-	slices.SortFunc(folders, func(a, b source.Folder) int { return strings.Compare(a.Name, b.Name) })
-	return source.FinishFolders(u.root, folders)
+	return tree.Walk(ctx, u.root, ".", func(string, fs.FileInfo) error { return nil }, func(at string, _ fs.FileInfo) error {
+		e := u.entries[u.strip+at]
+		return tree.Finish(u.root, at, permissions(e, 0o755, 0o700), u.timeOf(e))
+	})
+}
+
+func (u *unpacker) link(at string, e entry) error {
+	if err := u.root.MkdirAll(path.Dir(at), 0o755); err != nil {
+		return err
+	}
+	if err := u.root.Symlink(e.target, at); err != nil {
+		return err
+	}
+	return tree.SetTime(u.root, at, u.timeOf(e))
 }
 
 func (u *unpacker) timeOf(e entry) time.Time {
@@ -185,17 +141,11 @@ func (u *unpacker) timeOf(e entry) time.Time {
 	return e.modified
 }
 
-// fileMode: a mode of 0 is written by programs that know no permissions.
-func fileMode(mode fs.FileMode) fs.FileMode {
-	if mode.Perm() == 0 {
-		return 0o644
+// permissions are the entry's, with those that its owner needs. None at all are written
+// by programs that know no permissions.
+func permissions(e entry, unknown, owner fs.FileMode) fs.FileMode {
+	if e.mode.Perm() == 0 {
+		return unknown
 	}
-	return mode.Perm()&0o755 | 0o600
-}
-
-func folderMode(mode fs.FileMode) fs.FileMode {
-	if mode.Perm() == 0 {
-		return 0o755
-	}
-	return mode.Perm()&0o755 | 0o700
+	return e.mode.Perm()&0o755 | owner
 }

@@ -34,9 +34,9 @@ func (d *directory) ReadAt(p []byte, at int64) (int, error) {
 	return d.ReaderAt.ReadAt(p, at)
 }
 
-func readZip(ctx context.Context, file io.ReaderAt, size int64, visit visitor) (string, error) {
+func readZip(ctx context.Context, file *io.SectionReader, visit visitor) (string, error) {
 	bounded := &directory{file, mostDirectory}
-	archive, err := zip.NewReader(bounded, size)
+	archive, err := zip.NewReader(bounded, file.Size())
 	if bounded.left < 0 {
 		return "", fmt.Errorf("%w: its list of files takes more than %d bytes", source.ErrTooLarge, mostDirectory)
 	}
@@ -63,11 +63,8 @@ func readZipEntry(ctx context.Context, f *zip.File, visit visitor) error {
 	if e.modified.Year() < 1980 { // the format's first year: no time is given
 		e.modified = time.Time{}
 	}
-	if e.mode.IsDir() {
-		return visit(e, nil)
-	}
 	if !e.mode.IsRegular() && e.mode.Type() != fs.ModeSymlink {
-		return visit(e, nil) // refused without being opened
+		return visit(e, nil) // a folder, or refused without being opened
 	}
 	content, err := f.Open()
 	if err != nil {

@@ -3,19 +3,14 @@ package dir
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"time"
 
 	"relink/deploy/source"
 	"relink/internal/hint"
-
-	"golang.org/x/sys/unix"
+	"relink/internal/tree"
 )
 
 // Source copies a folder: files, folders and links with their modes and times, all
@@ -38,20 +33,17 @@ func (d *Source) Resolve(ctx context.Context, ref string) (source.Resolved, erro
 		return source.Resolved{}, hint.With(fmt.Errorf("source %s: is not a folder", dir), "use archive: for an archive")
 	}
 	r := source.Resolved{Source: dir, Ref: ref, Label: ref, Description: "folder " + dir}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return source.Resolved{}, fmt.Errorf("source %s: %w", dir, err)
-	}
-	defer root.Close()
-	err = walkDir(ctx, root, func(_ string, info fs.FileInfo) error {
-		r.Inodes++
-		if info.Mode().IsRegular() {
-			r.Bytes += info.Size()
-		}
-		if info.ModTime().After(r.Time) {
-			r.Time = info.ModTime()
-		}
-		return nil
+	err = tree.With(dir, func(root *os.Root) error {
+		return walk(ctx, root, func(_ string, info fs.FileInfo) error {
+			r.Inodes++
+			if info.Mode().IsRegular() {
+				r.Bytes += info.Size()
+			}
+			if info.ModTime().After(r.Time) {
+				r.Time = info.ModTime()
+			}
+			return nil
+		}, nil)
 	})
 	if err != nil {
 		return source.Resolved{}, fmt.Errorf("source %s: %w", dir, err)
@@ -68,183 +60,120 @@ type folder struct {
 
 // Fetch copies the folder.
 func (f folder) Fetch(ctx context.Context, into string, progress source.Progress) error {
-	err := checkApart(f.path, into)
-	if err == nil {
-		err = f.copy(ctx, into, progress)
-	}
-	if err != nil {
-		return fmt.Errorf("copy %s: %w", f.path, err)
-	}
-	return nil
+	_, err := f.Update(ctx, into, nothing{}, progress)
+	return err
 }
 
-func (f folder) copy(ctx context.Context, into string, progress source.Progress) error {
-	from, err := os.OpenRoot(f.path)
-	if err != nil {
-		return err
+// nothing is there on a first deploy.
+type nothing struct{}
+
+func (nothing) Base() (source, commit string)          { return "", "" }
+func (nothing) Has(string) (held source.Held, ok bool) { return held, false }
+
+// Update leaves out the files that are the same, by size, mode and content: times may be
+// the same of all, where a build is to be reproducible.
+func (f folder) Update(ctx context.Context, into string, base source.Base, progress source.Progress) (func(string) bool, error) {
+	c := copying{base: base, kept: map[string]bool{}}
+	c.wrote = func(n int64) {
+		c.done += n
+		progress.Report(c.done, f.bytes)
 	}
-	defer from.Close()
-	to, err := os.OpenRoot(into)
-	if err != nil {
-		return err
+	err := checkApart(f.path, into)
+	if err == nil {
+		err = tree.Between(f.path, into, func(from, to *os.Root) error {
+			c.from, c.to = from, to
+			return c.run(ctx)
+		})
 	}
-	defer to.Close()
-	return (&treeCopy{from: from, to: to, total: f.bytes, progress: progress}).run(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("copy %s to %s: %w", f.path, into, err)
+	}
+	return func(name string) bool { return c.kept[name] }, nil
 }
 
 // checkApart refuses to copy a folder into itself, without end.
 func checkApart(from, into string) error {
-	realFrom, err := filepath.EvalSymlinks(from)
-	if err != nil {
-		return err
-	}
-	realInto, err := filepath.EvalSymlinks(into)
-	if err != nil {
-		return err
-	}
-	if relative, err := filepath.Rel(realFrom, realInto); err == nil && filepath.IsLocal(relative) {
+	relative, err := tree.Relative(from, into)
+	if err == nil && filepath.IsLocal(relative) {
 		return hint.With(fmt.Errorf("%w: the releases folder lies in it", source.ErrUnsafe), "move releases out of the source folder")
 	}
-	return nil
+	return err
 }
 
-// walkDir visits what is to be copied and refuses what cannot be.
-func walkDir(ctx context.Context, root *os.Root, visit func(name string, info fs.FileInfo) error) error {
-	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
+// walk visits what is to be copied and refuses what cannot be, and more than a release
+// may hold.
+func walk(ctx context.Context, root *os.Root, visit, leave tree.Visit) error {
+	var entries, bytes int64
+	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		entries++
+		if info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		if err := source.CheckSize(entries, bytes); err != nil {
 			return err
 		}
-		if entry.Name() == ".git" {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
+		switch kind := info.Mode().Type(); {
+		case info.Name() == ".git" && info.IsDir():
+			return fs.SkipDir
+		case info.Name() == ".git":
 			return nil // a submodule's or worktree's pointer
+		case kind == 0, kind == fs.ModeDir, kind == fs.ModeSymlink:
+			return visit(name, info)
+		default:
+			return hint.With(fmt.Errorf("%s: %w: it is neither file, folder nor link (%s)", name, source.ErrUnsafe, kind),
+				"remove it from the source folder")
 		}
-		info, err := entry.Info()
+	}, leave)
+}
+
+// perm is what is kept of a mode: not setuid and setgid, since what a release runs as is
+// not for its source to say, and not that others may write, since whoever can write in a
+// release is whoever runs as its sites.
+const perm = 0o755
+
+// copying is one copy of the folder.
+type copying struct {
+	from, to *os.Root
+	base     source.Base
+	kept     map[string]bool
+	wrote    func(int64)
+	done     int64
+}
+
+func (c *copying) run(ctx context.Context) error {
+	return walk(ctx, c.from, func(name string, info fs.FileInfo) error {
+		switch {
+		case name == ".":
+			return nil // the staging folder's own mode is the caller's
+		case info.IsDir():
+			return c.to.Mkdir(name, 0o700)
+		case info.Mode().IsRegular():
+			return c.file(ctx, name, info)
+		}
+		target, err := c.from.Readlink(name)
 		if err != nil {
 			return err
 		}
-		if err := checkCopyable(name, info.Mode().Type()); err != nil {
+		if err := c.to.Symlink(target, name); err != nil {
 			return err
 		}
-		return visit(name, info)
+		return tree.SetTime(c.to, name, info.ModTime())
+	}, func(name string, info fs.FileInfo) error {
+		return tree.Finish(c.to, name, info.Mode()&perm, info.ModTime())
 	})
 }
 
-func checkCopyable(name string, kind fs.FileMode) error {
-	switch kind {
-	case 0, fs.ModeDir, fs.ModeSymlink:
-		return nil
-	default:
-		return hint.With(fmt.Errorf("%s: %w: it is neither file, folder nor link (%s)", name, source.ErrUnsafe, kind),
-			"remove it from the source folder")
-	}
-}
-
-type treeCopy struct {
-	from, to    *os.Root
-	done, total int64
-	progress    source.Progress
-	folders     []source.Folder
-}
-
-func (c *treeCopy) run(ctx context.Context) error {
-	err := walkDir(ctx, c.from, func(name string, info fs.FileInfo) error { return c.entry(ctx, name, info) })
-	if err != nil {
-		return err
-	}
-	return source.FinishFolders(c.to, c.folders)
-}
-
-// entry keeps the permissions, not setuid and setgid: what a release runs as is
-// not for its source to say.
-func (c *treeCopy) entry(ctx context.Context, name string, info fs.FileInfo) error {
-	switch info.Mode().Type() {
-	case fs.ModeDir:
-		c.folders = append(c.folders, source.Folder{Name: name, Mode: perm(info), Time: info.ModTime()})
-		if name == "." {
+func (c *copying) file(ctx context.Context, name string, info fs.FileInfo) error {
+	if held, there := c.base.Has(name); there && held.Size == info.Size() && held.Mode == info.Mode()&perm {
+		sum, err := tree.Sum(ctx, c.from, name, info)
+		if err != nil {
+			return err
+		}
+		if sum == held.Sum {
+			c.kept[name] = true
+			c.wrote(info.Size())
 			return nil
 		}
-		return c.to.Mkdir(name, 0o700)
-	case fs.ModeSymlink:
-		return c.link(name, info.ModTime())
-	default:
-		return c.file(ctx, name, info)
 	}
+	return tree.CopyFile(ctx, c.from, name, c.to, name, perm, c.wrote)
 }
-
-func (c *treeCopy) link(name string, modified time.Time) error {
-	target, err := c.from.Readlink(name)
-	if err != nil {
-		return err
-	}
-	if err := c.to.Symlink(target, name); err != nil {
-		return err
-	}
-	return source.SetTime(c.to, name, modified)
-}
-
-func (c *treeCopy) file(ctx context.Context, name string, info fs.FileInfo) error {
-	in, err := c.open(name)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := c.to.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = copyContext(ctx, out, in, func(n int64) {
-		c.done += n
-		c.progress.Report(c.done, c.total)
-	})
-	err = errors.Join(err, out.Chmod(perm(info)), out.Close())
-	if err != nil {
-		return fmt.Errorf("%s: %w", path.Clean(name), err)
-	}
-	return source.SetTime(c.to, name, info.ModTime())
-}
-
-// open does not wait for a writer, should the file be a fifo by now, and takes nothing
-// but a file.
-func (c *treeCopy) open(name string) (*os.File, error) {
-	in, err := c.from.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := in.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w", name, source.ErrChanged)
-	}
-	if err != nil {
-		return nil, errors.Join(err, in.Close())
-	}
-	return in, nil
-}
-
-// copyChunk bounds what is copied before the context is looked at again.
-const copyChunk = 8 << 20
-
-// copyContext is io.Copy that a context can stop. Between two files the kernel
-// copies (copy_file_range), sharing blocks where the file system can.
-func copyContext(ctx context.Context, to *os.File, from io.Reader, wrote func(int64)) (int64, error) {
-	var total int64
-	for {
-		if err := ctx.Err(); err != nil {
-			return total, err
-		}
-		n, err := io.CopyN(to, from, copyChunk)
-		total += n
-		wrote(n)
-		if errors.Is(err, io.EOF) {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
-}
-
-// perm leaves out that others may write: whoever can write in a release is whoever
-// runs as its sites.
-func perm(info fs.FileInfo) fs.FileMode { return info.Mode().Perm() &^ 0o022 }

@@ -98,30 +98,6 @@ func TestDirRefusals(t *testing.T) {
 	}
 }
 
-// What was a file when the folder was listed may be a fifo when it is opened.
-func TestDirDoesNotWaitForAFifo(t *testing.T) {
-	from, into := t.TempDir(), sourcetest.Staging(t)
-	if err := syscall.Mkfifo(filepath.Join(from, "a"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	sourcetest.WriteFile(t, filepath.Join(from, "b"), "1")
-	info, err := os.Lstat(filepath.Join(from, "b"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := make([]*os.Root, 2)
-	for i, name := range []string{from, into} {
-		if roots[i], err = os.OpenRoot(name); err != nil {
-			t.Fatal(err)
-		}
-		defer roots[i].Close()
-	}
-	c := &treeCopy{from: roots[0], to: roots[1]}
-	if err := c.file(t.Context(), "a", info); !errors.Is(err, source.ErrChanged) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestDirErrors(t *testing.T) {
 	base := t.TempDir()
 	sourcetest.WriteFile(t, filepath.Join(base, "release-1.2", "a"), "1")
@@ -147,5 +123,24 @@ func TestDirErrors(t *testing.T) {
 	}
 	if err := r.Fetch(t.Context(), inside, nil); !errors.Is(err, source.ErrUnsafe) {
 		t.Errorf("copying a folder into itself gives %v", err)
+	}
+}
+
+// A folder that its owner lets grow fills neither the disk nor the memory.
+func TestAFolderHasToFit(t *testing.T) {
+	from := t.TempDir()
+	sourcetest.WriteFile(t, filepath.Join(from, "a"), "1")
+	r, err := New(from).Resolve(t.Context(), "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(from, "a"), source.MostBytes+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(from).Resolve(t.Context(), "v1"); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("resolved: %v", err)
+	}
+	if err := r.Fetch(t.Context(), sourcetest.Staging(t), nil); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("fetched: %v", err)
 	}
 }

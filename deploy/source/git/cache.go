@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"relink/deploy/source"
+	"relink/internal/bounded"
 	"relink/internal/hint"
 	"relink/internal/trust"
 	"relink/internal/ui"
@@ -44,7 +45,15 @@ func newRepoCache(url, dir string) *repoCache {
 func (c *repoCache) name() string { return ui.Mask(c.url) }
 
 func (c *repoCache) git(ctx context.Context, args ...string) ([]byte, error) {
-	return runGit(ctx, command{args: append([]string{"--git-dir=" + c.dir}, args...), secrets: c.secrets})
+	return runGit(ctx, command{options: []string{"--git-dir=" + c.dir}, args: args, secrets: c.secrets})
+}
+
+func (c *repoCache) notLocked(err error) error {
+	err = fmt.Errorf("git cache %s: lock: %w", c.dir, err)
+	if errors.Is(err, fs.ErrPermission) {
+		return hint.With(err, "the cache lies beside the releases: let this user write %s, or give the releases a folder of their own there, which this user owns", filepath.Dir(c.dir))
+	}
+	return hint.With(err, "wait for the other relink that uses the cache")
 }
 
 // use runs work with the cache locked. Nothing that git says of a commit which the
@@ -54,17 +63,14 @@ func (c *repoCache) git(ctx context.Context, args ...string) ([]byte, error) {
 // The lock keeps a second relink, such as a dry run, out of the cache: the locks
 // that git leaves when it is killed can then be told to be stale.
 func (c *repoCache) use(ctx context.Context, work func() error) error {
-	if err := c.makeParent(); err != nil {
-		return err
-	}
-	if err := c.ours(); err != nil {
+	if err := errors.Join(c.makeParent(), c.ours()); err != nil {
 		return err
 	}
 	// Not through a link: whoever may make names beside the cache could have any file
 	// created, or any lock held.
 	lock := flock.New(c.dir+".lock", flock.SetFlag(os.O_CREATE|os.O_RDONLY|unix.O_NOFOLLOW))
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
-		return hint.With(fmt.Errorf("git cache %s: lock: %w", c.dir, err), "wait for the other relink that uses the cache")
+		return c.notLocked(err)
 	}
 	defer lock.Close()
 	err := work()
@@ -94,11 +100,14 @@ func (c *repoCache) ours() error {
 	return nil
 }
 
+// mostConfig bounds what is read of the cache's own configuration, which is of some lines.
+const mostConfig = 1 << 20
+
 // origin is a digest of the address and of the cache's own configuration, which git
 // wrote and which nobody has reason to change: what is configured there (filters,
 // helpers for credentials, other addresses) git would run as whoever deploys.
-func (c *repoCache) origin(dir string) (string, error) {
-	config, err := os.ReadFile(filepath.Join(dir, "config"))
+func (c *repoCache) origin() (string, error) {
+	config, err := bounded.File(filepath.Join(c.dir, "config"), mostConfig)
 	sum := sha256.Sum256(append([]byte(c.url+"\x00"), config...))
 	return hex.EncodeToString(sum[:]), err
 }
@@ -107,11 +116,11 @@ func (c *repoCache) origin(dir string) (string, error) {
 // has made it: the origin is written last, and no attributes are there that name
 // filters ("git init" with no template makes no such folder).
 func (c *repoCache) usable() bool {
-	written, err := os.ReadFile(filepath.Join(c.dir, originFile))
+	written, err := bounded.File(filepath.Join(c.dir, originFile), mostConfig)
 	if err != nil {
 		return false
 	}
-	origin, err := c.origin(c.dir)
+	origin, err := c.origin()
 	_, attributes := os.Lstat(filepath.Join(c.dir, "info", "attributes"))
 	return err == nil && string(written) == origin && errors.Is(attributes, fs.ErrNotExist)
 }
@@ -140,7 +149,7 @@ func (c *repoCache) ensure(ctx context.Context, id string) error {
 	if c.has(ctx, id) {
 		return nil
 	}
-	if err := c.fetch(ctx, c.dir, id); err != nil {
+	if err := c.fetch(ctx, id); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}

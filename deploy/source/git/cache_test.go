@@ -1,6 +1,7 @@
 package git
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"relink/deploy/source"
@@ -32,7 +34,7 @@ func gitOnly(t *testing.T) string {
 }
 
 // manyCommits makes commits with one process, and lists their ids.
-func manyCommits(t *testing.T, r *sourcetest.Repository) string {
+func manyCommits(t *testing.T, r *repository) string {
 	t.Helper()
 	var stream strings.Builder
 	for n := range 500 {
@@ -133,7 +135,7 @@ func TestGitCacheOfAnotherRepositoryIsReplaced(t *testing.T) {
 	if _, err := g.Resolve(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}
-	other := sourcetest.NewRepository(t, t.TempDir())
+	other := newRepository(t, t.TempDir())
 	want := other.Commit("other")
 	moved := New(other.Dir, g.cacheDir, true)
 	if _, err := moved.Resolve(t.Context(), second); !errors.Is(err, source.ErrUnknownRef) {
@@ -145,7 +147,7 @@ func TestGitCacheOfAnotherRepositoryIsReplaced(t *testing.T) {
 }
 
 func TestGitEmptyRepository(t *testing.T) {
-	r := sourcetest.NewRepository(t, t.TempDir())
+	r := newRepository(t, t.TempDir())
 	_, err := newTestGit(t, r).Resolve(t.Context(), "main")
 	if !errors.Is(err, source.ErrUnknownRef) {
 		t.Errorf("got %v", err)
@@ -247,5 +249,18 @@ func TestCacheLockIsNotALink(t *testing.T) {
 	}
 	if _, err := os.Lstat(elsewhere); err == nil {
 		t.Error("a file was made where the link leads")
+	}
+}
+
+// A user who may not write beside the releases has nobody to wait for.
+func TestHintWhereTheCacheIsNotLocked(t *testing.T) {
+	c := newRepoCache("/srv/wiki.git", "/srv/releases.git-cache")
+	for err, want := range map[error]string{
+		&fs.PathError{Op: "open", Path: "/srv/releases.git-cache.lock", Err: syscall.EACCES}: "let this user write /srv,",
+		context.DeadlineExceeded: "wait for the other relink",
+	} {
+		if got := strings.Join(hint.Of(c.notLocked(err)), "; "); !strings.Contains(got, want) {
+			t.Errorf("%v: hint %q, want %q", err, got, want)
+		}
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 
 	"relink/deploy/source"
+	"relink/internal/tree"
 )
 
 // checkout is one commit to be put at a path below the staging folder.
@@ -42,10 +42,9 @@ func (c checkout) run(ctx context.Context, into string, progress func(files, of 
 
 func (c checkout) readTree(ctx context.Context, target, index string, progress func(files, of int64)) error {
 	_, err := runGit(ctx, command{
-		args: []string{"--git-dir=" + c.cache.dir, "--work-tree=" + target,
-			// git-lfs, where a user has it, asks the remote for its server.
-			"-c", "remote.origin.url=" + c.cache.url,
-			"read-tree", "--reset", "-u", "-v", c.commit},
+		// git-lfs, where a user has it, asks the remote for its server.
+		options:  []string{"--git-dir=" + c.cache.dir, "--work-tree=" + target, "-c", "remote.origin.url=" + c.cache.url},
+		args:     []string{"read-tree", "--reset", "-u", "-v", c.commit},
 		env:      []string{"GIT_INDEX_FILE=" + index},
 		dir:      target,
 		secrets:  c.cache.secrets,
@@ -61,21 +60,14 @@ func (c checkout) target(into string) (string, error) {
 	if c.at == "" {
 		return into, nil
 	}
-	root, err := os.OpenRoot(into)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	for dir := c.at; dir != "."; dir = path.Dir(dir) {
-		info, err := root.Lstat(dir)
-		if err != nil {
-			return "", err
+	err := tree.With(into, func(root *os.Root) error {
+		barrier, err := tree.Barrier(root, c.at)
+		if err == nil && barrier != "" {
+			err = fmt.Errorf("submodule %s: %w: %s is not a folder", c.at, source.ErrUnsafe, barrier)
 		}
-		if !info.IsDir() {
-			return "", fmt.Errorf("submodule %s: %w: %s is not a folder", c.at, source.ErrUnsafe, dir)
-		}
-	}
-	return filepath.Join(into, filepath.FromSlash(c.at)), nil
+		return err
+	})
+	return filepath.Join(into, filepath.FromSlash(c.at)), err
 }
 
 func empty(dir string) error {

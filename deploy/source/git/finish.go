@@ -2,58 +2,40 @@ package git
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"time"
 
-	"relink/deploy/source"
+	"relink/internal/tree"
 )
 
 // finishCheckout gives everything the time of the commit, as git archive does. It also
 // makes the modes those of the repository under the permissions of the staging folder,
 // whatever the umask was.
 func finishCheckout(ctx context.Context, into string, commit time.Time) error {
-	root, err := os.OpenRoot(into)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	top, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	var folders []source.Folder
-	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		info, err := entry.Info()
+	err := tree.With(into, func(root *os.Root) error {
+		top, err := root.Stat(".")
 		if err != nil {
 			return err
 		}
-		if info.IsDir() {
-			folders = append(folders, source.Folder{Name: name, Mode: top.Mode().Perm() | info.Mode()&fs.ModeSetgid, Time: commit})
-			return nil
-		}
-		return finishFile(root, name, info, top.Mode().Perm(), commit)
+		allowed := top.Mode().Perm()
+		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+			switch {
+			case info.IsDir():
+				return nil
+			case !info.Mode().IsRegular():
+				return tree.SetTime(root, name, commit)
+			case info.Mode()&0o100 != 0:
+				return tree.Finish(root, name, allowed, commit)
+			}
+			return tree.Finish(root, name, allowed&0o666, commit)
+		}, func(name string, info fs.FileInfo) error {
+			return tree.Finish(root, name, allowed|info.Mode()&fs.ModeSetgid, commit)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("set modes and times: %w", err)
 	}
-	return source.FinishFolders(root, folders)
-}
-
-func finishFile(root *os.Root, name string, info fs.FileInfo, allowed fs.FileMode, commit time.Time) error {
-	if info.Mode().IsRegular() {
-		mode := allowed & 0o666
-		if info.Mode()&0o100 != 0 {
-			mode = allowed
-		}
-		if err := root.Chmod(name, mode); err != nil {
-			return err
-		}
-	}
-	return source.SetTime(root, name, commit)
+	return nil
 }

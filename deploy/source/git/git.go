@@ -32,7 +32,9 @@ var _ source.Source = (*Source)(nil)
 // tag, a branch, or a commit id, full or abbreviated. A full id that the cache
 // has needs no network; anything else is never answered from a cache that could
 // not be brought up to date, because it may be stale. All that Fetch needs is
-// in the cache afterwards, submodules too.
+// in the cache afterwards, submodules too. What git lists may take 16 MiB, and a release of
+// more than 1,048,576 files, folders and links or of 16 GiB is source.ErrTooLarge. Only ctx
+// bounds the time.
 func (g *Source) Resolve(ctx context.Context, ref string) (r source.Resolved, err error) {
 	if err := source.CheckRef(ref); err != nil {
 		return source.Resolved{}, err
@@ -104,7 +106,8 @@ type revision struct {
 
 // Fetch checks the commit and its submodules out. Attributes in the repository
 // such as eol, and filters that the user has configured, apply as in any
-// checkout; export-ignore does not.
+// checkout; export-ignore does not. Resolve has bounded the commit; only ctx bounds the
+// time.
 func (r revision) Fetch(ctx context.Context, into string, progress source.Progress) error {
 	if err := r.cache.use(ctx, func() error { return r.checkOut(ctx, into, progress) }); err != nil {
 		return err

@@ -17,8 +17,8 @@ import (
 
 // history is a repository with a tag, two branches, and a name that is both a
 // tag and a branch.
-func history(t *testing.T) (r *sourcetest.Repository, first, second string) {
-	r = sourcetest.NewRepository(t, filepath.Join(t.TempDir(), "Größe und Maß.git"))
+func history(t *testing.T) (r *repository, first, second string) {
+	r = newRepository(t, filepath.Join(t.TempDir(), "Größe und Maß.git"))
 	r.Write("public/index.php", "<?php echo 1;")
 	r.Write("größe in mm.txt", "UTF-8")
 	first = r.Commit("first")
@@ -30,7 +30,7 @@ func history(t *testing.T) (r *sourcetest.Repository, first, second string) {
 	return r, first, second
 }
 
-func newTestGit(t *testing.T, r *sourcetest.Repository) *Source {
+func newTestGit(t *testing.T, r *repository) *Source {
 	return New(r.Dir, filepath.Join(t.TempDir(), "Rel eases", ".cache.git"), true)
 }
 
@@ -83,7 +83,7 @@ func TestGitCheckout(t *testing.T) {
 	into := sourcetest.Staging(t)
 	old := syscall.Umask(0o077) // modes must not come from the umask
 	defer syscall.Umask(old)
-	sourcetest.FetchInto(t, resolved, into)
+	sourcetest.FetchInto(t, resolved, into, nil)
 
 	sourcetest.WantFile(t, filepath.Join(into, "public/index.php"), "<?php echo 2;")
 	sourcetest.WantFile(t, filepath.Join(into, "größe in mm.txt"), "UTF-8")
@@ -211,7 +211,7 @@ func awaitGone(t *testing.T, pid string) {
 
 func TestGitInAHookUsesItsOwnRepository(t *testing.T) {
 	r, first, _ := history(t)
-	other := sourcetest.NewRepository(t, t.TempDir())
+	other := newRepository(t, t.TempDir())
 	other.Commit("other")
 	t.Setenv("GIT_DIR", filepath.Join(other.Dir, ".git"))
 	t.Setenv("GIT_INDEX_FILE", filepath.Join(other.Dir, "index"))
@@ -224,7 +224,7 @@ func TestGitInAHookUsesItsOwnRepository(t *testing.T) {
 
 func TestConformance(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T, tree string) source.Source {
-		r := sourcetest.NewRepository(t, tree)
+		r := newRepository(t, tree)
 		r.Commit("first")
 		r.Git("tag", "v1")
 		return newTestGit(t, r)
@@ -256,8 +256,8 @@ func TestGitTakesAShallowRepository(t *testing.T) {
 
 // Trees that list each other: a repository of some kilobytes with 10^9 files.
 func TestGitBombIsStopped(t *testing.T) {
-	r := sourcetest.NewRepository(t, t.TempDir())
-	r.Write("f", "x")
+	r := newRepository(t, t.TempDir())
+	r.Write("f", strings.Repeat("\x00", 32<<20)) // of some KiB in git: 512 of them are enough
 	r.Commit("one file")
 	tree := r.Git("rev-parse", "HEAD^{tree}")
 	for range 9 {
@@ -271,5 +271,17 @@ func TestGitBombIsStopped(t *testing.T) {
 	_, err := newTestGit(t, r).Resolve(t.Context(), "main")
 	if !errors.Is(err, source.ErrTooLarge) || errors.Is(err, source.ErrDamaged) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Files of no bytes are counted, too: git would list them for half a minute.
+func TestGitBombOfEmptyFilesIsStopped(t *testing.T) {
+	const one = "100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391 0\tf"
+	most := treeListing{inodes: source.MostEntries - 1}
+	if err := most.parse(one); err != nil {
+		t.Errorf("as many as there may be: %v", err)
+	}
+	if err := most.parse(one); !errors.Is(err, source.ErrTooLarge) {
+		t.Errorf("one more: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package git
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"relink/deploy/source"
@@ -10,22 +11,20 @@ import (
 )
 
 // reasons are what git and ssh say, and what to do about it; the first match counts.
-var reasons = []struct{ said, advice string }{
-	{"Permission denied (publickey", "give the user that runs relink an SSH key that the repository accepts (a deploy key), without a passphrase or with an agent"},
-	{"Host key verification failed", "add the server's host key to the known_hosts of the user that runs relink (ssh-keyscan), after comparing it"},
-	{"could not read Username", "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
-	{"could not read Password", "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
-	{"Authentication failed", "correct the credentials of the repository: git was refused with those it has"},
-	{"Could not resolve host", "correct the host name in source.git, or look at this machine's name resolution"},
-	{"Connection timed out", "look at the network and the firewall between this machine and the repository"},
-	{"Failed to connect", "look at the network and the firewall between this machine and the repository"},
-	{"Connection refused", "look at the network and the firewall between this machine and the repository"},
-	{"No space left on device", `run "relink prune", or enlarge the file system`},
-	{"does not appear to be a git repository", "correct source.git: it must be an address or a path that git can fetch from"},
-	{"does not exist", "correct source.git: it must be an address or a path that git can fetch from"},
-	{"not found", "correct source.git: it must be an address or a path that git can fetch from"},
-	{"transport '", "use a file, git, http, https or ssh address"},
-	{"Permission denied", "let the user that runs relink read the repository"},
+var reasons = []struct {
+	said   []string
+	advice string
+}{
+	{[]string{"Permission denied (publickey"}, "give the user that runs relink an SSH key that the repository accepts (a deploy key), without a passphrase or with an agent"},
+	{[]string{"Host key verification failed"}, "add the server's host key to the known_hosts of the user that runs relink (ssh-keyscan), after comparing it"},
+	{[]string{"could not read Username", "could not read Password"}, "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
+	{[]string{"Authentication failed"}, "correct the credentials of the repository: git was refused with those it has"},
+	{[]string{"Could not resolve host"}, "correct the host name in source.git, or look at this machine's name resolution"},
+	{[]string{"Connection timed out", "Failed to connect", "Connection refused"}, "look at the network and the firewall between this machine and the repository"},
+	{[]string{"No space left on device"}, `run "relink prune", or enlarge the file system`},
+	{[]string{"does not appear to be a git repository", "does not exist", "not found"}, "correct source.git: it must be an address or a path that git can fetch from"},
+	{[]string{"transport '"}, "use a file, git, http, https or ssh address"},
+	{[]string{"Permission denied"}, "let the user that runs relink read the repository"},
 }
 
 // ownership is git's refusal to work for one user in the repository of another
@@ -41,7 +40,7 @@ func (c *repoCache) advice(said string) string {
 		return fmt.Sprintf(`the repository belongs to another user: if you trust it, run "git config --global --add safe.directory '%s'" as the user that runs relink`, m[1])
 	}
 	for _, reason := range reasons {
-		if strings.Contains(said, reason.said) {
+		if slices.ContainsFunc(reason.said, func(one string) bool { return strings.Contains(said, one) }) {
 			return reason.advice
 		}
 	}

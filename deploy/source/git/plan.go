@@ -95,7 +95,8 @@ type treeListing struct {
 func (c *repoCache) tree(ctx context.Context, commit string) (treeListing, error) {
 	var t treeListing
 	_, err := runGit(ctx, command{
-		args:    []string{"--git-dir=" + c.dir, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit},
+		options: []string{"--git-dir=" + c.dir},
+		args:    []string{"ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit},
 		secrets: c.secrets, record: t.parse,
 	})
 	if errors.Is(err, source.ErrTooLarge) { // trees that list each other: 10^9 files in 200 KB

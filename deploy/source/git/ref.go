@@ -17,6 +17,9 @@ const (
 )
 
 var (
+	// refPrefix is what may be written before the name of a tag or branch.
+	refPrefix = regexp.MustCompile(`^(?:refs/)?(?:tags|heads)/`)
+
 	hexID  = regexp.MustCompile(`^[0-9a-fA-F]{4,64}$`)
 	fullID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 )
@@ -57,10 +60,8 @@ func (c *repoCache) lookUp(ctx context.Context, ref string) (foundRef, error) {
 // in full, or from "tags/" or "heads/" on; empty when there is none.
 func (c *repoCache) commitOf(ctx context.Context, prefix, ref string) (string, error) {
 	names := []string{prefix + ref}
-	for _, spelled := range []string{prefix, strings.TrimPrefix(prefix, "refs/")} {
-		if rest, ok := strings.CutPrefix(ref, spelled); ok {
-			names = append(names, prefix+rest)
-		}
+	if rest, ok := strings.CutPrefix("refs/"+strings.TrimPrefix(ref, "refs/"), prefix); ok {
+		names = append(names, prefix+rest)
 	}
 	for _, name := range names {
 		if _, err := c.git(ctx, "show-ref", "--verify", "--quiet", name); err == nil {
@@ -83,15 +84,10 @@ func (c *repoCache) peel(ctx context.Context, name string) (string, error) {
 }
 
 func (c *repoCache) abbreviated(ctx context.Context, ref string) (foundRef, error) {
-	out, err := c.git(ctx, "rev-parse", "--disambiguate="+strings.ToLower(ref))
+	out, _ := c.git(ctx, "rev-parse", "--disambiguate="+strings.ToLower(ref)) // fails where there is none
+	commits, err := c.commitsAmong(ctx, string(out))
 	if err != nil {
-		return foundRef{}, c.unknown(ctx, ref)
-	}
-	var commits []string
-	for _, id := range strings.Fields(string(out)) {
-		if kind, err := c.git(ctx, "cat-file", "-t", id); err == nil && strings.TrimSpace(string(kind)) == "commit" {
-			commits = append(commits, id)
-		}
+		return foundRef{}, err
 	}
 	switch len(commits) {
 	case 0:
@@ -99,13 +95,30 @@ func (c *repoCache) abbreviated(ctx context.Context, ref string) (foundRef, erro
 	case 1:
 		return foundRef{commit: commits[0], kind: "commit"}, nil
 	}
-	return foundRef{}, hint.With(fmt.Errorf("ref %s in %s: %w: it may be %s", ref, c.name(), source.ErrAmbiguous, strings.Join(commits, " or ")),
+	shown := strings.Join(commits[:min(len(commits), source.MostSuggestions)], " or ")
+	return foundRef{}, hint.With(fmt.Errorf("ref %s in %s: %w: it may be %s", ref, c.name(), source.ErrAmbiguous, shown),
 		"give more characters of the commit id")
+}
+
+// commitsAmong are the commits among objects, a line each. One git looks at all: a
+// repository can be made so that thousands begin with the same four characters.
+func (c *repoCache) commitsAmong(ctx context.Context, objects string) (commits []string, err error) {
+	out, err := runGit(ctx, command{options: []string{"--git-dir=" + c.dir}, args: []string{"cat-file", "--batch-check=%(objectname) %(objecttype)"}, input: objects, secrets: c.secrets})
+	if err != nil {
+		return nil, c.damaged(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if id, kind, _ := strings.Cut(strings.TrimSpace(line), " "); kind == "commit" {
+			commits = append(commits, id)
+		}
+	}
+	return commits, nil
 }
 
 func (c *repoCache) unknown(ctx context.Context, ref string) error {
 	err := fmt.Errorf("ref %s in %s: %w", ref, c.name(), source.ErrUnknownRef)
-	names, listErr := c.names(ctx)
+	out, listErr := c.git(ctx, "for-each-ref", "--sort=-creatordate", "--format=%(refname:lstrip=2)", "refs/tags", "refs/heads")
+	names := slices.Compact(strings.Fields(string(out))) // newest first
 	switch {
 	case listErr != nil:
 		return fmt.Errorf("%w: %w", err, listErr)
@@ -116,24 +129,10 @@ func (c *repoCache) unknown(ctx context.Context, ref string) error {
 	return hint.DidYouMean(err, ref, names, source.MostSuggestions, "give a tag, a branch or a commit; the newest are "+newest)
 }
 
-// names lists tags and branches, newest first.
-func (c *repoCache) names(ctx context.Context) ([]string, error) {
-	out, err := c.git(ctx, "for-each-ref", "--sort=-creatordate", "--format=%(refname:lstrip=2)", "refs/tags", "refs/heads")
-	if err != nil {
-		return nil, err
-	}
-	return slices.Compact(strings.Fields(string(out))), nil
-}
-
 // label is for the release's id: a commit by its beginning, others by name.
 func (f foundRef) label(ref string) string {
 	if f.kind == "commit" {
 		return f.commit[:shownCommit]
 	}
-	for _, prefix := range []string{"refs/tags/", "refs/heads/", "tags/", "heads/"} {
-		if rest, ok := strings.CutPrefix(ref, prefix); ok {
-			return rest
-		}
-	}
-	return ref
+	return refPrefix.ReplaceAllString(ref, "")
 }

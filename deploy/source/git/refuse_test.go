@@ -2,6 +2,9 @@ package git
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,12 +50,17 @@ func TestGitRefusals(t *testing.T) {
 }
 
 func TestGitAmbiguousCommit(t *testing.T) {
-	r := sourcetest.NewRepository(t, t.TempDir())
+	r := newRepository(t, t.TempDir())
 	seen := map[string]bool{}
 	for {
 		id := r.Commit("again")
 		if short := id[:4]; seen[short] {
-			_, err := newTestGit(t, r).Resolve(t.Context(), short)
+			g := newTestGit(t, r)
+			calls := countGit(t)
+			_, err := g.Resolve(t.Context(), short)
+			if n := strings.Count(calls(), "cat-file"); n != 1 { // however many objects it may be
+				t.Errorf("git cat-file ran %d times", n)
+			}
 			if !errors.Is(err, source.ErrAmbiguous) || !strings.Contains(err.Error(), id) {
 				t.Errorf("%s gives %v", short, err)
 			}
@@ -66,8 +74,30 @@ func TestGitAmbiguousCommit(t *testing.T) {
 	}
 }
 
+// countGit has git note its calls.
+func countGit(t *testing.T) (calls func() string) {
+	t.Helper()
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	log := filepath.Join(dir, "calls")
+	if err := os.WriteFile(filepath.Join(dir, "git"), fmt.Appendf(nil, "#!/bin/sh\necho \"$*\" >>%s\nexec %s \"$@\"\n", log, git), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return func() string {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+}
+
 func TestGitUnreachable(t *testing.T) {
-	sourcetest.NewRepository(t, t.TempDir())
+	newRepository(t, t.TempDir())
 	url := "http://deploy:s3cr%40t@127.0.0.1:1/x.git"
 	_, err := New(url, filepath.Join(t.TempDir(), "cache"), true).Resolve(t.Context(), "main")
 	if !errors.Is(err, source.ErrUnreachable) {

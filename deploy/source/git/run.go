@@ -2,6 +2,7 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,9 +36,11 @@ const (
 
 // command is one call of the system's git.
 type command struct {
-	args     []string
+	options  []string // before the verb
+	args     []string // the verb and what is behind it
 	env      []string // added to the environment
 	dir      string
+	input    string                // for its standard input
 	secrets  []string              // hidden in messages
 	progress func(files, of int64) // told of a checkout's; may be nil
 	record   func(string) error    // told of what ends with a NUL, which is then not returned; may be nil
@@ -85,7 +88,8 @@ var alwaysConfig = []string{
 // runGit returns git's standard output. git runs in a session of its own: it
 // finds no terminal to ask on, and is killed with its helpers when ctx ends.
 func runGit(ctx context.Context, c command) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "git", append(slices.Clone(alwaysConfig), c.args...)...)
+	cmd := exec.CommandContext(ctx, "git", slices.Concat(alwaysConfig, c.options, c.args)...)
+	cmd.Stdin = strings.NewReader(c.input)
 	cmd.Dir, cmd.Env = c.dir, append(gitEnviron(os.Environ()), c.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
@@ -94,57 +98,24 @@ func runGit(ctx context.Context, c command) ([]byte, error) {
 	stderr := &stderrLog{progress: c.progress}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
-		return nil, startError(err)
+		if errors.Is(err, exec.ErrNotFound) {
+			err = hint.With(err, "install git (Debian: apt-get install git)")
+		}
+		return nil, fmt.Errorf("git: %w", err)
 	}
 	// By group: git's helpers inherit it if they started already. An error means
 	// that git has ended, or may not be slowed down; neither matters.
 	_ = unix.Setpriority(unix.PRIO_PGRP, cmd.Process.Pid, niceness)
 	err := cmd.Wait()
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("git %s: %w", c.verb(), context.Cause(ctx))
-	}
-	if stdout.err != nil {
-		return nil, fmt.Errorf("git %s: %w", c.verb(), stdout.err)
+	if other := cmp.Or(context.Cause(ctx), stdout.err); other != nil {
+		return nil, fmt.Errorf("git %s: %w", c.args[0], other)
 	}
 	if err != nil {
-		return nil, &commandError{verb: c.verb(), stderr: maskAll(stderr.text(), c.secrets), err: err}
+		// What git wrote is the reason, its status says nothing.
+		return nil, fmt.Errorf("git %s: %s", c.args[0], cmp.Or(maskAll(stderr.text(), c.secrets), err.Error()))
 	}
 	return stdout.kept.Bytes(), nil
 }
-
-func startError(err error) error {
-	if errors.Is(err, exec.ErrNotFound) {
-		return hint.With(fmt.Errorf("git: %w", err), "install git (Debian: apt-get install git)")
-	}
-	return fmt.Errorf("git: %w", err)
-}
-
-// verb is the first argument that is not an option.
-func (c command) verb() string {
-	for i := 0; i < len(c.args); i++ {
-		if c.args[i] == "-c" {
-			i++
-		} else if !strings.HasPrefix(c.args[i], "-") {
-			return c.args[i]
-		}
-	}
-	return ""
-}
-
-// commandError is a git that failed: what it wrote is the reason, its status says nothing.
-type commandError struct {
-	verb, stderr string
-	err          error
-}
-
-func (e *commandError) Error() string {
-	if e.stderr == "" {
-		return fmt.Sprintf("git %s: %v", e.verb, e.err)
-	}
-	return fmt.Sprintf("git %s: %s", e.verb, e.stderr)
-}
-
-func (e *commandError) Unwrap() error { return e.err }
 
 // repositoryVariables are those that "git rev-parse --local-env-vars" lists and
 // that a Git hook sets: relink run from one must not work in the hook's

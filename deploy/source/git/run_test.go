@@ -72,7 +72,7 @@ func TestGitStderr(t *testing.T) {
 
 // git asks for a helper of ours, which tells how nice it is.
 func TestGitIsNice(t *testing.T) {
-	sourcetest.NewRepository(t, t.TempDir())
+	newRepository(t, t.TempDir())
 	out := filepath.Join(t.TempDir(), "nice")
 	helper := filepath.Join(t.TempDir(), "ssh")
 	// The helper waits until git's group has been slowed down, which is done

@@ -27,7 +27,8 @@ type stderrLog struct {
 // chatter is what fetch says of its success so far, before it fails.
 var chatter = regexp.MustCompile(`^(?:remote: Total|From |[*+-] |[0-9a-f]{4,}\.\.)`)
 
-var progressLine = regexp.MustCompile(`^(?:remote: )?([A-Z][A-Za-z ]+):\s+\d+%? ?\(?(?:(\d+)/(\d+)\))?`)
+// progressLine is one of any phase; the files of a checkout are counted in it.
+var progressLine = regexp.MustCompile(`^(?:Updating files: .*\((\d+)/(\d+)\)|(?:remote: )?[A-Z][A-Za-z ]+:\s+\d+)`)
 
 func (w *stderrLog) Write(p []byte) (int, error) {
 	w.mu.Lock()
@@ -50,21 +51,15 @@ func (w *stderrLog) line(line string) {
 	if line == "" || chatter.MatchString(line) {
 		return
 	}
-	if m := progressLine.FindStringSubmatch(line); m != nil {
-		w.report(m[1], m[2], m[3])
+	m := progressLine.FindStringSubmatch(line)
+	if m == nil {
+		w.lines = append(w.lines, line)
+		w.lines = w.lines[max(0, len(w.lines)-stderrLines):]
 		return
 	}
-	w.lines = append(w.lines, line)
-	w.lines = w.lines[max(0, len(w.lines)-stderrLines):]
-}
-
-func (w *stderrLog) report(phase, done, total string) {
-	if w.progress == nil || phase != "Updating files" {
-		return
-	}
-	n, err := strconv.ParseInt(done, 10, 64)
-	of, err2 := strconv.ParseInt(total, 10, 64)
-	if errors.Join(err, err2) == nil {
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	of, err2 := strconv.ParseInt(m[2], 10, 64)
+	if errors.Join(err, err2) == nil && w.progress != nil {
 		w.progress(n, of)
 	}
 }

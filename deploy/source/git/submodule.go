@@ -18,23 +18,17 @@ func (c *repoCache) submoduleURLs(ctx context.Context, commit string) (map[strin
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("%s at %s: read .gitmodules: %w", c.name(), commit[:shownCommit], err), "add the file .gitmodules, or remove the submodules with git rm")
 	}
-	paths, addresses := map[string]string{}, map[string]string{}
-	for _, item := range strings.Split(string(out), "\x00") {
+	values := map[string]string{}
+	for item := range strings.SplitSeq(string(out), "\x00") {
 		key, value, _ := strings.Cut(item, "\n")
-		key, ok := strings.CutPrefix(key, "submodule.")
-		if dot := strings.LastIndexByte(key, '.'); ok && dot >= 0 {
-			switch name := key[:dot]; key[dot+1:] {
-			case "path":
-				paths[name] = strings.TrimSuffix(value, "/")
-			case "url":
-				addresses[name] = value
-			}
-		}
+		values[key] = value
 	}
 	byPath := map[string]string{}
-	for name, at := range paths {
-		if address, ok := addresses[name]; ok {
-			byPath[at] = address
+	for key, at := range values {
+		name, ok := strings.CutSuffix(key, ".path")
+		address, known := values[name+".url"]
+		if ok && known && strings.HasPrefix(name, "submodule.") {
+			byPath[strings.TrimSuffix(at, "/")] = address
 		}
 	}
 	return byPath, nil
@@ -47,18 +41,26 @@ func resolveURL(parent, address string) string {
 	if !strings.HasPrefix(address, "./") && !strings.HasPrefix(address, "../") {
 		return address
 	}
-	base := strings.TrimRight(parent, "/")
+	base := strings.TrimRight(parent, "/") + "/"
 	for {
-		switch {
-		case strings.HasPrefix(address, "./"):
-			address = address[len("./"):]
-		case strings.HasPrefix(address, "../"):
-			address = address[len("../"):]
-			base = chopLast(base)
-		default:
-			return joinURL(base, strings.TrimSuffix(address, "/"))
+		if rest, ok := strings.CutPrefix(address, "./"); ok {
+			address = rest
+		} else if rest, ok := strings.CutPrefix(address, "../"); ok {
+			address, base = rest, chopLast(base)
+		} else {
+			return base + strings.TrimSuffix(address, "/")
 		}
 	}
+}
+
+// chopLast keeps a colon, so that what is appended stays behind the host.
+func chopLast(base string) string {
+	base = strings.TrimSuffix(base, "/")
+	end := strings.LastIndexByte(base, '/')
+	if end < 0 {
+		end = strings.LastIndexByte(base, ':')
+	}
+	return base[:end+1]
 }
 
 // checkLocal refuses a submodule that is taken from a path of this machine, as git has
@@ -100,22 +102,4 @@ func realPath(path string) string {
 		return real
 	}
 	return filepath.Clean(path)
-}
-
-// chopLast keeps a colon, so that what is appended stays behind the host.
-func chopLast(base string) string {
-	if slash := strings.LastIndexByte(base, '/'); slash >= 0 {
-		return base[:slash]
-	}
-	if colon := strings.LastIndexByte(base, ':'); colon >= 0 {
-		return base[:colon+1]
-	}
-	return base
-}
-
-func joinURL(base, rest string) string {
-	if strings.HasSuffix(base, ":") && !strings.Contains(base, "/") {
-		return base + rest
-	}
-	return base + "/" + rest
 }

@@ -12,17 +12,17 @@ import (
 )
 
 // nested is a repository with a submodule by a relative address, which has one too.
-func nested(t *testing.T) *sourcetest.Repository {
+func nested(t *testing.T) *repository {
 	base := filepath.Join(t.TempDir(), "repos itories")
-	deep := sourcetest.NewRepository(t, filepath.Join(base, "libs", "deep"))
+	deep := newRepository(t, filepath.Join(base, "libs", "deep"))
 	deep.Write("deep.php", "deep")
 	deep.Commit("deep")
-	lib := sourcetest.NewRepository(t, filepath.Join(base, "libs", "lib"))
+	lib := newRepository(t, filepath.Join(base, "libs", "lib"))
 	lib.Write("lib.php", "lib")
 	lib.Git("submodule", "--quiet", "add", deep.Dir, "sub/deep")
 	lib.Git("config", "--file", ".gitmodules", "submodule.sub/deep.url", "../deep")
 	lib.Commit("lib")
-	app := sourcetest.NewRepository(t, filepath.Join(base, "app"))
+	app := newRepository(t, filepath.Join(base, "app"))
 	app.Write("index.php", "app")
 	app.Git("submodule", "--quiet", "add", lib.Dir, "vendor/a lib")
 	app.Git("config", "--file", ".gitmodules", "submodule.vendor/a lib.url", "../libs/lib/")
@@ -84,30 +84,30 @@ func TestGitWithoutSubmodulesSaysSo(t *testing.T) {
 
 func TestGitSubmoduleErrors(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(app *sourcetest.Repository)
+		change func(app *repository)
 		want   error
 		text   string
 	}{
-		"no address": {func(app *sourcetest.Repository) {
+		"no address": {func(app *repository) {
 			app.Git("config", "--file", ".gitmodules", "--unset", "submodule.vendor/a lib.url")
 			app.Git("add", ".gitmodules")
 		}, nil, "vendor/a lib"},
-		"no .gitmodules": {func(app *sourcetest.Repository) { app.Git("rm", "--quiet", "--cached", ".gitmodules") }, nil, ".gitmodules"},
-		"a command for an address": {func(app *sourcetest.Repository) {
+		"no .gitmodules": {func(app *repository) { app.Git("rm", "--quiet", "--cached", ".gitmodules") }, nil, ".gitmodules"},
+		"a command for an address": {func(app *repository) {
 			app.Git("config", "--file", ".gitmodules", "submodule.vendor/a lib.url", "ext::touch x")
 			app.Git("add", ".gitmodules")
 		}, source.ErrUnreachable, "vendor/a lib"},
-		"an option for an address": {func(app *sourcetest.Repository) {
+		"an option for an address": {func(app *repository) {
 			app.Git("config", "--file", ".gitmodules", "submodule.vendor/a lib.url", "--upload-pack=x")
 			app.Git("add", ".gitmodules")
 		}, source.ErrUnsafe, "vendor/a lib"},
-		"a path that is not the parent's": {func(app *sourcetest.Repository) {
-			private := sourcetest.NewRepository(app.T(), filepath.Join(app.T().TempDir(), "private"))
+		"a path that is not the parent's": {func(app *repository) {
+			private := newRepository(app.t, filepath.Join(app.t.TempDir(), "private"))
 			private.Commit("private")
 			app.Git("config", "--file", ".gitmodules", "submodule.vendor/a lib.url", private.Dir)
 			app.Git("add", ".gitmodules")
 		}, source.ErrUnsafe, "vendor/a lib"},
-		"a commit that is not there": {func(app *sourcetest.Repository) {
+		"a commit that is not there": {func(app *repository) {
 			app.Git("update-index", "--cacheinfo", "160000,"+strings.Repeat("ab", 20)+",vendor/a lib")
 		}, source.ErrUnknownRef, "vendor/a lib"},
 	} {

@@ -20,7 +20,7 @@ func (c *repoCache) update(ctx context.Context) error {
 	if err := c.removeStaleLocks(); err != nil {
 		return fmt.Errorf("git cache %s: %w", c.dir, err)
 	}
-	err := c.fetch(ctx, c.dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+	err := c.fetch(ctx, branchesAndTags...)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -32,9 +32,11 @@ func (c *repoCache) update(ctx context.Context) error {
 	return c.create(ctx)
 }
 
-func (c *repoCache) fetch(ctx context.Context, dir string, refspecs ...string) error {
-	args := []string{"--git-dir=" + dir, "fetch", "--prune", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--force", "--", c.url}
-	_, err := runGit(ctx, command{args: append(args, refspecs...), secrets: c.secrets})
+var branchesAndTags = []string{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"}
+
+func (c *repoCache) fetch(ctx context.Context, refspecs ...string) error {
+	args := []string{"fetch", "--prune", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--force", "--", c.url}
+	_, err := c.git(ctx, append(args, refspecs...)...)
 	return err
 }
 
@@ -46,9 +48,14 @@ func (c *repoCache) create(ctx context.Context) error {
 	if err != nil {
 		return hint.With(fmt.Errorf("git cache: %w", err), "run relink as the user that owns %s", parent)
 	}
-	err = c.fill(ctx, temporary)
+	fresh := *c
+	fresh.dir = temporary
+	err = fresh.fill(ctx)
 	if err == nil {
-		err = c.replace(temporary)
+		err = os.RemoveAll(c.dir)
+	}
+	if err == nil {
+		err = os.Rename(temporary, c.dir)
 	}
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(temporary))
@@ -56,31 +63,21 @@ func (c *repoCache) create(ctx context.Context) error {
 	return c.removeLeftovers(parent, base)
 }
 
-func (c *repoCache) fill(ctx context.Context, dir string) error {
-	if _, err := runGit(ctx, command{args: []string{"init", "--quiet", "--bare", "--template=", "--", dir}}); err != nil {
+func (c *repoCache) fill(ctx context.Context) error {
+	if _, err := runGit(ctx, command{args: []string{"init", "--quiet", "--bare", "--template=", "--", c.dir}}); err != nil {
 		return err
 	}
-	if err := c.fetch(ctx, dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
+	if err := c.fetch(ctx, branchesAndTags...); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
 		return c.unreachable(err)
 	}
-	origin, err := c.origin(dir)
+	origin, err := c.origin()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, originFile), []byte(origin), 0o600)
-}
-
-func (c *repoCache) replace(by string) error {
-	if err := os.RemoveAll(c.dir); err != nil {
-		return fmt.Errorf("git cache: %w", err)
-	}
-	if err := os.Rename(by, c.dir); err != nil {
-		return fmt.Errorf("git cache: %w", err)
-	}
-	return nil
+	return os.WriteFile(filepath.Join(c.dir, originFile), []byte(origin), 0o600)
 }
 
 // removeLeftovers removes what a killed relink left while it made a cache.

@@ -1,14 +1,13 @@
 package page
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"io/fs"
-	"maps"
+	"errors"
 	"net/http"
 	"path"
-	"slices"
 )
 
 // The charts are uPlot's (MIT licence), as its npm package has it built;
@@ -24,35 +23,25 @@ type asset struct {
 	tag         string // of the content
 }
 
-var (
-	assets = loadAssets()
-	build  = buildOf(assets)
-)
+// build changes when any file or the template does: an open page of an older
+// relink then loads itself again.
+var assets, build = loadAssets()
 
-func loadAssets() map[string]asset {
-	all := map[string]asset{}
-	entries, err := fs.ReadDir(assetFiles, "assets")
+func loadAssets() (all map[string]asset, tag string) {
+	all = map[string]asset{}
+	parts := [][]byte{[]byte(templateText)}
+	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+	entries, err := assetFiles.ReadDir("assets")
+	for _, entry := range entries {
+		content, readErr := assetFiles.ReadFile("assets/" + entry.Name())
+		err = errors.Join(err, readErr)
+		parts = append(parts, content)
+		all[entry.Name()] = asset{content, cmp.Or(types[path.Ext(entry.Name())], "text/plain; charset=utf-8"), tagOf(content)}
+	}
 	if err != nil {
 		panic(err) // the folder is in the binary
 	}
-	for _, entry := range entries {
-		content, err := fs.ReadFile(assetFiles, "assets/"+entry.Name())
-		if err != nil {
-			panic(err)
-		}
-		all[entry.Name()] = asset{content, typeOf(entry.Name()), tagOf(content)}
-	}
-	return all
-}
-
-func typeOf(name string) string {
-	switch path.Ext(name) {
-	case ".js":
-		return "text/javascript; charset=utf-8"
-	case ".css":
-		return "text/css; charset=utf-8"
-	}
-	return "text/plain; charset=utf-8"
+	return all, tagOf(parts...)
 }
 
 func tagOf(parts ...[]byte) string {
@@ -61,16 +50,6 @@ func tagOf(parts ...[]byte) string {
 		h.Write(content)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
-}
-
-// buildOf changes when any file or the template does: an open page of an older
-// relink then loads itself again.
-func buildOf(all map[string]asset) string {
-	parts := [][]byte{[]byte(templateText)}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		parts = append(parts, all[name].content)
-	}
-	return tagOf(parts...)
 }
 
 // assetURL names the content too, so that a browser may keep it for good.

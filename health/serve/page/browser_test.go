@@ -1,18 +1,20 @@
 package page
 
 import (
-	"net/http/httptest"
 	"testing"
 
 	"relink/internal/browsertest"
 )
 
-// open shows the page of a source, once it is live.
-func open(t *testing.T, src Source, s browsertest.Setup) *browsertest.Browser {
+// open shows the page of a feed, once it is live.
+func open(t *testing.T, feed *Feed, s browsertest.Setup) *browsertest.Browser {
 	t.Helper()
-	server := httptest.NewServer(Handler(src))
-	t.Cleanup(server.Close)
-	b := browsertest.Open(t, server.URL+"/", s)
+	return openAt(t, serveWith(t, feed, defaultLimits).URL, s)
+}
+
+func openAt(t *testing.T, url string, s browsertest.Setup) *browsertest.Browser {
+	t.Helper()
+	b := browsertest.Open(t, url+"/", s)
 	if !s.NoScript {
 		b.Until(`document.getElementById('live').textContent`, "Live")
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -48,22 +49,17 @@ func (s *stream) run(r *http.Request) {
 	// A server's ReadTimeout goes on after the request has been read, and would
 	// end this one. As below, who has no deadlines needs none.
 	_ = s.control.SetReadDeadline(time.Time{})
-	snapshots := s.src.Subscribe(r.Context())
 	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
-	if s.begin(r) != nil {
-		return
-	}
-	for {
+	snapshot, newer := s.feed.Newest()
+	for err := s.begin(r, snapshot); err == nil && newer != nil; {
 		select {
-		case snapshot, ok := <-snapshots:
-			if !ok || s.show(snapshot) != nil {
-				return
+		case <-newer:
+			if snapshot, newer = s.feed.Newest(); newer != nil {
+				err = s.show(snapshot)
 			}
 		case <-beat.C:
-			if s.beat() != nil {
-				return
-			}
+			err = s.beat()
 		case <-r.Context().Done():
 			return
 		}
@@ -72,13 +68,8 @@ func (s *stream) run(r *http.Request) {
 
 // begin sends nothing of the page where the client has this very version, be it
 // from the page itself or from an earlier stream.
-func (s *stream) begin(r *http.Request) error {
-	snapshot := s.src.Snapshot()
-	now, err := s.drawn.of(snapshot)
-	if err != nil {
-		return err
-	}
-	if r.URL.Query().Get("version") == now.version {
+func (s *stream) begin(r *http.Request, snapshot Snapshot) error {
+	if now, err := s.drawn.of(snapshot); err == nil && r.URL.Query().Get("version") == now.version {
 		s.shown = now
 	}
 	return s.show(snapshot)
@@ -114,4 +105,43 @@ func (s *stream) send(event string, data any) error {
 		return err
 	}
 	return s.control.Flush()
+}
+
+// Feed hands the newest snapshot to all who wait for it. Its zero value is ready.
+type Feed struct {
+	mu     sync.Mutex
+	last   Snapshot
+	closed bool
+	next   chan struct{} // nil: nobody waits
+}
+
+// Newest is the newest snapshot, and a channel that is closed when it no longer is; nil
+// once the feed has ended. Who is slow misses all but the newest.
+func (f *Feed) Newest() (Snapshot, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.next == nil && !f.closed {
+		f.next = make(chan struct{})
+	}
+	return f.last, f.next
+}
+
+// Publish never waits for anybody.
+func (f *Feed) Publish(s Snapshot) {
+	f.change(func() { f.last = s })
+}
+
+// Close wakes all who wait, so that a server can shut down.
+func (f *Feed) Close() {
+	f.change(func() { f.closed = true })
+}
+
+func (f *Feed) change(to func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	to()
+	if f.next != nil {
+		close(f.next)
+		f.next = nil
+	}
 }

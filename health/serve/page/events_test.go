@@ -23,7 +23,7 @@ type listener struct {
 	stop context.CancelFunc
 }
 
-func serveWith(t *testing.T, src Source, l limits) *httptest.Server {
+func serveWith(t *testing.T, src *Feed, l limits) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(newHandler(src, l))
 	t.Cleanup(server.Close)
@@ -217,21 +217,19 @@ func TestEventsDropSlowClients(t *testing.T) {
 
 func TestFeed(t *testing.T) {
 	feed := &Feed{}
-	ctx, stop := context.WithCancel(t.Context())
-	channel := feed.Subscribe(ctx)
+	_, newer := feed.Newest()
 	for i := range 3 {
 		feed.Publish(Snapshot{Time: noon.Add(time.Duration(i)), Checks: []health.Result{}})
 	}
-	if got := (<-channel).Time; got != noon.Add(2) || feed.Snapshot().Time != got {
-		t.Errorf("got %v", got)
+	<-newer
+	got, newer := feed.Newest()
+	if got.Time != noon.Add(2) {
+		t.Errorf("got %v", got.Time)
 	}
-	stop()
-	if _, ok := <-channel; ok {
-		t.Error("the channel is open after its context has ended")
-	}
-	feed.Publish(Snapshot{})
 	feed.Close()
-	if _, ok := <-feed.Subscribe(t.Context()); ok {
-		t.Error("a closed feed can be subscribed")
+	<-newer
+	feed.Publish(Snapshot{})
+	if _, newer := feed.Newest(); newer != nil {
+		t.Error("a closed feed can be waited for")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relink/deploy/journal"
+	"relink/deploy/status"
 	"relink/health"
 	"relink/opcache/report"
 	"relink/php"
@@ -34,7 +35,7 @@ func fixture() Snapshot {
 		Time: noon, Host: "web1.example.org", Checks: fixedChecks(),
 		Apps: []App{
 			{Name: "booking", Instances: instancesOf("club", 30, 7), Running: &Running{
-				Operation: journal.OperationDeploy, Release: newer, Phase: journal.PhaseMoved, Since: noon.Add(-8 * time.Second), Holder: "deployer on web1, pid 4711",
+				Pending: status.Pending{Operation: journal.OperationDeploy, Release: newer, Phase: journal.PhaseMoved, Since: noon.Add(-8 * time.Second)}, Holder: "deployer on web1, pid 4711",
 			}},
 			{Name: "mobile", Instances: []Instance{
 				{Name: "app", Link: "/var/www/mobile", Release: newer, Since: noon.Add(-time.Hour)},

@@ -2,6 +2,8 @@ package page
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"relink/deploy/journal"
+	"relink/deploy/status"
 	"relink/health"
 	"relink/internal/browsertest"
 
@@ -118,19 +121,19 @@ func TestPageWithoutJavaScript(t *testing.T) {
 	b.WantQuiet()
 }
 
-// cutting can end the subscriptions that there are.
+// cutting can end the answers in progress.
 type cutting struct {
-	*Feed
+	http.Handler
 	mu    sync.Mutex
 	stops []context.CancelFunc
 }
 
-func (c *cutting) Subscribe(ctx context.Context) <-chan Snapshot {
+func (c *cutting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, stop := context.WithCancel(r.Context())
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	ctx, stop := context.WithCancel(ctx)
 	c.stops = append(c.stops, stop)
-	return c.Feed.Subscribe(ctx)
+	c.mu.Unlock()
+	c.Handler.ServeHTTP(w, r.WithContext(ctx))
 }
 
 func (c *cutting) cut() {
@@ -143,9 +146,12 @@ func (c *cutting) cut() {
 
 // After the service was away, the page finds it again and shows what is new.
 func TestPageReconnects(t *testing.T) {
-	feed := &cutting{Feed: feedOf(t, fixture())}
-	b := open(t, feed, browsertest.Setup{})
-	feed.cut()
+	feed := feedOf(t, fixture())
+	h := &cutting{Handler: Handler(feed)}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	b := openAt(t, server.URL, browsertest.Setup{})
+	h.cut()
 	b.Until(`document.getElementById('live').className`, "lost")
 	feed.Publish(later())
 	b.Until(`document.getElementById('live').className`, "on")
@@ -159,7 +165,7 @@ func TestPageWithHostileNames(t *testing.T) {
 	const evil = `</script><img src=x onerror=alert(1)>"'` + "\x00\x1b[31m\u202e\xff{{.}}"
 	s := fixture()
 	s.Host = evil
-	s.Apps = []App{{Name: evil, Error: evil, Instances: []Instance{{Name: evil, Link: evil, Release: evil, Problem: evil}}, Running: &Running{Release: evil, Holder: evil}}}
+	s.Apps = []App{{Name: evil, Error: evil, Instances: []Instance{{Name: evil, Link: evil, Release: evil, Problem: evil}}, Running: &Running{Pending: status.Pending{Release: evil}, Holder: evil}}}
 	s.Checks = []health.Result{{Check: evil, Subject: evil, State: health.Critical, Message: evil, Fix: evil, Details: []string{evil}}}
 	s.Pools = []Pool{{Address: evil, Master: evil}, {Address: evil + "2", Error: evil}}
 	s.Rates.HitRatio[0].Name = evil

@@ -3,10 +3,10 @@
 package page
 
 import (
-	"context"
 	"time"
 
 	"relink/deploy/journal"
+	"relink/deploy/status"
 	"relink/health"
 	"relink/opcache/report"
 )
@@ -44,11 +44,8 @@ type Instance struct {
 
 // Running is a deploy that has not ended.
 type Running struct {
-	Operation journal.Operation `json:"operation"`
-	Release   string            `json:"release"`
-	Phase     journal.Phase     `json:"phase"`
-	Since     time.Time         `json:"since"`
-	Holder    string            `json:"holder,omitempty"` // who runs it; "": nobody, it was interrupted or has workers to settle
+	status.Pending
+	Holder string `json:"holder,omitempty"` // who runs it; "": nobody, it was interrupted or has workers to settle
 }
 
 // Rates are lines over time, in columns: each line has one value for each time.
@@ -109,15 +106,6 @@ func DeployOf(app string, e journal.Event) Deploy {
 	return Deploy{
 		App: app, ID: e.ID, Time: e.Time, Operation: e.Operation, Release: e.Release, Ref: e.Ref, User: e.User,
 		Moved: len(e.Moves.Needed()), Undone: e.Undone, Stale: len(e.Stale),
-		Steps: e.Steps, CutoverMS: e.CutoverMS, Restart: e.Restart, SavedBytes: e.SavedBytes,
+		Steps: append([]journal.Step{}, e.Steps...), CutoverMS: e.CutoverMS, Restart: e.Restart, SavedBytes: e.SavedBytes,
 	}
-}
-
-// Source gives snapshots. A Feed is one.
-type Source interface {
-	// Snapshot is the newest one.
-	Snapshot() Snapshot
-	// Subscribe gives every snapshot from now on; a reader that is slow misses
-	// all but the newest. The channel is closed when ctx or the source ends.
-	Subscribe(ctx context.Context) <-chan Snapshot
 }

@@ -6,8 +6,6 @@ import (
 	"html/template"
 	"slices"
 	"strings"
-
-	"relink/internal/ui"
 )
 
 // openUpTo is the number of instances up to which an application's lists are
@@ -15,16 +13,14 @@ import (
 const openUpTo = 12
 
 type appView struct {
-	ID, Name string
+	ID string
+	App
 	Total    int
 	Releases int // that serve
 	Bar      template.HTML
 	Groups   []group
 	Troubled []Instance
-	Running  string
-	Error    string
 	Open     bool
-	Say      string
 }
 
 // group is the instances of an application on one release.
@@ -42,39 +38,26 @@ type instanceRow struct {
 	Instance
 }
 
-func appsRegion(s Snapshot) regionView {
-	v := regionView{id: "apps", part: "app", view: struct{ None, Filter bool }{len(s.Apps) == 0, instances(s.Apps) > openUpTo}}
+func appsRegion(s Snapshot) region {
+	instances := 0
+	v := region{id: "apps", part: "app"}
 	for _, app := range s.Apps {
-		v.parts = append(v.parts, partView{idOf("app", app.Name), app, func() any { return appOf(app) }})
+		instances += len(app.Instances)
+		v.parts = append(v.parts, part{id: idOf("app", app.Name), from: app, view: func() any { return appOf(app) }})
 	}
+	v.view = struct{ None, Filter bool }{len(s.Apps) == 0, instances > openUpTo}
 	return v
 }
 
-func instances(apps []App) int {
-	n := 0
-	for _, app := range apps {
-		n += len(app.Instances)
-	}
-	return n
-}
-
 func appOf(app App) appView {
-	v := appView{ID: idOf("app", app.Name), Name: app.Name, Total: len(app.Instances), Groups: groupsOf(app), Error: app.Error}
+	v := appView{ID: idOf("app", app.Name), App: app, Total: len(app.Instances), Groups: groupsOf(app)}
 	v.Releases, v.Open = releasesIn(v.Groups), v.Total <= openUpTo
-	if app.Running != nil {
-		v.Running = app.Running.String()
-	}
-	for _, one := range app.Instances {
-		if one.Problem != "" {
-			v.Troubled = append(v.Troubled, one)
-		}
-	}
+	v.Troubled = slices.DeleteFunc(slices.Clone(app.Instances), func(one Instance) bool { return one.Problem == "" })
 	var segments []segment
 	for _, g := range v.Groups {
 		segments = append(segments, segment{class: g.Class, size: float64(g.Count)})
 	}
 	v.Bar = bar("tall", float64(v.Total), 4, stack(segments)...)
-	v.Say = v.Name + ": " + v.spread()
 	return v
 }
 
@@ -135,33 +118,4 @@ func releasesIn(groups []group) int {
 }
 
 // Title names the group.
-func (g group) Title() string {
-	if g.Release == "" {
-		return "leading nowhere"
-	}
-	return g.Release
-}
-
-func (v appView) spread() string {
-	var parts []string
-	for _, g := range v.Groups {
-		parts = append(parts, fmt.Sprintf("%s of %s on %s", ui.Count(g.Count), ui.Count(v.Total), ui.Printable(g.Title())))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// String says what is under way, or was left.
-func (r Running) String() string {
-	what := cmp.Or(string(r.Operation), "work")
-	if r.Release != "" {
-		what += " of " + ui.Printable(r.Release)
-	}
-	what += " since " + moment(r.Since)
-	if r.Phase != "" {
-		what += " (" + ui.Printable(string(r.Phase)) + ")"
-	}
-	if r.Holder == "" {
-		return "Not finished: the " + what + `. "relink recover" finishes it.`
-	}
-	return "Under way: the " + what + ", by " + ui.Printable(r.Holder)
-}
+func (g group) Title() string { return cmp.Or(g.Release, "leading nowhere") }

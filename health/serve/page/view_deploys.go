@@ -4,13 +4,14 @@ import (
 	"html/template"
 	"slices"
 	"time"
+
+	"relink/deploy/journal"
+	"relink/internal/ui"
 )
 
 type deployView struct {
 	ID string
 	Deploy
-	Outcome  string
-	Class    string
 	Timeline template.HTML
 	Rows     []stepRow
 }
@@ -29,23 +30,17 @@ var cutoverSteps = []string{"switch", "sweep", "renew", "invalidate"}
 // leastStep is the width of a step that is too short to be seen on the scale.
 const leastStep = 3
 
-func deploysRegion(s Snapshot) regionView {
-	v := regionView{id: "deploys", part: "deploy", view: struct{ None bool }{len(s.Deploys) == 0}}
+func deploysRegion(s Snapshot) region {
+	v := region{id: "deploys", part: "deploy", view: struct{ None bool }{len(s.Deploys) == 0}}
 	for _, d := range s.Deploys {
-		v.parts = append(v.parts, partView{d.element(), d, func() any { return deployOf(d) }})
+		v.parts = append(v.parts, part{id: d.element(), from: d, view: func() any { return deployOf(d) }})
 	}
 	return v
 }
 
 func deployOf(d Deploy) deployView {
-	v := deployView{ID: d.element(), Deploy: d, Outcome: "live", Class: "state-ok"}
-	switch {
-	case d.Undone != "":
-		v.Outcome, v.Class = "put back", "state-critical"
-	case d.Stale > 0:
-		v.Outcome, v.Class = "live, not settled", "state-warning"
-	}
-	total, parts := d.took(), d.segments()
+	v := deployView{ID: d.element(), Deploy: d}
+	total, parts := d.Took(), d.segments()
 	v.Timeline = bar("tall", total, leastStep, append(slices.Clone(parts), d.marked()...)...)
 	for i, step := range d.Steps {
 		v.Rows = append(v.Rows, stepRow{step.Name, step.MS, inCutover(step.Name), bar("thin", total, leastStep, parts[i])})
@@ -57,8 +52,8 @@ func (d Deploy) element() string { return idOf("deploy", d.App, d.ID, d.Time.Str
 
 func inCutover(step string) bool { return slices.Contains(cutoverSteps, step) }
 
-// took is milliseconds.
-func (d Deploy) took() float64 {
+// Took is the whole run, in milliseconds.
+func (d Deploy) Took() float64 {
 	total := 0.0
 	for _, step := range d.Steps {
 		total += step.MS
@@ -84,15 +79,12 @@ func (d Deploy) segments() []segment {
 
 // before is how many milliseconds there were before the cut-over, and whether
 // it was reached.
-func (d Deploy) before() (float64, bool) {
-	total := 0.0
-	for _, step := range d.Steps {
-		if inCutover(step.Name) {
-			return total, true
-		}
-		total += step.MS
+func (d Deploy) before() (ms float64, reached bool) {
+	first := slices.IndexFunc(d.Steps, func(step journal.Step) bool { return inCutover(step.Name) })
+	if first < 0 {
+		return d.Took(), false
 	}
-	return total, false
+	return Deploy{Steps: d.Steps[:first]}.Took(), true
 }
 
 // marked is the cut-over, drawn over the steps so that milliseconds among
@@ -102,14 +94,11 @@ func (d Deploy) marked() []segment {
 	if !ok {
 		return nil
 	}
-	return []segment{{class: "mark", from: before, size: max(d.CutoverMS, d.took()*5/barWidth)}}
+	return []segment{{class: "mark", from: before, size: max(d.CutoverMS, d.Took()*5/barWidth)}}
 }
 
 // cutover is about when it was: the history's line is written at the end.
 func (d Deploy) cutover() time.Time {
 	before, _ := d.before()
-	return d.Time.Add(-time.Duration((d.took() - before) * float64(time.Millisecond)))
+	return d.Time.Add(-ui.FromMilliseconds(d.Took() - before))
 }
-
-// Took is the whole run, in milliseconds.
-func (d Deploy) Took() float64 { return d.took() }

@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"slices"
 
-	"relink/internal/ui"
 	"relink/opcache/report"
 )
 
@@ -14,16 +13,15 @@ import (
 const colours = 6
 
 type cacheView struct {
-	ID, Name string
-	Error    string
-	Warnings []string
-	Bar      template.HTML
-	Legend   string // the bar in words
-	Rows     []memoryRow
-	Total    int64
-	Saved    int64
-	Sentence string
-	Without  template.HTML // what would be needed without sharing, on one scale with what there is
+	ID, Name                             string
+	Error                                string
+	Down                                 []report.PoolDown
+	Enabled, CacheFull, Restarting       bool
+	Memory                               report.MemoryReport
+	SavedBytes, SavedKeys, UnsharedBytes int64
+	Bar                                  template.HTML
+	Rows                                 []memoryRow
+	Without                              template.HTML // what would be needed without sharing, on one scale with what there is
 }
 
 // memoryRow is one colour of the bar.
@@ -38,64 +36,39 @@ type memoryRow struct {
 	Release   bool
 }
 
-func memoryRegion(s Snapshot) regionView {
-	v := regionView{id: "memory", part: "cache", view: struct{ Unread, Incomplete bool }{s.Caches == nil, s.Caches != nil && !s.Caches.Complete}}
+func memoryRegion(s Snapshot) region {
+	v := region{id: "memory", part: "cache", view: struct{ Unread, Incomplete bool }{s.Caches == nil, s.Caches != nil && !s.Caches.Complete}}
 	if s.Caches == nil {
 		return v
 	}
 	for i := range s.Caches.Masters {
 		m := &s.Caches.Masters[i]
 		one := cacheOf(s.Caches, m)
-		v.parts = append(v.parts, partView{idOf("cache", m.Name), one, func() any { return one }})
+		v.parts = append(v.parts, part{id: idOf("cache", m.Name), from: one, view: func() any { return one }})
 	}
 	return v
 }
 
 func cacheOf(r *report.Report, m *report.MasterReport) cacheView {
-	v := cacheView{ID: idOf("cache", m.Name), Name: m.Name, Total: m.Memory.TotalBytes, Saved: m.SavedBytes}
+	v := cacheView{ID: idOf("cache", m.Name), Name: m.Name}
 	if m.Error != nil {
 		v.Error = *m.Error
 		return v
 	}
-	v.Warnings = warningsOf(m)
+	v.Down, v.Enabled, v.CacheFull, v.Restarting = m.Down, m.Enabled, m.CacheFull, m.RestartPending || m.RestartInProgress
+	v.Memory, v.SavedBytes, v.SavedKeys, v.UnsharedBytes = m.Memory, m.SavedBytes, m.SavedKeys, m.UnsharedBytes
 	v.Rows = memoryRows(r, m)
 	var segments []segment
 	for _, row := range v.Rows {
 		segments = append(segments, segment{class: row.Class, size: float64(row.Bytes)})
 	}
-	v.Bar = bar("tall", float64(v.Total), 0, stack(segments)...)
-	v.Legend = fmt.Sprintf("%s used, %s wasted, %s free of %s", ui.Bytes(m.Memory.UsedBytes), ui.Bytes(m.Memory.WastedBytes),
-		ui.Bytes(m.Memory.FreeBytes), ui.Bytes(m.Memory.TotalBytes))
-	v.addSaving(m)
+	v.Bar = bar("tall", float64(m.Memory.TotalBytes), 0, stack(segments)...)
+	if m.SavedBytes > 0 {
+		used, total, unshared := float64(m.Memory.UsedBytes), float64(m.Memory.TotalBytes), float64(m.UnsharedBytes)
+		scale := max(total, unshared)
+		v.Without = bar("thin", scale, 3, segment{"part-used", 0, used}, segment{"part-saved", used, unshared - used}, segment{"mark", total, scale / 1e6})
+	}
 	return v
-}
-
-func (v *cacheView) addSaving(m *report.MasterReport) {
-	if m.SavedBytes <= 0 {
-		return
-	}
-	v.Sentence = fmt.Sprintf("Sharing saves %s and %s: without it the instances here would need %s.",
-		ui.Bytes(m.SavedBytes), ui.Plural(m.SavedKeys, "key"), ui.Bytes(m.UnsharedBytes))
-	used, total, unshared := float64(m.Memory.UsedBytes), float64(m.Memory.TotalBytes), float64(m.UnsharedBytes)
-	scale := max(total, unshared)
-	v.Without = bar("thin", scale, 3, segment{"part-used", 0, used}, segment{"part-saved", used, unshared - used}, segment{"mark", total, scale / 1e6})
-}
-
-func warningsOf(m *report.MasterReport) []string {
-	var list []string
-	for _, down := range m.Down {
-		list = append(list, down.Pool+" could not be read: "+down.Error)
-	}
-	if !m.Enabled {
-		list = append(list, "OPcache is off.")
-	}
-	if m.CacheFull {
-		list = append(list, "The cache is full: new scripts run uncached.")
-	}
-	if m.RestartPending || m.RestartInProgress {
-		list = append(list, "A restart is pending: OPcache is off until it is done.")
-	}
-	return list
 }
 
 // memoryRows add up to the whole memory.

@@ -1,102 +1,49 @@
 package page
 
 import (
-	"fmt"
-	"strings"
-	"time"
+	"math"
 
 	"relink/health"
-	"relink/internal/ui"
 )
 
 // summaryView is what is read first.
 type summaryView struct {
-	Time   time.Time
-	State  health.State
-	Counts string // "2 critical, 1 warning, 31 ok"
-	Tiles  []tile
+	Snapshot
+	State            health.State
+	Counts           string // "2 critical, 1 warning, 31 ok"
+	Instances, Mixed int    // of all applications; applications on several releases
+	Used, Wasted     int64  // bytes of all caches
+	Hits, Rate       *float64
+	Waiting          *int64 // nil where no pool tells
 }
 
-// tile is one key figure.
-type tile struct{ ID, Name, Value, More, Href string }
-
-func summaryRegion(s Snapshot) regionView {
-	v := summaryView{Time: s.Time, State: health.Worst(s.Checks), Counts: countStates(s.Checks)}
-	v.Tiles = append(v.Tiles, instanceTile(s.Apps))
-	if s.Caches != nil {
-		v.Tiles = append(v.Tiles, memoryTiles(s)...)
+func summaryRegion(s Snapshot) region {
+	v := summaryView{Snapshot: s, State: health.Worst(s.Checks), Counts: countStates(s.Checks)}
+	for _, app := range s.Apps {
+		v.Instances += len(app.Instances)
+		if releasesIn(groupsOf(app)) > 1 {
+			v.Mixed++
+		}
 	}
-	v.Tiles = append(v.Tiles, rateTiles(s)...)
-	return regionView{id: "summary", view: v}
+	if s.Caches != nil {
+		for _, m := range s.Caches.Masters {
+			v.Used, v.Wasted = v.Used+m.Memory.UsedBytes, v.Wasted+m.Memory.WastedBytes
+		}
+	}
+	v.Hits, v.Rate = newest(fold(s.Rates.HitRatio, math.Min)), newest(sum(s.Rates.Requests))
+	var waiting int64
+	for _, p := range s.Pools {
+		if p.Queue != nil {
+			waiting += *p.Queue
+			v.Waiting = &waiting
+		}
+	}
+	return region{id: "summary", view: v}
 }
 
 func countStates(results []health.Result) string {
-	n := map[health.State]int{}
-	for _, r := range results {
-		n[r.State]++
-	}
-	var parts []string
-	for _, state := range []health.State{health.Critical, health.Warning, health.Unknown, health.OK} {
-		if n[state] > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", ui.Count(n[state]), strings.ToLower(state.String())))
-		}
-	}
-	if parts == nil {
+	if len(results) == 0 {
 		return "no check has run yet"
 	}
-	return strings.Join(parts, ", ")
-}
-
-func instanceTile(apps []App) tile {
-	count, mixed := 0, 0
-	for _, app := range apps {
-		count += len(app.Instances)
-		if releasesIn(groupsOf(app)) > 1 {
-			mixed++
-		}
-	}
-	more := "of " + ui.Plural(len(apps), "application")
-	if mixed > 0 {
-		more += ", " + fmt.Sprintf("%d on several releases", mixed)
-	}
-	return tile{ID: "tile-instances", Name: "Instances", Value: ui.Count(count), More: more, Href: "#apps"}
-}
-
-func memoryTiles(s Snapshot) []tile {
-	var used, wasted int64
-	for _, m := range s.Caches.Masters {
-		used += m.Memory.UsedBytes
-		wasted += m.Memory.WastedBytes
-	}
-	memory := fmt.Sprintf("of %s; %s wasted", ui.Bytes(s.Caches.MemoryBytes), ui.Bytes(wasted))
-	saved := "no release is shared in a cache"
-	if s.Caches.SavedBytes > 0 {
-		saved = ui.Plural(s.Caches.SavedKeys, "key") + " too"
-	}
-	return []tile{
-		{ID: "tile-memory", Name: "OPcache memory", Value: ui.Bytes(used), More: memory, Href: "#memory"},
-		{ID: "tile-saved", Name: "Saved by sharing", Value: ui.Bytes(s.Caches.SavedBytes), More: saved, Href: "#memory"},
-	}
-}
-
-func rateTiles(s Snapshot) []tile {
-	ratio, requests := newest(lowest(s.Rates.HitRatio)), newest(sum(s.Rates.Requests))
-	waiting, reported := int64(0), false
-	for _, p := range s.Pools {
-		if p.Queue != nil {
-			waiting, reported = waiting+*p.Queue, true
-		}
-	}
-	queue := tile{ID: "tile-queue", Name: "Waiting", Value: "-", More: "connections in listen queues", Href: "#pools"}
-	if reported {
-		queue.Value = ui.Count(waiting)
-	}
-	hits := tile{ID: "tile-hits", Name: "Hit rate", Value: ratioText(ratio), More: "of OPcache, in the last sample", Href: "#rates"}
-	if len(s.Rates.HitRatio) > 1 {
-		hits.More = "of the OPcache with the lowest"
-	}
-	return []tile{hits,
-		{ID: "tile-requests", Name: "Requests", Value: perSecond(requests), More: "of " + ui.Plural(len(s.Pools), "pool"), Href: "#rates"},
-		queue,
-	}
+	return health.Counted(results)
 }

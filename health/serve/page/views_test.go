@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relink/deploy/journal"
+	"relink/deploy/status"
 	"relink/health"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,13 +41,20 @@ func TestGroupsOfMany(t *testing.T) {
 	}
 }
 
+// drawnAs is what a template says.
+func drawnAs(t *testing.T, name string, data any) string {
+	text, err := execute(name, data)
+	must(t, err)
+	return text
+}
+
 func TestRunning(t *testing.T) {
 	for want, r := range map[string]Running{
-		`Under way: the deploy of v2 since 2026-03-14 12:00:00 UTC (moved), by root, pid 7`:                         {Operation: journal.OperationDeploy, Release: "v2", Phase: "moved", Since: noon, Holder: "root, pid 7"},
-		`Under way: the work since 2026-03-14 12:00:00 UTC, by root`:                                                {Since: noon, Holder: "root"},
-		`Not finished: the rollback of v1 since 2026-03-14 12:00:00 UTC (switching). "relink recover" finishes it.`: {Operation: journal.OperationRollback, Release: "v1", Phase: "switching", Since: noon},
+		`Under way: the deploy of v2 since 2026-03-14 12:00:00 UTC (moved), by root, pid 7`:                         {status.Pending{Operation: journal.OperationDeploy, Release: "v2", Phase: "moved", Since: noon}, "root, pid 7"},
+		`Under way: the work since 2026-03-14 12:00:00 UTC, by root`:                                                {status.Pending{Since: noon}, "root"},
+		`Not finished: the rollback of v1 since 2026-03-14 12:00:00 UTC (switching). "relink recover" finishes it.`: {status.Pending{Operation: journal.OperationRollback, Release: "v1", Phase: "switching", Since: noon}, ""},
 	} {
-		if got := r.String(); got != want {
+		if got := drawnAs(t, "running", r); got != want {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
@@ -56,21 +64,21 @@ func TestOpenChecksComeByUrgency(t *testing.T) {
 	v := checksRegion(fixture()).view.(checksView)
 	var got []string
 	for _, o := range v.Open {
-		got = append(got, fmt.Sprint(o.State, " ", o.Checks))
+		got = append(got, fmt.Sprint(o.State, " ", o.Check))
 	}
-	want := []string{"CRITICAL [links]", "CRITICAL [pool]", "WARNING [memory]", "UNKNOWN [listen-queue max-children slow-requests opcache-on]"}
+	want := []string{"CRITICAL links", "CRITICAL pool", "WARNING memory", "UNKNOWN listen-queue, max-children, slow-requests, opcache-on"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(v.Fine) != 2 || v.Say != "CRITICAL: 2 critical, 1 warning, 4 unknown, 2 ok" || v.Heading() != "4 open checks" {
-		t.Errorf("%d fine, %q, %q", len(v.Fine), v.Say, v.Heading())
+	if len(v.Fine) != 2 || v.Say != "CRITICAL: 2 critical, 1 warning, 4 unknown, 2 ok" || drawnAs(t, "checks heading", v) != "4 open checks" {
+		t.Errorf("%d fine, %q, %q", len(v.Fine), v.Say, drawnAs(t, "checks heading", v))
 	}
 	twin := []health.Result{{Check: "a", State: health.Warning, Message: "1"}, {Check: "a", State: health.Warning, Message: "2"}}
 	if v := checksRegion(Snapshot{Checks: twin}).view.(checksView); len(v.Open) != 2 || v.Open[0].ID == v.Open[1].ID {
 		t.Errorf("%+v", v.Open)
 	}
-	if v := checksRegion(Snapshot{Checks: []health.Result{{}}}).view.(checksView); v.Heading() != "No open checks" {
-		t.Error(v.Heading())
+	if v := checksRegion(Snapshot{Checks: []health.Result{{}}}).view.(checksView); drawnAs(t, "checks heading", v) != "No open checks" {
+		t.Error(drawnAs(t, "checks heading", v))
 	}
 }
 
@@ -83,11 +91,11 @@ func TestMemoryAddsUp(t *testing.T) {
 		bytes += row.Bytes
 		saved += row.Saved
 	}
-	if bytes != v.Total || v.Total != 128*mb {
-		t.Errorf("the parts are %d of %d bytes", bytes, v.Total)
+	if bytes != v.Memory.TotalBytes || bytes != 128*mb {
+		t.Errorf("the parts are %d of %d bytes", bytes, v.Memory.TotalBytes)
 	}
-	if off := saved - v.Saved; off < -4 || off > 4 {
-		t.Errorf("the releases save %d, the cache %d bytes", saved, v.Saved)
+	if off := saved - v.SavedBytes; off < -4 || off > 4 {
+		t.Errorf("the releases save %d, the cache %d bytes", saved, v.SavedBytes)
 	}
 	if down := cacheOf(r, &r.Masters[1]); down.Error == "" || down.Rows != nil {
 		t.Errorf("%+v", down)

@@ -17,12 +17,14 @@ var words = template.FuncMap{
 	"count":    ui.Count[int64],
 	"number":   ui.Count[int],
 	"plural":   ui.Plural[int],
+	"plurals":  ui.Plural[int64],
 	"percent":  ui.Percent,
-	"ms":       milliseconds,
+	"ratio":    ratioText,
+	"ms":       func(ms float64) string { return ui.Duration(ui.FromMilliseconds(ms)) },
 	"moment":   moment,
-	"machine":  machine,
+	"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"safe":     ui.Printable,
-	"known":    known,
+	"known":    func(n *int64) string { return ui.OrDash(n, ui.Count) },
 	"perSec":   perSecond,
 	"lower":    strings.ToLower,
 	"stateTag": stateTag,
@@ -38,10 +40,6 @@ func idOf(kind string, names ...string) string {
 	return fmt.Sprintf("%s-%x", kind, h.Sum64())
 }
 
-func milliseconds(ms float64) string {
-	return ui.Duration(time.Duration(ms * float64(time.Millisecond)))
-}
-
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -49,28 +47,13 @@ func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func known(n *int64) string {
-	if n == nil {
-		return "-"
-	}
-	return ui.Count(*n)
-}
-
 func perSecond(n *float64) string {
-	switch {
-	case n == nil:
-		return "-"
-	case *n < 10:
-		return fmt.Sprintf("%.1f/s", *n)
-	}
-	return ui.Count(int64(*n+0.5)) + "/s"
+	return ui.OrDash(n, func(rate float64) string {
+		if rate < 10 {
+			return fmt.Sprintf("%.1f/s", rate)
+		}
+		return ui.Count(int64(rate+0.5)) + "/s"
+	})
 }
 
-func ratioText(n *float64) string {
-	if n == nil {
-		return "-"
-	}
-	return ui.Percent(*n)
-}
+func ratioText(n *float64) string { return ui.OrDash(n, ui.Percent) }

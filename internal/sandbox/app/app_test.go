@@ -138,24 +138,6 @@ func noErrors(t *testing.T, log string) {
 	}
 }
 
-func TestSynthetic(t *testing.T) {
-	dir := root(t)
-	a, err := app.Synthetic(testContext(t), dir, 301)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := serve(t, a, dir)
-	for _, tag := range []string{"v1", "v2"} {
-		for _, path := range append(a.Paths, a.Cheap, a.Slow+"?s=0", "/index.php?p=3", "/index.php?p=299") {
-			p := get(t, s, tag, path)
-			if got := a.Release(p.body, p.header); p.status != http.StatusOK || got != tag {
-				t.Errorf("%s%s: status %d, release %q:\n%s", tag, path, p.status, got, p.body)
-			}
-		}
-	}
-	noErrors(t, s.PHPLog())
-}
-
 func TestRelease(t *testing.T) {
 	header := http.Header{app.ReleaseHeader: {"v1"}}
 	for _, c := range []struct {

@@ -1,10 +1,10 @@
-// Package load puts a closed-loop HTTP load on a server and remembers of every
-// answer when it began and ended, its status and which release made it.
+// Package load puts an HTTP load on a server, closed-loop or of a constant rate, and
+// remembers of every answer when it began and ended, its status and which release made it.
 package load
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,12 +14,16 @@ import (
 )
 
 // Options of a load. Each of Clients asks one page after the other, the hosts
-// and paths in turn.
+// and paths in turn: a closed loop, in which a client that waits asks nothing, so that a
+// stall shows as one long answer per client. With Rate it is an open loop: requests begin
+// at their times whether or not others have been answered, as visitors come, and a stall
+// shows as a long answer to everybody who came meanwhile.
 type Options struct {
 	URL     string   // base URL; the Host header is one of Hosts
 	Hosts   []string // none: the URL's own
 	Paths   []string // none: "/"
 	Clients int      // 0 is 1
+	Rate    float64  // requests in a second, in place of Clients
 
 	// Release says which release made an answer; "" counts as an error, for
 	// such an answer cannot be judged. nil: every answer is of release "".
@@ -29,18 +33,13 @@ type Options struct {
 	Pause   time.Duration // of each client between two requests
 }
 
-const defaultTimeout = time.Minute
-
 // maxBody bounds what is read of one answer, in bytes.
 const maxBody = 16 << 20
-
-var errNoRelease = errors.New("the answer does not tell its release")
 
 // Load is a load that runs.
 type Load struct {
 	options Options
 	client  *http.Client
-	start   time.Time
 	cancel  context.CancelFunc
 	clients sync.WaitGroup
 	log     *recorder
@@ -50,7 +49,7 @@ type Load struct {
 // Run starts the load. It runs until Stop or until ctx ends; Stop must be
 // called in both cases.
 func Run(ctx context.Context, o Options) (*Load, error) {
-	o = o.withDefaults()
+	o.Clients, o.Timeout = cmp.Or(o.Clients, 1), cmp.Or(o.Timeout, time.Minute)
 	base, err := url.Parse(o.URL)
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("load: %q is no base URL", o.URL)
@@ -58,33 +57,34 @@ func Run(ctx context.Context, o Options) (*Load, error) {
 	if len(o.Hosts) == 0 {
 		o.Hosts = []string{base.Host}
 	}
+	if len(o.Paths) == 0 {
+		o.Paths = []string{"/"}
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	l := &Load{options: o, start: time.Now(), cancel: cancel, log: newRecorder(), client: newClient(o)}
+	l := &Load{options: o, cancel: cancel, log: &recorder{seen: Result{Start: time.Now(), hosts: o.Hosts}}, client: newClient(o)}
+	if o.Rate > 0 {
+		l.clients.Go(func() { l.arrive(ctx) })
+		return l, nil
+	}
 	for i := range o.Clients {
 		l.clients.Go(func() { l.loop(ctx, i) })
 	}
 	return l, nil
 }
 
-func (o Options) withDefaults() Options {
-	if len(o.Paths) == 0 {
-		o.Paths = []string{"/"}
-	}
-	if o.Clients == 0 {
-		o.Clients = 1
-	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
-	return o
-}
+// openIdle is how many connections an open loop keeps: each holds a process of mod_php.
+const openIdle = 4
 
 func newClient(o Options) *http.Client {
+	idle := o.Clients
+	if o.Rate > 0 {
+		idle = openIdle
+	}
 	return &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
-			MaxIdleConns:        o.Clients,
-			MaxIdleConnsPerHost: o.Clients,
+			MaxIdleConns:        idle,
+			MaxIdleConnsPerHost: idle,
 			DisableCompression:  true,
 		},
 		// A redirect is an answer like any other; following it would hide it.
@@ -95,15 +95,24 @@ func newClient(o Options) *http.Client {
 // loop is one client. The clients begin at different places of the round, so
 // that they do not ask the same page at the same time.
 func (l *Load) loop(ctx context.Context, number int) {
-	hosts, paths := len(l.options.Hosts), len(l.options.Paths)
-	round := hosts * paths
+	round := len(l.options.Hosts) * len(l.options.Paths)
 	for at := number * round / l.options.Clients; ctx.Err() == nil; at++ {
-		// Hosts turn fastest; each round over the hosts moves on by one path.
-		host, path := at%hosts, (at/hosts)%paths
-		l.once(ctx, host, path)
+		l.once(ctx, at, time.Now())
 		if l.options.Pause > 0 {
 			rest(ctx, l.options.Pause)
 		}
+	}
+}
+
+// arrive is the open loop. A request's time counts from when it was to begin, also where
+// the machine has let this loop wait.
+func (l *Load) arrive(ctx context.Context) {
+	every := time.Duration(float64(time.Second) / l.options.Rate)
+	began := time.Now()
+	for at := 0; ctx.Err() == nil; at++ {
+		due := began.Add(time.Duration(at) * every)
+		rest(ctx, time.Until(due))
+		l.clients.Go(func() { l.once(ctx, at, due) })
 	}
 }
 
@@ -114,47 +123,44 @@ func rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// once makes one request. What the end of the load cut off is not counted: it
-// was not the server's doing.
-func (l *Load) once(ctx context.Context, host, path int) {
-	begin := time.Now()
-	status, release, err := l.get(ctx, l.options.Hosts[host], l.options.Paths[path])
+// once makes the request of that number, whose time counts from begin. Hosts turn
+// fastest; each round over the hosts moves on by one path. What the end of the load cut
+// off is not counted: it was not the server's doing.
+func (l *Load) once(ctx context.Context, at int, begin time.Time) {
+	hosts, paths := len(l.options.Hosts), len(l.options.Paths)
+	host, path := at%hosts, (at/hosts)%paths
+	release, err := l.get(ctx, l.options.Hosts[host], l.options.Paths[path])
 	end := time.Now()
-	if err != nil && ctx.Err() != nil {
-		return
-	}
-	if status != 0 && (status < 200 || status > 299) {
-		err = fmt.Errorf("status %d", status)
-	}
 	if err != nil {
+		if ctx.Err() != nil {
+			return
+		}
 		err = fmt.Errorf("%s%s: %w", l.options.Hosts[host], l.options.Paths[path], err)
 	}
-	l.log.add(sample{begin: begin.Sub(l.start), took: end.Sub(begin), status: int16(status), host: int16(host), failed: err != nil}, release, err)
+	l.log.add(sample{begin: begin.Sub(l.log.seen.Start), took: end.Sub(begin), host: int16(host), failed: err != nil}, release, err)
 }
 
-func (l *Load) get(ctx context.Context, host, path string) (status int, release string, err error) {
+func (l *Load) get(ctx context.Context, host, path string) (release string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.options.URL+path, nil)
 	if err != nil {
-		return 0, "", err
+		return "", err
 	}
 	request.Host = host
 	response, err := l.client.Do(request)
 	if err != nil {
-		return 0, "", err
+		return "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	if err != nil {
-		return response.StatusCode, "", err
+	if err == nil && l.options.Release != nil {
+		if release = l.options.Release(body, response.Header); release == "" {
+			err = fmt.Errorf("the answer does not tell its release: %.200q", body)
+		}
 	}
-	if l.options.Release == nil {
-		return response.StatusCode, "", nil
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		err = fmt.Errorf("status %d", response.StatusCode)
 	}
-	release = l.options.Release(body, response.Header)
-	if release == "" {
-		err = fmt.Errorf("%w: %.200q", errNoRelease, body)
-	}
-	return response.StatusCode, release, err
+	return release, err
 }
 
 // Stop ends the load, waits for its clients and gives the result. Requests in
@@ -170,4 +176,4 @@ func (l *Load) Stop() Result {
 }
 
 // Result is what has been answered so far.
-func (l *Load) Result() Result { return l.log.result(l.start, l.options.Hosts) }
+func (l *Load) Result() Result { return l.log.result() }

@@ -1,11 +1,14 @@
 package load
 
 import (
+	"maps"
+	"math"
 	"slices"
+	"sync"
 	"time"
 )
 
-// Result is what a load has seen. Times are exact to the client's clock; an
+// Result is what a load has seen, or has seen so far. Times are exact to the client's clock; an
 // answer's time is from before the request to its last byte.
 type Result struct {
 	Start, End time.Time
@@ -23,14 +26,6 @@ type Seen struct {
 	Host, Release string
 	Answers       int
 	First, Last   time.Time // when the first and the last such answer had arrived
-}
-
-// Throughput is requests per second.
-func (r Result) Throughput() float64 {
-	if seconds := r.End.Sub(r.Start).Seconds(); seconds > 0 {
-		return float64(r.Requests) / seconds
-	}
-	return 0
 }
 
 // Rates is the throughput of each whole window between from and to: the answers
@@ -59,28 +54,58 @@ func (r Result) Worst(from, to time.Time) (worst time.Duration) {
 	return worst
 }
 
+// Window is what a load has seen between two moments.
+type Window struct {
+	Length   time.Duration
+	Answered int             // requests that arrived in it and were answered as they should
+	Failed   int             // requests that came to their end in it, and failed
+	Waits    []time.Duration // of the requests that were under way at some moment of it, shortest first
+}
+
+// Between looks at one.
+func (r Result) Between(from, to time.Time) Window {
+	w := Window{Length: to.Sub(from)}
+	first, last := from.Sub(r.Start), to.Sub(r.Start)
+	for _, s := range r.samples {
+		ended := s.begin + s.took
+		if s.begin <= last && ended >= first {
+			w.Waits = append(w.Waits, s.took)
+		}
+		switch within := ended >= first && ended <= last; {
+		case within && s.failed:
+			w.Failed++
+		case within:
+			w.Answered++
+		}
+	}
+	slices.Sort(w.Waits)
+	return w
+}
+
+// Rate is the answers per second.
+func (w Window) Rate() float64 { return float64(w.Answered) / w.Length.Seconds() }
+
+// Wait is the one that a share of the requests (0..1) did not exceed; 0 without requests.
+func (w Window) Wait(share float64) time.Duration {
+	if len(w.Waits) == 0 {
+		return 0
+	}
+	at := int(math.Ceil(share*float64(len(w.Waits)))) - 1
+	return w.Waits[max(0, at)]
+}
+
+// OtherAfter counts the answers that are not of release and whose request began after t.
+func (r Result) OtherAfter(t time.Time, release string) int {
+	return r.count(func(s sample) bool {
+		return !s.failed && r.releases[s.release] != release && s.begin > t.Sub(r.Start)
+	})
+}
+
 // OldAfter counts the answers of release whose request began after t.
 func (r Result) OldAfter(t time.Time, release string) int {
 	return r.count(func(s sample) bool {
 		return r.releases[s.release] == release && s.begin > t.Sub(r.Start)
 	})
-}
-
-// Since is the part of the load whose requests began after t. What went wrong is
-// counted, not described.
-func (r Result) Since(t time.Time) Result {
-	kept := Result{Start: r.Start, End: r.End, releases: r.releases, hosts: r.hosts}
-	for _, s := range r.samples {
-		if s.begin <= t.Sub(r.Start) {
-			continue
-		}
-		kept.samples = append(kept.samples, s)
-		kept.Requests++
-		if s.failed {
-			kept.Errors++
-		}
-	}
-	return kept
 }
 
 // Answers counts the answers of release over the whole load.
@@ -98,19 +123,19 @@ func (r Result) count(accept func(sample) bool) int {
 	return n
 }
 
-// Seen lists every pair of host and release that occurred, sorted by first sight.
-func (r Result) Seen() []Seen {
+// Seen lists every pair of host and release that answered a request begun after that time,
+// sorted by first sight.
+func (r Result) Seen(after time.Time) []Seen {
 	type pair struct{ host, release int16 }
-	seen := map[pair]*Seen{}
+	seen := map[pair]Seen{}
 	for _, s := range r.samples {
-		if s.failed {
+		if s.failed || s.begin <= after.Sub(r.Start) {
 			continue
 		}
 		at := r.Start.Add(s.begin + s.took)
-		entry := seen[pair{s.host, s.release}]
-		if entry == nil {
-			entry = &Seen{Host: r.hosts[s.host], Release: r.releases[s.release], First: at, Last: at}
-			seen[pair{s.host, s.release}] = entry
+		entry, again := seen[pair{s.host, s.release}]
+		if !again {
+			entry = Seen{Host: r.hosts[s.host], Release: r.releases[s.release], First: at}
 		}
 		entry.Answers++
 		if at.Before(entry.First) {
@@ -119,11 +144,58 @@ func (r Result) Seen() []Seen {
 		if at.After(entry.Last) {
 			entry.Last = at
 		}
+		seen[pair{s.host, s.release}] = entry
 	}
-	all := make([]Seen, 0, len(seen))
-	for _, entry := range seen {
-		all = append(all, *entry)
+	return slices.SortedFunc(maps.Values(seen), func(a, b Seen) int { return a.First.Compare(b.First) })
+}
+
+// maxDescribed bounds how many errors are kept in words.
+const maxDescribed = 10
+
+// sample is one answer in 24 bytes: a load of a minute has some 300,000.
+type sample struct {
+	begin   time.Duration // since the start of the load
+	took    time.Duration
+	release int16 // index into Result.releases
+	host    int16
+	failed  bool
+}
+
+// recorder collects the samples of all clients. What a Result shares with it only grows.
+type recorder struct {
+	mu   sync.Mutex
+	seen Result // its End is zero while the load runs
+}
+
+func (r *recorder) add(s sample, release string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := slices.Index(r.seen.releases, release)
+	if known < 0 {
+		known, r.seen.releases = len(r.seen.releases), append(r.seen.releases, release)
 	}
-	slices.SortFunc(all, func(a, b Seen) int { return a.First.Compare(b.First) })
-	return all
+	s.release = int16(known)
+	r.seen.samples = append(r.seen.samples, s)
+	if r.seen.Requests++; err == nil {
+		return
+	}
+	if r.seen.Errors++; len(r.seen.Described) < maxDescribed {
+		r.seen.Described = append(r.seen.Described, err.Error())
+	}
+}
+
+func (r *recorder) close(end time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen.End = end
+}
+
+func (r *recorder) result() Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	result := r.seen
+	if result.End.IsZero() {
+		result.End = time.Now()
+	}
+	return result
 }

@@ -1,0 +1,183 @@
+package compare
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"relink/internal/sandbox/app"
+	"relink/internal/sandbox/load"
+	"relink/internal/ui"
+)
+
+// Situation is what goes on while a way is measured.
+type Situation struct {
+	Name  string
+	Title string
+	Load  bool // closed-loop clients without a pause
+	Open  bool // besides, visitors at a constant rate
+	Slow  bool // a request of 5 s is in flight
+}
+
+var (
+	Idle     = Situation{Name: "idle", Title: "idle but for visitors at a constant rate", Open: true}
+	Loaded   = Situation{Name: "load", Title: "under load", Load: true, Open: true}
+	SlowLoad = Situation{Name: "slow", Title: "under load, a request of 5 s in flight", Load: true, Open: true, Slow: true}
+
+	// Closed and ClosedSlow are these with the closed loop only.
+	Closed     = Situation{Name: "closed", Title: "closed loop", Load: true}
+	ClosedSlow = Situation{Name: "closed-slow", Title: "closed loop, a request of 5 s in flight", Load: true, Slow: true}
+)
+
+// traffic is the load on all sites.
+type traffic struct{ closed, open *load.Load }
+
+func (s *scene) begin(ctx context.Context, at Situation) (t traffic, err error) {
+	o := load.Options{URL: s.server.URL(), Paths: s.line.Paths, Release: s.line.Release}
+	for _, name := range s.names {
+		o.Hosts = append(o.Hosts, host(name))
+	}
+	if at.Load {
+		o.Clients = s.subject.Clients
+		if t.closed, err = load.Run(ctx, o); err != nil {
+			return t, err
+		}
+	}
+	if at.Open {
+		o.Rate = s.subject.Rate
+		t.open, err = load.Run(ctx, o)
+	}
+	return t, err
+}
+
+func (t traffic) stop() {
+	for _, one := range t.loads() {
+		one.Stop()
+	}
+}
+
+func (t traffic) loads() (all []*load.Load) {
+	for _, one := range []*load.Load{t.closed, t.open} {
+		if one != nil {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// Seen is what visitors have seen in a window. Times are in milliseconds.
+type Seen struct {
+	LengthMS  float64 `json:"length_ms"`
+	Answered  int     `json:"answered"`
+	Failed    int     `json:"failed"`
+	PerSecond float64 `json:"per_second"`
+	WorstMS   float64 `json:"worst_ms"` // of both loops
+	P99MS     float64 `json:"p99_ms"`   // of both loops
+	OpenMS    float64 `json:"open_ms"`  // the worst of the open loop
+}
+
+func (t traffic) seen(from, to time.Time) (s Seen) {
+	var waits []time.Duration
+	s.LengthMS = ui.Milliseconds(to.Sub(from))
+	for _, one := range t.loads() {
+		w := one.Result().Between(from, to)
+		waits = append(waits, w.Waits...)
+		s.Answered, s.Failed = s.Answered+w.Answered, s.Failed+w.Failed
+		if one == t.open {
+			s.OpenMS = ui.Milliseconds(w.Wait(1))
+		}
+	}
+	slices.Sort(waits)
+	both := load.Window{Waits: waits}
+	s.PerSecond = float64(s.Answered) / to.Sub(from).Seconds()
+	s.WorstMS, s.P99MS = ui.Milliseconds(both.Wait(1)), ui.Milliseconds(both.Wait(0.99))
+	return s
+}
+
+// otherThan counts the answers of another release that began after a moment.
+func (t traffic) otherThan(tag string, after time.Time) (n int) {
+	for _, one := range t.loads() {
+		n += one.Result().OtherAfter(after, tag)
+	}
+	return n
+}
+
+// series is the answers per tick from one moment to another.
+func (t traffic) series(from, to time.Time) []int {
+	sum := make([]int, max(0, to.Sub(from)/tick))
+	for _, one := range t.loads() {
+		for i, rate := range one.Result().Rates(from, to, tick) {
+			sum[i] += int(rate*tick.Seconds() + 0.5)
+		}
+	}
+	return sum
+}
+
+const (
+	tick        = 100 * time.Millisecond
+	slowSeconds = 5
+	slowGrace   = 30 * time.Second // for its answer, over that
+)
+
+// Slow is what became of the slow request.
+type Slow struct {
+	TookMS  float64 `json:"took_ms"`
+	Problem string  `json:"problem,omitempty"`
+}
+
+// askSlowly asks for a page that sleeps.
+func (s *scene) askSlowly(ctx context.Context) Slow {
+	began := time.Now()
+	err := s.readSlowly(ctx)
+	slow := Slow{TookMS: ui.Milliseconds(time.Since(began))}
+	if err != nil {
+		slow.Problem = err.Error()
+	}
+	return slow
+}
+
+func (s *scene) readSlowly(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, slowSeconds*time.Second+slowGrace)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s%s?s=%d", s.server.URL(), s.line.Slow, slowSeconds), nil)
+	if err != nil {
+		return err
+	}
+	request.Host = host(s.names[0])
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
+	if err != nil {
+		return err
+	}
+	return judge(response.StatusCode, s.line.Release(body, response.Header))
+}
+
+func judge(status int, release string) error {
+	switch {
+	case status != http.StatusOK:
+		return fmt.Errorf("status %d", status)
+	case release == "" || release == app.Mixed:
+		return fmt.Errorf("its release is %q", cmp.Or(release, "not told"))
+	}
+	return nil
+}
+
+func watch(ctx context.Context, length time.Duration) error {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,118 @@
+package front
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"relink/deploy/apps"
+	"relink/deploy/moves"
+	"relink/deploy/outcome"
+	"relink/internal/hint"
+	"relink/internal/links"
+	"relink/internal/ui"
+	"relink/opcache"
+	"relink/php/probe"
+)
+
+// ErrFrontDoor: what visitors get is not what the links say.
+var ErrFrontDoor = errors.New("the front door shows something else")
+
+// Switched is what each site has to show after a switch.
+type Switched struct {
+	App        apps.App
+	Release    string // that the switch was about
+	Plan       moves.Plan
+	States     []links.State // of the links before
+	Before     []Sight       // what the sites showed then
+	Addressing opcache.Addressing
+	Caches     interface { // nil: none has to follow
+		Has(probe.Answer) bool
+		ToHost(probe.Answer) string
+	}
+}
+
+// Judge compares what a site answered with where its link leads.
+func (w Switched) Judge(s Sight) (outcome.Front, error) {
+	move := moves.MoveIn(w.Plan, s.Name)
+	file, known := s.Answer.File, false
+	if w.Caches != nil && s.Err == nil {
+		file, known = w.Caches.ToHost(s.Answer), w.Caches.Has(s.Answer)
+	}
+	one := s.Seen(file, w.App.RealReleases())
+	if s.Err != nil {
+		return one, w.judgeHidden(s, move)
+	}
+	want := w.App.ReleaseDir(move.To.Release)
+	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
+	case !inside && !Ours(w.App, file, w.States):
+		return one, StrangePath(w.App, s, file, w.States, w.Release)
+	case !inside:
+		return one, hint.With(fmt.Errorf("%w: %s still serves %s, not %s, by %s", ErrFrontDoor, s.Name, one.Release, move.To.Release, s.By()),
+			"%s", oldPageHint(known))
+	case known || w.Addressing == opcache.Resolved || !move.From.Exists():
+		return one, nil
+	}
+	return one, hint.With(fmt.Errorf("%w: %s is served by %s, which is none of the pools and was not swept: it may serve old pages", ErrFrontDoor, s.Name, s.By()),
+		"%s", oldPageHint(false))
+}
+
+// Seen is what the report says of it. file is the script by its path on this machine.
+func (s Sight) Seen(file, releases string) outcome.Front {
+	if s.Err != nil {
+		return outcome.Front{Instance: s.Name, Error: s.Err.Error()}
+	}
+	return outcome.Front{Instance: s.Name, SetUp: s.Addressing(), Release: ReleaseOf(file, releases), SAPI: s.Answer.SAPI, PID: s.Answer.PID, By: s.By()}
+}
+
+// judgeHidden: a probe that cannot be reached proves nothing, and is no failure
+// unless it could be reached before, or PHP itself fails.
+func (w Switched) judgeHidden(s Sight, move moves.Move) error {
+	answered := slices.ContainsFunc(w.Before, func(one Sight) bool { return one.Name == s.Name && one.Err == nil })
+	if !errors.Is(s.Err, probe.ErrServer) && (!answered || !w.holdsProbe(s, move)) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrFrontDoor, s.Name, s.Err)
+}
+
+// holdsProbe tells whether the release that a site is on now has the probe: one of
+// before the probe has none.
+func (w Switched) holdsProbe(s Sight, move moves.Move) bool {
+	_, err := os.Stat(filepath.Join(move.To.Real, w.App.Docroot, s.Door.Name))
+	return err == nil
+}
+
+// oldPageHint tells what to do about a site that is old after everything.
+func oldPageHint(known bool) string {
+	if known {
+		return `run "relink recover"; if that does not help, "relink opcache reset" at a quiet moment`
+	}
+	return "restart that PHP at a quiet moment (mod_php: apachectl graceful), and name its pool under `pools` if it is PHP-FPM: the next deploy then reaches it"
+}
+
+// Hidden says once how many sites cannot be asked, and what to change.
+func Hidden(sights []Sight) (n int, why string) {
+	hidden := slices.DeleteFunc(slices.Clone(sights), func(s Sight) bool { return s.Err == nil })
+	if len(hidden) == 0 {
+		return 0, ""
+	}
+	names := make([]string, len(hidden))
+	for i, s := range hidden {
+		names[i] = s.Name
+	}
+	text := fmt.Sprintf("not proven through the front door: %s: %v", ui.FirstFew(names), hidden[0].Err)
+	return len(hidden), strings.Join(append([]string{text}, hint.Of(hidden[0].Err)...), "; ") + "; or turn it off (probe: off)"
+}
+
+// StrangePath names the script as PHP does, and as the path_map makes it.
+func StrangePath(app apps.App, s Sight, file string, states []links.State, to string) error {
+	made := ", which is no path of a release here"
+	if file != s.Answer.File {
+		made = fmt.Sprintf(", which path_map makes %s: no path of a release here", file)
+	}
+	return hint.With(fmt.Errorf("%w: %s is served by %s from %s%s", ErrFrontDoor, s.Name, s.By(), s.Answer.File, made),
+		"if that PHP runs in a chroot or a container, tell how its pool sees the releases: path_map: [{host: %s, pool: %s}]", app.Releases, seenReleases(app, s.Answer.File, states, to))
+}

@@ -1,0 +1,76 @@
+package app_test
+
+import (
+	"context"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"relink/internal/sandbox/app"
+)
+
+var lines = map[string]func(ctx context.Context, dir string) (*app.Line, error){
+	"generated": func(ctx context.Context, dir string) (*app.Line, error) { return app.Generated(ctx, dir, 300) },
+	"mediawiki": func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, cache, dir) },
+}
+
+// Each page tells its release.
+func TestLinesRender(t *testing.T) {
+	for name, make := range lines {
+		t.Run(name, func(t *testing.T) {
+			dir := root(t)
+			line, err := make(testContext(t), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := line.Few(testContext(t), "v2"); err != nil {
+				t.Fatal(err)
+			}
+			s := serve(t, line.App, dir)
+			for _, tag := range []string{"v1", "v2"} {
+				for _, path := range line.Paths {
+					p := get(t, s, tag, path)
+					if got := line.Release(p.body, p.header); p.status != http.StatusOK || got != tag {
+						t.Errorf("%s%s: status %d, release %q:\n%s", tag, path, p.status, got, p.body)
+					}
+				}
+			}
+			noErrors(t, s.PHPLog())
+		})
+	}
+}
+
+// What differs is what the line says.
+func TestLinesDiffer(t *testing.T) {
+	for name, make := range lines {
+		t.Run(name, func(t *testing.T) {
+			line, err := make(testContext(t), root(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range []struct {
+				tag  string
+				next func(context.Context, string) error
+				most int
+			}{{"r2", line.Few, 10}, {"r3", line.Whole, line.Files}, {"r4", line.Few, 10}} {
+				if err := one.next(testContext(t), one.tag); err != nil {
+					t.Fatal(err)
+				}
+				changed := differing(t, line.Repository, one.tag+"~1", one.tag)
+				if one.most == line.Files && changed != line.Files || changed == 0 || changed > one.most {
+					t.Errorf("%s differs in %d files of %d", one.tag, changed, line.Files)
+				}
+			}
+		})
+	}
+}
+
+func differing(t *testing.T, repository, from, to string) int {
+	t.Helper()
+	out, err := exec.CommandContext(testContext(t), "git", "-C", repository, "diff", "--name-only", from, to).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(out), "\n")
+}

@@ -1,0 +1,33 @@
+package tree
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sum is what a file or link holds: the SHA-256 of a file, as 32 bytes, and the text of
+// a link. It reads no more than info says that there is.
+func Sum(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (string, error) {
+	if info.Mode().Type() == fs.ModeSymlink {
+		return root.Readlink(name)
+	}
+	file, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) || !opened.Mode().IsRegular() {
+		return "", fmt.Errorf("%s: %w", name, errors.Join(ErrChanged, err))
+	}
+	sum := sha256.New()
+	if err := copyContent(ctx, sum, file, info.Size(), nil); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return string(sum.Sum(nil)), nil
+}
