@@ -76,7 +76,7 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		after := front.Switched{App: r.App, Release: to.release.ID, Plan: seen.plan, States: seen.states, Before: seen.sights, Addressing: seen.addressing, Caches: seen.caches}
+		after := front.Switched{App: r.App, Release: to.release.ID, Moves: seen.plan.ByInstance(), States: seen.states, Before: seen.sights, Addressing: seen.addressing, Caches: seen.caches}
 		wrong := make([]error, len(sights))
 		r.report.FrontDoor = make([]outcome.Front, len(sights))
 		for i, s := range sights {

@@ -57,10 +57,15 @@ func (r *run) preflight(reached server) step[server] {
 func (r *run) linkStates() ([]links.State, error) {
 	states := apps.ReadLinks(r.Instances)
 	var refused []error
+	trusted := map[string]error{}            // of the links' folders
 	goals := make([]moves.Goal, len(states)) // where the links will go is not known yet; that no two are the same can be
-	for i, state := range states {
-		goals[i] = moves.Goal{Instance: r.Instances[i], State: state, Now: moves.TargetOf(state, r.App.RealReleases()), Chosen: true}
-		if err := cmp.Or(state.Usable(), trust.CheckWayForRoot(filepath.Dir(state.Path))); err != nil {
+	for i, now := range moves.TargetsOf(states, r.App.RealReleases()) {
+		goals[i] = moves.Goal{Instance: r.Instances[i], State: states[i], Now: now, Chosen: true}
+		folder := filepath.Dir(states[i].Path)
+		if _, asked := trusted[folder]; !asked {
+			trusted[folder] = trust.CheckWayForRoot(folder)
+		}
+		if err := cmp.Or(states[i].Usable(), trusted[folder]); err != nil {
 			refused = append(refused, fmt.Errorf("instance %s: %w", r.Instances[i].Name, err))
 		}
 	}

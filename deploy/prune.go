@@ -103,12 +103,12 @@ func (r *run) removable(plan, unsettled moves.Plan) ([]release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	history, err := journal.History(r.App.HistoryFile())
+	history, err := journal.ReadPast(r.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}
 	if r.DryRun {
-		history = append(history, journal.Event{Operation: r.report.Operation, Moves: plan})
+		history.Add(journal.Event{Operation: r.report.Operation, Moves: plan})
 		for _, id := range r.madeAnew() {
 			releases = slices.Insert(releases, 0, release.Release{Manifest: release.Manifest{ID: id, Created: r.began}, Sealed: true})
 		}

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +12,6 @@ import (
 	"relink/deploy/outcome"
 	"relink/deploy/paths"
 	"relink/deploy/webmap"
-	"relink/internal/hint"
-	"relink/internal/links"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -150,7 +147,7 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 		if ready.webmap, err = webmap.PrepareFor(r.App, seen.plan); err != nil {
 			return ready, "", err
 		}
-		if err := unchanged(needed); err != nil {
+		if err := moves.Unchanged(needed); err != nil {
 			return ready, "", err
 		}
 		if orders := need.orders(); len(orders) > 0 { // a crash must not leave the new release without them
@@ -164,19 +161,6 @@ func (r *run) prepare(to coming, seen change, need fit) step[prepared] {
 		}
 		return ready, ui.Plural(len(needed), "link"), r.reserve()
 	}
-}
-
-// unchanged refuses links that somebody has changed since they were read, before the
-// fetch and the build: what an administrator does by hand meanwhile is meant.
-func unchanged(plan moves.Plan) error {
-	var changed []error
-	for _, move := range plan {
-		if now := links.Read(move.Place); !move.From.IsAt(now) {
-			changed = append(changed, fmt.Errorf("instance %s: its link was changed meanwhile: %s led to %s before this deploy and now %s",
-				move.Instance, move.Link, cmp.Or(move.From.Literal, "nothing"), now.Leads()))
-		}
-	}
-	return hint.With(errors.Join(changed...), "run the command again: it begins with what is there now")
 }
 
 // crossing is how far the switch has come.

@@ -82,12 +82,12 @@ func (a App) InUseAfter(plan moves.Plan) links.InUse {
 func (a App) Sites(plan moves.Plan) []opcache.Link {
 	live := a.InUse()
 	all := moves.CacheLinks(plan, nil)
-	moving := map[string]bool{}
+	moving, look := map[string]bool{}, links.NewLook()
 	for _, link := range all {
-		moving[links.Place(link.Path)] = true
+		moving[look.Place(link.Path)] = true
 	}
 	for _, instance := range a.Instances {
-		place := links.Place(instance.Link)
+		place := look.Place(instance.Link)
 		if real := live.Links[place]; real != "" && !moving[place] {
 			all = append(all, opcache.Link{Name: instance.Name, Path: instance.Link, From: real, To: real})
 		}
@@ -97,9 +97,9 @@ func (a App) Sites(plan moves.Plan) []opcache.Link {
 
 // On is the number of instances on a release.
 func (a App) On(release string, use links.InUse) int {
-	n := 0
+	n, look := 0, links.NewLook()
 	for _, instance := range a.Instances {
-		if real := use.Links[links.Place(instance.Link)]; real != "" && links.Release(real, use.Releases) == release {
+		if real := use.Links[look.Place(instance.Link)]; real != "" && look.Release(real, use.Releases) == release {
 			n++
 		}
 	}
@@ -108,35 +108,40 @@ func (a App) On(release string, use links.InUse) int {
 
 // ReadLinks looks at the link of each instance, in their order.
 func ReadLinks(instances []config.Instance) []links.State {
-	states := make([]links.State, len(instances))
+	states, look := make([]links.State, len(instances)), links.NewLook()
 	for i, instance := range instances {
-		states[i] = links.Read(instance.Link)
+		states[i] = look.Read(instance.Link)
 	}
 	return states
 }
 
-// LinkedRelease is the release that an instance's link leads to, "" for none.
-func (a App) LinkedRelease(instance config.Instance) string {
-	state := links.Read(instance.Link)
-	if state.Kind != links.Good {
-		return ""
+// LinkedReleases are the releases that the instances' links lead to, in their order; ""
+// for none.
+func (a App) LinkedReleases() []string {
+	states := ReadLinks(a.Instances)
+	linked := make([]string, len(states))
+	for i, now := range moves.TargetsOf(states, a.RealReleases()) {
+		if states[i].Kind == links.Good {
+			linked[i] = now.Release
+		}
 	}
-	return moves.TargetOf(state, a.RealReleases()).Release
+	return linked
 }
 
 // Linked are the instances that have a link.
 func (a App) Linked() []config.Instance {
+	look := links.NewLook()
 	return slices.DeleteFunc(slices.Clone(a.Instances), func(i config.Instance) bool {
-		return links.Read(i.Link).Kind == links.Missing
+		return look.Read(i.Link).Kind == links.Missing
 	})
 }
 
 // NamesAt are the names of the instances whose links lie at these places; a link
 // that is not configured is named by its path.
 func (a App) NamesAt(places []string) []string {
-	names := slices.Clone(places)
+	names, look := slices.Clone(places), links.NewLook()
 	for _, instance := range a.Instances {
-		if i := slices.Index(places, links.Place(instance.Link)); i >= 0 {
+		if i := slices.Index(places, look.Place(instance.Link)); i >= 0 {
 			names[i] = instance.Name
 		}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"relink/deploy/moves"
 	"relink/internal/config"
-	"relink/internal/links"
 	"relink/internal/ui"
 )
 
@@ -21,9 +20,8 @@ type Serving struct {
 // A link that cannot be read counts as none.
 func ReadServing(instances []config.Instance, releases string) []Serving {
 	groups := map[string][]string{}
-	for _, instance := range instances {
-		release := moves.TargetOf(links.Read(instance.Link), releases).Release
-		groups[release] = append(groups[release], instance.Name)
+	for i, now := range moves.TargetsOf(ReadLinks(instances), releases) {
+		groups[now.Release] = append(groups[now.Release], instances[i].Name)
 	}
 	var all []Serving
 	for release, names := range groups {

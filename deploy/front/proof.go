@@ -24,10 +24,10 @@ var ErrFrontDoor = errors.New("the front door shows something else")
 // Switched is what each site has to show after a switch.
 type Switched struct {
 	App        apps.App
-	Release    string // that the switch was about
-	Plan       moves.Plan
-	States     []links.State // of the links before
-	Before     []Sight       // what the sites showed then
+	Release    string                // that the switch was about
+	Moves      map[string]moves.Move // by instance
+	States     []links.State         // of the links before
+	Before     []Sight               // what the sites showed then
 	Addressing opcache.Addressing
 	Caches     interface { // nil: none has to follow
 		Has(probe.Answer) bool
@@ -37,7 +37,7 @@ type Switched struct {
 
 // Judge compares what a site answered with where its link leads.
 func (w Switched) Judge(s Sight) (outcome.Front, error) {
-	move := moves.MoveIn(w.Plan, s.Name)
+	move := w.Moves[s.Name]
 	file, known := s.Answer.File, false
 	if w.Caches != nil && s.Err == nil {
 		file, known = w.Caches.ToHost(s.Answer), w.Caches.Has(s.Answer)

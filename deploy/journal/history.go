@@ -57,12 +57,19 @@ func historyIn(file string) state.Lines[Event] {
 	return state.Lines[Event]{Path: file, Whole: func(e Event) bool { return e.Operation != "" }}
 }
 
+// ofOneRun is how many lines a run may have, which are the last ones: that it has ended, and
+// that it was taken back.
+const ofOneRun = 2
+
 // Record writes the line once, however often a crash has it tried. It reads at most the
 // last 64 MiB of the file.
 func Record(file string, event Event) error {
-	history, err := History(file)
-	if err != nil || slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
-		return err
+	history, err := historyIn(file).Last(ofOneRun, maxRead)
+	if err != nil {
+		return ofHistory(err)
+	}
+	if slices.ContainsFunc(history, func(e Event) bool { return e.ID == event.ID && e.Undone == event.Undone }) {
+		return nil
 	}
 	return ofHistory(historyIn(file).Append(event))
 }
@@ -73,6 +80,9 @@ func History(file string) ([]Event, error) {
 	events, err := historyIn(file).All()
 	return events, ofHistory(err)
 }
+
+// maxRead is as much as there is of a history at most.
+const maxRead = 64 << 20
 
 // maxTail is room for some dozens of deploys of 100 instances, or for the last few
 // of thousands: one move is 500 bytes.
@@ -102,54 +112,8 @@ func Deployed(stateDir, app string) ([]Event, error) {
 // KnownLinks are the links that deploys of an application have moved, as far as
 // its history reaches back. Of that the last 64 MiB are read.
 func KnownLinks(stateDir, app string) ([]string, error) {
-	events, err := History(HistoryFile(stateDir, app))
-	seen := map[string]bool{}
-	var known []string
-	for _, event := range events {
-		for _, move := range event.Moves {
-			if !seen[move.Link] {
-				seen[move.Link] = true
-				known = append(known, move.Link)
-			}
-		}
-	}
-	return known, err
-}
-
-// Before is where an instance came from when the deploy that brought it to its
-// current release moved it. Rollbacks are passed over, so that the second
-// rollback in a row goes one release further back and not forth again.
-func Before(events []Event, instance string, current moves.Target) (moves.Target, bool) {
-	for i := len(events) - 1; i >= 0; i-- {
-		if events[i].Operation != OperationDeploy || !events[i].Moved() {
-			continue
-		}
-		for _, move := range events[i].Moves {
-			if move.Instance == instance && move.To.Served() == current.Served() && move.Needed() && !move.Stays {
-				return move.From, move.From.Exists()
-			}
-		}
-	}
-	return moves.Target{}, false
-}
-
-// Since is when an instance's link was last moved to where it leads now.
-func Since(events []Event, instance string, current moves.Target) time.Time {
-	for i := len(events) - 1; i >= 0; i-- {
-		if !events[i].Moved() {
-			continue
-		}
-		for _, move := range events[i].Moves {
-			if move.Instance != instance || !move.Needed() || move.To.Real != current.Real || move.To.Release != current.Release {
-				continue
-			}
-			if !move.Stays {
-				return events[i].Time
-			}
-			current = move.From
-		}
-	}
-	return time.Time{}
+	end, err := historyIn(HistoryFile(stateDir, app)).End(maxRead)
+	return end.Strings("link"), ofHistory(err)
 }
 
 // LastSetUp is the set-up of the application at its last deploy, "" where none is

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"relink/deploy/moves"
+	"relink/internal/state"
 )
 
 func moveOf(instance, from, to string) moves.Move {
@@ -19,6 +20,14 @@ func moveOf(instance, from, to string) moves.Move {
 }
 
 func at(release string) moves.Target { return moveOf("", "", release).To }
+
+func pastOf(events []Event) *Past {
+	past := &Past{older: new(state.End[Event])}
+	for _, event := range events {
+		past.Add(event)
+	}
+	return past
+}
 
 func TestBefore(t *testing.T) {
 	history := []Event{
@@ -39,7 +48,7 @@ func TestBefore(t *testing.T) {
 		"a release that relink did not bring":    {"a", "v9", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target, found := Before(history, c.instance, at(c.current))
+			target, found := pastOf(history).Before(c.instance, at(c.current))
 			if target.Release != c.want || found != (c.want != "") {
 				t.Errorf("got %q, %v; want %q", target.Release, found, c.want)
 			}

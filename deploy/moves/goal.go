@@ -66,10 +66,19 @@ func New(goals []Goal) (Plan, error) {
 
 // TargetOf is where a link leads now. releases is the real path of the releases folder.
 func TargetOf(state links.State, releases string) Target {
-	if state.Kind != links.Good && state.Kind != links.Dangling {
-		return Target{}
+	return TargetsOf([]links.State{state}, releases)[0]
+}
+
+// TargetsOf is where links lead now, in their order. releases is the real path of the
+// releases folder.
+func TargetsOf(states []links.State, releases string) []Target {
+	targets, look := make([]Target, len(states)), links.NewLook()
+	for i, state := range states {
+		if state.Kind == links.Good || state.Kind == links.Dangling {
+			targets[i] = Target{Release: look.Release(state.Real, releases), Literal: state.Literal, Real: state.Real}
+		}
 	}
-	return Target{Release: links.Release(state.Real, releases), Literal: state.Literal, Real: state.Real}
+	return targets
 }
 
 // literalFor keeps the style of the link that is there: people who made

@@ -4,14 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"relink/internal/bounded"
 	"relink/internal/durable"
-	"relink/internal/hint"
-	"relink/internal/realpath"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,20 +34,22 @@ func temporaryName(place, id string) string {
 // Prepare creates the new links under temporary names, or none.
 func Prepare(plan Plan, id string, reached func(string)) (*Prepared, error) {
 	r := &Prepared{plan: plan, temp: make([]string, len(plan)), reached: reached}
+	var at folders
+	defer at.close()
 	for i, move := range plan {
 		if !move.To.Exists() {
 			continue
 		}
 		r.temp[i] = temporaryName(move.Place, id)
-		if err := prepareLink(move, r.temp[i]); err != nil {
+		if err := at.prepareLink(move, r.temp[i]); err != nil {
 			return nil, errors.Join(err, r.Discard())
 		}
 	}
 	return r, nil
 }
 
-func prepareLink(move Move, temp string) error {
-	err := inFolder(temp, func(folder int, name string) error {
+func (f *folders) prepareLink(move Move, temp string) error {
+	err := f.in(temp, func(folder int, name string) error {
 		if err := unix.Unlinkat(folder, name, 0); err != nil && err != unix.ENOENT {
 			return err
 		}
@@ -67,20 +69,6 @@ func prepareLink(move Move, temp string) error {
 		return fmt.Errorf("prepare link %s: %w", move.Link, err)
 	}
 	return nil
-}
-
-// inFolder works on a name in a folder that is open: the way to it is the one that was
-// looked at, and nobody can lead it elsewhere meanwhile.
-func inFolder(place string, do func(folder int, name string) error) error {
-	folder, err := realpath.Folder(filepath.Dir(place))
-	if errors.Is(err, unix.ELOOP) {
-		return hint.With(err, "somebody has put a link in the way to %s while relink worked; see who may write there, put the folder back, and run the command again", filepath.Dir(place))
-	}
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return do(int(folder.Fd()), filepath.Base(place))
 }
 
 var errNoLink = errors.New("something else has taken its name")
@@ -105,8 +93,10 @@ func chownLink(folder int, name string, uid, gid int) error {
 
 // Move renames the prepared links over the old ones.
 func (r *Prepared) Move() error {
+	var at folders
+	defer at.close()
 	for i, move := range r.plan {
-		if err := r.moveOne(move, r.temp[i]); err != nil {
+		if err := at.move(move, r.temp[i]); err != nil {
 			return fmt.Errorf("move link %s: %w", move.Link, err)
 		}
 		r.reached("moved " + move.Instance)
@@ -114,8 +104,8 @@ func (r *Prepared) Move() error {
 	return nil
 }
 
-func (r *Prepared) moveOne(move Move, temp string) error {
-	return inFolder(move.Place, func(folder int, name string) error {
+func (f *folders) move(move Move, temp string) error {
+	return f.in(move.Place, func(folder int, name string) error {
 		if temp != "" {
 			return unix.Renameat(folder, filepath.Base(temp), folder, name)
 		}
@@ -145,11 +135,13 @@ func (r *Prepared) Sync() error {
 // Discard removes the temporary links that were not moved.
 func (r *Prepared) Discard() error {
 	var failed []error
+	var at folders
+	defer at.close()
 	for _, temp := range r.temp {
 		if temp == "" {
 			continue
 		}
-		if err := inFolder(temp, removeLink); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := at.in(temp, removeLink); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = append(failed, fmt.Errorf("remove temporary link %s: %w", temp, err))
 		}
 	}
@@ -170,9 +162,13 @@ func removeLink(folder int, name string) error {
 
 // RemoveTemporary removes what a crash left beside the links in places.
 func RemoveTemporary(places []string) (removed []string, err error) {
-	var failed []error
+	in := map[string][]string{} // the names of the links, by their folders
 	for _, place := range places {
-		left, err := removeTemporaries(place)
+		in[filepath.Dir(place)] = append(in[filepath.Dir(place)], filepath.Base(place))
+	}
+	var failed []error
+	for _, folder := range slices.Sorted(maps.Keys(in)) {
+		left, err := removeTemporaries(folder, in[folder])
 		removed, failed = append(removed, left...), append(failed, err)
 	}
 	return removed, errors.Join(failed...)
@@ -180,33 +176,54 @@ func RemoveTemporary(places []string) (removed []string, err error) {
 
 // removeTemporaries removes in the folder that it has listed, whatever its name leads to
 // by then.
-func removeTemporaries(place string) (removed []string, err error) {
-	err = inFolder(place, func(folder int, name string) error {
-		left, err := temporaries(folder, name)
-		failed := []error{err}
-		for _, one := range left {
-			if err := removeLink(folder, one); err != nil {
-				failed = append(failed, fmt.Errorf("remove %s: %w", one, err))
-				continue
-			}
-			removed = append(removed, filepath.Join(filepath.Dir(place), one))
-		}
-		return errors.Join(failed...)
-	})
-	if _, gone := os.Lstat(filepath.Dir(place)); err != nil && !errors.Is(gone, fs.ErrNotExist) {
-		return removed, fmt.Errorf("temporary links of %s: %w", place, err)
+func removeTemporaries(path string, names []string) (removed []string, err error) {
+	var at folders
+	defer at.close()
+	folder, err := at.open(path)
+	if err == nil {
+		removed, err = removeThose(folder, path, names)
+	}
+	if _, gone := os.Lstat(path); err != nil && !errors.Is(gone, fs.ErrNotExist) {
+		return removed, fmt.Errorf("temporary links in %s: %w", path, err)
 	}
 	return removed, nil
 }
 
-// temporaries does not use filepath.Glob: an instance's name may hold its
-// special characters.
-func temporaries(folder int, name string) (found []string, err error) {
+func removeThose(folder int, path string, names []string) (removed []string, err error) {
+	left, err := temporaries(folder, names)
+	failed := []error{err}
+	for _, one := range left {
+		if err := removeLink(folder, one); err != nil {
+			failed = append(failed, fmt.Errorf("remove %s: %w", one, err))
+			continue
+		}
+		removed = append(removed, filepath.Join(path, one))
+	}
+	return removed, errors.Join(failed...)
+}
+
+func temporaries(folder int, names []string) (found []string, err error) {
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+	}
 	entries, err := bounded.Folder(fmt.Sprintf("/proc/self/fd/%d", folder), bounded.MostLinks)
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), "."+name+temporaryMark) && entry.Type()&fs.ModeSymlink != 0 {
+		if entry.Type()&fs.ModeSymlink != 0 && isTemporary(entry.Name(), wanted) {
 			found = append(found, entry.Name())
 		}
 	}
 	return found, err
+}
+
+// isTemporary tells whether it is the name of a temporary link of one of these. An
+// instance's name may hold the mark itself.
+func isTemporary(name string, of map[string]bool) bool {
+	rest, hidden := strings.CutPrefix(name, ".")
+	for at := len(rest); hidden && at > 0; {
+		if at = strings.LastIndex(rest[:at], temporaryMark); at >= 0 && of[rest[:at]] {
+			return true
+		}
+	}
+	return false
 }

@@ -64,8 +64,8 @@ func wantLinks(t *testing.T, places []string, want ...string) {
 		if got != want[i] {
 			t.Errorf("%s leads to %q, want %q", filepath.Base(place), got, want[i])
 		}
-		err = inFolder(place, func(folder int, name string) error {
-			left, err := temporaries(folder, name)
+		err = new(folders).in(place, func(folder int, name string) error {
+			left, err := temporaries(folder, []string{name})
 			if len(left) > 0 {
 				t.Errorf("temporary links are left: %v", left)
 			}
@@ -126,6 +126,19 @@ func TestWhatACrashLeftBesideTheLinksIsRemoved(t *testing.T) {
 	}
 }
 
+// The name of a link may hold what tells temporary ones.
+func TestTemporaryNames(t *testing.T) {
+	of := map[string]bool{"club": true, "club.relink-x": true, ".": true}
+	for name, want := range map[string]bool{
+		".club.relink-1": true, ".club.relink-x.relink-1": true, "..relink-1": false, "...relink-1": true, ".club.relink-x.relink-y.relink-1": true,
+		"club.relink-1": false, ".clubs.relink-1": false, ".club": false, ".club.relink": false, "": false, ".": false, ".other.relink-club.relink-1": false,
+	} {
+		if isTemporary(name, of) != want {
+			t.Errorf("%q: %t", name, !want)
+		}
+	}
+}
+
 func TestTheOwnerOfALinkIsKept(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a link to somebody")
@@ -169,7 +182,7 @@ func TestOnlyALinkIsGivenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	give := func(name string) error {
-		return inFolder(filepath.Join(dir, name), func(folder int, name string) error { return chownLink(folder, name, 65534, 65534) })
+		return new(folders).in(filepath.Join(dir, name), func(folder int, name string) error { return chownLink(folder, name, 65534, 65534) })
 	}
 	for _, name := range []string{"roots", "backup"} {
 		if err := give(name); !errors.Is(err, errNoLink) {

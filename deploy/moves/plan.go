@@ -5,9 +5,12 @@ package moves
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
+	"relink/internal/hint"
 	"relink/internal/links"
 )
 
@@ -96,8 +99,9 @@ func commonest(releases []string) (most string) {
 // Undoable are the moves back of those links that lead to their new target, and
 // the links that lead to neither of the two.
 func Undoable(plan Plan) (back Plan, strangers []string) {
+	look := links.NewLook()
 	for _, move := range plan {
-		switch now := links.Read(move.Place); {
+		switch now := look.Read(move.Place); {
 		case move.To.IsAt(now):
 			back = append(back, move.Back())
 		case move.From.IsAt(now):
@@ -110,17 +114,31 @@ func Undoable(plan Plan) (back Plan, strangers []string) {
 
 // Gone tells whether every link is where it was before the moves.
 func Gone(plan Plan) bool {
-	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(links.Read(m.Place)) })
+	look := links.NewLook()
+	return !slices.ContainsFunc(plan, func(m Move) bool { return !m.From.IsAt(look.Read(m.Place)) })
 }
 
-// MoveIn is the instance's move, or none.
-func MoveIn(plan Plan, instance string) Move {
+// Unchanged refuses links that somebody has changed since they were read, before the
+// fetch and the build: what an administrator does by hand meanwhile is meant.
+func Unchanged(plan Plan) error {
+	var changed []error
+	look := links.NewLook()
 	for _, move := range plan {
-		if move.Instance == instance {
-			return move
+		if now := look.Read(move.Place); !move.From.IsAt(now) {
+			changed = append(changed, fmt.Errorf("instance %s: its link was changed meanwhile: %s led to %s before this deploy and now %s",
+				move.Instance, move.Link, cmp.Or(move.From.Literal, "nothing"), now.Leads()))
 		}
 	}
-	return Move{}
+	return hint.With(errors.Join(changed...), "run the command again: it begins with what is there now")
+}
+
+// ByInstance are the moves by the instances' names.
+func (p Plan) ByInstance() map[string]Move {
+	moves := make(map[string]Move, len(p))
+	for _, move := range p {
+		moves[move.Instance] = move
+	}
+	return moves
 }
 
 // LeftBy are the releases that the moves lead away from.

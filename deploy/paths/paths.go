@@ -94,14 +94,16 @@ func (p Planner) broughtBack(goals []moves.Goal, repeat func(of string) (moves.T
 
 // staying are the instances that have a link and are not chosen.
 func (p Planner) staying() []moves.Goal {
+	chosen := map[string]bool{}
+	for _, instance := range p.Chosen {
+		chosen[instance.Name] = true
+	}
+	others := slices.DeleteFunc(slices.Clone(p.App.Instances), func(i config.Instance) bool { return chosen[i.Name] })
+	states := apps.ReadLinks(others)
 	var goals []moves.Goal
-	for _, instance := range p.App.Instances {
-		if slices.ContainsFunc(p.Chosen, func(i config.Instance) bool { return i.Name == instance.Name }) {
-			continue
-		}
-		state := links.Read(instance.Link)
-		if now := moves.TargetOf(state, p.App.RealReleases()); now.Exists() {
-			goals = append(goals, moves.Goal{Instance: instance, State: state, Now: now, To: now})
+	for i, now := range moves.TargetsOf(states, p.App.RealReleases()) {
+		if now.Exists() {
+			goals = append(goals, moves.Goal{Instance: others[i], State: states[i], Now: now, To: now})
 		}
 	}
 	return goals
@@ -173,7 +175,7 @@ func (p Planner) refuseStrangers(u paths) error {
 // mayUseFolder is asked for a folder that is no release: its path cannot be made new.
 func (p Planner) mayUseFolder(g moves.Goal, goals []moves.Goal, u paths) error {
 	if !u.leaving[g.To.Release] {
-		history, err := journal.History(p.App.HistoryFile())
+		history, err := journal.ReadPast(p.App.HistoryFile())
 		if err != nil {
 			return err
 		}
@@ -186,14 +188,14 @@ func (p Planner) mayUseFolder(g moves.Goal, goals []moves.Goal, u paths) error {
 // mayReturn allows a way back to a folder that is no release, and whose path
 // cannot be made new, only if every instance that was on it takes it: of the
 // others, OPcache may hold keys that would lead there too.
-func (p Planner) mayReturn(to moves.Target, goals []moves.Goal, history []journal.Event) error {
+func (p Planner) mayReturn(to moves.Target, goals []moves.Goal, history *journal.Past) error {
 	returns := map[string]bool{}
 	for _, g := range goals {
 		returns[g.Instance.Name] = g.Chosen && g.To == to
 	}
 	var staying []string
 	for _, instance := range p.App.Instances {
-		if !returns[instance.Name] && wasOn(history, instance.Name, to.Release) {
+		if !returns[instance.Name] && history.WasOn(instance.Name, to.Release) {
 			staying = append(staying, instance.Name)
 		}
 	}
@@ -202,15 +204,4 @@ func (p Planner) mayReturn(to moves.Target, goals []moves.Goal, history []journa
 	}
 	return hint.With(fmt.Errorf("%s is not a release, and not all instances that were on it would go back: %s", to.Release, ui.FirstFew(staying)),
 		"roll these back too, or deploy that folder as a release ({dir: ...} as the source)")
-}
-
-func wasOn(history []journal.Event, instance, release string) bool {
-	for _, event := range history {
-		for _, move := range event.Moves {
-			if move.Instance == instance && (move.From.Release == release || move.To.Release == release) {
-				return true
-			}
-		}
-	}
-	return false
 }

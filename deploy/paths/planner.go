@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"relink/deploy/apps"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
 	"relink/deploy/release"
@@ -23,7 +24,7 @@ func (p Planner) FindTargets(states []links.State, id string) ([]moves.Goal, err
 	if id != "" {
 		return p.Everywhere(states, id), p.mayServe(p.App.Destination(id))
 	}
-	history, err := journal.History(p.App.HistoryFile())
+	history, err := journal.ReadPast(p.App.HistoryFile())
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +41,10 @@ func (p Planner) FindTargets(states []links.State, id string) ([]moves.Goal, err
 	return p.goals(states, to), errors.Join(failed...)
 }
 
-func (p Planner) targetBefore(history []journal.Event, instance config.Instance, state links.State) (moves.Target, error) {
+func (p Planner) targetBefore(history *journal.Past, instance config.Instance, state links.State) (moves.Target, error) {
 	current := moves.TargetOf(state, p.App.RealReleases())
 	NewContents(p.Store).Complete(&current)
-	target, found := journal.Before(history, instance.Name, current)
+	target, found := history.Before(instance.Name, current)
 	if !found {
 		return moves.Target{}, hint.With(fmt.Errorf("instance %s: nothing is known of before %s", instance.Name, OrNone(current.Release)),
 			`choose a release from "relink releases" and name it with --to`)
@@ -105,9 +106,9 @@ func (p Planner) Everywhere(states []links.State, id string) []moves.Goal {
 
 // goals are those of the chosen instances.
 func (p Planner) goals(states []links.State, to []moves.Target) []moves.Goal {
-	goals := make([]moves.Goal, len(states))
+	goals, now := make([]moves.Goal, len(states)), moves.TargetsOf(states, p.App.RealReleases())
 	for i, state := range states {
-		goals[i] = moves.Goal{Instance: p.Chosen[i], State: state, Now: moves.TargetOf(state, p.App.RealReleases()), To: to[i], Chosen: true}
+		goals[i] = moves.Goal{Instance: p.Chosen[i], State: state, Now: now[i], To: to[i], Chosen: true}
 	}
 	return goals
 }
@@ -119,12 +120,12 @@ func (p Planner) Same(states []links.State, resolved source.Resolved) (none rele
 	if p.Rebuild || resolved.Commit == "" {
 		return none, nil
 	}
-	live := p.App.InUse().IDs()
+	live, now := p.App.InUse().IDs(), moves.TargetsOf(states, p.App.RealReleases())
 	releases, err := p.Store.List()
 	for _, one := range releases {
 		same := one.Sealed && one.Bad == nil && one.Commit == resolved.Commit && one.Source == resolved.Source
-		elsewhere := func(s links.State) bool { return moves.TargetOf(s, p.App.RealReleases()).Release != one.ID }
-		if same && live[one.ID] && slices.ContainsFunc(states, elsewhere) {
+		elsewhere := func(t moves.Target) bool { return t.Release != one.ID }
+		if same && live[one.ID] && slices.ContainsFunc(now, elsewhere) {
 			return one, err
 		}
 	}
@@ -134,19 +135,20 @@ func (p Planner) Same(states []links.State, resolved source.Resolved) (none rele
 // WayBack is what a rollback leads each instance to once the plan is carried out,
 // by content: however many releases others have tried meanwhile, one site's last
 // good one is not the newest. With keep 0 nobody wants to go back.
-func (p Planner) WayBack(history []journal.Event, plan moves.Plan) map[string]bool {
+func (p Planner) WayBack(history *journal.Past, plan moves.Plan) map[string]bool {
 	wanted := map[string]bool{}
 	if p.App.Keep == 0 {
 		return wanted
 	}
-	known := NewContents(p.Store)
-	for _, instance := range p.App.Instances {
-		now := moves.TargetOf(links.Read(instance.Link), p.App.RealReleases())
-		if move := moves.MoveIn(plan, instance.Name); move.Instance != "" {
+	known, moving := NewContents(p.Store), plan.ByInstance()
+	targets := moves.TargetsOf(apps.ReadLinks(p.App.Instances), p.App.RealReleases())
+	for i, instance := range p.App.Instances {
+		now := targets[i]
+		if move, moves := moving[instance.Name]; moves {
 			now = move.To
 		}
 		known.Complete(&now)
-		if target, found := journal.Before(history, instance.Name, now); found {
+		if target, found := history.Before(instance.Name, now); found {
 			wanted[target.Served()] = true
 		}
 	}

@@ -75,7 +75,7 @@ type Figures interface {
 // are told all the same. Without discover no web server is looked at.
 func Read(ctx context.Context, app apps.App, connect func(context.Context) (Figures, error), discover Discover) (Status, error) {
 	status := Status{App: app.Name, Instances: []Instance{}, Releases: []InUse{}, Notes: []string{}}
-	history, err := journal.History(app.HistoryFile())
+	history, err := journal.ReadPast(app.HistoryFile())
 	if err != nil {
 		return status, err
 	}
@@ -100,12 +100,12 @@ func Read(ctx context.Context, app apps.App, connect func(context.Context) (Figu
 	return status, nil
 }
 
-func instanceStatus(app apps.App, instance config.Instance, history []journal.Event) Instance {
+func instanceStatus(app apps.App, instance config.Instance, history *journal.Past) Instance {
 	state := links.Read(instance.Link)
 	target := moves.TargetOf(state, app.RealReleases())
 	return Instance{
 		Name: instance.Name, Link: instance.Link, State: state.Kind,
-		Release: target.Release, Target: target.Real, Since: journal.Since(history, instance.Name, target), Sites: []Site{},
+		Release: target.Release, Target: target.Real, Since: history.Since(instance.Name, target), Sites: []Site{},
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/moves"
-	"relink/internal/config"
 )
 
 // PrepareFor writes the map as it will be once the plan is carried out, under a
@@ -14,12 +13,13 @@ func PrepareFor(app apps.App, plan moves.Plan) (*Staged, error) {
 	if app.Map == "" {
 		return nil, nil
 	}
-	return Prepare(app.Map, Of(app, func(i config.Instance) string {
-		if move := moves.MoveIn(plan, i.Name); move.Instance != "" {
-			return move.To.Release
+	released, moving := app.LinkedReleases(), plan.ByInstance()
+	for i, instance := range app.Instances {
+		if move, moves := moving[instance.Name]; moves {
+			released[i] = move.To.Release
 		}
-		return app.LinkedRelease(i)
-	}))
+	}
+	return Prepare(app.Map, Of(app, released))
 }
 
 // FollowLinks makes the map say what the links say: they are the truth.
@@ -27,7 +27,7 @@ func FollowLinks(app apps.App) error {
 	if app.Map == "" {
 		return nil
 	}
-	wanted := Of(app, app.LinkedRelease)
+	wanted := Of(app, app.LinkedReleases())
 	if now, readErr := Read(app.Map); readErr == nil && maps.Equal(now, wanted) {
 		return nil
 	}

@@ -18,7 +18,6 @@ import (
 	"unicode/utf8"
 
 	"relink/deploy/apps"
-	"relink/internal/config"
 	"relink/internal/hint"
 
 	"golang.org/x/sys/unix"
@@ -79,17 +78,21 @@ func word(s string) bool {
 	}) < 0
 }
 
-// Of is what Apache's map says where the instances are on these releases: a line for
-// each instance, and one for its host. What is on no release has none, for the rule of
+// Of is what Apache's map says where the instances, in their order, are on these releases: a
+// line for each instance, and one for its host. What is on no release has none, for the rule of
 // the web server serves only releases.
-func Of(app apps.App, release func(config.Instance) string) Map {
-	names, all := Map{}, Map{}
-	for _, instance := range app.Instances {
-		if id := release(instance); id != "" && !filepath.IsAbs(id) {
-			folder := filepath.Base(app.ReleaseDir(id)) // the web server shall send real paths: not by the link to a slot
-			names[instance.Name] = folder
-			all[HostKey(instance.Probe.Host)] = folder
+func Of(app apps.App, released []string) Map {
+	names, all, folders := Map{}, Map{}, map[string]string{}
+	for i, instance := range app.Instances {
+		id := released[i]
+		if id == "" || filepath.IsAbs(id) {
+			continue
 		}
+		if folders[id] == "" {
+			folders[id] = filepath.Base(app.ReleaseDir(id)) // the web server shall send real paths: not by the link to a slot
+		}
+		names[instance.Name] = folders[id]
+		all[HostKey(instance.Probe.Host)] = folders[id]
 	}
 	delete(all, "")
 	maps.Copy(all, names)

@@ -21,10 +21,10 @@ func (c *city) run(path string) (rate, cost float64) {
 	c.b.Helper()
 	l := c.begin(path)
 	<-time.After(settling)
-	before, spent, began := l.Result().Requests, c.spent(), time.Now()
+	before, spent, began := l.Result().Requests, c.serversSpent(), time.Now()
 	<-time.After(window)
 	requests := float64(l.Result().Requests - before)
-	spent, took := c.spent()-spent, time.Since(began)
+	spent, took := c.serversSpent()-spent, time.Since(began)
 	c.end(l)
 	return requests / took.Seconds(), float64(spent.Microseconds()) / requests
 }
@@ -43,8 +43,8 @@ func (c *city) processes() []int {
 // always 100).
 const tick = 10 * time.Millisecond
 
-// spent is the processor time of the servers up to now.
-func (c *city) spent() time.Duration {
+// serversSpent is the processor time of the servers up to now.
+func (c *city) serversSpent() time.Duration {
 	c.b.Helper()
 	var sum time.Duration
 	for _, pid := range c.processes() {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,7 @@ type plan struct {
 	revalidate bool // opcache.revalidate_path=1
 	lua        bool // with the script that mod_php wants besides
 	fresh      bool // no deploy has moved the links yet
+	workers    int  // of PHP-FPM; 0 is 8
 }
 
 // city is many sites of one application in one set-up.
@@ -40,6 +42,7 @@ type city struct {
 	root   string
 	server *sandbox.Server
 	names  []string
+	spent  time.Duration // by the program itself, of processors, in its last run
 }
 
 // massFrom is the number of sites from which one virtual host serves them all.
@@ -88,7 +91,7 @@ func (c *city) options() sandbox.Options {
 		ini["opcache.revalidate_path"] = "1"
 	}
 	o := sandbox.Options{Root: c.path("srv"), Web: c.plan.web, INI: ini, Children: 16, Sites: c.sites()}
-	workers := 8
+	workers := cmp.Or(c.plan.workers, 8)
 	if c.plan.web == sandbox.WebApachePrefork {
 		workers = 1
 		o.Directives = []string{"MaxKeepAliveRequests 100"}
@@ -156,6 +159,7 @@ func (c *city) relink(args ...string) (report outcome.Report, ended time.Time) {
 	command.Stderr = &stderr
 	out, err := command.Output()
 	ended = time.Now()
+	c.spent = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) || json.Unmarshal(out, &report) != nil || report.Exit != 0 {
 		c.b.Fatalf("relink %q: %v\n%s\n%.2000s", args, err, stderr.String(), out)
 	}

@@ -26,36 +26,39 @@ type InUse struct {
 // is in use whether or not the configuration names the link.
 func Find(releases string, named, known []string) InUse {
 	u := InUse{Releases: RealFolder(releases), Links: map[string]string{}}
+	look := NewLook()
 	folders := []string{u.Releases}
 	var failed []error
 	for _, path := range named {
-		state := Read(path)
+		state := look.Read(path)
 		failed = append(failed, state.Err)
 		u.add(state)
 		folders = append(folders, state.Parent)
 	}
 	slices.Sort(folders)
 	for _, folder := range slices.Compact(folders) {
-		failed = append(failed, u.addIn(folder))
+		failed = append(failed, u.addIn(look, folder))
 	}
 	above := filepath.Dir(u.Releases)
-	if err := u.addIn(above); err != nil { // it need not be readable for whoever deploys
+	if err := u.addIn(look, above); err != nil { // it need not be readable for whoever deploys
 		known = append(slices.Clip(known), filepath.Join(above, "current"))
 	}
 	for _, path := range known {
-		u.follow(path)
+		u.add(look.Read(path))
 	}
 	u.Unread = errors.Join(failed...)
 	return u
 }
 
+// add adds a link. One that nobody has named, and that cannot be followed, keeps no
+// release alive.
 func (u InUse) add(state State) {
 	if state.Real != "" {
 		u.Links[state.Place()] = state.Real
 	}
 }
 
-func (u InUse) addIn(folder string) error {
+func (u InUse) addIn(look *Look, folder string) error {
 	entries, err := bounded.Folder(folder, bounded.MostLinks)
 	if errors.Is(err, fs.ErrNotExist) || folder == "" {
 		return nil
@@ -64,17 +67,15 @@ func (u InUse) addIn(folder string) error {
 		return fmt.Errorf("look for links: %w", err)
 	}
 	for _, entry := range entries {
-		own := folder == u.Releases && PlaceOf(folder, entry.Name()) != "" // a release, which uses nothing
-		if entry.Type()&fs.ModeSymlink != 0 && !own {
-			u.follow(filepath.Join(folder, entry.Name()))
+		if entry.Type()&fs.ModeSymlink == 0 {
+			continue
+		}
+		if own := folder == u.Releases && PlaceOf(folder, entry.Name()) != ""; !own { // a release uses nothing
+			u.add(look.Read(filepath.Join(folder, entry.Name())))
 		}
 	}
 	return nil
 }
-
-// follow adds a link that nobody has named: one that cannot be followed keeps no
-// release alive.
-func (u InUse) follow(path string) { u.add(Read(path)) }
 
 // Serves tells whether a link leads to the folder, or to one inside it. A folder that
 // holds releases of another application, or lies in them, is always in use: whoever owns
@@ -91,9 +92,9 @@ func (u InUse) Serves(folder string) bool {
 // IDs are the names of the releases that links lead to; a folder that is none of
 // the releases is named by its path.
 func (u InUse) IDs() map[string]bool {
-	ids := map[string]bool{}
+	ids, look := map[string]bool{}, NewLook()
 	for _, real := range u.Links {
-		ids[Release(real, u.Releases)] = true
+		ids[look.Release(real, u.Releases)] = true
 	}
 	return ids
 }

@@ -59,23 +59,26 @@ func (s State) Leads() string {
 }
 
 // Read looks at a link without changing anything.
-func Read(path string) State {
-	state := State{Path: path, UID: -1, GID: -1}
-	parent, err := realpath.Of(filepath.Dir(path))
-	var info fs.FileInfo
-	if err == nil {
-		state.Parent = parent
-		info, err = os.Lstat(state.Place())
+func Read(path string) State { return NewLook().Read(path) }
+
+// without is the state of a link whose folder cannot be found.
+func (s State) without(err error) State {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		s.Kind = NoParent
+		return s
 	}
+	return s.unreadable(fmt.Errorf("read link %s: %w", s.Path, err))
+}
+
+// readAt reads a link whose folder is known.
+func (l *Look) readAt(state State) State {
+	info, err := os.Lstat(state.Place())
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && state.Parent != "":
+	case errors.Is(err, fs.ErrNotExist):
 		state.Kind = Missing
 		return state
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		state.Kind = NoParent
-		return state
 	case err != nil:
-		return state.unreadable(fmt.Errorf("read link %s: %w", path, err))
+		return state.without(err)
 	}
 	owner := info.Sys().(*syscall.Stat_t)
 	state.UID, state.GID = int(owner.Uid), int(owner.Gid)
@@ -83,7 +86,20 @@ func Read(path string) State {
 		state.Kind, state.dir = Blocked, info.IsDir()
 		return state
 	}
-	return readTarget(state)
+	literal, err := os.Readlink(state.Place())
+	if err != nil {
+		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
+	}
+	state.Literal = literal
+	by := way{state.Parent, literal, state.UID}
+	end, known := l.behind[by]
+	if !known {
+		if end = readTarget(state); end.Err == nil {
+			l.behind[by] = end
+		}
+	}
+	state.Kind, state.Real, state.Err = end.Kind, end.Real, end.Err
+	return state
 }
 
 func (s State) unreadable(err error) State {
@@ -94,14 +110,9 @@ func (s State) unreadable(err error) State {
 // readTarget resolves as much of a missing target as exists: OPcache may still hold
 // scripts under that real path, and they have to be found there.
 func readTarget(state State) State {
-	literal, err := os.Readlink(state.Place())
-	if err != nil {
-		return state.unreadable(fmt.Errorf("read link %s: %w", state.Path, err))
-	}
-	state.Literal = literal
-	target := literal
+	target := state.Literal
 	if !filepath.IsAbs(target) {
-		target = filepath.Join(state.Parent, literal)
+		target = filepath.Join(state.Parent, state.Literal)
 	}
 	real, err := realpath.Of(state.Place())
 	switch {
@@ -110,7 +121,7 @@ func readTarget(state State) State {
 	case errors.Is(err, fs.ErrNotExist):
 		state.Kind, state.Real = Dangling, RealFolder(target)
 	default:
-		return state.unreadable(fmt.Errorf("follow link %s -> %s: %w", state.Path, literal, err))
+		return state.unreadable(fmt.Errorf("follow link %s -> %s: %w", state.Path, state.Literal, err))
 	}
 	return state
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // realTemp is a folder whose name has what real paths have, and no symlink in it.
-func realTemp(t *testing.T) string {
+func realTemp(t testing.TB) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -21,7 +21,7 @@ func realTemp(t *testing.T) string {
 	return dir
 }
 
-func mkdir(t *testing.T, dirs ...string) {
+func mkdir(t testing.TB, dirs ...string) {
 	t.Helper()
 	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -30,7 +30,7 @@ func mkdir(t *testing.T, dirs ...string) {
 	}
 }
 
-func symlink(t *testing.T, target, path string) {
+func symlink(t testing.TB, target, path string) {
 	t.Helper()
 	if err := os.Symlink(target, path); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"relink/internal/bounded"
 	"relink/internal/durable"
@@ -98,23 +99,88 @@ func (l Lines[T]) All() ([]T, error) {
 // a crash, or the beginning of the tail, cut short are passed over, and those that are not
 // whole. most bounds the bytes that are read.
 func (l Lines[T]) Last(n int, most int64) ([]T, error) {
+	end, err := l.End(most)
+	var all []T
+	for len(all) < n {
+		value, more := end.Next()
+		if !more {
+			break
+		}
+		all = append(all, value)
+	}
+	return all, err
+}
+
+// End is the end of a file of lines, which are understood one after the other, the newest
+// first, as far as somebody asks. The zero End has none.
+type End[T any] struct {
+	lines Lines[T]
+	text  []byte
+}
+
+// End reads the file's last bytes, most at most; none where there is no file.
+func (l Lines[T]) End(most int64) (*End[T], error) {
 	text, err := tail(l.Path, most)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		err = nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	var all []T
-	for len(text) > 0 && len(all) < n {
-		begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+	return &End[T]{l, text}, err
+}
+
+// Next is the line before; false where there is none. Those are passed over that are not
+// whole.
+func (e *End[T]) Next() (value T, more bool) {
+	for len(e.text) > 0 {
+		begin := bytes.LastIndexByte(e.text[:len(e.text)-1], '\n') + 1
 		var value T
-		if json.Unmarshal(text[begin:], &value) == nil && l.Whole(value) {
+		err := json.Unmarshal(e.text[begin:], &value)
+		e.text = e.text[:begin]
+		if err == nil && e.lines.Whole(value) {
+			return value, true
+		}
+	}
+	return value, false
+}
+
+// Strings lists what has been written under a name of a field, anywhere in the lines that
+// were not asked for yet, each once, the oldest first. It looks for that text alone, ten times
+// as fast as the lines are understood: within a string of JSON each quote has a backslash
+// before it.
+func (e *End[T]) Strings(field string) []string {
+	mark := []byte(strconv.Quote(field) + `:"`)
+	var all []string
+	seen := map[string]bool{}
+	for rest := e.text; ; {
+		_, after, found := bytes.Cut(rest, mark)
+		if !found {
+			return all
+		}
+		rest = after
+		quoted := beforeQuote(after)
+		if seen[string(quoted)] {
+			continue
+		}
+		seen[string(quoted)] = true
+		var value string
+		if json.Unmarshal(slices.Concat([]byte{'"'}, quoted, []byte{'"'}), &value) == nil {
 			all = append(all, value)
 		}
-		text = text[:begin]
 	}
-	return all, nil
+}
+
+// beforeQuote is a string of JSON up to its closing quote; no string where it was cut short.
+func beforeQuote(text []byte) []byte {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return text[:i]
+		case '\n':
+			return text[:i+1]
+		}
+	}
+	return []byte{'\n'}
 }
 
 func tail(path string, most int64) ([]byte, error) {

@@ -136,3 +136,21 @@ func TestAHugeFileIsNotReadWhole(t *testing.T) {
 		t.Errorf("%d lines, %v", len(all), err)
 	}
 }
+
+// What is found by its text alone is what the lines say.
+func TestStrings(t *testing.T) {
+	text := ""
+	for _, what := range []string{"a", `say "what":"not"`, "b\\", "früh\u2028stück\n<&>", "a", ""} {
+		line, err := json.Marshal(event{1, what})
+		must(t, err)
+		text += string(line) + "\n"
+	}
+	end, err := eventsIn(t, []byte(text+`{"id":1,"what":"cut short`)).End(bytesMost)
+	must(t, err)
+	if got, want := end.Strings("what"), []string{"a", `say "what":"not"`, "b\\", "früh\u2028stück\n<&>", ""}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := new(End[event]).Strings("what"); got != nil {
+		t.Errorf("of nothing %q", got)
+	}
+}

@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"relink/deploy/outcome"
+	"relink/internal/sandbox/app"
+)
+
+// size is of a server: how many sites, workers of PHP-FPM, and scripts of the
+// application, all of which the cache holds.
+type size struct{ instances, workers, scripts int }
+
+func (s size) String() string {
+	return fmt.Sprintf("%d-instances/%d-workers/%d-scripts", s.instances, s.workers, s.scripts)
+}
+
+// The curves: one figure varies, the others are those of a middling server. The last
+// is a large one.
+var sizes = []size{
+	{1, 8, 300}, {30, 8, 300}, {300, 8, 300}, {1000, 8, 300},
+	{30, 2, 300}, {30, 64, 300},
+	{30, 8, 30}, {30, 8, 3000},
+	{1000, 64, 30},
+}
+
+const scaleDeploys = 5 // of each size, the first of which is not counted
+
+// BenchmarkScale tells what deploys of all scripts to all instances cost, by the size
+// of the server, without a load and under one of 6 clients: the whole command and its
+// steps, and the cut-over, as the report has them, and what the program itself takes
+// of processors.
+func BenchmarkScale(b *testing.B) {
+	for _, p := range underFPM[1:] {
+		for _, s := range sizes {
+			b.Run(p.name+"/"+s.String(), func(b *testing.B) {
+				c := newScale(b, p, s)
+				for b.Loop() {
+					m := costs{}
+					for i := range scaleDeploys {
+						m.add(i, c)
+					}
+					m.report(b)
+					loaded := c.deploys(scaleDeploys, false)
+					b.ReportMetric(middle(loaded.cutOver), "loaded-cutover-ms")
+				}
+			})
+		}
+	}
+}
+
+func newScale(b *testing.B, p plan, s size) *city {
+	p.workers = s.workers
+	c := newCity(b, p, func(ctx context.Context, dir string) (app.App, error) { return syntheticApp(ctx, dir, s.scripts) }, s.instances)
+	c.app.Paths = append(c.app.Paths, fmt.Sprintf("/index.php?n=%d", s.scripts-1))
+	c.relink("deploy", "v1", "--all")
+	c.visit()
+	return c
+}
+
+// costs are of several deploys, in milliseconds: of the whole command, of its
+// processor time, of its cut-over and of its steps.
+type costs struct {
+	whole, processor, cutOver []float64
+	steps                     map[string][]float64
+	names                     []string // of the steps, in order
+}
+
+// add makes the n-th deploy.
+func (m *costs) add(n int, c *city) {
+	began := time.Now()
+	report, ended := c.relink("deploy", []string{"v2", "v1"}[n%2], "--all", "--reset", "smart")
+	c.visit()
+	if n == 0 { // the slot is made
+		return
+	}
+	m.whole = append(m.whole, ms(ended.Sub(began)))
+	m.processor = append(m.processor, ms(c.spent))
+	m.cutOver = append(m.cutOver, report.CutoverMS)
+	m.addSteps(report)
+}
+
+func (m *costs) addSteps(report outcome.Report) {
+	if m.steps == nil {
+		m.steps = map[string][]float64{}
+	}
+	for _, one := range report.Steps {
+		if m.steps[one.Name] == nil {
+			m.names = append(m.names, one.Name)
+		}
+		m.steps[one.Name] = append(m.steps[one.Name], one.MS)
+	}
+}
+
+func (m *costs) report(b *testing.B) {
+	b.ReportMetric(middle(m.whole), "whole-ms")
+	b.ReportMetric(middle(m.processor), "cpu-ms")
+	b.ReportMetric(middle(m.cutOver), "cutover-ms")
+	for _, name := range m.names {
+		if took := middle(m.steps[name]); took >= 1 {
+			b.ReportMetric(took, name+"-ms")
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+}
