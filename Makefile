@@ -12,7 +12,7 @@ WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench soak torture fuzz audit clean
+.PHONY: build test test-php test-debian demo bench soak torture fuzz audit packages clean
 
 build:
 	$(GO) build -trimpath -o bin/relink .
@@ -75,5 +75,11 @@ fuzz:
 audit:
 	GO="$(GO)" .ci/audit
 
+# .deb, .rpm, .apk and tarballs for amd64 and arm64 in dist/, the same bytes for the same
+# commit. Whoever publishes them sets MAINTAINER.
+packages:
+	packaging/build
+	lintian --fail-on error,warning dist/*.deb
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -11,12 +11,11 @@ import (
 
 	"relink/internal/exit"
 
-	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/urfave/cli/v2"
 )
 
 // Manual is "relink manual", by which packages get their manual pages: one of the
-// program and one of each command, of what --help shows.
+// program and one of each command, of what --help shows, as Markdown for go-md2man.
 func Manual(env *Env) *cli.Command {
 	return &cli.Command{
 		Name: "manual", Usage: "write the manual pages into a folder", ArgsUsage: "FOLDER", Hidden: true,
@@ -32,8 +31,8 @@ func Manual(env *Env) *cli.Command {
 
 func writePages(folder, version, above string, command *cli.Command) error {
 	name := strings.TrimSpace(above + " " + command.Name)
-	file := filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+".1")
-	if err := os.WriteFile(file, md2man.Render([]byte(page(name, version, command))), 0o644); err != nil {
+	file := filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+".1.md")
+	if err := os.WriteFile(file, []byte(page(name, version, command)), 0o644); err != nil {
 		return fmt.Errorf("manual: %w", err)
 	}
 	for _, below := range visible(command.Subcommands) {
