@@ -6,16 +6,18 @@ BENCHTIME ?= 1x
 SOAK      ?= 30m
 TORTURE   ?= 1h
 SETUP     ?= resolved
+DEMAND    ?= .
+BENCH     ?= .
 # Tests of the whole program, which they build themselves, with the race detector too
 # (docs/reliability.md).
 WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench soak torture fuzz audit packages clean
+.PHONY: build test test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-ratios bench-parts soak torture fuzz audit packages clean
 
 build:
-	$(GO) build -trimpath -o bin/relink .
+	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
 
 test:
 	.ci/setup test
@@ -47,9 +49,39 @@ demo:
 	$(MAKE) --no-print-directory build
 	bin/relink demo --setup $(SETUP)
 
+# What each way to deploy costs, measured side by side and published in
+# docs/benchmarks.md: about 20 minutes, in which the machine has to be quiet.
 bench:
 	.ci/setup test
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 30m ./...
+	$(GO) test -run '^$$' -bench Compare -benchtime 1x -timeout 60m ./internal/e2e
+
+# What is asked of a deploy, and what was measured; published there, too, with
+# RELINK_PUBLISH=1. DEMAND chooses: generated, mediawiki-whole, mediawiki/resolved ...
+bench-acceptance:
+	.ci/setup test
+	$(GO) test -run '^$$' -bench 'Acceptance/$(DEMAND)' -benchtime 1x -timeout 60m ./internal/e2e
+
+# What deploys cost by the size of the server, for docs/benchmarks.md. SIZE chooses:
+# resolved, keyed/1000-instances ...
+bench-scale:
+	.ci/setup test
+	RELINK_PUBLISH=1 $(GO) test -run '^$$' -bench 'Scale/$(SIZE)' -benchtime 1x -timeout 60m ./internal/e2e
+
+# By hand, and before a release: fails where a ratio of relink's deploys has become worse
+# than in internal/e2e/testdata/ratios.json by more than its spread there.
+bench-check:
+	.ci/setup test
+	$(GO) test -run '^$$' -bench Check -benchtime 1x -timeout 30m ./internal/e2e
+
+# Writes that file anew.
+bench-ratios:
+	.ci/setup test
+	$(GO) test -run '^$$' -bench Ratios -benchtime 1x -timeout 30m ./internal/e2e
+
+# The set-ups' throughput, the cut-over, and what else has a benchmark of its own.
+bench-parts:
+	.ci/setup test
+	$(GO) test -run '^$$' -bench '$(BENCH)' -skip 'Compare|Acceptance|Check|Ratios' -benchtime $(BENCHTIME) -timeout 30m ./...
 
 # Deploys every minute under load, for as long as SOAK says; no check may alarm.
 soak:

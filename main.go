@@ -108,7 +108,7 @@ var released string
 
 // version is that, or what "go install" and "go build" in a checkout record; built is
 // from what, and with which Go.
-func version() (version, built string) {
+func version() (name, built string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return cmp.Or(released, "unknown"), runtime.Version()

@@ -14,6 +14,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
+	"relink/opcache"
 )
 
 // Prune removes the releases that are neither live nor kept. It first has every
@@ -44,10 +45,21 @@ func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
 		return nil, err
 	}
 	s := r.inOrder()
-	if s.do(ctx, "settle", r.emptied(removable)); s.err != nil {
+	found := take(ctx, s, "settle", r.emptied(removable))
+	if s.err != nil {
 		return nil, s.err
 	}
-	return r.remove(ctx, removable)
+	removed, err := r.remove(ctx, removable)
+	return removed, errors.Join(err, r.giveUpSlots(ctx, found))
+}
+
+// giveUpSlots removes the slots that releases have left for good, once the set-up has no
+// use for them: it was another one when they were made.
+func (r *run) giveUpSlots(ctx context.Context, found server) error {
+	if found.caches == nil || found.addressing != opcache.Keyed {
+		return nil
+	}
+	return r.gently(ctx, r.slots(found, nil).GiveUp)
 }
 
 // remove tells which are gone, also where it fails.
@@ -65,29 +77,29 @@ func (r *run) remove(ctx context.Context, removable []release.Release) (removed 
 }
 
 // emptied proves that no request runs on the releases and that no cache holds them.
-func (r *run) emptied(removable []release.Release) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
+func (r *run) emptied(removable []release.Release) step[server] {
+	return func(ctx context.Context) (found server, summary string, err error) {
 		if r.Force {
-			return "not proven: --force", nil
+			return found, "not proven: --force", nil
 		}
-		found, err := r.connect(ctx, nil)
+		found, err = r.connect(ctx, nil)
 		if err != nil {
-			return "", hint.With(err, "or prune with --force: then a request that is still on an old release may fail")
+			return found, "", hint.With(err, "or prune with --force: then a request that is still on an old release may fail")
 		}
 		cut, err := r.watch(ctx, found, nil)
 		if err != nil || cut == nil {
-			return "", err
+			return found, "", err
 		}
-		_, summary, err := r.settleBy(ctx, change{server: found, cut: cut}, nil)
+		_, summary, err = r.settleBy(ctx, change{server: found, cut: cut}, nil)
 		if err != nil {
-			return "", hint.With(err, "try again later, or prune with --force: then that request may fail")
+			return found, "", hint.With(err, "try again later, or prune with --force: then that request may fail")
 		}
 		folders := make([]string, len(removable))
 		for i, one := range removable {
 			folders[i] = one.Path
 		}
 		_, err = cut.Retire(ctx, links.OutsideSlots(folders))
-		return summary, err
+		return found, summary, err
 	}
 }
 
@@ -117,14 +129,14 @@ func (r *run) removable(plan, unsettled moves.Plan) ([]release.Release, error) {
 }
 
 // pruneAfter tidies up after a deploy, and never fails it.
-func (r *run) pruneAfter(ctx context.Context, unsettled moves.Plan) {
+func (r *run) pruneAfter(ctx context.Context, found server, unsettled moves.Plan) {
 	s := r.inOrder()
 	s.do(ctx, "prune", func(ctx context.Context) (string, error) {
 		removable, err := r.removable(nil, unsettled)
 		if err == nil {
 			removable, err = r.remove(ctx, removable)
 		}
-		err = errors.Join(err, r.store.Kept().Sweep()) // a turn leaves what nobody may need
+		err = errors.Join(err, r.giveUpSlots(ctx, found), r.store.Kept().Sweep()) // a turn leaves what nobody may need
 		for _, one := range removable {
 			r.report.Pruned = append(r.report.Pruned, one.ID)
 		}

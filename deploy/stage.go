@@ -88,9 +88,6 @@ func (r *run) build(ctx context.Context, staging *release.Staging, id string, re
 	if err := r.fetch(ctx, resolved, staging); err != nil {
 		return made, err
 	}
-	if err := source.CheckLinks(ctx, staging.Path(), r.App.Shared); err != nil {
-		return made, err
-	}
 	if err := r.buildIn(ctx, staging, release.Manifest{ID: id, Commit: resolved.Commit}); err != nil {
 		return made, err
 	}
@@ -125,15 +122,7 @@ func (r *run) fetch(ctx context.Context, resolved source.Resolved, staging *rele
 	update, end := r.Screen.Following("fetch", "KB")
 	defer end()
 	progress := func(done, total int64) { update(int(done>>10), int(total>>10)) }
-	if staging.Slot() == "" {
-		return resolved.Fetch(ctx, staging.Path(), progress)
-	}
-	return staging.Fetch(ctx, func(into string) (func(string) bool, error) {
-		if updater, able := resolved.Fetcher.(source.Updater); able {
-			return updater.Update(ctx, into, staging, progress)
-		}
-		return func(string) bool { return false }, resolved.Fetch(ctx, into, progress)
-	})
+	return staging.Fetch(ctx, resolved.Fetcher, progress, r.App.Shared)
 }
 
 // runHook is a step of the hooks' commands.

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"relink/deploy/demo/compare"
 	"relink/internal/cli"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -66,7 +67,10 @@ func Run(ctx context.Context, o Options) error {
 
 // promise is the error of what did not hold.
 func promise(acts []act, setUp SetUp, advice string) error {
-	broken := brokenBy(acts, setUp)
+	return promiseBroken(brokenBy(acts, setUp), advice)
+}
+
+func promiseBroken(broken []string, advice string) error {
 	if len(broken) == 0 {
 		return nil
 	}
@@ -102,6 +106,7 @@ func Command(env *cli.Env, caches func() (string, error)) *cli.Command {
 			&cli.BoolFlag{Name: "keep", Usage: "leave the servers running, and say how to use and how to stop them"},
 			&cli.StringFlag{Name: "dir", Usage: "the `FOLDER` for everything, new or empty (default: a temporary one)"},
 			&cli.StringFlag{Name: "cache", Usage: "the `FOLDER` where DokuWiki is kept for the next demo (default: relink in the user's folder for caches)"},
+			&cli.BoolFlag{Name: "compare", Usage: "compare relink with other ways to deploy instead, in two minutes: failed requests, old pages, waits, cost"},
 			&cli.StringFlag{Name: "stop", Usage: "end what --keep left in `FOLDER`, and remove it"},
 		},
 		// The story is told as text only.
@@ -126,10 +131,30 @@ func run(ctx context.Context, c *cli.Call, caches func() (string, error)) error 
 	}
 	// PHP-FPM's user must be able to read what this process and its children write.
 	syscall.Umask(0o022)
+	if c.Bool("compare") {
+		return comparison(ctx, c, executable)
+	}
 	return Run(ctx, Options{
 		SetUp: SetUp(c.String("setup")), Instances: c.Int("instances"), Dir: c.String("dir"), Keep: c.Bool("keep"),
 		Cache: cacheOf(c.String("cache"), caches), Executable: executable, Out: c.Out, Screen: c.Screen(),
 	})
+}
+
+// comparison is the demo's other form.
+func comparison(ctx context.Context, c *cli.Call, executable string) error {
+	setUp := SetUp(c.String("setup"))
+	if err := missingPackages(setUp); err != nil {
+		return err
+	}
+	screen := c.Screen()
+	broken, err := compare.Short{
+		Relink: string(setUp), Sites: c.Int("instances"), Executable: executable, Out: c.Out,
+		Say: func(format string, values ...any) { screen.Line("  %s", fmt.Sprintf(format, values...)) },
+	}.Run(ctx)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	return promiseBroken(broken, "")
 }
 
 // cacheOf is "" for a user without a home.
@@ -151,6 +176,8 @@ func usage(c *cli.Call) error {
 		return wrongUsage(fmt.Sprintf("--setup: no set-up %q", c.String("setup")), "there are "+setUpNames())
 	case n < fewest || n > most:
 		return wrongUsage(fmt.Sprintf("--instances %d: from %d to %d", n, fewest, most), "leave --instances out: 30 is a good number")
+	case c.Bool("compare") && (c.IsSet("stop") || c.IsSet("dir") || c.IsSet("keep") || c.IsSet("cache")):
+		return wrongUsage("--compare goes with --setup and --instances only", "run relink demo --compare")
 	case c.IsSet("stop") && (c.IsSet("dir") || c.IsSet("keep") || c.IsSet("instances") || c.IsSet("setup")):
 		return wrongUsage("--stop goes with no other flag", "run relink demo --stop FOLDER")
 	}

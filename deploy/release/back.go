@@ -37,7 +37,7 @@ func (st *Staging) bringBack(ctx context.Context, list kept.List) error {
 		return func(name string) bool { return stays[name] }, err
 	}
 	if st.slot != nil {
-		return st.Fetch(ctx, fill)
+		return st.Fill(ctx, fill)
 	}
 	_, err := fill(st.path)
 	return err

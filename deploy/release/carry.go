@@ -47,7 +47,7 @@ func (s *Store) listAssets(ctx context.Context, id, folder string) (found []stri
 			return err
 		}
 		defer top.Close()
-		return tree.Walk(ctx, root, folder, func(name string, info fs.FileInfo) error {
+		return tree.Walk(ctx, root, folder, func(name string, info *tree.Info) error {
 			if info.Mode().IsRegular() && isAsset(name) {
 				found = append(found, name)
 			}

@@ -2,7 +2,6 @@ package release
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"relink/internal/hint"
-	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,33 +25,39 @@ import (
 const CacheProtection = 3 * time.Second
 
 // completion makes a staged folder fit to be served, whatever source it came from and
-// whatever build hooks made in it.
+// whatever build hooks made in it, while that is walked once (look).
 type completion struct {
 	root    *os.Root
 	staging string      // the folder's name, which is gone once the release is sealed
 	allowed fs.FileMode // what the releases folder grants to group and others
 	latest  time.Time
-	built   time.Time // when the build began; zero: there was none
-	lfs     bool      // .gitattributes names Git LFS
-	pointer string    // a file that is only Git LFS's pointer to it
+	built   time.Time       // when the build began; zero: there was none
+	within  map[string]bool // folders in which a link was replaced
+	lfs     bool            // .gitattributes names Git LFS
+	pointer string          // a file that is only Git LFS's pointer to it
 }
 
-// complete walks the staged folder once. Links into the staging folder lead into the
+// completion is for the staged folder: links into the staging folder lead into the
 // release afterwards; nothing is newer than OPcache takes, but for the release's own
 // folder; what only root could read or enter is as the releases folder itself is.
 // Pointers of Git LFS in the place of files give ErrIncomplete.
-func (st *Staging) complete(ctx context.Context, root *os.Root) error {
+func (st *Staging) completion(root *os.Root) (*completion, error) {
 	top, err := root.Stat(".")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := &completion{root: root, staging: st.passing(), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection), built: st.built}
-	err = tree.Walk(ctx, root, ".", c.visit, func(name string, _ fs.FileInfo) error { return c.cap(name) })
-	if err == nil && c.lfs && c.pointer != "" {
-		return hint.With(fmt.Errorf("%w: %s is only Git LFS's pointer to the file", ErrIncomplete, c.pointer),
-			"install git-lfs, run git lfs install as the user that runs relink, and unset GIT_LFS_SKIP_SMUDGE; an archive has to be made with the files")
+	return &completion{
+		root: root, staging: st.passing(), allowed: top.Mode().Perm(), latest: time.Now().Add(-CacheProtection), built: st.built, within: map[string]bool{},
+	}, nil
+}
+
+// whole tells, when all has been visited, whether it is all there.
+func (c *completion) whole() error {
+	if !c.lfs || c.pointer == "" {
+		return nil
 	}
-	return err
+	return hint.With(fmt.Errorf("%w: %s is only Git LFS's pointer to the file", ErrIncomplete, c.pointer),
+		"install git-lfs, run git lfs install as the user that runs relink, and unset GIT_LFS_SKIP_SMUDGE; an archive has to be made with the files")
 }
 
 // passing is the name of a folder that is gone once the release is sealed; "" for a slot.
@@ -64,43 +68,47 @@ func (st *Staging) passing() string {
 	return filepath.Base(st.path)
 }
 
-func (c *completion) visit(name string, info fs.FileInfo) error {
+// visit tells whether it has touched what it was shown.
+func (c *completion) visit(name string, info fs.FileInfo) (touched bool, err error) {
 	switch info.Mode().Type() {
 	case fs.ModeSymlink:
 		return c.leadInside(name, info.Sys().(*syscall.Stat_t))
 	case fs.ModeDir:
 		return c.open(name, info)
 	case 0:
-		return errors.Join(c.open(name, info), c.lookForLFS(name, info), c.lookForStaging(name, info), c.cap(name))
+		opened, err := c.open(name, info)
+		capped, failed := c.cap(name, info)
+		return opened || capped, errors.Join(err, failed, c.lookForLFS(name, info), c.lookForStaging(name, info))
 	}
-	return nil
+	return false, nil
 }
 
 // leadInside makes a link that leads through the staging folder a relative one: the
 // build knew no other name ("php artisan storage:link", ln -s "$PWD/...").
-func (c *completion) leadInside(name string, owner *syscall.Stat_t) error {
+func (c *completion) leadInside(name string, owner *syscall.Stat_t) (touched bool, err error) {
 	target, err := c.root.Readlink(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	_, rest, through := strings.Cut(target, "/"+c.staging)
 	if c.staging == "" || !through || rest != "" && rest[0] != '/' {
-		return nil
+		return false, nil
 	}
 	relative, err := filepath.Rel(path.Dir(name), path.Clean("./"+rest))
 	if err != nil {
-		return hint.With(fmt.Errorf("%w: the link %s leads to %q", ErrIncomplete, name, target), "have the build hook make a relative link")
+		return false, hint.With(fmt.Errorf("%w: the link %s leads to %q", ErrIncomplete, name, target), "have the build hook make a relative link")
 	}
+	c.within[path.Dir(name)] = true
 	if err := errors.Join(c.root.Remove(name), c.root.Symlink(relative, name)); err != nil || os.Geteuid() != 0 {
-		return err
+		return true, err
 	}
-	return c.root.Lchown(name, int(owner.Uid), int(owner.Gid))
+	return true, c.root.Lchown(name, int(owner.Uid), int(owner.Gid))
 }
 
 // open gives what root alone could read the permissions of the releases folder: under
 // a umask of 077 PHP, which never runs as root, could not read what a build has made.
 // For others nothing is known: they may run PHP themselves.
-func (c *completion) open(name string, info fs.FileInfo) error {
+func (c *completion) open(name string, info fs.FileInfo) (touched bool, err error) {
 	owner := info.Sys().(*syscall.Stat_t)
 	need := fs.FileMode(0o4)
 	if info.IsDir() {
@@ -109,21 +117,31 @@ func (c *completion) open(name string, info fs.FileInfo) error {
 	perm := info.Mode().Perm()
 	served := perm&need != 0 || owner.Gid != 0 && perm&(need<<3) != 0
 	if served || owner.Uid != 0 || os.Geteuid() != 0 {
-		return nil
+		return false, nil
 	}
 	grant := c.allowed & 0o444
 	if perm&0o100 != 0 {
 		grant = c.allowed & 0o555
 	}
-	return c.root.Chmod(name, info.Mode()&(fs.ModePerm|fs.ModeSetgid)|grant)
+	return true, c.root.Chmod(name, info.Mode()&(fs.ModePerm|fs.ModeSetgid)|grant)
 }
 
-func (c *completion) cap(name string) error {
-	info, err := c.root.Lstat(name)
-	if err != nil || !info.ModTime().After(c.latest) {
-		return err
+func (c *completion) cap(name string, info fs.FileInfo) (touched bool, err error) {
+	if !info.ModTime().After(c.latest) {
+		return false, nil
 	}
-	return c.root.Chtimes(name, time.Time{}, c.latest)
+	return true, c.root.Chtimes(name, time.Time{}, c.latest)
+}
+
+// leave is for a folder: what was replaced in it has given it another time.
+func (c *completion) leave(name string, info fs.FileInfo) (err error) {
+	if c.within[name] {
+		if info, err = c.root.Lstat(name); err != nil {
+			return err
+		}
+	}
+	_, err = c.cap(name, info)
+	return err
 }
 
 // mostScript bounds what is read of one script that the build has made.

@@ -94,7 +94,7 @@ func (s *Store) cleanSlots(ctx context.Context, entries []fs.DirEntry) (removed 
 		if !entry.IsDir() || !links.IsPlace(name) || links.Occupant(s.dir, name) != "" {
 			continue
 		}
-		if i, err := s.Kept().Read(name); err != nil || len(i.Files) > 0 && links.IsSlot(name) {
+		if head, err := s.Kept().ReadHead(name); err != nil || head.Entries > 0 && links.IsSlot(name) {
 			continue
 		}
 		if err := s.RetireSlot(ctx, name); err != nil {

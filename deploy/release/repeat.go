@@ -36,14 +36,14 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 	if err != nil {
 		return Release{}, hint.With(fmt.Errorf("repeat release %s: %w", of, err), "deploy %s again", m.Ref)
 	}
-	sealed, err := staging.seal(ctx, m, func(root *os.Root) error {
+	sealed, err := staging.seal(ctx, m, func(root *os.Root) (completes bool, err error) {
 		if original.Away {
 			err = staging.bringBack(ctx, list)
 		} else {
 			err = s.linkFrom(ctx, staging, original, root)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		again, err := staging.rebuild(root, list)
 		if err == nil && again && !original.Away {
@@ -52,13 +52,10 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 		if err == nil && again {
 			err = build(ctx)
 		}
-		switch {
-		case err != nil:
-			return err
-		case again:
-			return staging.complete(ctx, root)
+		if err == nil && !again {
+			err = giveBack(root, list)
 		}
-		return giveBack(root, list)
+		return again, err
 	})
 	if err != nil {
 		err = fmt.Errorf("repeat release %s: %w", of, err)
@@ -72,7 +69,7 @@ func (s *Store) Repeat(ctx context.Context, staging *Staging, of string, build f
 // unshare gives each file that has other names too, in the release that is repeated, an
 // inode of its own: a build could write through it.
 func unshare(ctx context.Context, root *os.Root) error {
-	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+	return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
 		if !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink < 2 {
 			return nil
 		}
@@ -104,19 +101,19 @@ func (s *Store) linkFrom(ctx context.Context, staging *Staging, original Release
 	}
 	err = tree.With(original.Path, func(from *os.Root) error { return linkAll(ctx, from, root, rec.Assets.carried) })
 	if err == nil && staging.slot != nil {
-		err = staging.slot.note(ctx, root)
+		err = staging.slot.noteAll(ctx, root)
 	}
 	return err
 }
 
 // MadeIn is the slot that a release was made in which was put away; "" for others. Of its
-// list of files at most 64 MiB are read.
+// list of files at most 64 KiB are read.
 func (s *Store) MadeIn(id string) string {
 	if !s.Kept().Has(id) {
 		return ""
 	}
-	list, _ := s.Kept().Read(id) // Repeat tells what is wrong with it
-	return list.Slot
+	head, _ := s.Kept().ReadHead(id) // Repeat tells what is wrong with it
+	return head.Slot
 }
 
 // linkAll rebuilds the folders of from in to, and links all else into them but what is
@@ -124,7 +121,7 @@ func (s *Store) MadeIn(id string) string {
 func linkAll(ctx context.Context, from, to *os.Root, leaveOut func(name string) bool) error {
 	l := &linker{from: from, to: to}
 	defer l.close()
-	err := tree.Walk(ctx, from, ".", func(name string, info fs.FileInfo) error {
+	err := tree.Walk(ctx, from, ".", func(name string, info *tree.Info) error {
 		switch {
 		case name == "." || !info.IsDir() && leaveOut(name):
 			return nil
@@ -132,7 +129,7 @@ func linkAll(ctx context.Context, from, to *os.Root, leaveOut func(name string) 
 			return to.Mkdir(name, 0o700)
 		}
 		return l.link(ctx, name)
-	}, func(name string, _ fs.FileInfo) error { return l.finish(name) })
+	}, func(name string, _ *tree.Info) error { return l.finish(name) })
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,8 +29,11 @@ type Slot struct {
 	Sealed  time.Time // when that was
 }
 
+// Free tells whether no release is in it.
+func (s Slot) Free() bool { return s.Release == "" }
+
 // Slots lists those of an application, whose history names it: two configurations may
-// name one releases folder. Of each list of files it reads at most 64 MiB.
+// name one releases folder. Of each list of files it reads at most 64 KiB.
 func (s *Store) Slots(app string) ([]Slot, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -42,12 +44,12 @@ func (s *Store) Slots(app string) ([]Slot, error) {
 		if !entry.IsDir() || !links.IsSlot(entry.Name()) {
 			continue
 		}
-		i, err := s.Kept().Read(entry.Name())
+		head, err := s.Kept().ReadHead(entry.Name())
 		if err != nil {
 			return nil, fmt.Errorf("list slots: %w", err)
 		}
-		if i.App == app {
-			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Last: links.LastIn(s.dir, entry.Name()), Sealed: i.Sealed})
+		if head.App == app {
+			slots = append(slots, Slot{Name: entry.Name(), Release: links.Occupant(s.dir, entry.Name()), Last: links.LastIn(s.dir, entry.Name()), Sealed: head.Sealed})
 		}
 	}
 	return slots, nil
@@ -144,31 +146,14 @@ func (st *Staging) Changes() Changes {
 	return st.slot.changes
 }
 
-// Fetch has a source fill a folder beside the slot, and takes what is in it. fill
-// returns what the slot keeps of its own.
-func (st *Staging) Fetch(ctx context.Context, fill func(into string) (keeps func(name string) bool, err error)) error {
-	into := filepath.Join(st.store.dir, fmt.Sprintf("%s%s-%08x", stagingPrefix, st.id, rand.Uint32()))
-	if err := os.Mkdir(into, 0o755); err != nil {
-		return fmt.Errorf("create staging folder: %w", err)
-	}
-	err := inheritMode(st.store.dir, into)
-	if err == nil {
-		var keeps func(string) bool
-		if keeps, err = fill(into); err == nil {
-			err = st.take(ctx, into, keeps)
-		}
-	}
-	return errors.Join(err, tree.Remove(context.WithoutCancel(ctx), into))
-}
-
 // occupy makes the slot the place of the release: from now on its id leads there. The
 // list comes first, and only once what it lists is on disk.
 func (st *Staging) occupy() error {
-	if err := durable.SyncFileSystem(st.path); err != nil {
+	if err := st.sync(); err != nil {
 		return err
 	}
 	name := st.slot.Slot
-	if err := state.Write(st.store.Kept().ListPath(name), st.slot.after); err != nil {
+	if err := st.store.Kept().Write(name, st.slot.after); err != nil {
 		return err
 	}
 	if err := replaceLink(st.id, filepath.Join(st.store.dir, links.RecordDir, name)); err != nil {

@@ -51,7 +51,7 @@ func tryBegin(t *testing.T, s *Store, id, slot string, swept bool) (*turn, error
 // fetch brings all files of the release; what begins with "-> " is a link.
 func (o *turn) fetch(files map[string]string) {
 	o.t.Helper()
-	err := o.staging.Fetch(o.t.Context(), func(into string) (func(string) bool, error) {
+	err := o.staging.Fill(o.t.Context(), func(into string) (func(string) bool, error) {
 		for name, content := range files {
 			path := filepath.Join(into, name)
 			if target, link := strings.CutPrefix(content, "-> "); link {

@@ -89,34 +89,32 @@ func (st *Staging) Abort() error {
 }
 
 // Seal makes the staged folder a release: what sources and hooks have left in it is
-// made fit to be served (complete); m, with what one walk counts, and all files are on
+// made fit to be served (completion); m, with what one walk counts, and all files are on
 // disk before the rename makes the release visible. required are paths inside the release
 // that must be folders, such as link_target and docroot; ErrIncomplete names the one that
 // is not. Of a script that the build has made it reads at most 4 MiB, of .gitattributes
 // 1 MiB.
 func (st *Staging) Seal(ctx context.Context, m Manifest, required ...string) (Release, error) {
-	return st.seal(ctx, m, func(root *os.Root) error {
-		if err := check(root, required); err != nil {
-			return err
-		}
-		return st.complete(ctx, root)
-	})
+	return st.seal(ctx, m, func(root *os.Root) (bool, error) { return true, check(root, required) })
 }
 
-// seal is Seal of what is made ready otherwise.
-func (st *Staging) seal(ctx context.Context, m Manifest, ready func(*os.Root) error) (Release, error) {
+// seal is Seal of what is made ready otherwise; completes tells whether it still has to be
+// made fit to be served.
+func (st *Staging) seal(ctx context.Context, m Manifest, ready func(*os.Root) (completes bool, err error)) (Release, error) {
 	err := tree.With(st.path, func(root *os.Root) error {
-		err := ready(root)
-		if err == nil && st.slot != nil {
-			if err = st.reconcile(ctx, root); err == nil {
-				st.slot.after.Source, st.slot.after.Commit = m.Source, m.Commit
-				err = st.forget(ctx)
-			}
+		completes, err := ready(root)
+		var c *completion
+		if err == nil && completes {
+			c, err = st.completion(root)
 		}
-		if err != nil {
+		if err == nil {
+			err = st.look(ctx, root, &m, c)
+		}
+		if err != nil || st.slot == nil {
 			return err
 		}
-		return count(ctx, root, &m)
+		st.slot.after.Source, st.slot.after.Commit = m.Source, m.Commit
+		return st.forget(ctx)
 	})
 	m.ID, m.Created = st.id, time.Now().UTC()
 	if err == nil {
@@ -148,22 +146,6 @@ func check(root *os.Root, required []string) error {
 			"correct link_target and docroot, or have the source or a build hook create %s", name)
 	}
 	return nil
-}
-
-func count(ctx context.Context, root *os.Root, m *Manifest) error {
-	m.Files, m.Inodes, m.Bytes = 0, 0, 0
-	err := tree.Walk(ctx, root, ".", func(_ string, info fs.FileInfo) error {
-		m.Inodes++
-		if info.Mode().IsRegular() {
-			m.Files++
-			m.Bytes += info.Size()
-		}
-		return nil
-	}, nil)
-	if err == nil && m.Files == 0 {
-		return hint.With(fmt.Errorf("%w: it has no file", ErrIncomplete), "look at what the source holds under this name")
-	}
-	return err
 }
 
 // writeManifest comes before the rename: after a crash between the two there is

@@ -118,30 +118,55 @@ func (s Slots) retire(ctx context.Context, slot string) error {
 	return err
 }
 
-// again chooses a slot that there is, and that no link, request or process is on.
-func (s Slots) again(ctx context.Context, prefer string) (name string, flight opcache.Flight, err error) {
-	live := s.App.InUse()
+// GiveUp removes the slots that no release is in, and that nobody uses any more: where
+// paths that links have left must not serve again, there is no other use for them.
+func (s Slots) GiveUp(ctx context.Context) error {
 	slots, err := s.Store.Slots(s.App.HistoryFile())
+	if err != nil || !slices.ContainsFunc(slots, release.Slot.Free) {
+		return err
+	}
+	slots, _, err = s.untouched(ctx)
+	for _, one := range slots {
+		if err == nil && one.Free() {
+			err = s.retire(ctx, one.Name)
+		}
+	}
+	return err
+}
+
+// untouched are the slots that no link, request or process is on.
+func (s Slots) untouched(ctx context.Context) (slots []release.Slot, flight opcache.Flight, err error) {
+	live := s.App.InUse()
+	slots, err = s.Store.Slots(s.App.HistoryFile())
 	if err != nil || live.Unread != nil { // a link that cannot be read may lead to any
-		return "", flight, err
+		return nil, flight, err
 	}
 	history, err := journal.History(s.App.HistoryFile())
 	if err != nil {
-		return "", flight, err
+		return nil, flight, err
 	}
 	now := time.Now() // before the look: what it tells of workers is not older
 	if flight, err = s.Caches.InFlight(ctx); err != nil {
-		return "", flight, err
+		return nil, flight, err
 	}
 	running, err := s.programs(ctx)
 	if err != nil {
-		return "", flight, err
+		return nil, flight, err
 	}
 	stay := s.staying(live)
-	taken, spare := choose(slices.DeleteFunc(slots, func(one release.Slot) bool {
+	return slices.DeleteFunc(slots, func(one release.Slot) bool {
 		left := leftAt(history, one.Last, now)
 		return stay[one.Name] || stay[one.Release] || mayBeOn(flight, left, now) || running.mayRunFrom(s.Store.Path(one.Name), left)
-	}), prefer)
+	}), flight, nil
+}
+
+// again chooses a slot that there is, and that nobody is on.
+func (s Slots) again(ctx context.Context, prefer string) (name string, flight opcache.Flight, err error) {
+	slots, flight, err := s.untouched(ctx)
+	if err != nil {
+		return "", flight, err
+	}
+	taken, spare := choose(slots, prefer)
 	for _, slot := range spare {
 		if err := s.retire(ctx, slot); err != nil {
 			return "", flight, err
@@ -160,7 +185,7 @@ func (s Slots) again(ctx context.Context, prefer string) (name string, flight op
 // which were made while others could not be taken.
 func choose(slots []release.Slot, prefer string) (taken release.Slot, spare []string) {
 	slices.SortFunc(slots, func(a, b release.Slot) int { return b.Sealed.Compare(a.Sealed) })
-	free := slices.DeleteFunc(slices.Clone(slots), func(one release.Slot) bool { return one.Release != "" })
+	free := slices.DeleteFunc(slices.Clone(slots), func(one release.Slot) bool { return !one.Free() })
 	switch i := slices.IndexFunc(slots, func(one release.Slot) bool { return one.Name == prefer }); {
 	case i >= 0:
 		taken = slots[i]

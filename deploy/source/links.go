@@ -14,17 +14,30 @@ import (
 	"relink/internal/tree"
 )
 
-// CheckLinks refuses links of the tree in dir that lead out of it, whatever source has
+// Links finds the links of the tree in dir.
+func Links(ctx context.Context, dir string) (names []string, err error) {
+	err = tree.With(dir, func(root *os.Root) error {
+		return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
+			if info.Mode().Type() == fs.ModeSymlink {
+				names = append(names, name)
+			}
+			return nil
+		}, nil)
+	})
+	return names, err
+}
+
+// CheckLinks refuses those of the links in dir that lead out of it, whatever source has
 // brought them: where the release lies they lead elsewhere, or to what is not its own.
 // What is at the paths in replaced may be anything: it does not stay.
-func CheckLinks(ctx context.Context, dir string, replaced []string) error {
+func CheckLinks(dir string, names, replaced []string) error {
 	return tree.With(dir, func(root *os.Root) error {
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
-			if info.Mode().Type() != fs.ModeSymlink {
-				return nil
+		for _, name := range names {
+			if err := checkLink(root, name, replaced); err != nil {
+				return err
 			}
-			return checkLink(root, name, replaced)
-		}, nil)
+		}
+		return nil
 	})
 }
 

@@ -68,17 +68,11 @@ const (
 	after = time.Second // length of each, and of the one from the first moved link on
 )
 
-// deploys makes n of them to all sites under load, each of the other of two
-// releases, with fresh each on a cache that has just been started.
-func (c *city) deploys(n int, fresh bool) (m measured) {
+// deploys makes n of them to all sites under load, each of the other of two releases.
+func (c *city) deploys(n int) (m measured) {
 	c.b.Helper()
 	l := c.begin("")
 	for i := range n {
-		if fresh {
-			c.end(l)
-			c.restart()
-			l = c.begin("")
-		}
 		<-time.After(2 * time.Second) // until the caches are filled
 		began := time.Now()
 		<-time.After(calm * after)
@@ -98,13 +92,6 @@ func (c *city) deploys(n int, fresh bool) (m measured) {
 	}
 	c.end(l)
 	return m
-}
-
-// restart empties the cache, and leaves no worker that remembers anything.
-func (c *city) restart() {
-	c.b.Helper()
-	c.must(c.server.StopMaster("php"))
-	c.must(c.server.StartMaster(c.ctx, "php"))
 }
 
 // since is how long the command took from the beginning of that step.

@@ -234,62 +234,6 @@ func wantLive(t *testing.T, w *town, report outcome.Report, ended time.Time, old
 	}
 }
 
-// BenchmarkDeploy measures whole deploys to 30 instances under load, each beside
-// a window of the same load alone and of the same length right before it. The
-// medians: from the first moved link to the last invalidation, the worst latency
-// while the program ran, and its ratio to that of the load alone.
-func BenchmarkDeploy(b *testing.B) {
-	wiki := func(ctx context.Context, _ string) (app.App, error) { return app.Fetch(ctx, "../../.cache/app") }
-	for _, one := range []struct {
-		name string
-		make func(context.Context, string) (app.App, error)
-		slow bool
-	}{{"synthetic", synthetic, false}, {"synthetic-slow", synthetic, true}, {"dokuwiki-slow", wiki, true}} {
-		b.Run(one.name, func(b *testing.B) { benchmarkDeploy(b, one.make, one.slow) })
-	}
-}
-
-func benchmarkDeploy(b *testing.B, make func(context.Context, string) (app.App, error), slow bool) {
-	w := newTown(b, make)
-	w.pause = 0
-	w.relink("deploy", "v1", "--all")
-	w.beginLoad()
-	<-time.After(2 * time.Second)
-	var cutover, worst, alone, ratio []float64
-	refs := []string{"v2", "v1"}
-	for i := 0; b.Loop(); i++ {
-		var done <-chan string
-		calm := time.Now()
-		length := 1500 * time.Millisecond
-		if slow {
-			length = 5 * time.Second
-		}
-		<-time.After(length)
-		begin := time.Now()
-		if slow {
-			done = w.slow(5)
-		}
-		report, end := w.relink("deploy", refs[i%2], "--all", "--smart-reset", "--rebuild")
-		if slow {
-			<-done
-		}
-		result := w.load.Result()
-		before, during := result.Worst(calm, begin), result.Worst(begin, end)
-		cutover, worst = append(cutover, report.CutoverMS), append(worst, ms(during))
-		alone, ratio = append(alone, ms(before)), append(ratio, float64(during)/float64(before))
-	}
-	result := w.load.Stop()
-	if result.Errors != 0 {
-		b.Errorf("%d failed requests: %v", result.Errors, result.Described)
-	}
-	b.ReportMetric(median(cutover), "cutover-ms")
-	b.ReportMetric(median(worst), "worst-ms")
-	b.ReportMetric(median(alone), "alone-ms")
-	b.ReportMetric(median(ratio), "worst/alone")
-	b.ReportMetric(float64(result.Requests)/result.End.Sub(result.Start).Seconds(), "requests/s")
-	b.ReportMetric(0, "ns/op")
-}
-
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func median(values []float64) float64 {

@@ -135,29 +135,7 @@ func BenchmarkCutOver(b *testing.B) {
 				c.relink("deploy", "v1", "--all")
 				c.visit()
 				for b.Loop() {
-					c.deploys(pairs, false).report(b)
-				}
-			})
-		}
-	}
-}
-
-// BenchmarkWorstWait compares the longest wait of a visitor in the second from
-// the first moved link on with that in each of the seconds before the command. A
-// fresh cache has live keys, and every request by one of them goes to the old
-// release until all that lies below its path is invalidated, at once.
-func BenchmarkWorstWait(b *testing.B) {
-	for _, application := range []struct {
-		name string
-		make func(context.Context, string) (app.App, error)
-	}{{"301-files", synthetic}, {"dokuwiki", wiki}} {
-		for _, p := range []plan{{name: "keyed-fresh", fresh: true}, {name: "keyed"}, {name: "resolved", resolved: true}} {
-			b.Run(application.name+"/"+p.name, func(b *testing.B) {
-				c := newCity(b, p, application.make, 30)
-				c.relink("deploy", "v1", "--all")
-				c.visit()
-				for b.Loop() {
-					c.deploys(pairs, p.fresh).report(b)
+					c.deploys(pairs).report(b)
 				}
 			})
 		}

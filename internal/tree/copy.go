@@ -36,7 +36,7 @@ func CopyFile(ctx context.Context, from *os.Root, name string, to *os.Root, targ
 		return err
 	}
 	defer in.Close()
-	if opened, err := in.Stat(); err != nil || !os.SameFile(info, opened) {
+	if opened, err := in.Stat(); err != nil || !sameFile(info, opened) {
 		return fmt.Errorf("%s: %w", name, errors.Join(ErrChanged, err))
 	}
 	out, err := to.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -32,4 +33,13 @@ func OpenFolder(root *os.Root, folder string) (*os.File, error) {
 // TemporaryBeside is a hidden name in the same folder that nothing has.
 func TemporaryBeside(name string) string {
 	return path.Join(path.Dir(name), fmt.Sprintf(".relink-%016x", rand.Uint64()))
+}
+
+// Sync has a file, or the names in a folder, on disk.
+func Sync(root *os.Root, name string) error {
+	file, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
 }

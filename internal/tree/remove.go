@@ -49,15 +49,15 @@ func empty(ctx context.Context, dir string, info fs.FileInfo) error {
 		}
 	}
 	return With(dir, func(root *os.Root) error {
-		return Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		return Walk(ctx, root, ".", func(name string, info *Info) error {
 			switch {
 			case !info.IsDir():
-				return root.Remove(name)
+				return info.Remove()
 			case closed(info):
 				return root.Chmod(name, info.Mode().Perm()|0o700)
 			}
 			return nil
-		}, func(name string, _ fs.FileInfo) error { return root.Remove(name) })
+		}, func(_ string, info *Info) error { return info.Remove() })
 	})
 }
 

@@ -22,7 +22,7 @@ func Sum(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (str
 		return "", err
 	}
 	defer file.Close()
-	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) || !opened.Mode().IsRegular() {
+	if opened, err := file.Stat(); err != nil || !sameFile(info, opened) || !opened.Mode().IsRegular() {
 		return "", fmt.Errorf("%s: %w", name, errors.Join(ErrChanged, err))
 	}
 	sum := sha256.New()

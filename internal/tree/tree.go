@@ -3,18 +3,14 @@
 package tree
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"relink/internal/pace"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,36 +30,6 @@ func Between(from, to string, do func(from, to *os.Root) error) error {
 	return With(from, func(source *os.Root) error {
 		return With(to, func(target *os.Root) error { return do(source, target) })
 	})
-}
-
-// Visit is told of what lies at name, relative to the root; links are not followed.
-type Visit func(name string, info fs.FileInfo) error
-
-// Walk calls visit for top and all below it, a folder before what is in it; fs.SkipDir
-// leaves one out. Then it calls leave, which may be nil, for the folders below top, each
-// after those in it: a mode may forbid to write, and what is made inside changes the time.
-func Walk(ctx context.Context, root *os.Root, top string, visit, leave Visit) error {
-	var folders []func() error
-	err := fs.WalkDir(root.FS(), top, func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, pace.Rest(ctx)); err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err == nil {
-			err = visit(name, info)
-		}
-		if err == nil && info.IsDir() && name != top && leave != nil {
-			folders = append(folders, func() error { return leave(name, info) })
-		}
-		return err
-	})
-	for _, finish := range slices.Backward(folders) {
-		if err != nil {
-			break
-		}
-		err = finish()
-	}
-	return err
 }
 
 // Within tells whether name is the folder or lies in it; both are clean.

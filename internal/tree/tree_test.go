@@ -33,17 +33,17 @@ func TestWalkLeavesFoldersInnermostFirst(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(dir, "a/b"), 0o755), os.MkdirAll(filepath.Join(dir, "skipped/c"), 0o755),
 		os.WriteFile(filepath.Join(dir, "a/file"), nil, 0o644), os.Symlink("a", filepath.Join(dir, "link")))
 	var seen []string
-	must(t, Walk(t.Context(), opened(t, dir), ".", func(name string, _ fs.FileInfo) error {
+	must(t, Walk(t.Context(), opened(t, dir), ".", func(name string, _ *Info) error {
 		seen = append(seen, name)
 		if name == "skipped" {
 			return fs.SkipDir
 		}
 		return nil
-	}, func(name string, _ fs.FileInfo) error {
+	}, func(name string, _ *Info) error {
 		seen = append(seen, "-"+name)
 		return nil
 	}))
-	if got := strings.Join(seen, " "); got != ". a a/b a/file link skipped -a/b -a" {
+	if got := strings.Join(seen, " "); got != ". a a/b -a/b a/file -a link skipped" {
 		t.Errorf("visited %s", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

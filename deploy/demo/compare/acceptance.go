@@ -3,13 +3,15 @@ package compare
 import (
 	"context"
 	"fmt"
-	"strings"
+
+	"relink/internal/ui"
 )
 
 // Demand is what is asked of relink's deploys of a subject in a situation.
 type Demand struct {
 	Name   string
-	Plan   Plan // of one way; Run sets it
+	Plan   Plan // of one way, which Meet sets
+	Rounds int
 	Bounds []Bound
 }
 
@@ -27,7 +29,7 @@ var (
 	compiled   = Bound{Name: "scripts compiled", figure: func(p Pair) float64 { return float64(p.Misses) }}
 	spent      = Bound{Name: "MB of OPcache spent", figure: func(p Pair) float64 { return megabytes(p.CacheBytes) }}
 	files      = Bound{Name: "files written / files", figure: func(p Pair) float64 { return ratio(float64(p.FilesWritten), float64(p.Files)) }}
-	failed     = Bound{Name: "requests failed", figure: func(p Pair) float64 { return float64(p.failures()) }}
+	failed     = Bound{Name: "requests failed", figure: func(p Pair) float64 { return float64(p.Failures()) }}
 	old        = Bound{Name: "old answers after the command", figure: func(p Pair) float64 { return float64(p.Old) }}
 )
 
@@ -39,46 +41,54 @@ func Demands(packages string) []Demand {
 	never := []Bound{failed.of(0), old.of(0)}
 	wiki := MediaWiki(packages)
 	return []Demand{
-		{"generated", Plan{Subject: Generated, Situations: []Situation{Closed}, Rounds: 9}, append(never, worst.of(1.3))},
-		{"generated-slow", Plan{Subject: Generated, Situations: []Situation{ClosedSlow}, Rounds: 9}, append(never, worst.of(1.3))},
-		{"generated-whole", Plan{Subject: Generated, Situations: []Situation{Closed}, Rounds: 9, Whole: true}, append(never, worst.of(1.3))},
-		{"mediawiki", Plan{Subject: wiki, Situations: []Situation{Closed}, Rounds: 9},
+		{"generated", Plan{Subject: Generated, Situations: []Situation{Closed}}, 9, append(never, worst.of(1.3))},
+		{"generated-slow", Plan{Subject: Generated, Situations: []Situation{ClosedSlow}}, 9, append(never, worst.of(1.3))},
+		{"generated-whole", Plan{Subject: Generated, Situations: []Situation{Closed}, Whole: true}, 9, append(never, worst.of(1.3))},
+		{"mediawiki", Plan{Subject: wiki, Situations: []Situation{Closed}}, 9,
 			append(never, worst.of(1.5), throughput.of(0.85), compiled.of(10), spent.of(1), files.of(0.01))},
-		{"mediawiki-whole", Plan{Subject: wiki, Situations: []Situation{Closed}, Rounds: 5, Whole: true}, append(never, worst.of(1.5))},
+		{"mediawiki-whole", Plan{Subject: wiki, Situations: []Situation{Closed}, Whole: true}, 5, append(never, worst.of(1.5))},
 	}
 }
 
 // Kept is what was measured of a demand.
 type Kept struct {
-	Bound
+	Demand string  `json:"demand"`
+	Way    string  `json:"way"`
+	Figure string  `json:"figure"`
+	Asked  float64 `json:"asked"`
+	Floor  bool    `json:"floor,omitempty"` // at least, not at most
+	Pairs  int     `json:"pairs"`
 	Spread
 }
 
 // Holds by the median.
 func (k Kept) Holds() bool {
 	if k.Floor {
-		return k.Median >= k.Value
+		return k.Median >= k.Asked
 	}
-	return k.Median <= k.Value
+	return k.Median <= k.Asked
 }
 
 // Meet measures whether a way keeps it.
-func (d Demand) Meet(ctx context.Context, way Way, executable string, say func(string, ...any)) ([]Kept, error) {
+func (d Demand) Meet(ctx context.Context, way Way, executable string, say func(string, ...any)) (all []Kept, err error) {
 	plan := d.Plan
-	plan.Ways, plan.Executable, plan.Say = []Way{way}, executable, say
-	pairs, err := Run(ctx, plan)
-	var all []Kept
-	for _, bound := range d.Bounds {
-		all = append(all, Kept{bound, Of(pairs, bound.figure)})
+	plan.Ways = []Way{way}
+	pairs, err := Run(ctx, Comparison{Plans: []Plan{plan}, Rounds: d.Rounds, Executable: executable, Say: say})
+	for _, b := range d.Bounds {
+		all = append(all, Kept{d.Name, way.Name, b.Name, b.Value, b.Floor, len(pairs), Of(pairs, b.figure)})
 	}
 	return all, err
 }
 
-// Table shows what is asked and what was measured.
-func (d Demand) Table(way Way, kept []Kept) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, %d pairs\n", d.Name, way.Title, d.Plan.Rounds)
-	for _, k := range kept {
+// Asked is a table of what is asked and what was measured.
+func Asked(all []Kept) string {
+	table := ui.NewTable(tableWidth, "", "SET-UP", "ASKED", "MEASURED", "FROM", "TO", "").Right(2, 3, 4, 5)
+	demand := ""
+	for _, k := range all {
+		if k.Demand != demand {
+			demand = k.Demand
+			table.Row(fmt.Sprintf("%s, %d pairs", demand, k.Pairs), k.Way)
+		}
 		sign, verdict := "<=", "holds"
 		if k.Floor {
 			sign = ">="
@@ -86,7 +96,11 @@ func (d Demand) Table(way Way, kept []Kept) string {
 		if !k.Holds() {
 			verdict = "DOES NOT HOLD"
 		}
-		fmt.Fprintf(&b, "  %-36s asked %s %-5.4g measured %-6.3g (%.3g to %.3g)  %s\n", k.Name, sign, k.Value, k.Median, k.Spread.Least, k.Most, verdict)
+		table.Row("  "+k.Figure, "", fmt.Sprintf("%s %.4g", sign, k.Asked), short(k.Median), short(k.Least), short(k.Most), verdict)
 	}
-	return b.String()
+	return table.String()
 }
+
+const tableWidth = 100
+
+func short(value float64) string { return fmt.Sprintf("%.3g", value) }

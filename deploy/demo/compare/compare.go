@@ -8,54 +8,101 @@ import (
 	"time"
 )
 
-// Plan is what is compared.
+// Plan is what is compared of a subject.
 type Plan struct {
 	Subject    Subject
 	Ways       []Way
 	Situations []Situation
-	Rounds     int
-	Whole      bool // releases have no file in common with those before
+	Whole      bool          // releases have no file in common with those before
+	Longest    time.Duration // of a window without a deploy; 0: as long as the one with it
+}
 
+// Comparison is what Run does.
+type Comparison struct {
+	Plans      []Plan
+	Rounds     int
 	Executable string                        // relink
 	Say        func(format string, a ...any) // progress
+	Told       func(Pair) string             // how a pair is told in it; nil: with all figures
+	Each       func(soFar []Pair) error      // after each round; may be nil
 }
 
 // Run measures each way in each situation once in a round: what the machine does besides
 // meets all ways alike.
-func Run(ctx context.Context, o Plan) (pairs []Pair, err error) {
-	scenes, err := o.scenes(ctx)
+func Run(ctx context.Context, o Comparison) (pairs []Pair, err error) {
+	scenes := make([]stage, len(o.Plans))
 	defer func() {
-		for _, s := range scenes {
-			err = errors.Join(err, s.leave())
+		for _, one := range scenes {
+			err = errors.Join(err, one.leave())
 		}
 	}()
-	if err != nil {
-		return nil, err
+	for i, plan := range o.Plans {
+		if scenes[i], err = plan.scenes(ctx, o); err != nil {
+			return nil, err
+		}
 	}
-	for round := range o.Rounds {
-		for _, at := range o.Situations {
-			for i := range o.Ways {
-				way := o.Ways[(i+round)%len(o.Ways)] // nobody is always the first
-				p, err := scenes[way.on.name].measure(ctx, way, at, o.Whole)
-				if err != nil {
-					return pairs, err
-				}
-				p.Round = round + 1
-				pairs = append(pairs, p)
-				o.Say("%s", p.line())
+	for round := 1; round <= o.Rounds; round++ {
+		for i, plan := range o.Plans {
+			measured, err := plan.round(ctx, scenes[i], round, o)
+			pairs = append(pairs, measured...)
+			if err != nil {
+				return pairs, err
+			}
+		}
+		if o.Each != nil {
+			if err := o.Each(pairs); err != nil {
+				return pairs, err
 			}
 		}
 	}
 	return pairs, nil
 }
 
+// round measures each way in each situation once.
+func (p Plan) round(ctx context.Context, on stage, number int, o Comparison) (pairs []Pair, err error) {
+	for _, at := range p.Situations {
+		for i := range p.Ways {
+			way := p.Ways[(i+number)%len(p.Ways)] // nobody is always the first
+			if way.run == nil && !at.Alone {
+				continue
+			}
+			one, err := on[way.on.name].measure(ctx, way, at, p)
+			if err != nil {
+				return pairs, err
+			}
+			one.Round = number
+			pairs = append(pairs, one)
+			o.tell(one)
+		}
+	}
+	return pairs, nil
+}
+
+func (o Comparison) tell(p Pair) {
+	if o.Told == nil {
+		o.Told = Pair.line
+	}
+	o.Say("%s", o.Told(p))
+}
+
+// stage is the servers of a plan, by name.
+type stage map[string]*scene
+
+func (s stage) leave() error {
+	var errs []error
+	for _, one := range s {
+		errs = append(errs, one.leave())
+	}
+	return errors.Join(errs...)
+}
+
 // scenes has each server that the ways need, with the first release, its caches filled.
-func (o Plan) scenes(ctx context.Context) (map[string]*scene, error) {
-	scenes := map[string]*scene{}
-	for _, way := range o.Ways {
+func (p Plan) scenes(ctx context.Context, o Comparison) (stage, error) {
+	scenes := stage{}
+	for _, way := range p.Ways {
 		if scenes[way.on.name] == nil {
-			o.Say("%s: %s, %d sites", o.Subject.Name, way.on.name, o.Subject.Sites)
-			s, err := newScene(ctx, o.Subject, way.on, o.Executable)
+			o.Say("%s: %s, %d sites", p.Subject.Name, way.on.name, p.Subject.Sites)
+			s, err := newScene(ctx, p.Subject, way.on, o.Executable)
 			scenes[way.on.name] = s
 			if err != nil {
 				return scenes, fmt.Errorf("%s: %w", way.on.name, err)
@@ -68,14 +115,19 @@ func (o Plan) scenes(ctx context.Context) (map[string]*scene, error) {
 	return scenes, nil
 }
 
+const rehearsals = 3
+
 // rehearse deploys so often that relink has all its slots by then, and to know
 // how long one takes.
 func (s *scene) rehearse(ctx context.Context, way Way) error {
-	run := way.run
+	run, often := way.run, rehearsals
 	if run == nil {
 		run = reload
 	}
-	for range 3 {
+	if s.live != "" && way.on.name == byHand.name {
+		often = 1
+	}
+	for range often {
 		tag, err := s.next(ctx, false)
 		if err != nil {
 			return err
@@ -92,8 +144,8 @@ func (s *scene) rehearse(ctx context.Context, way Way) error {
 	return s.renew(ctx, way)
 }
 
-func (s *scene) measure(ctx context.Context, way Way, at Situation, whole bool) (Pair, error) {
-	p, err := s.pair(ctx, way, at, whole)
+func (s *scene) measure(ctx context.Context, way Way, at Situation, of Plan) (Pair, error) {
+	p, err := s.pair(ctx, way, at, of)
 	if err != nil {
 		return p, err
 	}

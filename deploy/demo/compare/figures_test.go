@@ -19,8 +19,8 @@ func TestOf(t *testing.T) {
 // A slow request that failed is a failed request, and a cache that was emptied counts anew.
 func TestPairFigures(t *testing.T) {
 	p := Pair{During: Seen{WorstMS: 30, PerSecond: 80, Failed: 2}, Calm: Seen{WorstMS: 20, PerSecond: 100}, Slow: &Slow{Problem: "status 502"}}
-	if p.Worst() != 1.5 || p.Served() != 0.8 || p.P99() != 0 || p.failures() != 3 {
-		t.Errorf("%g %g %g %d", p.Worst(), p.Served(), p.P99(), p.failures())
+	if p.Worst() != 1.5 || p.Served() != 0.8 || p.P99() != 0 || p.Failures() != 3 {
+		t.Errorf("%g %g %g %d", p.Worst(), p.Served(), p.P99(), p.Failures())
 	}
 	p.spent(ran{}, cache{Misses: 100, Used: 900, Started: 1}, cache{Misses: 130, Used: 800, Started: 2})
 	if !p.Restarted || p.Misses != 130 || p.CacheBytes != -100 {
@@ -39,7 +39,7 @@ func TestKept(t *testing.T) {
 		median float64
 		want   bool
 	}{{worst.of(1.3), 1.3, true}, {worst.of(1.3), 1.31, false}, {throughput.of(0.85), 0.85, true}, {throughput.of(0.85), 0.84, false}} {
-		if got := (Kept{one.bound, Spread{Median: one.median}}).Holds(); got != one.want {
+		if got := (Kept{Asked: one.bound.Value, Floor: one.bound.Floor, Spread: Spread{Median: one.median}}).Holds(); got != one.want {
 			t.Errorf("%s: %g of %g: %t", one.bound.Name, one.median, one.bound.Value, got)
 		}
 	}

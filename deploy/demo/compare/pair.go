@@ -30,6 +30,8 @@ type Pair struct {
 	Old  int   `json:"old"`   // answers of another release that began after the command had returned
 	Late int   `json:"later"` // all answers from then on
 	Slow *Slow `json:"slow,omitempty"`
+	// Why the first request failed.
+	Problem string `json:"problem,omitempty"`
 
 	CutoverMS    float64 `json:"cutover_ms,omitempty"` // as relink reports it
 	Misses       int64   `json:"misses"`               // of OPcache: scripts that were compiled
@@ -44,10 +46,10 @@ type Pair struct {
 }
 
 const (
-	settling = 700 * time.Millisecond // until connections are there
+	settling = 400 * time.Millisecond // until connections are there
 	tail     = time.Second            // that is watched after the command
 	ahead    = 300 * time.Millisecond // that the slow request begins before the command
-	least    = 1500 * time.Millisecond
+	least    = 1200 * time.Millisecond
 	before   = time.Second // that a series shows before the command
 )
 
@@ -55,8 +57,8 @@ const (
 type moments struct{ calm, began, returned, ended time.Time }
 
 // pair measures a way once.
-func (s *scene) pair(ctx context.Context, way Way, at Situation, whole bool) (p Pair, err error) {
-	tag, err := s.next(ctx, whole)
+func (s *scene) pair(ctx context.Context, way Way, at Situation, of Plan) (p Pair, err error) {
+	tag, err := s.next(ctx, of.Whole)
 	if err != nil {
 		return p, err
 	}
@@ -70,7 +72,7 @@ func (s *scene) pair(ctx context.Context, way Way, at Situation, whole bool) (p 
 	}
 	var m moments
 	m.calm = time.Now()
-	if err := watch(ctx, s.expected(way, at)); err != nil {
+	if err := watch(ctx, s.expected(way, at, of.Longest)); err != nil {
 		return p, err
 	}
 	first, err := s.cache(ctx)
@@ -97,12 +99,15 @@ func (s *scene) pair(ctx context.Context, way Way, at Situation, whole bool) (p 
 
 // expected is how long the window of a way will be, and a little more: the window before
 // it has to be as long.
-func (s *scene) expected(way Way, at Situation) time.Duration {
+func (s *scene) expected(way Way, at Situation, longest time.Duration) time.Duration {
 	length := max(least, s.last[way.Name+at.Name], s.last[way.Name])
 	if at.Slow {
 		length = max(length, slowSeconds*time.Second+tail)
 	}
-	return length + length/4
+	if length += length / 8; longest > 0 {
+		return min(length, longest)
+	}
+	return length
 }
 
 // perform runs the way. The slow request is waited for.
@@ -139,6 +144,7 @@ func (p *Pair) look(load traffic, m moments, tag string) {
 	p.Command = load.seen(m.began, m.returned)
 	p.CommandCalm = load.seen(m.began.Add(-min(m.returned.Sub(m.began), m.began.Sub(m.calm))), m.began)
 	p.Old, p.Late = load.otherThan(tag, m.returned), load.otherThan("", m.returned)
+	p.Problem = load.problem()
 	p.Series = load.series(m.began.Add(-before), m.ended)
 }
 

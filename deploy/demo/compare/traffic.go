@@ -21,15 +21,16 @@ type Situation struct {
 	Load  bool // closed-loop clients without a pause
 	Open  bool // besides, visitors at a constant rate
 	Slow  bool // a request of 5 s is in flight
+	Alone bool // is measured without a deploy, too
 }
 
 var (
 	Idle     = Situation{Name: "idle", Title: "idle but for visitors at a constant rate", Open: true}
-	Loaded   = Situation{Name: "load", Title: "under load", Load: true, Open: true}
+	Loaded   = Situation{Name: "load", Title: "under load", Load: true, Open: true, Alone: true}
 	SlowLoad = Situation{Name: "slow", Title: "under load, a request of 5 s in flight", Load: true, Open: true, Slow: true}
 
 	// Closed and ClosedSlow are these with the closed loop only.
-	Closed     = Situation{Name: "closed", Title: "closed loop", Load: true}
+	Closed     = Situation{Name: "closed", Title: "closed loop", Load: true, Alone: true}
 	ClosedSlow = Situation{Name: "closed-slow", Title: "closed loop, a request of 5 s in flight", Load: true, Slow: true}
 )
 
@@ -106,15 +107,25 @@ func (t traffic) otherThan(tag string, after time.Time) (n int) {
 	return n
 }
 
-// series is the answers per tick from one moment to another.
-func (t traffic) series(from, to time.Time) []int {
-	sum := make([]int, max(0, to.Sub(from)/tick))
+// problem is why the first request failed, in words.
+func (t traffic) problem() string {
 	for _, one := range t.loads() {
-		for i, rate := range one.Result().Rates(from, to, tick) {
-			sum[i] += int(rate*tick.Seconds() + 0.5)
+		if described := one.Result().Described; len(described) > 0 {
+			return described[0]
 		}
 	}
-	return sum
+	return ""
+}
+
+// series is the answers per tick from one moment to another.
+func (t traffic) series(from, to time.Time) []int {
+	answers := make([]int, max(0, to.Sub(from)/tick))
+	for _, one := range t.loads() {
+		for i, rate := range one.Result().Rates(from, to, tick) {
+			answers[i] += int(rate*tick.Seconds() + 0.5)
+		}
+	}
+	return answers
 }
 
 const (

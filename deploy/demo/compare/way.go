@@ -58,11 +58,11 @@ var Without = Way{Name: "none", Title: "no deploy", on: byHand}
 // ByHand are the ways of other tools: unpack the release beside the others, move the
 // links, and have PHP notice it in some way.
 var ByHand = []Way{
-	{Name: "reload-0", Title: "links + FPM reload, timeout 0", on: byHand, run: reload},
-	{Name: "reload-10", Title: "links + FPM reload, timeout 10 s", on: byHandWait, run: reload},
-	{Name: "reset", Title: "links + opcache_reset()", on: byHand, run: call("reset.php"), lingers: true},
-	{Name: "invalidate", Title: "links + invalidate in one worker", on: byHand, run: call("invalidate.php"), lingers: true},
-	{Name: "graceful", Title: "links + Apache graceful, mod_php", on: byHandMod, run: graceful},
+	{Name: "reload-0", Title: "links, FPM reload (0 s)", on: byHand, run: reload},
+	{Name: "reload-10", Title: "links, FPM reload (10 s)", on: byHandWait, run: reload},
+	{Name: "reset", Title: "links, opcache_reset()", on: byHand, run: call("reset.php"), lingers: true},
+	{Name: "invalidate", Title: "links, invalidate in one worker", on: byHand, run: call("invalidate.php"), lingers: true},
+	{Name: "graceful", Title: "mod_php: links, Apache graceful", on: byHandMod, run: graceful},
 }
 
 // Relink are relink's own, by set-up.
@@ -70,7 +70,7 @@ var Relink = []Way{
 	{Name: "resolved", Title: "relink, resolved", on: server{name: "resolved", resolved: true, control: letsEnd}, run: byRelink},
 	{Name: "revalidated", Title: "relink, revalidated", on: server{name: "revalidated", revalidate: true, control: letsEnd}, run: byRelink},
 	{Name: "keyed", Title: "relink, keyed", on: server{name: "keyed", control: letsEnd}, run: byRelink},
-	{Name: "mod_php", Title: "relink, keyed, mod_php", on: server{name: "mod_php", web: sandbox.WebApachePrefork}, run: byRelink},
+	{Name: "mod_php", Title: "mod_php: relink, keyed", on: server{name: "mod_php", web: sandbox.WebApachePrefork}, run: byRelink},
 }
 
 func byRelink(ctx context.Context, s *scene, tag string) (ran, error) {

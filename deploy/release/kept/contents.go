@@ -54,7 +54,8 @@ func (c *Contents) Sync() error { return c.dir.Sync() }
 func (c *Contents) Save(ctx context.Context, root *os.Root, name string, info fs.FileInfo, i List) error {
 	e := i.Files[name]
 	holds := info.Mode().IsRegular() && e.Mode.IsRegular() && e.Size == info.Size()
-	if holds && !i.Knows(name, info) {
+	known := i.Knows(name, EntryOf(info)) // and on disk, since it was sealed
+	if holds && !known {
 		sum, err := tree.Sum(ctx, root, name, info)
 		if err != nil {
 			return err
@@ -63,6 +64,11 @@ func (c *Contents) Save(ctx context.Context, root *os.Root, name string, info fs
 	}
 	if !holds {
 		return root.Remove(name)
+	}
+	if !known {
+		if err := tree.Sync(root, name); err != nil {
+			return err
+		}
 	}
 	folder, err := tree.OpenFolder(root, path.Dir(name))
 	if err != nil {
@@ -91,7 +97,7 @@ func (s Store) SaveAll(ctx context.Context, slot string) error {
 	}
 	defer leaving.Close()
 	err = tree.With(filepath.Join(s.dir, slot), func(root *os.Root) error {
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
 			if info.IsDir() {
 				return nil
 			}

@@ -37,7 +37,7 @@ func (s *sharing) copyTree(ctx context.Context, from, to string) error {
 		return err
 	}
 	at := func(name string) string { return to + strings.TrimPrefix(name, from) }
-	err = tree.Walk(ctx, s.release, from, func(name string, info fs.FileInfo) error {
+	err = tree.Walk(ctx, s.release, from, func(name string, info *tree.Info) error {
 		switch info.Mode().Type() {
 		case fs.ModeDir:
 			return s.shared.Mkdir(at(name), 0o700)
@@ -50,7 +50,7 @@ func (s *sharing) copyTree(ctx context.Context, from, to string) error {
 			return s.own(at(name))
 		}
 		return fmt.Errorf("%w: %s is neither file, folder nor link", ErrEntry, name)
-	}, func(name string, info fs.FileInfo) error { return s.finish(at(name), info) })
+	}, func(name string, info *tree.Info) error { return s.finish(at(name), info) })
 	if err == nil && top.IsDir() {
 		err = s.finish(to, top)
 	}

@@ -257,7 +257,7 @@ func refused(t *testing.T, a *Source) error {
 	into := sourcetest.Staging(t)
 	err = r.Fetch(t.Context(), into, nil)
 	if err == nil {
-		err = source.CheckLinks(t.Context(), into, nil)
+		err = sourcetest.CheckLinks(t, into)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(into)); len(left) != 1 {
 		t.Errorf("written outside: %v", left)

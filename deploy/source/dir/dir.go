@@ -34,7 +34,7 @@ func (d *Source) Resolve(ctx context.Context, ref string) (source.Resolved, erro
 	}
 	r := source.Resolved{Source: dir, Ref: ref, Label: ref, Description: "folder " + dir}
 	err = tree.With(dir, func(root *os.Root) error {
-		return walk(ctx, root, func(_ string, info fs.FileInfo) error {
+		return walk(ctx, root, func(_ string, info *tree.Info) error {
 			r.Inodes++
 			if info.Mode().IsRegular() {
 				r.Bytes += info.Size()
@@ -104,7 +104,7 @@ func checkApart(from, into string) error {
 // may hold.
 func walk(ctx context.Context, root *os.Root, visit, leave tree.Visit) error {
 	var entries, bytes int64
-	return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+	return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
 		entries++
 		if info.Mode().IsRegular() {
 			bytes += info.Size()
@@ -141,7 +141,7 @@ type copying struct {
 }
 
 func (c *copying) run(ctx context.Context) error {
-	return walk(ctx, c.from, func(name string, info fs.FileInfo) error {
+	return walk(ctx, c.from, func(name string, info *tree.Info) error {
 		switch {
 		case name == ".":
 			return nil // the staging folder's own mode is the caller's
@@ -158,7 +158,7 @@ func (c *copying) run(ctx context.Context) error {
 			return err
 		}
 		return tree.SetTime(c.to, name, info.ModTime())
-	}, func(name string, info fs.FileInfo) error {
+	}, func(name string, info *tree.Info) error {
 		return tree.Finish(c.to, name, info.Mode()&perm, info.ModTime())
 	})
 }

@@ -89,7 +89,7 @@ func TestDirRefusals(t *testing.T) {
 			r, err := d.Resolve(t.Context(), "v1")
 			if err == nil {
 				into := sourcetest.Staging(t)
-				err = errors.Join(r.Fetch(t.Context(), into, nil), source.CheckLinks(t.Context(), into, nil))
+				err = errors.Join(r.Fetch(t.Context(), into, nil), sourcetest.CheckLinks(t, into))
 			}
 			if !errors.Is(err, source.ErrUnsafe) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v", err)

@@ -32,19 +32,17 @@ func (r revision) Update(ctx context.Context, into string, base source.Base, pro
 				return r.checkOut(ctx, into, progress)
 			}
 		}
-		all, err := r.cache.names(ctx, "ls-tree", "-r", "-z", "--full-tree", "--name-only", r.checkouts[0].commit)
-		if err != nil {
-			return err
-		}
-		filtered, err := r.cache.filters(ctx, r.checkouts[0].commit, all)
+		one := r.checkouts[0]
+		filtered, err := one.filters(ctx)
 		if err != nil || filtered {
 			return errors.Join(err, r.checkOut(ctx, into, progress))
 		}
 		keeps = func(name string) bool {
 			_, held := base.Has(name)
-			return held && all[name] && !changed[name]
+			_, there := one.files[name]
+			return held && there && !changed[name]
 		}
-		return r.checkouts[0].some(ctx, into, all, keeps)
+		return one.some(ctx, into, keeps)
 	})
 	if err == nil {
 		progress.Report(r.bytes, r.bytes)
@@ -57,21 +55,24 @@ func (r revision) Update(ctx context.Context, into string, base source.Base, pro
 const attributesFile = ".gitattributes"
 
 // filters tells whether attributes name a filter: what that makes of a file depends on
-// more than the commit, such as whether Git LFS has been installed meanwhile.
-func (c *repoCache) filters(ctx context.Context, commit string, all map[string]bool) (bool, error) {
-	for name := range all {
-		if path.Base(name) != attributesFile {
-			continue
-		}
-		text, err := c.git(ctx, "cat-file", "blob", commit+":"+name)
-		if err != nil {
-			return false, c.damaged(err)
-		}
-		if strings.Contains(string(text), "filter=") {
-			return true, nil
+// more than the commit, such as whether Git LFS has been installed meanwhile. One git reads
+// them all: an application of many parts has many of them.
+func (c checkout) filters(ctx context.Context) (bool, error) {
+	var ids strings.Builder
+	for name, is := range c.files {
+		if path.Base(name) == attributesFile {
+			_, id, _ := strings.Cut(is, " ")
+			ids.WriteString(id + "\n")
 		}
 	}
-	return false, nil
+	if ids.Len() == 0 {
+		return false, nil
+	}
+	text, err := runGit(ctx, command{options: []string{"--git-dir=" + c.cache.dir}, args: []string{"cat-file", "--batch"}, input: ids.String(), secrets: c.cache.secrets})
+	if err != nil {
+		return false, c.cache.damaged(err)
+	}
+	return strings.Contains(string(text), "filter="), nil
 }
 
 // names lists what git lists.
@@ -90,40 +91,41 @@ func (c *repoCache) names(ctx context.Context, args ...string) (map[string]bool,
 	return names, nil
 }
 
-// some checks out those of all that are not kept. Attributes come first, and in any
-// case: git takes them from the folder that it checks out into.
-func (c checkout) some(ctx context.Context, into string, all map[string]bool, keeps func(string) bool) error {
-	var attributes, others strings.Builder
-	for name := range all {
+// some checks out those that are not kept, from an index of just these. Attributes come
+// first, and in any case: git takes them from the folder that it checks out into.
+func (c checkout) some(ctx context.Context, into string, keeps func(string) bool) error {
+	var attributes, others, entries strings.Builder
+	for name, is := range c.files {
 		switch {
 		case path.Base(name) == attributesFile:
 			attributes.WriteString(name + "\x00")
 		case !keeps(name):
 			others.WriteString(name + "\x00")
+		default:
+			continue
 		}
+		entries.WriteString(is + "\t" + name + "\x00")
 	}
 	index, err := os.MkdirTemp(filepath.Dir(into), filepath.Base(into)+".index-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(index)
-	run := func(input string, args ...string) error {
+	for _, step := range []struct{ input, args string }{
+		{entries.String(), "update-index -z --index-info"},
+		{attributes.String(), "checkout-index -z --stdin --force"},
+		{others.String(), "checkout-index -z --stdin --force"},
+	} {
+		if step.input == "" {
+			continue
+		}
 		_, err := runGit(ctx, command{
 			options: []string{"--git-dir=" + c.cache.dir, "--work-tree=" + into, "-c", "remote.origin.url=" + c.cache.url},
 			env:     []string{"GIT_INDEX_FILE=" + filepath.Join(index, "index")},
-			args:    args, input: input, dir: into, secrets: c.cache.secrets,
+			args:    strings.Fields(step.args), input: step.input, dir: into, secrets: c.cache.secrets,
 		})
 		if err != nil {
-			err = c.cache.damaged(fmt.Errorf("check out %s: %w", c.commit[:shownCommit], err))
-		}
-		return err
-	}
-	if err := run("", "read-tree", c.commit); err != nil {
-		return err
-	}
-	for _, names := range []string{attributes.String(), others.String()} {
-		if err := run(names, "checkout-index", "-z", "--stdin", "--force"); err != nil {
-			return err
+			return c.cache.damaged(fmt.Errorf("check out %s: %w", c.commit[:shownCommit], err))
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ type checkout struct {
 	commit string
 	at     string // slash-separated; empty for the staging folder itself
 	bytes  int64
+	files  map[string]string // mode and id of each
 }
 
 func (c checkout) run(ctx context.Context, into string, progress func(files, of int64)) error {

@@ -20,18 +20,18 @@ func finishCheckout(ctx context.Context, into string, commit time.Time) error {
 			return err
 		}
 		allowed := top.Mode().Perm()
-		return tree.Walk(ctx, root, ".", func(name string, info fs.FileInfo) error {
+		return tree.Walk(ctx, root, ".", func(_ string, info *tree.Info) error {
 			switch {
 			case info.IsDir():
 				return nil
 			case !info.Mode().IsRegular():
-				return tree.SetTime(root, name, commit)
+				return info.SetTime(commit)
 			case info.Mode()&0o100 != 0:
-				return tree.Finish(root, name, allowed, commit)
+				return info.Finish(allowed, commit)
 			}
-			return tree.Finish(root, name, allowed&0o666, commit)
-		}, func(name string, info fs.FileInfo) error {
-			return tree.Finish(root, name, allowed|info.Mode()&fs.ModeSetgid, commit)
+			return info.Finish(allowed&0o666, commit)
+		}, func(_ string, info *tree.Info) error {
+			return info.Finish(allowed|info.Mode()&fs.ModeSetgid, commit)
 		})
 	})
 	if err != nil {

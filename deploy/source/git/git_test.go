@@ -277,7 +277,7 @@ func TestGitBombIsStopped(t *testing.T) {
 // Files of no bytes are counted, too: git would list them for half a minute.
 func TestGitBombOfEmptyFilesIsStopped(t *testing.T) {
 	const one = "100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391 0\tf"
-	most := treeListing{inodes: source.MostEntries - 1}
+	most := treeListing{inodes: source.MostEntries - 1, files: map[string]string{}}
 	if err := most.parse(one); err != nil {
 		t.Errorf("as many as there may be: %v", err)
 	}

@@ -32,7 +32,7 @@ func (p *planner) add(ctx context.Context, cache *repoCache, commit, at string) 
 	if err != nil {
 		return err
 	}
-	p.checkouts = append(p.checkouts, checkout{cache: cache, commit: commit, at: at, bytes: tree.bytes})
+	p.checkouts = append(p.checkouts, checkout{cache: cache, commit: commit, at: at, bytes: tree.bytes, files: tree.files})
 	p.resolved.Bytes += tree.bytes
 	p.resolved.Inodes += tree.inodes
 	if err := source.CheckSize(p.resolved.Inodes, p.resolved.Bytes); err != nil {
@@ -87,13 +87,19 @@ type submodule struct{ id, path string }
 
 type treeListing struct {
 	bytes, inodes int64
+	files         map[string]string // mode and id of each, as git update-index reads them
+	names         int               // bytes of their names
 	submodules    []submodule
 }
+
+// mostNames bounds the memory that the names of a release's files take: trees that list
+// each other give few bytes long paths.
+const mostNames = 128 << 20
 
 // tree reads a commit's whole tree, and with it every size, so that a cache with
 // an object missing is noticed before anything is staged.
 func (c *repoCache) tree(ctx context.Context, commit string) (treeListing, error) {
-	var t treeListing
+	t := treeListing{files: map[string]string{}}
 	_, err := runGit(ctx, command{
 		options: []string{"--git-dir=" + c.dir},
 		args:    []string{"ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit},
@@ -116,6 +122,9 @@ func (t *treeListing) parse(line string) error {
 		return fmt.Errorf("git ls-tree wrote %q", line)
 	}
 	t.inodes++
+	if t.names += len(name); t.names > mostNames {
+		return fmt.Errorf("%w of %d bytes of names", source.ErrTooLarge, mostNames)
+	}
 	switch fields[1] {
 	case "commit":
 		t.submodules = append(t.submodules, submodule{id: fields[2], path: name})
@@ -125,6 +134,7 @@ func (t *treeListing) parse(line string) error {
 			return fmt.Errorf("git ls-tree wrote %q: %w", line, err)
 		}
 		t.bytes += size
+		t.files[name] = fields[0] + " " + fields[2]
 	}
 	return source.CheckSize(t.inodes, t.bytes)
 }

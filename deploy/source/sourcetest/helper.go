@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -87,7 +88,7 @@ func Tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	err := tree.With(dir, func(root *os.Root) error {
-		return tree.Walk(t.Context(), root, ".", func(name string, info fs.FileInfo) (err error) {
+		return tree.Walk(t.Context(), root, ".", func(name string, info *tree.Info) (err error) {
 			text := info.Mode().String()
 			switch info.Mode().Type() {
 			case 0:
@@ -107,4 +108,11 @@ func Tree(t *testing.T, dir string) map[string]string {
 	}
 	delete(found, ".")
 	return found
+}
+
+// CheckLinks checks all links that were brought.
+func CheckLinks(t *testing.T, into string) error {
+	t.Helper()
+	names, err := source.Links(t.Context(), into)
+	return errors.Join(err, source.CheckLinks(into, names, nil))
 }

@@ -140,7 +140,7 @@ func BaseOf(t *testing.T, r source.Resolved, dir string) Base {
 	t.Helper()
 	b := Base{r.Source, r.Commit, map[string]source.Held{}}
 	err := tree.With(dir, func(root *os.Root) error {
-		return tree.Walk(t.Context(), root, ".", func(name string, info fs.FileInfo) error {
+		return tree.Walk(t.Context(), root, ".", func(name string, info *tree.Info) error {
 			if info.IsDir() {
 				return nil
 			}

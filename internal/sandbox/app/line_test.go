@@ -1,9 +1,12 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,7 +40,23 @@ func TestLinesRender(t *testing.T) {
 				}
 			}
 			noErrors(t, s.PHPLog())
+			if name == "mediawiki" {
+				unwritten(t, filepath.Join(dir, "data", "v1"), filepath.Join(dir, "data", "v2"))
+			}
 		})
+	}
+}
+
+// unwritten: visits to either have left both wikis as they were made.
+func unwritten(t *testing.T, one, other string) {
+	t.Helper()
+	first, err := os.ReadFile(filepath.Join(one, "wiki.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(filepath.Join(other, "wiki.sqlite"))
+	if err != nil || !bytes.Equal(first, second) {
+		t.Errorf("the visits have written to the wiki (%v)", err)
 	}
 }
 
