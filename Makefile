@@ -14,7 +14,7 @@ WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-ratios bench-parts soak torture fuzz audit clean
+.PHONY: build test test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-ratios bench-parts soak torture fuzz audit packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -107,5 +107,11 @@ fuzz:
 audit:
 	GO="$(GO)" .ci/audit
 
+# .deb, .rpm, .apk and tarballs for amd64 and arm64 in dist/, the same bytes for the same
+# commit. Whoever publishes them sets MAINTAINER.
+packages:
+	packaging/build
+	lintian --fail-on error,warning dist/*.deb
+
 clean:
-	rm -rf bin
+	rm -rf bin dist
