@@ -97,7 +97,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals)))
+	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals), found.atOnce()))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	if s.err != nil {
@@ -115,7 +115,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages))
+	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages, found.atOnce()))
 	if errors.Is(checked.err, front.ErrCheck) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}

@@ -23,13 +23,13 @@ import (
 
 // check asks every instance that has a check, and compares the front pages of the
 // others with what they were before the switch.
-func (r *run) check(instances []config.Instance, before map[string]front.Page) func(context.Context) (string, error) {
+func (r *run) check(instances []config.Instance, before map[string]front.Page, atOnce int) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		checked := slices.DeleteFunc(slices.Clone(instances), func(i config.Instance) bool { return !i.Checked() })
-		asked, err := len(checked), front.Check(ctx, checked)
+		asked, err := len(checked), front.Check(ctx, checked, atOnce)
 		if others := front.Compared(instances); len(others) > 0 && len(before) > 0 {
 			asked += len(others)
-			err = errors.Join(err, front.Worse(others, before, front.Pages(ctx, others)))
+			err = errors.Join(err, front.Worse(others, before, front.Pages(ctx, others, atOnce)))
 		}
 		if ctx.Err() != nil {
 			return "", ctx.Err() // the signal failed the check, not the release
@@ -139,13 +139,13 @@ func (r *run) finishing() string {
 }
 
 // ask notes, right before the switch, how the front pages are answered.
-func (r *run) ask(instances []config.Instance) step[map[string]front.Page] {
+func (r *run) ask(instances []config.Instance, atOnce int) step[map[string]front.Page] {
 	return func(ctx context.Context) (map[string]front.Page, string, error) {
 		asked := front.Compared(instances)
 		if len(asked) == 0 {
 			return nil, "", nil
 		}
-		pages := front.Pages(ctx, asked)
+		pages := front.Pages(ctx, asked, atOnce)
 		for _, instance := range asked {
 			if pages[instance.Name].Well() {
 				r.journal.Well = append(r.journal.Well, instance.Name) // a recovery compares too

@@ -8,7 +8,6 @@ import (
 	"relink/deploy/front"
 	"relink/deploy/journal"
 	"relink/deploy/moves"
-	"relink/deploy/outcome"
 	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -40,8 +39,16 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, front.AgentDir(r.App)), Alone: inside > 0 && inside == len(linked), Doors: sites} // also to those that have no probe before the switch
+	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, front.AgentDir(r.App)), Alone: inside > 0 && inside == len(linked), Heard: front.HeardBy(found.sights)} // also of those that have no probe before the switch
 	return found, web, nil
+}
+
+// atOnce is how many sites are asked for a page at the same time.
+func (s server) atOnce() int {
+	if s.caches == nil {
+		return front.AtOnce(0)
+	}
+	return front.AtOnce(s.caches.Workers())
 }
 
 // refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
@@ -77,11 +84,8 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 			return "", err
 		}
 		after := front.Switched{App: r.App, Release: to.release.ID, Moves: seen.plan.ByInstance(), States: seen.states, Before: seen.sights, Addressing: seen.addressing, Caches: seen.caches}
-		wrong := make([]error, len(sights))
-		r.report.FrontDoor = make([]outcome.Front, len(sights))
-		for i, s := range sights {
-			r.report.FrontDoor[i], wrong[i] = after.Judge(s)
-		}
+		fronts, wrong := after.Judge(sights)
+		r.report.FrontDoor = fronts
 		hidden, why := front.Hidden(sights)
 		if hidden > 0 {
 			r.report.Warn(why)

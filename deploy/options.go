@@ -50,6 +50,7 @@ type Deps struct {
 type Caches interface {
 	Has(a probe.Answer) bool
 	Threaded() []string
+	Workers() int
 	ToHost(a probe.Answer) string
 	Views() []php.PathMap
 	Pinned(ctx context.Context) ([]opcache.Worker, error)

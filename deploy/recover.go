@@ -216,7 +216,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	if left.Phase != journal.PhaseSettled {
 		asked, failed := "", error(nil)
 		if err == nil {
-			asked, failed = r.recheck(ctx)
+			asked, failed = r.recheck(ctx, found.atOnce())
 		}
 		if errors.Is(failed, front.ErrCheck) {
 			return r.takeBack(ctx, done, failed)
@@ -232,7 +232,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 
 // recheck makes the checks of an interrupted deploy, which may have ended before
 // them or because of them: a release that nobody has checked is no good one.
-func (r *run) recheck(ctx context.Context) (asked string, err error) {
+func (r *run) recheck(ctx context.Context, atOnce int) (asked string, err error) {
 	moved := slices.DeleteFunc(slices.Clone(r.App.Instances), func(i config.Instance) bool {
 		return !slices.ContainsFunc(r.journal.Moves, func(m moves.Move) bool { return m.Instance == i.Name && !m.Stays })
 	})
@@ -240,7 +240,7 @@ func (r *run) recheck(ctx context.Context) (asked string, err error) {
 	for _, name := range r.journal.Well {
 		before[name] = front.Page{Status: http.StatusOK}
 	}
-	return r.check(moved, before)(ctx)
+	return r.check(moved, before, atOnce)(ctx)
 }
 
 // takeBack undoes an interrupted deploy whose release fails its checks. Where it

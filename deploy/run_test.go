@@ -103,6 +103,7 @@ func (c *fakeCaches) Has(probe.Answer) bool        { return true }
 func (c *fakeCaches) ToHost(a probe.Answer) string { return a.File }
 
 func (c *fakeCaches) Views() []php.PathMap { return nil }
+func (c *fakeCaches) Workers() int         { return 0 }
 func (c *fakeCaches) Addressing(context.Context) (opcache.Addressing, error) {
 	return opcache.Keyed, c.fails["addressing"]
 }

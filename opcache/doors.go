@@ -24,6 +24,9 @@ const (
 	doorsAgain  = 2 * time.Second // between two attempts at those that have not answered
 )
 
+// errUnasked: nobody has been at a door yet.
+var errUnasked = errors.New("not asked yet")
+
 // errElsewhere: a door leads to another pool now than before.
 var errElsewhere = errors.New("not a worker of the pool")
 
@@ -39,11 +42,19 @@ type knownDoors struct {
 }
 
 // newDoors gives nil where there are none.
-func newDoors(all []probe.Door) *knownDoors {
-	if len(all) == 0 {
+func newDoors(heard []probe.Heard) *knownDoors {
+	if len(heard) == 0 {
 		return nil
 	}
-	return &knownDoors{all: all, answers: make([]*probe.Answer, len(all))}
+	d := &knownDoors{}
+	for _, one := range heard {
+		var answer *probe.Answer
+		if one.Err == nil {
+			answer = &one.Answer
+		}
+		d.all, d.answers = append(d.all, one.Door), append(d.answers, answer)
+	}
+	return d
 }
 
 // ask gives what the sites have answered, nil for those that have not.
@@ -102,20 +113,35 @@ func (p *Pool) leading(ctx context.Context, more bool) []probe.Door {
 
 // follow finds out where the doors lead of which that is not known yet.
 func (p *Pool) follow(ctx context.Context, known map[int]bool) map[int]bool {
-	leads := maps.Clone(known)
+	leads, workers := maps.Clone(known), map[php.Worker]whose{}
 	for i, answer := range p.doors.ask(ctx) {
 		if _, done := leads[i]; done || answer == nil {
 			continue
 		}
-		own := p.Own(ctx, php.Worker{PID: answer.PID, ParentPID: answer.ParentPID, SAPI: answer.SAPI})
-		if _, err := proc.Parent(ctx, answer.PID); err != nil && !own {
+		worker := php.Worker{PID: answer.PID, ParentPID: answer.ParentPID, SAPI: answer.SAPI}
+		one, asked := workers[worker]
+		if !asked { // 1,000 sites have been answered by a few workers
+			one = p.whose(ctx, worker)
+			workers[worker] = one
+		}
+		if one.gone {
 			p.doors.forget(i)
 			continue
 		}
-		leads[i] = own
+		leads[i] = one.own
 	}
 	p.leads.Store(&leads)
 	return leads
+}
+
+// whose tells of a worker that has answered whether it is the pool's, and whether it has
+// ended, so that nobody can tell.
+type whose struct{ own, gone bool }
+
+func (p *Pool) whose(ctx context.Context, w php.Worker) whose {
+	own := p.Own(ctx, w)
+	_, err := proc.Parent(ctx, w.PID)
+	return whose{own, err != nil && !own}
 }
 
 // Door is one that leads to the pool, for the pool's agent.

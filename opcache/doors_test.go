@@ -101,9 +101,18 @@ func (p *pinned) await(file string) {
 
 func (p *pinned) connect(doors []probe.Door) *opcache.Caches {
 	p.t.Helper()
-	caches, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{}), doors...)
+	caches, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{}), unasked(doors)...)
 	p.must(err)
 	return caches
+}
+
+// unasked are doors that nobody has been at.
+func unasked(doors []probe.Door) []probe.Heard {
+	heard := make([]probe.Heard, len(doors))
+	for i, door := range doors {
+		heard[i] = probe.Heard{Door: door, Err: errors.New("nobody has asked")}
+	}
+	return heard
 }
 
 // closed are doors behind which nobody answers to relink.
@@ -168,7 +177,7 @@ func TestPinnedWorkersWithoutADoor(t *testing.T) {
 func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 	p := newPinned(t, sandbox.WebApacheEvent, pinnedWorkers)
 	for name, doors := range map[string][]probe.Door{"none": nil, "closed": p.closed(), "of another pool": p.elsewhere} {
-		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{Timeouts: config.Timeouts{Call: 2 * time.Second}}), doors...)
+		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{Timeouts: config.Timeouts{Call: 2 * time.Second}}), unasked(doors)...)
 		named := func(h string) bool { return strings.Contains(h, "enablereuse") && strings.Contains(h, "probe") }
 		if !errors.Is(err, fcgi.ErrTimeout) || !slices.ContainsFunc(hint.Of(err), named) {
 			t.Errorf("%s: %v", name, err)

@@ -40,7 +40,7 @@ type Caches struct {
 // Inventory calls every pool at the same time, and groups the pools by the cache
 // that they share. One that does not answer stands for itself, with its error. All of them
 // have o.Timeouts.Call for that.
-func Inventory(ctx context.Context, pools []php.Pool, o Options, through ...probe.Door) *Caches {
+func Inventory(ctx context.Context, pools []php.Pool, o Options, through ...probe.Heard) *Caches {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeouts.Call)
 	defer cancel()
 	asked := make([]*Pool, len(pools))
@@ -58,7 +58,7 @@ func Inventory(ctx context.Context, pools []php.Pool, o Options, through ...prob
 
 // Connect is Inventory for work that needs every pool: the agent has to run there,
 // and OPcache to be on.
-func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.Door) (*Caches, error) {
+func Connect(ctx context.Context, pools []php.Pool, o Options, through ...probe.Heard) (*Caches, error) {
 	if len(pools) == 0 {
 		return nil, hint.With(ErrNoPool, "name the pools under `pools:` in the configuration")
 	}

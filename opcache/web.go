@@ -12,10 +12,10 @@ import (
 
 // Web is what is reached through the web server.
 type Web struct {
-	Pools  []php.Pool   // PHPs that nothing else leads to (mod_php)
-	Alone  bool         // nothing else serves the application
-	Hidden error        // why a site could not be asked; nil where all were
-	Doors  []probe.Door // of the application's sites, whatever serves them; nil: what the configuration tells
+	Pools  []php.Pool    // PHPs that nothing else leads to (mod_php)
+	Alone  bool          // nothing else serves the application
+	Hidden error         // why a site could not be asked; nil where all were
+	Heard  []probe.Heard // at the doors of the application's sites, whatever serves them; nil: nobody has asked
 }
 
 // Web asks the sites of all applications which PHP serves them, each once, and
@@ -33,7 +33,11 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 	heard := probe.AskAll(ctx, doors)
 	web := Web{Alone: s.alone(doors, heard, app)}
 	for i, one := range doors {
-		if serves(one, app) && web.Hidden == nil {
+		if !serves(one, app) {
+			continue
+		}
+		web.Heard = append(web.Heard, heard[i])
+		if web.Hidden == nil {
 			web.Hidden = heard[i].Err
 		}
 	}
@@ -60,13 +64,20 @@ func (s Setup) doors() (all []probe.Door, err error) {
 	return all, nil
 }
 
-// doorsOf are the ways to the sites of an application, of all where it is nil.
-func (s Setup) doorsOf(app *App, web Web) []probe.Door {
-	if web.Doors != nil {
-		return web.Doors
+// doorsOf are the ways to the sites of an application, of all where it is nil, with what
+// has been heard there.
+func (s Setup) doorsOf(app *App, web Web) []probe.Heard {
+	if web.Heard != nil {
+		return web.Heard
 	}
 	all, _ := s.doors()
-	return slices.DeleteFunc(all, func(d probe.Door) bool { return !serves(d, app) })
+	var ways []probe.Heard
+	for _, door := range all {
+		if serves(door, app) {
+			ways = append(ways, probe.Heard{Door: door, Err: errUnasked})
+		}
+	}
+	return ways
 }
 
 // alone tells whether every site of an application is served inside of a web

@@ -183,6 +183,17 @@ func byPID(pids []int) []fcgi.Process {
 	return workers
 }
 
+// Workers is how many the smallest of the pools has, 0 where none has been listed yet.
+func (c *Caches) Workers() int {
+	fewest := 0
+	for _, p := range c.pools() {
+		if n := len(p.LastListing()); n > 0 && (fewest == 0 || n < fewest) {
+			fewest = n
+		}
+	}
+	return fewest
+}
+
 func (p *Pool) StatusPath() string {
 	if p.blind.Load() {
 		return ""

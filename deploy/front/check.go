@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,9 +21,21 @@ import (
 )
 
 const (
-	checkParallel = 8
-	checkMost     = 1 << 20 // bytes of a body that are read
+	checkMost = 1 << 20 // bytes of a body that are read
+
+	partOfWorkers = 4 // which checks of many sites may keep busy
+	atOnceMost    = 8
+	atOnceUnknown = 2
 )
+
+// AtOnce is how many sites of an application are asked for a page at the same time, where
+// its PHP has so many workers, 0 if nobody knows: the visitors need the others.
+func AtOnce(workers int) int {
+	if workers == 0 {
+		return atOnceUnknown
+	}
+	return min(max(workers/partOfWorkers, 1), atOnceMost)
+}
 
 // ErrCheck: an instance does not serve what its check expects.
 var ErrCheck = errors.New("check failed")
@@ -30,9 +43,9 @@ var ErrCheck = errors.New("check failed")
 // Check asks every instance that has a check, and names each that
 // fails, not only the first. Each has the timeout of its check, and 1 MiB of its page is
 // read.
-func Check(ctx context.Context, instances []config.Instance) error {
+func Check(ctx context.Context, instances []config.Instance, atOnce int) error {
 	failed := make([]error, len(instances))
-	each(instances, func(i int, instance config.Instance) {
+	each(instances, atOnce, func(i int, instance config.Instance) {
 		if instance.Checked() {
 			failed[i] = checkInstance(ctx, instance)
 		}
@@ -41,9 +54,9 @@ func Check(ctx context.Context, instances []config.Instance) error {
 }
 
 // each does something for several instances at the same time.
-func each(instances []config.Instance, do func(int, config.Instance)) {
+func each(instances []config.Instance, atOnce int, do func(int, config.Instance)) {
 	var group errgroup.Group
-	group.SetLimit(checkParallel)
+	group.SetLimit(atOnce)
 	for i, instance := range instances {
 		group.Go(func() error {
 			do(i, instance)
@@ -53,6 +66,11 @@ func each(instances []config.Instance, do func(int, config.Instance)) {
 	_ = group.Wait() // none fails: what went wrong stands with what it is of
 }
 
+var (
+	dial  = (&net.Dialer{KeepAlive: -1}).DialContext // for one answer
+	plain = &http.Transport{DisableKeepAlives: true, DialContext: dial}
+)
+
 // get uses no proxy: it is about this server, by the address that the configuration
 // gives. The host is the site's name for TLS too.
 func get(ctx context.Context, url, host string) (*http.Response, error) {
@@ -61,13 +79,13 @@ func get(ctx context.Context, url, host string) (*http.Response, error) {
 		return nil, err
 	}
 	request.Host = host
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil
-	transport.DisableKeepAlives = true
-	transport.DialTLSContext = probe.DialTLS(host, transport.DialContext)
+	way := plain
+	if request.URL.Scheme != "http" {
+		way = &http.Transport{DisableKeepAlives: true, DialContext: dial, DialTLSContext: probe.DialTLS(host, dial)}
+	}
 	// A redirect is an answer; what it leads to may be another server.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return (&http.Client{Transport: transport, CheckRedirect: stay}).Do(request)
+	return (&http.Client{Transport: way, CheckRedirect: stay}).Do(request)
 }
 
 func checkInstance(ctx context.Context, instance config.Instance) error {
@@ -140,9 +158,9 @@ func Compared(instances []config.Instance) []config.Instance {
 
 // Pages asks the front page of each instance, by name. Each has 10 s, and only the header
 // of its answer is read.
-func Pages(ctx context.Context, instances []config.Instance) map[string]Page {
+func Pages(ctx context.Context, instances []config.Instance, atOnce int) map[string]Page {
 	pages := make([]Page, len(instances))
-	each(instances, func(i int, instance config.Instance) { pages[i] = askPage(ctx, instance.Probe) })
+	each(instances, atOnce, func(i int, instance config.Instance) { pages[i] = askPage(ctx, instance.Probe) })
 	all := map[string]Page{}
 	for i, instance := range instances {
 		all[instance.Name] = pages[i]

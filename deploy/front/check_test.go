@@ -47,7 +47,7 @@ func TestCheckInstances(t *testing.T) {
 		"an impossible url": {config.Instance{Name: "club1", Check: &config.Check{URL: ":", Timeout: 10 * time.Second}}, "missing protocol scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Check(t.Context(), []config.Instance{{Name: "other"}, c.instance})
+			err := Check(t.Context(), []config.Instance{{Name: "other"}, c.instance}, 2)
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v", err)
@@ -65,7 +65,7 @@ func TestCheckOverTLSNamesTheSite(t *testing.T) {
 	}))
 	defer server.Close()
 	check := config.Check{URL: server.URL, Host: "club1.example.org", Contains: "club1.example.org by SNI club1.example.org", Status: http.StatusOK, Timeout: 10 * time.Second}
-	if err := Check(t.Context(), []config.Instance{{Name: "club1", Check: &check}}); err != nil {
+	if err := Check(t.Context(), []config.Instance{{Name: "club1", Check: &check}}, 2); err != nil {
 		t.Error(err)
 	}
 	page := askPage(t.Context(), config.Probe{URL: server.URL, Host: "club2.example.org"})

@@ -90,22 +90,30 @@ func (s Sight) By() string {
 
 // ReleaseOf is the release that a script is of, or the folder that it lies in.
 func ReleaseOf(file, releases string) string {
-	release := links.Release(file, releases)
+	return folderOr(links.Release(file, releases))
+}
+
+func folderOr(release string) string {
 	if filepath.IsAbs(release) {
 		return filepath.Dir(release)
 	}
 	return release
 }
 
-// WebPools are the PHPs inside of web servers: the processes of each are reached
-// through any of the sites that it serves.
-func WebPools(ctx context.Context, sights []Sight, agentDir string) []php.Pool {
+// HeardBy is what was heard at the doors, in their order.
+func HeardBy(sights []Sight) []probe.Heard {
 	heard := make([]probe.Heard, len(sights))
 	for i, s := range sights {
 		heard[i] = s.Heard
 	}
+	return heard
+}
+
+// WebPools are the PHPs inside of web servers: the processes of each are reached
+// through any of the sites that it serves.
+func WebPools(ctx context.Context, sights []Sight, agentDir string) []php.Pool {
 	var pools []php.Pool
-	for _, one := range apache.Pools(ctx, heard, func(int) string { return agentDir }) {
+	for _, one := range apache.Pools(ctx, HeardBy(sights), func(int) string { return agentDir }) {
 		pools = append(pools, one.Pool)
 	}
 	return pools

@@ -35,18 +35,43 @@ type Switched struct {
 	}
 }
 
-// Judge compares what a site answered with where its link leads.
-func (w Switched) Judge(s Sight) (outcome.Front, error) {
+// Judge compares what each site answered with where its link leads.
+func (w Switched) Judge(sights []Sight) (fronts []outcome.Front, wrong []error) {
+	on := ground{w.App.RealReleases(), map[string]string{}, links.NewLook()}
+	for _, s := range sights {
+		one, err := w.judge(s, on)
+		fronts, wrong = append(fronts, one), append(wrong, err)
+	}
+	return fronts, wrong
+}
+
+// ground is what the sites have in common.
+type ground struct {
+	releases string            // the real folder of releases
+	folders  map[string]string // real folders of releases, as far as somebody has asked
+	look     *links.Look
+}
+
+func (g ground) folderOf(app apps.App, release string) string {
+	folder, known := g.folders[release]
+	if !known {
+		folder = app.ReleaseDir(release)
+		g.folders[release] = folder
+	}
+	return folder
+}
+
+func (w Switched) judge(s Sight, on ground) (outcome.Front, error) {
 	move := w.Moves[s.Name]
 	file, known := s.Answer.File, false
 	if w.Caches != nil && s.Err == nil {
 		file, known = w.Caches.ToHost(s.Answer), w.Caches.Has(s.Answer)
 	}
-	one := s.Seen(file, w.App.RealReleases())
+	one := s.seen(file, func(real string) string { return on.look.Release(real, on.releases) })
 	if s.Err != nil {
 		return one, w.judgeHidden(s, move)
 	}
-	want := w.App.ReleaseDir(move.To.Release)
+	want := on.folderOf(w.App, move.To.Release)
 	switch inside := strings.HasPrefix(file, want+string(filepath.Separator)); {
 	case !inside && !Ours(w.App, file, w.States):
 		return one, StrangePath(w.App, s, file, w.States, w.Release)
@@ -62,10 +87,14 @@ func (w Switched) Judge(s Sight) (outcome.Front, error) {
 
 // Seen is what the report says of it. file is the script by its path on this machine.
 func (s Sight) Seen(file, releases string) outcome.Front {
+	return s.seen(file, func(real string) string { return links.Release(real, releases) })
+}
+
+func (s Sight) seen(file string, release func(real string) string) outcome.Front {
 	if s.Err != nil {
 		return outcome.Front{Instance: s.Name, Error: s.Err.Error()}
 	}
-	return outcome.Front{Instance: s.Name, SetUp: s.Addressing(), Release: ReleaseOf(file, releases), SAPI: s.Answer.SAPI, PID: s.Answer.PID, By: s.By()}
+	return outcome.Front{Instance: s.Name, SetUp: s.Addressing(), Release: folderOr(release(file)), SAPI: s.Answer.SAPI, PID: s.Answer.PID, By: s.By()}
 }
 
 // judgeHidden: a probe that cannot be reached proves nothing, and is no failure

@@ -50,10 +50,11 @@ func Prepare(plan Plan, id string, reached func(string)) (*Prepared, error) {
 
 func (f *folders) prepareLink(move Move, temp string) error {
 	err := f.in(temp, func(folder int, name string) error {
-		if err := unix.Unlinkat(folder, name, 0); err != nil && err != unix.ENOENT {
-			return err
+		err := unix.Symlinkat(move.To.Literal, folder, name)
+		if err == unix.EEXIST {
+			err = errors.Join(unix.Unlinkat(folder, name, 0), unix.Symlinkat(move.To.Literal, folder, name))
 		}
-		if err := unix.Symlinkat(move.To.Literal, folder, name); err != nil {
+		if err != nil {
 			return err
 		}
 		if move.UID < 0 || os.Geteuid() != 0 {
@@ -76,6 +77,10 @@ var errNoLink = errors.New("something else has taken its name")
 // chownLink gives away a link and nothing else. Whoever may write in the folder could
 // have put there, by now, what he wants to own.
 func chownLink(folder int, name string, uid, gid int) error {
+	var made unix.Stat_t
+	if err := unix.Fstatat(folder, name, &made, unix.AT_SYMLINK_NOFOLLOW); err == nil && made.Mode&unix.S_IFMT == unix.S_IFLNK && int(made.Uid) == uid && int(made.Gid) == gid {
+		return nil
+	}
 	fd, err := unix.Openat(folder, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err

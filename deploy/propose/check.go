@@ -58,7 +58,7 @@ func (d *Draft) Ask(ctx context.Context) error {
 				asked = append(asked, config.Instance{Name: site.Name, Probe: config.Probe{URL: site.URL, Host: site.Host}})
 			}
 		}
-		pages := front.Pages(ctx, asked)
+		pages := front.Pages(ctx, asked, front.AtOnce(0))
 		for i := range app.Instances {
 			app.Instances[i].Status = pages[app.Instances[i].Name].Status
 		}

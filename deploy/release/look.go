@@ -81,7 +81,7 @@ type listing struct {
 const rounds = 3
 
 func newListing(slot *slotStaging, root *os.Root) *listing {
-	slot.after = kept.List{Head: kept.Head{App: slot.App, Slot: slot.Slot}, Files: map[string]kept.Entry{}}
+	slot.after = kept.List{Head: kept.Head{App: slot.App, Slot: slot.Slot}, Files: make(map[string]kept.Entry, len(slot.before.Files))}
 	return &listing{slotStaging: slot, root: root, round: 1, began: time.Now()}
 }
 

@@ -56,7 +56,7 @@ func (t *taking) run(ctx context.Context) error {
 // note remembers what lies in the slot now, before builds begin: what stays is as the turn
 // has found it (know), what has come is looked at.
 func (t *taking) note(ctx context.Context) error {
-	t.brought = map[string]kept.Entry{}
+	t.brought = make(map[string]kept.Entry, len(t.found))
 	latest := time.Now().Add(-CacheProtection)
 	var look []string
 	for name := range t.stays {
@@ -104,7 +104,7 @@ func (s *slotStaging) noteOne(ctx context.Context, root *os.Root, name string, i
 		return err
 	}
 	e := kept.EntryOf(info)
-	if s.before.Knows(name, info) {
+	if s.before.Knows(name, e) {
 		e.Sum = s.before.Files[name].Sum
 	} else if !info.IsDir() {
 		e.Sum, err = tree.Sum(ctx, root, name, info)

@@ -47,7 +47,8 @@ type Changes struct {
 // looked at again (take, Links).
 func (st *Staging) know(ctx context.Context) error {
 	slot := st.slot
-	slot.found, slot.known = map[string]kept.Entry{}, map[string]kept.Entry{}
+	most := len(slot.before.Files)
+	slot.found, slot.known = make(map[string]kept.Entry, most), make(map[string]kept.Entry, most)
 	return tree.With(st.path, func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
 			if name == "." {
@@ -55,13 +56,13 @@ func (st *Staging) know(ctx context.Context) error {
 			}
 			e := kept.EntryOf(info)
 			slot.found[name] = e
-			if !info.IsDir() && slot.before.Knows(name, info) {
+			if !info.IsDir() && slot.before.Knows(name, e) {
 				e = slot.before.Files[name]
 				slot.known[name] = e
-			} else if err := slot.strange(root, name, info); err != nil {
+			} else if err := slot.strange(root, name, e); err != nil {
 				return err
 			}
-			touched, err := takeBack(root, name, info)
+			touched, err := takeBack(root, name, info, e.UID)
 			if err == nil && touched {
 				e, err = entryAt(root, name, e)
 			}
@@ -83,24 +84,21 @@ func entryAt(root *os.Root, name string, was kept.Entry) (kept.Entry, error) {
 }
 
 // strange refuses what was made since, and workers may remember.
-func (s *slotStaging) strange(root *os.Root, name string, info fs.FileInfo) error {
-	was := s.before.Files[name]
-	if info.Mode().Type() == fs.ModeSymlink {
-		text, err := root.Readlink(name)
-		if err != nil {
+func (s *slotStaging) strange(root *os.Root, name string, now kept.Entry) (err error) {
+	switch now.Mode.Type() {
+	case fs.ModeDir:
+		return nil
+	case fs.ModeSymlink:
+		if now.Sum, err = root.Readlink(name); err != nil {
 			return err
 		}
-		return s.unfit(name, was, kept.Entry{Mode: info.Mode(), Sum: text})
 	}
-	if info.IsDir() {
-		return nil
-	}
-	return s.unfit(name, was, kept.EntryOf(info))
+	return s.unfit(name, s.before.Files[name], now)
 }
 
 // takeBack leaves nobody else a way to write into the slot while a release is made in it.
-func takeBack(root *os.Root, name string, info fs.FileInfo) (touched bool, err error) {
-	if os.Geteuid() == 0 && kept.EntryOf(info).UID != 0 {
+func takeBack(root *os.Root, name string, info fs.FileInfo, owner uint32) (touched bool, err error) {
+	if os.Geteuid() == 0 && owner != 0 {
 		touched = true
 		if err := root.Lchown(name, 0, -1); err != nil {
 			return touched, err

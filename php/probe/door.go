@@ -14,8 +14,6 @@ import (
 	"relink/internal/config"
 	"relink/internal/envelope"
 	"relink/internal/hint"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Door is the way to the script of one site, through the web server.
@@ -65,15 +63,20 @@ const askLimit = 64 << 10
 // Ask has the script tell which PHP answers. A ctx without a deadline gives it
 // DefaultTimeout. An answer of more than 64 KiB is fcgi.ErrTooLarge.
 func (d Door) Ask(ctx context.Context) (Answer, error) {
-	answer, err := d.ask(ctx, envelope.NewNonce())
+	return d.askBy(ctx, d.client())
+}
+
+func (d Door) askBy(ctx context.Context, by *http.Client) (Answer, error) {
+	answer, err := d.ask(ctx, by)
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask the probe at %s: %w", d, err)
 	}
 	return answer, nil
 }
 
-func (d Door) ask(ctx context.Context, nonce string) (Answer, error) {
-	got, err := d.fetch(ctx, request{method: http.MethodGet, nonce: nonce, limit: askLimit})
+func (d Door) ask(ctx context.Context, by *http.Client) (Answer, error) {
+	nonce := envelope.NewNonce()
+	got, err := d.fetch(ctx, by, request{method: http.MethodGet, nonce: nonce, limit: askLimit})
 	if err != nil {
 		return Answer{}, err
 	}
@@ -90,7 +93,7 @@ func (d Door) ask(ctx context.Context, nonce string) (Answer, error) {
 // ErrHidden or a *Refused. More than most bytes are fcgi.ErrTooLarge. A ctx without
 // a deadline gives it DefaultTimeout, 10 s.
 func (d Door) Call(ctx context.Context, op, nonce, agentFile string, body []byte, most int64) (response []byte, status int, err error) {
-	got, err := d.fetch(ctx, request{http.MethodPost, nonce, op, agentFile, body, most})
+	got, err := d.fetch(ctx, d.client(), request{http.MethodPost, nonce, op, agentFile, body, most})
 	if err != nil {
 		return nil, got.status, err
 	}
@@ -114,41 +117,6 @@ func refusal(payload []byte) error {
 	}
 	return &Refused{Reason: w.Refused, File: w.File}
 }
-
-// Heard is what a site answered at its door.
-type Heard struct {
-	Door   Door
-	Answer Answer
-	Err    error // nil: it answered
-}
-
-const (
-	parallel = 8
-	patience = 10 * time.Second // for one site
-)
-
-// AskAll asks many sites, some at the same time. The answers are in the order of
-// the doors. Each site has 10 s, and 64 KiB for its answer.
-func AskAll(ctx context.Context, doors []Door) []Heard {
-	heard := make([]Heard, len(doors))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i, door := range doors {
-		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			heard[i].Door = door
-			heard[i].Answer, heard[i].Err = door.Ask(ctx)
-			return nil
-		})
-	}
-	_ = group.Wait() // none fails: what went wrong stands beside its answer
-	return heard
-}
-
-// InWebServer tells whether the PHP that answered runs inside of Apache (mod_php),
-// so that no pool leads to it.
-func (h Heard) InWebServer() bool { return h.Err == nil && h.Answer.SAPI == "apache2handler" }
 
 // Answer is what the PHP of a site tells about itself. Paths are that PHP's own:
 // the ones of its chroot or container, if it has one.

@@ -40,9 +40,8 @@ type page struct {
 	body     []byte
 }
 
-// fetch makes one request over a connection of its own: one that is kept would
-// always lead to the same worker.
-func (d Door) fetch(ctx context.Context, r request) (page, error) {
+// fetch makes one request.
+func (d Door) fetch(ctx context.Context, by *http.Client, r request) (page, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		limited, cancel := context.WithTimeout(ctx, DefaultTimeout)
 		defer cancel()
@@ -53,7 +52,7 @@ func (d Door) fetch(ctx context.Context, r request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	response, err := d.client().Do(httpRequest)
+	response, err := by.Do(httpRequest)
 	if err != nil {
 		return page{}, unreachable(ctx, err, time.Since(begun))
 	}
@@ -90,23 +89,31 @@ func (d Door) request(ctx context.Context, r request) (*http.Request, error) {
 	return out, nil
 }
 
-// client knows no proxy, follows no redirect and asks for no compression. Its
-// requests carry the token, so that none of them leaves this machine.
+// client makes a connection for each request: one that is kept would always lead to
+// the same worker.
 func (d Door) client() *http.Client {
+	own := transport()
+	own.DisableKeepAlives = true
+	own.DialTLSContext = DialTLS(d.Host, dial)
+	return clientBy(own)
+}
+
+// clientBy knows no proxy, follows no redirect and asks for no compression. Its
+// requests carry the token, so that none of them leaves this machine.
+func clientBy(way *http.Transport) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:            dial,
-			DialTLSContext:         DialTLS(d.Host, dial),
-			DisableKeepAlives:      true,
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: headerLimit,
-		},
+		Transport:     way,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
+func transport() *http.Transport {
+	return &http.Transport{DialContext: dial, DisableCompression: true, MaxResponseHeaderBytes: headerLimit}
+}
+
+// dial sends no keep-alive packets: a connection lasts for an answer or some.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return ownAddress(address) }}
+	dialer := net.Dialer{KeepAlive: -1, Control: func(_, address string, _ syscall.RawConn) error { return ownAddress(address) }}
 	return dialer.DialContext(ctx, network, address)
 }
 

@@ -54,7 +54,7 @@ func (c *Contents) Sync() error { return c.dir.Sync() }
 func (c *Contents) Save(ctx context.Context, root *os.Root, name string, info fs.FileInfo, i List) error {
 	e := i.Files[name]
 	holds := info.Mode().IsRegular() && e.Mode.IsRegular() && e.Size == info.Size()
-	known := i.Knows(name, info) // and on disk, since it was sealed
+	known := i.Knows(name, EntryOf(info)) // and on disk, since it was sealed
 	if holds && !known {
 		sum, err := tree.Sum(ctx, root, name, info)
 		if err != nil {

@@ -58,9 +58,9 @@ const ClockGrain = 20 * time.Millisecond
 
 // Knows tells whether a file or link is the very one of the list. One that was changed
 // just before that was made might have been changed once more within the same tick.
-func (i List) Knows(name string, info fs.FileInfo) bool {
+func (i List) Knows(name string, now Entry) bool {
 	e, there := i.Files[name]
-	return there && EntryOf(info).IsThe(e) && e.Changed < i.Sealed.Add(-ClockGrain).UnixNano()
+	return there && now.IsThe(e) && e.Changed < i.Sealed.Add(-ClockGrain).UnixNano()
 }
 
 // IsThe tells whether the two are the same inode, which nobody has touched in between.

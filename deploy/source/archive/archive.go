@@ -41,6 +41,7 @@ type checked struct {
 	strip string // the top folder that is left out, with its slash
 	bytes int64  // unpacked
 	limit int64
+	hard  bool // it has hard links
 }
 
 var commitComment = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
@@ -65,7 +66,7 @@ func (a *Source) Resolve(ctx context.Context, ref string) (source.Resolved, erro
 		return source.Resolved{}, archiveError(name, err)
 	}
 	r := source.Resolved{Source: name, Ref: ref, Label: ref, Description: "archive " + name, Time: info.ModTime(), Bytes: c.bytes, Inodes: int64(len(c.entries))}
-	r.Fetcher = checked{path: name, was: info, strip: c.top(), bytes: c.bytes, limit: a.limit}
+	r.Fetcher = checked{path: name, was: info, strip: c.top(), bytes: c.bytes, limit: a.limit, hard: c.hard}
 	if commitComment.MatchString(comment) { // git archive leaves the commit's id there
 		r.Commit = comment
 	}
@@ -74,17 +75,35 @@ func (a *Source) Resolve(ctx context.Context, ref string) (source.Resolved, erro
 
 // Fetch unpacks the archive. It is bounded as Resolve is, and counts anew.
 func (c checked) Fetch(ctx context.Context, into string, progress source.Progress) error {
+	_, err := c.update(ctx, into, nil, progress)
+	return err
+}
+
+// Update leaves out the files that base has as they are. One with hard links is unpacked
+// whole: what they lead to has to be there.
+func (c checked) Update(ctx context.Context, into string, base source.Base, progress source.Progress) (func(string) bool, error) {
+	if c.hard {
+		base = nil
+	}
+	kept, err := c.update(ctx, into, base, progress)
+	return func(name string) bool { return kept[name] }, err
+}
+
+func (c checked) update(ctx context.Context, into string, base source.Base, progress source.Progress) (kept map[string]bool, err error) {
 	info, err := os.Stat(c.path)
 	if err == nil && (info.Size() != c.was.Size() || !info.ModTime().Equal(c.was.ModTime())) {
 		err = hint.With(tree.ErrChanged, "deploy again when the archive is complete")
 	}
 	if err == nil {
-		err = tree.With(into, func(root *os.Root) error { return c.unpack(ctx, root, progress) })
+		err = tree.With(into, func(root *os.Root) error {
+			kept, err = c.unpack(ctx, root, base, progress)
+			return err
+		})
 	}
 	if err != nil {
-		return archiveError(c.path, err)
+		return nil, archiveError(c.path, err)
 	}
-	return nil
+	return kept, nil
 }
 
 func archiveError(name string, err error) error {

@@ -25,6 +25,7 @@ type checker struct {
 	entries map[string]entry // by clean name; of those with one name the last
 	dotted  bool             // "./" is an entry
 	visited int
+	hard    bool // there are hard links
 }
 
 func newChecker(limit int64) *checker { return &checker{limit: limit, entries: map[string]entry{}} }
@@ -133,6 +134,7 @@ func (c *checker) admitKind(name string, e entry) error {
 		return unsafeEntry(name, "it is a link without a target")
 	}
 	if e.hard {
+		c.hard = true
 		target, err := cleanName(e.target)
 		if of, known := c.entries[target]; err != nil || !known || !of.mode.IsRegular() {
 			return unsafeEntry(name, fmt.Sprintf("it is a hard link to %q, which is not a file before it in the archive", e.target))

@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -25,20 +27,22 @@ type unpacker struct {
 	total    int64
 	written  int64
 	progress source.Progress
-	now      time.Time // for entries without a time
+	now      time.Time       // for entries without a time
+	base     source.Base     // nil: nothing is there yet
+	kept     map[string]bool // files that base has as they are
 }
 
-func (c checked) unpack(ctx context.Context, root *os.Root, progress source.Progress) error {
+func (c checked) unpack(ctx context.Context, root *os.Root, base source.Base, progress source.Progress) (kept map[string]bool, err error) {
 	u := newUnpacker(root, c.strip, c.limit)
-	u.total, u.progress = c.bytes, progress
+	u.total, u.progress, u.base = c.bytes, progress, base
 	if _, err := readArchive(ctx, c.path, u.visit); err != nil {
-		return err
+		return nil, err
 	}
-	return u.complete(ctx)
+	return u.kept, u.complete(ctx)
 }
 
 func newUnpacker(root *os.Root, strip string, limit int64) *unpacker {
-	return &unpacker{checker: newChecker(limit), root: root, strip: strip, now: time.Now()}
+	return &unpacker{checker: newChecker(limit), root: root, strip: strip, now: time.Now(), kept: map[string]bool{}}
 }
 
 // inside is the name below the staging folder; empty for the top folder itself.
@@ -72,6 +76,7 @@ func (u *unpacker) visit(e entry, content io.Reader) error {
 		}
 	}
 	// Make room for an entry that the archive has again.
+	delete(u.kept, at)
 	if err := u.root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -88,11 +93,41 @@ func (u *unpacker) visit(e entry, content io.Reader) error {
 }
 
 func (u *unpacker) file(name, at string, e entry, content io.Reader) error {
+	if held, there := u.held(at, e); there {
+		var text bytes.Buffer
+		if err := u.count(name, io.MultiWriter(&text, u), content); err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(text.Bytes()); string(sum[:]) == held.Sum {
+			u.kept[at] = true
+			return nil
+		}
+		return u.write(at, e, func(out io.Writer) error {
+			_, err := text.WriteTo(out)
+			return err
+		})
+	}
+	return u.write(at, e, func(out io.Writer) error { return u.count(name, io.MultiWriter(out, u), content) })
+}
+
+// mostHeld is how much of a file is kept in memory until it is told whether it is there as
+// it is. Larger ones are written beside, and compared there.
+const mostHeld = 4 << 20
+
+func (u *unpacker) held(at string, e entry) (held source.Held, there bool) {
+	if u.base == nil || e.size > mostHeld {
+		return held, false
+	}
+	held, there = u.base.Has(at)
+	return held, there && held.Mode == permissions(e, 0o644, 0o600) && held.Size == e.size
+}
+
+func (u *unpacker) write(at string, e entry, content func(io.Writer) error) error {
 	out, err := u.root.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	err = u.count(name, io.MultiWriter(out, u), content)
+	err = content(out)
 	return errors.Join(err, out.Chmod(permissions(e, 0o644, 0o600)), tree.SetTimeOf(out, u.timeOf(e)), out.Close())
 }
 

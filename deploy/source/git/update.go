@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"relink/internal/hint"
@@ -35,9 +36,23 @@ func (c *repoCache) update(ctx context.Context) error {
 var branchesAndTags = []string{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"}
 
 func (c *repoCache) fetch(ctx context.Context, refspecs ...string) error {
-	args := []string{"fetch", "--prune", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--force", "--", c.url}
-	_, err := c.git(ctx, append(args, refspecs...)...)
+	return c.fetchBy(ctx, nil, refspecs)
+}
+
+func (c *repoCache) fetchBy(ctx context.Context, options, refspecs []string) error {
+	args := slices.Concat([]string{"fetch", "--prune", "--no-tags", "--no-recurse-submodules", "--update-shallow", "--force"}, options, []string{"--", c.url}, refspecs)
+	_, err := c.git(ctx, args...)
 	return err
+}
+
+// packing has a repository of this machine send all as it is. To look for deltas, where it
+// is not packed, takes more than all else: of 23,500 loose objects the fetch took 12 s of
+// CPU time so, 25 s else, as much as "git clone --depth 1".
+func (c *repoCache) packing() []string {
+	if _, local := localPath(c.url); !local {
+		return nil
+	}
+	return []string{"--upload-pack=git -c pack.window=0 upload-pack"}
 }
 
 // create makes the cache in a temporary folder and renames it, so that a cache
@@ -67,7 +82,7 @@ func (c *repoCache) fill(ctx context.Context) error {
 	if _, err := runGit(ctx, command{args: []string{"init", "--quiet", "--bare", "--template=", "--", c.dir}}); err != nil {
 		return err
 	}
-	if err := c.fetch(ctx, branchesAndTags...); err != nil {
+	if err := c.fetchBy(ctx, c.packing(), branchesAndTags); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
