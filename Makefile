@@ -14,10 +14,10 @@ WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench bench-acceptance bench-check bench-ratios bench-parts soak torture fuzz audit clean
+.PHONY: build test test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-ratios bench-parts soak torture fuzz audit packages clean
 
 build:
-	$(GO) build -trimpath -o bin/relink .
+	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
 
 test:
 	.ci/setup test
@@ -61,6 +61,12 @@ bench-acceptance:
 	.ci/setup test
 	$(GO) test -run '^$$' -bench 'Acceptance/$(DEMAND)' -benchtime 1x -timeout 60m ./internal/e2e
 
+# What deploys cost by the size of the server, for docs/benchmarks.md. SIZE chooses:
+# resolved, keyed/1000-instances ...
+bench-scale:
+	.ci/setup test
+	RELINK_PUBLISH=1 $(GO) test -run '^$$' -bench 'Scale/$(SIZE)' -benchtime 1x -timeout 60m ./internal/e2e
+
 # By hand, and before a release: fails where a ratio of relink's deploys has become worse
 # than in internal/e2e/testdata/ratios.json by more than its spread there.
 bench-check:
@@ -101,5 +107,11 @@ fuzz:
 audit:
 	GO="$(GO)" .ci/audit
 
+# .deb, .rpm, .apk and tarballs for amd64 and arm64 in dist/, the same bytes for the same
+# commit. Whoever publishes them sets MAINTAINER.
+packages:
+	packaging/build
+	lintian --fail-on error,warning dist/*.deb
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -3,12 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -31,7 +33,8 @@ func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr *os.File) int {
 	ctx, stop := notified(stderr)
 	defer stop()
-	env := &cli.Env{Out: stdout, Stderr: stderr, Getenv: os.Getenv, Version: version()}
+	env := &cli.Env{Out: stdout, Stderr: stderr, Getenv: os.Getenv}
+	env.Version, env.Built = version()
 	err := env.Run(ctx, args, commands(ctx, env)...)
 	if errors.Is(err, exit.ErrUsage) && env.Named == command.Name {
 		err = command.Misused(env, err)
@@ -88,6 +91,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 		demo.Command(env, os.UserCacheDir),
 		config.Command(env, load, howServed, propose.Command(env)),
 		cli.Completion(env),
+		cli.Manual(env),
 	)
 }
 
@@ -99,11 +103,23 @@ func howServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 	return deploy.HowServed(ctx, c, ask)
 }
 
-// version is what "go install" and "go build" in a checkout record.
-func version() string {
+// released is the version of a package, which packaging/build sets.
+var released string
+
+// version is that, or what "go install" and "go build" in a checkout record; built is
+// from what, and with which Go.
+func version() (name, built string) {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
+	if !ok {
+		return cmp.Or(released, "unknown"), runtime.Version()
 	}
-	return info.Main.Version
+	recorded := map[string]string{}
+	for _, setting := range info.Settings {
+		recorded[setting.Key] = setting.Value
+	}
+	built = info.GoVersion
+	if commit := recorded["vcs.revision"]; commit != "" {
+		built = fmt.Sprintf("commit %.12s of %s, %s", commit, recorded["vcs.time"], built)
+	}
+	return cmp.Or(released, info.Main.Version, "unknown"), built
 }

@@ -21,6 +21,7 @@ type Env struct {
 	Stderr  io.Writer           // for progress, errors and the log
 	Getenv  func(string) string // nil: an empty environment
 	Version string
+	Built   string // from which commit, and with which Go
 
 	// What Run reads of the command line.
 	Typed      string // all of it
@@ -38,7 +39,7 @@ const defaultConfig = "/etc/relink/relink.yaml"
 // Run runs the command that args name.
 func (e *Env) Run(ctx context.Context, args []string, commands ...*Command) error {
 	app := &cli.App{
-		Name: "relink", Usage: "one PHP release for many sites, moved without a restart", Version: e.Version,
+		Name: "relink", Usage: "one PHP release for many sites, moved without a restart", Version: e.Version + " (" + e.Built + ")",
 		EnableBashCompletion: true, Writer: e.Out, ErrWriter: e.Stderr, Flags: e.flags(), Commands: commands,
 	}
 	refuse(app)

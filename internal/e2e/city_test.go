@@ -196,9 +196,11 @@ func (c *city) end(l *load.Load) load.Result {
 }
 
 // visit has the caches filled.
-func (c *city) visit() {
+func (c *city) visit() { c.visitFor(2 * time.Second) }
+
+func (c *city) visitFor(d time.Duration) {
 	c.b.Helper()
 	l := c.begin("")
-	<-time.After(2 * time.Second)
+	<-time.After(d)
 	c.end(l)
 }

@@ -1,11 +1,16 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"relink/deploy/demo/compare/publish"
 	"relink/deploy/outcome"
 	"relink/internal/sandbox/app"
 )
@@ -27,13 +32,17 @@ var sizes = []size{
 	{1000, 64, 30},
 }
 
-const scaleDeploys = 5 // of each size, the first of which is not counted
+const (
+	scaleDeploys = 6 // of each size, the first of which is not counted
+	shortVisit   = 500 * time.Millisecond
+)
 
 // BenchmarkScale tells what deploys of all scripts to all instances cost, by the size
-// of the server, without a load and under one of 6 clients: the whole command and its
-// steps, and the cut-over, as the report has them, and what the program itself takes
-// of processors.
+// of the server: the whole command, its steps and the cut-over, as the report has them,
+// and what the program itself takes of processors. Between them each page is visited;
+// the cut-over under a load is BenchmarkCutOver's.
 func BenchmarkScale(b *testing.B) {
+	var rows []string
 	for _, p := range underFPM[1:] {
 		for _, s := range sizes {
 			b.Run(p.name+"/"+s.String(), func(b *testing.B) {
@@ -44,11 +53,52 @@ func BenchmarkScale(b *testing.B) {
 						m.add(i, c)
 					}
 					m.report(b)
-					loaded := c.deploys(scaleDeploys)
-					b.ReportMetric(middle(loaded.cutOver), "loaded-cutover-ms")
+					rows = append(rows, m.row(p, s))
+					publishScale(b, rows)
 				}
 			})
 		}
+	}
+}
+
+// row is of the table in docs/benchmarks.md.
+func (m *costs) row(p plan, s size) string {
+	names := slices.SortedFunc(slices.Values(m.names), func(a, b string) int { return cmp.Compare(middle(m.steps[b]), middle(m.steps[a])) })
+	longest := make([]string, min(len(names), longestSteps))
+	for i := range longest {
+		longest[i] = fmt.Sprintf("%s %.0f", names[i], middle(m.steps[names[i]]))
+	}
+	return fmt.Sprintf("| %s | %d | %d | %d | %.1f | %.0f | %.0f | %s |\n", p.name, s.instances, s.workers, s.scripts,
+		middle(m.cutOver), middle(m.whole), middle(m.processor), strings.Join(longest, ", "))
+}
+
+const (
+	longestSteps = 4
+
+	scaleBegins = "<!-- scale -->\n"
+	scaleEnds   = "<!-- end of scale -->"
+	scaleHead   = "| set-up | instances | workers | scripts | cut-over, ms | command, ms | processor, ms | longest steps, ms |\n|---|--:|--:|--:|--:|--:|--:|---|\n"
+)
+
+// publishScale puts the rows in place of those that were published.
+func publishScale(b *testing.B, rows []string) {
+	b.Helper()
+	if os.Getenv(publishVariable) == "" {
+		return
+	}
+	page, err := os.ReadFile(resultPage)
+	if err != nil {
+		b.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(page), scaleBegins)
+	_, after, ends := strings.Cut(rest, scaleEnds)
+	if !begins || !ends {
+		b.Fatalf("%s has no place for the table", resultPage)
+	}
+	machine := publish.ThisMachine(b.Context())
+	text := fmt.Sprintf("%s, commit %s; %s, %s of memory.\n\n", time.Now().UTC().Format(time.DateOnly), commit(b), machine.CPU, machine.Memory)
+	if err := os.WriteFile(resultPage, []byte(before+scaleBegins+text+scaleHead+strings.Join(rows, "")+scaleEnds+after), 0o644); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -57,7 +107,7 @@ func newScale(b *testing.B, p plan, s size) *city {
 	c := newCity(b, p, func(ctx context.Context, dir string) (app.App, error) { return syntheticApp(ctx, dir, s.scripts) }, s.instances)
 	c.app.Paths = append(c.app.Paths, fmt.Sprintf("/index.php?n=%d", s.scripts-1))
 	c.relink("deploy", "v1", "--all")
-	c.visit()
+	c.visitFor(shortVisit)
 	return c
 }
 
@@ -73,7 +123,7 @@ type costs struct {
 func (m *costs) add(n int, c *city) {
 	began := time.Now()
 	report, ended := c.relink("deploy", []string{"v2", "v1"}[n%2], "--all", "--reset", "smart")
-	c.visit()
+	c.visitFor(shortVisit)
 	if n == 0 { // the slot is made
 		return
 	}

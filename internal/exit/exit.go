@@ -12,14 +12,29 @@ import (
 
 // The exit statuses. They are an interface: scripts decide on them.
 const (
-	Done        = 0   // done
-	Failed      = 1   // failed; nothing that serves was changed
-	Usage       = 2   // wrong usage or configuration
-	RolledBack  = 3   // failed, and every link of this deploy was put back
-	Unverified  = 4   // done, but not fully verified; the message says how to finish
-	Locked      = 5   // another relink is at work on the same
-	Interrupted = 130 // SIGINT or SIGTERM
+	Done        = 0
+	Failed      = 1
+	Usage       = 2
+	RolledBack  = 3
+	Unverified  = 4
+	Locked      = 5
+	Interrupted = 130
 )
+
+// Meanings are what the statuses say, in their order. Those of "relink health" are
+// the ones of monitoring plugins.
+var Meanings = []struct {
+	Status int
+	Means  string
+}{
+	{Done, "done"},
+	{Failed, "failed; nothing that serves was changed"},
+	{Usage, "wrong usage or configuration"},
+	{RolledBack, "failed, and every link of this deploy was put back"},
+	{Unverified, "done, but not fully verified; the message says how to finish"},
+	{Locked, "another relink is at work on the same"},
+	{Interrupted, "SIGINT or SIGTERM"},
+}
 
 var (
 	// ErrUsage: the command line or the configuration asks for something impossible.

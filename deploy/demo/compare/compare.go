@@ -120,6 +120,8 @@ const rehearsals = 3
 // rehearse deploys so often that relink has all its slots by then, and to know
 // how long one takes.
 func (s *scene) rehearse(ctx context.Context, way Way) error {
+	s.rehearsing = true
+	defer func() { s.rehearsing = false }()
 	run, often := way.run, rehearsals
 	if run == nil {
 		run = reload

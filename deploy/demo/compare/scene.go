@@ -31,6 +31,8 @@ type scene struct {
 	server  *sandbox.Server
 	relink  program.Program
 
+	rehearsing bool
+
 	made int // releases
 	live string
 	last map[string]time.Duration // how long the window of a way in a situation was

@@ -68,7 +68,7 @@ func (g *Source) resolve(ctx context.Context, cache *repoCache, ref string) (sou
 }
 
 func find(ctx context.Context, cache *repoCache, ref string) (foundRef, error) {
-	if id := strings.ToLower(ref); fullID.MatchString(id) {
+	if id := strings.ToLower(ref); isWholeID(id) {
 		return foundRef{commit: id, kind: "commit"}, cache.ensure(ctx, id)
 	}
 	if err := cache.update(ctx); err != nil {

@@ -16,13 +16,19 @@ const (
 	shownCommit    = 12 // characters of a commit id in labels and messages
 )
 
-var (
-	// refPrefix is what may be written before the name of a tag or branch.
-	refPrefix = regexp.MustCompile(`^(?:refs/)?(?:tags|heads)/`)
+// refPrefix is what may be written before the name of a tag or branch.
+var refPrefix = regexp.MustCompile(`^(?:refs/)?(?:tags|heads)/`)
 
-	hexID  = regexp.MustCompile(`^[0-9a-fA-F]{4,64}$`)
-	fullID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
-)
+// isID tells whether a text may be the id of a commit, or the beginning of one.
+func isID(text string) bool {
+	other := func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }
+	return len(text) >= shortestCommit && len(text) <= 64 && !strings.ContainsFunc(text, other)
+}
+
+// isWholeID tells whether it is one of SHA-1 or SHA-256, as git writes it.
+func isWholeID(text string) bool {
+	return isID(text) && (len(text) == 40 || len(text) == 64) && text == strings.ToLower(text)
+}
 
 // foundRef is what a name turned out to be.
 type foundRef struct {
@@ -50,7 +56,7 @@ func (c *repoCache) lookUp(ctx context.Context, ref string) (foundRef, error) {
 	case branch != "":
 		return foundRef{commit: branch, kind: "branch"}, nil
 	}
-	if hexID.MatchString(ref) {
+	if isID(ref) {
 		return c.abbreviated(ctx, ref)
 	}
 	return foundRef{}, c.unknown(ctx, ref)
