@@ -39,15 +39,16 @@ func (c *Caches) pacing() *pacing {
 	return p
 }
 
-// after is the rest that follows a request which took a time. Slices become longer for as
-// long as nobody else waits for a CPU.
+// after is the rest that follows a request which took a time, in which it may have waited
+// for a worker too. Slices become longer for as long as nobody else waits for a CPU.
 func (p *pacing) after(took time.Duration, crowded bool) (rest time.Duration) {
 	switch {
 	case !p.gently || p.Slice == 0:
 		return p.Pause
 	case crowded:
+		worked := min(took, p.slice)
 		p.slice = min(leastSlice, p.Slice)
-		return max(p.Pause, restful*took)
+		return max(p.Pause, restful*worked)
 	}
 	rest = time.Duration(float64(p.Pause) * float64(p.slice) / float64(p.Slice))
 	p.slice = min(2*p.slice, p.Slice)

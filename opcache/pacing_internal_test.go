@@ -25,7 +25,7 @@ func TestPacing(t *testing.T) {
 	}{
 		"at full speed":    {warm, false, 200 * ms, []after{{200 * ms, true, 50 * ms, 200 * ms}}},
 		"nobody waits":     {warm, true, 20 * ms, []after{{20 * ms, false, 5 * ms, 40 * ms}, {40 * ms, false, 10 * ms, 80 * ms}, {80 * ms, false, 20 * ms, 160 * ms}, {160 * ms, false, 40 * ms, 200 * ms}, {200 * ms, false, 50 * ms, 200 * ms}}},
-		"the server fills": {warm, true, 20 * ms, []after{{20 * ms, false, 5 * ms, 40 * ms}, {60 * ms, true, 240 * ms, 20 * ms}, {5 * ms, true, 50 * ms, 20 * ms}}},
+		"the server fills": {warm, true, 20 * ms, []after{{20 * ms, false, 5 * ms, 40 * ms}, {30 * ms, true, 120 * ms, 20 * ms}, {900 * ms, true, 80 * ms, 20 * ms}, {5 * ms, true, 50 * ms, 20 * ms}}},
 		"short slices":     {config.Warm{Slice: 10 * ms}, true, 10 * ms, []after{{10 * ms, false, 0, 10 * ms}, {10 * ms, true, 40 * ms, 10 * ms}}},
 	} {
 		t.Run(name, func(t *testing.T) {
