@@ -84,7 +84,7 @@ func comparison(b *testing.B) compare.Comparison {
 	return compare.Comparison{
 		Plans: []compare.Plan{
 			{Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle, compare.Loaded, compare.SlowLoad}, Longest: 3 * time.Second},
-			{Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}},
+			{Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}, Longest: 5 * time.Second},
 		},
 		Rounds: compareRounds, Executable: program(b), Say: say,
 	}

@@ -41,7 +41,7 @@ var small = Subject{
 
 // Every way deploys, is seen by the visitors, and leaves them on the new release.
 func TestEveryWay(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	pairs, err := Run(ctx, Comparison{
 		Plans:  []Plan{{Subject: small, Ways: Ways(), Situations: []Situation{Loaded}, Longest: time.Second}},
