@@ -14,7 +14,7 @@ WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-ratios bench-parts soak torture fuzz audit packages clean
+.PHONY: build test test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -50,7 +50,8 @@ demo:
 	bin/relink demo --setup $(SETUP)
 
 # What each way to deploy costs, measured side by side and published in
-# docs/benchmarks.md: about 20 minutes, in which the machine has to be quiet.
+# docs/benchmarks.md, and written down for bench-check: about 20 minutes, in which the
+# machine has to be quiet.
 bench:
 	.ci/setup test
 	$(GO) test -run '^$$' -bench Compare -benchtime 1x -timeout 60m ./internal/e2e
@@ -73,15 +74,10 @@ bench-check:
 	.ci/setup test
 	$(GO) test -run '^$$' -bench Check -benchtime 1x -timeout 30m ./internal/e2e
 
-# Writes that file anew.
-bench-ratios:
-	.ci/setup test
-	$(GO) test -run '^$$' -bench Ratios -benchtime 1x -timeout 30m ./internal/e2e
-
 # The set-ups' throughput, the cut-over, and what else has a benchmark of its own.
 bench-parts:
 	.ci/setup test
-	$(GO) test -run '^$$' -bench '$(BENCH)' -skip 'Compare|Acceptance|Check|Ratios' -benchtime $(BENCHTIME) -timeout 30m ./...
+	$(GO) test -run '^$$' -bench '$(BENCH)' -skip 'Compare|Acceptance|Check' -benchtime $(BENCHTIME) -timeout 30m ./...
 
 # Deploys every minute under load, for as long as SOAK says; no check may alarm.
 soak:

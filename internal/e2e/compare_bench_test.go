@@ -78,12 +78,15 @@ const (
 // compareRounds are those of the comparison.
 const compareRounds = 5
 
+// smallLongest bounds the windows without a deploy of the small application.
+const smallLongest = 3 * time.Second
+
 // comparison is what is published: about 18 minutes.
 func comparison(b *testing.B) compare.Comparison {
 	large := slices.DeleteFunc(compare.Ways(), func(w compare.Way) bool { return slices.Contains([]string{"invalidate", "revalidated"}, w.Name) })
 	return compare.Comparison{
 		Plans: []compare.Plan{
-			{Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle, compare.Loaded, compare.SlowLoad}, Longest: 3 * time.Second},
+			{Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle, compare.Loaded, compare.SlowLoad}, Longest: smallLongest},
 			{Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}, Longest: 5 * time.Second},
 		},
 		Rounds: compareRounds, Executable: program(b), Say: say,
@@ -96,7 +99,7 @@ func BenchmarkCompare(b *testing.B) {
 	all := comparison(b)
 	all.Each = func(soFar []compare.Pair) error {
 		result.Pairs, result.Rounds = soFar, soFar[len(soFar)-1].Round
-		return errors.Join(publish.WriteJSON(results, result), publish.Page(resultPage, result))
+		return errors.Join(publish.WriteJSON(results, result), publish.WriteJSON(ratiosFile, publish.Ratios(result)), publish.Page(resultPage, result))
 	}
 	for b.Loop() {
 		if _, err := compare.Run(b.Context(), all); err != nil {
@@ -126,27 +129,10 @@ func readResult(b *testing.B) (result compare.Result) {
 
 // checked is what is measured for the ratios.
 func checked(b *testing.B) compare.Comparison {
-	ways := []compare.Way{compare.ByHand[0], compare.Relink[0], compare.Relink[1], compare.Relink[2]}
+	ways := append([]compare.Way{compare.ByHand[0]}, publish.Checked...)
 	return compare.Comparison{
-		Plans:  []compare.Plan{{Subject: compare.Generated, Ways: ways, Situations: []compare.Situation{compare.Loaded}}},
-		Rounds: 9, Executable: program(b), Say: say,
-	}
-}
-
-func ratiosNow(b *testing.B) []publish.Ratio {
-	pairs, err := compare.Run(b.Context(), checked(b))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return publish.Ratios(compare.Result{Pairs: pairs}, compare.Generated.Name, compare.Loaded.Name)
-}
-
-// BenchmarkRatios writes down what BenchmarkCheck compares with.
-func BenchmarkRatios(b *testing.B) {
-	for b.Loop() {
-		if err := publish.WriteJSON(ratiosFile, ratiosNow(b)); err != nil {
-			b.Fatal(err)
-		}
+		Plans:  []compare.Plan{{Subject: compare.Generated, Ways: ways, Situations: []compare.Situation{compare.Loaded}, Longest: smallLongest}},
+		Rounds: compareRounds, Executable: program(b), Say: say,
 	}
 }
 
@@ -157,7 +143,11 @@ func BenchmarkCheck(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		now := ratiosNow(b)
+		pairs, err := compare.Run(b.Context(), checked(b))
+		if err != nil {
+			b.Fatal(err)
+		}
+		now := publish.Ratios(compare.Result{Pairs: pairs})
 		fmt.Print(publish.Compared(was, now))
 		for _, worse := range publish.Worsened(was, now) {
 			b.Error(worse)
