@@ -79,33 +79,40 @@ const (
 const compareRounds = 5
 
 // smallLongest bounds the windows without a deploy of the small application.
-const smallLongest = 3 * time.Second
+const smallLongest = 2 * time.Second
 
-// comparison is what is published: about 18 minutes.
-func comparison(b *testing.B) compare.Comparison {
+// compared are what is published, by what the benchmarks are called: a quarter of an hour,
+// five minutes, and a quarter of an hour.
+func compared() map[string]compare.Plan {
 	large := slices.DeleteFunc(compare.Ways(), func(w compare.Way) bool { return slices.Contains([]string{"invalidate", "revalidated"}, w.Name) })
-	return compare.Comparison{
-		Plans: []compare.Plan{
-			{Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle, compare.Loaded, compare.SlowLoad}, Longest: smallLongest},
-			{Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}, Longest: 5 * time.Second},
-		},
-		Rounds: compareRounds, Executable: program(b), Say: say,
+	return map[string]compare.Plan{
+		"generated":      {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Loaded, compare.SlowLoad}, Longest: smallLongest},
+		"generated-idle": {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle}, Longest: smallLongest},
+		"mediawiki":      {Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}, Longest: 5 * time.Second},
 	}
 }
 
-// BenchmarkCompare measures each way to deploy, and publishes it in docs.
+// BenchmarkCompare measures each way to deploy, and publishes it in docs after each round.
 func BenchmarkCompare(b *testing.B) {
-	result := compare.Result{Commit: commit(b), Date: time.Now().UTC().Format(time.DateOnly), Machine: publish.ThisMachine(b.Context()), Kept: readResult(b).Kept}
-	all := comparison(b)
-	all.Each = func(soFar []compare.Pair) error {
-		result.Pairs, result.Rounds = soFar, soFar[len(soFar)-1].Round
-		return errors.Join(publish.WriteJSON(results, result), publish.WriteJSON(ratiosFile, publish.Ratios(result)), publish.Page(resultPage, result))
+	for name, plan := range compared() {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				published := func(soFar []compare.Pair) error { return publishPairs(b, soFar) }
+				if _, err := compare.Run(b.Context(), compare.Comparison{
+					Plans: []compare.Plan{plan}, Rounds: compareRounds, Executable: program(b), Say: say, Each: published,
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
-	for b.Loop() {
-		if _, err := compare.Run(b.Context(), all); err != nil {
-			b.Fatal(err)
-		}
-	}
+}
+
+func publishPairs(b *testing.B, pairs []compare.Pair) error {
+	result := readResult(b)
+	result.Commit, result.Date, result.Machine = commit(b), time.Now().UTC().Format(time.DateOnly), publish.ThisMachine(b.Context())
+	result.Replace(pairs)
+	return errors.Join(publish.WriteJSON(results, result), publish.WriteJSON(ratiosFile, publish.Ratios(result)), publish.Page(resultPage, result))
 }
 
 // commit is that of what is measured.

@@ -73,7 +73,7 @@ func examples() compare.Result {
 			Late: 450, Series: []int{50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 0, 0, 50, 80},
 		}
 	}
-	return compare.Result{Rounds: 3, Pairs: []compare.Pair{
+	return compare.Result{Pairs: []compare.Pair{
 		pair("none", 1, 10), pair("reload-0", 1, 500), pair("resolved", 1, 12), pair("resolved", 2, 15), pair("resolved", 3, 11),
 	}}
 }
