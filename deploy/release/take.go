@@ -22,6 +22,7 @@ func (st *Staging) take(ctx context.Context, fetched string, keeps func(name str
 	defer leaving.Close()
 	return tree.Between(fetched, st.path, func(from, to *os.Root) error {
 		t := &taking{slotStaging: st.slot, linker: linker{from: from, to: to}, leaving: leaving, keeps: keeps, comes: map[string]fs.FileMode{}, stays: map[string]bool{}}
+		t.brought, t.latest = make(map[string]kept.Entry, len(t.found)), time.Now().Add(-CacheProtection)
 		defer t.close()
 		return t.run(ctx)
 	})
@@ -34,6 +35,7 @@ type taking struct {
 	keeps   func(string) bool
 	comes   map[string]fs.FileMode // what the source brings
 	stays   map[string]bool        // files that the slot has already, and the folders that they are in
+	latest  time.Time              // that OPcache takes
 }
 
 // run has what leaves safely elsewhere before anything comes in its place.
@@ -43,7 +45,7 @@ func (t *taking) run(ctx context.Context) error {
 		err = t.clear(ctx)
 	}
 	if err == nil {
-		err = tree.Walk(ctx, t.from, ".", t.bring, func(name string, info *tree.Info) error {
+		err = tree.Walk(ctx, t.from, ".", func(name string, info *tree.Info) error { return t.bring(ctx, name, info) }, func(name string, info *tree.Info) error {
 			return tree.Finish(t.to, name, info.Mode()&(fs.ModePerm|fs.ModeSetgid), info.ModTime())
 		})
 	}
@@ -56,25 +58,23 @@ func (t *taking) run(ctx context.Context) error {
 // note remembers what lies in the slot now, before builds begin: what stays is as the turn
 // has found it (know), what has come is looked at.
 func (t *taking) note(ctx context.Context) error {
-	t.brought = make(map[string]kept.Entry, len(t.found))
-	latest := time.Now().Add(-CacheProtection)
 	var look []string
 	for name := range t.stays {
-		if e := t.found[name]; !e.Mode.IsDir() && e.Modified > latest.UnixNano() {
+		if e := t.found[name]; !e.Mode.IsDir() && e.Modified > t.latest.UnixNano() {
 			look = append(look, name)
 		} else if name != "." {
 			t.brought[name] = e
 		}
 	}
 	for name, kind := range t.comes {
-		if name != "." && (kind.IsDir() || !t.stays[name]) {
+		if name != "." && kind.IsDir() { // bring has looked at the others
 			look = append(look, name)
 		}
 	}
 	for _, name := range look {
 		info, err := t.to.Lstat(name)
 		if err == nil {
-			err = t.noteOne(ctx, t.to, name, info, latest)
+			err = t.noteOne(ctx, t.to, name, info, t.latest)
 		}
 		if err != nil {
 			return err
@@ -168,15 +168,39 @@ func (t *taking) leave(ctx context.Context, name string) error {
 	return t.leaving.Save(ctx, t.to, name, info, t.before)
 }
 
-func (t *taking) bring(name string, info *tree.Info) error {
+func (t *taking) bring(ctx context.Context, name string, info *tree.Info) error {
 	switch {
 	case name == "." || t.stays[name] && !info.IsDir():
 		return nil
 	case !info.IsDir():
-		return t.move(name)
+		return t.bringFile(ctx, name, info)
 	}
 	if there, err := t.to.Lstat(name); err == nil && there.IsDir() {
 		return t.to.Chmod(name, there.Mode().Perm()|0o700)
 	}
 	return t.to.Mkdir(name, 0o700)
+}
+
+// bringFile hashes a file where it was fetched, and notes it as it is where it belongs.
+func (t *taking) bringFile(ctx context.Context, name string, info *tree.Info) error {
+	if info.Mode().IsRegular() && info.ModTime().After(t.latest) { // see noteOne
+		if err := info.SetTime(t.latest); err != nil {
+			return err
+		}
+	}
+	sum, err := tree.Sum(ctx, t.from, name, info)
+	if err == nil {
+		err = t.move(name)
+	}
+	if err != nil {
+		return err
+	}
+	now, err := tree.LstatIn(t.target, path.Base(name))
+	if err != nil {
+		return err
+	}
+	e := kept.EntryOf(now)
+	e.Sum = sum
+	t.brought[name] = e
+	return nil
 }

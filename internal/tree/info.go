@@ -55,6 +55,15 @@ func (i *Info) Remove() error {
 	return nil
 }
 
+// LstatIn looks at a name in a folder that is open.
+func LstatIn(folder *os.File, name string) (fs.FileInfo, error) {
+	info, err := statAt(int(folder.Fd()), name)
+	if err != nil {
+		return nil, &fs.PathError{Op: "lstat", Path: name, Err: err}
+	}
+	return info.FileInfo, nil
+}
+
 // stat is what the kernel tells of a name.
 type stat struct {
 	name string
