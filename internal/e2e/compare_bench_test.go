@@ -78,31 +78,41 @@ const (
 // compareRounds are those of the comparison.
 const compareRounds = 5
 
-// comparison is what is published: about 18 minutes.
-func comparison(b *testing.B) compare.Comparison {
+// smallLongest bounds the windows without a deploy of the small application.
+const smallLongest = 2 * time.Second
+
+// compared are what is published, by what the benchmarks are called: a quarter of an hour,
+// five minutes, and a quarter of an hour.
+func compared() map[string]compare.Plan {
 	large := slices.DeleteFunc(compare.Ways(), func(w compare.Way) bool { return slices.Contains([]string{"invalidate", "revalidated"}, w.Name) })
-	return compare.Comparison{
-		Plans: []compare.Plan{
-			{Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle, compare.Loaded, compare.SlowLoad}, Longest: 3 * time.Second},
-			{Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}},
-		},
-		Rounds: compareRounds, Executable: program(b), Say: say,
+	return map[string]compare.Plan{
+		"generated":      {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Loaded, compare.SlowLoad}, Longest: smallLongest},
+		"generated-idle": {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle}, Longest: smallLongest},
+		"mediawiki":      {Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}, Longest: 5 * time.Second},
 	}
 }
 
-// BenchmarkCompare measures each way to deploy, and publishes it in docs.
+// BenchmarkCompare measures each way to deploy, and publishes it in docs after each round.
 func BenchmarkCompare(b *testing.B) {
-	result := compare.Result{Commit: commit(b), Date: time.Now().UTC().Format(time.DateOnly), Machine: publish.ThisMachine(b.Context()), Kept: readResult(b).Kept}
-	all := comparison(b)
-	all.Each = func(soFar []compare.Pair) error {
-		result.Pairs, result.Rounds = soFar, soFar[len(soFar)-1].Round
-		return errors.Join(publish.WriteJSON(results, result), publish.Page(resultPage, result))
+	for name, plan := range compared() {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				published := func(soFar []compare.Pair) error { return publishPairs(b, soFar) }
+				if _, err := compare.Run(b.Context(), compare.Comparison{
+					Plans: []compare.Plan{plan}, Rounds: compareRounds, Executable: program(b), Say: say, Each: published,
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
-	for b.Loop() {
-		if _, err := compare.Run(b.Context(), all); err != nil {
-			b.Fatal(err)
-		}
-	}
+}
+
+func publishPairs(b *testing.B, pairs []compare.Pair) error {
+	result := readResult(b)
+	result.Commit, result.Date, result.Machine = commit(b), time.Now().UTC().Format(time.DateOnly), publish.ThisMachine(b.Context())
+	result.Replace(pairs)
+	return errors.Join(publish.WriteJSON(results, result), publish.WriteJSON(ratiosFile, publish.Ratios(result)), publish.Page(resultPage, result))
 }
 
 // commit is that of what is measured.
@@ -126,27 +136,10 @@ func readResult(b *testing.B) (result compare.Result) {
 
 // checked is what is measured for the ratios.
 func checked(b *testing.B) compare.Comparison {
-	ways := []compare.Way{compare.ByHand[0], compare.Relink[0], compare.Relink[1], compare.Relink[2]}
+	ways := append([]compare.Way{compare.ByHand[0]}, publish.Checked...)
 	return compare.Comparison{
-		Plans:  []compare.Plan{{Subject: compare.Generated, Ways: ways, Situations: []compare.Situation{compare.Loaded}}},
-		Rounds: 9, Executable: program(b), Say: say,
-	}
-}
-
-func ratiosNow(b *testing.B) []publish.Ratio {
-	pairs, err := compare.Run(b.Context(), checked(b))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return publish.Ratios(compare.Result{Pairs: pairs}, compare.Generated.Name, compare.Loaded.Name)
-}
-
-// BenchmarkRatios writes down what BenchmarkCheck compares with.
-func BenchmarkRatios(b *testing.B) {
-	for b.Loop() {
-		if err := publish.WriteJSON(ratiosFile, ratiosNow(b)); err != nil {
-			b.Fatal(err)
-		}
+		Plans:  []compare.Plan{{Subject: compare.Generated, Ways: ways, Situations: []compare.Situation{compare.Loaded}, Longest: smallLongest}},
+		Rounds: compareRounds, Executable: program(b), Say: say,
 	}
 }
 
@@ -157,7 +150,11 @@ func BenchmarkCheck(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		now := ratiosNow(b)
+		pairs, err := compare.Run(b.Context(), checked(b))
+		if err != nil {
+			b.Fatal(err)
+		}
+		now := publish.Ratios(compare.Result{Pairs: pairs})
 		fmt.Print(publish.Compared(was, now))
 		for _, worse := range publish.Worsened(was, now) {
 			b.Error(worse)

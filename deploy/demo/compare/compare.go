@@ -138,7 +138,7 @@ func (s *scene) rehearse(ctx context.Context, way Way) error {
 		if _, err := run(ctx, s, tag); err != nil {
 			return err
 		}
-		s.live, s.last[way.Name] = tag, time.Since(began)+tail
+		s.live, s.last[way.Name] = tag, time.Since(began)+s.subject.Tail
 		if err := s.visit(ctx); err != nil {
 			return err
 		}

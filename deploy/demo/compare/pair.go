@@ -19,7 +19,7 @@ type Pair struct {
 	Situation string `json:"situation"`
 	Round     int    `json:"round"`
 
-	// From the command's begin until a second after it returned, or after the slow request
+	// From the command's begin until some seconds after it returned, or after the slow request
 	// was answered; and as long a window before.
 	During Seen `json:"during"`
 	Calm   Seen `json:"calm"`
@@ -47,7 +47,6 @@ type Pair struct {
 
 const (
 	settling = 400 * time.Millisecond // until connections are there
-	tail     = time.Second            // that is watched after the command
 	ahead    = 300 * time.Millisecond // that the slow request begins before the command
 	least    = 1200 * time.Millisecond
 	before   = time.Second // that a series shows before the command
@@ -87,6 +86,9 @@ func (s *scene) pair(ctx context.Context, way Way, at Situation, of Plan) (p Pai
 	if err != nil {
 		return p, err
 	}
+	if err := watch(ctx, s.subject.Tail/2); err != nil { // what is still under way counts
+		return p, err
+	}
 	p = Pair{Subject: s.subject.Name, Way: way.Name, Situation: at.Name, Slow: slow, Files: s.line.Files}
 	p.look(load, m, s.live)
 	p.spent(did, first, last)
@@ -102,7 +104,7 @@ func (s *scene) pair(ctx context.Context, way Way, at Situation, of Plan) (p Pai
 func (s *scene) expected(way Way, at Situation, longest time.Duration) time.Duration {
 	length := max(least, s.last[way.Name+at.Name], s.last[way.Name])
 	if at.Slow {
-		length = max(length, slowSeconds*time.Second+tail)
+		length = max(length, slowSeconds*time.Second+s.subject.Tail)
 	}
 	if length += length / 8; longest > 0 {
 		return min(length, longest)
@@ -133,7 +135,7 @@ func (s *scene) perform(ctx context.Context, way Way, at Situation, tag string, 
 		return did, nil, err
 	}
 	asked.Wait()
-	err = watch(ctx, tail)
+	err = watch(ctx, s.subject.Tail)
 	m.ended = time.Now()
 	return did, slow, err
 }

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -10,7 +11,6 @@ type Result struct {
 	Commit  string  `json:"commit"`
 	Date    string  `json:"date"`
 	Machine Machine `json:"machine"`
-	Rounds  int     `json:"rounds"`
 	Pairs   []Pair  `json:"pairs"`
 	Kept    []Kept  `json:"kept"`
 }
@@ -37,6 +37,27 @@ func (r Result) Of(subject, situation, way string) (found []Pair) {
 
 // Ways are all, in the order of tables.
 func Ways() []Way { return slices.Concat([]Way{Without}, ByHand, Relink) }
+
+// Runs are how often a way was measured, the fewest.
+func (r Result) Runs() int {
+	counts := map[[3]string]int{}
+	for _, p := range r.Pairs {
+		counts[[3]string{p.Subject, p.Situation, p.Way}]++
+	}
+	if len(counts) == 0 {
+		return 0
+	}
+	return slices.Min(slices.Collect(maps.Values(counts)))
+}
+
+// Replace puts what was measured of a subject in some situations in the place of what there
+// was of it.
+func (r *Result) Replace(pairs []Pair) {
+	anew := func(was Pair) bool {
+		return slices.ContainsFunc(pairs, func(p Pair) bool { return p.Subject == was.Subject && p.Situation == was.Situation })
+	}
+	r.Pairs = append(slices.DeleteFunc(r.Pairs, anew), pairs...)
+}
 
 // Keep puts what was measured of a demand in the place of what there was of it.
 func (r *Result) Keep(measured []Kept) {

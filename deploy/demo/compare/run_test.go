@@ -35,13 +35,13 @@ func buildAndRun(m *testing.M) int {
 
 // small is a subject that leaves the machine to other tests.
 var small = Subject{
-	Name: "small", Sites: 2, Clients: 1, Rate: 20, Memory: 64, Visit: 200 * time.Millisecond,
+	Name: "small", Sites: 2, Clients: 1, Rate: 20, Memory: 64, Visit: 200 * time.Millisecond, Tail: time.Second,
 	Make: func(ctx context.Context, dir string) (*app.Line, error) { return app.Generated(ctx, dir, 20) },
 }
 
 // Every way deploys, is seen by the visitors, and leaves them on the new release.
 func TestEveryWay(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	pairs, err := Run(ctx, Comparison{
 		Plans:  []Plan{{Subject: small, Ways: Ways(), Situations: []Situation{Loaded}, Longest: time.Second}},
@@ -101,7 +101,7 @@ func TestJudge(t *testing.T) {
 
 // Traffic of whole minutes is compared window by window, each as long as the other.
 func TestExpected(t *testing.T) {
-	s := &scene{last: map[string]time.Duration{"resolved": 4 * time.Second, "resolvedload": 8 * time.Second}}
+	s := &scene{subject: Subject{Tail: time.Second}, last: map[string]time.Duration{"resolved": 4 * time.Second, "resolvedload": 8 * time.Second}}
 	way := Way{Name: "resolved"}
 	for _, one := range []struct {
 		at            Situation

@@ -47,6 +47,7 @@ type Subject struct {
 	Rate        float64       // of the open loop, requests in a second
 	Memory      int           // opcache.memory_consumption, in MB
 	Visit       time.Duration // of all clients, to fill the caches
+	Tail        time.Duration // that is watched after a command
 }
 
 const (

@@ -14,7 +14,7 @@ const parts = 297
 var Generated = Subject{
 	Name: "generated", About: "a generated application of 301 files, of which a deploy changes 7",
 	Make:  func(ctx context.Context, dir string) (*app.Line, error) { return app.Generated(ctx, dir, parts) },
-	Sites: 30, Clients: 6, Rate: 50, Memory: 512, Visit: 1500 * time.Millisecond,
+	Sites: 30, Clients: 6, Rate: 50, Memory: 512, Visit: time.Second, Tail: time.Second,
 }
 
 // MediaWiki is a large one: some 23,500 files, of which a deploy changes two.
@@ -22,6 +22,6 @@ func MediaWiki(packages string) Subject {
 	return Subject{
 		Name: "mediawiki", About: "MediaWiki from Debian's packages, of whose files a deploy changes 2",
 		Make:  func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, packages, dir) },
-		Sites: 10, Clients: 3, Rate: 3, Memory: 512, Visit: 4 * time.Second,
+		Sites: 10, Clients: 3, Rate: 3, Memory: 512, Visit: 4 * time.Second, Tail: 4 * time.Second,
 	}
 }

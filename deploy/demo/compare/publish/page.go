@@ -44,10 +44,10 @@ func about(r compare.Result) string {
 	m := r.Machine
 	return fmt.Sprintf(`| | |
 |---|---|
-| measured | %s, commit %s, %d runs of each |
+| measured | %s, commit %s, %d runs of each and more |
 | machine | %s, %s of memory |
 | system | %s, Linux %s |
 | web server | %s |
 | PHP | %s |
-`, r.Date, r.Commit, r.Rounds, m.CPU, m.Memory, m.System, m.Kernel, m.Apache, m.PHP)
+`, r.Date, r.Commit, r.Runs(), m.CPU, m.Memory, m.System, m.Kernel, m.Apache, m.PHP)
 }

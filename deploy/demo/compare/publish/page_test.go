@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"relink/deploy/demo/compare"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var update = flag.Bool("update", false, "write the page and its charts anew from what was measured")
@@ -15,7 +18,28 @@ var update = flag.Bool("update", false, "write the page and its charts anew from
 const (
 	results    = "../../../../docs/benchmarks.json"
 	resultPage = "../../../../docs/benchmarks.md"
+	ratiosFile = "../../../../internal/e2e/testdata/ratios.json"
 )
+
+// What later measurements are held against is of the published one.
+func TestRatiosAreOfTheMeasurements(t *testing.T) {
+	var result compare.Result
+	if err := ReadJSON(results, &result); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := WriteJSON(ratiosFile, Ratios(result)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var written []Ratio
+	if err := ReadJSON(ratiosFile, &written); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Ratios(result), written, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s is not of docs/benchmarks.json: go test ./deploy/demo/compare/publish -update\n%s", ratiosFile, diff)
+	}
+}
 
 // The manual's page shows what was measured, and nothing else.
 func TestPageIsOfItsMeasurements(t *testing.T) {
@@ -49,7 +73,7 @@ func examples() compare.Result {
 			Late: 450, Series: []int{50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 0, 0, 50, 80},
 		}
 	}
-	return compare.Result{Rounds: 3, Pairs: []compare.Pair{
+	return compare.Result{Pairs: []compare.Pair{
 		pair("none", 1, 10), pair("reload-0", 1, 500), pair("resolved", 1, 12), pair("resolved", 2, 15), pair("resolved", 3, 11),
 	}}
 }
@@ -115,7 +139,7 @@ func TestWorsened(t *testing.T) {
 }
 
 func TestRatios(t *testing.T) {
-	all := Ratios(examples(), "generated", "load")
+	all := Ratios(examples())
 	if len(all) != len(kinds) || all[0].Name != "resolved: worst wait / without a deploy" || all[0].Median != 1.2 || all[0].Most != 1.5 {
 		t.Errorf("%+v", all)
 	}

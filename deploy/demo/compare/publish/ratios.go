@@ -36,14 +36,18 @@ var kinds = []struct {
 	{"old answers", false, func(p, _ compare.Pair) float64 { return float64(p.Old) }},
 }
 
-// Ratios are those of each of relink's ways in the situation.
-func Ratios(r compare.Result, subject, situation string) (all []Ratio) {
+// Checked are the ways of which there are ratios.
+var Checked = compare.Relink[:3]
+
+// Ratios are those of deploys of the small application under load.
+func Ratios(r compare.Result) (all []Ratio) {
+	of := func(way string) []compare.Pair { return r.Of(compare.Generated.Name, compare.Loaded.Name, way) }
 	other := map[int]compare.Pair{}
-	for _, p := range r.Of(subject, situation, byHand) {
+	for _, p := range of(byHand) {
 		other[p.Round] = p
 	}
-	for _, way := range compare.Relink {
-		pairs := r.Of(subject, situation, way.Name)
+	for _, way := range Checked {
+		pairs := of(way.Name)
 		if len(pairs) == 0 {
 			continue
 		}

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"relink/deploy/demo/compare"
@@ -10,6 +11,9 @@ import (
 
 // ways is the table of all ways in a situation.
 func ways(r compare.Result, subject, situation string) string {
+	if !slices.ContainsFunc(r.Pairs, func(p compare.Pair) bool { return p.Subject == subject && p.Situation == situation }) {
+		return "Not measured yet.\n"
+	}
 	var b strings.Builder
 	b.WriteString("| way | failed | old answers | worst | worst, open | p99 | served | command | compiled | OPcache | written |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, way := range compare.Ways() {
@@ -91,6 +95,9 @@ func figure(value float64) string {
 }
 
 func asked(all []compare.Kept) string {
+	if len(all) == 0 {
+		return "Not measured yet.\n"
+	}
 	var b strings.Builder
 	b.WriteString("| deploy | set-up | figure | asked | measured | |\n|---|---|---|--:|--:|---|\n")
 	for _, k := range all {
