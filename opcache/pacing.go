@@ -58,23 +58,28 @@ func (p *pacing) after(took time.Duration, crowded bool) (rest time.Duration) {
 // rest follows a request to a pool. It tells why ctx has ended.
 func (p *pacing) rest(ctx context.Context, pool *Pool, took time.Duration) error {
 	Wait(ctx, p.after(took, p.pressure.Crowded()))
-	for p.gently && p.patience > 0 && ctx.Err() == nil && pool.full(ctx) {
+	for began := time.Now(); p.gently && p.patience > 0 && ctx.Err() == nil && pool.full(ctx); began = time.Now() {
 		Wait(ctx, lastPause)
-		p.patience -= lastPause
+		p.patience -= time.Since(began)
 	}
 	p.pressure = pace.Look()
 	return ctx.Err()
 }
 
-// full tells whether visitors wait for a worker of the pool, or the next one would. Where
-// there is no status page nobody knows.
+// full tells whether visitors wait for a worker of the pool, or the next one would, as
+// relink does where none answers the status page in time. Without a page nobody knows.
 func (p *Pool) full(ctx context.Context) bool {
 	if p.InWebServer() || p.StatusPath() == "" || p.Agent.Detoured() {
 		return false
 	}
+	ctx, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
 	status, err := fcgi.Status(ctx, p.Pool.Address, p.StatusPath())
-	if err != nil || status.ListenQueue > 0 { // which is 0 for a Unix socket, always
-		return err == nil
+	switch {
+	case err != nil:
+		return ctx.Err() != nil
+	case status.ListenQueue > 0: // which is 0 for a Unix socket, always
+		return true
 	}
 	idle := slices.ContainsFunc(status.Processes, func(w fcgi.Process) bool { return w.State == fcgi.StateIdle })
 	return !idle && len(status.Processes) > 1 // one of pm = ondemand may be the only one, which has answered

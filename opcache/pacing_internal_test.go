@@ -2,10 +2,14 @@ package opcache
 
 import (
 	"context"
+	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"relink/fcgi"
 	"relink/internal/config"
+	"relink/php"
 )
 
 func TestPacing(t *testing.T) {
@@ -44,3 +48,21 @@ func TestPacing(t *testing.T) {
 
 // Full is for the tests of this package against real pools.
 func (p *Pool) Full(ctx context.Context) bool { return p.full(ctx) }
+
+// A pool of which all workers are taken never answers its status page.
+func TestAPoolThatNeverAnswersIsFull(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket) // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	pool := NewPool(php.Pool{Address: fcgi.Address{Network: "unix", Path: socket}, StatusPath: "/status"}, nil)
+	p := (&Caches{Options: Options{Warm: config.Warm{Slice: 200 * time.Millisecond}, Gently: true}}).pacing()
+	p.patience = 2 * listPatience
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := p.rest(ctx, pool, time.Millisecond); err != nil || p.patience > 0 {
+		t.Errorf("the rest ended with %s of patience: %v", p.patience, err)
+	}
+}

@@ -52,7 +52,8 @@ func (f *folders) prepareLink(move Move, temp string) error {
 	err := f.in(temp, func(folder int, name string) error {
 		err := unix.Symlinkat(move.To.Literal, folder, name)
 		if err == unix.EEXIST {
-			err = errors.Join(unix.Unlinkat(folder, name, 0), unix.Symlinkat(move.To.Literal, folder, name))
+			_ = unix.Unlinkat(folder, name, 0) // it is in the way still, or it is not
+			err = unix.Symlinkat(move.To.Literal, folder, name)
 		}
 		if err != nil {
 			return err

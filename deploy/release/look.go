@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,7 +21,7 @@ func (st *Staging) look(ctx context.Context, root *os.Root, m *Manifest, c *comp
 	m.Files, m.Inodes, m.Bytes = 0, 0, 0
 	var l *listing
 	if st.slot != nil {
-		l = newListing(st.slot, root)
+		l = newListing(st.slot, root, m)
 	}
 	err := tree.Walk(ctx, root, ".", func(name string, info *tree.Info) (err error) {
 		count(m, info)
@@ -72,17 +73,24 @@ type listing struct {
 	root   *os.Root
 	round  int
 	began  time.Time // of the round
-	again  []string  // for the next one
+	again  []later   // for the next one
 	newest time.Time // change of these
+	counts *Manifest // of what is there
+}
+
+// later is what is looked at again, as it was counted.
+type later struct {
+	name string
+	info fs.FileInfo
 }
 
 // rounds are enough: only what is changed meanwhile, by whomever, wants more. Such a file
 // is not known to the next turn (kept.List.Knows).
 const rounds = 3
 
-func newListing(slot *slotStaging, root *os.Root) *listing {
+func newListing(slot *slotStaging, root *os.Root, counts *Manifest) *listing {
 	slot.after = kept.List{Head: kept.Head{App: slot.App, Slot: slot.Slot}, Files: make(map[string]kept.Entry, len(slot.before.Files))}
-	return &listing{slotStaging: slot, root: root, round: 1, began: time.Now()}
+	return &listing{slotStaging: slot, root: root, round: 1, began: time.Now(), counts: counts}
 }
 
 // visit puts what may still change off to the next round.
@@ -91,19 +99,19 @@ func (l *listing) visit(ctx context.Context, name string, info fs.FileInfo, touc
 	changed := time.Unix(0, e.Changed)
 	recent := touched || !info.IsDir() && !changed.Before(l.began.Add(-kept.ClockGrain))
 	if l.round < rounds && recent {
-		l.putOff(name, changed)
+		l.putOff(name, info, changed)
 		return nil
 	}
 	e, retimed, err := l.entryNow(ctx, name, info, e)
 	if err == nil && retimed && l.round < rounds {
-		l.putOff(name, time.Now())
+		l.putOff(name, info, time.Now())
 	}
 	l.after.Files[name] = e
 	return err
 }
 
-func (l *listing) putOff(name string, changed time.Time) {
-	l.again = append(l.again, name)
+func (l *listing) putOff(name string, info fs.FileInfo, changed time.Time) {
+	l.again = append(l.again, later{name, info})
 	if changed.After(l.newest) {
 		l.newest = changed
 	}
@@ -119,10 +127,14 @@ func (l *listing) end(ctx context.Context) error {
 		}
 		names := l.again
 		l.round, l.began, l.again = l.round+1, time.Now(), nil
-		for _, name := range names {
-			info, err := l.root.Lstat(name)
-			if err == nil {
-				err = l.visit(ctx, name, info, false)
+		for _, one := range names {
+			info, err := l.root.Lstat(one.name)
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // as if it had gone before the walk came to it
+				l.uncount(one)
+				continue
+			case err == nil:
+				err = l.visit(ctx, one.name, info, false)
 			}
 			if err != nil {
 				return err
@@ -131,6 +143,15 @@ func (l *listing) end(ctx context.Context) error {
 	}
 	l.after.Sealed = l.began
 	return l.compare()
+}
+
+func (l *listing) uncount(gone later) {
+	delete(l.after.Files, gone.name)
+	l.counts.Inodes--
+	if gone.info.Mode().IsRegular() {
+		l.counts.Files--
+		l.counts.Bytes -= gone.info.Size()
+	}
 }
 
 // compare refuses what workers may remember otherwise.

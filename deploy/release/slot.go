@@ -101,6 +101,11 @@ func (st *Staging) takeTurn(ctx context.Context) (err error) {
 	if other := links.Occupant(st.store.dir, slot.Slot); other != "" {
 		return fmt.Errorf("release %s is in it", other)
 	}
+	if os.Geteuid() == 0 { // a build may have given it away: nobody else is to write in it now
+		if err := slot.lock.Chown(0, -1); err != nil {
+			return err
+		}
+	}
 	if err := inheritMode(st.store.dir, st.path); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -159,10 +160,12 @@ func (t *taking) clear(ctx context.Context) error {
 
 func (t *taking) leave(ctx context.Context, name string) error {
 	info, err := t.to.Lstat(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		return err
-	}
-	if info.IsDir() {
+	case info.IsDir():
 		return t.to.Remove(name)
 	}
 	return t.leaving.Save(ctx, t.to, name, info, t.before)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 
@@ -63,6 +64,9 @@ func (st *Staging) know(ctx context.Context) error {
 				return err
 			}
 			touched, err := takeBack(root, name, info, e.UID)
+			if _, known := slot.known[name]; err == nil && touched && known && info.Mode().IsRegular() {
+				err = slot.anew(ctx, root, name, e)
+			}
 			if err == nil && touched {
 				e, err = entryAt(root, name, e)
 			}
@@ -70,6 +74,19 @@ func (st *Staging) know(ctx context.Context) error {
 			return err
 		}, nil)
 	})
+}
+
+// anew makes a file that others owned another one, which holds what was sealed: who has
+// opened it for writing can still write into the old one. What holds something else is not
+// known.
+func (s *slotStaging) anew(ctx context.Context, root *os.Root, name string, e kept.Entry) error {
+	copied := fmt.Sprintf("%s.relink-%016x", name, rand.Uint64())
+	held, err := kept.CopyIf(ctx, root, name, e, root, copied)
+	if err != nil || !held {
+		delete(s.known, name)
+		return err
+	}
+	return errors.Join(root.Lchown(copied, 0, int(e.GID)), root.Rename(copied, name))
 }
 
 // entryAt looks again at what has been touched, and not its content.

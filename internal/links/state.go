@@ -94,12 +94,22 @@ func (l *Look) readAt(state State) State {
 	by := way{state.Parent, literal, state.UID}
 	end, known := l.behind[by]
 	if !known {
-		if end = readTarget(state); end.Err == nil {
+		if end = readTarget(state); end.Err == nil && stands(state, end) {
 			l.behind[by] = end
 		}
 	}
 	state.Kind, state.Real, state.Err = end.Kind, end.Real, end.Err
 	return state
+}
+
+// stands tells whether what was found behind a link is what its text says: it may have
+// been moved meanwhile, and others have the same text.
+func stands(state, end State) bool {
+	target := state.Literal
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(state.Parent, target)
+	}
+	return RealFolder(target) == end.Real
 }
 
 func (s State) unreadable(err error) State {

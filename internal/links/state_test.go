@@ -103,3 +103,18 @@ func TestWhatCannotBeMovedIsRefusedWithAWayOut(t *testing.T) {
 		}
 	}
 }
+
+// A link that is moved while it is read must not lend its new end to all with the same text.
+func TestOnlyWhatStandsIsLent(t *testing.T) {
+	root := realTemp(t)
+	at := func(name string) string { return filepath.Join(root, name) }
+	mkdir(t, at("releases/v1"), at("releases/v2"))
+	for text, real := range map[string]string{at("releases/v1"): at("releases/v1"), "releases/v1": at("releases/v1"), "gone": at("gone")} {
+		if !stands(State{Parent: root, Literal: text}, State{Real: real}) {
+			t.Errorf("%s does not lead to %s", text, real)
+		}
+		if stands(State{Parent: root, Literal: text}, State{Real: at("releases/v2")}) {
+			t.Errorf("%s leads to v2", text)
+		}
+	}
+}

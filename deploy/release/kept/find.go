@@ -76,12 +76,12 @@ func (f *Finder) close() {
 
 // Copy puts a file with the content, permissions and time of e at a name that is free.
 func (f *Finder) Copy(ctx context.Context, e Entry, to *os.Root, name string) error {
-	done, err := f.copyFrom(ctx, f.kept, hex.EncodeToString([]byte(e.Sum)), e, to, name)
+	done, err := CopyIf(ctx, f.kept, hex.EncodeToString([]byte(e.Sum)), e, to, name)
 	for _, at := range f.places(e.Sum) {
 		if done || err != nil {
 			break
 		}
-		done, err = f.copyFrom(ctx, f.slots[at.slot], at.name, e, to, name)
+		done, err = CopyIf(ctx, f.slots[at.slot], at.name, e, to, name)
 	}
 	if err == nil && !done {
 		err = fmt.Errorf("%w: %s", ErrGone, name)
@@ -103,9 +103,10 @@ func (f *Finder) places(sum string) []place {
 	return f.where[sum]
 }
 
-// copyFrom believes nothing but the content.
-func (f *Finder) copyFrom(ctx context.Context, from *os.Root, at string, e Entry, to *os.Root, name string) (bool, error) {
-	err := tree.CopyFile(ctx, from, at, to, name, fs.ModePerm, nil)
+// CopyIf copies what lies at a name if it holds what the entry says. It believes nothing
+// but the content.
+func CopyIf(ctx context.Context, from *os.Root, at string, e Entry, to *os.Root, name string) (held bool, err error) {
+	err = tree.CopyFile(ctx, from, at, to, name, fs.ModePerm, nil)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, tree.ErrChanged) || errors.Is(err, unix.ENOTDIR) {
 		return false, nil
 	}

@@ -60,8 +60,10 @@ func Link(ctx context.Context, staging, sharedDir string, entries []string) erro
 		s.release, s.shared = release, shared
 		return s.linkAll(ctx, names)
 	})
-	if err == nil && s.adopted { // the shared folder may lie on another file system than the releases
-		err = durable.SyncFileSystem(sharedDir)
+	// The shared folder may lie on another file system than the releases. Where this fails, the
+	// next deploy finds what was adopted, and takes it for the administrator's.
+	if s.adopted {
+		err = errors.Join(err, durable.SyncFileSystem(sharedDir))
 	}
 	return err
 }
