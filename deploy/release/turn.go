@@ -2,10 +2,10 @@ package release
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path"
 
@@ -80,7 +80,7 @@ func (st *Staging) know(ctx context.Context) error {
 // opened it for writing can still write into the old one. What holds something else is not
 // known.
 func (s *slotStaging) anew(ctx context.Context, root *os.Root, name string, e kept.Entry) error {
-	copied := fmt.Sprintf("%s.relink-%016x", name, rand.Uint64())
+	copied := name + ".relink-" + rand.Text()
 	held, err := kept.CopyIf(ctx, root, name, e, root, copied)
 	if err != nil || !held {
 		delete(s.known, name)
