@@ -21,6 +21,7 @@ import (
 	"relink/deploy/propose"
 	"relink/health"
 	"relink/health/command"
+	"relink/health/doctor"
 	"relink/health/serve"
 	"relink/internal/cli"
 	"relink/internal/config"
@@ -87,6 +88,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 		apache.Command(env, located),
 		caches.Command(env, located),
 		command.Command(env, located),
+		doctor.Command(env, located),
 		serve.Command(env, located),
 		demo.Command(env, os.UserCacheDir),
 		config.Command(env, load, howServed, propose.Command(env)),

@@ -26,7 +26,7 @@ type Check struct {
 //go:embed checks.txt
 var catalogue string
 
-// runs makes the checks. What those of the family doctor find, in the configuration of PHP,
+// runs makes the checks. What those of the family settings find, in the configuration of PHP,
 // PHP-FPM and Apache, is a WARNING: it works today.
 var runs = map[string]func(*Facts, *Thresholds) []Result{
 	"pool":                    checkPools,

@@ -99,4 +99,10 @@ func (r Result) with(figures ...Figure) Result {
 	return r
 }
 
+// blocking says that the next deploy would be refused because of it.
+func (r Result) blocking() Result {
+	r.Blocks = true
+	return r
+}
+
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -15,7 +15,7 @@ func checkDeploy(f *Facts, a *App, _ *Thresholds) Result {
 	case errors.Is(a.DeployErr, journal.ErrJournal):
 		r := notMade(a.DeployErr)
 		r.State = Critical
-		return r
+		return r.blocking()
 	case a.DeployErr != nil:
 		return notMade(a.DeployErr)
 	case a.Pending != nil && a.Pending.Phase != journal.PhaseSettled:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
 )
@@ -16,12 +17,16 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 	}
 	r := Result{}
 	broken := 0
+	var fixed error
 	for _, i := range a.Instances {
 		state, why := i.Judge()
 		if state == OK {
 			continue
 		}
 		broken++
+		if i.Fixed != nil && fixed == nil {
+			fixed = i.Fixed
+		}
 		r.State = r.State.Or(state)
 		r.Details = append(r.Details, fmt.Sprintf("%s: %s: %s", i.Name, i.Link, why))
 	}
@@ -32,6 +37,9 @@ func checkLinks(_ *Facts, a *App, _ *Thresholds) Result {
 	}
 	r.Message = fmt.Sprintf("%d of %s not in order", broken, ui.Plural(len(a.Instances), "link"))
 	r.Fix = fmt.Sprintf(`bring a release live on them with "relink deploy --app %[1]s --instance NAME REF" or "relink rollback --app %[1]s --instance NAME"`, a.Name)
+	if fixed != nil {
+		r.Fix, r.Blocks = strings.Join(hint.Of(fixed), "; "), true
+	}
 	return r
 }
 

@@ -16,7 +16,7 @@ func checkOPcache(_ *Facts, p *Pool, _ *Thresholds) Result {
 	case p.AgentErr == nil:
 		return ok("on")
 	}
-	r := notMade(p.AgentErr)
+	r := notMade(p.AgentErr).blocking()
 	if errors.Is(p.AgentErr, php.ErrOPcacheOff) || errors.Is(p.AgentErr, php.ErrFileCacheOnly) {
 		r.State = Critical
 	}

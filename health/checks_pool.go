@@ -9,14 +9,18 @@ import (
 	"relink/internal/ui"
 )
 
+// NoPools is the subject of results that are about no pool in particular, such as that
+// there is none.
+const NoPools = "pools"
+
 func checkPools(f *Facts, t *Thresholds) []Result {
 	switch results := each(pools, checkPool)(f, t); {
 	case f.Discovery != nil:
-		return append([]Result{NotMade("pools", f.Discovery)}, results...)
+		return append([]Result{NotMade(NoPools, f.Discovery).blocking()}, results...)
 	case len(results) == 0:
 		r := problem(Critical, "no PHP-FPM runs here and no pool is configured",
 			"start PHP-FPM, or name the pools under pools in the configuration; mod_php is found once a release with the probe serves (relink deploy)")
-		r.Subject = "pools"
+		r.Subject = NoPools
 		return []Result{r}
 	default:
 		return results
@@ -25,7 +29,7 @@ func checkPools(f *Facts, t *Thresholds) []Result {
 
 func checkPool(_ *Facts, p *Pool, t *Thresholds) Result {
 	if p.Err != nil {
-		return problem(Critical, p.cause(), p.mend())
+		return problem(Critical, p.cause(), p.mend()).blocking()
 	}
 	fix := "look which requests keep its workers busy (pm.status_path with ?full), and raise pm.max_children if memory allows"
 	if p.Apache {

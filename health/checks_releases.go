@@ -35,7 +35,7 @@ func checkDisk(_ *Facts, disk *FileSystem, t *Thresholds) Result {
 	message := fmt.Sprintf("%s free, %s of %s", ui.Bytes(disk.FreeBytes), ui.Percent(free), ui.Bytes(disk.Bytes))
 	figures := []Figure{figure("free", Ratio, free, t.own).least(), {Name: "free_bytes", Value: float64(disk.FreeBytes), Unit: Bytes}}
 	if disk.FreeBytes < disk.MinFree {
-		return problem(Critical, message+", less than min_free: the next deploy fails", roomFix).with(figures...)
+		return problem(Critical, message+", less than min_free: the next deploy fails", roomFix).with(figures...).blocking()
 	}
 	return figures[0].judge(message, roomFix).with(figures[1])
 }

@@ -133,6 +133,7 @@ type Instance struct {
 	Inside  bool            // the folder lies in a release of the application
 	Docroot error           // why the document root below the link cannot be served
 	Err     error           // why the link cannot be read
+	Fixed   error           // why no deploy, whoever runs it, can make or move the link
 }
 
 // Front is what an instance's own web server answered to the probe.

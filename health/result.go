@@ -18,6 +18,7 @@ type Result struct {
 	Message string   `json:"message"`           // one line
 	Fix     string   `json:"fix,omitempty"`     // what to do, one sentence; "" where all is well
 	Details []string `json:"details,omitempty"` // one line for each of what the message sums up
+	Blocks  bool     `json:"blocks,omitempty"`  // the next deploy fails, and changes nothing, until this is mended
 	Figures []Figure `json:"figures,omitempty"`
 }
 

@@ -16,6 +16,11 @@ type Source interface {
 	Resolve(ctx context.Context, ref string) (Resolved, error)
 }
 
+// Reacher is a Source that can tell, by fetching nothing, whether it can be reached.
+type Reacher interface {
+	Reach(ctx context.Context) error
+}
+
 // Resolved is what a ref means, and the way to get it.
 type Resolved struct {
 	Source      string    // repository without password, folder or archive

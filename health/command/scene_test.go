@@ -38,7 +38,7 @@ type scene struct {
 	limits health.Thresholds
 }
 
-// sound is a master's configuration that the doctor has nothing to say about.
+// sound is a master's configuration that the checks of settings have nothing to say about.
 func sound(name string, pools ...sandbox.Pool) sandbox.Master {
 	return sandbox.Master{
 		Name: name, Pools: pools, Settings: map[string]string{"process_control_timeout": "10s"},

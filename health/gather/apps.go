@@ -44,6 +44,9 @@ func readInstance(a apps.App, configured config.Instance, store *release.Store, 
 	i := health.Instance{Name: configured.Name, Link: configured.Link}
 	state := links.Read(configured.Link)
 	i.Kind, i.Literal, i.Real, i.Err = state.Kind, state.Literal, state.Real, state.Err
+	if state.Kind == links.Blocked || state.Kind == links.NoParent || state.Kind == links.Unreadable {
+		i.Fixed = state.Usable()
+	}
 	if state.Real == "" {
 		return i
 	}

@@ -88,6 +88,7 @@ func runScripts(t *testing.T, dir string) {
 			"exits":  wantExit,
 			"tree":   writeTree,
 			"await":  awaitFile,
+			"screen": wantScreen,
 			"farm":   startFarm,
 			"master": controlMaster,
 			"lead":   leadLinks,

@@ -36,10 +36,10 @@ const (
 
 // command is one call of the system's git.
 type command struct {
-	options  []string // before the verb
-	args     []string // the verb and what is behind it
-	env      []string // added to the environment
-	dir      string
+	options  []string              // before the verb
+	args     []string              // the verb and what is behind it
+	env      []string              // added to the environment
+	dir      string                // "": /, which everybody may look at, whatever relink was called in
 	input    string                // for its standard input
 	secrets  []string              // hidden in messages
 	progress func(files, of int64) // told of a checkout's; may be nil
@@ -90,7 +90,7 @@ var alwaysConfig = []string{
 func runGit(ctx context.Context, c command) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", slices.Concat(alwaysConfig, c.options, c.args)...)
 	cmd.Stdin = strings.NewReader(c.input)
-	cmd.Dir, cmd.Env = c.dir, append(gitEnviron(os.Environ()), c.env...)
+	cmd.Dir, cmd.Env = cmp.Or(c.dir, "/"), append(gitEnviron(os.Environ()), c.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = waitDelay
