@@ -87,6 +87,7 @@ var faraway = map[string]way{
 // A whole deploy for PHP that sees the sites under other paths than relink, with
 // pids of its own in a container.
 func TestElsewhere(t *testing.T) {
+	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(faraway)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +136,7 @@ func (w way) setUp() opcache.Addressing {
 // A master in a container is reloaded by the command of its pool, and that is
 // proven by its pools alone.
 func TestReloadInContainer(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, way{web: event, elsewhere: container})
 	f.relink(all("v1"), "deploy", "v1", "--all")
 	out, err := relinkCommand(f.ctx, delivered, f.path("relink.yaml"), "opcache", "reset", "--method", "fpm").CombinedOutput()
@@ -147,6 +149,7 @@ func TestReloadInContainer(t *testing.T) {
 // Where path_map is wrong, the front door tells: after the first deploy, and from
 // then on before anything moves. Both names of the folder are in the hint.
 func TestWrongPathMap(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, way{web: event, elsewhere: container, resolved: true, unmapped: true})
 	want := fmt.Sprintf("path_map: [{host: %s, pool: /srv/app/releases}]", f.path("releases"))
 	for _, ref := range []string{"v1", "v2"} {
@@ -161,6 +164,7 @@ func TestWrongPathMap(t *testing.T) {
 
 // Nothing of a container outlives it: neither its device nor a process.
 func TestContainerLeavesNothing(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, way{web: event, elsewhere: container})
 	pool := f.server.Pool("")
 	workers, err := f.server.WorkerPIDs("")

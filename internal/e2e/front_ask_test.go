@@ -59,8 +59,8 @@ func release(body []byte, _ http.Header) string {
 	return strings.Join(parts[:min(1, len(parts))], "")
 }
 
-// rounds is how often each page is asked: several times for each worker.
-const rounds = 24
+// rounds is how often each page is asked: several times for each worker or child.
+func (f *front) rounds() int { return 3 * max(f.workers(), children) }
 
 // wantPages asks each site until every worker has been asked often.
 func (f *front) wantPages(when string) {
@@ -68,14 +68,14 @@ func (f *front) wantPages(when string) {
 	for _, club := range clubs {
 		for _, page := range f.pages {
 			wrong, last := 0, ""
-			for range rounds {
+			for range f.rounds() {
 				status, body := f.get(club, page)
 				if got := release([]byte(body), nil); status != http.StatusOK || got != f.on[club] {
 					wrong, last = wrong+1, fmt.Sprint(status, " ", body)
 				}
 			}
 			if wrong > 0 {
-				f.t.Errorf("%s: %d of %d answers of %s%s are not of %s, such as %.200q", when, wrong, rounds, club, page, f.on[club], last)
+				f.t.Errorf("%s: %d of %d answers of %s%s are not of %s, such as %.200q", when, wrong, f.rounds(), club, page, f.on[club], last)
 			}
 		}
 	}

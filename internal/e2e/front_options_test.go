@@ -16,11 +16,14 @@ func (f *front) options() sandbox.Options {
 	}
 	maps.Copy(ini, f.way.ini)
 	return sandbox.Options{
-		Root: f.path("srv"), Web: f.way.web, Handler: f.way.handler, EnableReuse: f.way.reuse, INI: ini, Children: 4,
+		Root: f.path("srv"), Web: f.way.web, Handler: f.way.handler, EnableReuse: f.way.reuse, INI: ini, Children: children,
 		Masters: []sandbox.Master{f.elsewhere(sandbox.Master{INI: ini, Pools: []sandbox.Pool{{Name: "www", Workers: f.workers()}}})},
 		Sites:   f.sites(),
 	}
 }
+
+// children of an Apache with mod_php.
+const children = 4
 
 // workers of PHP-FPM: an idle one beside mod_php, and more than there may be
 // requests at a time where each connection that the web server keeps takes one

@@ -67,7 +67,7 @@ var clubs = []string{"club1", "club2", "club3"}
 // newFront starts everything anew, so that the keys of OPcache are alive.
 func newFront(t *testing.T, w way) *front {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	root, err := sandbox.TempRoot()
 	f := &front{t: t, ctx: ctx, way: w, root: root, program: delivered, pages: []string{"/", "/second.php"}, on: map[string]string{}}

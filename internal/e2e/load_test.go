@@ -180,6 +180,7 @@ func synthetic(ctx context.Context, dir string) (app.App, error) { return synthe
 // The promise, on the real program: no failed request, no old page after the
 // command has returned, no restart, with a request of five seconds in flight.
 func TestDeployUnderLoad(t *testing.T) {
+	t.Parallel()
 	w := newTown(t, synthetic)
 	w.program = raced
 	deployUnderLoad(t, w)

@@ -73,6 +73,7 @@ func TestOPcacheScripts(t *testing.T) { runScripts(t, "testdata/opcache") }
 func TestHealthScripts(t *testing.T) { runScripts(t, "testdata/health") }
 
 func runScripts(t *testing.T, dir string) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,

@@ -27,6 +27,7 @@ const (
 // short requests a worker of PHP 8.2.36 crashed, and sometimes left a shared
 // memory in which every further worker crashed too (php-src#8739, #14471).
 func TestDeploysInASmallCache(t *testing.T) {
+	t.Parallel()
 	w := newSmallTown(t)
 	agent := w.agent()
 	returned := map[string]time.Time{} // when the deploy that replaced a release had returned

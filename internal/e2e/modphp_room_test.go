@@ -30,6 +30,7 @@ func large(ref string) application {
 // A cache of Apache that cannot hold both releases is restarted with the switch, by
 // Apache's own graceful restart; no request fails, and none gets an old page after it.
 func TestModPHPFitsOnlyInPlaceOfTheOld(t *testing.T) {
+	t.Parallel()
 	ini := map[string]string{"opcache.memory_consumption": "8", "opcache.interned_strings_buffer": "1"}
 	f := newFront(t, way{web: prefork, app: large, ini: ini})
 	control := f.path("apachectl")

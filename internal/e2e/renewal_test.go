@@ -213,8 +213,10 @@ var withWAF = map[string]string{
 // The reload comes with the switch: no page fails, with a request of some seconds
 // in flight neither.
 func TestPreloadFollowsTheSwitch(t *testing.T) {
+	t.Parallel()
 	for name, files := range map[string]map[string]string{"function": withFunction, "class": withClass} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			v := newVillage(t, village{preload: "www/club1/preload.php", timeout: "10s"}, files)
 			v.visit()
 			slow := v.slow(3)
@@ -242,6 +244,7 @@ func TestPreloadFollowsTheSwitch(t *testing.T) {
 
 // What PHP preloads is of one release.
 func TestPreloadOfOneRelease(t *testing.T) {
+	t.Parallel()
 	v := newVillage(t, village{preload: "www/club1/preload.php", timeout: "10s"}, withFunction)
 	v.on("v1", v.hosts...)
 	v.refused([]string{"deploy", "v2", "--instance", "club2"}, "PHP can preload one release only", "club2 would be on another", "deploy to all instances")
@@ -250,6 +253,7 @@ func TestPreloadOfOneRelease(t *testing.T) {
 
 // A master does not survive a reload whose preload script fails.
 func TestPreloadThatTheNewReleaseLacks(t *testing.T) {
+	t.Parallel()
 	v := newVillage(t, village{preload: "www/club1/preload.php", timeout: "10s"}, withFunction)
 	v.on("v1", v.hosts...)
 	v.must(os.Remove(v.path("src", "v2", "lib.php")))
@@ -260,6 +264,7 @@ func TestPreloadThatTheNewReleaseLacks(t *testing.T) {
 
 // A reload that kills requests is not done.
 func TestPreloadWithoutProcessControlTimeout(t *testing.T) {
+	t.Parallel()
 	v := newVillage(t, village{preload: "www/club1/preload.php"}, withFunction)
 	v.on("v1", v.hosts...)
 	v.refused([]string{"deploy", "v2", "--all"}, "process_control_timeout", "club1's link", "--reset never")
@@ -267,6 +272,7 @@ func TestPreloadWithoutProcessControlTimeout(t *testing.T) {
 
 // A preload script of no release that loads files of one.
 func TestPreloadFromElsewhere(t *testing.T) {
+	t.Parallel()
 	v := village{preload: "preload.php", timeout: "10s"}
 	files := map[string]string{"preload.php": "<?php"}
 	for name, code := range withFunction {
@@ -286,6 +292,7 @@ func TestPreloadFromElsewhere(t *testing.T) {
 // Workers remember .user.ini, here one that names a file which is gone: they end,
 // the master and its OPcache stay.
 func TestUserINIFollowsTheSwitch(t *testing.T) {
+	t.Parallel()
 	v := newVillage(t, village{}, withWAF)
 	v.visit()
 	before := v.workers()
@@ -313,6 +320,7 @@ func TestUserINIFollowsTheSwitch(t *testing.T) {
 
 // What FPM's configuration includes from a release is read at a reload only.
 func TestSettingsFollowTheSwitch(t *testing.T) {
+	t.Parallel()
 	v := newVillage(t, village{include: "www/club1/conf/*.conf", timeout: "10s"}, map[string]string{
 		"conf/pool.conf": "env[SETTINGS] = %[1]s\n",
 		"index.php":      "<?php echo 'release ', getenv('SETTINGS') === '%[1]s' ? '%[1]s' : 'mixed';",
@@ -338,8 +346,10 @@ func TestSettingsFollowTheSwitch(t *testing.T) {
 // What dies around the reload is put right: links and preloaded code are of one
 // release afterwards, whichever.
 func TestPreloadSurvivesACrash(t *testing.T) {
+	t.Parallel()
 	for point, version := range map[string]string{"moved club1": "v1", "moved club2": "v1", "noted moved": "v2", "sweep": "v2"} {
 		t.Run(point, func(t *testing.T) {
+			t.Parallel()
 			v := newVillage(t, village{preload: "www/club1/preload.php", timeout: "10s"}, withFunction)
 			v.on("v1", v.hosts...)
 			v.kill(point, "deploy", "v2", "--all")
@@ -355,8 +365,10 @@ func TestPreloadSurvivesACrash(t *testing.T) {
 }
 
 func TestUserINISurvivesACrash(t *testing.T) {
+	t.Parallel()
 	for point, version := range map[string]string{"moved club1": "v1", "noted moved": "v2"} {
 		t.Run(point, func(t *testing.T) {
+			t.Parallel()
 			v := newVillage(t, village{}, withWAF)
 			v.on("v1", v.hosts...)
 			v.kill(point, "deploy", "v2", "--all")
@@ -368,6 +380,7 @@ func TestUserINISurvivesACrash(t *testing.T) {
 
 // A release whose check fails takes what it has preloaded back with it.
 func TestPreloadIsUndone(t *testing.T) {
+	t.Parallel()
 	v := newVillage(t, village{preload: "www/club1/preload.php", timeout: "10s"}, withFunction)
 	configuration, err := os.ReadFile(v.path("relink.yaml"))
 	v.must(err)

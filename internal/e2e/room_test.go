@@ -29,6 +29,7 @@ const slowSeconds = 5
 // when the request in flight has ended: the new release never runs uncached, and
 // PHP never restarts the cache by itself.
 func TestReleaseThatFitsOnlyInPlaceOfTheOld(t *testing.T) {
+	t.Parallel()
 	w := newCrowdedTown(t)
 	began := time.Now()
 	slow := w.slow(slowSeconds)
@@ -51,6 +52,7 @@ func TestReleaseThatFitsOnlyInPlaceOfTheOld(t *testing.T) {
 
 // What dies between the switch and the restart leaves the restart to others.
 func TestRestartThatMakesRoomSurvivesACrash(t *testing.T) {
+	t.Parallel()
 	w := newCrowdedTown(t)
 	w.kill("renew", "deploy", "r2", "--all")
 	pending, err := restart.ReadPending(w.path("state"))
@@ -82,6 +84,7 @@ func (w *town) kill(point string, args ...string) {
 
 // Where a restart frees enough for both, it comes before the switch.
 func TestReleaseThatFitsAfterARestart(t *testing.T) {
+	t.Parallel()
 	w := newSmallTown(t)
 	w.writeSource("r1")
 	w.writeSource("r2")
@@ -100,6 +103,7 @@ func TestReleaseThatFitsAfterARestart(t *testing.T) {
 
 // The same for links that somebody else has moved: the refresh restarts the cache.
 func TestRefreshIntoACacheWithoutRoom(t *testing.T) {
+	t.Parallel()
 	w := newCrowdedTown(t)
 	old := w.moveByHand("r2")
 	report, ended := w.relink("opcache", "refresh", "--from", old, "--to", w.path("src", "r2"))
@@ -113,6 +117,7 @@ func TestRefreshIntoACacheWithoutRoom(t *testing.T) {
 
 // Where the restart is refused, the pages are new all the same.
 func TestRefreshWhereTheRestartIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newCrowdedTown(t)
 	later := time.Now().Add(time.Minute) // nobody knows what FPM has read of a file that is newer
 	w.must(os.Chtimes(w.path("srv", "conf", "php.conf"), later, later))

@@ -43,6 +43,7 @@ var setups = map[string]way{
 // light load: no request fails, no old page begins after the command has
 // returned, and who was not asked for stays.
 func TestSetups(t *testing.T) {
+	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(setups)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,6 +62,7 @@ func TestSetups(t *testing.T) {
 // A switch of everybody alone, on a fresh cache and with a long request under way,
 // by the program with the race detector.
 func TestSetupsAllAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(setups)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,6 +88,7 @@ func all(ref string) map[string]string {
 // The entry script is a link of the release: the key has the link's name, the
 // script that of its target.
 func TestLinkedEntryScript(t *testing.T) {
+	t.Parallel()
 	linked := func(ref string) application {
 		app := ordinary(ref)
 		app["app/front.php"] = app["public/index.php"]
@@ -108,6 +111,7 @@ func TestLinkedEntryScript(t *testing.T) {
 // The link is a folder that the site's own script, which stays, includes by a
 // path relative to the working directory.
 func TestRelativeInclude(t *testing.T) {
+	t.Parallel()
 	core := func(ref string) application {
 		return application{"boot.php": "<?php echo '" + ref + "';", "other.php": "<?php echo '" + ref + "';"}
 	}
@@ -128,6 +132,7 @@ func TestRelativeInclude(t *testing.T) {
 // who stayed. With cgi.fix_pathinfo=0 nothing but OPcache's key is asked whether
 // it exists.
 func TestDeletedScript(t *testing.T) {
+	t.Parallel()
 	upload := func(ref string) application {
 		app := ordinary(ref)
 		if ref == "v1" {
@@ -155,7 +160,7 @@ func TestDeletedScript(t *testing.T) {
 
 func (f *front) wantUpload(club string, status int) {
 	f.t.Helper()
-	for range rounds {
+	for range f.rounds() {
 		if got, body := f.get(club, "/upload.php"); got != status {
 			f.t.Fatalf("%s/upload.php answers %d %q, want %d", club, got, body, status)
 		}
@@ -165,6 +170,7 @@ func (f *front) wantUpload(club string, status int) {
 // mod_php serves, and relink is told of an idle pool of PHP-FPM: a success means
 // new pages there too.
 func TestModPHPBesideIdlePool(t *testing.T) {
+	t.Parallel()
 	for name, w := range map[string]way{
 		"keyed": {web: prefork}, "revalidated": {web: prefork, revalidate: true}, "resolved": {web: prefork, resolved: true},
 	} {

@@ -37,6 +37,7 @@ func scriptsOf(ref string) application {
 // What a release has in common with the one that was in its slot costs nothing: it is
 // neither written nor compiled, and OPcache's memory does not grow.
 func TestSlotsCostWhatChanged(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"resolved, Apache", "resolved, nginx", "resolved, mod_php", "revalidated, Apache"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +89,7 @@ func (f *front) wantCheap(report outcome.Report) {
 // A request that began before the links left a release sees that one only, however many
 // deploys it outlasts: where the web server sends real paths none waits for it.
 func TestSlotsWaitForRequests(t *testing.T) {
+	t.Parallel()
 	long := func(ref string) application {
 		app := scriptsOf(ref)
 		app["public/slow.php"] = "<?php for ($i = 0; $i < 60; $i++) { usleep(100000); } require __DIR__ . '/../lib/own.php'; echo '" + ref + " ', own();"
@@ -116,6 +118,7 @@ func TestSlotsWaitForRequests(t *testing.T) {
 // A build that writes down where it ran (Laravel's config:cache, Symfony's container)
 // ran where the release is; what comes back elsewhere is built again.
 func TestBuildsThatNameTheirPath(t *testing.T) {
+	t.Parallel()
 	compiled := func(ref string) application {
 		app := scriptsOf(ref)
 		app["public/second.php"] = "<?php require require __DIR__ . '/../cache/config.php';"
@@ -150,6 +153,7 @@ func TestBuildsThatNameTheirPath(t *testing.T) {
 // Sites are deployed one after the other; a way back of all wants one release that was put
 // away, and one that is in its slot still: making the one must not put away the other.
 func TestRollbackOfSitesOnDifferentReleases(t *testing.T) {
+	t.Parallel()
 	for name, order := range map[string][2]string{"away first": {"club1", "club2"}, "away last": {"club2", "club1"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

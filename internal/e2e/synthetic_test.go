@@ -23,6 +23,7 @@ func syntheticApp(ctx context.Context, dir string, files int) (app.App, error) {
 
 // Each page tells its release, however it is put together.
 func TestSynthetic(t *testing.T) {
+	t.Parallel()
 	w := newTown(t, synthetic)
 	for _, tag := range []string{"v1", "v2"} {
 		w.relink("deploy", tag, "--all")
