@@ -61,13 +61,13 @@ bench:
 # RELINK_PUBLISH=1. DEMAND chooses: generated, mediawiki-whole, mediawiki/resolved ...
 bench-acceptance:
 	.ci/setup test
-	$(GO) test -run '^$$' -bench 'Acceptance/$(DEMAND)' -benchtime 1x -timeout 60m ./internal/e2e
+	$(GO) test -run '^$$' -bench 'Acceptance/$(value DEMAND)' -benchtime 1x -timeout 60m ./internal/e2e
 
 # What deploys cost by the size of the server, for docs/benchmarks.md. SIZE chooses:
 # resolved, keyed/1000-instances ...
 bench-scale:
 	.ci/setup test
-	RELINK_PUBLISH=1 $(GO) test -run '^$$' -bench 'Scale/$(SIZE)' -benchtime 1x -timeout 60m ./internal/e2e
+	RELINK_PUBLISH=1 $(GO) test -run '^$$' -bench 'Scale/$(value SIZE)' -benchtime 1x -timeout 60m ./internal/e2e
 
 # By hand, and before a release: fails where a ratio of relink's deploys has become worse
 # than in internal/e2e/testdata/ratios.json by more than its spread there.
