@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,21 +268,27 @@ func (s *slowRequest) end(f *farm) string {
 // awaitRunning waits until a worker is inside a request for the page.
 func (f *farm) awaitRunning(page string) {
 	f.t.Helper()
+	f.awaitPool(func(now fcgi.PoolStatus) bool {
+		return slices.ContainsFunc(now.Processes, func(p fcgi.Process) bool { return p.State == fcgi.StateRunning && strings.Contains(p.URI, page) })
+	})
+}
+
+// awaitPool waits until the status page of the pool says so.
+func (f *farm) awaitPool(says func(fcgi.PoolStatus) bool) {
+	f.t.Helper()
 	pool := f.pools()[0]
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		status, err := fcgi.Status(f.ctx, pool.Address, pool.StatusPath)
 		f.must(err)
-		for _, p := range status.Processes {
-			if p.State == fcgi.StateRunning && strings.Contains(p.URI, page) {
-				return
-			}
+		if says(status) {
+			return
 		}
 		select {
 		case <-tick.C:
 		case <-f.ctx.Done():
-			f.t.Fatalf("no worker ever ran %s", page)
+			f.t.Fatal("the pool never got there")
 		}
 	}
 }

@@ -40,17 +40,17 @@ type knocking struct {
 func (r *round) mayKnock() bool { return r.pool.doors != nil && r.knock.fruitless < pinnedCalls }
 
 // worthKnocking is how many calls through doors may reach missing workers now: none
-// as long as FastCGI reaches them.
+// as long as FastCGI reaches them, and none for those that are inside of long requests.
 func (r *round) worthKnocking(ctx context.Context, missing []fcgi.Process, again bool) int {
 	held := slices.ContainsFunc(missing, func(w fcgi.Process) bool { return w.State == fcgi.StateReadingHeaders })
-	if r.pool.doors == nil || !again && !held {
+	n := reachable(missing)
+	if r.pool.doors == nil || !again && !held || n == 0 {
 		return 0
 	}
 	if r.knock.doors = r.pool.leading(ctx, r.knock.fruitless > 1); len(r.knock.doors) == 0 {
 		return 0
 	}
-	n := len(missing) << min(r.knock.fruitless, 8)
-	return min(max(n, 2), len(r.alive), maxKnocks)
+	return min(max(n<<min(r.knock.fruitless, 8), 2), len(r.alive), maxKnocks)
 }
 
 // knockAt makes n calls through doors, by turns through all of them and through one.

@@ -18,6 +18,7 @@ const (
 	// of the missing workers can be reached.
 	firstPause = 2 * time.Millisecond
 	lastPause  = 50 * time.Millisecond
+	blindPause = 400 * time.Millisecond // where nobody knows whether they can be
 	// maxFailures is how many bursts in a row may fail: a worker that ends at
 	// pm.max_requests can take a call with it.
 	maxFailures = 3
@@ -114,7 +115,7 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 			}
 		}
 		Wait(ctx, pause)
-		pause = min(2*pause, lastPause)
+		pause = pauseAfter(pause, missing)
 		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
 			return outcome{}, err
 		}
@@ -254,22 +255,37 @@ func (r *round) mayLeave(missing []fcgi.Process) bool {
 	return r.leave != nil && !slices.ContainsFunc(missing, func(w fcgi.Process) bool { return !r.leave(w) })
 }
 
-// worthCalling is how many calls may reach the missing workers now. One that has
-// been running a script for long is not worth a call; one that began a moment
-// ago is, for most requests are short. After a burst that brought nothing a call
-// for every worker goes once around all that are idle: with fewer, the calls
-// and the listing between them could go past the same worker again and again.
+// worthCalling is how many calls may reach the missing workers now. After a burst that
+// brought nothing a call for every worker goes once around all that are idle: with fewer,
+// the calls and the listing between them could go past the same worker again and again.
 func (r *round) worthCalling(missing []fcgi.Process, again bool) int {
-	n := 0
-	for _, w := range missing {
-		if w.State != fcgi.StateRunning || w.RequestDuration < lastPause {
-			n++
-		}
-	}
+	n := reachable(missing)
 	if n > 0 && again {
 		return len(r.alive)
 	}
 	return n
+}
+
+// reachable is how many workers may answer now. One that has been running a script for
+// long does not, whoever asks; one that began a moment ago may, for most requests are
+// short.
+func reachable(workers []fcgi.Process) (n int) {
+	for _, w := range workers {
+		if w.State != fcgi.StateRunning || w.RequestDuration < lastPause {
+			n++
+		}
+	}
+	return n
+}
+
+// pauseAfter follows a pause that has brought nothing. Processes of which nobody tells what
+// they do, as of Apache's, may all be inside of long requests: each look at them is a call
+// for every one that is not, so that it is made less and less often.
+func pauseAfter(pause time.Duration, missing []fcgi.Process) time.Duration {
+	if slices.ContainsFunc(missing, func(w fcgi.Process) bool { return w.State == "" }) {
+		return min(2*pause, blindPause)
+	}
+	return min(2*pause, lastPause)
 }
 
 // Wait pauses for d or until ctx ends.

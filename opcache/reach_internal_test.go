@@ -3,6 +3,9 @@ package opcache
 import (
 	"errors"
 	"testing"
+	"time"
+
+	"relink/fcgi"
 )
 
 func TestUntilNoNews(t *testing.T) {
@@ -22,5 +25,23 @@ func TestUntilNoNews(t *testing.T) {
 	failed := errors.New("refused")
 	if err := untilNoNews(3, func() (bool, error) { return true, failed }); !errors.Is(err, failed) {
 		t.Error(err)
+	}
+}
+
+// How often the others are asked while some cannot answer.
+func TestPauseAfter(t *testing.T) {
+	known, unknown := fcgi.Process{State: fcgi.StateRunning}, fcgi.Process{}
+	for _, c := range []struct {
+		missing []fcgi.Process
+		looks   int // in five seconds
+	}{{[]fcgi.Process{known}, 105}, {[]fcgi.Process{known, unknown}, 20}} {
+		looks := 0
+		for waited, pause := time.Duration(0), firstPause; waited < 5*time.Second; pause = pauseAfter(pause, c.missing) {
+			waited += pause
+			looks++
+		}
+		if looks > c.looks {
+			t.Errorf("%v: %d looks, want at most %d", c.missing, looks, c.looks)
+		}
 	}
 }

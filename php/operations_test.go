@@ -29,6 +29,7 @@ var operations = []struct {
 	{"CutOver", testCutOver},
 	{"CutOverWithTimestamps", testCutOverWithTimestamps},
 	{"DeadKeysComeBackToLife", testDeadKeysComeBackToLife},
+	{"DeadKeysCostACompilation", testDeadKeysCostACompilation},
 	{"CutOverWithLockedTimestamps", testCutOverWithLockedTimestamps},
 	{"CutOverOfPharsAndRelativePaths", testCutOverOfPharsAndRelativePaths},
 	{"InvalidateManyRequests", testInvalidateManyRequests},
