@@ -13,23 +13,38 @@ BENCH     ?= .
 # (docs/reliability.md).
 WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
+# Their tests wait for servers more than they compute.
+AT_ONCE   ?= 6
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit packages clean
+.PHONY: build test checks test-whole test-raced test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
 
+# Checks and tests run beside each other: most tests of the whole wait, the others compute.
 test:
 	.ci/setup test
+	$(MAKE) --no-print-directory --jobs=3 checks test-whole test-raced
+
+checks: vet
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
-	$(GO) vet ./...
-	$(GO) vet -tags phpversions,soak,torture,debian,failpoint ./...
+	$(GO) vet -tags phpversions,soak,torture,debian ./...
+	$(GO) vet -tags failpoint ./internal/failpoint
 	$(GO) tool staticcheck ./...
-	$(GO) build ./...
-	$(GO) test -timeout 60m $(WHOLE)
-	$(GO) test -race -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
+
+# First, since it compiles what the tests of the whole need as well. What go test itself
+# would vet is vetted here.
+vet:
+	$(GO) vet ./...
+
+test-whole: vet
+	$(GO) test -vet=off -parallel $(AT_ONCE) -timeout 60m $(WHOLE)
+
+# The race detector would have each program wait for a second at its end.
+test-raced:
+	GORACE=atexit_sleep_ms=50 $(GO) test -vet=off -race -parallel $(AT_ONCE) -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
 
 # The agent and whole deploys on real PHP-FPMs 7.4 and 8.4. Needs root: each
 # runs in a root file system of its own (debootstrap, kept in .cache/php).

@@ -103,6 +103,7 @@ func Command(env *cli.Env, caches func() (string, error)) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "setup", Usage: "how Apache names scripts to PHP: " + setUpNames(), Value: string(Resolved)},
 			&cli.IntFlag{Name: "instances", Usage: "the number of sites", Value: 30},
+			&cli.DurationFlag{Name: "pause", Usage: "of each client of the load between two requests, where the machine has other work too"},
 			&cli.BoolFlag{Name: "keep", Usage: "leave the servers running, and say how to use and how to stop them"},
 			&cli.StringFlag{Name: "dir", Usage: "the `FOLDER` for everything, new or empty (default: a temporary one)"},
 			&cli.StringFlag{Name: "cache", Usage: "the `FOLDER` where DokuWiki is kept for the next demo (default: relink in the user's folder for caches)"},
@@ -136,7 +137,7 @@ func run(ctx context.Context, c *cli.Call, caches func() (string, error)) error 
 	}
 	return Run(ctx, Options{
 		SetUp: SetUp(c.String("setup")), Instances: c.Int("instances"), Dir: c.String("dir"), Keep: c.Bool("keep"),
-		Cache: cacheOf(c.String("cache"), caches), Executable: executable, Out: c.Out, Screen: c.Screen(),
+		Pause: c.Duration("pause"), Cache: cacheOf(c.String("cache"), caches), Executable: executable, Out: c.Out, Screen: c.Screen(),
 	})
 }
 
@@ -176,9 +177,11 @@ func usage(c *cli.Call) error {
 		return wrongUsage(fmt.Sprintf("--setup: no set-up %q", c.String("setup")), "there are "+setUpNames())
 	case n < fewest || n > most:
 		return wrongUsage(fmt.Sprintf("--instances %d: from %d to %d", n, fewest, most), "leave --instances out: 30 is a good number")
-	case c.Bool("compare") && (c.IsSet("stop") || c.IsSet("dir") || c.IsSet("keep") || c.IsSet("cache")):
+	case c.Duration("pause") < 0:
+		return wrongUsage(fmt.Sprintf("--pause %s: it cannot be negative", c.Duration("pause")), "leave --pause out: the load then takes what the machine gives")
+	case c.Bool("compare") && (c.IsSet("pause") || c.IsSet("stop") || c.IsSet("dir") || c.IsSet("keep") || c.IsSet("cache")):
 		return wrongUsage("--compare goes with --setup and --instances only", "run relink demo --compare")
-	case c.IsSet("stop") && (c.IsSet("dir") || c.IsSet("keep") || c.IsSet("instances") || c.IsSet("setup")):
+	case c.IsSet("stop") && (c.IsSet("pause") || c.IsSet("dir") || c.IsSet("keep") || c.IsSet("instances") || c.IsSet("setup")):
 		return wrongUsage("--stop goes with no other flag", "run relink demo --stop FOLDER")
 	}
 	return nil

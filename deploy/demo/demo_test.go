@@ -29,8 +29,8 @@ const cache = "../../.cache/app"
 var binary string
 
 // pause keeps the load, a page of which takes PHP some 20 ms, from taking the whole
-// machine; that of TestStory has none.
-const pause = 400 * time.Millisecond
+// machine.
+const pause = 800 * time.Millisecond
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
@@ -79,10 +79,11 @@ func relink(ctx context.Context, args ...string) *exec.Cmd {
 
 // The whole story, kept, looked at, and stopped.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	ctx, dir := testContext(t), newFolder(t)
-	out := run(t, relink(ctx, "demo", "--instances", "3", "--keep", "--dir", dir, "--cache", cache), 0)
+	out := run(t, relink(ctx, "demo", "--instances", "3", "--pause", pause.String(), "--keep", "--dir", dir, "--cache", cache), 0)
 	for _, want := range []string{
-		"$ relink deploy v1 --all --smart-reset", "3 made in", "3 of 3 answer with v1",
+		"6 clients load all sites, pausing 800 ms", "$ relink deploy v1 --all --smart-reset", "3 made in", "3 of 3 answer with v1",
 		"$ relink deploy v2 --instance club1 --smart-reset", "1 of 3 moved; the others answered with v1 all the time",
 		"$ relink deploy v2 --all --smart-reset", "answered with status 200 by v1 after 5",
 		"$ relink rollback --all --smart-reset", "No request failed", "Set-up resolved", "3 of 3 sites proven through Apache, by fpm-fcgi",
@@ -106,6 +107,8 @@ func TestStory(t *testing.T) {
 		t.Errorf("status and apache check: %s", tries)
 	}
 	run(t, relink(ctx, "demo", "--instances", "2", "--dir", dir), 1)
+	run(t, relink(ctx, "demo", "--pause", "-1s"), 2)
+	run(t, relink(ctx, "demo", "--compare", "--pause", "1s"), 2)
 	run(t, relink(ctx, "demo", "--stop", dir), 0)
 	gone(t, dir)
 	if response, err := http.Get(url); err == nil {
@@ -169,6 +172,7 @@ func gone(t *testing.T, dir string) {
 
 // Whenever the demo is interrupted, it leaves no process and no folder.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	for name, line := range map[string]string{
 		"at once":              "One moment",
 		"in the first deploy":  "$ relink deploy v1",
@@ -178,7 +182,7 @@ func TestInterrupt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := newFolder(t)
-			cmd := relink(testContext(t), "demo", "--instances", "2", "--keep", "--dir", dir, "--cache", cache)
+			cmd := relink(testContext(t), "demo", "--instances", "2", "--pause", pause.String(), "--keep", "--dir", dir, "--cache", cache)
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			out, err := cmd.StdoutPipe()
@@ -212,12 +216,14 @@ func TestInterrupt(t *testing.T) {
 
 // The promises hold in the other set-ups too, and the story is theirs.
 func TestSetUps(t *testing.T) {
+	t.Parallel()
 	for setUp, want := range map[demo.SetUp]string{
 		demo.Revalidated: "from the first moved link to the last swept worker",
 		demo.Keyed:       "by now from a repeat of it",
 		demo.ModPHP:      "by apache2handler",
 	} {
 		t.Run(string(setUp), func(t *testing.T) {
+			t.Parallel()
 			dir := newFolder(t)
 			var out bytes.Buffer
 			err := demo.Run(testContext(t), demo.Options{
@@ -235,6 +241,7 @@ func TestSetUps(t *testing.T) {
 
 // Without the cache work the promises do not hold, and the demo says so.
 func TestBrokenPromise(t *testing.T) {
+	t.Parallel()
 	wrapper := filepath.Join(t.TempDir(), "relink")
 	script := fmt.Sprintf(`#!/bin/bash
 for arg; do [ "$arg" = --smart-reset ] && arg=--reset=never; args+=("$arg"); done

@@ -88,7 +88,7 @@ func TestTeller(t *testing.T) {
 	tell.say("opening", 30)
 	tell.say("act begins", plan{About: "The first release: the command makes the links.", Args: acts[0].args})
 	tell.say("first release", acts[0])
-	tell.say("load begins", 5*time.Second)
+	tell.say("load begins", Options{Alone: 5 * time.Second})
 	tell.alone(acts[1].Figures, 5*time.Second)
 	for _, a := range acts[2:] {
 		tell.say("act begins", plan{About: "The next release.", Args: a.args})

@@ -117,7 +117,7 @@ func (p *stage) firstRelease(ctx context.Context) (err error) {
 
 // loadAlone is what the acts are compared with.
 func (p *stage) loadAlone(ctx context.Context) error {
-	p.tell.say("load begins", p.Alone)
+	p.tell.say("load begins", p.Options)
 	if err := watch(ctx, startFor); err != nil {
 		return err
 	}

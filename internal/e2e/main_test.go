@@ -48,7 +48,7 @@ func withPrograms(run func() int) int {
 		buildProgram(filepath.Join(dir, raced), "-race", noSymbols),
 		os.Mkdir(filepath.Join(dir, "raced"), 0o755),
 		os.Symlink(filepath.Join(dir, raced), filepath.Join(dir, "raced", delivered)),
-		os.Setenv(raceOptions, "halt_on_error=1"), // with no answer at all, whichever a test expects
+		os.Setenv(raceOptions, "halt_on_error=1 atexit_sleep_ms=50"), // with no answer at all, whichever a test expects; else each ends a second later
 		os.Setenv(racedVariable, filepath.Join(dir, "raced")),
 		os.Setenv("PATH", dir+":"+os.Getenv("PATH")),
 	); err != nil {

@@ -101,6 +101,7 @@ func serve(t *testing.T, a app.App, dir string) *sandbox.Server {
 }
 
 func TestDokuWikiRenders(t *testing.T) {
+	t.Parallel()
 	a, err := app.Fetch(testContext(t), cache)
 	if err != nil {
 		t.Fatal(err)
