@@ -21,7 +21,7 @@ import (
 // pid is brought back by ns_last_pid, which only root may set: as root this is the
 // real thing, else there is no process that an own signal could hit wrongly.
 func TestNoSignalReachesAReusedPID(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || !amongOwnPIDs(t) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -68,15 +68,11 @@ func TestNoSignalReachesAReusedPID(t *testing.T) {
 // The same of a master, while a reload waits for a quiet moment. Where the kernel has no
 // pidfd (before 5.4, or denied in a container), only the start time tells two masters apart.
 func TestNoReloadReachesAReusedPID(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || !amongOwnPIDs(t) {
 		return
 	}
 	if os.Getenv(withoutPidfd) == "" {
-		again := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestNoReloadReachesAReusedPID$", "-test.v")
-		again.Env = append(os.Environ(), withoutPidfd+"=1")
-		if out, err := again.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
-			t.Errorf("without pidfd: %v\n%s", err, out)
-		}
+		testAgain(t, withoutPidfd, 0)
 	} else if err := denyPidfd(); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +121,39 @@ func beginOf(ctx context.Context, t *testing.T, m Master) int64 {
 	}
 }
 
-const withoutPidfd = "WITHOUT_PIDFD"
+// The environment variables with which a test has started itself again.
+const (
+	withoutPidfd = "WITHOUT_PIDFD"
+	ownPIDs      = "OWN_PIDS"
+)
+
+// amongOwnPIDs is false once the test has run in a namespace of pids, in which it is now
+// where it is true. There nobody else takes the pid that is to come back, nor gets one
+// that has just been a worker's.
+func amongOwnPIDs(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(ownPIDs) == "" {
+		testAgain(t, ownPIDs, unix.CLONE_NEWPID|unix.CLONE_NEWNS)
+		return false
+	}
+	if os.Getpid() == 1 { // else /proc is its own already
+		if err := errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("proc", "/proc", "proc", 0, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return true
+}
+
+// testAgain runs the test in a process with this variable, in new namespaces.
+func testAgain(t *testing.T, variable string, namespaces uintptr) {
+	t.Helper()
+	again := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	again.Env = append(os.Environ(), variable+"=1")
+	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces}
+	if out, err := again.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+		t.Errorf("with %s: %v\n%s", variable, err, out)
+	}
+}
 
 // denyPidfd has the kernel answer as one does that knows no pidfd_open.
 func denyPidfd() error {
