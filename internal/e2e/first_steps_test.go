@@ -46,7 +46,7 @@ func TestFirstSteps(t *testing.T) {
 		{"nginx", "nginx.md", []string{"Install", "Sites", "Configuration", "Deploy"}, opcache.Resolved, webserver.FPM},
 	} {
 		t.Run(one.name, func(t *testing.T) {
-			m := newMachine(t, root, relink)
+			m := newMachine(t, root, relink, "/usr/local/bin/relink")
 			manual := readManual(t, one.manual)
 			var printed strings.Builder
 			for _, chapter := range one.chapters {

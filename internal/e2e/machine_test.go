@@ -1,5 +1,3 @@
-//go:build debian
-
 package e2e
 
 import (
@@ -32,24 +30,26 @@ const blockBound = 10 * time.Minute
 // boot mounts, and leaves a shell behind as the first process. It runs the files
 // whose names it reads, as an administrator would, and tells how each ended.
 const boot = `set -e
-root=$1 dir=$2 share=$3 relink=$4 bound=$5
+root=$1 dir=$2 share=$3 relink=$4 place=$5 bound=$6
 mount -t tmpfs tmpfs "$dir"
 mkdir "$dir/upper" "$dir/work" "$dir/root"
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
 mount -t proc proc "$dir/root/proc"
+mount --rbind /dev "$dir/root/dev"
 mount --bind "$share" "$dir/root/mnt"
-install -m 755 "$relink" "$dir/root/usr/local/bin/relink"
+install -m 755 "$relink" "$dir/root$place"
 ip link set lo up
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
 	chroot "$dir/root" bash -c 'cd; while read -r name; do timeout --kill-after=5 '"$bound"' bash -e "$name" </dev/null >"$name.out" 2>&1; echo $?; done'`
 
-// newMachine boots a copy of root.
-func newMachine(t *testing.T, root, relink string) *machine {
+// newMachine boots a copy of root, with the program relink at place: "/" is this very
+// machine.
+func newMachine(t *testing.T, root, relink, place string) *machine {
 	t.Helper()
 	m := &machine{t: t, share: t.TempDir()}
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts",
-		"sh", "-c", boot, "sh", root, t.TempDir(), m.share, relink, fmt.Sprint(int(blockBound.Seconds())))
+		"sh", "-c", boot, "sh", root, t.TempDir(), m.share, relink, place, fmt.Sprint(int(blockBound.Seconds())))
 	command.Stderr = os.Stderr
 	to, err := command.StdinPipe()
 	if err != nil {

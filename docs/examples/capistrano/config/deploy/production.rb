@@ -1,0 +1,1 @@
+server 'web1.example.org', user: 'deploy', roles: %w[web]

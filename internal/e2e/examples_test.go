@@ -1,0 +1,428 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"relink/internal/exit"
+
+	"github.com/goccy/go-yaml"
+)
+
+// shop is a copy of this very machine on which the files of docs/examples are put to
+// use as they are, at the paths and under the names that stand in them.
+type shop struct{ *machine }
+
+// opened has web1.example.org serve, by nginx and PHP-FPM, club1 and club2, whose links
+// relink makes, and shop, whose link somebody else does. Nothing is deployed yet. The
+// links are in OPcache's keys: without a refresh a page stays what it was. Of the
+// tags v1 to v3 the last is broken.
+const opened = `
+sed -i 's|^;pm.status_path = .*|pm.status_path = /status|; s|^pm = .*|pm = static|; s|^pm.max_children = .*|pm.max_children = 2|' /etc/php/*/fpm/pool.d/www.conf
+service "$(basename /etc/init.d/php*-fpm)" start
+{
+	for site in club1=/srv/shop/www/club1 club2=/srv/shop/www/club2 shop=/srv/shop/current; do
+		echo "server {
+			listen 80; server_name ${site%%=*}.example.org; root ${site#*=}/public;
+			index index.php;
+			location ~ \.php\$ { fastcgi_pass unix:$(ls /run/php/php?.?-fpm.sock); include fastcgi.conf; }
+		}"
+	done
+} >/etc/nginx/sites-enabled/default
+service nginx start
+useradd --create-home --shell /bin/bash deploy
+install -d -o deploy /srv/git
+as_deploy git init -q --bare /srv/git/shop.git
+as_deploy git config --global user.name deploy
+as_deploy git config --global user.email deploy@example.org
+as_deploy git init -q -b main /srv/git/work
+as_deploy git -C /srv/git/work remote add origin /srv/git/shop.git
+as_deploy mkdir /srv/git/work/public
+for tag in v1 v2 v3; do
+	broken=; [ $tag != v3 ] || broken='http_response_code(500);'
+	echo "<?php $broken require __DIR__ . '/../lib.php'; echo '$tag ', lib(), \"\n\";" | as_deploy tee /srv/git/work/public/index.php >/dev/null
+	cat <<-'END' | as_deploy tee /srv/git/work/public/slow.php >/dev/null
+		<?php touch('/run/php/began'); while (!file_exists('/run/php/end')) { usleep(10000); clearstatcache(); } echo 'ended';
+	END
+	echo "<?php function lib() { return '$tag'; }" | as_deploy tee /srv/git/work/lib.php >/dev/null
+	as_deploy git -C /srv/git/work add .
+	as_deploy env GIT_COMMITTER_DATE=2024-01-01T00:00:00Z git -C /srv/git/work commit -q -m $tag # OPcache takes no file that is new
+	as_deploy git -C /srv/git/work tag $tag
+done
+`
+
+// secured lets root log in to web1.example.org as deploy, as a developer or a CI job does.
+const secured = `
+echo 127.0.0.1 web1.example.org >>/etc/hosts
+ssh-keygen -q -t ed25519 -N '' -f /root/key
+install -d -m 700 -o deploy /home/deploy/.ssh
+install -m 600 -o deploy /root/key.pub /home/deploy/.ssh/authorized_keys
+ssh-keygen -A
+mkdir -p /run/sshd
+/usr/sbin/sshd -o PidFile=/run/sshd.pid
+ssh-keyscan -t ed25519 web1.example.org 2>/dev/null >/root/known
+visudo -cf /mnt/examples/sudoers/relink
+install -m 440 /mnt/examples/sudoers/relink /etc/sudoers.d/
+`
+
+// keyed gives root's ssh the key, where the example does not.
+const keyed = `
+install -d -m 700 /root/.ssh
+install -m 600 /root/key /root/.ssh/id_ed25519
+install -m 644 /root/known /root/.ssh/known_hosts
+`
+
+// words are what the scripts say things with.
+const words = `
+as_deploy() { (cd /home/deploy; env -u GIT_CONFIG_GLOBAL HOME=/home/deploy setpriv --reuid deploy --regid deploy --init-groups "$@"); }
+# page v2 club1 club2: each is asked more often than there are workers.
+page() {
+	local want="$1 $1" site n got
+	for site in "${@:2}"; do
+		for n in 1 2 3 4 5 6 7 8; do
+			got=$(curl -s -H "Host: $site.example.org" http://127.0.0.1/)
+			[ "$got" = "$want" ] || { echo "$site answers '$got', want '$want'"; return 1; }
+		done
+	done
+}
+# deploying COMMAND ARG...: while another deploy is in its build hook.
+deploying() {
+	rm -f /srv/began /srv/end
+	mkfifo /srv/began /srv/end
+	sed 's|^    docroot|    hooks: {build: [echo >/srv/began, cat /srv/end]}\n&|' /etc/relink/relink.yaml >/etc/relink/waits.yaml
+	relink --config /etc/relink/waits.yaml deploy v1 --all --rebuild >/srv/other 2>&1 &
+	timeout 30 cat /srv/began || { cat /srv/other; return 1; }
+	"$@"
+	timeout 30 sh -c ': >/srv/end'
+	wait $!
+}
+# answering SITE COMMAND ARG...: while a worker is in a request, for longer than relink waits.
+answering() {
+	rm -f /run/php/began /run/php/end
+	curl -s -H "Host: $1.example.org" http://127.0.0.1/slow.php >/dev/null &
+	timeout 30 sh -c 'until [ -e /run/php/began ]; do sleep 0.02; done'
+	"${@:2}"
+	touch /run/php/end
+	wait $!
+}
+# exits 5 COMMAND ARG...
+exits() {
+	local want=$1 status=0
+	"${@:2}" || status=$?
+	[ "$status" = "$want" ] || { echo "exit status $status, want $want: ${*:2}"; return 1; }
+}
+# says TEXT COMMAND ARG...: it succeeds and prints that.
+says() {
+	local out
+	out=$("${@:2}" 2>&1) || { echo "$out"; return 1; }
+	case $out in *"$1"*) ;; *) echo "no '$1' in: $out"; return 1 ;; esac
+}
+cd /mnt/examples
+`
+
+func newShop(t *testing.T, scripts ...string) shop {
+	t.Helper()
+	t.Parallel()
+	relink, err := exec.LookPath(delivered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := shop{newMachine(t, "/", relink, "/usr/bin/relink")}
+	if err := os.CopyFS(filepath.Join(s.share, "examples"), os.DirFS("../../docs/examples")); err != nil {
+		t.Fatal(err)
+	}
+	s.must("cat >/mnt/words <<'END'\n" + words + "END\n. /mnt/words\n" + opened)
+	for _, script := range scripts {
+		s.does(script)
+	}
+	return s
+}
+
+// does wants a script to succeed.
+func (s shop) does(script string) string {
+	s.t.Helper()
+	return s.must(". /mnt/words\n" + script)
+}
+
+// others has no application in relink's configuration.
+const others = `
+install -d /etc/relink
+echo "timeouts: {settle: 1s}" >/etc/relink/relink.yaml
+install -d -o deploy /srv/shop /srv/shop/releases
+`
+
+// configured is the server of those who let relink deploy.
+const configured = `
+install -D -m 644 relink.yaml /etc/relink/relink.yaml
+echo "timeouts: {settle: 1s}" >>/etc/relink/relink.yaml
+install -d /srv/shop/www
+git config --system --add safe.directory /srv/git/shop.git
+`
+
+const pushed = `as_deploy git -C /srv/git/work push -q origin main v1 v2 v3
+`
+
+func TestExamplePostReceive(t *testing.T) {
+	s := newShop(t, secured, configured, `
+install -m 755 -o deploy git/post-receive /srv/git/shop.git/hooks/
+as_deploy git -C /srv/git/work push -q origin main 2>&1 | { ! grep .; }`)
+	s.does(`
+push() { as_deploy git -C /srv/git/work push origin "$@"; }
+says 'remote: deployed: v1 is live' push v1
+page v1 club1 club2
+says 'remote: deployed: v2 is live' push v2
+says 'remote: NOT deployed: v3 failed its checks' push v3
+page v2 club1 club2
+push --delete v1 v2
+says 'remote: deployed: v2 is live' push v1 v2
+page v2 club1 club2
+push --delete v1
+says 'remote: NOT deployed: another deploy is at work' deploying push v1`)
+	// Who pushes goes away: the deploy does not.
+	s.does(`
+as_deploy sh -c 'printf "x %040d refs/tags/v1\nx %s refs/tags/v1\n" 0 1 | git/post-receive' 2>&1 | true
+relink deploy v2 --all >/dev/null 2>&1 || relink recover
+page v2 club1 club2`)
+}
+
+func TestExampleCron(t *testing.T) {
+	s := newShop(t, configured, `
+install -m 755 cron/deploy-newest-tag /usr/local/bin/
+as_deploy git -C /srv/git/work tag v10-rc1
+as_deploy git -C /srv/git/work tag v1.10 v2
+as_deploy git -C /srv/git/work push -q origin main v1 v10-rc1`)
+	// A line of cron.d has a user, one that crontab checks has none.
+	s.does(`
+sed 's,^\(\*/5.*\) root ,\1 ,' cron/relink-deploy >/tmp/crontab
+crontab -n /tmp/crontab
+line=$(sed -n 's,^\*/5 \* \* \* \* root ,,p' cron/relink-deploy)
+case $line in *%*) echo "cron ends the line at %: $line"; exit 1 ;; esac
+cron() { env -i SHELL=/bin/sh HOME=/root LOGNAME=root $(grep -h ^PATH= cron/relink-deploy) sh -c "cd; $line"; }
+quietly() { local out; out=$("$@" 2>&1) || return; [ -z "$out" ] || { echo "mail: $out"; return 1; }; }
+quietly cron
+page v1 club1 club2
+as_deploy git -C /srv/git/work push -q origin v1.10
+deploying quietly cron
+as_deploy git -C /srv/git/work push -q origin v2
+quietly cron
+page v2 club1 club2
+relink rollback --all >/dev/null 2>&1
+quietly cron
+as_deploy git -C /srv/git/work push -q origin v3
+! says 'exit status 3 of: relink deploy v3 --app shop --all' cron
+quietly cron`)
+}
+
+func TestExampleScript(t *testing.T) {
+	s := newShop(t, pushed, others, `
+for tag in v1 v2; do mkdir /srv/$tag; git -c safe.directory='*' -C /srv/git/shop.git archive $tag | tar -xC /srv/$tag; done`)
+	s.does(`
+script/deploy /srv/v1
+page v1 shop
+first=$(readlink /srv/shop/current)
+script/deploy /srv/v2
+page v2 shop
+ln -sfn "$first" /srv/shop/current # what the page would be without relink
+page v2 shop
+answering shop exits 4 script/deploy /srv/v1
+relink opcache refresh --from "$first" --to "$(readlink /srv/shop/current)" --link /srv/shop/current
+page v1 shop`)
+}
+
+func TestExampleRsync(t *testing.T) {
+	s := newShop(t, secured, keyed, configured, pushed, `
+sed -i 's|source: .*|source: {dir: "/srv/shop/incoming/{ref}"}|' /etc/relink/relink.yaml
+install -d -o deploy /srv/shop/incoming
+umask 077
+for tag in v1 v2; do mkdir /srv/$tag; git -c safe.directory='*' -C /srv/git/shop.git archive $tag | tar -xC /srv/$tag; done`)
+	s.does(`
+rsync/deploy v1 /srv/v1
+page v1 club1 club2
+rsync/deploy v2 /srv/v2
+page v2 club1 club2
+deploying exits 5 rsync/deploy v1 /srv/v1
+exits 2 rsync/deploy 'v1;id' /srv/v1`)
+}
+
+func TestExampleCapistrano(t *testing.T) {
+	s := newShop(t, secured, keyed, pushed, others)
+	s.does(`
+cd capistrano
+TAG=v1 cap production deploy
+page v1 shop
+TAG=v2 cap production deploy
+page v2 shop
+TAG=v2 cap production deploy:rollback
+page v1 shop`)
+	if out, ok := s.run(`. /mnt/words
+cd capistrano
+answering shop env TAG=v2 cap production deploy`); ok {
+		t.Errorf("a refresh that is not done ends as if it were:\n%s", out)
+	}
+}
+
+// workflow is what a test runs of a file of GitHub Actions.
+type workflow struct {
+	Jobs map[string]struct {
+		Env   map[string]string
+		Steps []struct {
+			Env map[string]string
+			Run string
+		}
+	}
+}
+
+// expression is where GitHub puts a value in.
+var expression = regexp.MustCompile(`\$\{\{ *(\S+) *\}\}`)
+
+// script is a job as GitHub runs it, each step by a bash of its own, with its own
+// environment. The values of expressions are words of the shell.
+func (w workflow) script(job string, values map[string]string) string {
+	script, variables := "", func(env map[string]string) (list string) {
+		for _, name := range slices.Sorted(maps.Keys(env)) {
+			list += " " + name + "=" + expression.ReplaceAllStringFunc(env[name], func(found string) string {
+				return values[expression.FindStringSubmatch(found)[1]]
+			})
+		}
+		return list
+	}
+	for i, step := range w.Jobs[job].Steps {
+		file := fmt.Sprintf("/root/step%d", i)
+		script += fmt.Sprintf("cat >%s <<'END OF STEP'\n%s\nEND OF STEP\nenv GITHUB_STEP_SUMMARY=/root/summary%s%s bash --noprofile --norc -eo pipefail %s\n",
+			file, step.Run, variables(w.Jobs[job].Env), variables(step.Env), file)
+	}
+	return script
+}
+
+func readYAML(t *testing.T, file string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("../../docs/examples", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExampleGitHub(t *testing.T) {
+	var w workflow
+	readYAML(t, "github/deploy.yml", &w)
+	s := newShop(t, secured, configured, pushed, `install -m 700 -d /root/.ssh`)
+	for name, job := range w.Jobs {
+		for _, step := range job.Steps {
+			if expression.MatchString(step.Run) {
+				t.Errorf("job %s puts a value into a script: %s", name, step.Run)
+			}
+		}
+		for file, tag := range map[string]string{"v1": "v1", "v2": "v2", "v3": "v3", "hostile": "'v2;touch$IFS/root/in'"} {
+			s.does("cat >/root/" + file + " <<'END OF JOB'\nset -e\n" + w.script(name, map[string]string{
+				"github.ref_name": tag, "secrets.DEPLOY_KEY": `"$(cat /root/key)"`, "vars.KNOWN_HOSTS": `"$(cat /root/known)"`,
+			}) + "END OF JOB\n")
+		}
+	}
+	s.does(`
+cd /root
+says 'exit 0, cut-over' bash v1
+page v1 club1 club2
+answering club1 says '::warning::v2 is live' bash v2
+relink recover
+page v2 club1 club2
+grep 'exit 4' summary
+grep 'told to end with the request' summary
+exits 3 bash v3 >out
+grep '::error::v3 failed its checks' out
+page v2 club1 club2
+deploying exits 5 bash v1 >out
+grep '::error::another deploy is at work' out
+exits 2 bash hostile
+[ ! -e in ]`)
+}
+
+func TestExampleGitLab(t *testing.T) {
+	var jobs map[string]struct {
+		Script       []string
+		BeforeScript []string `yaml:"before_script"`
+		AfterScript  []string `yaml:"after_script"`
+		Variables    map[string]string
+		AllowFailure struct {
+			ExitCodes []int `yaml:"exit_codes"`
+		} `yaml:"allow_failure"`
+		Retry struct {
+			ExitCodes []int `yaml:"exit_codes"`
+		}
+	}
+	readYAML(t, "gitlab/gitlab-ci.yml", &jobs)
+	job := jobs["deploy"]
+	if !slices.Equal(job.AllowFailure.ExitCodes, []int{exit.Unverified}) || !slices.Equal(job.Retry.ExitCodes, []int{exit.Locked}) {
+		t.Errorf("allowed to fail with %d, tried again after %d", job.AllowFailure.ExitCodes, job.Retry.ExitCodes)
+	}
+	s := newShop(t, secured, configured, pushed, `mkdir /root/build`)
+	// As GitLab's runner does: one bash for before_script and script, another one after it.
+	script := "cd /root/build\nset -eo pipefail\nexport DEPLOY_KEY=/root/key KNOWN_HOSTS=/root/known\n"
+	for name, value := range job.Variables {
+		script += fmt.Sprintf("export %s=%s\n", name, value)
+	}
+	script += strings.Join(append(job.BeforeScript, job.Script...), "\n")
+	s.does("chmod 666 /root/key\ncat >/root/job <<'END OF JOB'\n" + script + "\nEND OF JOB\ncat >/root/after <<'END OF JOB'\ncd /root/build\n" + strings.Join(job.AfterScript, "\n") + "\nEND OF JOB\n")
+	s.does(`
+run() { local status=0; CI_COMMIT_TAG=$1 bash /root/job || status=$?; bash /root/after; [ ! -e /root/build/key ]; return "$status"; }
+says '"exit": 0' run v1
+page v1 club1 club2
+answering club1 exits 4 run v2
+relink recover
+page v2 club1 club2
+exits 3 run v3
+page v2 club1 club2
+deploying exits 5 run v1
+jq -e '.exit == 5' /root/build/report.json`)
+}
+
+// Deployer is not among Debian's packages: a stand-in runs the recipe on the server.
+func TestExampleDeployer(t *testing.T) {
+	s := newShop(t, secured, keyed, pushed, others)
+	if err := os.CopyFS(filepath.Join(s.share, "deployer"), os.DirFS("testdata/deployer")); err != nil {
+		t.Fatal(err)
+	}
+	s.does(`
+php -l deployer/deploy.php
+dep() { TAG=$1 php -d include_path=/mnt/deployer -d display_errors=stderr deployer/deploy.php "$2"; }
+dep v1 deploy
+page v1 shop
+dep v2 deploy
+page v2 shop
+dep v2 rollback
+page v1 shop
+answering shop exits 255 dep v2 deploy >/tmp/out 2>&1
+grep 'exit status 4: /usr/bin/sudo -n /usr/bin/relink opcache refresh --from /srv/shop/releases/1 --to /srv/shop/releases/3' /tmp/out || { cat /tmp/out; false; }`)
+}
+
+func TestExampleAnsible(t *testing.T) {
+	s := newShop(t, configured, pushed, `
+mkdir -p /srv/package/DEBIAN /srv/package/usr/bin
+mv /usr/bin/relink /srv/package/usr/bin/
+printf '%s\n' 'Package: relink' 'Version: 0.1.0' "Architecture: $(dpkg --print-architecture)" 'Maintainer: nobody <nobody@example.org>' 'Description: one PHP release for many sites' >/srv/package/DEBIAN/control
+dpkg-deb -b /srv/package /srv/relink.deb
+rm /etc/relink/relink.yaml
+: >/var/lib/dpkg/statoverride # of groups that this machine may have no more`)
+	s.does(`
+play() { LANG=C.UTF-8 ansible-playbook -i ansible/inventory -c local ansible/deploy.yml "$@"; }
+says 'failed=0' play -e relink_package=/srv/relink.deb -e relink_ref=v1
+page v1 club1 club2
+says 'changed=0 ' play -e relink_ref=v1
+status=0
+play -e relink_ref=v3 >/tmp/out || status=$?
+[ "$status" = 2 ]
+grep 'exit status 3: failed and rolled back: check: front page of club1' /tmp/out || { cat /tmp/out; false; }
+page v1 club1 club2
+exits 2 play -e '{"relink_config": {"appps": {}}}' >/tmp/out
+grep 'appps: unknown key' /tmp/out
+relink config check`)
+}
