@@ -17,7 +17,7 @@ PACKAGES   = $(shell $(GO) list ./...)
 AT_ONCE   ?= 6
 PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
 
-.PHONY: build test checks test-whole test-raced test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit packages clean
+.PHONY: build test checks test-whole test-raced test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit schemas contracts release packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -118,6 +118,19 @@ fuzz:
 # answer. CI does the same, but goes on where it does not.
 audit:
 	GO="$(GO)" .ci/audit
+
+# docs/schemas, from the types of what relink prints and the comments on their fields.
+schemas:
+	$(GO) test -run Schema . -update
+
+# The manual's lists, its command lines and the JSON Schemas are those of this tree. Manual
+# pages are made of --help and docs/configuration.md when packages are.
+contracts:
+	$(GO) test -run 'Schema|Manual' . ./deploy ./health ./internal/config ./health/serve
+
+# CHANGELOG's "Unreleased" becomes VERSION, committed and tagged, where all is in order.
+release:
+	@packaging/release "$(VERSION)"
 
 # .deb, .rpm, .apk and tarballs for amd64 and arm64 in dist/, the same bytes for the same
 # commit. Whoever publishes them sets MAINTAINER.

@@ -12,9 +12,9 @@ import (
 
 // Result is what one check says of one thing.
 type Result struct {
-	Check   string   `json:"check"`
-	Subject string   `json:"subject"` // pool, application or folder
-	State   State    `json:"state"`
+	Check   string   `json:"check"`             // its name
+	Subject string   `json:"subject"`           // pool, application or folder
+	State   State    `json:"state"`             // what it says
 	Message string   `json:"message"`           // one line
 	Fix     string   `json:"fix,omitempty"`     // what to do, one sentence; "" where all is well
 	Details []string `json:"details,omitempty"` // one line for each of what the message sums up
@@ -35,11 +35,11 @@ const (
 
 // Figure is a measured value and where it would change the state.
 type Figure struct {
-	Name     string   `json:"name"`
-	Value    float64  `json:"value"`
-	Unit     Unit     `json:"unit"`
-	Warning  *float64 `json:"warning,omitempty"` // past it, the state is WARNING; nil: no bound
-	Critical *float64 `json:"critical,omitempty"`
+	Name     string   `json:"name"`               // what was measured
+	Value    float64  `json:"value"`              // in its unit
+	Unit     Unit     `json:"unit"`               // of value, warning and critical
+	Warning  *float64 `json:"warning,omitempty"`  // past it, the state is WARNING; nil: no bound
+	Critical *float64 `json:"critical,omitempty"` // past it, the state is CRITICAL; nil: no bound
 	AtLeast  bool     `json:"at_least,omitempty"` // less than a bound is past it, not more
 }
 

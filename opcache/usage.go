@@ -9,32 +9,32 @@ import (
 
 // Footprint is what the caches hold of one folder.
 type Footprint struct {
-	Scripts     int   `json:"scripts"` // live
-	Bytes       int64 `json:"bytes"`   // of the live scripts
-	DeadScripts int   `json:"dead_scripts"`
-	DeadBytes   int64 `json:"dead_bytes"` // part of wasted memory until the next restart
+	Scripts     int   `json:"scripts"`      // live
+	Bytes       int64 `json:"bytes"`        // of the live scripts
+	DeadScripts int   `json:"dead_scripts"` // invalidated, still listed
+	DeadBytes   int64 `json:"dead_bytes"`   // part of wasted memory until the next restart
 }
 
 // Figures are what one OPcache, or several added up, say about themselves.
 // Bytes are bytes of shared memory.
 type Figures struct {
-	UsedBytes   int64   `json:"used"`
-	FreeBytes   int64   `json:"free"`
-	WastedBytes int64   `json:"wasted"`
-	Scripts     int64   `json:"scripts"`
-	Keys        int64   `json:"keys"`
-	MaxKeys     int64   `json:"max_keys"`
-	Hits        int64   `json:"hits"`
-	Misses      int64   `json:"misses"`
-	Full        bool    `json:"cache_full"`
-	Pending     bool    `json:"restart_pending"`
-	Wasted      float64 `json:"wasted_ratio"` // 0..1 of the whole memory
-	StringsUsed int64   `json:"strings_used"` // bytes of the interned strings buffer
-	StringsSize int64   `json:"strings_size"`
-	JITUsed     int64   `json:"jit_used"`  // bytes of the JIT buffer
-	JITSize     int64   `json:"jit_size"`  // 0 where the JIT is off
-	Preloaded   int     `json:"preloaded"` // scripts that opcache.preload has loaded
-	Restarts    int64   `json:"restarts"`  // of every kind, since the master's start
+	UsedBytes   int64   `json:"used"`            // bytes, without what is wasted
+	FreeBytes   int64   `json:"free"`            // bytes
+	WastedBytes int64   `json:"wasted"`          // bytes of scripts that were invalidated
+	Scripts     int64   `json:"scripts"`         // that it holds
+	Keys        int64   `json:"keys"`            // in use
+	MaxKeys     int64   `json:"max_keys"`        // that there are
+	Hits        int64   `json:"hits"`            // look-ups that found their script, since the last restart
+	Misses      int64   `json:"misses"`          // look-ups that did not
+	Full        bool    `json:"cache_full"`      // OPcache takes no scripts any more
+	Pending     bool    `json:"restart_pending"` // a restart waits for requests in flight
+	Wasted      float64 `json:"wasted_ratio"`    // 0..1 of the whole memory
+	StringsUsed int64   `json:"strings_used"`    // bytes of the interned strings buffer
+	StringsSize int64   `json:"strings_size"`    // bytes of that buffer
+	JITUsed     int64   `json:"jit_used"`        // bytes of the JIT buffer
+	JITSize     int64   `json:"jit_size"`        // 0 where the JIT is off
+	Preloaded   int     `json:"preloaded"`       // scripts that opcache.preload has loaded
+	Restarts    int64   `json:"restarts"`        // of every kind, since the master's start
 }
 
 // Window is what OPcache was asked between two samples of its figures.

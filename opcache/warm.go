@@ -19,8 +19,8 @@ import (
 
 // FailedScript is a script that OPcache did not take, and why.
 type FailedScript struct {
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
+	Path   string `json:"path"`   // of the script, as this machine sees it
+	Reason string `json:"reason"` // why it was not compiled
 }
 
 // WarmResult tells what was compiled before the switch.

@@ -126,7 +126,7 @@ type Finding struct {
 	Script       string   `json:"script"`        // SCRIPT_FILENAME, as the web server sent it
 	DocumentRoot string   `json:"document_root"` // as the web server sent it
 	Resolved     bool     `json:"resolved"`      // real paths arrive, and map, link and PHP say the same
-	Problems     []string `json:"problems"`
+	Problems     []string `json:"problems"`      // what is wrong; empty where it is resolved
 
 	hints []string
 }

@@ -52,7 +52,7 @@ func (p program) configCommand() *cli.Command {
 			}
 			_, err = io.WriteString(s.Out, text)
 			return err
-		}),
+		}, "text"),
 	}
 }
 
@@ -62,7 +62,7 @@ func (p program) scriptCommand() *cli.Command {
 		Action: p.Action(func(_ context.Context, c *cli.Call) error {
 			_, err := io.WriteString(c.Out, Script)
 			return err
-		}),
+		}, "text"),
 	}
 }
 
@@ -89,7 +89,7 @@ type session struct {
 	app apps.App
 }
 
-func (p program) with(do func(context.Context, session) error) cli.ActionFunc {
+func (p program) with(do func(context.Context, session) error, formats ...string) cli.ActionFunc {
 	return p.Action(func(ctx context.Context, c *cli.Call) error {
 		read, err := p.load()
 		if err != nil {
@@ -104,7 +104,7 @@ func (p program) with(do func(context.Context, session) error) cli.ActionFunc {
 				`name a file for it in %s, such as "map: %s"`, read.Path, filepath.Join(read.StateDir, app.Name+".map"))
 		}
 		return do(ctx, session{c, apps.App{App: *app, State: read.StateDir}})
-	})
+	}, formats...)
 }
 
 func (s session) include() Include {

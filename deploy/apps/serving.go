@@ -12,8 +12,8 @@ import (
 
 // Serving is a release and the instances whose links lead to it.
 type Serving struct {
-	Release   string   `json:"release"` // "" where there is no link
-	Instances []string `json:"instances"`
+	Release   string   `json:"release"`   // "" where there is no link
+	Instances []string `json:"instances"` // by their names
 }
 
 // ReadServing reads where each instance's link leads now, the largest group first.

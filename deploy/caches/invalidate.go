@@ -23,9 +23,9 @@ var ErrLive = errors.New("it is live")
 // InvalidateReport tells what "opcache invalidate" did. As JSON it is the
 // contract of docs/opcache.md.
 type InvalidateReport struct {
-	Release     string        `json:"release"` // "" where files were named
-	Files       []string      `json:"files"`   // their real paths
-	Invalidated int           `json:"invalidated"`
+	Release     string        `json:"release"`     // "" where files were named
+	Files       []string      `json:"files"`       // their real paths
+	Invalidated int           `json:"invalidated"` // scripts that were live
 	Exit        int           `json:"exit"`
 	Error       *exit.Failure `json:"error,omitempty"`
 }

@@ -25,7 +25,7 @@ type ResetResult struct {
 	Decisions []restart.Order   `json:"decisions"` // of --when-needed
 	Masters   []ResetMaster     `json:"masters"`   // that were restarted
 	Pending   []restart.Pending `json:"pending"`   // put off until it is quiet
-	Notes     []string          `json:"notes"`
+	Notes     []string          `json:"notes"`     // what else there is to say
 	Exit      int               `json:"exit"`
 	Error     *exit.Failure     `json:"error,omitempty"`
 }
@@ -33,9 +33,9 @@ type ResetResult struct {
 // ResetMaster is one restart with its times.
 type ResetMaster struct {
 	restart.MasterRestart
-	WaitedMS float64 `json:"waited_ms"`
-	TookMS   float64 `json:"took_ms"`
-	WarmMS   float64 `json:"warm_ms"`
+	WaitedMS float64 `json:"waited_ms"` // for a quiet moment
+	TookMS   float64 `json:"took_ms"`   // from the restart to its proof
+	WarmMS   float64 `json:"warm_ms"`   // the warming after it
 }
 
 func validateRestart(s restart.Setup) error {

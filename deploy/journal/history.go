@@ -128,6 +128,6 @@ func LastSetUp(app apps.App) (opcache.Addressing, error) {
 
 // Step is one step and its time.
 type Step struct {
-	Name string  `json:"name"`
-	MS   float64 `json:"ms"`
+	Name string  `json:"name"` // one of docs/guarantees.md
+	MS   float64 `json:"ms"`   // how long it took
 }

@@ -23,10 +23,10 @@ import (
 // Holder is who deploys an application now.
 type Holder struct {
 	PID     int       `json:"pid"`
-	User    string    `json:"user"`
-	Host    string    `json:"host"`
-	Command string    `json:"command"`
-	Since   time.Time `json:"since"`
+	User    string    `json:"user"`    // who runs it
+	Host    string    `json:"host"`    // name of the machine
+	Command string    `json:"command"` // the command line
+	Since   time.Time `json:"since"`   // when it began
 }
 
 func (h Holder) String() string {

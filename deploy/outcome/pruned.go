@@ -10,15 +10,15 @@ import (
 // Pruned is what "relink prune" removed, or would remove.
 type Pruned struct {
 	App     string          `json:"app"`
-	DryRun  bool            `json:"dry_run"`
+	DryRun  bool            `json:"dry_run"` // nothing was removed
 	Removed []PrunedRelease `json:"removed"`
 	Exit    int             `json:"exit"`
 }
 
 // PrunedRelease is a release that is gone, or would be.
 type PrunedRelease struct {
-	Release string `json:"release"`
-	Bytes   int64  `json:"bytes"` // sum of its files' sizes
+	Release string `json:"release"` // its id
+	Bytes   int64  `json:"bytes"`   // sum of its files' sizes
 }
 
 // Text is the result for people.

@@ -18,17 +18,15 @@ import (
 // contract of docs/deploy-report.md: fields are added, never renamed or removed.
 type Report struct {
 	App       string            `json:"app"`
-	Operation journal.Operation `json:"operation"`
-	DryRun    bool              `json:"dry_run"`
-	Ref       string            `json:"ref,omitempty"`
-	Commit    string            `json:"commit,omitempty"`
-	Release   string            `json:"release"`
-	Previous  string            `json:"previous"` // the release most of the instances come from
+	Operation journal.Operation `json:"operation"`        // what was done
+	DryRun    bool              `json:"dry_run"`          // nothing was changed; Would tells what would have been
+	Ref       string            `json:"ref,omitempty"`    // what was asked for
+	Commit    string            `json:"commit,omitempty"` // that Ref means
+	Release   string            `json:"release"`          // where the links go: its id, or a folder that is none
+	Previous  string            `json:"previous"`         // the release most of the instances come from
 
-	// Of a refresh: the links that still lead to Previous, and whether Release was in
-	// use before and had been left.
-	Staying  []string `json:"staying,omitempty"`
-	Returned bool     `json:"returned,omitempty"`
+	Staying  []string `json:"staying,omitempty"`  // of a refresh: the links that still lead to Previous
+	Returned bool     `json:"returned,omitempty"` // of a refresh: Release was in use before, and had been left
 
 	SetUp     opcache.Addressing `json:"set_up,omitempty"` // the weakest of its instances
 	Instances []Instance         `json:"instances"`
@@ -51,7 +49,7 @@ type Report struct {
 	Would     []string `json:"would,omitempty"` // a dry run: what would happen, in order
 	Pruned    []string `json:"pruned"`          // releases that were removed
 	Recovered []string `json:"recovered"`       // what was put right of an earlier, interrupted deploy
-	Warnings  []string `json:"warnings"`
+	Warnings  []string `json:"warnings"`        // what went otherwise than asked for, without failing
 
 	Exit  int      `json:"exit"`
 	Error *Failure `json:"error,omitempty"`
@@ -59,10 +57,10 @@ type Report struct {
 
 // Instance is one instance's move; From and To are equal where nothing moved.
 type Instance struct {
-	Name string `json:"name"`
-	Link string `json:"link"`
+	Name string `json:"name"` // as configured
+	Link string `json:"link"` // its symbolic link
 	From string `json:"from"` // release, or folder that is none; "" if there was no link
-	To   string `json:"to"`
+	To   string `json:"to"`   // release, or folder that is none; planned, so that after a failure only error.serving tells what serves
 	// Stays: it is on the release that it was on, under a new path, because others
 	// have left the old one.
 	Stays bool `json:"stays,omitempty"`
@@ -71,9 +69,9 @@ type Instance struct {
 // Staged is where a release was made, and what of it was new there.
 type Staged struct {
 	Slot    string `json:"slot,omitempty"` // "": it has a folder of its own
-	Files   int    `json:"files"`
-	Changed int    `json:"changed"` // that the slot had otherwise, or not at all
-	Removed int    `json:"removed"` // that it had, and the release has not
+	Files   int    `json:"files"`          // that the release has
+	Changed int    `json:"changed"`        // that the slot had otherwise, or not at all
+	Removed int    `json:"removed"`        // that it had, and the release has not
 }
 
 // Describe tells it in a line: what differs, where there was a release before.
@@ -90,9 +88,9 @@ func (s Staged) Describe() string {
 // Front is what an instance's web server answered to the probe.
 type Front struct {
 	Instance string             `json:"instance"`
-	SetUp    opcache.Addressing `json:"set_up,omitempty"`
+	SetUp    opcache.Addressing `json:"set_up,omitempty"`  // resolved, revalidated or keyed
 	Release  string             `json:"release,omitempty"` // that served, or a folder that is none
-	SAPI     string             `json:"sapi,omitempty"`
+	SAPI     string             `json:"sapi,omitempty"`    // as PHP names itself: fpm-fcgi or apache2handler
 	PID      int                `json:"pid,omitempty"`
 	By       string             `json:"by,omitempty"`    // the PHP that answered, in words
 	Error    string             `json:"error,omitempty"` // why it could not be asked
@@ -100,7 +98,7 @@ type Front struct {
 
 // Sweep tells which workers are known to see the new links.
 type Sweep struct {
-	Pools     int              `json:"pools"`
+	Pools     int              `json:"pools"`      // that were swept
 	Workers   int              `json:"workers"`    // swept at the cut-over, proven by pid
 	Settled   int              `json:"settled"`    // proven after it
 	StalePIDs []int            `json:"stale_pids"` // still on the old release
@@ -110,8 +108,8 @@ type Sweep struct {
 
 // Restart is the decision on a restart of the cache, and why.
 type Restart struct {
-	Action  string   `json:"action"` // the last that was done: "none", "invalidate", "opcache", "fpm", or "pending"
-	Reasons []string `json:"reasons"`
+	Action  string   `json:"action"`  // the last that was done: "none", "invalidate", "opcache", "fpm", or "pending"
+	Reasons []string `json:"reasons"` // the figures and their bounds, in words; for none, too
 }
 
 // CacheMemory is OPcache's memory, summed over the caches; nil where no cache was read.
@@ -122,9 +120,9 @@ type CacheMemory struct {
 
 // Memory is in bytes.
 type Memory struct {
-	Used   int64 `json:"used"`
-	Free   int64 `json:"free"`
-	Wasted int64 `json:"wasted"`
+	Used   int64 `json:"used"`   // bytes, without what is wasted
+	Free   int64 `json:"free"`   // bytes
+	Wasted int64 `json:"wasted"` // bytes of scripts that were invalidated
 }
 
 // Failure is why the exit status is not 0, and what serves now.

@@ -25,7 +25,7 @@ func Command(env *cli.Env) *cli.Command {
 			&cli.StringFlag{Name: "output", Usage: "the `FILE` to write, or - for the standard output (default: the configuration file)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace a file that exists"},
 		},
-		Action: env.Action(run),
+		Action: env.Action(run, "text"),
 	}
 }
 

@@ -18,25 +18,25 @@ type History struct {
 
 // Event is a deploy or rollback that has ended, well or not.
 type Event struct {
-	ID        string            `json:"id"`
-	Time      time.Time         `json:"time"` // when it ended
-	User      string            `json:"user"`
-	Operation journal.Operation `json:"operation"`
-	Release   string            `json:"release"`
-	Ref       string            `json:"ref,omitempty"`
+	ID        string            `json:"id"`            // of the run
+	Time      time.Time         `json:"time"`          // when it ended
+	User      string            `json:"user"`          // who did it
+	Operation journal.Operation `json:"operation"`     // deploy or rollback
+	Release   string            `json:"release"`       // where the links went
+	Ref       string            `json:"ref,omitempty"` // from which its release was made
 	Moves     []Move            `json:"moves"`
-	Undone    string            `json:"undone,omitempty"` // why its links were put back
-	Stale     int               `json:"stale"`            // workers that still held the old release
-	TookMS    float64           `json:"took_ms"`          // its steps together
-	CutoverMS float64           `json:"cutover_ms"`
-	Restart   string            `json:"restart,omitempty"`
+	Undone    string            `json:"undone,omitempty"`  // why its links were put back
+	Stale     int               `json:"stale"`             // workers that still held the old release
+	TookMS    float64           `json:"took_ms"`           // its steps together
+	CutoverMS float64           `json:"cutover_ms"`        // from the first moved link to the last invalidation
+	Restart   string            `json:"restart,omitempty"` // what was decided about the cache
 }
 
 // Move is what happened to the link of one instance.
 type Move struct {
 	Instance string `json:"instance"`
 	From     string `json:"from,omitempty"` // release, or folder where it was none; "": there was no link
-	To       string `json:"to,omitempty"`
+	To       string `json:"to,omitempty"`   // release, or folder where it is none
 }
 
 // ReadHistory gives at most n events. It changes nothing.

@@ -19,17 +19,17 @@ type Releases struct {
 
 // Release is one release.
 type Release struct {
-	ID      string    `json:"id"`
-	Created time.Time `json:"created"`
-	Ref     string    `json:"ref"`
-	Commit  string    `json:"commit,omitempty"`
-	Files   int       `json:"files"`
+	ID      string    `json:"id"`                 // its id
+	Created time.Time `json:"created"`            // when it was complete
+	Ref     string    `json:"ref"`                // that it was made from
+	Commit  string    `json:"commit,omitempty"`   // that it was made from
+	Files   int       `json:"files"`              // how many
 	Bytes   int64     `json:"bytes"`              // sum of its files' sizes
 	Live    int       `json:"live"`               // instances on it
 	Folder  string    `json:"folder"`             // where it is: of its own, or a slot
 	Away    bool      `json:"put_away,omitempty"` // it is in none: its files are kept beside
-	Bad     string    `json:"bad,omitempty"`
-	Foreign bool      `json:"foreign,omitempty"` // not made by relink: never pruned
+	Bad     string    `json:"bad,omitempty"`      // why it is no good: it failed its checks
+	Foreign bool      `json:"foreign,omitempty"`  // not made by relink: never pruned
 }
 
 // ReadReleases changes nothing.

@@ -39,29 +39,29 @@ type Status struct {
 
 // Instance is one instance's link.
 type Instance struct {
-	Name    string     `json:"name"`
-	Link    string     `json:"link"`
-	State   links.Kind `json:"state"`
-	Release string     `json:"release"` // id, or folder that is no release; "" where there is no link
-	Target  string     `json:"target"`  // the real folder
-	Since   time.Time  `json:"since,omitzero"`
-	Sites   []Site     `json:"sites"` // that serve it, the one that fits best first
+	Name    string     `json:"name"`           // as configured
+	Link    string     `json:"link"`           // its symbolic link
+	State   links.Kind `json:"state"`          // of the link
+	Release string     `json:"release"`        // id, or folder that is no release; "" where there is no link
+	Target  string     `json:"target"`         // the real folder
+	Since   time.Time  `json:"since,omitzero"` // when it was moved there
+	Sites   []Site     `json:"sites"`          // that serve it, the one that fits best first
 }
 
 // InUse is one release in use and what the caches hold of it.
 type InUse struct {
-	Release   string             `json:"release"`
-	Instances int                `json:"instances"`
-	Cached    *opcache.Footprint `json:"cached"` // nil: no cache was asked
-	Saved     int64              `json:"saved_bytes"`
+	Release   string             `json:"release"`     // its id, or a folder that is none
+	Instances int                `json:"instances"`   // that are on it, how many
+	Cached    *opcache.Footprint `json:"cached"`      // nil: no cache was asked
+	Saved     int64              `json:"saved_bytes"` // by sharing it
 }
 
 // Pending is a deploy that is under way, was interrupted, or is not settled.
 type Pending struct {
-	Operation journal.Operation `json:"operation"`
-	Release   string            `json:"release"`
-	Phase     journal.Phase     `json:"phase"`
-	Since     time.Time         `json:"since"`
+	Operation journal.Operation `json:"operation"` // what runs, or ran
+	Release   string            `json:"release"`   // where the links go
+	Phase     journal.Phase     `json:"phase"`     // how far it has come
+	Since     time.Time         `json:"since"`     // when it began
 	Stale     []opcache.Worker  `json:"stale,omitempty"`
 }
 

@@ -16,6 +16,7 @@ import (
 	"relink/health"
 	"relink/health/render"
 	"relink/internal/sandbox"
+	"relink/internal/schematest"
 )
 
 // ran is what one run of the program printed.
@@ -75,7 +76,7 @@ func TestCommand(t *testing.T) {
 	s.link("club1", "gone")
 	broken := execute(t, file, "$RELINK", "health", "--check", "links,deploy", "--format", "json")
 	var d render.Document
-	if err := json.Unmarshal([]byte(broken.stdout), &d); err != nil {
+	if err := errors.Join(schematest.Check("health", []byte(broken.stdout)), json.Unmarshal([]byte(broken.stdout), &d)); err != nil {
 		t.Fatal(err)
 	}
 	if broken.code != 2 || d.Version != render.DocumentVersion || d.State != health.Critical || d.Exit != 2 || len(d.Results) != 2 || d.Results[0].Check != "links" {

@@ -15,6 +15,7 @@ import (
 	"relink/health/render"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/schematest"
 	"relink/internal/ui"
 	"relink/opcache/report"
 
@@ -51,6 +52,11 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden(t, name+"."+format, out.Bytes())
+			if format == "json" {
+				if err := schematest.Check("health", out.Bytes()); err != nil {
+					t.Error(err)
+				}
+			}
 		}
 	}
 	golden(t, "explain.text", []byte(render.Explain(health.All(), textWidth)))

@@ -14,10 +14,10 @@ const DocumentVersion = 1
 // Document is the results as JSON.
 type Document struct {
 	Version int             `json:"version"`
-	Time    time.Time       `json:"time"`
-	TookMS  float64         `json:"took_ms"`
-	State   health.State    `json:"state"`
-	Exit    int             `json:"exit"` // the exit status
+	Time    time.Time       `json:"time"`    // when they were found
+	TookMS  float64         `json:"took_ms"` // to look
+	State   health.State    `json:"state"`   // the worst of the results
+	Exit    int             `json:"exit"`    // the exit status
 	Results []health.Result `json:"results"`
 }
 

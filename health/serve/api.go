@@ -24,12 +24,12 @@ const DocumentVersion = 1
 // State is where everything stands.
 type State struct {
 	Version   int               `json:"version"`
-	Time      time.Time         `json:"time"`      // of the last look
-	FullTime  time.Time         `json:"full_time"` // of the last one with the list of scripts
-	TookMS    float64           `json:"took_ms"`
-	IntervalS float64           `json:"interval_seconds"`
-	Host      string            `json:"host,omitempty"`
-	State     health.State      `json:"state"`
+	Time      time.Time         `json:"time"`             // of the last look
+	FullTime  time.Time         `json:"full_time"`        // of the last one with the list of scripts
+	TookMS    float64           `json:"took_ms"`          // the last look
+	IntervalS float64           `json:"interval_seconds"` // between two looks, as configured
+	Host      string            `json:"host,omitempty"`   // name of the machine
+	State     health.State      `json:"state"`            // the worst result of the checks
 	Apps      []page.App        `json:"apps"`
 	Pools     []page.Pool       `json:"pools"`
 	Caches    *report.Report    `json:"caches"`
@@ -50,8 +50,8 @@ func stateOf(r *reading, s *sampler) State {
 // History is what happened over time.
 type History struct {
 	Version int       `json:"version"`
-	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until"`
+	Since   time.Time `json:"since"`        // what the answer is about
+	Until   time.Time `json:"until"`        // what the answer is about
 	StepS   float64   `json:"step_seconds"` // that each point stands for, at most
 	Points  []Point   `json:"points"`       // oldest first
 }
@@ -59,8 +59,13 @@ type History struct {
 // Deploys are the deploys that ended.
 type Deploys struct {
 	Version int           `json:"version"`
-	Deploys []page.Deploy `json:"deploys"` // newest first
-	Error   string        `json:"error,omitempty"`
+	Deploys []page.Deploy `json:"deploys"`         // newest first
+	Error   string        `json:"error,omitempty"` // why some are missing
+}
+
+// Refusal is the answer to what cannot be answered.
+type Refusal struct {
+	Error string `json:"error"` // why
 }
 
 // errQuestion means that a question cannot be understood.
@@ -83,7 +88,7 @@ func (s *service) answer(q question) http.Handler {
 		}
 		status := statusOf(err)
 		if err != nil {
-			body, _ = encode(map[string]string{"error": err.Error()}) // a text always encodes
+			body, _ = encode(Refusal{err.Error()}) // a text always encodes
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

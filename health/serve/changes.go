@@ -14,10 +14,10 @@ import (
 
 // Change is something that was noticed between two looks.
 type Change struct {
-	Time    time.Time `json:"time"`
+	Time    time.Time `json:"time"`    // when it was noticed
 	Kind    string    `json:"kind"`    // link, deploy, pool, master or restart
 	Subject string    `json:"subject"` // application, pool or cache
-	Message string    `json:"message"`
+	Message string    `json:"message"` // what happened
 }
 
 // keptChanges bounds what is remembered of them.

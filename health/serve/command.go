@@ -41,7 +41,7 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 			// is to stay below 60 MB.
 			debug.SetGCPercent(gcPercent)
 			return Run(ctx, o)
-		}),
+		}, "text"),
 	}
 }
 

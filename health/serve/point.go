@@ -11,9 +11,9 @@ import (
 // Point is what happened in a stretch of time. Points that follow each other can
 // be joined into one.
 type Point struct {
-	Time    time.Time    `json:"time"` // its end
-	Seconds float64      `json:"seconds"`
-	State   health.State `json:"state"` // the worst in it
+	Time    time.Time    `json:"time"`    // its end
+	Seconds float64      `json:"seconds"` // its length
+	State   health.State `json:"state"`   // the worst in it
 	Caches  []CachePoint `json:"caches"`
 	Pools   []PoolPoint  `json:"pools"`
 }
@@ -21,19 +21,19 @@ type Point struct {
 // CachePoint is one OPcache. Counts are those of the stretch, nil where they are
 // not known; bytes and keys are those at its end.
 type CachePoint struct {
-	Name        string `json:"name"`
-	Hits        *int64 `json:"hits"`
-	Misses      *int64 `json:"misses"`
-	UsedBytes   int64  `json:"used_bytes"`
-	FreeBytes   int64  `json:"free_bytes"`
-	WastedBytes int64  `json:"wasted_bytes"`
-	Keys        int64  `json:"keys"`
-	MaxKeys     int64  `json:"max_keys"`
+	Name        string `json:"name"`         // of the cache
+	Hits        *int64 `json:"hits"`         // look-ups that found their script
+	Misses      *int64 `json:"misses"`       // look-ups that did not
+	UsedBytes   int64  `json:"used_bytes"`   // at its end, without what is wasted
+	FreeBytes   int64  `json:"free_bytes"`   // at its end
+	WastedBytes int64  `json:"wasted_bytes"` // at its end
+	Keys        int64  `json:"keys"`         // in use, at its end
+	MaxKeys     int64  `json:"max_keys"`     // that there are
 }
 
 // PoolPoint is one pool. Queue and Active are the most in the stretch.
 type PoolPoint struct {
-	Address  string `json:"address"`
+	Address  string `json:"address"`  // as configured
 	Up       bool   `json:"up"`       // at each look
 	Requests *int64 `json:"requests"` // connections accepted, relink's own among them; nil: not known
 	Queue    *int64 `json:"queue"`    // connections that waited

@@ -20,6 +20,7 @@ import (
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/sandbox"
+	"relink/internal/schematest"
 	"relink/php"
 
 	"github.com/rs/zerolog"
@@ -108,7 +109,22 @@ func (r *running) get(path string) (int, string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if address := strings.TrimPrefix(answer.Request.URL.Path, "/api/v1/"); address != answer.Request.URL.Path {
+		r.wantSchema(address, answer.StatusCode, body)
+	}
 	return answer.StatusCode, string(body)
+}
+
+// wantSchema holds what the API answers against its schema.
+func (r *running) wantSchema(address string, status int, body []byte) {
+	r.t.Helper()
+	name := "api-" + address
+	if status != http.StatusOK {
+		name = "api-error"
+	}
+	if err := schematest.Check(name, body); err != nil {
+		r.t.Error(err)
+	}
 }
 
 func (r *running) json(path string, to any) {

@@ -24,7 +24,7 @@ func Completion(env *Env) *cli.Command {
 			}
 			_, err = io.WriteString(env.Out, text)
 			return err
-		})}
+		}, "text")}
 	}
 	fixed := func(text string) func(*cli.App) (string, error) {
 		return func(*cli.App) (string, error) { return text, nil }

@@ -83,11 +83,7 @@ func (e *Env) Finish(err error) int {
 	if err == nil || exit.IsPrinted(err) {
 		return status
 	}
-	failure := struct {
-		Exit  int           `json:"exit"`
-		Error *exit.Failure `json:"error"`
-	}{status, exit.FailureOf(err)}
-	if e.Asked != "json" || ui.JSON(e.Out, failure) != nil {
+	if e.Asked != "json" || ui.JSON(e.Out, exit.Document{Exit: status, Error: exit.FailureOf(err)}) != nil {
 		e.Screen().Error(err)
 	}
 	return status

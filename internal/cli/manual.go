@@ -25,7 +25,7 @@ func Manual(env *Env) *cli.Command {
 				Flags: c.App.VisibleFlags(), Subcommands: c.App.Commands,
 			}
 			return writePages(c.Args().First(), env.Version, "", program)
-		}),
+		}, "text"),
 	}
 }
 

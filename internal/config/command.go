@@ -16,10 +16,10 @@ import (
 type Served struct {
 	App      string `json:"app"`
 	Instance string `json:"instance,omitempty"` // "": all of the application, at its last deploy
-	SetUp    string `json:"set_up,omitempty"`
-	Release  string `json:"release,omitempty"`
-	By       string `json:"by,omitempty"`    // which PHP
-	Error    string `json:"error,omitempty"` // why it could not be asked
+	SetUp    string `json:"set_up,omitempty"`   // resolved, revalidated or keyed
+	Release  string `json:"release,omitempty"`  // that serves, or a folder that is none
+	By       string `json:"by,omitempty"`       // which PHP
+	Error    string `json:"error,omitempty"`    // why it could not be asked
 }
 
 // Serving tells how the instances are served: by asking each through its web
@@ -57,19 +57,19 @@ func Command(env *cli.Env, load func() (*Config, error), serving Serving, more .
 	}
 }
 
-// summary is the answer of "config check --format json".
-type summary struct {
-	Valid        bool     `json:"valid"`
-	File         string   `json:"file"`
-	Applications int      `json:"applications"`
-	Instances    int      `json:"instances"`
-	Pools        int      `json:"pools"` // 0: those of the FPM masters that run
+// Checked is the answer of "config check --format json".
+type Checked struct {
+	Valid        bool     `json:"valid"`        // always: what is not is an error
+	File         string   `json:"file"`         // that was read
+	Applications int      `json:"applications"` // how many
+	Instances    int      `json:"instances"`    // of all applications, how many
+	Pools        int      `json:"pools"`        // 0: those of the FPM masters that run
 	Served       []Served `json:"served"`
-	Warnings     []string `json:"warnings"`
+	Warnings     []string `json:"warnings"` // what to mind
 }
 
-func summarize(c *Config, served []Served) summary {
-	s := summary{Served: append([]Served{}, served...), Valid: true, File: c.Path, Applications: len(c.Apps), Pools: len(c.Pools), Warnings: append([]string{}, Warnings(c)...)}
+func summarize(c *Config, served []Served) Checked {
+	s := Checked{Served: append([]Served{}, served...), Valid: true, File: c.Path, Applications: len(c.Apps), Pools: len(c.Pools), Warnings: append([]string{}, Warnings(c)...)}
 	for _, a := range c.Apps {
 		s.Instances += len(a.Instances)
 	}
@@ -80,7 +80,7 @@ func summarize(c *Config, served []Served) summary {
 var checkText string
 
 // Text is the answer for people.
-func (s summary) Text(int) string {
+func (s Checked) Text(int) string {
 	form := template.Must(template.New("check").Funcs(template.FuncMap{"plural": ui.Plural[int]}).Parse(checkText))
 	var text strings.Builder
 	_ = form.Execute(&text, s) // a Builder takes all

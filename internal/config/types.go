@@ -16,9 +16,9 @@ import "time"
 type Config struct {
 	Path       string     // the file it came from
 	StateDir   string     `key:"state_dir" form:"absolute" default:"/var/lib/relink/state"` // locks, journals and history
-	Reset      string     `key:"reset" among:"smart always never" default:"smart"`          // what a deploy does about OPcache when the command line does not say (journal.Reset)
-	Stale      string     `key:"stale_workers" among:"end report" default:"end"`            // StaleEnd, or "report"
-	Apps       []App      `key:"apps" names:"an application"`                               // in the file's order
+	Reset      string     `key:"reset" among:"smart always never" default:"smart"`          // what a deploy does about OPcache when the command line does not say
+	Stale      string     `key:"stale_workers" among:"end report" default:"end"`            // what is done about a worker that is in one request for longer than timeouts.settle: StaleEnd, or "report"
+	Apps       []App      `key:"apps" names:"an application"`                               // the code bases that relink deploys, in the file's order
 	Pools      []Pool     `key:"pools" off:"NoPools"`                                       // none: the pools of the FPM masters that run
 	NoPools    bool       // PHP-FPM is not to be looked for
 	Apache     Apache     `key:"apache"`
@@ -153,7 +153,7 @@ type Thresholds struct {
 
 // Restart is how and when OPcache is emptied once a threshold asks for it.
 type Restart struct {
-	Method string        `key:"method" among:"auto opcache fpm apache" default:"auto"` // a restart.Method
+	Method string        `key:"method" among:"auto opcache fpm apache" default:"auto"` // how: a restart.Method
 	Wait   time.Duration `key:"wait" default:"1m"`                                     // for a quiet moment, at most
 	Quiet  time.Duration `key:"quiet" least:"1ms" default:"1s"`                        // age of the oldest request in flight, at most
 }

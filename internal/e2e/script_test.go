@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"relink/internal/sandbox"
+	"relink/internal/schematest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -196,7 +197,8 @@ func releaseName(ref string) *regexp.Regexp {
 	return regexp.MustCompile(`[-/]` + regexp.QuoteMeta(ref) + `(-\d+)?(/|$)`)
 }
 
-// exits CODE COMMAND ARG... wants that exit status.
+// exits CODE COMMAND ARG... wants that exit status, and of JSON that it is as the command's
+// schema says.
 func wantExit(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -210,6 +212,24 @@ func wantExit(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+	if name := schemaOf(args[1:]); name != "" {
+		ts.Check(schematest.Check(name, []byte(ts.ReadFile("stdout"))))
+	}
+}
+
+// schemaOf is the schema of what a command prints, "" where that is no JSON.
+func schemaOf(args []string) string {
+	at := slices.Index(args, "--format")
+	if args[0] != delivered || at < 0 || at+1 == len(args) || args[at+1] != "json" {
+		return ""
+	}
+	for words := range 2 {
+		name := schematest.Of(strings.Join(args[1:min(3-words, len(args))], " "))
+		if _, err := os.Stat(schematest.File(name)); err == nil {
+			return name
+		}
+	}
+	return "error"
 }
 
 // tree FILE writes the names, kinds, links and times of all that a deploy could

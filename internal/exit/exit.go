@@ -116,8 +116,14 @@ func Usagef(format string, args ...any) error { return As(ErrUsage, fmt.Errorf(f
 
 // Failure is how a JSON document tells an error.
 type Failure struct {
-	Message string   `json:"message"`
-	Hints   []string `json:"hints"`
+	Message string   `json:"message"` // what failed, on what, and why
+	Hints   []string `json:"hints"`   // what to do about it
+}
+
+// Document is what a command prints as JSON that fails before it has a result of its own.
+type Document struct {
+	Exit  int      `json:"exit"` // the exit status
+	Error *Failure `json:"error"`
 }
 
 // FailureOf is nil where nothing failed.

@@ -15,10 +15,10 @@ import (
 // Advice is a directive that the figures call to change. Values are written as
 // in php.ini or php-fpm.conf.
 type Advice struct {
-	Directive string `json:"directive"`
-	Current   string `json:"current"`
-	Suggested string `json:"suggested"`
-	Reason    string `json:"reason"`
+	Directive string `json:"directive"` // its name
+	Current   string `json:"current"`   // its value
+	Suggested string `json:"suggested"` // its value, as it should be
+	Reason    string `json:"reason"`    // with the figures
 }
 
 // The bounds at which advice is given.

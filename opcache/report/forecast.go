@@ -10,9 +10,9 @@ import (
 
 // Need is what a release takes from a cache that does not hold it yet.
 type Need struct {
-	Bytes       int64 `json:"bytes"`
-	Keys        int64 `json:"keys"`
-	StringBytes int64 `json:"interned_string_bytes"`
+	Bytes       int64 `json:"bytes"`                 // of memory
+	Keys        int64 `json:"keys"`                  // one for each script
+	StringBytes int64 `json:"interned_string_bytes"` // of the interned strings buffer
 }
 
 // ForecastFigures are what a forecast for one cache is made from.
@@ -30,7 +30,7 @@ type ForecastFigures struct {
 // ForecastReport is what further deploys will need.
 type ForecastReport struct {
 	FreshBytes   int64         `json:"fresh_bytes"` // in use right after a restart
-	FreshKeys    int64         `json:"fresh_keys"`
+	FreshKeys    int64         `json:"fresh_keys"`  // in use right after a restart
 	Applications []AppForecast `json:"applications"`
 	Day          *Plan         `json:"day"`  // nil: no deploy is recorded
 	Week         *Plan         `json:"week"` //
@@ -41,18 +41,18 @@ type AppForecast struct {
 	App            string `json:"app"`
 	Release        string `json:"release"` // the one that is live on most instances
 	Next           Need   `json:"next"`
-	FurtherDeploys int64  `json:"further_deploys"` // that fit before a restart
-	LimitedBy      string `json:"limited_by"`      // "memory" or "keys"
-	StringDeploys  int64  `json:"further_deploys_interned_strings"`
+	FurtherDeploys int64  `json:"further_deploys"`                  // that fit before a restart
+	LimitedBy      string `json:"limited_by"`                       // "memory" or "keys"
+	StringDeploys  int64  `json:"further_deploys_interned_strings"` // that fit into the interned strings buffer: a full one stops nothing
 
 	deploys []time.Time // recorded, in any order
 }
 
 // Plan is what makes restarts unnecessary between two that are as far apart.
 type Plan struct {
-	Deploys             int   `json:"deploys"` // in the busiest such time on record
-	MemoryBytes         int64 `json:"memory_consumption_bytes"`
-	MaxAcceleratedFiles int64 `json:"max_accelerated_files"`
+	Deploys             int   `json:"deploys"`                  // in the busiest such time on record
+	MemoryBytes         int64 `json:"memory_consumption_bytes"` // opcache.memory_consumption
+	MaxAcceleratedFiles int64 `json:"max_accelerated_files"`    // opcache.max_accelerated_files
 }
 
 // Predict makes the forecast. Entries are never freed before a restart, so that

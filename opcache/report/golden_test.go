@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"relink/internal/schematest"
 	"relink/internal/ui"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,6 +33,9 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
 			must(t, write(fixedReport(t), &got))
+			if filepath.Ext(name) == ".json" {
+				must(t, schematest.Check("opcache-report", got.Bytes()))
+			}
 			file := filepath.Join("testdata", name)
 			if *update {
 				must(t, os.MkdirAll("testdata", 0o755))

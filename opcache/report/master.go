@@ -16,7 +16,7 @@ func (b *builder) master(i int) {
 	r.Name, r.Pools, r.Down, r.Advice, r.Awaited = m.Name, append([]string{}, m.Pools...), downPools(m), []Advice{}, m.Awaited
 	if m.Err != nil {
 		why := m.Err.Error()
-		r.Error, r.Memory = &why, MemoryReport{}
+		r.Error, r.Memory, r.Forecast.Applications = &why, MemoryReport{}, []AppForecast{}
 		return
 	}
 	b.describe(r, m, i)

@@ -71,8 +71,8 @@ type Reason struct {
 	Figure    string  `json:"figure"`    // what was looked at, such as free_bytes
 	Value     float64 `json:"value"`     // bytes, a count, or a ratio 0..1
 	Threshold float64 `json:"threshold"` // in the same unit; 0 where there is none
-	Crossed   bool    `json:"crossed"`
-	Text      string  `json:"text"` // the same in words
+	Crossed   bool    `json:"crossed"`   // the figure is past the threshold
+	Text      string  `json:"text"`      // the same in words
 }
 
 // The figures that reasons name.
@@ -92,7 +92,7 @@ const (
 
 // Decision is an action with its reasons; no restart has reasons too.
 type Decision struct {
-	Action  Action   `json:"action"`
+	Action  Action   `json:"action"` // what is to be done
 	Reasons []Reason `json:"reasons"`
 }
 

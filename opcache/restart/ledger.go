@@ -14,14 +14,14 @@ import (
 // Pending is a restart that was decided and has not been quiet enough to be done.
 type Pending struct {
 	Order
-	Since  time.Time `json:"since"`
-	Tries  int       `json:"tries"`
+	Since  time.Time `json:"since"`            // when it was decided
+	Tries  int       `json:"tries"`            // so far
 	Last   string    `json:"last"`             // why it was not done at the last try
 	Failed bool      `json:"failed,omitempty"` // a try has begun, and failed
 	// Started and Restarts are of the cache that it is about: others settle it.
 	// Started alone has a grain of a second.
 	Started  time.Time `json:"started"`
-	Restarts int64     `json:"restarts"`
+	Restarts int64     `json:"restarts"` // of the cache, at the decision
 }
 
 // StillWanted tells whether nobody has restarted its cache since, as far as these

@@ -52,10 +52,10 @@ type Options struct {
 
 // MasterRestart is the restart of one cache.
 type MasterRestart struct {
-	Pools   []string           `json:"pools"` // addresses; none for Apache
-	PID     int                `json:"pid"`   // of the FPM master or of Apache; 0 where this machine does not show it
-	Action  Action             `json:"action"`
-	Time    time.Time          `json:"time"`
+	Pools   []string           `json:"pools"`  // addresses; none for Apache
+	PID     int                `json:"pid"`    // of the FPM master or of Apache; 0 where this machine does not show it
+	Action  Action             `json:"action"` // what was done
+	Time    time.Time          `json:"time"`   // when it was proven
 	Before  opcache.Figures    `json:"before"`
 	After   opcache.Figures    `json:"after"`  // with the hot set warm
 	Proven  bool               `json:"proven"` // false: it has begun, and failed
@@ -63,7 +63,7 @@ type MasterRestart struct {
 	Took    time.Duration      `json:"-"`      // from then to the proof
 	Warm    opcache.WarmResult `json:"warm"`
 	WarmFor time.Duration      `json:"-"`
-	Notes   []string           `json:"notes"`
+	Notes   []string           `json:"notes"` // what else there is to say
 }
 
 // errChecked ends a check, right before anything would be done.

@@ -27,18 +27,18 @@ type Snapshot struct {
 
 // App is one application.
 type App struct {
-	Name      string     `json:"name"`
-	Instances []Instance `json:"instances"` // in the configuration's order
-	Running   *Running   `json:"running"`   // nil: no deploy is under way or unfinished
-	Error     string     `json:"error,omitempty"`
+	Name      string     `json:"name"`            // as configured
+	Instances []Instance `json:"instances"`       // in the configuration's order
+	Running   *Running   `json:"running"`         // nil: no deploy is under way or unfinished
+	Error     string     `json:"error,omitempty"` // why the state of its deploys cannot be read
 }
 
 // Instance is one link.
 type Instance struct {
-	Name    string    `json:"name"`
-	Link    string    `json:"link"`
-	Release string    `json:"release"` // id, or folder that is no release; "" where the link leads nowhere
-	Since   time.Time `json:"since,omitzero"`
+	Name    string    `json:"name"`              // as configured
+	Link    string    `json:"link"`              // its symbolic link
+	Release string    `json:"release"`           // id, or folder that is no release; "" where the link leads nowhere
+	Since   time.Time `json:"since,omitzero"`    // when the link was moved
 	Problem string    `json:"problem,omitempty"` // why the link is not in order
 }
 
@@ -63,42 +63,42 @@ type Line struct {
 
 // Pool is one FastCGI address.
 type Pool struct {
-	Address   string  `json:"address"`
+	Address   string  `json:"address"`          // as configured
 	Master    string  `json:"master,omitempty"` // the cache it shares, by its name in Caches
 	Error     string  `json:"error,omitempty"`  // why it does not answer; nothing below is known then
-	LatencyMS float64 `json:"latency_ms"`
+	LatencyMS float64 `json:"latency_ms"`       // of the answer
 	Workers   Workers `json:"workers"`
 	Queue     *int64  `json:"queue"` // connections that wait now; nil: not known
 	// Since the pool started; nil where there is no status page.
 	MaxQueue           *int64   `json:"max_queue"`
-	MaxChildrenReached *int64   `json:"max_children_reached"`
-	SlowRequests       *int64   `json:"slow_requests"`
-	Requests           *float64 `json:"requests"` // per second, since the snapshot before
+	MaxChildrenReached *int64   `json:"max_children_reached"` // how often there were no more workers to be had
+	SlowRequests       *int64   `json:"slow_requests"`        // longer than request_slowlog_timeout
+	Requests           *float64 `json:"requests"`             // per second, since the snapshot before
 }
 
 // Workers counts a pool's processes; all are 0 where there is no status page.
 type Workers struct {
-	Idle   int64 `json:"idle"`
-	Active int64 `json:"active"`
-	Most   int64 `json:"most"` // ever active at once
+	Idle   int64 `json:"idle"`   // waiting for one
+	Active int64 `json:"active"` // in a request
+	Most   int64 `json:"most"`   // ever active at once
 }
 
 // Deploy is a deploy or rollback that ended.
 type Deploy struct {
 	App        string            `json:"app"`
-	ID         string            `json:"id"`
-	Time       time.Time         `json:"time"` // when it ended
-	Operation  journal.Operation `json:"operation"`
-	Release    string            `json:"release"`
-	Ref        string            `json:"ref,omitempty"`
-	User       string            `json:"user"`
-	Moved      int               `json:"moved"` // instances whose link changed
-	Undone     string            `json:"undone,omitempty"`
-	Stale      int               `json:"stale"` // workers that still held the old release
+	ID         string            `json:"id"`               // of the run
+	Time       time.Time         `json:"time"`             // when it ended
+	Operation  journal.Operation `json:"operation"`        // what was done
+	Release    string            `json:"release"`          // where the links went
+	Ref        string            `json:"ref,omitempty"`    // from which its release was made
+	User       string            `json:"user"`             // who did it
+	Moved      int               `json:"moved"`            // instances whose link changed
+	Undone     string            `json:"undone,omitempty"` // why the links were put back
+	Stale      int               `json:"stale"`            // workers that still held the old release
 	Steps      []journal.Step    `json:"steps"`
-	CutoverMS  float64           `json:"cutover_ms"`
-	Restart    string            `json:"restart,omitempty"`
-	SavedBytes int64             `json:"saved_bytes"`
+	CutoverMS  float64           `json:"cutover_ms"`        // from the first moved link to the last invalidation
+	Restart    string            `json:"restart,omitempty"` // what was decided about the cache
+	SavedBytes int64             `json:"saved_bytes"`       // by sharing the release
 }
 
 // DeployOf is what the page shows of a history's event.
