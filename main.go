@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"relink/deploy/apache"
@@ -123,5 +124,5 @@ func version() (name, built string) {
 	if commit := recorded["vcs.revision"]; commit != "" {
 		built = fmt.Sprintf("commit %.12s of %s, %s", commit, recorded["vcs.time"], built)
 	}
-	return cmp.Or(released, info.Main.Version, "unknown"), built
+	return cmp.Or(released, strings.TrimPrefix(info.Main.Version, "v"), "unknown"), built
 }
