@@ -94,7 +94,7 @@ func TestAPendingRestartIsFinishedWhenQuiet(t *testing.T) {
 	})
 	usage := s.usage()
 	s.must(restart.WritePending(s.path("state"), []restart.Pending{{
-		Order: restart.Order{Pools: usage.Pools, Decision: restart.Decision{Action: restart.Reset}}, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
+		Order: restart.Order{Pools: usage.Pools, Decision: restart.Decision{Action: restart.Reset, Reasons: []restart.Reason{}}}, Since: time.Now(), Started: usage.Started, Restarts: usage.Restarts,
 	}}))
 	r := start(t, s.options()).looked()
 	await(t, "a try", func() bool {

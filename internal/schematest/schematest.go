@@ -41,10 +41,10 @@ func Check(name string, document []byte) error {
 	}
 	var value any
 	if err := json.Unmarshal(document, &value); err != nil {
-		return fmt.Errorf("%s\nschema %s: %w", document, name, err)
+		return fmt.Errorf("schema %s: %w", name, err)
 	}
 	if err := schema.Validate(value); err != nil {
-		return fmt.Errorf("%s\nschema %s: %w", document, name, err)
+		return fmt.Errorf("schema %s: %w", name, err)
 	}
 	return nil
 }
