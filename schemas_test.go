@@ -17,6 +17,7 @@ import (
 	"relink/deploy/outcome"
 	"relink/deploy/status"
 	"relink/health"
+	"relink/health/doctor"
 	"relink/health/render"
 	"relink/health/serve"
 	"relink/internal/config"
@@ -46,6 +47,7 @@ var documents = map[string]schematest.Document{
 	"opcache-reset":      printed[caches.ResetResult]("relink opcache reset", "Which caches were restarted, how, and why."),
 	"opcache-invalidate": printed[caches.InvalidateReport]("relink opcache invalidate", "Which scripts were invalidated."),
 	"config-check":       printed[config.Checked]("relink config check", "What is in the configuration, and what to mind about it."),
+	"doctor":             printed[doctor.Diagnosis]("relink doctor", "What is not well, the first to be mended first."),
 	"health":             told[render.Document]("relink health", "What each check has found. A wrong command line or configuration is a result, too."),
 	"api-state":          told[serve.State]("/api/v1/state of relink serve", "Where everything stands."),
 	"api-history":        told[serve.History]("/api/v1/history of relink serve", "What happened over time."),

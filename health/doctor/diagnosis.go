@@ -24,7 +24,7 @@ var urgencies = []Urgency{Deploy, Visitors, Advice}
 
 // Finding is one thing that is not well.
 type Finding struct {
-	Urgency Urgency `json:"urgency"`
+	Urgency Urgency `json:"urgency"` // why it matters
 	health.Result
 }
 
@@ -33,7 +33,7 @@ type Finding struct {
 type Diagnosis struct {
 	Configuration string    `json:"configuration"` // the file; "" where there is none
 	Seen          []string  `json:"seen"`          // without a configuration: what runs on this machine
-	Findings      []Finding `json:"findings"`
+	Findings      []Finding `json:"findings"` // what is not well
 	InOrder       []string  `json:"in_order"` // checks that found nothing
 	Next          []string  `json:"next"`     // commands
 	Exit          int       `json:"exit"`

@@ -71,8 +71,8 @@ func (c *Configuration) of(t reflect.Type, tag reflect.StructTag) *jsonschema.Sc
 		return &jsonschema.Schema{Type: "number", Minimum: jsonschema.Ptr(0.), Maximum: jsonschema.Ptr(1.)}
 	case reflect.String:
 		s := &jsonschema.Schema{Type: "string"}
-		for _, word := range strings.Fields(tag.Get("among")) {
-			s.Enum = append(s.Enum, word)
+		for _, choice := range strings.Fields(tag.Get("among")) {
+			s.Enum = append(s.Enum, choice)
 		}
 		return s
 	}

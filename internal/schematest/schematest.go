@@ -5,11 +5,12 @@ package schematest
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+
+	"relink/internal/bounded"
 
 	"github.com/google/jsonschema-go/jsonschema"
 )
@@ -55,7 +56,7 @@ func load(name string) (*jsonschema.Resolved, error) {
 	if known := strict[name]; known != nil {
 		return known, nil
 	}
-	text, err := os.ReadFile(File(name))
+	text, err := bounded.File(File(name), 1<<20)
 	if err != nil {
 		return nil, err
 	}
