@@ -33,9 +33,9 @@ type Finding struct {
 type Diagnosis struct {
 	Configuration string    `json:"configuration"` // the file; "" where there is none
 	Seen          []string  `json:"seen"`          // without a configuration: what runs on this machine
-	Findings      []Finding `json:"findings"` // what is not well
-	InOrder       []string  `json:"in_order"` // checks that found nothing
-	Next          []string  `json:"next"`     // commands
+	Findings      []Finding `json:"findings"`      // what is not well
+	InOrder       []string  `json:"in_order"`      // checks that found nothing
+	Next          []string  `json:"next"`          // commands
 	Exit          int       `json:"exit"`
 }
 
