@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -27,34 +28,57 @@ const maxSize = 1 << 20
 // the names that health.skip may hold; none given, it may hold any. A file of more than
 // 1 MiB is refused.
 func Load(path string, checks ...string) (*Config, error) {
-	data, err := readFile(path)
+	data, private, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	c, err := Parse(path, data, checks...)
+	if err != nil && private && !hasKey(data) {
+		return nil, hint.With(invalidf("%s is no configuration: none of its lines begins with a key of one", path),
+			"name the right file with --config; what is in this one is not shown, because not everybody may read it")
+	}
 	if err != nil {
 		return nil, err
 	}
 	return c, trusted(c)
 }
 
-func readFile(path string) ([]byte, error) {
+// hasKey tells whether a line begins with a key that a configuration has. Mistakes are
+// shown with their lines: those of /etc/shadow are not for whom sudo lets run relink
+// with a --config of his choice.
+func hasKey(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		name, _, is := bytes.Cut(line, []byte(":"))
+		for f := range reflect.TypeFor[Config]().Fields() {
+			if key, ok := f.Tag.Lookup("key"); ok && is && key == string(name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readFile tells also whether there is somebody who may not read the file.
+func readFile(path string) (data []byte, private bool, err error) {
 	f, err := trust.OpenForRoot(path)
 	if errors.Is(err, trust.ErrOthers) {
-		return nil, notRoots("configuration", path, err)
+		return nil, false, notRoots("configuration", path, err)
 	}
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, false, unreadable(path, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	info, err := f.Stat()
+	if err == nil {
+		data, err = io.ReadAll(io.LimitReader(f, maxSize+1))
+	}
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, false, unreadable(path, err)
 	}
 	if len(data) > maxSize {
-		return nil, hint.With(invalidf("configuration %s is larger than 1 MiB", path), "name the right file with --config")
+		return nil, false, hint.With(invalidf("configuration %s is larger than 1 MiB", path), "name the right file with --config")
 	}
-	return data, nil
+	return data, info.Mode()&0o004 == 0, nil
 }
 
 func unreadable(path string, err error) error {

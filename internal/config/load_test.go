@@ -97,6 +97,32 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// Whom sudo lets run relink with a --config of his choice reads no file by it that
+// only root may read; mistakes in a configuration are shown as ever.
+func TestPrivateFilesAreNotShown(t *testing.T) {
+	for _, one := range []struct {
+		content string
+		mode    os.FileMode
+		shown   bool
+	}{
+		{"root:$y$secret:19000:0:99999:7:::\n", 0o640, false},
+		{"password = \"secret\"\n", 0o600, false},
+		{"key: [secret\n", 0o600, false},
+		{"-- \x00 secret", 0o600, false},
+		{"apps: {secret: }\n", 0o600, true},
+		{"appps: secret\n", 0o644, true},
+	} {
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, []byte(one.content), one.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := config.Load(file)
+		if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "secret") != one.shown {
+			t.Errorf("%q, %s: %v", one.content, one.mode, err)
+		}
+	}
+}
+
 func TestProblemsAreValues(t *testing.T) {
 	_, err := config.Parse("relink.yaml", []byte("apps: {}\nreste: never\n"))
 	var problem *config.Problem
