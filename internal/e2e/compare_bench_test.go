@@ -84,7 +84,9 @@ const smallLongest = 2 * time.Second
 // compared are what is published, by what the benchmarks are called: a quarter of an hour,
 // five minutes, and a quarter of an hour.
 func compared() map[string]compare.Plan {
-	large := slices.DeleteFunc(compare.Ways(), func(w compare.Way) bool { return slices.Contains([]string{"invalidate", "revalidated"}, w.Name) })
+	large := slices.DeleteFunc(compare.Ways(), func(w compare.Way) bool {
+		return slices.Contains([]string{"invalidate", "revalidated", "mod_php-revalidated"}, w.Name)
+	})
 	return map[string]compare.Plan{
 		"generated":      {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Loaded, compare.SlowLoad}, Longest: smallLongest},
 		"generated-idle": {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle}, Longest: smallLongest},

@@ -71,6 +71,7 @@ var Relink = []Way{
 	{Name: "revalidated", Title: "relink, revalidated", on: server{name: "revalidated", revalidate: true, control: letsEnd}, run: byRelink},
 	{Name: "keyed", Title: "relink, keyed", on: server{name: "keyed", control: letsEnd}, run: byRelink},
 	{Name: "mod_php", Title: "mod_php: relink, keyed", on: server{name: "mod_php", web: sandbox.WebApachePrefork}, run: byRelink},
+	{Name: "mod_php-revalidated", Title: "mod_php: relink, revalidated", on: server{name: "mod_php, revalidated", web: sandbox.WebApachePrefork, revalidate: true}, run: byRelink},
 }
 
 func byRelink(ctx context.Context, s *scene, tag string) (ran, error) {
