@@ -94,6 +94,12 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 		demo.Command(env, os.UserCacheDir),
 		config.Command(env, load, howServed, propose.Command(env)),
 		cli.Completion(env),
+		cli.Complete(env, func(ctx context.Context, at cli.Place) []string {
+			if at.Command == command.Name {
+				return health.Names()
+			}
+			return deploy.Names(ctx, at, load)
+		}),
 		cli.Manual(env),
 	)
 }

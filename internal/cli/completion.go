@@ -14,25 +14,19 @@ var bash string
 //go:embed completion/zsh
 var zsh string
 
-// Completion is "relink completion".
+//go:embed completion/fish
+var fish string
+
+// Completion is "relink completion", whose scripts ask Complete.
 func Completion(env *Env) *cli.Command {
-	shell := func(name string, script func(*cli.App) (string, error)) *cli.Command {
-		return &cli.Command{Name: name, Usage: "print the completion for " + name, Action: env.Action(func(_ context.Context, c *Call) error {
-			text, err := script(c.App)
-			if err != nil {
-				return err
-			}
-			_, err = io.WriteString(env.Out, text)
+	shell := func(name, script string) *cli.Command {
+		return &cli.Command{Name: name, Usage: "print the completion for " + name, Action: env.Action(func(context.Context, *Call) error {
+			_, err := io.WriteString(env.Out, script)
 			return err
 		}, "text")}
 	}
-	fixed := func(text string) func(*cli.App) (string, error) {
-		return func(*cli.App) (string, error) { return text, nil }
-	}
 	return &cli.Command{
-		Name: "completion", Usage: "print a script that completes commands and flags in a shell",
-		Subcommands: []*cli.Command{
-			shell("bash", fixed(bash)), shell("zsh", fixed(zsh)), shell("fish", (*cli.App).ToFishCompletion),
-		},
+		Name: "completion", Usage: "print a script that completes commands, flags and names in a shell",
+		Subcommands: []*cli.Command{shell("bash", bash), shell("zsh", zsh), shell("fish", fish)},
 	}
 }

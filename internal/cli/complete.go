@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Place is where on a command line a shell wants to know what may stand.
+type Place struct {
+	Command string            // such as "opcache report"; "" where none is named yet
+	Flag    string            // the flag whose value it is; "" for an argument
+	Given   map[string]string // the flags before it that take a value, by name
+}
+
+// Values gives what may stand at a place; nothing where that cannot be told quickly.
+type Values func(context.Context, Place) []string
+
+// Complete is "relink complete", which the completions of the shells ask what may stand
+// in place of the last word behind it.
+func Complete(env *Env, values Values) *Command {
+	return &Command{
+		Name: "complete", Usage: "print what may stand in place of the last word", ArgsUsage: "[WORD...]", Hidden: true,
+		Action: env.Action(func(ctx context.Context, c *Call) error {
+			for _, one := range complete(c.App, c.Args().Slice(), func(at Place) []string {
+				if file := at.Given["config"]; file != "" {
+					env.ConfigFile = file
+				}
+				return values(ctx, at)
+			}) {
+				if _, err := fmt.Fprintln(env.Out, one); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+	}
+}
+
+// unquoted is what a shell takes as it is: a tag of somebody else's repository may hold
+// "$(...)", and some shells insert what is printed as it stands.
+var unquoted = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-]+$`)
+
+// complete reads all words but the last, and gives what begins as that does.
+func complete(app *cli.App, words []string, values func(Place) []string) []string {
+	words = slices.DeleteFunc(slices.Clone(words), func(word string) bool { return word == "=" }) // bash parts "--flag=value" so
+	if len(words) == 0 {
+		words = []string{""}
+	}
+	typed := words[len(words)-1]
+	at, flags, below := place(app, words[:len(words)-1])
+	var choices []string
+	list := ""
+	switch flag := flagNamed(flags, at.Flag); {
+	case flag != nil:
+		if _, isList := flag.(*cli.StringSliceFlag); isList {
+			list = typed[:strings.LastIndexByte(typed, ',')+1]
+		}
+		choices = append(enumerated(flag), values(at)...)
+	case strings.HasPrefix(typed, "-"):
+		for _, flag := range flags {
+			choices = append(choices, "--"+flag.Names()[0])
+		}
+	case len(below) > 0:
+		for _, command := range visible(below) {
+			choices = append(choices, command.Name)
+		}
+	default:
+		choices = values(at)
+	}
+	slices.Sort(choices)
+	var fit []string
+	for _, choice := range slices.Compact(choices) {
+		if choice = list + choice; strings.HasPrefix(choice, typed) && unquoted.MatchString(choice) {
+			fit = append(fit, choice)
+		}
+	}
+	return fit
+}
+
+// place tells what the words lead to: the flags that may follow, those of the innermost
+// command first, and the commands.
+func place(app *cli.App, words []string) (at Place, flags []cli.Flag, below []*cli.Command) {
+	at, flags, below = Place{Given: map[string]string{}}, app.VisibleFlags(), app.Commands
+	for _, word := range words {
+		if at.Flag != "" {
+			at.Given[at.Flag], at.Flag = word, ""
+			continue
+		}
+		if isFlag(word) {
+			at.Flag = valued(flags, word)
+			continue
+		}
+		if i := slices.IndexFunc(below, func(c *cli.Command) bool { return c.HasName(word) }); i >= 0 {
+			at.Command = strings.TrimSpace(at.Command + " " + below[i].Name)
+			flags, below = append(below[i].VisibleFlags(), flags...), below[i].Subcommands
+		}
+	}
+	return at, flags, below
+}
+
+// valued is the name of the flag whose value follows a word; "" if none does.
+func valued(flags []cli.Flag, word string) string {
+	name, _, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	flag := flagNamed(flags, name)
+	if _, isBool := flag.(*cli.BoolFlag); flag == nil || isBool || hasValue {
+		return ""
+	}
+	return flag.Names()[0]
+}
+
+func flagNamed(flags []cli.Flag, name string) cli.Flag {
+	if i := slices.IndexFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }); i >= 0 {
+		return flags[i]
+	}
+	return nil
+}
+
+var (
+	remark = regexp.MustCompile(`\s*\([^)]*\)`)
+	word   = regexp.MustCompile(`^[a-z][a-z_-]*$`)
+	either = regexp.MustCompile(`, or |, | or `)
+)
+
+// enumerated is what a flag's usage lists as its values: "of results: text or json".
+func enumerated(flag cli.Flag) []string {
+	documented, is := flag.(cli.DocGenerationFlag)
+	if !is {
+		return nil
+	}
+	usage := remark.ReplaceAllString(documented.GetUsage(), "")
+	values := either.Split(usage[strings.LastIndex(usage, ": ")+1:], -1)
+	for i, value := range values {
+		if values[i] = strings.TrimSpace(value); !word.MatchString(values[i]) {
+			return nil
+		}
+	}
+	if len(values) < 2 {
+		return nil
+	}
+	return values
+}
