@@ -6,6 +6,6 @@ BEGIN { FS = " *[|] *" }
 ++row == 1 { for (i = 3; i < NF - 1; i++) title[i] = $i " " }
 row > 2 {
 	text = ""
-	for (i = 3; i < NF - 1; i++) if ($i != "none") text = text (title[i] == "type " ? "" : title[i]) $i "; "
+	for (i = 3; i < NF - 1; i++) if ($i != "none" && $i != "") text = text (title[i] == "type " || $i ~ /^required/ ? "" : title[i]) $i "; "
 	printf "**%s**\n: %s%s\n\n", $2, text, $(NF - 1)
 }

@@ -33,7 +33,7 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 }
 
 func appFlag() cli.Flag {
-	return &cli.StringFlag{Name: "app", Usage: "the application; not needed where there is only one"}
+	return &cli.StringFlag{Name: "app", Usage: "the application `NAME`; not needed where there is only one"}
 }
 
 func (p program) configCommand() *cli.Command {

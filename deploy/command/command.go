@@ -40,9 +40,9 @@ func Commands(env *cli.Env, load func() (*config.Config, error)) []*cli.Command 
 }
 
 var (
-	appFlag      = &cli.StringFlag{Name: "app", Usage: "the application; not needed where there is only one"}
+	appFlag      = &cli.StringFlag{Name: "app", Usage: "the application `NAME`; not needed where there is only one"}
 	allFlag      = &cli.BoolFlag{Name: "all", Usage: "all instances"}
-	instanceFlag = &cli.StringSliceFlag{Name: "instance", Usage: "these instances, by name, separated by commas"}
+	instanceFlag = &cli.StringSliceFlag{Name: "instance", Usage: "these instances, each by its `NAME`, separated by commas"}
 	dryRunFlag   = &cli.BoolFlag{Name: "dry-run", Usage: "say what would happen, and change nothing"}
 	resetFlag    = &cli.StringFlag{Name: "reset", Usage: "what to do about OPcache: smart, always or never"}
 	rebuildFlag  = &cli.BoolFlag{Name: "rebuild", Usage: "build a release of its own although other instances are on one of the same commit"}
@@ -59,7 +59,7 @@ func (p program) operations() []*cli.Command {
 		Action: p.operate(deploy.Run),
 	}, {
 		Name: "rollback", Usage: "bring instances back to the release before",
-		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this release instead"},
+		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this `RELEASE` instead"},
 			smartFlag, resetFlag, dryRunFlag, fastFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
 		Action: p.operate(deploy.Rollback),
 	}, {

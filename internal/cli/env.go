@@ -40,9 +40,10 @@ const defaultConfig = "/etc/relink/relink.yaml"
 func (e *Env) Run(ctx context.Context, args []string, commands ...*Command) error {
 	app := &cli.App{
 		Name: "relink", Usage: "one PHP release for many sites, moved without a restart", Version: e.Version + " (" + e.Built + ")",
-		EnableBashCompletion: true, Writer: e.Out, ErrWriter: e.Stderr, Flags: e.flags(), Commands: commands,
+		Writer: e.Out, ErrWriter: e.Stderr, Flags: e.flags(), Commands: commands,
 	}
 	refuse(app)
+	withoutFalse(app.Flags, app.Commands)
 	level := levelOf(app.Flags, app.Commands)
 	e.Typed, e.Named, e.Asked = strings.Join(args, " "), named(args[1:], level), formatAsked(args)
 	return app.RunContext(ctx, append(args[:1:1], arrange(args[1:], level)...))
@@ -56,6 +57,18 @@ func (e *Env) flags() []Flag {
 		&StringFlag{Name: "log-format", Usage: "text or json", Value: "text", Destination: &e.logFormat},
 		&BoolFlag{Name: "no-color", Usage: "no colours", EnvVars: []string{"NO_COLOR"}, Destination: &e.noColor},
 		&BoolFlag{Name: "quiet", Usage: "no progress", Destination: &e.quiet},
+	}
+}
+
+// withoutFalse leaves "(default: false)" out of the help: a flag that is not given is not.
+func withoutFalse(flags []Flag, commands []*Command) {
+	for _, flag := range flags {
+		if yes, is := flag.(*BoolFlag); is {
+			yes.DisableDefaultText = true
+		}
+	}
+	for _, command := range commands {
+		withoutFalse(command.Flags, command.Subcommands)
 	}
 }
 
@@ -129,7 +142,11 @@ func (e *Env) Log() *zerolog.Logger {
 		level = zerolog.Disabled
 	}
 	var to io.Writer = e.Screen()
-	if e.logFormat != "json" {
+	switch {
+	case e.logFormat == "json":
+	case toJournal(e.Variable("JOURNAL_STREAM"), e.Stderr):
+		to = journal{to}
+	default:
 		to = zerolog.ConsoleWriter{Out: to, NoColor: !bool(e.Screen().Colors())}
 	}
 	log := zerolog.New(to).Level(level).With().Timestamp().Logger()

@@ -60,15 +60,45 @@ func page(name, version string, command *cli.Command) string {
 	list(&b, "COMMANDS", visible(command.Subcommands), func(below *cli.Command) (term, text string) {
 		return dashed + "-" + below.Name + "(1)", below.Usage
 	})
-	if name == "relink" {
-		b.WriteString("# EXIT STATUS\nOf every command but health, whose are those of monitoring plugins:\n\n")
-		for _, one := range exit.Meanings {
-			fmt.Fprintf(&b, "**%d**\n: %s\n\n", one.Status, one.Means)
-		}
+	if name != "relink" {
+		b.WriteString("# SEE ALSO\nrelink(1) for the options and exit statuses of all commands, relink.yaml(5)\n")
+		return b.String()
 	}
-	b.WriteString("# SEE ALSO\nrelink(1), relink.yaml(5)\n")
+	b.WriteString("# EXIT STATUS\nOf every command but health, whose are those of monitoring plugins:\n\n")
+	for _, one := range exit.Meanings {
+		fmt.Fprintf(&b, "**%d**\n: %s\n\n", one.Status, one.Means)
+	}
+	b.WriteString(aboutAll)
 	return b.String()
 }
+
+// aboutAll ends the page of the program.
+const aboutAll = `# EXAMPLES
+**relink config init**
+: looks at Apache, nginx and PHP-FPM and writes a first configuration; **relink config check** says what is wrong with it
+
+**relink deploy v2 --instance club1**
+: brings the tag v2 live on one site; then **relink deploy v2 --all** on the others
+
+**relink rollback --all**
+: brings all sites back to the release before
+
+**relink status**
+: says who serves what
+
+# FILES
+**` + defaultConfig + `**
+: the configuration
+
+**/var/lib/relink/state**
+: locks, journals and history, where the configuration does not say otherwise
+
+**/usr/share/doc/relink/docs**
+: the whole manual, where relink was installed as a package
+
+# SEE ALSO
+relink.yaml(5), systemctl(1) for the service *relink*
+`
 
 func visible(commands []*cli.Command) []*cli.Command {
 	return slices.DeleteFunc(slices.Clone(commands), func(c *cli.Command) bool { return c.Hidden || c.Name == "help" })
