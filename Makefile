@@ -15,9 +15,9 @@ WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 # Their tests wait for servers more than they compute.
 AT_ONCE   ?= 6
-PHP_ROOTS := $(CURDIR)/.cache/php/7.4:$(CURDIR)/.cache/php/8.4
+PHP_ROOTS  = $$(ls -d $(CURDIR)/.cache/php/[78].[0-9] | paste -sd:)
 
-.PHONY: build test checks test-whole test-raced test-php test-debian demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit schemas contracts release packages clean
+.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit schemas contracts release packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -30,7 +30,7 @@ test:
 checks: vet
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
-	$(GO) vet -tags phpversions,soak,torture,debian ./...
+	$(GO) vet -tags phpversions,soak,torture,debian,packages ./...
 	$(GO) vet -tags failpoint ./internal/failpoint
 	$(GO) tool staticcheck ./...
 
@@ -46,7 +46,7 @@ test-whole: vet
 test-raced:
 	GORACE=atexit_sleep_ms=50 $(GO) test -vet=off -race -parallel $(AT_ONCE) -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
 
-# The agent and whole deploys on real PHP-FPMs 7.4 and 8.4. Needs root: each
+# The agent and whole deploys on real PHP-FPMs 7.4, 8.4 and 8.5. Needs root: each
 # runs in a root file system of its own (debootstrap, kept in .cache/php).
 test-php:
 	.ci/setup php
@@ -58,7 +58,14 @@ test-php:
 # own (debootstrap, kept in .cache/debian).
 test-debian:
 	.ci/setup debian
-	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/debian/12" $(GO) test -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
+	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/machines/debian-12" $(GO) test -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
+
+# The packages, looked at and built again elsewhere, and then installed, used, upgraded,
+# removed and purged on fresh machines in which systemd boots: Debian 12 and 13, Ubuntu.
+# Needs root.
+test-packages:
+	.ci/setup packages
+	RELINK_MACHINES="$(CURDIR)/.cache/machines" $(GO) test -timeout 40m -tags packages -run TestPackages -v ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))
@@ -135,8 +142,9 @@ release:
 # .deb, .rpm, .apk and tarballs for amd64 and arm64 in dist/, the same bytes for the same
 # commit. Whoever publishes them sets MAINTAINER.
 packages:
+	.ci/setup lintian
 	packaging/build
-	lintian --fail-on error,warning dist/*.deb
+	lintian --allow-root --fail-on error,warning dist/*.deb
 
 clean:
 	rm -rf bin dist

@@ -1,4 +1,4 @@
-//go:build debian
+//go:build debian || packages
 
 package e2e
 

@@ -1,0 +1,293 @@
+//go:build packages
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"relink/health"
+)
+
+// The packages that the tests install, the second as an upgrade of the first.
+const (
+	olderVersion = "0.1.0-rc.1"
+	newerVersion = "0.1.0"
+)
+
+// TestPackages installs what packaging/build makes as an administrator would, on fresh
+// machines in which systemd has booted, those below RELINK_MACHINES (.ci/setup packages).
+func TestPackages(t *testing.T) {
+	machines, err := filepath.Glob(filepath.Join(os.Getenv("RELINK_MACHINES"), "*-*[0-9]"))
+	if err != nil || len(machines) < 2 {
+		t.Fatalf("RELINK_MACHINES names no folder of root file systems: run make test-packages (%v)", err)
+	}
+	first, second := t.TempDir(), t.TempDir()
+	buildPackages(t, checkout(t), olderVersion, first)
+	t.Run("Built", func(t *testing.T) { built(t, first) })
+	buildPackages(t, checkout(t), newerVersion, second, "ARCHES="+runtime.GOARCH)
+	for _, machine := range machines {
+		t.Run(filepath.Base(machine), func(t *testing.T) {
+			a := &administrator{newBooted(t, machine)}
+			a.put("older", first)
+			a.put("newer", second)
+			t.Logf("%s", a.must(`. /etc/os-release; echo "$PRETTY_NAME, systemd $(systemctl --version | sed -n '1s/systemd //p')"`))
+			for _, step := range []struct {
+				name string
+				do   func(t *testing.T)
+			}{
+				{"Install", a.install}, {"FirstDeploy", a.firstDeploy}, {"Service", a.service},
+				{"UpgradeWhileDeploying", a.upgradeWhileDeploying}, {"Remove", a.remove}, {"Purge", a.purge}, {"Tarball", a.tarball},
+			} {
+				if !t.Run(step.name, func(t *testing.T) { a.t = t; step.do(t) }) {
+					t.FailNow()
+				}
+			}
+		})
+	}
+}
+
+// administrator works at a machine, and knows of relink what it prints.
+type administrator struct{ *booted }
+
+func (a *administrator) install(t *testing.T) {
+	a.manual("older", "Verify")
+	if said := a.manual("older", "Debian and Ubuntu#0"); !strings.Contains(said, "relink config init") {
+		t.Errorf("the installation does not say what to do next:\n%s", said)
+	}
+	a.prints("relink --version", olderVersion)
+	a.must(`test "$(systemctl is-enabled relink)" = disabled
+test "$(systemctl is-active relink)" = inactive
+test "$(stat -c '%a %U:%G' /var/lib/relink/state)" = '2750 root:relink'
+test -z "$(ls -A /etc/relink)"
+test -s /usr/share/relink/monitoring/alerts.yml
+test -s /usr/share/doc/relink/docs/monitoring/dashboard.json
+dpkg --verify relink`)
+	a.prints(`source /usr/share/bash-completion/completions/relink
+COMP_WORDS=(relink deploy --a) COMP_CWORD=2
+_relink
+echo "${COMPREPLY[@]}"`, "--all")
+}
+
+// firstDeploy is the manual's set-up of Apache and PHP-FPM; for what is relink's, what
+// it has printed is enough.
+func (a *administrator) firstDeploy(t *testing.T) {
+	apache := readManual(t, "apache.md")
+	for _, block := range slices.Concat(apache["Apache and PHP-FPM"], apache["Sites"]) {
+		a.must(block)
+	}
+	t.Logf("%s", a.must("php-fpm$(ls /etc/php) --version | head -n 1; apachectl -v | head -n 1"))
+	a.release("v1")
+	a.prints("relink config init", "club1, club2", "\n   relink config check\n   relink deploy TAG --all\n")
+	a.must("sed -i 's|https://git.example.org/app.git|/srv/git/app|' /etc/relink/relink.yaml")
+	a.prints("relink config check", "ok: 1 application, 2 instances, 1 pool")
+	a.prints("relink deploy v1 --all", "2 of 2 instances")
+	a.served("v1")
+	for _, block := range apache["Real paths"] {
+		a.must(block)
+	}
+	a.served("v1")
+}
+
+// service is what watches, under the unit's hardening: it sees what a shell of root sees.
+func (a *administrator) service(t *testing.T) {
+	if said := a.manual("older", "Debian and Ubuntu#1"); !strings.Contains(said, "active (running)") {
+		t.Errorf("the service does not run:\n%s", said)
+	}
+	a.must("systemd-analyze verify relink.service 2>&1 | { ! grep -F relink; }")
+	a.must("systemd-analyze security --no-pager --threshold=50 relink >/dev/null")
+	shell, service := a.checks("relink --format json health || test $? -le 2"), a.checks("curl -sS http://127.0.0.1:9155/api/v1/checks")
+	for about, state := range shell {
+		if service[about] != state {
+			t.Errorf("%s: the service says %v, relink health %v", about, service[about], state)
+		}
+	}
+	a.prints("curl -sS http://127.0.0.1:9155/metrics", `version="`+olderVersion+`"`)
+	a.prints("journalctl --quiet --unit relink --output cat", "serving interval=")
+	if warned := a.must("journalctl --quiet --unit relink --priority warning"); warned != "" {
+		t.Errorf("journal: %s", warned)
+	}
+}
+
+// checks gives the state of each check of each subject.
+func (a *administrator) checks(command string) map[string]health.State {
+	a.t.Helper()
+	var report struct {
+		Results []struct {
+			Check, Subject string
+			State          health.State
+		}
+	}
+	if err := json.Unmarshal([]byte(a.must(command)), &report); err != nil {
+		a.t.Fatal(err)
+	}
+	states := map[string]health.State{}
+	for _, one := range report.Results {
+		states[one.Check+" of "+one.Subject] = one.State
+	}
+	if len(states) < 10 {
+		a.t.Fatalf("%s: %v", command, states)
+	}
+	return states
+}
+
+// upgradeWhileDeploying: a deploy that waits in its build goes on as it began, visitors
+// notice nothing, and the service is the new one.
+func (a *administrator) upgradeWhileDeploying(t *testing.T) {
+	a.release("v2")
+	a.must(`mkfifo /run/began /run/go
+sed -i 's|^    releases: .*|&\n    hooks: {build: ["echo began >/run/began; read -r go </run/go"]}|' /etc/relink/relink.yaml
+relink config check
+cat >/run/visit <<'END'
+while [ ! -e /run/enough ]; do
+	for host in club1 club2; do curl -s -o /dev/null -w '%{http_code}\n' -H "Host: $host.example.org" http://127.0.0.1/; done
+done >/run/statuses
+END
+systemd-run --quiet --unit visitors bash /run/visit`)
+	before := a.must("systemctl show --property MainPID relink")
+	deploy := a.command("relink deploy v2 --all")
+	var said bytes.Buffer
+	deploy.Stdout, deploy.Stderr = &said, &said
+	if err := deploy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a.prints("read -r line </run/began; echo $line", "began")
+	a.manual("newer", "Upgrade")
+	if after := a.must("systemctl is-active --quiet relink; systemctl show --property MainPID relink"); after == before {
+		t.Errorf("the service is still %s", after)
+	}
+	a.prints("curl -sS http://127.0.0.1:9155/metrics", `version="`+newerVersion+`"`)
+	a.must("echo go >/run/go")
+	if err := deploy.Wait(); err != nil {
+		t.Fatalf("deploy: %v\n%s", err, said.String())
+	}
+	a.served("v2")
+	a.must("touch /run/enough; until ! systemctl is-active --quiet visitors; do :; done")
+	if statuses := strings.Fields(a.must("sort /run/statuses | uniq -c")); len(statuses) != 2 || statuses[1] != "200" {
+		t.Errorf("visitors got %v", statuses)
+	}
+	a.prints("relink history", "v1")
+	a.must("sed -i '/^    hooks:/d' /etc/relink/relink.yaml; relink rollback --all")
+	a.served("v1")
+}
+
+func (a *administrator) remove(t *testing.T) {
+	stands := a.must(whatStands)
+	a.manual("newer", "Remove")
+	a.must(`test "$(systemctl is-active relink)" = inactive
+test ! -e /etc/systemd/system/multi-user.target.wants/relink.service
+test ! -e /usr/bin/relink
+test -d /var/lib/relink/state/history
+test -s /etc/relink/relink.yaml`)
+	a.stillStands(stands)
+	a.manual("newer", "Debian and Ubuntu")
+	a.prints("relink history", "v2")
+}
+
+func (a *administrator) purge(t *testing.T) {
+	stands := a.must(whatStands)
+	a.must("cp /etc/relink/relink.yaml /root/")
+	a.manual("newer", "Purge")
+	a.must(`test "$(systemctl is-active relink)" = inactive
+test "$(ls /var/lib/relink)" = app.map
+test ! -e /etc/relink`)
+	a.stillStands(stands)
+	a.must("service apache2 restart")
+	a.stillStands(stands)
+}
+
+// tarball does by hand what the package does.
+func (a *administrator) tarball(t *testing.T) {
+	a.manual("newer", "From the tarball")
+	a.must("install -D -m 644 /root/relink.yaml /etc/relink/relink.yaml; systemctl enable --quiet --now relink")
+	a.prints("relink --version", newerVersion)
+	a.prints("curl -sS http://127.0.0.1:9155/metrics", `version="`+newerVersion+`"`)
+	a.must("relink deploy v2 --all")
+	a.served("v2")
+}
+
+// manual runs the blocks of a chapter of docs/install.md in a folder with the files;
+// only one of them where "#" and its number follow.
+func (a *administrator) manual(folder, chapter string) (said string) {
+	a.t.Helper()
+	chapter, number, one := strings.Cut(chapter, "#")
+	blocks := readManual(a.t, "install.md")[chapter]
+	if len(blocks) == 0 {
+		a.t.Fatalf("install.md has no steps under %q", chapter)
+	}
+	for i, block := range blocks {
+		if !one || number == fmt.Sprint(i) {
+			said += a.must("cd /mnt/" + folder + "\n" + strings.ReplaceAll(block, "amd64", runtime.GOARCH))
+		}
+	}
+	return said
+}
+
+// whatStands tells what a removal has to leave: links, releases and what Apache reads.
+const whatStands = `readlink /var/www/club1 /var/www/club2
+find /srv/releases -printf '%p %s %i %T@\n' | sort
+cat /var/lib/relink/app.map`
+
+func (a *administrator) stillStands(before string) {
+	a.t.Helper()
+	if now := a.must(whatStands); now != before {
+		a.t.Errorf("now\n%s\nbefore\n%s", now, before)
+	}
+	a.served("v1")
+}
+
+func (a *administrator) served(tag string) {
+	a.t.Helper()
+	for _, host := range []string{"club1.example.org", "club2.example.org"} {
+		if page := a.must("curl -s -H 'Host: " + host + "' http://127.0.0.1/"); page != tag+" for "+host+"\n" {
+			a.t.Errorf("%s answers %q", host, page)
+		}
+	}
+}
+
+// prints runs what has to succeed and to print all that is wanted.
+func (a *administrator) prints(script string, wanted ...string) {
+	a.t.Helper()
+	out := a.must(script)
+	for _, want := range wanted {
+		if !strings.Contains(out, want) {
+			a.t.Errorf("%s does not print %q:\n%s", script, want, out)
+		}
+	}
+}
+
+// release tags a version of the application.
+func (a *administrator) release(tag string) {
+	a.t.Helper()
+	a.must(`mkdir -p /srv/git/app/public; cd /srv/git/app; git init -q -b main .
+echo '<?php echo "` + tag + ` for ", $_SERVER["HTTP_HOST"], "\n";' > public/index.php
+git add .
+git -c user.name=me -c user.email=me@example.org commit -q -m ` + tag + `
+git tag ` + tag)
+}
+
+func checkout(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func buildPackages(t *testing.T, root, version, folder string, env ...string) {
+	t.Helper()
+	command := exec.Command(filepath.Join(root, "packaging", "build"), version, folder)
+	command.Env = append(os.Environ(), env...)
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
