@@ -95,7 +95,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 		config.Command(env, load, howServed, propose.Command(env)),
 		cli.Completion(env),
 		cli.Complete(env, func(ctx context.Context, at cli.Place) []string {
-			if at.Command == command.Name {
+			if at.Command == command.Name && (at.Flag == "" || at.Flag == "check") {
 				return health.Names()
 			}
 			return deploy.Names(ctx, at, load)

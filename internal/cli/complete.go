@@ -43,25 +43,26 @@ func Complete(env *Env, values Values) *Command {
 
 // unquoted is what a shell takes as it is: a tag of somebody else's repository may hold
 // "$(...)", and some shells insert what is printed as it stands.
-var unquoted = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-]+$`)
+var unquoted = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
 
 // complete reads all words but the last, and gives what begins as that does.
 func complete(app *cli.App, words []string, values func(Place) []string) []string {
-	words = slices.DeleteFunc(slices.Clone(words), func(word string) bool { return word == "=" }) // bash parts "--flag=value" so
-	if len(words) == 0 {
-		words = []string{""}
+	before, typed := split(words)
+	at, flags, below := place(app, before)
+	already := "" // what of the word stays as it is
+	if name, _, hasValue := strings.Cut(typed, "="); at.Flag == "" && isFlag(typed) && hasValue {
+		if at.Flag = valued(flags, name); at.Flag != "" {
+			already = name + "="
+		}
 	}
-	typed := words[len(words)-1]
-	at, flags, below := place(app, words[:len(words)-1])
 	var choices []string
-	list := ""
 	switch flag := flagNamed(flags, at.Flag); {
 	case flag != nil:
-		if _, isList := flag.(*cli.StringSliceFlag); isList {
-			list = typed[:strings.LastIndexByte(typed, ',')+1]
-		}
 		choices = append(enumerated(flag), values(at)...)
-	case strings.HasPrefix(typed, "-"):
+		if _, isList := flag.(*cli.StringSliceFlag); isList {
+			already = typed[:max(len(already), strings.LastIndexByte(typed, ',')+1)]
+		}
+	case isFlag(typed) || typed == "-":
 		for _, flag := range flags {
 			choices = append(choices, "--"+flag.Names()[0])
 		}
@@ -75,11 +76,23 @@ func complete(app *cli.App, words []string, values func(Place) []string) []strin
 	slices.Sort(choices)
 	var fit []string
 	for _, choice := range slices.Compact(choices) {
-		if choice = list + choice; strings.HasPrefix(choice, typed) && unquoted.MatchString(choice) {
+		if choice = already + choice; strings.HasPrefix(choice, typed) && unquoted.MatchString(choice) {
 			fit = append(fit, choice)
 		}
 	}
 	return fit
+}
+
+// split parts the last word from the others. bash makes three words of "--flag=value".
+func split(words []string) (before []string, typed string) {
+	if len(words) > 0 {
+		before, typed = words[:len(words)-1], words[len(words)-1]
+	}
+	isSign := func(word string) bool { return word == "=" }
+	if isSign(typed) {
+		typed = ""
+	}
+	return slices.DeleteFunc(slices.Clone(before), isSign), typed
 }
 
 // place tells what the words lead to: the flags that may follow, those of the innermost
@@ -92,7 +105,10 @@ func place(app *cli.App, words []string) (at Place, flags []cli.Flag, below []*c
 			continue
 		}
 		if isFlag(word) {
-			at.Flag = valued(flags, word)
+			name, value, hasValue := strings.Cut(word, "=")
+			if at.Flag = valued(flags, name); hasValue {
+				at.Given[at.Flag], at.Flag = value, ""
+			}
 			continue
 		}
 		if i := slices.IndexFunc(below, func(c *cli.Command) bool { return c.HasName(word) }); i >= 0 {
@@ -103,11 +119,10 @@ func place(app *cli.App, words []string) (at Place, flags []cli.Flag, below []*c
 	return at, flags, below
 }
 
-// valued is the name of the flag whose value follows a word; "" if none does.
+// valued is the name of the flag that a word is, if it takes a value; else "".
 func valued(flags []cli.Flag, word string) string {
-	name, _, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
-	flag := flagNamed(flags, name)
-	if _, isBool := flag.(*cli.BoolFlag); flag == nil || isBool || hasValue {
+	flag := flagNamed(flags, strings.TrimLeft(word, "-"))
+	if _, isBool := flag.(*cli.BoolFlag); flag == nil || isBool {
 		return ""
 	}
 	return flag.Names()[0]
