@@ -98,7 +98,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 			if at.Command == command.Name && (at.Flag == "" || at.Flag == "check") {
 				return health.Names()
 			}
-			return deploy.Names(ctx, at, load)
+			return deploy.Names(ctx, at.Command, at.Flag, at.Given["app"], load)
 		}),
 		cli.Manual(env),
 	)

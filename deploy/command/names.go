@@ -7,31 +7,31 @@ import (
 	"relink/deploy/apps"
 	"relink/deploy/source/git"
 	"relink/deploy/status"
-	"relink/internal/cli"
 	"relink/internal/config"
 )
 
 // tagsBound is how long a person who has pressed TAB waits for a repository.
 const tagsBound = 3 * time.Second
 
-// Names are those that may stand at a place of a command line: applications, instances,
-// releases, and the tags of the repository.
-func Names(ctx context.Context, at cli.Place, load func() (*config.Config, error)) (names []string) {
+// Names are those that may stand on the line of a command, as the value of a flag or,
+// where that is "", as its argument: applications, and of the one that is given, or the
+// only one, instances, releases, and the tags of its repository.
+func Names(ctx context.Context, command, flag, given string, load func() (*config.Config, error)) (names []string) {
 	c, err := load()
 	if err != nil {
 		return nil
 	}
-	if at.Flag == "app" {
+	if flag == "app" {
 		for _, app := range c.Apps {
 			names = append(names, app.Name)
 		}
 		return names
 	}
-	app, err := c.App(at.Given["app"])
+	app, err := c.App(given)
 	if err != nil {
 		return nil
 	}
-	switch at.Command + " " + at.Flag {
+	switch command + " " + flag {
 	case "deploy instance", "rollback instance":
 		for _, instance := range app.Instances {
 			names = append(names, instance.Name)

@@ -37,7 +37,7 @@ func Complete(env *Env, values Values) *Command {
 				}
 			}
 			return nil
-		}),
+		}, "text"),
 	}
 }
 
@@ -137,7 +137,7 @@ func flagNamed(flags []cli.Flag, name string) cli.Flag {
 
 var (
 	remark = regexp.MustCompile(`\s*\([^)]*\)`)
-	word   = regexp.MustCompile(`^[a-z][a-z_-]*$`)
+	bare   = regexp.MustCompile(`^[a-z][a-z_-]*$`)
 	either = regexp.MustCompile(`, or |, | or `)
 )
 
@@ -150,7 +150,7 @@ func enumerated(flag cli.Flag) []string {
 	usage := remark.ReplaceAllString(documented.GetUsage(), "")
 	values := either.Split(usage[strings.LastIndex(usage, ": ")+1:], -1)
 	for i, value := range values {
-		if values[i] = strings.TrimSpace(value); !word.MatchString(values[i]) {
+		if values[i] = strings.TrimSpace(value); !bare.MatchString(values[i]) {
 			return nil
 		}
 	}
