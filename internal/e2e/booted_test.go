@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -25,7 +24,7 @@ import (
 type booted struct {
 	t     *testing.T
 	share string // a folder of this machine that is /mnt there
-	init  string // the pid, here, of its first process
+	init  int    // the pid, here, of its first process
 	runs  int
 }
 
@@ -87,15 +86,19 @@ func newBooted(t *testing.T, root string) *booted {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // the kernel ends whatever is left with the first process
-		cancel()
+	t.Cleanup(func() { // the kernel ends whatever is left with the first process, before that has ended
+		defer cancel()
+		defer time.AfterFunc(bootBound, cancel).Stop()
+		if b.init > 0 {
+			_ = syscall.Kill(b.init, syscall.SIGKILL)
+		} else {
+			cancel()
+		}
 		_ = command.Wait()
 	})
-	pid, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
+	if _, err := fmt.Fscanln(out, &b.init); err != nil {
 		t.Fatalf("the machine has no first process: %v", err)
 	}
-	b.init = strings.TrimSpace(pid)
 	b.awaitBoot(notices)
 	return b
 }
@@ -152,7 +155,6 @@ func groupBelow(t *testing.T, folder string) (fd int) {
 	return int(opened.Fd())
 }
 
-// removeGroup waits until the kernel has let go of the processes that it has killed.
 func removeGroup(t *testing.T, group string) {
 	t.Helper()
 	var folders []string
@@ -165,11 +167,7 @@ func removeGroup(t *testing.T, group string) {
 		t.Error(err)
 	}
 	for _, folder := range folders {
-		err := os.Remove(folder)
-		for until := time.Now().Add(bootBound); errors.Is(err, syscall.EBUSY) && time.Now().Before(until); err = os.Remove(folder) {
-			time.Sleep(10 * time.Millisecond)
-		}
-		if err != nil {
+		if err := os.Remove(folder); err != nil {
 			t.Error(err)
 		}
 	}
@@ -194,7 +192,7 @@ func (b *booted) command(script string) *exec.Cmd {
 	if err := os.WriteFile(filepath.Join(b.share, name), []byte(script), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
-	return exec.Command("nsenter", "--target", b.init, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd",
+	return exec.Command("nsenter", "--target", fmt.Sprint(b.init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd",
 		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive",
 		"timeout", "--kill-after=5", fmt.Sprint(int(blockBound.Seconds())), "bash", "-c", "cd; exec bash -e /mnt/"+name)
 }
