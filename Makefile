@@ -17,7 +17,7 @@ PACKAGES   = $(shell $(GO) list ./...)
 AT_ONCE   ?= 6
 PHP_ROOTS  = $$(ls -d $(CURDIR)/.cache/php/[78].[0-9] | paste -sd:)
 
-.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture fuzz audit schemas contracts release packages clean
+.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill fuzz audit schemas contracts release packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -112,6 +112,11 @@ soak:
 torture:
 	.ci/setup test
 	RELINK_TORTURE=$(TORTURE) $(GO) test -tags torture -run TestTorture -v -timeout 24h ./internal/crash
+
+# As make test does, but at each point, also those that commands have in common.
+test-kill:
+	.ci/setup test
+	RELINK_EVERY_POINT=1 $(GO) test -run TestKilled -v -timeout 60m ./internal/crash
 
 fuzz:
 	@for package in $$($(GO) list ./...); do \

@@ -58,6 +58,7 @@ func faults(events []event) (all []fault) {
 // deploy runs: it says what failed and what serves, nothing is lost, and the next
 // deploy, after the fault has gone, makes everything whole.
 func TestFailing(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	w.good("deploy", "v1", "--all")
 	w.good("deploy", "v2", "--all")

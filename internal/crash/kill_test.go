@@ -52,9 +52,11 @@ var commands = []killed{
 	}, args: func(w *town) []string { return []string{"rollback", "--all", "--to", w.putAway()[0]} }},
 }
 
-// TestKilled ends each command at each of its calls, puts things right by recover
-// or by the next deploy in turn, and wants everything whole.
+// TestKilled ends each command at its calls, puts things right by recover or by the next
+// deploy in turn, and wants everything whole. Of calls that the commands have in common
+// it takes some in turn, or all with RELINK_EVERY_POINT (make test-kill).
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	total, requests := counts{}, 0
 	t.Run("commands", func(t *testing.T) {
@@ -65,9 +67,10 @@ func TestKilled(t *testing.T) {
 				w.good("deploy", "v1", "--all")
 				w.good("deploy", "v2", "--all")
 				w.beginLoad()
+				at := map[string]bool{}
 				for i, c := range commands { // those of the second server make their releases in slots
 					if i%2 == half {
-						n := w.kill(c)
+						n := w.kill(c, at)
 						mu.Lock()
 						total = total.plus(n)
 						mu.Unlock()
@@ -97,8 +100,9 @@ func (c counts) String() string {
 	return fmt.Sprintf("%d points, killed at %d, ended before %d, %d faults", c.points, c.killed, c.tooLate, c.faults)
 }
 
-// kill ends a command at each of its points, and then counts.
-func (w *town) kill(c killed) (n counts) {
+// kill ends a command at its points, and then counts. at are the kinds of calls at which
+// commands of this server were killed.
+func (w *town) kill(c killed, at map[string]bool) (n counts) {
 	w.t.Helper()
 	began := time.Now()
 	if c.interrupt != nil {
@@ -113,6 +117,9 @@ func (w *town) kill(c killed) (n counts) {
 	}
 	w.ready(c)
 	points := choose(w.record(c.args(w)...), c.all)
+	if !c.all && c.interrupt == nil && os.Getenv(everyPoint) == "" {
+		points = turns(points, at)
+	}
 	n.points = len(points)
 	for i, point := range points {
 		w.ready(c)
@@ -177,6 +184,30 @@ func choose(events []event, all bool) (points []event) {
 		seen[kind] = true
 	}
 	return points
+}
+
+// everyPoint is the environment variable with which no point is left out.
+const everyPoint = "RELINK_EVERY_POINT"
+
+// oneIn is how many of the points are taken at whose kind of call an earlier command
+// was killed on the same server: steps that the commands have in common.
+const oneIn = 4
+
+// turns takes all points of new kinds, and some of the others, in turn.
+func turns(points []event, at map[string]bool) (taken []event) {
+	known := 0
+	for _, point := range points {
+		if at[point.kind()] {
+			if known++; known%oneIn != 0 {
+				continue
+			}
+		}
+		taken = append(taken, point)
+	}
+	for _, point := range points {
+		at[point.kind()] = true
+	}
+	return taken
 }
 
 // notOK are the results of relink health that are not OK, but for the one that says

@@ -20,6 +20,7 @@ import (
 // a process that may open few files: nothing that serves changes unless the deploy is
 // good, the message says why, and the next deploy makes everything whole.
 func TestFileSystems(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Fatal("only root can mount")
 	}

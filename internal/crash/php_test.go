@@ -13,6 +13,7 @@ import (
 // moment on: the links end where they were or where they should be, each site serves
 // what its link names once PHP is back, and the next deploy is good.
 func TestPHPFails(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	w.good("deploy", "v1", "--all")
 	w.good("deploy", "v2", "--all")

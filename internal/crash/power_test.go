@@ -62,6 +62,7 @@ var powered = []string{"state", "releases", "www", "shared"}
 // each of its calls: for each state that POSIX allows the disk to be in then, up to
 // mostStates of one cut, recover makes everything whole.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	w := newVillage(t)
 	for i := range deploysBefore {
 		w.good("deploy", fmt.Sprintf("v%d", i+1), "--all")

@@ -13,6 +13,7 @@ import (
 // TestTogether starts 20 deploys and rollbacks at once: each runs alone or is refused
 // for the lock; half of them ask again until they have run.
 func TestTogether(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	w.good("deploy", "v1", "--all")
 	w.good("deploy", "v2", "--all")
