@@ -167,10 +167,13 @@ func (w *town) putRight(args []string, health bool) (faults []string) {
 	return append(faults, w.wrong()...)
 }
 
-// choose leaves out what is much the same: of connections in a row to one address
-// all but the first and the last, and unless all are wanted each further call of a
-// kind, and all but one of each call on the files of a release that is made.
+// choose leaves out what is much the same, unless all are wanted: of connections in a row
+// to one address all but the first and the last, each further call of a kind, and all but
+// one of each call on the files of a release that is made.
 func choose(events []event, all bool) (points []event) {
+	if all {
+		return events
+	}
 	seen := map[string]bool{}
 	for i, e := range events {
 		between := i > 0 && i+1 < len(events) && e.Call == "connect" && events[i-1].kind() == e.kind() && events[i+1].kind() == e.kind()
@@ -178,7 +181,7 @@ func choose(events []event, all bool) (points []event) {
 		if before, _, staged := strings.Cut(kind, "/.staging-"); staged {
 			kind = before
 		}
-		if !between && (all || !seen[kind]) {
+		if !between && !seen[kind] {
 			points = append(points, e)
 		}
 		seen[kind] = true
