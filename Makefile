@@ -50,22 +50,21 @@ test-raced:
 # runs in a root file system of its own (debootstrap, kept in .cache/php).
 test-php:
 	.ci/setup php
-	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -race -timeout 40m -tags phpversions -run PHPVersions ./php ./php/fpm
-	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -timeout 40m -tags phpversions -run PHPVersions ./internal/e2e
+	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags phpversions -run PHPVersions ./php ./php/fpm ./internal/e2e
 
 # The manuals' way from a stock Debian server to the first deploys, line by line.
 # Needs root: each runs in a root file system, with processes and a network of its
 # own (debootstrap, kept in .cache/debian).
 test-debian:
 	.ci/setup debian
-	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/machines/debian-12" $(GO) test -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
+	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/machines/debian-12" $(GO) test -vet=off -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
 
 # The packages, looked at and built again elsewhere, and then installed, used, upgraded,
 # removed and purged on fresh machines in which systemd boots: Debian 12 and 13, Ubuntu.
 # Needs root.
 test-packages:
 	.ci/setup packages
-	RELINK_MACHINES="$(CURDIR)/.cache/machines" $(GO) test -timeout 40m -tags packages -run TestPackages -v ./internal/e2e
+	RELINK_MACHINES="$(CURDIR)/.cache/machines" $(GO) test -vet=off -timeout 40m -tags packages -run TestPackages -v ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))

@@ -139,6 +139,7 @@ var keepingWebs = map[string]sandbox.Web{"Apache": sandbox.WebApacheEvent, "ngin
 // Workers that belong to a connection of the web server are swept through it: half
 // of them, or all, so that no other call is ever answered.
 func TestPinnedWorkersAreReachedThroughDoors(t *testing.T) {
+	t.Parallel()
 	for name, web := range keepingWebs {
 		for _, n := range []int{pinnedWorkers / 2, pinnedWorkers} {
 			t.Run(fmt.Sprint(name, " ", n), func(t *testing.T) {
@@ -164,6 +165,7 @@ func TestPinnedWorkersAreReachedThroughDoors(t *testing.T) {
 // Without a door that leads to them the workers are out of reach, as they are behind
 // a site without a probe, and behind one of another pool with the same cache.
 func TestPinnedWorkersWithoutADoor(t *testing.T) {
+	t.Parallel()
 	for name, web := range keepingWebs {
 		t.Run(name, func(t *testing.T) {
 			p := newPinned(t, web, pinnedWorkers/2)
@@ -175,6 +177,7 @@ func TestPinnedWorkersWithoutADoor(t *testing.T) {
 }
 
 func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
+	t.Parallel()
 	p := newPinned(t, sandbox.WebApacheEvent, pinnedWorkers)
 	for name, doors := range map[string][]probe.Door{"none": nil, "closed": p.closed(), "of another pool": p.elsewhere} {
 		_, err := opcache.Connect(p.ctx, p.pools()[:1], ordinary(opcache.Options{Timeouts: config.Timeouts{Call: 2 * time.Second}}), unasked(doors)...)
@@ -188,6 +191,7 @@ func TestAllWorkersPinnedWithoutADoor(t *testing.T) {
 // The doors of other commands are those of the configuration. A cache whose workers
 // are all pinned is restarted through them: an idle connection is no request.
 func TestRestartThroughConfiguredDoors(t *testing.T) {
+	t.Parallel()
 	p := newPinned(t, sandbox.WebNginx, pinnedWorkers)
 	setup := opcache.Setup{State: p.state, Options: ordinary(opcache.Options{}), Pools: p.pools()[:1], Apps: []opcache.App{{App: config.App{Name: "app"}}}}
 	for i, door := range p.doors {

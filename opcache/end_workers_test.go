@@ -11,6 +11,7 @@ import (
 // What workers remember goes with them; a request in flight ends as it would, and
 // the cache stays.
 func TestWorkersEndWithTheirRequest(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{})
 	f.heat("index.php")
 	before, err := f.server.WorkerPIDs("")

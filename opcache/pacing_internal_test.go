@@ -13,6 +13,7 @@ import (
 )
 
 func TestPacing(t *testing.T) {
+	t.Parallel()
 	const ms = time.Millisecond
 	warm := config.Warm{Slice: 200 * ms, Pause: 50 * ms}
 	type after struct {
@@ -51,6 +52,7 @@ func (p *Pool) Full(ctx context.Context) bool { return p.full(ctx) }
 
 // A pool of which all workers are taken never answers its status page.
 func TestAPoolThatNeverAnswersIsFull(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", socket) // nobody accepts
 	if err != nil {

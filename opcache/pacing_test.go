@@ -10,6 +10,7 @@ import (
 
 // Work waits for a pool in which the next visitor would find no worker, but not for ever.
 func TestWorkWaitsForAWorkerThatIsFree(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{sites: 2, Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 3}}}}}})
 	f.heat("index.php", "page.php")
 	o := ordinary(opcache.Options{Gently: true})

@@ -23,6 +23,7 @@ func order(pool string) []restart.Order {
 }
 
 func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir(), By: "alice"}
 	c := f.connect(opcache.Options{})
@@ -61,6 +62,7 @@ func TestPendingRestartSurvivesAndIsDone(t *testing.T) {
 
 // A command that fails has restarted nothing: the restart is still wanted.
 func TestPendingRestartThatFailsStaysPending(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
@@ -95,6 +97,7 @@ func TestPendingRestartThatFailsStaysPending(t *testing.T) {
 }
 
 func TestExpectedRestartsAreTakenBack(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
@@ -135,6 +138,7 @@ func (f *farm) wantNothingPending(l restart.Queue) {
 }
 
 func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir()}
 	c := f.connect(opcache.Options{})
@@ -157,6 +161,7 @@ func TestPendingRestartIsDroppedWhenOthersRestarted(t *testing.T) {
 }
 
 func TestOnlyOneRestartsAtATime(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir()}
 	other := flock.New(filepath.Join(ledger.Dir, "restart.lock"))
@@ -173,6 +178,7 @@ func TestOnlyOneRestartsAtATime(t *testing.T) {
 // A deploy has warmed the cache that it is about to cut over: nobody empties it
 // meanwhile, but that deploy itself.
 func TestNothingIsRestartedWhileAnApplicationIsDeployed(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir()}
 	deploy := flock.New(filepath.Join(ledger.Dir, "wiki.lock"))
@@ -202,6 +208,7 @@ func TestNothingIsRestartedWhileAnApplicationIsDeployed(t *testing.T) {
 }
 
 func TestPendingOfOtherPoolsStays(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	ledger := restart.Queue{Dir: t.TempDir()}
 	f.must(restart.WritePending(ledger.Dir, []restart.Pending{{Order: restart.Order{Pools: []string{"unix:/other.sock"}, Decision: restart.Decision{Action: restart.Reset}}}}))

@@ -9,6 +9,7 @@ import (
 )
 
 func TestUntilNoNews(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		news  []bool
 		asked int
@@ -30,6 +31,7 @@ func TestUntilNoNews(t *testing.T) {
 
 // How often the others are asked while some cannot answer.
 func TestPauseAfter(t *testing.T) {
+	t.Parallel()
 	known, unknown := fcgi.Process{State: fcgi.StateRunning}, fcgi.Process{}
 	for _, c := range []struct {
 		missing []fcgi.Process

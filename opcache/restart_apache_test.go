@@ -71,6 +71,7 @@ func (f apacheFarm) now(method restart.Method) restart.Options {
 
 // Every Apache is one cache, whatever the number of its sites.
 func TestWebFindsEachApacheOnce(t *testing.T) {
+	t.Parallel()
 	f, g := newApacheFarm(t), newApacheFarm(t)
 	other := g.app()
 	for _, version := range []string{"v1", "v2", "v3"} { // one server, and so one secret
@@ -101,6 +102,7 @@ func TestWebFindsEachApacheOnce(t *testing.T) {
 }
 
 func TestRestartOfCacheInApache(t *testing.T) {
+	t.Parallel()
 	f := newApacheFarm(t)
 	f.heat("index.php", "page.php")
 	c := f.reach()
@@ -120,6 +122,7 @@ func TestRestartOfCacheInApache(t *testing.T) {
 
 // The control program may be that of another Apache of the machine, which is left alone.
 func TestRestartOfAnotherApache(t *testing.T) {
+	t.Parallel()
 	f, g := newApacheFarm(t), newApacheFarm(t)
 	c, other := f.reach(), g.reach()
 	before, theirs := f.usage(c), f.usage(other)
@@ -140,6 +143,7 @@ func TestRestartOfAnotherApache(t *testing.T) {
 }
 
 func TestRestartOfApacheWaitsForQuiet(t *testing.T) {
+	t.Parallel()
 	f := newApacheFarm(t)
 	c := f.reach()
 	until := filepath.Join(f.releases, "until")
@@ -198,6 +202,7 @@ func (f apacheFarm) awaitAge(age time.Duration) {
 }
 
 func TestRestartOfApacheWithoutServerStatus(t *testing.T) {
+	t.Parallel()
 	f, g := newApacheFarm(t), newApacheFarm(t)
 	c := f.reach()
 	for _, page := range []string{"http://127.0.0.1:9/server-status", g.server.URL() + "/server-status", f.server.URL() + "/none"} {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRestartWaitsForQuiet(t *testing.T) {
+	t.Parallel()
 	for _, method := range []restart.Method{restart.MethodOPcache, restart.MethodFPM} {
 		t.Run(string(method), func(t *testing.T) {
 			f := restartFarm(t)
@@ -57,6 +58,7 @@ func TestRestartWaitsForQuiet(t *testing.T) {
 }
 
 func TestRestartRefusedWhileARequestRuns(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	c := f.connect(opcache.Options{})
 	before, workers := f.usage(c), f.workers()
@@ -81,6 +83,7 @@ func TestRestartRefusedWhileARequestRuns(t *testing.T) {
 // An idle persistent connection keeps an FPM reload, and all requests with it,
 // waiting for process_control_timeout. OPcache does not mind it.
 func TestHeldWorkerIsNotQuietForFPM(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{Options: sandbox.Options{EnableReuse: true, Masters: []sandbox.Master{fpmMaster("php")}}})
 	c := f.connect(opcache.Options{})
 	f.get("club1", "index.php")
@@ -93,6 +96,7 @@ func TestHeldWorkerIsNotQuietForFPM(t *testing.T) {
 }
 
 func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
+	t.Parallel()
 	for name, blind := range map[string]sandbox.Pool{
 		"its own":      {Name: "www", Workers: 2, NoStatusPage: true},
 		"of a sibling": {Name: "other", Workers: 1, NoStatusPage: true},
@@ -126,6 +130,7 @@ func TestRestartOfAPoolWithoutStatusPage(t *testing.T) {
 
 // A rehearsal meets what the restart would meet, and does nothing.
 func TestRehearsal(t *testing.T) {
+	t.Parallel()
 	kills := sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}
 	for name, tt := range map[string]struct {
 		master sandbox.Master

@@ -97,6 +97,7 @@ func (f *farm) wantWarm(c *opcache.Caches, pages ...string) {
 }
 
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	for method, action := range map[restart.Method]restart.Action{
 		restart.MethodAuto: restart.ReloadFPM, restart.MethodOPcache: restart.Reset, restart.MethodFPM: restart.ReloadFPM,
 	} {
@@ -125,6 +126,7 @@ func TestRestart(t *testing.T) {
 
 // The caches know their workers and masters also after a reload.
 func TestCachesWorkOnAfterAReload(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t, fpmMaster("php", sandbox.Pool{Name: "www", Workers: 2}, sandbox.Pool{Name: "other", Workers: 1}))
 	c := f.connect(opcache.Options{})
 	f.restart(c, now(restart.MethodFPM))
@@ -145,6 +147,7 @@ func TestCachesWorkOnAfterAReload(t *testing.T) {
 
 // What cannot be done is told before anybody waits for it.
 func TestReloadIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t, sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}})
 	c := f.connect(opcache.Options{})
 	before, workers := f.usage(c), f.workers()
@@ -159,6 +162,7 @@ func TestReloadIsRefusedAtOnce(t *testing.T) {
 
 // Where a reload would lose requests, the cache is reset instead, and it says so.
 func TestAutoResetsWhereAReloadWouldKillRequests(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t, sandbox.Master{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}})
 	c := f.connect(opcache.Options{})
 	workers := f.workers()
@@ -172,6 +176,7 @@ func TestAutoResetsWhereAReloadWouldKillRequests(t *testing.T) {
 }
 
 func TestRestartByCommand(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	c := f.connect(opcache.Options{})
 	marker := filepath.Join(t.TempDir(), "done")
@@ -184,6 +189,7 @@ func TestRestartByCommand(t *testing.T) {
 }
 
 func TestPreloadNeedsAnFPMReload(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	preload := filepath.Join(f.www, "preload.php")
 	f.must(os.WriteFile(preload, []byte("<?php opcache_compile_file('"+f.link("club1")+"/inc/a.php');"), 0o644))
@@ -225,6 +231,7 @@ func (f *farm) again(masters ...sandbox.Master) *farm {
 }
 
 func TestMastersAreRestartedOneAfterTheOther(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t, fpmMaster("a"), fpmMaster("b"))
 	c := f.connect(opcache.Options{})
 	result, err := restart.Now(f.ctx, c, now(restart.MethodFPM))
@@ -241,6 +248,7 @@ func TestMastersAreRestartedOneAfterTheOther(t *testing.T) {
 
 // The first master does not come back: the second one must not be touched.
 func TestFailedReloadStopsTheRound(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t, fpmMaster("a"), fpmMaster("b"))
 	c := f.connect(opcache.Options{})
 	config := filepath.Join(f.server.Root(), "conf", "a.conf")
@@ -259,6 +267,7 @@ func TestFailedReloadStopsTheRound(t *testing.T) {
 }
 
 func TestRestartUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, method := range []restart.Method{restart.MethodOPcache, restart.MethodFPM} {
 		t.Run(string(method), func(t *testing.T) {
 			f := restartFarm(t)
@@ -278,6 +287,7 @@ func TestRestartUnderLoad(t *testing.T) {
 }
 
 func TestRestartOfApache(t *testing.T) {
+	t.Parallel()
 	f := restartFarm(t)
 	c := f.connect(opcache.Options{})
 	apache := "exec /usr/sbin/apache2 -d '" + f.server.Root() + "' -f '" + f.server.Root() + "/conf/apache.conf'"

@@ -12,6 +12,7 @@ import (
 // An application that names its pools has nothing to do with a pool of the machine that
 // cannot be used.
 func TestPoolsThatAnApplicationNames(t *testing.T) {
+	t.Parallel()
 	pool := func(path string) php.Pool {
 		return php.Pool{Address: fcgi.Address{Network: "unix", Path: path}}
 	}

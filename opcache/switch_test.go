@@ -39,6 +39,7 @@ func misses(f *farm, c *opcache.Caches) int64 {
 }
 
 func TestSwitchOfAllInstances(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{sites: 6})
 	f.heat("index.php", "page.php")
 	before, err := f.server.WorkerPIDs("www")
@@ -90,6 +91,7 @@ func TestSwitchOfAllInstances(t *testing.T) {
 // OPcache does not keep a file that was modified a moment ago, and says nothing:
 // the warm waits for files to grow old enough.
 func TestWarmOfFilesThatAreTooNew(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{})
 	f.heat("index.php")
 	links := f.links("v1", "v2")
@@ -115,6 +117,7 @@ func TestWarmOfFilesThatAreTooNew(t *testing.T) {
 // Without the cache work the old release stays: the reason for all of this. If
 // a PHP version changes it, this is where it is noticed.
 func TestMovedLinksAloneLeaveTheOldRelease(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{})
 	for i := range latePages {
 		f.get("club1", late(i)) // only a page that is new makes a worker resolve the link
@@ -141,6 +144,7 @@ func TestMovedLinksAloneLeaveTheOldRelease(t *testing.T) {
 // new page that it serves makes all workers serve that page from the old
 // release. Settle is what cures it.
 func TestThePoisoningRace(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}}}})
 	f.heat("index.php")
 	links := f.links("v1", "v2")
@@ -172,6 +176,7 @@ func TestThePoisoningRace(t *testing.T) {
 // The same worker, in a request that lasts longer than Settle waits: it ends with
 // the request, and so poisons nothing.
 func TestStaleWorkerEndsWithItsRequest(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: 2}}}}}})
 	f.heat("index.php")
 	links := f.links("v1", "v2")
@@ -219,6 +224,7 @@ func pidOf(body string) string { return body[strings.LastIndex(body, " ")+1:] }
 // Pools of several applications share a cache: the first one may not be allowed to read
 // this application's releases, another one is.
 func TestWarmThroughThePoolThatMayReadTheRelease(t *testing.T) {
+	t.Parallel()
 	root, err := sandbox.TempRoot()
 	if err != nil {
 		t.Fatal(err)

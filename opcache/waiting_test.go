@@ -25,6 +25,7 @@ const (
 // A worker inside of a long request is waited for by looking at the status page. Nobody
 // is asked meanwhile, for each call would keep another worker from the visitors.
 func TestWaitingForALongRequestKeepsNoWorker(t *testing.T) {
+	t.Parallel()
 	f := newFarm(t, farmOptions{Options: sandbox.Options{Masters: []sandbox.Master{{Pools: []sandbox.Pool{{Name: "www", Workers: waitingWorkers}}}}}})
 	web := countCalls(f)
 	caches, err := opcache.Connect(f.ctx, f.pools(), ordinary(opcache.Options{}), unasked(web.doors)...)

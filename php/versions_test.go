@@ -29,7 +29,10 @@ func TestPHPVersions(t *testing.T) {
 		}
 		on := platform{binary: binary, root: root}
 		for _, o := range operations {
-			t.Run(filepath.Base(root)+"/"+o.name, func(t *testing.T) { o.test(t, on) })
+			t.Run(filepath.Base(root)+"/"+o.name, func(t *testing.T) {
+				t.Parallel()
+				o.test(t, on)
+			})
 		}
 	}
 }

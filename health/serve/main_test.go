@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"relink/internal/browsertest"
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/hint"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(asProgram); file != "" {
 		os.Exit(asService(file, os.Args))
 	}
-	os.Exit(m.Run())
+	os.Exit(browsertest.Main(m))
 }
 
 func asService(file string, args []string) int {

@@ -1,4 +1,5 @@
-// Package browsertest drives a headless Chromium in tests. A missing Chromium fails them.
+// Package browsertest drives a headless Chromium in tests, one for all tests of a package.
+// A missing Chromium fails them.
 package browsertest
 
 import (
@@ -7,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -25,7 +25,7 @@ import (
 // Only tests import this package, so that only their binaries have the flag.
 var screenshots = flag.String("screenshots", "", "folder to keep the page's screenshots in")
 
-// Browser is a headless Chromium that shows one page.
+// Browser is a window that shows one page.
 type Browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -44,7 +44,7 @@ type Setup struct {
 }
 
 // Open shows the page at url: a file, or what ends with a slash, below which the
-// page may ask for more. The browser ends with the test.
+// page may ask for more. The window closes with the test. TestMain has to be Main.
 func Open(t *testing.T, url string, s Setup) *Browser {
 	t.Helper()
 	b := &Browser{t: t, url: url}
@@ -62,18 +62,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// start opens a window with a profile of its own.
 func (b *Browser) start() {
 	b.t.Helper()
-	profile, err := os.MkdirTemp("", "relink-browser")
-	must(b.t, err)
-	b.t.Cleanup(func() { must(b.t, os.RemoveAll(profile)) })
-	ctx, stop := context.WithTimeout(context.Background(), 90*time.Second)
+	process.once.Do(process.start)
+	must(b.t, process.err)
+	ctx, stop := context.WithTimeout(process.ctx, 90*time.Second)
 	b.t.Cleanup(stop)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(findChromium(b.t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(profile), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	ctx, stop = chromedp.NewExecAllocator(ctx, options...)
-	b.t.Cleanup(stop)
-	b.ctx, stop = chromedp.NewContext(ctx, chromedp.WithListener(b.listen))
+	b.ctx, stop = chromedp.NewContext(ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
 	b.t.Cleanup(stop)
 	b.t.Cleanup(func() {
 		if err := chromedp.Cancel(b.ctx); err != nil {
@@ -83,17 +79,7 @@ func (b *Browser) start() {
 	b.Do()
 	send(b, network.Enable, network.EnableParams{})
 	send(b, log.Enable, cdp.Empty{})
-}
-
-func findChromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Fatal("no Chromium: install the package chromium")
-	return ""
+	send(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 }
 
 // Do takes steps; a step that fails ends the test.

@@ -28,6 +28,7 @@ func TestPHPVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(filepath.Base(root), func(t *testing.T) {
+			t.Parallel()
 			deployUnderLoad(t, newTown(t, synthetic, func(o *sandbox.Options) {
 				o.FPMBinary, o.FPMCommand = binary, sandbox.InChroot(root, filepath.Dir(o.Root))
 			}))

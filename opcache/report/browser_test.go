@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
+func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
+
 func openReport(t *testing.T, r *Report, s browsertest.Setup) *browsertest.Browser {
 	t.Helper()
 	page := filepath.Join(t.TempDir(), "report.html")

@@ -35,7 +35,7 @@ func buildAndRun(m *testing.M) int {
 
 // small is a subject that leaves the machine to other tests.
 var small = Subject{
-	Name: "small", Sites: 2, Clients: 1, Rate: 20, Memory: 64, Visit: 200 * time.Millisecond, Tail: time.Second,
+	Name: "small", Sites: 2, Clients: 1, Pause: 20 * time.Millisecond, Rate: 20, Memory: 64, Visit: 200 * time.Millisecond, Tail: time.Second,
 	Make: func(ctx context.Context, dir string) (*app.Line, error) { return app.Generated(ctx, dir, 20) },
 }
 

@@ -44,6 +44,7 @@ type Subject struct {
 	Make        func(ctx context.Context, dir string) (*app.Line, error)
 	Sites       int
 	Clients     int           // of the closed loop
+	Pause       time.Duration // of each of them between two requests; none but in tests
 	Rate        float64       // of the open loop, requests in a second
 	Memory      int           // opcache.memory_consumption, in MB
 	Visit       time.Duration // of all clients, to fill the caches

@@ -43,7 +43,7 @@ func (s *scene) begin(ctx context.Context, at Situation) (t traffic, err error) 
 		o.Hosts = append(o.Hosts, host(name))
 	}
 	if at.Load {
-		o.Clients = s.subject.Clients
+		o.Clients, o.Pause = s.subject.Clients, s.subject.Pause
 		if t.closed, err = load.Run(ctx, o); err != nil {
 			return t, err
 		}

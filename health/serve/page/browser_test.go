@@ -1,10 +1,13 @@
 package page
 
 import (
+	"os"
 	"testing"
 
 	"relink/internal/browsertest"
 )
+
+func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
 
 // open shows the page of a feed, once it is live.
 func open(t *testing.T, feed *Feed, s browsertest.Setup) *browsertest.Browser {
