@@ -96,8 +96,7 @@ func copied(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "elsewhere")
 	says(t, checkout(t), "", "bash", "-euc", `umask 077; mkdir "$1"
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --no-preserve=mode --parents -t "$1"
-chmod u+x "$1/packaging/build"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$1"
 cp -r .git "$1/"`, "bash", folder)
 	return folder
 }
