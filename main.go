@@ -19,6 +19,7 @@ import (
 	"relink/deploy/caches"
 	deploy "relink/deploy/command"
 	"relink/deploy/demo"
+	fleet "relink/deploy/fleet/command"
 	"relink/deploy/propose"
 	"relink/health"
 	"relink/health/command"
@@ -91,6 +92,8 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 		command.Command(env, located),
 		doctor.Command(env, located),
 		serve.Command(env, located),
+		fleet.Command(env, located),
+		fleet.Agent(env, located),
 		demo.Command(env, os.UserCacheDir),
 		config.Command(env, load, howServed, propose.Command(env)),
 		cli.Completion(env),

@@ -19,6 +19,7 @@ import (
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/deploy/release"
+	"relink/deploy/rendezvous"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -100,6 +101,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals), found.atOnce()))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
+	s.do(ctx, "barrier", rendezvous.Barrier(r.Others, to.release))
 	if s.err != nil {
 		ready.change = seen
 		return r.abandon(ctx, s.err, ready)
@@ -116,7 +118,8 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	}
 	checked := r.inOrder()
 	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages, found.atOnce()))
-	if errors.Is(checked.err, front.ErrCheck) { // or a signal failed it, not the release
+	checked.do(ctx, "verdict", rendezvous.Verdict(r.Others, r.report.CutoverMS, done.last))
+	if errors.Is(checked.err, front.ErrCheck) || errors.Is(checked.err, rendezvous.ErrTakenBack) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}
 	return r.finish(ctx, to, seen)

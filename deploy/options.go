@@ -6,6 +6,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/deploy/journal"
+	"relink/deploy/rendezvous"
 	"relink/deploy/slots"
 	"relink/deploy/source"
 	"relink/internal/config"
@@ -39,6 +40,7 @@ type Deps struct {
 	Glance  func(ctx context.Context) (Caches, error)                  // the same for a dry run: nil where that would write something
 	Pools   []string                                                   // addresses, for messages
 	Screen  *ui.Output                                                 // nil: nobody looks
+	Others  rendezvous.Others                                          // hosts that cut over at the same instant; nil: none
 
 	// Reached is told of every point at which the state on disk has changed.
 	// The crash tests end the process there. It may be nil.

@@ -140,6 +140,21 @@ func (p program) with(do func(context.Context, *session) error) cli.ActionFunc {
 	})
 }
 
+// Open gives what an operation on all instances of an application takes, for commands that
+// deploy it together with other hosts.
+func Open(c *cli.Call, settings *config.Config, app string) (deploy.Options, deploy.Deps, error) {
+	s := &session{Call: c, config: settings}
+	var err error
+	if s.app, err = settings.App(app); err != nil {
+		return deploy.Options{}, deploy.Deps{}, err
+	}
+	if _, err = s.translate(); err != nil { // which leaves nothing behind but for a dry run
+		return deploy.Options{}, deploy.Deps{}, err
+	}
+	s.options.DryRun, s.options.Instances = false, s.app.Instances
+	return s.options, s.deps, nil
+}
+
 // choose takes the instances and the policy from the command line.
 func (s *session) choose() (err error) {
 	if s.Command.Name == "recover" {

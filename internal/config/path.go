@@ -63,3 +63,10 @@ func validName(name string) bool {
 }
 
 const nameForm = `must consist of letters, digits, ".", "_" and "-", and begin with neither "." nor "-"`
+
+func nameText(text string) (string, error) {
+	if !validName(text) {
+		return "", fmt.Errorf("%q %s", text, nameForm)
+	}
+	return text, nil
+}

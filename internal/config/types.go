@@ -27,6 +27,7 @@ type Config struct {
 	Warm       Warm       `key:"warm"`
 	Health     Health     `key:"health"`
 	Serve      Serve      `key:"serve"`
+	Fleet      *Fleet     `key:"fleet"` // nil: this host is by itself
 	Timeouts   Timeouts   `key:"timeouts"`
 }
 

@@ -23,6 +23,7 @@ func (v *validator) all() {
 	v.links()
 	v.health()
 	v.serve()
+	v.fleet()
 }
 
 func (v *validator) pools() {

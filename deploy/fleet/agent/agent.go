@@ -1,0 +1,192 @@
+// Package agent is one host's part in a fleet: it says what the host has, comes to what is
+// wanted by the very deploys of a single host, and decides for all where it is the steward.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"relink/deploy/fleet"
+	"relink/deploy/fleet/store"
+	"relink/internal/config"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options say which host this is, and what deploys its applications.
+type Options struct {
+	config.Fleet // Host is set
+
+	ID      string // of this installation
+	Version string // of relink
+	Apps    []Application
+	Log     zerolog.Logger
+
+	// Listening is told the address of /readyz; may be nil.
+	Listening func(net.Addr)
+}
+
+// Run takes part until ctx ends, which is no error. A deploy that is under way is abandoned
+// where nothing has moved yet, and finished else.
+func Run(ctx context.Context, o Options) (err error) {
+	s, err := store.Open(o.Fleet)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	a := newAgent(o, s)
+	listener, err := net.Listen("tcp", o.Ready)
+	if err != nil {
+		return fmt.Errorf("fleet.ready: %w", err)
+	}
+	if o.Listening != nil {
+		o.Listening(listener.Addr())
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.answer(ctx, listener) })
+	group.Go(func() error { return store.Again(ctx, pause, a.cutOff, a.followWanted) })
+	group.Go(func() error { return store.Again(ctx, pause, a.cutOff, a.present) })
+	for _, p := range a.parts {
+		group.Go(func() error { return p.run(ctx) })
+	}
+	return group.Wait()
+}
+
+// pause is between two tries to reach etcd.
+const pause = time.Second
+
+type agent struct {
+	Options
+	store *store.Store
+	parts map[string]*part
+
+	mu      sync.Mutex
+	met     bool          // etcd has told what is wanted since this agent began
+	away    error         // why it cannot be reached now; nil: it can
+	changed chan struct{} // closed when what this host says of itself has changed
+}
+
+func newAgent(o Options, s *store.Store) *agent {
+	a := &agent{Options: o, store: s, parts: map[string]*part{}, changed: make(chan struct{})}
+	for _, app := range o.Apps {
+		a.parts[app.Name] = &part{Application: app, agent: a, moved: make(chan struct{})}
+	}
+	return a
+}
+
+// cutOff notes that etcd is away. What serves stays as it is.
+func (a *agent) cutOff(err error) {
+	a.mu.Lock()
+	first := a.away == nil
+	a.away = err
+	a.mu.Unlock()
+	if first {
+		a.Log.Warn().Err(err).Msg("cut off from the fleet; what serves stays as it is")
+	}
+}
+
+// followWanted tells each part what the fleet wants of it.
+func (a *agent) followWanted(ctx context.Context) error {
+	return a.store.Follow(ctx, store.Apps, func(v store.View) {
+		for name, p := range a.parts {
+			p.told(v.Apps[name])
+		}
+		a.mu.Lock()
+		back := a.away != nil
+		a.met, a.away = true, nil
+		a.mu.Unlock()
+		if back {
+			a.Log.Info().Msg("the fleet can be reached")
+		}
+		a.stir()
+	})
+}
+
+// stir has the fleet told what this host says of itself now.
+func (a *agent) stir() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+func (a *agent) stirred() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.changed
+}
+
+// present keeps this host's lease, and waits for its turn as steward.
+func (a *agent) present(ctx context.Context) error {
+	p, err := a.store.Arrive(ctx, a.self(), a.Lease)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		select {
+		case <-p.Gone():
+			return fmt.Errorf("%w: the lease has ended", store.ErrAway)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	group.Go(func() error { return a.keepTold(ctx, p) })
+	group.Go(func() error {
+		return store.Again(ctx, pause, func(err error) { a.Log.Warn().Err(err).Msg("not the steward any more") }, func(ctx context.Context) error {
+			return p.Lead(ctx, a.decide)
+		})
+	})
+	return errors.Join(group.Wait(), p.Leave())
+}
+
+// keepTold tells the fleet each change of what this host has.
+func (a *agent) keepTold(ctx context.Context, p *store.Presence) error {
+	for {
+		stirred := a.stirred()
+		if err := p.Tell(ctx, a.self()); err != nil {
+			return err
+		}
+		select {
+		case <-stirred:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// self is what this host says of itself.
+func (a *agent) self() fleet.Host {
+	h := fleet.Host{Name: a.Host, ID: a.ID, Labels: labels(a.Labels), Version: a.Version, Apps: map[string]fleet.AppOn{}}
+	for name, p := range a.parts {
+		h.Apps[name] = p.standing()
+	}
+	h.Why = a.unready()
+	h.Ready = h.Why == ""
+	return h
+}
+
+// unready is why the host is not to get visitors; "": it is.
+func (a *agent) unready() string {
+	a.mu.Lock()
+	met, away := a.met, a.away
+	a.mu.Unlock()
+	if !met {
+		why := "the fleet has not said yet what is wanted"
+		if away != nil {
+			why += ": " + away.Error()
+		}
+		return why
+	}
+	for _, name := range sortedNames(a.parts) {
+		if why := a.parts[name].unready(); why != "" {
+			return name + ": " + why
+		}
+	}
+	return ""
+}

@@ -1,0 +1,235 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"relink/deploy/fleet"
+	"relink/deploy/fleet/store"
+	"relink/deploy/rendezvous"
+)
+
+// Application is one application of this host, and the deploys of it.
+type Application struct {
+	Name string
+
+	// Recover finishes or undoes what an interrupted deploy left.
+	Recover func(ctx context.Context) error
+	// Standing looks at what the links lead to.
+	Standing func(ctx context.Context) (fleet.AppOn, error)
+	// Bring deploys a target, or goes back to a release of its content that is still here,
+	// together with others.
+	Bring func(ctx context.Context, to fleet.Target, others rendezvous.Others) error
+	// DigestOf reads the digest of a release that is prepared.
+	DigestOf DigestOf
+}
+
+// part is this host's part for one application.
+type part struct {
+	Application
+	agent *agent
+
+	mu    sync.Mutex
+	at    store.At // as etcd told it last
+	known bool     // it has
+	moved chan struct{}
+	on    fleet.AppOn
+	own   fleet.Vote // what this host said last
+}
+
+// told is what is wanted now.
+func (p *part) told(at store.At) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.known = at, true
+	close(p.moved)
+	p.moved = make(chan struct{})
+}
+
+func (p *part) now() (at store.At, known bool, moved <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at, p.known, p.moved
+}
+
+func (p *part) standing() fleet.AppOn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.on
+}
+
+func (p *part) lastVote() fleet.Vote {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own
+}
+
+// unready is why this application keeps the host out of rotation; "": it does not.
+func (p *part) unready() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.known {
+		return "it is not known what is wanted"
+	}
+	duty, to := fleet.DutyOf(p.at.State, p.agent.Host, p.on, p.own)
+	if duty != fleet.Follow {
+		return ""
+	}
+	why := fmt.Sprintf("is not on %s yet, which the fleet is on", to.Ref)
+	if p.on.Problem != "" {
+		why += ": " + p.on.Problem
+	}
+	return why
+}
+
+// Retries of what this host cannot come to begin soon and get rarer.
+const (
+	firstRetry = time.Second
+	lastRetry  = 2 * time.Minute
+)
+
+// run does one duty after the other.
+func (p *part) run(ctx context.Context) error {
+	retry := firstRetry
+	for p.recover(ctx) != nil && p.pause(ctx, retry) {
+		retry = min(2*retry, lastRetry)
+	}
+	retry = firstRetry
+	for ctx.Err() == nil {
+		at, known, moved := p.now()
+		if !known {
+			p.wait(ctx, moved)
+			continue
+		}
+		duty, to := fleet.DutyOf(at.State, p.agent.Host, p.standing(), p.lastVote())
+		var err error
+		switch duty {
+		case fleet.Rest:
+			p.wait(ctx, moved)
+		case fleet.Join:
+			err = p.join(ctx, at)
+		case fleet.Follow:
+			err = p.follow(ctx, to)
+		case fleet.Say:
+			err = p.say(ctx, at.Rollout.Last(p.lastVote()))
+		}
+		p.problem(ctx, err)
+		if err == nil {
+			retry = firstRetry
+		} else if p.pause(ctx, retry) {
+			retry = min(2*retry, lastRetry)
+		}
+	}
+	return nil
+}
+
+func (p *part) wait(ctx context.Context, moved <-chan struct{}) {
+	select {
+	case <-moved:
+	case <-ctx.Done():
+	}
+}
+
+// pause waits, but no longer than until something else is wanted; it is false once ctx has
+// ended.
+func (p *part) pause(ctx context.Context, most time.Duration) bool {
+	_, _, moved := p.now()
+	select {
+	case <-time.After(most):
+	case <-moved:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// recover puts right what a killed agent, or a deploy of before, has left, and looks at what
+// this host said before that.
+func (p *part) recover(ctx context.Context) error {
+	err := p.Recover(ctx)
+	if err == nil {
+		err = p.look(ctx)
+	}
+	if err == nil {
+		var own fleet.Vote
+		if own, err = p.agent.store.VoteOf(ctx, p.Name, p.agent.Host); err == nil {
+			p.mu.Lock()
+			p.own = own
+			p.mu.Unlock()
+		}
+	}
+	p.problem(ctx, err)
+	return err
+}
+
+// look notes what the links lead to.
+func (p *part) look(ctx context.Context) error {
+	on, err := p.Standing(ctx)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	on.Problem = p.on.Problem
+	p.on = on
+	p.mu.Unlock()
+	p.agent.stir()
+	return nil
+}
+
+// problem notes why this host does not stand as is wanted, for the fleet and the log.
+func (p *part) problem(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	text := ""
+	if err != nil {
+		text = err.Error()
+		p.agent.Log.Error().Str("app", p.Name).Err(err).Msg("not on what is wanted")
+	}
+	p.mu.Lock()
+	same := p.on.Problem == text
+	p.on.Problem = text
+	p.mu.Unlock()
+	if !same {
+		p.agent.stir()
+	}
+}
+
+// say tells the fleet how far this host has come. What was said is known here even where
+// etcd was away then.
+func (p *part) say(ctx context.Context, v fleet.Vote) error {
+	if err := p.agent.store.Vote(ctx, p.Name, p.agent.Host, v); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.own = v
+	p.mu.Unlock()
+	return nil
+}
+
+// insist says it again until etcd has it, or ctx ends.
+func (p *part) insist(ctx context.Context, v fleet.Vote) error {
+	for {
+		err := p.say(ctx, v)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// errStale: the prepared release is not what the fleet is on.
+var errStale = errors.New("it is not the release that the fleet is on")
+
+// follow comes to what is wanted without others: this host was away, or did not come along.
+func (p *part) follow(ctx context.Context, to fleet.Target) error {
+	p.agent.Log.Info().Str("app", p.Name).Str("ref", to.Ref).Str("digest", to.Digest).Msg("coming to what the fleet is on")
+	err := p.Bring(ctx, to, same{p.DigestOf, to.Digest})
+	return errors.Join(err, p.look(ctx))
+}

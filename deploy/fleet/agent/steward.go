@@ -1,0 +1,127 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"relink/deploy/fleet"
+	"relink/deploy/fleet/store"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+)
+
+// tick is how often the steward looks at its clock: bounds pass without anybody writing.
+const tick = 250 * time.Millisecond
+
+// decide is what the steward does: whatever is to become of each rollout, by what all
+// hosts say. It keeps nothing that its successor would need.
+func (a *agent) decide(ctx context.Context, guard clientv3.Cmp) error {
+	a.Log.Info().Msg("this host is the steward of the fleet")
+	views := make(chan store.View, 1)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := a.store.Follow(ctx, store.Everything, func(v store.View) {
+			select { // the newest is enough
+			case <-views:
+			default:
+			}
+			views <- v
+		})
+		if err == nil && ctx.Err() == nil {
+			err = store.ErrAway
+		}
+		return err
+	})
+	group.Go(func() error {
+		watch := newWatch()
+		var v store.View
+		ticks := time.NewTicker(tick)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case v = <-views:
+			case <-ticks.C:
+			}
+			if err := a.decideAll(ctx, v, watch, guard); err != nil {
+				return err
+			}
+		}
+	})
+	return group.Wait()
+}
+
+func (a *agent) decideAll(ctx context.Context, v store.View, watch *watch, guard clientv3.Cmp) error {
+	watch.look(v, time.Now())
+	for app, at := range v.Apps {
+		next, changed := fleet.Next(at.State, watch.seen(app, v, time.Now()))
+		if !changed {
+			continue
+		}
+		err := a.store.Replace(ctx, app, next, at.Revision, guard)
+		if errors.Is(err, store.ErrChanged) {
+			continue // the view that tells is on its way
+		}
+		if err != nil {
+			return fmt.Errorf("decide on %s: %w", app, err)
+		}
+		a.Log.Info().Str("app", app).Str("rollout", next.Rollout.ID).Str("phase", string(next.Rollout.Phase)).Int("wave", next.Rollout.Wave).Str("reason", next.Rollout.Reason).Msg("decided")
+	}
+	return nil
+}
+
+// watch is the steward's own clock: since when a host is away, and a phase lasts. A new
+// steward begins to count anew, so that a bound may be passed by as much as the old one had
+// counted.
+type watch struct {
+	away   map[string]time.Time
+	phases map[string]begun
+}
+
+type begun struct {
+	rollout string
+	phase   fleet.Phase
+	wave    int
+	since   time.Time
+}
+
+func newWatch() *watch { return &watch{away: map[string]time.Time{}, phases: map[string]begun{}} }
+
+// look notes what is new in a view.
+func (w *watch) look(v store.View, now time.Time) {
+	for app, at := range v.Apps {
+		r := at.Rollout
+		if r == nil {
+			continue
+		}
+		if was := w.phases[app]; was.rollout != r.ID || was.phase != r.Phase || was.wave != r.Wave {
+			w.phases[app] = begun{r.ID, r.Phase, r.Wave, now}
+		}
+		for _, host := range r.Hosts {
+			if _, there := v.Hosts[host]; there {
+				delete(w.away, host)
+			} else if w.away[host].IsZero() {
+				w.away[host] = now
+			}
+		}
+	}
+}
+
+func (w *watch) seen(app string, v store.View, now time.Time) fleet.Seen {
+	s := fleet.Seen{Absent: map[string]time.Duration{}, Since: now.Sub(w.phases[app].since)}
+	r := v.Apps[app].Rollout
+	if r == nil {
+		return s
+	}
+	s.Votes = v.VotesOn(app, r.ID)
+	for _, host := range r.Hosts {
+		if since, away := w.away[host]; away {
+			s.Absent[host] = now.Sub(since)
+		}
+	}
+	return s
+}

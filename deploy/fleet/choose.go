@@ -1,0 +1,106 @@
+package fleet
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"relink/internal/exit"
+	"relink/internal/ui"
+)
+
+// Choice is which hosts a rollout is for.
+type Choice struct {
+	Hosts  []string // by name; none: all
+	Labels []string // KEY=VALUE, all of which a host has to have
+	App    string   // that they have to have
+}
+
+// Choose gives the names of the hosts, sorted. all tells that none was left out.
+func Choose(c Choice, hosts map[string]Host) (names []string, all bool, err error) {
+	for _, name := range c.Hosts {
+		if _, there := hosts[name]; !there {
+			return nil, false, exit.Usagef("no host %q is in the fleet", name)
+		}
+	}
+	labels := map[string]string{}
+	for _, label := range c.Labels {
+		key, value, ok := strings.Cut(label, "=")
+		if !ok || key == "" {
+			return nil, false, exit.Usagef("--label %q is not KEY=VALUE", label)
+		}
+		labels[key] = value
+	}
+	all = true
+	for name, host := range hosts {
+		if _, has := host.Apps[c.App]; !has {
+			continue
+		}
+		chosen := len(c.Hosts) == 0 || slices.Contains(c.Hosts, name)
+		for key, value := range labels {
+			chosen = chosen && host.Labels[key] == value
+		}
+		if chosen {
+			names = append(names, name)
+		}
+		all = all && chosen
+	}
+	if len(names) == 0 {
+		return nil, false, exit.Usagef("no host of the fleet that was chosen has the application %s", c.App)
+	}
+	slices.Sort(names)
+	return names, all, nil
+}
+
+// Waves reads "1,10%,rest": how many of the hosts have cut over once each wave has. Each
+// wave adds what it names, the last all that are left. None means one wave.
+func Waves(text string, hosts int) ([]int, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var waves []int
+	sum := 0
+	for _, word := range strings.Split(text, ",") {
+		n, err := waveSize(strings.TrimSpace(word), hosts)
+		if err != nil {
+			return nil, exit.Usagef("--waves %q: %w", text, err)
+		}
+		if sum = min(sum+n, hosts); len(waves) > 0 && waves[len(waves)-1] == sum {
+			break // fewer hosts than the waves were made for
+		}
+		waves = append(waves, sum)
+	}
+	if sum < hosts {
+		return nil, exit.Usagef("--waves %q: %s of %d left over; end it with rest", text, ui.Plural(hosts-sum, "host"), hosts)
+	}
+	return waves, nil
+}
+
+func waveSize(word string, hosts int) (int, error) {
+	if word == "rest" {
+		return hosts, nil
+	}
+	number, percent := strings.CutSuffix(word, "%")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || percent && n > 100 {
+		return 0, fmt.Errorf("%q is no number of hosts, no share such as 10%%, and not rest", word)
+	}
+	if percent {
+		n = int(math.Ceil(float64(hosts) * float64(n) / 100))
+	}
+	return n, nil
+}
+
+// Quorum reads how many hosts have to come along: a number, a share, or all.
+func Quorum(text string, hosts int) (int, error) {
+	if text == "all" || text == "" {
+		return hosts, nil
+	}
+	n, err := waveSize(text, hosts)
+	if err != nil || n > hosts {
+		return 0, exit.Usagef("quorum %q: give a number up to %d, a share such as 80%%, or all", text, hosts)
+	}
+	return n, nil
+}

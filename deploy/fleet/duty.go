@@ -1,0 +1,54 @@
+package fleet
+
+import "slices"
+
+// Is tells whether an application stands on the target.
+func (t Target) Is(on AppOn) bool {
+	if t.Digest != "" && on.Digest != "" {
+		return t.Digest == on.Digest
+	}
+	return t.Commit != "" && t.Commit == on.Commit
+}
+
+// Duty is what a host has to do next for one application.
+type Duty string
+
+const (
+	Rest   Duty = ""       // nothing: it is where it is to be, or waits for a decision
+	Join   Duty = "join"   // take part in the rollout that is under way
+	Follow Duty = "follow" // come to what is wanted by itself: it was away, or has not come along
+	Say    Duty = "say"    // tell that the rollout has ended here
+)
+
+// DutyOf is what a host has to do, given what it stands on and what it has said last.
+func DutyOf(s State, host string, on AppOn, own Vote) (duty Duty, to Target) {
+	r := s.Rollout
+	mine := r != nil && !r.Ended && slices.Contains(r.Hosts, host)
+	said := mine && own.Rollout == r.ID && own.Stage.Final()
+	if mine && !r.Phase.Decided() {
+		if said || r.Out[host] != "" {
+			return Rest, Target{}
+		}
+		return Join, r.Target
+	}
+	switch to = s.WantedOf(host); {
+	case to != (Target{}) && !to.Is(on):
+		return Follow, to
+	case mine && !said && r.Out[host] == "":
+		return Say, to
+	}
+	return Rest, to
+}
+
+// Last is what a host says once a rollout has been decided and it stands as is wanted.
+func (r *Rollout) Last(own Vote) Vote {
+	v := Vote{Rollout: r.ID, Stage: Finished}
+	if own.Rollout == r.ID {
+		v = own
+		v.Stage = Finished
+	}
+	if r.Phase == Back {
+		v.Stage = Returned
+	}
+	return v
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"relink/deploy/fleet"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// View is the whole of a fleet at one revision. Its maps are the receiver's.
+type View struct {
+	Revision int64
+	Members  map[string]fleet.Host // who belongs to the fleet
+	Hosts    map[string]fleet.Host // and is there
+	Apps     map[string]At
+	Votes    map[string]map[string]fleet.Vote // by application and host
+}
+
+// At is the state of one application, and the revision at which it was written.
+type At struct {
+	fleet.State
+	Revision int64
+}
+
+// Part is what is followed.
+type Part string
+
+const (
+	Apps       Part = "apps/" // what is wanted, all that a host needs
+	Everything Part = ""
+)
+
+// Follow tells the view, and each later one, until ctx ends, which is no error. Where etcd
+// cannot be reached, or this client has been cut off from its quorum, it ends with ErrAway.
+func (s *Store) Follow(ctx context.Context, part Part, tell func(View)) error {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	v, err := s.read(ctx, part)
+	if err != nil {
+		return unlessEnded(ctx, err)
+	}
+	tell(v.clone())
+	changes := s.client.Watch(ctx, s.prefix+string(part), clientv3.WithPrefix(), clientv3.WithRev(v.Revision+1), clientv3.WithProgressNotify())
+	for got := range changes {
+		if err := got.Err(); err != nil {
+			return unlessEnded(ctx, err)
+		}
+		v.Revision = got.Header.Revision
+		for _, event := range got.Events {
+			v.take(strings.TrimPrefix(string(event.Kv.Key), s.prefix), event.Kv.Value, event.Kv.ModRevision, event.Type == clientv3.EventTypeDelete)
+		}
+		if len(got.Events) > 0 {
+			tell(v.clone())
+		}
+	}
+	return unlessEnded(ctx, errors.New("the watch has ended"))
+}
+
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return away(err)
+}
+
+// View reads all of a fleet.
+func (s *Store) View(ctx context.Context) (View, error) { return s.read(ctx, Everything) }
+
+func (s *Store) read(ctx context.Context, part Part) (View, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	v := View{Members: map[string]fleet.Host{}, Hosts: map[string]fleet.Host{}, Apps: map[string]At{}, Votes: map[string]map[string]fleet.Vote{}}
+	parts := []Part{part}
+	if part == Everything {
+		parts = []Part{Apps, "votes/", "hosts/", "members/"} // not the history
+	}
+	var reads []clientv3.Op
+	for _, one := range parts {
+		reads = append(reads, clientv3.OpGet(s.prefix+string(one), clientv3.WithPrefix()))
+	}
+	got, err := s.client.Txn(ctx).Then(reads...).Commit()
+	if err != nil {
+		return v, away(err)
+	}
+	v.Revision = got.Header.Revision
+	for _, response := range got.Responses {
+		for _, kv := range response.GetResponseRange().Kvs {
+			v.take(strings.TrimPrefix(string(kv.Key), s.prefix), kv.Value, kv.ModRevision, false)
+		}
+	}
+	return v, nil
+}
+
+// take notes one key. What cannot be read counts as not there: a later relink may write
+// what this one does not know.
+func (v *View) take(key string, value []byte, revision int64, gone bool) {
+	parts := strings.Split(key, "/")
+	switch {
+	case parts[0] == "apps" && len(parts) == 2:
+		at := At{Revision: revision}
+		if gone || json.Unmarshal(value, &at.State) != nil {
+			delete(v.Apps, parts[1])
+			return
+		}
+		v.Apps[parts[1]] = at
+	case parts[0] == "hosts" && len(parts) == 2:
+		takeHost(v.Hosts, parts[1], value, gone)
+	case parts[0] == "members" && len(parts) == 2:
+		takeHost(v.Members, parts[1], value, gone)
+	case parts[0] == "votes" && len(parts) == 3:
+		var vote fleet.Vote
+		if v.Votes[parts[1]] == nil {
+			v.Votes[parts[1]] = map[string]fleet.Vote{}
+		}
+		if gone || json.Unmarshal(value, &vote) != nil {
+			delete(v.Votes[parts[1]], parts[2])
+			return
+		}
+		v.Votes[parts[1]][parts[2]] = vote
+	}
+}
+
+func takeHost(hosts map[string]fleet.Host, name string, value []byte, gone bool) {
+	var host fleet.Host
+	if gone || json.Unmarshal(value, &host) != nil {
+		delete(hosts, name)
+		return
+	}
+	hosts[name] = host
+}
+
+func (v *View) clone() View {
+	c := *v
+	c.Members, c.Hosts, c.Apps, c.Votes = maps.Clone(v.Members), maps.Clone(v.Hosts), maps.Clone(v.Apps), make(map[string]map[string]fleet.Vote, len(v.Votes))
+	for app, votes := range v.Votes {
+		c.Votes[app] = maps.Clone(votes)
+	}
+	return c
+}
+
+// VotesOn are those of one rollout.
+func (v View) VotesOn(app, rollout string) map[string]fleet.Vote {
+	votes := map[string]fleet.Vote{}
+	for host, vote := range v.Votes[app] {
+		if vote.Rollout == rollout {
+			votes[host] = vote
+		}
+	}
+	return votes
+}
+
+// Again runs what ends with ErrAway once more, after a pause, until ctx ends.
+func Again(ctx context.Context, pause time.Duration, failed func(error), do func(context.Context) error) error {
+	for {
+		err := do(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("%w any more", ErrAway)
+		}
+		failed(err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}

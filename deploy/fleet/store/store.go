@@ -1,0 +1,204 @@
+// Package store keeps in etcd what a fleet agrees on, and tells every change of it.
+//
+//	/relink/FLEET/apps/APP          fleet.State
+//	/relink/FLEET/votes/APP/HOST    fleet.Vote, of the last rollout that the host was part of
+//	/relink/FLEET/hosts/HOST        fleet.Host, under the lease of its agent
+//	/relink/FLEET/members/HOST      fleet.Host as it arrived last: who belongs to the fleet
+//	/relink/FLEET/history/APP/ID    fleet.Rollout, of those that have ended
+//	/relink/FLEET/steward/...       etcd's election of the agent that decides
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"relink/deploy/fleet"
+	"relink/internal/bounded"
+	"relink/internal/config"
+	"relink/internal/hint"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+)
+
+// callTime bounds each question to etcd.
+const callTime = 5 * time.Second
+
+// ErrChanged: somebody else has written meanwhile.
+var ErrChanged = errors.New("the fleet has decided something else meanwhile")
+
+// ErrAway: etcd does not answer, or has no quorum.
+var ErrAway = errors.New("etcd does not answer")
+
+// Store is one fleet's keys.
+type Store struct {
+	client *clientv3.Client
+	prefix string
+}
+
+// Open knows the way to etcd; whether that answers the first question tells. Each answer
+// of etcd's is bounded by the largest message that it may send, 2 MiB for a key.
+func Open(f config.Fleet) (*Store, error) {
+	c := clientv3.Config{
+		Endpoints: f.Etcd.Endpoints, DialTimeout: callTime, Logger: zap.NewNop(),
+		DialKeepAliveTime: f.Lease / 2, DialKeepAliveTimeout: f.Lease / 2,
+	}
+	if f.Etcd.Cert != "" {
+		var err error
+		if c.TLS, err = mutual(f.Etcd); err != nil {
+			return nil, fmt.Errorf("fleet.etcd: %w", err)
+		}
+	}
+	client, err := clientv3.New(c)
+	if err != nil {
+		return nil, fmt.Errorf("etcd: %w", err)
+	}
+	return &Store{client: client, prefix: "/relink/" + f.Name + "/"}, nil
+}
+
+// Close ends all that was asked.
+func (s *Store) Close() error { return s.client.Close() }
+
+const mostPEM = 1 << 20
+
+// mutual reads each file, of 1 MiB at most, anew for each connection: certificates are
+// renewed while agents run.
+func mutual(e config.Etcd) (*tls.Config, error) {
+	text, err := bounded.File(e.CA, mostPEM)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate", e.CA)
+	}
+	if _, err := tls.LoadX509KeyPair(e.Cert, e.Key); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: roots,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(e.Cert, e.Key)
+			return &pair, err
+		},
+	}, nil
+}
+
+func (s *Store) appKey(app string) string         { return s.prefix + "apps/" + app }
+func (s *Store) voteKey(app, host string) string  { return s.prefix + "votes/" + app + "/" + host }
+func (s *Store) hostKey(host string) string       { return s.prefix + "hosts/" + host }
+func (s *Store) memberKey(host string) string     { return s.prefix + "members/" + host }
+func (s *Store) historyKey(app, id string) string { return s.prefix + "history/" + app + "/" + id }
+func (s *Store) electionKey() string              { return s.prefix + "steward" }
+
+// State is what the fleet agrees on for an application, and its revision, 0 where nothing
+// was agreed on yet.
+func (s *Store) State(ctx context.Context, app string) (state fleet.State, revision int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	got, err := s.client.Get(ctx, s.appKey(app))
+	if err != nil {
+		return state, 0, away(err)
+	}
+	if len(got.Kvs) == 0 {
+		return state, 0, nil
+	}
+	err = json.Unmarshal(got.Kvs[0].Value, &state)
+	return state, got.Kvs[0].ModRevision, err
+}
+
+// Replace writes a state where it is still the one of that revision: nobody decides on what
+// is past. guards have to hold too.
+func (s *Store) Replace(ctx context.Context, app string, next fleet.State, revision int64, guards ...clientv3.Cmp) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	text, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	writes := []clientv3.Op{clientv3.OpPut(s.appKey(app), string(text))}
+	if r := next.Rollout; r != nil && r.Ended {
+		record, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, clientv3.OpPut(s.historyKey(app, r.ID), string(record)))
+	}
+	guards = append(guards, clientv3.Compare(clientv3.ModRevision(s.appKey(app)), "=", revision))
+	done, err := s.client.Txn(ctx).If(guards...).Then(writes...).Commit()
+	switch {
+	case err != nil:
+		return away(err)
+	case !done.Succeeded:
+		return ErrChanged
+	}
+	return nil
+}
+
+// VoteOf is what a host has said last.
+func (s *Store) VoteOf(ctx context.Context, app, host string) (v fleet.Vote, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	got, err := s.client.Get(ctx, s.voteKey(app, host))
+	if err == nil && len(got.Kvs) > 0 {
+		err = json.Unmarshal(got.Kvs[0].Value, &v)
+	}
+	return v, away(err)
+}
+
+// Vote writes what a host says of a rollout.
+func (s *Store) Vote(ctx context.Context, app, host string, v fleet.Vote) error {
+	return s.put(ctx, s.voteKey(app, host), v)
+}
+
+func (s *Store) put(ctx context.Context, key string, value any, options ...clientv3.OpOption) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = s.client.Put(ctx, key, string(text), options...)
+	return away(err)
+}
+
+// History lists the rollouts of an application that have ended, the newest first, at most
+// so many.
+func (s *Store) History(ctx context.Context, app string, most int) ([]fleet.Rollout, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	got, err := s.client.Get(ctx, s.historyKey(app, ""), clientv3.WithPrefix(),
+		clientv3.WithSort(clientv3.SortByKey, clientv3.SortDescend), clientv3.WithLimit(int64(most)))
+	if err != nil {
+		return nil, away(err)
+	}
+	past := []fleet.Rollout{}
+	for _, kv := range got.Kvs {
+		var r fleet.Rollout
+		if err := json.Unmarshal(kv.Value, &r); err != nil {
+			return nil, fmt.Errorf("%s: %w", kv.Key, err)
+		}
+		past = append(past, r)
+	}
+	return past, nil
+}
+
+// Remove takes a host out of the fleet that is not coming back.
+func (s *Store) Remove(ctx context.Context, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	_, err := s.client.Txn(ctx).Then(clientv3.OpDelete(s.memberKey(host)), clientv3.OpDelete(s.hostKey(host))).Commit()
+	return away(err)
+}
+
+func away(err error) error {
+	if err == nil {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%w: %w", ErrAway, err), "see that etcd runs and has a quorum (etcdctl endpoint status --cluster), and that fleet.etcd names it")
+}

@@ -1,0 +1,53 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// Fleet is the part of this host in a fleet. Paths are "" where not given.
+type Fleet struct {
+	Name   string   `key:"name" form:"name" default:"default"` // of the fleet: its prefix in etcd
+	Host   string   `key:"host" form:"name"`                   // of this host in it; "": what the machine is called
+	Labels []string `key:"labels"`                             // KEY=VALUE, by which hosts are chosen
+	Etcd   Etcd     `key:"etcd"`
+	Ready  string   `key:"ready" form:"listen" default:"127.0.0.1:9157"` // where the agent answers /readyz
+
+	Quorum  string        `key:"quorum" default:"all"`                    // hosts that have to come along: a number, a share such as 80%, or all
+	Prepare time.Duration `key:"prepare" least:"1s" default:"15m"`        // until all hosts are ready
+	Switch  time.Duration `key:"switch" least:"1s" default:"2m"`          // for a wave to cut over and check
+	Lease   time.Duration `key:"lease" least:"2s" most:"1m" default:"5s"` // a host that is silent for longer is away
+	Absent  time.Duration `key:"absent" least:"1ms" default:"15s"`        // one that is away for longer does not come along
+}
+
+// Etcd is where the fleet agrees. The files are in PEM form.
+type Etcd struct {
+	Endpoints []string `key:"endpoints" form:"url"`
+	CA        string   `key:"ca" form:"absolute"`
+	Cert      string   `key:"cert" form:"absolute"`
+	Key       string   `key:"key" form:"absolute"`
+}
+
+// fleet refuses what would send secrets, or the power to deploy, in the clear.
+func (v *validator) fleet() {
+	f := v.Fleet
+	if f == nil || v.reportedBelow("fleet") {
+		return
+	}
+	if len(f.Etcd.Endpoints) == 0 {
+		v.wrong("fleet.etcd", "needs endpoints: the addresses of etcd, such as https://10.0.0.1:2379")
+		return
+	}
+	secure := f.Etcd.Cert != "" && f.Etcd.Key != "" && f.Etcd.CA != ""
+	for _, endpoint := range f.Etcd.Endpoints {
+		if !secure && !strings.HasPrefix(endpoint, "http://127.0.0.1:") && !strings.HasPrefix(endpoint, "http://[::1]:") {
+			v.wrong("fleet.etcd", "%s can be reached from other machines, which needs ca, cert and key: whoever may write there may deploy", endpoint)
+			return
+		}
+	}
+	for i, label := range f.Labels {
+		if key, _, ok := strings.Cut(label, "="); !ok || key == "" {
+			v.wrong(item("fleet.labels", i), "%q is not KEY=VALUE", label)
+		}
+	}
+}
