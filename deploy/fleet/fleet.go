@@ -106,9 +106,9 @@ type Rollout struct {
 // Bounds are how long things may take, by the steward's clock, which no other clock has to
 // agree with.
 type Bounds struct {
-	Prepare time.Duration `json:"prepare"` // until all hosts are ready
-	Switch  time.Duration `json:"switch"`  // for one wave to cut over and check
-	Absent  time.Duration `json:"absent"`  // that a host may be away before it counts as lost
+	Prepare time.Duration `json:"prepare_ns"` // until all hosts are ready
+	Switch  time.Duration `json:"switch_ns"`  // for one wave to cut over and check
+	Absent  time.Duration `json:"absent_ns"`  // that a host may be away before it counts as lost
 }
 
 // in are the hosts that come along.

@@ -28,8 +28,10 @@ func digestOf(sum hash.Hash) string { return hex.EncodeToString(sum.Sum(nil)) }
 func Contents(ctx context.Context, r Release, without []string, tell func(line string)) error {
 	err := tree.With(r.Path, func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
-			if slices.Contains(without, name) {
+			if slices.Contains(without, name) && info.IsDir() {
 				return fs.SkipDir
+			} else if slices.Contains(without, name) {
+				return nil
 			}
 			content := ""
 			if !info.IsDir() {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"relink/internal/state"
@@ -15,6 +16,9 @@ func Identity(stateDir string) (id string, err error) {
 	text, err := state.Read(file)
 	if err == nil && text != nil && json.Unmarshal(text, &id) == nil && id != "" {
 		return id, nil
+	}
+	if err == nil {
+		err = os.MkdirAll(stateDir, 0o755)
 	}
 	if err == nil {
 		id = rand.Text()

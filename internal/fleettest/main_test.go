@@ -1,0 +1,40 @@
+package fleettest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// asHost has the test's own program be the servers of one host: its value is the file that
+// says which.
+const asHost = "RELINK_FLEET_HOST"
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(asHost); spec != "" {
+		if err := serveHost(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(withProgram(m.Run))
+}
+
+func withProgram(run func() int) int {
+	dir, err := os.MkdirTemp("", "relink-bin")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	out, err := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-o", filepath.Join(dir, "relink"), "relink").CombinedOutput()
+	if err = errors.Join(err, os.Setenv("PATH", dir+":"+os.Getenv("PATH"))); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return run()
+}
