@@ -48,14 +48,15 @@ restart: {???: 1}
 warm: {???: 1}
 health: {???: 1, disk: {???: 1}}
 serve: {???: 1, tls: {???: 1}}
+fleet: {???: 1, etcd: {???: 1}}
 timeouts: {???: 1}
 `))
 	if err == nil {
 		t.Fatal("unknown keys are accepted")
 	}
 	lists := regexp.MustCompile(`known here: (.*)`).FindAllStringSubmatch(err.Error(), -1)
-	if len(lists) != 18 {
-		t.Fatalf("%d sections, want 18:\n%v", len(lists), err)
+	if len(lists) != 20 {
+		t.Fatalf("%d sections, want 20:\n%v", len(lists), err)
 	}
 	text := manual(t)
 	for _, list := range lists {
@@ -69,7 +70,7 @@ timeouts: {???: 1}
 
 // Every default that the manual states is the one that holds.
 func TestManualStatesTheDefaults(t *testing.T) {
-	shown := show(t, parse(t, smallest+"pools: [{address: /run/x.sock}]\n"), "yaml")
+	shown := show(t, parse(t, smallest+"pools: [{address: /run/x.sock}]\nfleet: {etcd: {endpoints: [\"http://127.0.0.1:2379\"]}}\n"), "yaml")
 	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|[^|]*\\| `([^`{}]+)` \\|").FindAllStringSubmatch(manual(t), -1)
 	if len(rows) < 25 {
 		t.Fatalf("only %d rows with a default", len(rows))

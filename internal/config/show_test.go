@@ -112,6 +112,14 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Listen: "10.0.0.1:9156", Interval: 10 * time.Second, History: 32 << 20, Restart: config.ServeNeeded, TokenFile: "/etc/relink/token",
 			TLS: config.ServeTLS{Cert: "/etc/relink/tls.pem", Key: "/etc/relink/tls.key", ClientCA: "/etc/relink/clients.pem"},
 		},
+		Fleet: &config.Fleet{
+			Name: "shop", Host: "web1", Labels: []string{"role=web", "zone=a"},
+			Etcd: config.Etcd{
+				Endpoints: []string{"https://10.0.0.1:2379"},
+				CA:        "/etc/relink/fleet/ca.pem", Cert: "/etc/relink/fleet/host.pem", Key: "/etc/relink/fleet/host.key",
+			},
+			Ready: "10.0.0.2:9157", Quorum: "80%", Prepare: 5 * time.Minute, Switch: time.Minute, Lease: 10 * time.Second, Absent: 20 * time.Second,
+		},
 		Timeouts: config.Timeouts{
 			Call: 20 * time.Second, Sweep: 5 * time.Second, Settle: 90 * time.Second,
 			Hook: 2 * time.Hour, Check: 3 * time.Second, Fetch: 15 * time.Minute,

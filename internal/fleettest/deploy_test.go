@@ -21,7 +21,7 @@ func TestDeploy(t *testing.T) {
 	if result.Errors != 0 || result.Requests < 100 {
 		t.Errorf("%d of %d requests failed: %q", result.Errors, result.Requests, result.Described)
 	}
-	if old := result.OldAfter(returned, "v2"); old != 0 {
+	if old := result.OtherAfter(returned, "v2"); old != 0 {
 		t.Errorf("%d old answers", old)
 	}
 	if report.SpreadMS == nil {

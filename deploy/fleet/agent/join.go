@@ -17,13 +17,13 @@ import (
 // DigestOf gives the digest of a release.
 type DigestOf func(context.Context, release.Release) (string, error)
 
-// same lets a host that follows cut over only to the content that the others are on.
-type same struct {
+// asWanted lets a host that follows cut over only to the content that the others are on.
+type asWanted struct {
 	digestOf DigestOf
 	digest   string // "": none is known
 }
 
-func (s same) Barrier(ctx context.Context, prepared release.Release) error {
+func (s asWanted) Barrier(ctx context.Context, prepared release.Release) error {
 	got, err := s.digestOf(ctx, prepared)
 	if err == nil && s.digest != "" && got != s.digest {
 		err = fmt.Errorf("%w: its content has the digest %.12s, not %.12s", errStale, got, s.digest)
@@ -31,7 +31,7 @@ func (s same) Barrier(ctx context.Context, prepared release.Release) error {
 	return err
 }
 
-func (s same) Verdict(context.Context, rendezvous.CutOver) error { return nil }
+func (s asWanted) Verdict(context.Context, rendezvous.CutOver) error { return nil }
 
 // turn is this host's part in one rollout.
 type turn struct {
@@ -47,6 +47,8 @@ func (p *part) join(ctx context.Context, at store.At) error {
 	if err := p.say(ctx, t.vote); err != nil {
 		return err
 	}
+	p.takeTurn(true)
+	defer p.takeTurn(false)
 	err := t.bring(ctx)
 	if ctx.Err() != nil {
 		return nil // whoever runs next recovers, and goes on by what is wanted then
@@ -55,6 +57,12 @@ func (p *part) join(ctx context.Context, at store.At) error {
 		return err
 	}
 	return p.insist(ctx, t.last(err))
+}
+
+func (p *part) takeTurn(is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.turns = is
 }
 
 // bring ends early where the rollout is taken back before this host may cut over.

@@ -38,6 +38,7 @@ type part struct {
 	moved chan struct{}
 	on    fleet.AppOn
 	own   fleet.Vote // what this host said last
+	turns bool       // it takes part in a rollout now
 }
 
 // told is what is wanted now.
@@ -75,7 +76,7 @@ func (p *part) unready() string {
 		return "it is not known what is wanted"
 	}
 	duty, to := fleet.DutyOf(p.at.State, p.agent.Host, p.on, p.own)
-	if duty != fleet.Follow {
+	if p.turns || duty != fleet.Follow {
 		return ""
 	}
 	why := fmt.Sprintf("is not on %s yet, which the fleet is on", to.Ref)
@@ -189,10 +190,10 @@ func (p *part) problem(ctx context.Context, err error) {
 		p.agent.Log.Error().Str("app", p.Name).Err(err).Msg("not on what is wanted")
 	}
 	p.mu.Lock()
-	same := p.on.Problem == text
+	news := p.on.Problem != text
 	p.on.Problem = text
 	p.mu.Unlock()
-	if !same {
+	if news {
 		p.agent.stir()
 	}
 }
@@ -230,6 +231,6 @@ var errStale = errors.New("it is not the release that the fleet is on")
 // follow comes to what is wanted without others: this host was away, or did not come along.
 func (p *part) follow(ctx context.Context, to fleet.Target) error {
 	p.agent.Log.Info().Str("app", p.Name).Str("ref", to.Ref).Str("digest", to.Digest).Msg("coming to what the fleet is on")
-	err := p.Bring(ctx, to, same{p.DigestOf, to.Digest})
+	err := p.Bring(ctx, to, asWanted{p.DigestOf, to.Digest})
 	return errors.Join(err, p.look(ctx))
 }

@@ -36,7 +36,7 @@ func (a *agent) decide(ctx context.Context, guard clientv3.Cmp) error {
 		return err
 	})
 	group.Go(func() error {
-		watch := newWatch()
+		timed := newClock()
 		var v store.View
 		ticks := time.NewTicker(tick)
 		defer ticks.Stop()
@@ -47,7 +47,7 @@ func (a *agent) decide(ctx context.Context, guard clientv3.Cmp) error {
 			case v = <-views:
 			case <-ticks.C:
 			}
-			if err := a.decideAll(ctx, v, watch, guard); err != nil {
+			if err := a.decideAll(ctx, v, timed, guard); err != nil {
 				return err
 			}
 		}
@@ -55,10 +55,10 @@ func (a *agent) decide(ctx context.Context, guard clientv3.Cmp) error {
 	return group.Wait()
 }
 
-func (a *agent) decideAll(ctx context.Context, v store.View, watch *watch, guard clientv3.Cmp) error {
-	watch.look(v, time.Now())
+func (a *agent) decideAll(ctx context.Context, v store.View, timed *clock, guard clientv3.Cmp) error {
+	timed.look(v, time.Now())
 	for app, at := range v.Apps {
-		next, changed := fleet.Next(at.State, watch.seen(app, v, time.Now()))
+		next, changed := fleet.Next(at.State, timed.seen(app, v, time.Now()))
 		if !changed {
 			continue
 		}
@@ -74,10 +74,10 @@ func (a *agent) decideAll(ctx context.Context, v store.View, watch *watch, guard
 	return nil
 }
 
-// watch is the steward's own clock: since when a host is away, and a phase lasts. A new
+// clock is the steward's own clock: since when a host is away, and a phase lasts. A new
 // steward begins to count anew, so that a bound may be passed by as much as the old one had
 // counted.
-type watch struct {
+type clock struct {
 	away   map[string]time.Time
 	phases map[string]begun
 }
@@ -89,10 +89,10 @@ type begun struct {
 	since   time.Time
 }
 
-func newWatch() *watch { return &watch{away: map[string]time.Time{}, phases: map[string]begun{}} }
+func newClock() *clock { return &clock{away: map[string]time.Time{}, phases: map[string]begun{}} }
 
 // look notes what is new in a view.
-func (w *watch) look(v store.View, now time.Time) {
+func (w *clock) look(v store.View, now time.Time) {
 	for app, at := range v.Apps {
 		r := at.Rollout
 		if r == nil {
@@ -111,7 +111,7 @@ func (w *watch) look(v store.View, now time.Time) {
 	}
 }
 
-func (w *watch) seen(app string, v store.View, now time.Time) fleet.Seen {
+func (w *clock) seen(app string, v store.View, now time.Time) fleet.Seen {
 	s := fleet.Seen{Absent: map[string]time.Duration{}, Since: now.Sub(w.phases[app].since)}
 	r := v.Apps[app].Rollout
 	if r == nil {

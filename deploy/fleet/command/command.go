@@ -59,7 +59,7 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 		}, {
 			Name: "pause", Usage: "let no rollout begin", Flags: []cli.Flag{appFlag, &cli.StringFlag{Name: "reason", Usage: "why, for the others"}},
 			Action: p.with(func(s *session, ctx context.Context) error {
-				return s.setPause(ctx, &fleet.Pause{By: s.who(), Reason: s.String("reason"), Since: now()})
+				return s.setPause(ctx, &fleet.Pause{By: s.who(), Reason: s.String("reason"), Since: instant()})
 			}),
 		}, {
 			Name: "resume", Usage: "let rollouts begin again", Flags: []cli.Flag{appFlag},

@@ -16,7 +16,7 @@ import (
 	"relink/internal/ui"
 )
 
-func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+func instant() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // rollOut asks the fleet for a rollout, and follows it. The agents carry it on whatever
 // becomes of this process: a signal asks them to take it back, where that is undecided.
@@ -50,7 +50,7 @@ func (s *session) plan(ctx context.Context, target func(context.Context, fleet.S
 		return r, at, err
 	}
 	r = fleet.Rollout{
-		ID: now().Format("20060102T150405.000Z"), By: s.who(), Started: now(), Phase: fleet.Preparing,
+		ID: instant().Format("20060102T150405.000Z"), By: s.who(), Started: instant(), Phase: fleet.Preparing,
 		Bounds: fleet.Bounds{Prepare: s.fleet.Prepare, Switch: s.fleet.Switch, Absent: s.fleet.Absent},
 	}
 	r.Hosts, r.All, err = fleet.Choose(fleet.Choice{Hosts: list(s.StringSlice("hosts")), Labels: list(s.StringSlice("label")), App: s.app}, view.Members)
