@@ -99,7 +99,7 @@ func Quorum(text string, hosts int) (int, error) {
 		return hosts, nil
 	}
 	n, err := waveSize(text, hosts)
-	if err != nil || n > hosts {
+	if err != nil || n > hosts || text == "rest" {
 		return 0, exit.Usagef("quorum %q: give a number up to %d, a share such as 80%%, or all", text, hosts)
 	}
 	return n, nil

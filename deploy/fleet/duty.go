@@ -41,13 +41,17 @@ func DutyOf(s State, host string, on AppOn, own Vote) (duty Duty, to Target) {
 }
 
 // Last is what a host says once a rollout has been decided and it stands as is wanted.
-func (r *Rollout) Last(own Vote) Vote {
-	v := Vote{Rollout: r.ID, Stage: Finished}
+func (r *Rollout) Last(own Vote, on AppOn) Vote {
+	v := Vote{Rollout: r.ID}
 	if own.Rollout == r.ID {
 		v = own
-		v.Stage = Finished
 	}
-	if r.Phase == Back {
+	switch {
+	case r.Phase != Back:
+		v.Stage = Finished
+	case r.Target.Is(on):
+		v.Stage, v.Doubt, v.Error = Failed, true, "it is on the release, and has none to go back to"
+	default:
 		v.Stage = Returned
 	}
 	return v

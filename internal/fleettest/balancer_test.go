@@ -14,7 +14,7 @@ import (
 
 // balance is a small balancer: it asks each host's /readyz ten times a second, and gives
 // requests to those that are ready, in turn.
-func (f *fleet) balance() *httptest.Server {
+func (f *farm) balance() *httptest.Server {
 	f.t.Helper()
 	var ready atomic.Pointer[[]*url.URL]
 	look := func() {
@@ -65,7 +65,7 @@ func (f *fleet) balance() *httptest.Server {
 }
 
 // beginLoad has clients ask all sites through the balancer.
-func (f *fleet) beginLoad(clients int) *load.Load {
+func (f *farm) beginLoad(clients int) *load.Load {
 	f.t.Helper()
 	var hosts []string
 	for _, site := range f.sites {

@@ -13,17 +13,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"relink/deploy/fleet/command"
+	"relink/deploy/fleet/store"
+	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
 )
 
-// fleetOf is hosts in a network of their own.
-type fleet struct {
+// farm is hosts in a network of their own.
+type farm struct {
 	t     *testing.T
 	ctx   context.Context
 	root  string
@@ -31,26 +34,28 @@ type fleet struct {
 	line  *app.Line
 	hosts []*host
 	etcd  *exec.Cmd
+	store *store.Store
 	sites []string
+	down  int // a host that a fault has hit
 }
 
 // host is one of them.
 type host struct {
 	spec
-	fleet   *fleet
+	fleet   *farm
 	servers *exec.Cmd // Apache and PHP-FPM
 	agent   *exec.Cmd
-	log     *bytes.Buffer // the agent's
+	log     *output // the agent's
 }
 
 // files of the application.
 const files = 30
 
-func newFleet(t *testing.T, hosts, sites int, extra string) *fleet {
+func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
-	f := &fleet{t: t, ctx: ctx}
+	f := &farm{t: t, ctx: ctx}
 	root, err := sandbox.TempRoot()
 	f.must(err)
 	f.root = root
@@ -59,14 +64,20 @@ func newFleet(t *testing.T, hosts, sites int, extra string) *fleet {
 	f.must(err)
 	f.net = newNetwork(t, hosts)
 	f.startEtcd()
+	f.store, err = store.Open(config.Fleet{Name: "test", Lease: time.Second, Etcd: config.Etcd{Endpoints: []string{"http://" + f.net.gateway() + ":" + etcdPort}}})
+	f.must(err)
+	t.Cleanup(func() { _ = f.store.Close() })
 	for i := range sites {
 		f.sites = append(f.sites, fmt.Sprintf("club%d", i))
 	}
 	for i := range hosts {
 		h := &host{fleet: f, spec: spec{
 			Name: fmt.Sprintf("web%d", i+1), Address: f.net.address(i), Etcd: f.net.gateway() + ":" + etcdPort,
-			Root: filepath.Join(root, fmt.Sprint("h", i+1)), Repository: f.line.Repository, Sites: f.sites, Extra: extra,
+			Root: filepath.Join(root, fmt.Sprint("h", i+1)), Repository: f.line.Repository, Sites: f.sites,
 		}}
+		if configure != nil {
+			configure(&h.spec)
+		}
 		f.must(os.Mkdir(h.Root, 0o755))
 		f.hosts = append(f.hosts, h)
 		h.serve()
@@ -80,7 +91,7 @@ func newFleet(t *testing.T, hosts, sites int, extra string) *fleet {
 	return f
 }
 
-func (f *fleet) must(err error) {
+func (f *farm) must(err error) {
 	f.t.Helper()
 	if err != nil {
 		f.t.Fatal(err)
@@ -88,7 +99,7 @@ func (f *fleet) must(err error) {
 }
 
 // startEtcd runs Debian's etcd-server, which keeps its data where it was.
-func (f *fleet) startEtcd() {
+func (f *farm) startEtcd() {
 	f.t.Helper()
 	url := "http://" + f.net.gateway() + ":" + etcdPort
 	peer := "http://" + f.net.gateway() + ":2380"
@@ -108,6 +119,24 @@ func (f *fleet) startEtcd() {
 	})
 }
 
+// output may be read while it is written.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 func kill(c *exec.Cmd) {
 	if c != nil && c.Process != nil && c.ProcessState == nil {
 		_ = c.Process.Kill()
@@ -116,7 +145,7 @@ func kill(c *exec.Cmd) {
 }
 
 // await waits for what has to come about within a minute.
-func (f *fleet) await(what string, is func() bool) {
+func (f *farm) await(what string, is func() bool) {
 	f.t.Helper()
 	for end := time.Now().Add(time.Minute); !is(); <-time.After(20 * time.Millisecond) {
 		if time.Now().After(end) || f.ctx.Err() != nil {
@@ -126,7 +155,7 @@ func (f *fleet) await(what string, is func() bool) {
 	}
 }
 
-func (f *fleet) dump() {
+func (f *farm) dump() {
 	for _, h := range f.hosts {
 		if h.log != nil {
 			f.t.Logf("agent of %s:\n%s", h.Name, h.log)
@@ -157,7 +186,7 @@ func (h *host) serve() {
 	}
 }
 
-func (f *fleet) hostNumber(h *host) int {
+func (f *farm) hostNumber(h *host) int {
 	for i, one := range f.hosts {
 		if one == h {
 			return i
@@ -175,7 +204,7 @@ func (h *host) command(args ...string) *exec.Cmd {
 func (h *host) startAgent() {
 	f := h.fleet
 	f.t.Helper()
-	h.agent, h.log = h.command("agent"), &bytes.Buffer{}
+	h.agent, h.log = h.command("agent"), &output{}
 	h.agent.Stdout, h.agent.Stderr = h.log, h.log
 	f.must(h.agent.Start())
 	agent := h.agent
@@ -221,7 +250,7 @@ func (h *host) on(ref string) bool {
 }
 
 // relink runs the program on the first host; it has to exit with that status.
-func (f *fleet) relink(exit int, args ...string) (report command.Report) {
+func (f *farm) relink(exit int, args ...string) (report command.Report) {
 	f.t.Helper()
 	c := f.hosts[0].command(append([]string{"--format", "json"}, args...)...)
 	var out, stderr bytes.Buffer
@@ -239,7 +268,7 @@ func (f *fleet) relink(exit int, args ...string) (report command.Report) {
 	return report
 }
 
-func (f *fleet) wantOn(ref string) {
+func (f *farm) wantOn(ref string) {
 	f.t.Helper()
 	for _, h := range f.hosts {
 		if !h.on(ref) {

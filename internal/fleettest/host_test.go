@@ -26,7 +26,8 @@ type spec struct {
 	Root       string
 	Repository string
 	Sites      []string
-	Check      bool   // each site has a check of its own, on /release.php
+	Check      string // of each site, as YAML; URL stands for the web server's
+	Hooks      string // of the application, as YAML
 	Extra      string // lines of the configuration's fleet section
 }
 
@@ -112,8 +113,11 @@ func (s spec) configuration(server *sandbox.Server) string {
 	fmt.Fprintf(&b, "fleet:\n  name: test\n  host: %s\n  labels: [\"role=%s\"]\n  ready: \"%s:%s\"\n  etcd: {endpoints: [\"http://127.0.0.1:%s\"]}\n%s", s.Name, s.role(), s.Address, readyPort, etcdPort, s.Extra)
 	fmt.Fprintf(&b, "apps:\n  club:\n    source: {git: %q}\n    releases: %q\n    docroot: public\n    min_free: 1\n    map: %q\n", s.Repository, s.path("releases"), s.path("map"))
 	fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", server.URL()+"/")
-	if s.Check {
-		fmt.Fprintf(&b, "    check: {url: %q, host: \"{instance}.test\"}\n", server.URL()+"/release.php")
+	if s.Check != "" {
+		fmt.Fprintf(&b, "    check: %s\n", strings.ReplaceAll(s.Check, "URL", server.URL()))
+	}
+	if s.Hooks != "" {
+		fmt.Fprintf(&b, "    hooks: %s\n", s.Hooks)
 	}
 	b.WriteString("    instances:\n")
 	for _, name := range s.Sites {

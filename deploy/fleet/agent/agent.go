@@ -40,7 +40,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	a := newAgent(o, s)
-	listener, err := net.Listen("tcp", o.Ready)
+	listener, err := listen(o.Ready)
 	if err != nil {
 		return fmt.Errorf("fleet.ready: %w", err)
 	}

@@ -49,12 +49,15 @@ func (p *part) join(ctx context.Context, at store.At) error {
 	}
 	p.takeTurn(true)
 	defer p.takeTurn(false)
-	err := t.bring(ctx)
+	stayed, err := t.bring(ctx)
 	if ctx.Err() != nil {
 		return nil // whoever runs next recovers, and goes on by what is wanted then
 	}
 	if err := p.look(ctx); err != nil {
 		return err
+	}
+	if stayed && errors.Is(err, rendezvous.ErrTakenBack) {
+		return nil // it goes back by what is wanted, and says so then
 	}
 	return p.insist(ctx, t.last(err))
 }
@@ -65,8 +68,9 @@ func (p *part) takeTurn(is bool) {
 	p.turns = is
 }
 
-// bring ends early where the rollout is taken back before this host may cut over.
-func (t *turn) bring(ctx context.Context) error {
+// bring ends early where the rollout is taken back before this host may cut over. stayed
+// tells that the release was live already.
+func (t *turn) bring(ctx context.Context) (stayed bool, err error) {
 	preparing, abandon := context.WithCancelCause(ctx)
 	defer abandon(nil)
 	var watching sync.WaitGroup
@@ -77,13 +81,14 @@ func (t *turn) bring(ctx context.Context) error {
 			abandon(rendezvous.ErrTakenBack)
 		}
 	})
-	if t.rollout.Target.Digest != "" && t.rollout.Target.Is(t.standing()) {
-		return t.stay(preparing)
+	if on := t.standing(); on.Digest != "" && t.rollout.Target.Is(on) {
+		return true, t.stay(preparing)
 	}
-	return t.Bring(preparing, t.rollout.Target, t)
+	return false, t.Bring(preparing, t.rollout.Target, t)
 }
 
-// stay takes part where the release is live already: the host was killed after its cut-over.
+// stay takes part where the release is live already: others follow, or the host was killed
+// after its cut-over.
 func (t *turn) stay(ctx context.Context) error {
 	on := t.standing()
 	err := t.ready(ctx, on.Release, on.Digest)
@@ -178,6 +183,7 @@ func (t *turn) Verdict(ctx context.Context, c rendezvous.CutOver) error {
 // last is what this host says in the end.
 func (t *turn) last(err error) fleet.Vote {
 	v := t.vote
+	v.Doubt = errors.Is(err, exit.ErrUnverified)
 	at, _, _ := t.now()
 	back := !t.underWay(at) && !t.stays(at)
 	switch {

@@ -102,20 +102,22 @@ func (p *part) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		at, known, moved := p.now()
 		if !known {
-			p.wait(ctx, moved)
+			_ = p.wait(ctx, moved)
 			continue
 		}
 		duty, to := fleet.DutyOf(at.State, p.agent.Host, p.standing(), p.lastVote())
 		var err error
 		switch duty {
 		case fleet.Rest:
-			p.wait(ctx, moved)
+			if !p.wait(ctx, moved) {
+				err = p.look(ctx)
+			}
 		case fleet.Join:
 			err = p.join(ctx, at)
 		case fleet.Follow:
 			err = p.follow(ctx, to)
 		case fleet.Say:
-			err = p.say(ctx, at.Rollout.Last(p.lastVote()))
+			err = p.say(ctx, at.Rollout.Last(p.lastVote(), p.standing()))
 		}
 		p.problem(ctx, err)
 		if err == nil {
@@ -127,11 +129,18 @@ func (p *part) run(ctx context.Context) error {
 	return nil
 }
 
-func (p *part) wait(ctx context.Context, moved <-chan struct{}) {
+// lookEvery is how often a host looks at what its links lead to: somebody may deploy by hand.
+const lookEvery = 30 * time.Second
+
+// wait is false where nothing else is wanted after a while.
+func (p *part) wait(ctx context.Context, moved <-chan struct{}) bool {
 	select {
 	case <-moved:
 	case <-ctx.Done():
+	case <-time.After(lookEvery):
+		return false
 	}
+	return true
 }
 
 // pause waits, but no longer than until something else is wanted; it is false once ctx has

@@ -18,6 +18,14 @@ const (
 	mostHeader = 8 << 10 // bytes
 )
 
+// listen is at an address as the configuration has it.
+func listen(address string) (net.Listener, error) {
+	if path, is := strings.CutPrefix(address, "unix:"); is {
+		return net.Listen("unix", path)
+	}
+	return net.Listen("tcp", address)
+}
+
 // answer tells a balancer whether this host is to get visitors. It says no more than yes or
 // no, and why in the words of the log only: whoever reaches the port may ask.
 func (a *agent) answer(ctx context.Context, l net.Listener) error {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,7 +41,7 @@ func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[
 			}
 		}
 		_, is := there[host]
-		if well := v.Stage == fleet.Finished && now.Phase == fleet.Done || v.Stage.Final() && now.Phase == fleet.Back; !well || !is {
+		if well := v.Stage == fleet.Finished && now.Phase == fleet.Done || v.Stage.Final() && now.Phase == fleet.Back; !well || !is || v.Doubt {
 			r.Behind = append(r.Behind, host)
 		}
 	}
@@ -54,14 +55,14 @@ func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[
 func (r *Report) verdict() error {
 	var not []string
 	for host, v := range r.Votes {
-		if v.Error != "" && r.Rollout.Phase == fleet.Done {
+		if v.Error != "" && r.Rollout.Phase == fleet.Done && !slices.Contains(r.Behind, host) {
 			not = append(not, host+": "+v.Error)
 		}
 	}
 	for _, host := range r.Behind {
 		why := r.Rollout.Out[host]
 		if why == "" {
-			why = "has not said what became of it"
+			why = cmp.Or(r.Votes[host].Error, "has not said what became of it")
 		}
 		not = append(not, host+": "+why)
 	}

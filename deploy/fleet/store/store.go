@@ -151,6 +151,17 @@ func (s *Store) VoteOf(ctx context.Context, app, host string) (v fleet.Vote, err
 	return v, away(err)
 }
 
+// Steward is the host that decides now; "" for none.
+func (s *Store) Steward(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	got, err := s.client.Get(ctx, s.electionKey()+"/", clientv3.WithFirstCreate()...)
+	if err != nil || len(got.Kvs) == 0 {
+		return "", away(err)
+	}
+	return string(got.Kvs[0].Value), nil
+}
+
 // Vote writes what a host says of a rollout.
 func (s *Store) Vote(ctx context.Context, app, host string, v fleet.Vote) error {
 	return s.put(ctx, s.voteKey(app, host), v)
