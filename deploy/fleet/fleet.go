@@ -158,7 +158,7 @@ type Vote struct {
 	Release string    `json:"release,omitempty"` // id, on this host
 	Digest  string    `json:"digest,omitempty"`
 	Error   string    `json:"error,omitempty"`
-	Doubt   bool      `json:"doubt,omitempty"` // what it says is done, but not proven for all visitors
+	Doubt   bool      `json:"doubt,omitempty"`   // what it says is done, but not proven for all visitors
 	Moved   bool      `json:"moved,omitempty"`   // it has cut over, whatever came after
 	CutOver time.Time `json:"cutover,omitzero"`  // by the host's own clock
 	TookMS  float64   `json:"took_ms,omitempty"` // of the cut-over
