@@ -14,6 +14,7 @@ import (
 
 	"relink/deploy/apache"
 	"relink/deploy/caches"
+	fleet "relink/deploy/fleet/command"
 	"relink/deploy/outcome"
 	"relink/deploy/status"
 	"relink/health"
@@ -47,6 +48,10 @@ var documents = map[string]schematest.Document{
 	"opcache-reset":      printed[caches.ResetResult]("relink opcache reset", "Which caches were restarted, how, and why."),
 	"opcache-invalidate": printed[caches.InvalidateReport]("relink opcache invalidate", "Which scripts were invalidated."),
 	"config-check":       printed[config.Checked]("relink config check", "What is in the configuration, and what to mind about it."),
+	"fleet-deploy":       printed[fleet.Report]("relink fleet deploy", "What became of a rollout to several hosts, or with --dry-run would."),
+	"fleet-rollback":     printed[fleet.Report]("relink fleet rollback", "What became of a rollout that goes back."),
+	"fleet-status":       printed[fleet.Status]("relink fleet status", "Where a fleet stands with one application."),
+	"fleet-history":      printed[fleet.History]("relink fleet history", "The last rollouts of an application."),
 	"doctor":             printed[doctor.Diagnosis]("relink doctor", "What is not well, the first to be mended first."),
 	"health":             told[render.Document]("relink health", "What each check has found. A wrong command line or configuration is a result, too."),
 	"api-state":          told[serve.State]("/api/v1/state of relink serve", "Where everything stands."),

@@ -106,10 +106,19 @@ type Rollout struct {
 // Bounds are how long things may take, by the steward's clock, which no other clock has to
 // agree with.
 type Bounds struct {
-	Prepare time.Duration `json:"prepare_ns"` // until all hosts are ready
-	Switch  time.Duration `json:"switch_ns"`  // for one wave to cut over and check
-	Absent  time.Duration `json:"absent_ns"`  // that a host may be away before it counts as lost
+	Prepare Seconds `json:"prepare_seconds"` // until all hosts are ready
+	Switch  Seconds `json:"switch_seconds"`  // for one wave to cut over and check
+	Absent  Seconds `json:"absent_seconds"`  // that a host may be away before it counts as lost
 }
+
+// Seconds are a duration as JSON has it.
+type Seconds float64
+
+// Span is the duration.
+func (s Seconds) Span() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
+
+// InSeconds is a duration as JSON has it.
+func InSeconds(d time.Duration) Seconds { return Seconds(d.Seconds()) }
 
 // in are the hosts that come along.
 func (r *Rollout) in() []string {

@@ -42,7 +42,7 @@ func (r *Rollout) prepared(seen Seen) bool {
 	var ready, failed, slow []string
 	for _, host := range r.Hosts {
 		switch stage := seen.stage(host); {
-		case seen.Absent[host] > r.Bounds.Absent:
+		case seen.Absent[host] > r.Bounds.Absent.Span():
 			failed = append(failed, host+": has been away for "+seen.Absent[host].Round(0).String())
 			r.Out[host] = "away"
 		case stage == Ready && seen.Absent[host] == 0:
@@ -54,17 +54,17 @@ func (r *Rollout) prepared(seen Seen) bool {
 			slow = append(slow, host)
 		}
 	}
-	late := seen.Since > r.Bounds.Prepare
+	late := seen.Since > r.Bounds.Prepare.Span()
 	switch differing := r.differing(ready, seen); {
 	case differing != "":
 		return r.back("the release is not the same on all hosts: " + differing)
 	case len(ready)+len(slow) < r.Quorum:
 		return r.back(strings.Join(failed, "; "))
 	case late && len(ready) < r.Quorum:
-		return r.back(fmt.Sprintf("not ready within %s: %s", r.Bounds.Prepare, strings.Join(slow, ", ")))
+		return r.back(fmt.Sprintf("not ready within %s: %s", r.Bounds.Prepare.Span(), strings.Join(slow, ", ")))
 	case late:
 		for _, host := range slow {
-			r.Out[host] = fmt.Sprintf("not ready within %s", r.Bounds.Prepare)
+			r.Out[host] = fmt.Sprintf("not ready within %s", r.Bounds.Prepare.Span())
 		}
 	case len(slow) > 0:
 		return false
@@ -105,7 +105,7 @@ func (r *Rollout) switched(seen Seen) bool {
 		case stage == Switched, stage == Finished:
 		case stage == Failed, stage == Returned:
 			return r.back(host + ": " + seen.Votes[host].Error)
-		case seen.Absent[host] > r.Bounds.Absent, seen.Since > r.Bounds.Switch:
+		case seen.Absent[host] > r.Bounds.Absent.Span(), seen.Since > r.Bounds.Switch.Span():
 			waiting = append(waiting, host)
 		default:
 			return false
@@ -136,8 +136,8 @@ func (r *Rollout) back(reason string) bool {
 // longer than the bound, follows by what is wanted when it is back.
 func (r *Rollout) allSaid(seen Seen) bool {
 	for _, host := range r.Hosts {
-		gone := seen.Absent[host] > r.Bounds.Absent
-		if r.Out[host] == "" && !gone && !seen.stage(host).Final() && seen.Since <= r.Bounds.Switch {
+		gone := seen.Absent[host] > r.Bounds.Absent.Span()
+		if r.Out[host] == "" && !gone && !seen.stage(host).Final() && seen.Since <= r.Bounds.Switch.Span() {
 			return false
 		}
 	}

@@ -11,7 +11,7 @@ func at(phase Phase, hosts ...string) State {
 		Wanted: Wanted{All: Target{Rollout: "0", Ref: "v1", Digest: "old"}},
 		Rollout: &Rollout{
 			ID: "1", Target: Target{Rollout: "1", Ref: "v2", Commit: "c2"}, Hosts: hosts, All: true, Quorum: len(hosts), Phase: phase,
-			Bounds: Bounds{Prepare: time.Minute, Switch: 10 * time.Second, Absent: 5 * time.Second},
+			Bounds: Bounds{Prepare: 60, Switch: 10, Absent: 5},
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +24,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/internal/sandbox/app"
+	"relink/internal/schematest"
 )
 
 // farm is hosts in a network of their own.
@@ -101,15 +103,21 @@ func (f *farm) must(err error) {
 // startEtcd runs Debian's etcd-server, which keeps its data where it was.
 func (f *farm) startEtcd() {
 	f.t.Helper()
-	url := "http://" + f.net.gateway() + ":" + etcdPort
-	peer := "http://" + f.net.gateway() + ":2380"
-	f.etcd = exec.Command("etcd", "--data-dir", filepath.Join(f.root, "etcd"), "--listen-client-urls", url, "--advertise-client-urls", url,
+	f.etcd = runEtcd(f.t, f.root, f.net.gateway(), etcdPort, "2380")
+}
+
+// runEtcd returns when it answers.
+func runEtcd(t *testing.T, root, address, port, peerPort string) *exec.Cmd {
+	t.Helper()
+	url, peer := "http://"+net.JoinHostPort(address, port), "http://"+net.JoinHostPort(address, peerPort)
+	etcd := exec.Command("etcd", "--data-dir", filepath.Join(root, "etcd"), "--listen-client-urls", url, "--advertise-client-urls", url,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--log-level", "error")
-	f.etcd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	f.must(f.etcd.Start())
-	etcd := f.etcd
-	f.t.Cleanup(func() { kill(etcd) })
-	f.await("etcd answers", func() bool {
+	etcd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := etcd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kill(etcd) })
+	within(t, "etcd answers", func() bool {
 		answer, err := http.Get(url + "/health")
 		if err != nil {
 			return false
@@ -117,6 +125,17 @@ func (f *farm) startEtcd() {
 		defer answer.Body.Close()
 		return answer.StatusCode == http.StatusOK
 	})
+	return etcd
+}
+
+// within waits for what has to come about within a minute.
+func within(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !is(); <-time.After(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within a minute", what)
+		}
+	}
 }
 
 // output may be read while it is written.
@@ -144,15 +163,15 @@ func kill(c *exec.Cmd) {
 	}
 }
 
-// await waits for what has to come about within a minute.
+// await waits for what has to come about within a minute, or shows what the agents said.
 func (f *farm) await(what string, is func() bool) {
 	f.t.Helper()
-	for end := time.Now().Add(time.Minute); !is(); <-time.After(20 * time.Millisecond) {
-		if time.Now().After(end) || f.ctx.Err() != nil {
+	defer func() {
+		if f.t.Failed() {
 			f.dump()
-			f.t.Fatalf("%s: not within a minute", what)
 		}
-	}
+	}()
+	within(f.t, what, is)
 }
 
 func (f *farm) dump() {
@@ -259,7 +278,10 @@ func (f *farm) relink(exit int, args ...string) (report command.Report) {
 	if failed := new(exec.ExitError); err != nil && !errors.As(err, &failed) {
 		f.t.Fatal(err)
 	}
-	_ = json.Unmarshal(out.Bytes(), &report)
+	if strings.HasPrefix(out.String(), "{") {
+		f.must(schematest.Check(schematest.Of(strings.Join(args[:2], " ")), out.Bytes()))
+		f.must(json.Unmarshal(out.Bytes(), &report))
+	}
 	f.t.Logf("relink %s: exit %d\n%s", strings.Join(args, " "), c.ProcessState.ExitCode(), stderr.String())
 	if got := c.ProcessState.ExitCode(); got != exit {
 		f.dump()

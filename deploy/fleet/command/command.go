@@ -60,13 +60,13 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 			Name: "pause", Usage: "let no rollout begin", Flags: []cli.Flag{appFlag, &cli.StringFlag{Name: "reason", Usage: "why, for the others"}},
 			Action: p.with(func(s *session, ctx context.Context) error {
 				return s.setPause(ctx, &fleet.Pause{By: s.who(), Reason: s.String("reason"), Since: instant()})
-			}),
+			}, "text"),
 		}, {
 			Name: "resume", Usage: "let rollouts begin again", Flags: []cli.Flag{appFlag},
-			Action: p.with(func(s *session, ctx context.Context) error { return s.setPause(ctx, nil) }),
+			Action: p.with(func(s *session, ctx context.Context) error { return s.setPause(ctx, nil) }, "text"),
 		}, {
 			Name: "remove", Usage: "take a host out of the fleet that does not come back", ArgsUsage: "HOST",
-			Action: p.with((*session).remove),
+			Action: p.with((*session).remove, "text"),
 		}},
 	}
 }
@@ -96,7 +96,7 @@ func Agent(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 				}))
 			}
 			return agent.Run(ctx, o)
-		}),
+		}, "text"),
 	}
 }
 
@@ -123,7 +123,7 @@ type session struct {
 	store    *store.Store
 }
 
-func (p program) with(do func(*session, context.Context) error) cli.ActionFunc {
+func (p program) with(do func(*session, context.Context) error, formats ...string) cli.ActionFunc {
 	return p.Action(func(ctx context.Context, c *cli.Call) (err error) {
 		s := &session{Call: c}
 		if s.settings, err = p.load(); err != nil {
@@ -141,7 +141,7 @@ func (p program) with(do func(*session, context.Context) error) cli.ActionFunc {
 			return err
 		}
 		return errors.Join(do(s, ctx), s.store.Close())
-	})
+	}, formats...)
 }
 
 // open gives the application as a deploy of this host alone would have it.

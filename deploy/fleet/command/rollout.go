@@ -51,7 +51,7 @@ func (s *session) plan(ctx context.Context, target func(context.Context, fleet.S
 	}
 	r = fleet.Rollout{
 		ID: instant().Format("20060102T150405.000Z"), By: s.who(), Started: instant(), Phase: fleet.Preparing,
-		Bounds: fleet.Bounds{Prepare: s.fleet.Prepare, Switch: s.fleet.Switch, Absent: s.fleet.Absent},
+		Bounds: fleet.Bounds{Prepare: fleet.InSeconds(s.fleet.Prepare), Switch: fleet.InSeconds(s.fleet.Switch), Absent: fleet.InSeconds(s.fleet.Absent)},
 	}
 	r.Hosts, r.All, err = fleet.Choose(fleet.Choice{Hosts: list(s.StringSlice("hosts")), Labels: list(s.StringSlice("label")), App: s.app}, view.Members)
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *session) bound(r fleet.Rollout) time.Duration {
 		return s.Duration("wait")
 	}
 	waves := max(1, len(r.Waves))
-	return 2*(r.Bounds.Prepare+time.Duration(waves+1)*r.Bounds.Switch) + r.Bounds.Absent
+	return 2*(r.Bounds.Prepare.Span()+time.Duration(waves+1)*r.Bounds.Switch.Span()) + r.Bounds.Absent.Span()
 }
 
 // giveUp has it taken back where nothing is decided yet.
