@@ -52,6 +52,7 @@ var runs = map[string]func(*Facts, *Thresholds) []Result{
 	"disk":                    each(fileSystems, checkDisk),
 	"inodes":                  each(fileSystems, checkInodes),
 	"deploy":                  each(apps, checkDeploy),
+	"fleet":                   checkFleet,
 	"process-control-timeout": each(fpmMasters, checkControlTimeout),
 	"validate-timestamps":     each(masters, checkTimestamps),
 	"revalidate-path":         each(masters, checkRevalidatePath),

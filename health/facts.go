@@ -3,6 +3,7 @@ package health
 import (
 	"time"
 
+	"relink/deploy/fleet"
 	"relink/deploy/journal"
 	"relink/deploy/lock"
 	"relink/deploy/outcome"
@@ -31,6 +32,14 @@ type Facts struct {
 	Apps        []App
 	FileSystems []FileSystem
 	Report      *report.Report // the caches' figures; those of Masters are in it
+	Fleet       *Fleet         // nil: this host is by itself
+}
+
+// Fleet is what the hosts of the fleet say of themselves.
+type Fleet struct {
+	Host string // this one
+	Err  error  // why etcd does not tell
+	Apps map[string][]fleet.Standing
 }
 
 // Pool is one FastCGI address, or the PHP inside of one Apache.

@@ -192,6 +192,11 @@ func FromConfig(c *config.Config) (gather.Deps, health.Thresholds) {
 		Timeout: c.Health.Timeout, Window: c.Health.Window, Samples: gather.Folder(filepath.Join(c.StateDir, "health")),
 		MinRequests: c.Thresholds.HitRateRequests,
 	}
+	if c.Fleet != nil {
+		machine, _ := os.Hostname() // without a name it is none of the fleet's hosts
+		at := c.Fleet.At(machine)
+		d.Fleet = &at
+	}
 	for _, a := range c.Apps {
 		app := apps.App{App: a, State: c.StateDir}
 		app.Known, _ = journal.KnownLinks(c.StateDir, a.Name) // a history that cannot be read is a finding of its own

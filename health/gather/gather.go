@@ -7,6 +7,7 @@ import (
 
 	"relink/deploy/apps"
 	"relink/health"
+	"relink/internal/config"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/opcache/report"
@@ -21,6 +22,7 @@ type Deps struct {
 	Pools      func(context.Context) ([]php.Pool, error)
 	Configured bool // the pools are named in the configuration
 
+	Fleet   *config.Fleet // nil: this host is by itself
 	State   string        // folder of locks, journals and histories
 	Timeout time.Duration // for all that is asked of one pool
 	Window  time.Duration // counters are judged by their growth in it
@@ -42,6 +44,7 @@ func Facts(ctx context.Context, d Deps) health.Facts {
 	g.facts.Time, g.facts.Cheap = g.began, d.Cheap
 	var both sync.WaitGroup
 	both.Go(func() { g.askPools(ctx) })
+	both.Go(func() { g.askFleet(ctx) })
 	both.Go(func() {
 		for _, a := range g.Apps {
 			g.facts.Apps = append(g.facts.Apps, g.readApp(ctx, a))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -18,6 +19,12 @@ type Fleet struct {
 	Switch  time.Duration `key:"switch" least:"1s" default:"2m"`          // for a wave to cut over and check
 	Lease   time.Duration `key:"lease" least:"2s" most:"1m" default:"5s"` // a host that is silent for longer is away
 	Absent  time.Duration `key:"absent" least:"1ms" default:"15s"`        // one that is away for longer does not come along
+}
+
+// At fills in what the machine is called where the configuration does not name the host.
+func (f Fleet) At(machine string) Fleet {
+	f.Host = cmp.Or(f.Host, machine)
+	return f
 }
 
 // Etcd is where the fleet agrees. The files are in PEM form.

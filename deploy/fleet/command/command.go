@@ -105,13 +105,11 @@ func fleetOf(c *config.Config) (f config.Fleet, err error) {
 	if c.Fleet == nil {
 		return f, hint.With(exit.Usagef("%s: this host is in no fleet", c.Path), "say where etcd is: fleet: {etcd: {endpoints: [...]}} (docs/fleet.md)")
 	}
-	f = *c.Fleet
-	if f.Host == "" {
-		if f.Host, err = os.Hostname(); err != nil {
-			err = fmt.Errorf("fleet.host: %w", err)
-		}
+	machine, err := os.Hostname()
+	if err != nil && c.Fleet.Host == "" {
+		return f, fmt.Errorf("fleet.host: %w", err)
 	}
-	return f, err
+	return c.Fleet.At(machine), nil
 }
 
 // session is one command with the fleet and an application.

@@ -3,8 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"relink/deploy/fleet"
@@ -18,21 +16,9 @@ type Status struct {
 	Wanted  fleet.Wanted   `json:"wanted"`
 	Rollout *fleet.Rollout `json:"rollout"`
 	Paused  *fleet.Pause   `json:"paused"`
-	Hosts   []HostStatus   `json:"hosts"`
+	Hosts   []fleet.Standing `json:"hosts"`
 	Exit    int            `json:"exit"`
 	Error   *exit.Failure  `json:"error"`
-}
-
-// HostStatus is one host.
-type HostStatus struct {
-	Name   string            `json:"name"`
-	There  bool              `json:"there"` // its agent has a lease
-	Ready  bool              `json:"ready"`
-	Why    string            `json:"why,omitempty"` // it is not ready
-	Labels map[string]string `json:"labels,omitempty"`
-	Wanted fleet.Target      `json:"wanted"`
-	On     fleet.AppOn       `json:"on"` // where it is away: as it arrived last
-	Stage  fleet.Stage       `json:"stage,omitempty"`
 }
 
 // status shows the fleet. It is ErrUnverified where a host is away or not ready.
@@ -42,21 +28,12 @@ func (s *session) status(ctx context.Context) error {
 		return err
 	}
 	at := v.Apps[s.app]
-	result := Status{App: s.app, Wanted: at.Wanted, Rollout: at.Rollout, Paused: at.Paused, Hosts: []HostStatus{}}
+	result := Status{App: s.app, Wanted: at.Wanted, Rollout: at.Rollout, Paused: at.Paused, Hosts: v.Standing(s.app)}
 	var not []string
-	for _, name := range slices.Sorted(maps.Keys(v.Members)) {
-		h, there := v.Hosts[name]
-		if !there {
-			h = v.Members[name]
-			h.Ready, h.Why = false, "away"
-		}
+	for _, h := range result.Hosts {
 		if !h.Ready {
-			not = append(not, name)
+			not = append(not, h.Name)
 		}
-		result.Hosts = append(result.Hosts, HostStatus{
-			Name: name, There: there, Ready: h.Ready, Why: h.Why, Labels: h.Labels,
-			Wanted: at.WantedOf(name), On: h.Apps[s.app], Stage: v.Votes[s.app][name].Stage,
-		})
 	}
 	if len(not) > 0 {
 		err = exit.As(exit.ErrUnverified, fmt.Errorf("not ready: %s", strings.Join(not, ", ")))

@@ -145,6 +145,11 @@ func (v *View) clone() View {
 	return c
 }
 
+// Standing is where each host is with an application.
+func (v View) Standing(app string) []fleet.Standing {
+	return fleet.StandingOf(app, v.Apps[app].State, v.Members, v.Hosts, v.Votes[app])
+}
+
 // VotesOn are those of one rollout.
 func (v View) VotesOn(app, rollout string) map[string]fleet.Vote {
 	votes := map[string]fleet.Vote{}
