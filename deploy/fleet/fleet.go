@@ -99,6 +99,7 @@ type Rollout struct {
 	Wave   int               `json:"wave,omitempty"`   // that cuts over, from 0
 	Out    map[string]string `json:"out,omitempty"`    // hosts that do not come along, and why
 	Reason string            `json:"reason,omitempty"` // why it goes back
+	Show   []string          `json:"show,omitempty"`   // two hosts of other contents, which tell them
 	Moved  bool              `json:"moved,omitempty"`  // some host may have cut over
 	Ended  bool              `json:"ended,omitempty"`  // every host has said what became of it, or is gone
 }

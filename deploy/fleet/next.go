@@ -87,10 +87,13 @@ func (r *Rollout) differing(ready []string, seen Seen) string {
 		return ""
 	}
 	var groups []string
+	r.Show = nil
 	for _, digest := range slices.Sorted(maps.Keys(by)) {
 		hosts := strings.Join(by[digest], ", ")
 		if hosts == "" {
 			hosts = "as it was asked for"
+		} else if len(r.Show) < 2 {
+			r.Show = append(r.Show, by[digest][0])
 		}
 		groups = append(groups, fmt.Sprintf("%.12s %s", digest, hosts))
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io/fs"
 	"os"
 	"slices"
@@ -18,14 +17,13 @@ import (
 // out what is the host's own: the entries without, by their paths, and all below them.
 func Digest(ctx context.Context, r Release, without []string) (string, error) {
 	sum := sha256.New()
-	err := Contents(ctx, r, without, func(line string) { fmt.Fprintln(sum, line) })
-	return digestOf(sum), err
+	err := Contents(ctx, r, without, func(name, is string) { fmt.Fprintf(sum, "%s %q\n", is, name) })
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
-func digestOf(sum hash.Hash) string { return hex.EncodeToString(sum.Sum(nil)) }
-
-// Contents tells what Digest is made of, a line for each entry, in the order of the walk.
-func Contents(ctx context.Context, r Release, without []string, tell func(line string)) error {
+// Contents tells what Digest is made of, in the order of the walk: of each entry its path,
+// and all else in a few words.
+func Contents(ctx context.Context, r Release, without []string, tell func(name, is string)) error {
 	err := tree.With(r.Path, func(root *os.Root) error {
 		return tree.Walk(ctx, root, ".", func(name string, info *tree.Info) error {
 			if slices.Contains(without, name) && info.IsDir() {
@@ -41,7 +39,7 @@ func Contents(ctx context.Context, r Release, without []string, tell func(line s
 				}
 				content = hex.EncodeToString([]byte(sum))
 			}
-			tell(fmt.Sprintf("%s %v %s %q", info.Mode().Type(), info.Mode()&0o100 != 0 && info.Mode().IsRegular(), content, name))
+			tell(name, fmt.Sprintf("%s %v %s", info.Mode().Type(), info.Mode()&0o100 != 0 && info.Mode().IsRegular(), content))
 			return nil
 		}, nil)
 	})

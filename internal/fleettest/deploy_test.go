@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,4 +90,24 @@ func TestWavesRollbackPause(t *testing.T) {
 	f.relink(2, "fleet", "deploy", "v3", "--waves", "0")
 	f.relink(2, "fleet", "deploy", "v3", "--hosts", "web9")
 	f.wantOn("v2")
+}
+
+// Hosts that have not made the same are told apart before anything moves, file by file.
+func TestOtherContents(t *testing.T) {
+	f := newFleet(t, 3, 2, func(s *spec) {
+		s.Hooks = `{build: ["true"]}`
+		if s.Name == "web3" {
+			s.Hooks = `{build: ["echo other >public/other.txt; echo \"<?php\" >>public/slow-part.php"]}`
+		}
+	})
+	report := f.relink(1, "fleet", "deploy", "v1")
+	if !slices.Equal(report.Differ, []string{"public/other.txt", "public/slow-part.php"}) {
+		t.Errorf("%q: %s", report.Differ, report.Error.Message)
+	}
+	for _, h := range f.hosts {
+		if h.releases()[0] != "none" {
+			t.Errorf("%s: %q", h.Name, h.releases())
+		}
+	}
+	f.relink(0, "fleet", "deploy", "v1", "--hosts", "web1,web2")
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"relink/deploy/fleet"
 	"relink/deploy/fleet/store"
@@ -131,7 +133,25 @@ func (t *turn) Barrier(ctx context.Context, prepared release.Release) error {
 	if err != nil {
 		return err
 	}
-	return t.ready(ctx, prepared.ID, digest)
+	err = t.ready(ctx, prepared.ID, digest)
+	if at, _, _ := t.now(); err != nil && at.Rollout != nil && at.Rollout.ID == t.rollout.ID && slices.Contains(at.Rollout.Show, t.agent.Host) {
+		return errors.Join(err, t.show(context.WithoutCancel(ctx), prepared))
+	}
+	return err
+}
+
+// showTime bounds it: the way back waits.
+const showTime = 30 * time.Second
+
+// show tells what the prepared release is made of, while it is there.
+func (t *turn) show(ctx context.Context, prepared release.Release) error {
+	ctx, cancel := context.WithTimeout(ctx, showTime)
+	defer cancel()
+	list, err := t.ContentsOf(ctx, prepared)
+	if err != nil {
+		return err
+	}
+	return t.agent.store.Show(ctx, t.Name, t.agent.Host, list)
 }
 
 func (t *turn) ready(ctx context.Context, id, digest string) error {

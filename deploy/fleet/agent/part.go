@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/fleet"
 	"relink/deploy/fleet/store"
+	"relink/deploy/release"
 	"relink/deploy/rendezvous"
 )
 
@@ -25,6 +26,8 @@ type Application struct {
 	Bring func(ctx context.Context, to fleet.Target, others rendezvous.Others) error
 	// DigestOf reads the digest of a release that is prepared.
 	DigestOf DigestOf
+	// ContentsOf lists what it is made of, for people to see what differs (fleet.Differing).
+	ContentsOf func(context.Context, release.Release) ([]byte, error)
 }
 
 // part is this host's part for one application.

@@ -21,6 +21,7 @@ type Report struct {
 	Votes    map[string]fleet.Vote `json:"hosts"`
 	SpreadMS *float64              `json:"spread_ms"` // from the first host's cut-over to the last's, by their own clocks; null: fewer than two
 	Behind   []string              `json:"behind"`    // hosts that are not known to be on what is wanted
+	Differ   []string              `json:"differ"`    // paths, where two hosts have prepared other contents
 	Exit     int                   `json:"exit"`
 	Error    *exit.Failure         `json:"error"`
 }
@@ -84,6 +85,9 @@ func (r *Report) verdict() error {
 func (r *Report) ended(err error) *Report {
 	if r.Votes == nil {
 		r.Votes, r.Behind = map[string]fleet.Vote{}, []string{}
+	}
+	if r.Differ == nil {
+		r.Differ = []string{}
 	}
 	r.Exit, r.Error = exit.Status(err), exit.FailureOf(err)
 	return r

@@ -172,11 +172,32 @@ func (s *session) follow(ctx context.Context, report *Report) error {
 	default:
 		return exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s has not ended after %s; the agents carry it on: relink fleet status", report.Rollout.ID, ui.Duration(bound)))
 	}
-	err = report.verdict()
+	err = errors.Join(report.verdict(), s.compare(limited, report))
 	if ctx.Err() != nil && err != nil && !errors.Is(err, exit.ErrRolledBack) {
 		err = exit.As(exit.ErrInterrupted, err)
 	}
 	return err
+}
+
+// compare lists what two hosts have prepared otherwise.
+func (s *session) compare(ctx context.Context, report *Report) error {
+	if len(report.Rollout.Show) < 2 {
+		return nil
+	}
+	var lists [2][]byte
+	for i, host := range report.Rollout.Show[:2] {
+		list, err := s.store.Shown(ctx, s.app, host)
+		if err != nil || list == nil {
+			return err
+		}
+		lists[i] = list
+	}
+	differ, err := fleet.Differing(lists[0], lists[1])
+	if err != nil {
+		return err
+	}
+	report.Differ = differ
+	return fmt.Errorf("%s and %s differ in %s: %s", report.Rollout.Show[0], report.Rollout.Show[1], ui.Plural(len(differ), "path"), ui.First(10, differ))
 }
 
 // bound is how long the rollout may take by its own bounds, twice, for a steward may be

@@ -12,13 +12,13 @@ import (
 
 // Status is where a fleet stands with one application.
 type Status struct {
-	App     string         `json:"app"`
-	Wanted  fleet.Wanted   `json:"wanted"`
-	Rollout *fleet.Rollout `json:"rollout"`
-	Paused  *fleet.Pause   `json:"paused"`
+	App     string           `json:"app"`
+	Wanted  fleet.Wanted     `json:"wanted"`
+	Rollout *fleet.Rollout   `json:"rollout"`
+	Paused  *fleet.Pause     `json:"paused"`
 	Hosts   []fleet.Standing `json:"hosts"`
-	Exit    int            `json:"exit"`
-	Error   *exit.Failure  `json:"error"`
+	Exit    int              `json:"exit"`
+	Error   *exit.Failure    `json:"error"`
 }
 
 // status shows the fleet. It is ErrUnverified where a host is away or not ready.

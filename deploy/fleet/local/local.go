@@ -13,6 +13,7 @@ import (
 	"relink/deploy/apps"
 	"relink/deploy/fleet"
 	"relink/deploy/fleet/agent"
+	"relink/deploy/fleet/store"
 	"relink/deploy/front"
 	"relink/deploy/journal"
 	"relink/deploy/release"
@@ -28,7 +29,7 @@ type Open func() (deploy.Options, deploy.Deps, error)
 // Application is one for the agent.
 func Application(name string, open Open) agent.Application {
 	l := local{open}
-	return agent.Application{Name: name, Recover: l.recover, Standing: l.standing, Bring: l.bring, DigestOf: l.digestOf}
+	return agent.Application{Name: name, Recover: l.recover, Standing: l.standing, Bring: l.bring, DigestOf: l.digestOf, ContentsOf: l.contentsOf}
 }
 
 type local struct{ open Open }
@@ -62,11 +63,11 @@ func (l local) standing(ctx context.Context) (on fleet.AppOn, err error) {
 	if len(linked) != 1 || linked[0] == "" {
 		return on, nil // on nothing, or not on one
 	}
-	store, err := release.Open(o.App.Releases)
+	releases, err := release.Open(o.App.Releases)
 	if err != nil {
 		return on, err
 	}
-	live, err := store.Get(linked[0])
+	live, err := releases.Get(linked[0])
 	if errors.Is(err, release.ErrNotFound) {
 		return on, nil
 	}
@@ -105,11 +106,11 @@ func here(app apps.App, wanted string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	store, err := release.Open(app.Releases)
+	releases, err := release.Open(app.Releases)
 	if err != nil {
 		return "", err
 	}
-	all, err := store.List()
+	all, err := releases.List()
 	for _, r := range all {
 		if r.Sealed && r.Bad == nil && digests[r.Content()] == wanted {
 			return r.ID, nil
@@ -126,22 +127,52 @@ func (l local) digestOf(ctx context.Context, r release.Release) (string, error) 
 	return known(o.App, r, func() (string, error) { return digest(ctx, o.App, r) })
 }
 
+// errLong: the list does not fit under one key of etcd.
+var errLong = errors.New("too many files to tell where the contents differ")
+
+func (l local) contentsOf(ctx context.Context, r release.Release) ([]byte, error) {
+	o, _, err := l.open()
+	if err != nil {
+		return nil, err
+	}
+	without, err := ownEntries(o.App)
+	if err != nil {
+		return nil, err
+	}
+	list := fleet.NewList()
+	if err := release.Contents(ctx, r, without, list.Add); err != nil {
+		return nil, err
+	}
+	if text := list.Bytes(); len(text) <= store.MostShown {
+		return text, nil
+	}
+	return nil, errLong
+}
+
 // digest leaves out what is this host's own: the shared entries, which lead to its folders,
 // and the probe, whose name only this host knows.
 func digest(ctx context.Context, app apps.App, r release.Release) (sum string, err error) {
-	without := slices.Clone(app.Shared)
-	if front.Probed(app) {
-		secret, err := probe.EnsureSecret(app.State)
-		if err != nil {
-			return "", err
-		}
-		without = append(without, path.Join(app.LinkTarget, app.Docroot, secret.Name(app.Name)))
+	without, err := ownEntries(app)
+	if err != nil {
+		return "", err
 	}
 	err = pace.Gently(ctx, func(ctx context.Context) error {
 		sum, err = release.Digest(ctx, r, without)
 		return err
 	})
 	return sum, err
+}
+
+func ownEntries(app apps.App) ([]string, error) {
+	own := slices.Clone(app.Shared)
+	for i, name := range own {
+		own[i] = path.Clean(name)
+	}
+	if !front.Probed(app) {
+		return own, nil
+	}
+	secret, err := probe.EnsureSecret(app.State)
+	return append(own, path.Join(app.LinkTarget, app.Docroot, secret.Name(app.Name))), err
 }
 
 // pinned finds the very commit that the fleet is on, whatever has become of the name that

@@ -4,6 +4,7 @@
 //	/relink/FLEET/votes/APP/HOST    fleet.Vote, of the last rollout that the host was part of
 //	/relink/FLEET/hosts/HOST        fleet.Host, under the lease of its agent
 //	/relink/FLEET/members/HOST      fleet.Host as it arrived last: who belongs to the fleet
+//	/relink/FLEET/contents/APP/HOST what a host has prepared, where contents differ; for minutes
 //	/relink/FLEET/history/APP/ID    fleet.Rollout, of those that have ended
 //	/relink/FLEET/steward/...       etcd's election of the agent that decides
 package store
@@ -89,10 +90,13 @@ func mutual(e config.Etcd) (*tls.Config, error) {
 	}, nil
 }
 
-func (s *Store) appKey(app string) string         { return s.prefix + "apps/" + app }
-func (s *Store) voteKey(app, host string) string  { return s.prefix + "votes/" + app + "/" + host }
-func (s *Store) hostKey(host string) string       { return s.prefix + "hosts/" + host }
-func (s *Store) memberKey(host string) string     { return s.prefix + "members/" + host }
+func (s *Store) appKey(app string) string        { return s.prefix + "apps/" + app }
+func (s *Store) voteKey(app, host string) string { return s.prefix + "votes/" + app + "/" + host }
+func (s *Store) hostKey(host string) string      { return s.prefix + "hosts/" + host }
+func (s *Store) memberKey(host string) string    { return s.prefix + "members/" + host }
+func (s *Store) contentsKey(app, host string) string {
+	return s.prefix + "contents/" + app + "/" + host
+}
 func (s *Store) historyKey(app, id string) string { return s.prefix + "history/" + app + "/" + id }
 func (s *Store) electionKey() string              { return s.prefix + "steward" }
 
@@ -197,6 +201,32 @@ func (s *Store) History(ctx context.Context, app string, most int) ([]fleet.Roll
 		past = append(past, r)
 	}
 	return past, nil
+}
+
+// shown is how long a list of contents stays in etcd.
+const shown = 10 * time.Minute
+
+// Show puts a list of contents there for a while: of at most MostShown bytes.
+func (s *Store) Show(ctx context.Context, app, host string, list []byte) error {
+	granted, err := s.client.Grant(ctx, int64(shown.Seconds()))
+	if err == nil {
+		_, err = s.client.Put(ctx, s.contentsKey(app, host), string(list), clientv3.WithLease(granted.ID))
+	}
+	return away(err)
+}
+
+// MostShown is what etcd takes under one key, with room to spare.
+const MostShown = 1 << 20
+
+// Shown is what a host has shown; nil for nothing.
+func (s *Store) Shown(ctx context.Context, app, host string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	got, err := s.client.Get(ctx, s.contentsKey(app, host))
+	if err != nil || len(got.Kvs) == 0 {
+		return nil, away(err)
+	}
+	return got.Kvs[0].Value, nil
 }
 
 // Remove takes a host out of the fleet that is not coming back.
