@@ -42,12 +42,15 @@ type Store struct {
 	prefix string
 }
 
-// Open knows the way to etcd; whether that answers the first question tells. Each answer
-// of etcd's is bounded by the largest message that it may send, 2 MiB for a key.
+// mostAnswer is more than a view of 10,000 hosts takes, in bytes.
+const mostAnswer = 64 << 20
+
+// Open knows the way to etcd; whether that answers the first question tells. Of an answer of
+// etcd's it reads at most 64 MiB.
 func Open(f config.Fleet) (*Store, error) {
 	c := clientv3.Config{
 		Endpoints: f.Etcd.Endpoints, DialTimeout: callTime, Logger: zap.NewNop(),
-		DialKeepAliveTime: f.Lease / 2, DialKeepAliveTimeout: f.Lease / 2,
+		DialKeepAliveTime: f.Lease / 2, DialKeepAliveTimeout: f.Lease / 2, MaxCallRecvMsgSize: mostAnswer,
 	}
 	if f.Etcd.Cert != "" {
 		var err error
