@@ -54,7 +54,7 @@ func fleetOf(f *Fleet, app string) Result {
 		{Name: "behind", Value: float64(len(behind)), Unit: Count},
 	}
 	if state == OK {
-		return ok(ui.Plural(len(hosts), "host") + " on what is wanted").with(figures...)
+		return ok("%s on what is wanted", ui.Plural(len(hosts), "host")).with(figures...)
 	}
 	message := fmt.Sprintf("%d of %s away, %d not on what is wanted", len(away), ui.Plural(len(hosts), "host"), len(behind))
 	r := problem(state, message, fmt.Sprintf(`look at "relink fleet status --app %s" and at the log of the agent there (journalctl -u relink-agent); a host that does not come back: "relink fleet remove HOST"`, app)).with(figures...)
