@@ -11,8 +11,8 @@ import (
 
 // Target is a release that hosts are to be on.
 type Target struct {
-	Rollout string `json:"rollout"` // which made it wanted
-	Ref     string `json:"ref"`
+	Rollout string `json:"rollout"`          // which made it wanted
+	Ref     string `json:"ref"`              // as it was asked for
 	Commit  string `json:"commit,omitempty"` // full id; "" where the source has none
 	Digest  string `json:"digest,omitempty"` // of its content; "" until the hosts have told theirs
 }
@@ -85,7 +85,7 @@ func (p Phase) Decided() bool { return p == Done || p == Back }
 
 // Rollout is one deploy to several hosts.
 type Rollout struct {
-	ID      string    `json:"id"`
+	ID      string    `json:"id"` // when it was asked for; later ones sort after it
 	Target  Target    `json:"target"`
 	By      string    `json:"by"`              // the certificate's name, or user and host
 	Started time.Time `json:"started"`         // by the clock of whoever asked for it
@@ -95,7 +95,7 @@ type Rollout struct {
 	Quorum  int       `json:"quorum"`          // hosts that have to come along, at least
 	Bounds  Bounds    `json:"bounds"`
 
-	Phase  Phase             `json:"phase"`
+	Phase  Phase             `json:"phase"`            // how far it has come
 	Wave   int               `json:"wave,omitempty"`   // that cuts over, from 0
 	Out    map[string]string `json:"out,omitempty"`    // hosts that do not come along, and why
 	Reason string            `json:"reason,omitempty"` // why it goes back
@@ -163,11 +163,11 @@ func (s Stage) Final() bool { return s == Finished || s == Returned || s == Fail
 
 // Vote is what a host says of a rollout.
 type Vote struct {
-	Rollout string    `json:"rollout"`
-	Stage   Stage     `json:"stage"`
+	Rollout string    `json:"rollout"`           // of which it says this
+	Stage   Stage     `json:"stage"`             // how far the host has come
 	Release string    `json:"release,omitempty"` // id, on this host
-	Digest  string    `json:"digest,omitempty"`
-	Error   string    `json:"error,omitempty"`
+	Digest  string    `json:"digest,omitempty"`  // of what it has prepared
+	Error   string    `json:"error,omitempty"`   // why it failed
 	Doubt   bool      `json:"doubt,omitempty"`   // what it says is done, but not proven for all visitors
 	Moved   bool      `json:"moved,omitempty"`   // it has cut over, whatever came after
 	CutOver time.Time `json:"cutover,omitzero"`  // by the host's own clock
@@ -190,9 +190,9 @@ type Host struct {
 type AppOn struct {
 	Instances int    `json:"instances"`
 	Release   string `json:"release,omitempty"` // of all instances; "" where they differ
-	Commit    string `json:"commit,omitempty"`
-	Digest    string `json:"digest,omitempty"`
-	SetUp     string `json:"set_up,omitempty"`
+	Commit    string `json:"commit,omitempty"`  // of its release
+	Digest    string `json:"digest,omitempty"`  // of its content
+	SetUp     string `json:"set_up,omitempty"`  // how the web server names scripts, at its last deploy
 	FreeBytes int64  `json:"free_bytes"`        // on the disk of the releases
 	Problem   string `json:"problem,omitempty"` // why it is not on what is wanted
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -271,7 +272,10 @@ func (h *host) on(ref string) bool {
 // relink runs the program on the first host; it has to exit with that status.
 func (f *farm) relink(exit int, args ...string) (report command.Report) {
 	f.t.Helper()
-	c := f.hosts[0].command(append([]string{"--format", "json"}, args...)...)
+	if slices.Contains([]string{"deploy", "rollback", "status", "history"}, args[1]) {
+		args = append([]string{"--format", "json"}, args...)
+	}
+	c := f.hosts[0].command(args...)
 	var out, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &out, &stderr
 	err := c.Run()
@@ -279,7 +283,7 @@ func (f *farm) relink(exit int, args ...string) (report command.Report) {
 		f.t.Fatal(err)
 	}
 	if strings.HasPrefix(out.String(), "{") {
-		f.must(schematest.Check(schematest.Of(strings.Join(args[:2], " ")), out.Bytes()))
+		f.must(schematest.Check(schematest.Of(strings.Join(args[2:4], " ")), out.Bytes()))
 		f.must(json.Unmarshal(out.Bytes(), &report))
 	}
 	f.t.Logf("relink %s: exit %d\n%s", strings.Join(args, " "), c.ProcessState.ExitCode(), stderr.String())

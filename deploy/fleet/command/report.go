@@ -16,9 +16,9 @@ import (
 // Report is what became of a rollout.
 type Report struct {
 	App      string                `json:"app"`
-	DryRun   bool                  `json:"dry_run"`
+	DryRun   bool                  `json:"dry_run"` // nothing was asked for
 	Rollout  fleet.Rollout         `json:"rollout"`
-	Votes    map[string]fleet.Vote `json:"hosts"`
+	Votes    map[string]fleet.Vote `json:"hosts"`     // what each host has said, by its name
 	SpreadMS *float64              `json:"spread_ms"` // from the first host's cut-over to the last's, by their own clocks; null: fewer than two
 	Behind   []string              `json:"behind"`    // hosts that are not known to be on what is wanted
 	Differ   []string              `json:"differ"`    // paths, where two hosts have prepared other contents

@@ -255,7 +255,7 @@ func (p *progress) tell(v store.View) (ended bool) {
 		vote := p.report.Votes[host]
 		if vote.Stage != "" && vote.Stage != p.stages[host] {
 			p.stages[host] = vote.Stage
-			p.Screen().Line("  %s: %s", host, strings.TrimSuffix(strings.Join([]string{string(vote.Stage), vote.Error}, ", "), ", "))
+			p.Screen().Line("  %s: %s", host, strings.TrimSuffix(strings.Join([]string{string(vote.Stage), firstLine(vote.Error)}, ", "), ", "))
 		}
 	}
 	if phase := fmt.Sprint(r.Phase, r.Wave); phase != p.phase {
@@ -272,9 +272,15 @@ func (p *progress) summary(r fleet.Rollout) string {
 	case r.Phase == fleet.Switching && len(r.Waves) > 0:
 		return fmt.Sprintf("wave %d of %d", r.Wave+1, len(r.Waves))
 	case r.Phase == fleet.Back:
-		return r.Reason
+		return firstLine(r.Reason)
 	}
 	return r.Target.Ref
+}
+
+// firstLine is for progress: the error in the end tells all.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 func (s *session) setPause(ctx context.Context, pause *fleet.Pause) error {
