@@ -56,9 +56,9 @@ type State struct {
 
 // Pause keeps rollouts from beginning.
 type Pause struct {
-	By     string    `json:"by"`
-	Reason string    `json:"reason,omitempty"`
-	Since  time.Time `json:"since"` // by the clock of whoever paused
+	By     string    `json:"by"`               // who
+	Reason string    `json:"reason,omitempty"` // why, as given
+	Since  time.Time `json:"since"`            // by the clock of whoever paused
 }
 
 // WantedOf is what a host is to be on now. While a rollout switches, that is its release for
@@ -188,7 +188,7 @@ type Host struct {
 
 // AppOn is how an application stands on a host.
 type AppOn struct {
-	Instances int    `json:"instances"`
+	Instances int    `json:"instances"`         // that it has
 	Release   string `json:"release,omitempty"` // of all instances; "" where they differ
 	Commit    string `json:"commit,omitempty"`  // of its release
 	Digest    string `json:"digest,omitempty"`  // of its content

@@ -7,14 +7,14 @@ import (
 
 // Standing is where one host is with an application.
 type Standing struct {
-	Name   string            `json:"name"`
-	There  bool              `json:"there"`         // its agent has a lease
-	Ready  bool              `json:"ready"`         // what its /readyz says
-	Why    string            `json:"why,omitempty"` // it is not ready
-	Labels map[string]string `json:"labels,omitempty"`
-	Wanted Target            `json:"wanted"`          // what it is to be on
-	On     AppOn             `json:"on"`              // what it is on; where it is away: as it arrived last
-	Stage  Stage             `json:"stage,omitempty"` // how far it has come with its last rollout
+	Name   string            `json:"name"`             // of the host
+	There  bool              `json:"there"`            // its agent has a lease
+	Ready  bool              `json:"ready"`            // what its /readyz says
+	Why    string            `json:"why,omitempty"`    // it is not ready
+	Labels map[string]string `json:"labels,omitempty"` // by which hosts are chosen
+	Wanted Target            `json:"wanted"`           // what it is to be on
+	On     AppOn             `json:"on"`               // what it is on; where it is away: as it arrived last
+	Stage  Stage             `json:"stage,omitempty"`  // how far it has come with its last rollout
 }
 
 // Behind tells whether the host is there, and not on what is wanted.

@@ -30,7 +30,8 @@ import (
 
 // farm is hosts in a network of their own.
 type farm struct {
-	t     *testing.T
+	t     *testing.T // the part of the test that runs
+	whole *testing.T
 	ctx   context.Context
 	root  string
 	net   *network
@@ -58,7 +59,7 @@ func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
-	f := &farm{t: t, ctx: ctx}
+	f := &farm{t: t, whole: t, ctx: ctx}
 	root, err := sandbox.TempRoot()
 	f.must(err)
 	f.root = root
@@ -104,7 +105,7 @@ func (f *farm) must(err error) {
 // startEtcd runs Debian's etcd-server, which keeps its data where it was.
 func (f *farm) startEtcd() {
 	f.t.Helper()
-	f.etcd = runEtcd(f.t, f.root, f.net.gateway(), etcdPort, "2380")
+	f.etcd = runEtcd(f.whole, f.root, f.net.gateway(), etcdPort, "2380")
 }
 
 // runEtcd returns when it answers.
@@ -200,7 +201,7 @@ func (h *host) serve() {
 	f.must(err)
 	f.must(h.servers.Start())
 	servers := h.servers
-	f.t.Cleanup(func() { _ = servers.Process.Signal(syscall.SIGTERM); _ = servers.Wait() })
+	f.whole.Cleanup(func() { _ = servers.Process.Signal(syscall.SIGTERM); _ = servers.Wait() })
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "up\n" {
 		f.t.Fatalf("servers of %s: %q, %v", h.Name, line, err)
 	}
@@ -228,7 +229,7 @@ func (h *host) startAgent() {
 	h.agent.Stdout, h.agent.Stderr = h.log, h.log
 	f.must(h.agent.Start())
 	agent := h.agent
-	f.t.Cleanup(func() { kill(agent) })
+	f.whole.Cleanup(func() { kill(agent) })
 }
 
 func (h *host) awaitReady(ready bool) {

@@ -22,9 +22,12 @@ func instant() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 // becomes of this process: a signal asks them to take it back, where that is undecided.
 func (s *session) rollOut(ctx context.Context, target func(context.Context, fleet.State) (fleet.Target, error)) error {
 	r, at, err := s.plan(ctx, target)
+	if err != nil {
+		return err // there is no rollout to report
+	}
 	report := &Report{App: s.app, DryRun: s.Bool("dry-run"), Rollout: r}
-	if err != nil || report.DryRun {
-		return s.Show(report.ended(err), err)
+	if report.DryRun {
+		return s.Show(report.ended(nil), nil)
 	}
 	next := at.State
 	next.Rollout = &r
