@@ -66,7 +66,7 @@ func TestWavesRollbackPause(t *testing.T) {
 	for _, ref := range []string{"v2", "v3"} {
 		f.must(f.line.Few(f.ctx, ref))
 	}
-	report := f.relink(0, "fleet", "deploy", "v2", "--waves", "1,rest")
+	report := f.relink(0, "fleet", "deploy", "v2", "--waves", "1,10%,rest")
 	first := report.Votes["web1"].CutOver
 	for _, host := range []string{"web2", "web3"} {
 		if at := report.Votes[host].CutOver; !at.After(first) {
@@ -86,6 +86,7 @@ func TestWavesRollbackPause(t *testing.T) {
 	f.relink(0, "fleet", "rollback")
 	f.wantOn("v2")
 	f.relink(0, "fleet", "status")
+	f.relink(0, "fleet", "history")
 	f.relink(1, "fleet", "deploy", "nosuch")
 	f.relink(2, "fleet", "deploy", "v3", "--waves", "0")
 	f.relink(2, "fleet", "deploy", "v3", "--hosts", "web9")

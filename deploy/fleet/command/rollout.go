@@ -56,7 +56,7 @@ func (s *session) plan(ctx context.Context, target func(context.Context, fleet.S
 		ID: instant().Format("20060102T150405.000Z"), By: s.who(), Started: instant(), Phase: fleet.Preparing,
 		Bounds: fleet.Bounds{Prepare: fleet.InSeconds(s.fleet.Prepare), Switch: fleet.InSeconds(s.fleet.Switch), Absent: fleet.InSeconds(s.fleet.Absent)},
 	}
-	r.Hosts, r.All, err = fleet.Choose(fleet.Choice{Hosts: list(s.StringSlice("hosts")), Labels: list(s.StringSlice("label")), App: s.app}, view.Members)
+	r.Hosts, r.All, err = fleet.Choose(fleet.Choice{Hosts: separated(s.StringSlice("hosts")), Labels: separated(s.StringSlice("label")), App: s.app}, view.Members)
 	if err != nil {
 		return r, at, err
 	}
@@ -310,7 +310,7 @@ func (s *session) remove(ctx context.Context) error {
 	return s.store.Remove(ctx, name)
 }
 
-func list(values []string) []string {
+func separated(values []string) []string {
 	var names []string
 	for _, value := range values {
 		for name := range strings.SplitSeq(value, ",") {
