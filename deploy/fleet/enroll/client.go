@@ -1,0 +1,204 @@
+package enroll
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"relink/deploy/fleet/ca"
+	"relink/internal/hint"
+)
+
+// Joined is what a host has after it has joined.
+type Joined struct {
+	Certificate *x509.Certificate
+	Fleet       string
+	Endpoints   []string
+}
+
+// Join makes this host's key, and gets a certificate for it at an address, HOST:PORT. What
+// answers there has to be of the authority that the token pins, and have that address in its
+// certificate. An answer has 64 KiB at most.
+func Join(ctx context.Context, address string, t ca.Token, f ca.Folder, name string) (j Joined, err error) {
+	if err := free(f, t.Pin); err != nil {
+		return j, err
+	}
+	key, err := f.HostKey()
+	if err != nil {
+		return j, err
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
+	if err != nil {
+		return j, err
+	}
+	settings, err := pinned(address, t.Pin)
+	if err != nil {
+		return j, err
+	}
+	got, err := ask(ctx, address, joinPath, settings, joining{t.Secret, request})
+	if err != nil {
+		return j, err
+	}
+	authority, own, err := got.certificates()
+	if err == nil && !t.Pin.Is(authority) {
+		err = fmt.Errorf("%w: the authority is not that of the token", ca.ErrOther)
+	}
+	if err == nil {
+		err = ca.VerifyOwn(own, authority, name, &key.PublicKey, time.Now())
+	}
+	if err != nil {
+		return j, fmt.Errorf("%s: %w", address, err)
+	}
+	return Joined{own, got.Fleet, got.Endpoints}, errors.Join(f.Trust(authority), f.Keep(own))
+}
+
+// free refuses a folder that belongs to another fleet, or to the authority itself.
+func free(f ca.Folder, pin ca.Pin) error {
+	if err := f.Make(); err != nil {
+		return err
+	}
+	if f.HasAuthority() {
+		return fmt.Errorf("%s holds the authority of a fleet: this host has its certificate from there (relink fleet init)", f)
+	}
+	there, err := f.Trusted()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !pin.Is(there):
+		return hint.With(fmt.Errorf("%w: %s holds the certificates of another fleet", ca.ErrOther, f), "give another folder by --dir, or remove this one")
+	}
+	return nil
+}
+
+// pinned trusts the authority that has the pin, and no other. crypto/tls would verify by
+// authorities that are known before, so that it is told not to, and this does it.
+func pinned(address string, pin ca.Pin) (*tls.Config, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, ServerName: host, InsecureSkipVerify: true,
+		VerifyConnection: func(c tls.ConnectionState) error {
+			last := c.PeerCertificates[len(c.PeerCertificates)-1]
+			if !pin.Is(last) {
+				return fmt.Errorf("%w: what answers is not of the authority that the token names", ca.ErrOther)
+			}
+			return ca.Verify(c.PeerCertificates[0], last, host, x509.ExtKeyUsageServerAuth, time.Now())
+		},
+	}, nil
+}
+
+// Renew replaces this host's certificate by a new one where it is time: by the authority in
+// the folder or, where that is on another host, at its address.
+func Renew(ctx context.Context, f ca.Folder, address string) (renewed bool, err error) {
+	present, err := f.Host()
+	if err != nil {
+		return false, err
+	}
+	if now := time.Now(); !ca.Due(present, now) {
+		return false, nil
+	}
+	key, err := f.HostKey()
+	if err != nil {
+		return false, err
+	}
+	if f.HasAuthority() {
+		err = renewHere(f, present, key)
+	} else {
+		err = renewAt(ctx, f, address, present, key)
+	}
+	if err != nil {
+		return false, fmt.Errorf("the certificate of this host ends on %s, and could not be renewed: %w", present.NotAfter.Format(time.DateOnly), err)
+	}
+	return true, nil
+}
+
+func renewHere(f ca.Folder, present *x509.Certificate, key *ecdsa.PrivateKey) error {
+	authority, err := f.Authority()
+	if err != nil {
+		return err
+	}
+	next, err := authority.Issue(ca.HostOf(present), key.Public(), time.Now())
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Record(next), f.Keep(next))
+}
+
+func renewAt(ctx context.Context, f ca.Folder, address string, present *x509.Certificate, key *ecdsa.PrivateKey) error {
+	const again = "join again: relink fleet token --host %s on the host that has the authority, then relink fleet join here"
+	if time.Now().After(present.NotAfter) {
+		return hint.With(ca.ErrExpired, again, present.Subject.CommonName)
+	}
+	authority, err := f.Trusted()
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(authority)
+	got, err := ask(ctx, address, renewPath, &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: pool,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{present.Raw}, PrivateKey: key}},
+	}, struct{}{})
+	if err != nil {
+		return err
+	}
+	_, next, err := got.certificates()
+	if err == nil {
+		err = ca.VerifyOwn(next, authority, present.Subject.CommonName, &key.PublicKey, time.Now())
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	return f.Keep(next)
+}
+
+// ask sends one question. No proxy is asked: what stands in the environment is not the fleet's.
+func ask(ctx context.Context, address, path string, settings *tls.Config, question any) (got admitted, err error) {
+	ctx, cancel := context.WithTimeout(ctx, wholeTime)
+	defer cancel()
+	text, err := json.Marshal(question)
+	if err != nil {
+		return got, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+path, bytes.NewReader(text))
+	if err != nil {
+		return got, err
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true, TLSHandshakeTimeout: askTime},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	answer, err := client.Do(request)
+	if errors.Is(err, ca.ErrOther) {
+		return got, err
+	}
+	if err != nil {
+		return got, hint.With(err, "the agent on the host that has the authority answers at its fleet.listen: see that it runs, and that this host may reach it")
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		words, _ := io.ReadAll(io.LimitReader(answer.Body, mostWords))
+		return got, fmt.Errorf("%w by %s: %q", ErrRefused, address, strings.TrimSpace(string(words)))
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, mostAnswered)).Decode(&got); err != nil {
+		return got, fmt.Errorf("answer of %s: %w", address, err)
+	}
+	return got, nil
+}

@@ -1,0 +1,251 @@
+package enroll
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"relink/deploy/fleet/ca"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
+)
+
+// Bounds of what those who ask can make the server spend.
+const (
+	mostConnections = 64
+	mostTries       = 8 // at once; of one address, one
+)
+
+// wrongCosts is how long a wrong token keeps whoever tried it, and its place.
+const wrongCosts = time.Second
+
+// Admission answers on the host that has the authority.
+type Admission struct {
+	Folder    ca.Folder
+	Fleet     string   // its name, for those who join
+	Endpoints []string // of etcd, for those who join
+	Log       zerolog.Logger
+
+	wrong time.Duration // costs; 0: wrongCosts
+	tries tries
+}
+
+// Serve answers until ctx ends, which is no error. Requests have 16 KiB at most.
+func (s *Admission) Serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+joinPath, func(w http.ResponseWriter, r *http.Request) { s.join(ctx, w, r) })
+	mux.HandleFunc("POST "+renewPath, s.renew)
+	server := &http.Server{
+		Handler: mux, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.config},
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // no HTTP/2: one connection, one request at a time
+		ReadHeaderTimeout: askTime, ReadTimeout: askTime, WriteTimeout: askTime, IdleTimeout: askTime, MaxHeaderBytes: 4 << 10,
+		ErrorLog: log.New(debugLog{s.Log}, "", 0),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.ServeTLS(netutil.LimitListener(l, mostConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("fleet.listen: %w", err)
+	}
+	return nil
+}
+
+// debugLog is for what net/http says of clients that break off, which is no news.
+type debugLog struct{ log zerolog.Logger }
+
+func (d debugLog) Write(text []byte) (int, error) {
+	d.log.Debug().Msg(string(bytes.TrimSpace(text)))
+	return len(text), nil
+}
+
+// config reads the certificates anew for each connection: this host's is renewed, too. The
+// authority's goes with it, for those who know no more than its pin.
+func (s *Admission) config(*tls.ClientHelloInfo) (*tls.Config, error) {
+	key, err := s.Folder.HostKey()
+	if err != nil {
+		return nil, err
+	}
+	own, err := s.Folder.Host()
+	if err != nil {
+		return nil, err
+	}
+	authority, err := s.Folder.Trusted()
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(authority)
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}, SessionTicketsDisabled: true,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{own.Raw, authority.Raw}, PrivateKey: key}},
+		ClientCAs:    pool, ClientAuth: tls.VerifyClientCertIfGiven,
+	}, nil
+}
+
+// join gives a new host its certificate for a token.
+func (s *Admission) join(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		http.Error(w, "from where?", http.StatusBadRequest)
+		return
+	}
+	address := from.Addr().Unmap().WithZone("")
+	if !s.tries.begin(address) {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many tries at once; try again", http.StatusTooManyRequests)
+		return
+	}
+	defer s.tries.end(address)
+	var asked joining
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostAsked)).Decode(&asked); err != nil {
+		http.Error(w, "this is no request to join", http.StatusBadRequest)
+		return
+	}
+	name, key, err := requested(asked.Request)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	grant, err := s.Folder.Redeem(asked.Secret, time.Now())
+	if err != nil {
+		s.Log.Warn().Err(err).Stringer("from", address).Msg("a host was not let into the fleet")
+		s.pay(ctx)
+		http.Error(w, ca.ErrToken.Error()+": it was used, is older than an hour, or was never given out", http.StatusForbidden)
+		return
+	}
+	if err := s.permits(grant, name); err != nil {
+		s.Log.Warn().Err(err).Stringer("from", address).Msg("a host was not let into the fleet")
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	s.give(w, ca.Host{Name: name, Addresses: s.reachable(grant, address)}, key, address)
+}
+
+// pay has a wrong token cost time, also whoever breaks off at once.
+func (s *Admission) pay(ctx context.Context) {
+	costs := s.wrong
+	if costs == 0 {
+		costs = wrongCosts
+	}
+	select {
+	case <-time.After(costs):
+	case <-ctx.Done():
+	}
+}
+
+// requested reads whom a certificate is asked for, and the key. Nothing else of the request
+// is granted.
+func requested(der []byte) (name string, key *ecdsa.PublicKey, err error) {
+	request, err := x509.ParseCertificateRequest(der)
+	if err == nil {
+		err = request.CheckSignature()
+	}
+	if err != nil {
+		return "", nil, errors.New("the request for a certificate is not well-formed")
+	}
+	key, ok := request.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return "", nil, errors.New("the key is not ECDSA P-256")
+	}
+	name = request.Subject.CommonName
+	return name, key, ca.CheckName(name)
+}
+
+// permits keeps a new host from taking the name of another one, whom hosts would then
+// believe it to be.
+func (s *Admission) permits(g ca.Grant, name string) error {
+	switch {
+	case g.Host != "" && g.Host != name:
+		return fmt.Errorf("the token is for %s, not for %s", g.Host, name)
+	case g.Host == "" && s.Folder.Known(name):
+		return fmt.Errorf("a host %s is in the fleet already; a token for it lets it join again: relink fleet token --host %s", name, name)
+	}
+	return nil
+}
+
+// reachable is where the host may serve: where it is seen to be, and what the token says;
+// never where this host is, whom it could pass for.
+func (s *Admission) reachable(g ca.Grant, seen netip.Addr) []netip.Addr {
+	addresses := append(slices.Clone(g.Addresses), seen)
+	if own, err := s.Folder.Host(); err == nil {
+		mine := ca.HostOf(own).Addresses
+		addresses = slices.DeleteFunc(addresses, func(a netip.Addr) bool { return slices.Contains(mine, a.Unmap()) })
+	}
+	return addresses
+}
+
+// renew gives a host a new certificate for its present one.
+func (s *Admission) renew(w http.ResponseWriter, r *http.Request) {
+	if len(r.TLS.VerifiedChains) == 0 {
+		http.Error(w, "show the present certificate", http.StatusUnauthorized)
+		return
+	}
+	present := r.TLS.PeerCertificates[0]
+	h := ca.HostOf(present)
+	switch {
+	case !s.Folder.Known(h.Name):
+		http.Error(w, h.Name+" was taken out of the fleet", http.StatusForbidden)
+	case !ca.Due(present, time.Now()):
+		http.Error(w, "it is not time yet: more than a third is left", http.StatusConflict)
+	default:
+		from, _ := netip.ParseAddrPort(r.RemoteAddr)
+		s.give(w, h, present.PublicKey, from.Addr())
+	}
+}
+
+func (s *Admission) give(w http.ResponseWriter, h ca.Host, key any, to netip.Addr) {
+	authority, err := s.Folder.Authority()
+	var issued *x509.Certificate
+	if err == nil {
+		issued, err = authority.Issue(h, key, time.Now())
+	}
+	if err == nil {
+		err = s.Folder.Record(issued)
+	}
+	if err != nil {
+		s.Log.Error().Err(err).Str("host", h.Name).Msg("no certificate could be given")
+		http.Error(w, "no certificate could be given: the log of the agent there says why", http.StatusInternalServerError)
+		return
+	}
+	s.Log.Info().Str("host", h.Name).Stringer("to", to).Time("until", issued.NotAfter).Str("serial", issued.SerialNumber.Text(16)).Msg("a certificate was given")
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(admitted{authority.Certificate.Raw, issued.Raw, s.Fleet, s.Endpoints}) // whoever has gone needs a new token
+}
+
+// tries are those that are under way.
+type tries struct {
+	mu  sync.Mutex
+	now map[netip.Addr]bool
+}
+
+func (t *tries) begin(from netip.Addr) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.now == nil {
+		t.now = map[netip.Addr]bool{}
+	}
+	if t.now[from] || len(t.now) >= mostTries {
+		return false
+	}
+	t.now[from] = true
+	return true
+}
+
+func (t *tries) end(from netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.now, from)
+}
