@@ -183,6 +183,7 @@ type Host struct {
 	Version string            `json:"version"` // of relink
 	Ready   bool              `json:"ready"`   // what its /readyz says
 	Why     string            `json:"why,omitempty"`
+	Problem string            `json:"problem,omitempty"` // with its certificate
 	Apps    map[string]AppOn  `json:"apps"`
 }
 

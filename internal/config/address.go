@@ -73,3 +73,13 @@ func ListenAddress(text string) (string, error) {
 	}
 	return net.JoinHostPort(ip.String(), strconv.FormatUint(number, 10)), nil
 }
+
+// HostPort is an address of another machine.
+func HostPort(text string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	number, bad := strconv.ParseUint(port, 10, 16)
+	if err != nil || bad != nil || number == 0 || !ValidHost(host) {
+		return "", fmt.Errorf("%q is not an address; write it like 10.0.0.1:9158, [2001:db8::1]:9158 or web1.example.org:9158", text)
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}

@@ -12,7 +12,10 @@ type Fleet struct {
 	Host   string   `key:"host" form:"name"`                   // of this host in it; "": what the machine is called
 	Labels []string `key:"labels"`                             // KEY=VALUE, by which hosts are chosen
 	Etcd   Etcd     `key:"etcd"`
-	Ready  string   `key:"ready" form:"listen" default:"127.0.0.1:9157"` // where the agent answers /readyz
+	Dir    string   `key:"dir" form:"absolute" default:"/etc/relink/fleet"` // of this host's certificate, and of the authority
+	Listen string   `key:"listen" form:"listen"`                            // where the host with the authority answers those who join; "": nowhere
+	Renew  string   `key:"renew" form:"host and port"`                      // where this host's certificate is renewed; "": nowhere
+	Ready  string   `key:"ready" form:"listen" default:"127.0.0.1:9157"`    // where the agent answers /readyz
 
 	Quorum  string        `key:"quorum" default:"all"`                    // hosts that have to come along: a number, a share such as 80%, or all
 	Prepare time.Duration `key:"prepare" least:"1s" default:"15m"`        // until all hosts are ready
@@ -51,6 +54,12 @@ func (v *validator) fleet() {
 			v.wrong("fleet.etcd", "%s can be reached from other machines, which needs ca, cert and key: whoever may write there may deploy", endpoint)
 			return
 		}
+	}
+	switch {
+	case strings.HasPrefix(f.Listen, "unix:"):
+		v.wrong("fleet.listen", "other hosts cannot reach a socket; write it like 10.0.0.1:9158")
+	case f.Listen != "" && f.Renew != "":
+		v.wrong("fleet.renew", "is for hosts without the authority, and listen for the one with it")
 	}
 	for i, label := range f.Labels {
 		if key, _, ok := strings.Cut(label, "="); !ok || key == "" {

@@ -59,7 +59,7 @@ func asLine(parse func(string) (string, error)) as[string] {
 // forms are those of a text that the tag "form" names.
 var forms = map[string]func(string) (string, error){
 	"absolute": absolute, "relative": relative, "entry": relativeEntry, "program": program,
-	"pool": PoolAddress, "page": pagePath, "listen": ListenAddress, "name": nameText,
+	"pool": PoolAddress, "page": pagePath, "listen": ListenAddress, "host and port": HostPort, "name": nameText,
 	"url": webURL(false), "url of all": webURL(true), "host": hostHeader(false), "host of all": hostHeader(true),
 }
 

@@ -118,6 +118,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 				Endpoints: []string{"https://10.0.0.1:2379"},
 				CA:        "/etc/relink/fleet/ca.pem", Cert: "/etc/relink/fleet/host.pem", Key: "/etc/relink/fleet/host.key",
 			},
+			Dir: "/srv/relink/fleet", Renew: "10.0.0.1:9158",
 			Ready: "10.0.0.2:9157", Quorum: "80%", Prepare: 5 * time.Minute, Switch: time.Minute, Lease: 10 * time.Second, Absent: 20 * time.Second,
 		},
 		Timeouts: config.Timeouts{

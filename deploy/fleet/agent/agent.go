@@ -49,6 +49,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.answer(ctx, listener) })
+	group.Go(func() error { return a.keepCertificate(ctx) })
+	group.Go(func() error { return a.admit(ctx) })
 	group.Go(func() error { return store.Again(ctx, pause, a.cutOff, a.followWanted) })
 	group.Go(func() error { return store.Again(ctx, pause, a.cutOff, a.present) })
 	for _, p := range a.parts {
@@ -68,6 +70,7 @@ type agent struct {
 	mu      sync.Mutex
 	met     bool          // etcd has told what is wanted since this agent began
 	away    error         // why it cannot be reached now; nil: it can
+	problem string        // with this host's certificate; "": none
 	changed chan struct{} // closed when what this host says of itself has changed
 }
 
@@ -167,6 +170,9 @@ func (a *agent) self() fleet.Host {
 		h.Apps[name] = p.standing()
 	}
 	h.Why = a.unready()
+	a.mu.Lock()
+	h.Problem = a.problem
+	a.mu.Unlock()
 	h.Ready = h.Why == ""
 	return h
 }

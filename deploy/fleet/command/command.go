@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"relink/deploy"
 	operations "relink/deploy/command"
 	"relink/deploy/fleet"
 	"relink/deploy/fleet/agent"
+	"relink/deploy/fleet/ca"
 	"relink/deploy/fleet/local"
 	"relink/deploy/fleet/store"
 	"relink/deploy/lock"
@@ -33,6 +35,8 @@ var (
 	wavesFlag  = &cli.StringFlag{Name: "waves", Usage: "cut over in waves, such as `1,10%,rest`: the next begins when one is well"}
 	quorumFlag = &cli.StringFlag{Name: "quorum", Usage: "hosts that have to come along: a number, a share such as 80%, or all"}
 	waitFlag   = &cli.DurationFlag{Name: "wait", Usage: "wait for the end this long, at most; 0s: not at all"}
+	dirFlag    = &cli.StringFlag{Name: "dir", Usage: "the `FOLDER` of the certificates", Value: string(ca.Default)}
+	hostFlag   = &cli.StringFlag{Name: "host", Usage: "the `NAME` of this host in the fleet; default: what the machine is called"}
 	dryRunFlag = &cli.BoolFlag{Name: "dry-run", Usage: "say what would happen, and change nothing"}
 )
 
@@ -67,6 +71,24 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 		}, {
 			Name: "remove", Usage: "take a host out of the fleet that does not come back", ArgsUsage: "HOST",
 			Action: p.with((*session).remove, "text"),
+		}, {
+			Name: "init", Usage: "make the authority of a fleet, and the certificate of this host",
+			Description: "What is there already stays. Prints the lines for the configuration and for etcd.",
+			Flags: []cli.Flag{dirFlag, hostFlag,
+				&cli.StringFlag{Name: "name", Usage: "of the fleet", Value: "default"},
+				&cli.StringSliceFlag{Name: "address", Usage: "at which others reach this host, as `IP`; the first is the one that is printed; default: all that it has"}},
+			Action: p.setUp((*setup).initialize),
+		}, {
+			Name: "token", Usage: "print a token by which one host can join within an hour, on the host that has the authority",
+			Flags: []cli.Flag{dirFlag,
+				&cli.StringFlag{Name: "host", Usage: "only under this `NAME`, also where it is taken: for a host that joins again"},
+				&cli.StringSliceFlag{Name: "address", Usage: "at which it is reached, as `IP`, beside the one that it joins from"}},
+			Action: p.setUp((*setup).token),
+		}, {
+			Name: "join", Usage: "get the certificate of this host from the one that has the authority", ArgsUsage: "ADDRESS",
+			Flags: []cli.Flag{dirFlag, hostFlag,
+				&cli.StringFlag{Name: "token", Usage: "of relink fleet token; other users see what is on the command line, and not the variable", EnvVars: []string{"RELINK_TOKEN"}}},
+			Action: p.setUp((*setup).join),
 		}},
 	}
 }
@@ -140,6 +162,22 @@ func (p program) with(do func(*session, context.Context) error, formats ...strin
 		}
 		return errors.Join(do(s, ctx), s.store.Close())
 	}, formats...)
+}
+
+// setup is one command with the certificates of this host.
+type setup struct {
+	*cli.Call
+	folder ca.Folder
+}
+
+func (p program) setUp(do func(*setup, context.Context) error) cli.ActionFunc {
+	return p.Action(func(ctx context.Context, c *cli.Call) error {
+		folder, err := filepath.Abs(c.String("dir"))
+		if err != nil {
+			return err
+		}
+		return do(&setup{c, ca.Folder(folder)}, ctx)
+	}, "text")
 }
 
 // open gives the application as a deploy of this host alone would have it.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/deploy/fleet"
+	"relink/deploy/fleet/ca"
 	"relink/deploy/fleet/store"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -306,6 +307,11 @@ func (s *session) remove(ctx context.Context) error {
 	}
 	if _, there := view.Hosts[name]; there {
 		return hint.With(fmt.Errorf("%s is there: its agent would join again", name), "stop the agent first (systemctl disable --now relink-agent)")
+	}
+	if folder := ca.Folder(s.fleet.Dir); folder.HasAuthority() { // whose certificate of this host would be renewed
+		if err := folder.Forget(name); err != nil {
+			return err
+		}
 	}
 	return s.store.Remove(ctx, name)
 }

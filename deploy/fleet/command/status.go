@@ -58,7 +58,13 @@ func (s Status) Text(width int) string {
 		}
 		table.Row(h.Name, ready, h.On.Release, wanted, ui.Count(h.On.Instances))
 	}
-	return b.String() + table.String()
+	text := b.String() + table.String()
+	for _, h := range s.Hosts {
+		if h.Problem != "" {
+			text += h.Name + ": " + h.Problem + "\n"
+		}
+	}
+	return text
 }
 
 func (s Status) doing() string {
