@@ -213,6 +213,9 @@ func (f Folder) Known(name string) bool {
 	return err == nil
 }
 
+// Given is the certificate that a host was given last.
+func (f Folder) Given(name string) (*x509.Certificate, error) { return f.certificate(f.recordOf(name)) }
+
 // Record notes what was issued, before it is given out.
 func (f Folder) Record(c *x509.Certificate) error {
 	path := f.recordOf(c.Subject.CommonName)

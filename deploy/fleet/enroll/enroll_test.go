@@ -45,13 +45,16 @@ func (s *scene) must(err error) {
 	}
 }
 
-func answering(t *testing.T) *scene {
+func answering(t *testing.T, change ...func(*Admission)) *scene {
 	t.Helper()
 	s := &scene{T: t, folder: newFolder(t), log: &bytes.Buffer{}}
 	_, err := s.folder.MakeAuthority("shop", time.Now())
 	s.must(err)
 	s.give(s.folder, "web1", time.Now())
 	s.server = &Admission{Folder: s.folder, Fleet: "shop", Endpoints: []string{"https://10.0.0.1:2379"}, Log: zerolog.New(s.log), wrong: time.Nanosecond}
+	for _, one := range change {
+		one(s.server)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	s.must(err)
 	s.address = l.Addr().String()
@@ -202,6 +205,9 @@ func TestRenewIsRefused(t *testing.T) {
 	s.give(expired, "web3", time.Now().Add(-91*24*time.Hour))
 	other.give(stranger, "web4", due)
 	s.give(lost, "web5", due)
+	replaced := newFolder(t)
+	s.give(replaced, "web6", due)
+	s.give(newFolder(t), "web6", time.Now())
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
 	s.must(err)
 	s.must(nobody.Close())
@@ -211,6 +217,7 @@ func TestRenewIsRefused(t *testing.T) {
 		want    string
 	}{
 		"taken out":       {removed, s.address, "was taken out of the fleet"},
+		"joined again":    {replaced, s.address, "another key"},
 		"expired":         {expired, s.address, ca.ErrExpired.Error()},
 		"another fleet":   {stranger, s.address, "certificate"},
 		"nobody answers":  {lost, nobody.Addr().String(), "could not be renewed"},
@@ -309,9 +316,8 @@ func (w told) Write(text []byte) (int, error) {
 
 // A wrong token keeps the place of whoever tried it, also of one who breaks off at once.
 func TestWrongTokensCost(t *testing.T) {
-	s := answering(t)
 	log := make(told, 8)
-	s.server.wrong, s.server.Log = time.Hour, zerolog.New(log)
+	s := answering(t, func(a *Admission) { a.wrong, a.Log = time.Hour, zerolog.New(log) })
 	wrong, ctx := s.token(""), t.Context()
 	wrong.Secret = strings.Repeat("A", len(wrong.Secret))
 	trying, leave := context.WithCancel(ctx)

@@ -30,6 +30,9 @@ const (
 	mostTries       = 8 // at once; of one address, one
 )
 
+// endTime is how long what is being answered may take when the server ends.
+const endTime = 2 * time.Second
+
 // wrongCosts is how long a wrong token keeps whoever tried it, and its place.
 const wrongCosts = time.Second
 
@@ -42,6 +45,8 @@ type Admission struct {
 
 	wrong time.Duration // costs; 0: wrongCosts
 	tries tries
+
+	giving sync.Mutex // no two hosts join under one name at once
 }
 
 // Serve answers until ctx ends, which is no error. Requests have 16 KiB at most.
@@ -55,9 +60,20 @@ func (s *Admission) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: askTime, ReadTimeout: askTime, WriteTimeout: askTime, IdleTimeout: askTime, MaxHeaderBytes: 4 << 10,
 		ErrorLog: log.New(debugLog{s.Log}, "", 0),
 	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.ServeTLS(netutil.LimitListener(l, mostConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		defer cancel()
+		if server.Shutdown(ending) != nil {
+			_ = server.Close()
+		}
+	})
+	err := server.ServeTLS(netutil.LimitListener(l, mostConnections), "", "")
+	if !stop() {
+		<-ended
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("fleet.listen: %w", err)
 	}
 	return nil
@@ -126,6 +142,8 @@ func (s *Admission) join(ctx context.Context, w http.ResponseWriter, r *http.Req
 		http.Error(w, ca.ErrToken.Error()+": it was used, is older than an hour, or was never given out", http.StatusForbidden)
 		return
 	}
+	s.giving.Lock()
+	defer s.giving.Unlock()
 	if err := s.permits(grant, name); err != nil {
 		s.Log.Warn().Err(err).Stringer("from", address).Msg("a host was not let into the fleet")
 		http.Error(w, err.Error(), http.StatusForbidden)
@@ -196,14 +214,21 @@ func (s *Admission) renew(w http.ResponseWriter, r *http.Request) {
 	present := r.TLS.PeerCertificates[0]
 	h := ca.HostOf(present)
 	switch {
-	case !s.Folder.Known(h.Name):
-		http.Error(w, h.Name+" was taken out of the fleet", http.StatusForbidden)
+	case !s.has(h.Name, present):
+		http.Error(w, h.Name+" was taken out of the fleet, or has joined again with another key", http.StatusForbidden)
 	case !ca.Due(present, time.Now()):
 		http.Error(w, "it is not time yet: more than a third is left", http.StatusConflict)
 	default:
 		from, _ := netip.ParseAddrPort(r.RemoteAddr)
 		s.give(w, h, present.PublicKey, from.Addr())
 	}
+}
+
+// has tells whether a host is still the one that joined last under its name: renewing keeps
+// the key.
+func (s *Admission) has(name string, present *x509.Certificate) bool {
+	given, err := s.Folder.Given(name)
+	return err == nil && bytes.Equal(given.RawSubjectPublicKeyInfo, present.RawSubjectPublicKeyInfo)
 }
 
 func (s *Admission) give(w http.ResponseWriter, h ca.Host, key any, to netip.Addr) {
