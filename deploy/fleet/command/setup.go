@@ -215,7 +215,7 @@ func (s *setup) hostName() (name string, err error) {
 }
 
 func (s *setup) addresses() (found []netip.Addr, err error) {
-	for _, text := range list(s.StringSlice("address")) {
+	for _, text := range separated(s.StringSlice("address")) {
 		address, err := netip.ParseAddr(text)
 		if err != nil || address.Zone() != "" {
 			return nil, exit.Usagef("--address: %q is no IP address", text)
