@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Next is what becomes of a rollout, given what the hosts say; changed is false where
@@ -43,7 +44,7 @@ func (r *Rollout) prepared(seen Seen) bool {
 	for _, host := range r.Hosts {
 		switch stage := seen.stage(host); {
 		case seen.Absent[host] > r.Bounds.Absent.Span():
-			failed = append(failed, host+": has been away for "+seen.Absent[host].Round(0).String())
+			failed = append(failed, host+": has been away for "+seen.Absent[host].Round(time.Second).String())
 			r.Out[host] = "away"
 		case stage == Ready && seen.Absent[host] == 0:
 			ready = append(ready, host)

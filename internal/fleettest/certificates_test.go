@@ -29,7 +29,7 @@ func newGuarded(t *testing.T) *guarded {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	g := &guarded{&farm{t: t, ctx: ctx}}
+	g := &guarded{&farm{t: t, whole: t, ctx: ctx}}
 	root, err := sandbox.TempRoot()
 	g.must(err)
 	g.root = root
