@@ -67,7 +67,11 @@ install -m 600 -o deploy /root/key.pub /home/deploy/.ssh/authorized_keys
 ssh-keygen -A
 mkdir -p /run/sshd
 /usr/sbin/sshd -o PidFile=/run/sshd.pid
-ssh-keyscan -t ed25519 web1.example.org 2>/dev/null >/root/known
+for try in $(seq 100); do # it listens only when its parent has ended
+	ssh-keyscan -t ed25519 web1.example.org 2>/dev/null >/root/known && test -s /root/known && break
+	sleep 0.1
+done
+test -s /root/known
 visudo -cf /mnt/examples/sudoers/relink
 install -m 440 /mnt/examples/sudoers/relink /etc/sudoers.d/
 `

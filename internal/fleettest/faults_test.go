@@ -101,7 +101,8 @@ func (f *farm) survives(one fault, phase fleet.Phase, ref string) {
 	}
 }
 
-// settled tells whether the rollout has ended, and every host is ready and on what is wanted.
+// settled tells whether the rollout has ended, and every host is there, ready, and on what is
+// wanted.
 func (f *farm) settled() bool {
 	v, err := f.store.View(f.ctx)
 	if err != nil {
@@ -112,7 +113,7 @@ func (f *farm) settled() bool {
 		return false
 	}
 	for _, h := range f.hosts {
-		if !h.ready() || !h.on(at.WantedOf(h.Name).Ref) {
+		if _, there := v.Hosts[h.Name]; !there || !h.ready() || !h.on(at.WantedOf(h.Name).Ref) {
 			return false
 		}
 	}
