@@ -182,7 +182,7 @@ func (r *run) underLock(ctx context.Context, do func(*run, context.Context) erro
 	if err != nil {
 		return err
 	}
-	r.journal = journal.Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, Holder: holder, Started: r.began}
+	r.journal = journal.Journal{App: r.App.Name, Operation: r.report.Operation, ID: r.id, Ref: r.Ref, Reset: r.Reset, APCu: r.APCu, Holder: holder, Started: r.began}
 	err = do(r, ctx)
 	return errors.Join(err, l.Release())
 }

@@ -117,7 +117,7 @@ func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled 
 	if err != nil {
 		return err
 	}
-	outcome.WouldClear(r.report, r.Reset, found.addressing, r.poolNames(), paths.OrNone(r.report.Previous))
+	outcome.WouldClear(r.report, r.Reset, r.APCu, found.addressing, r.poolNames(), paths.OrNone(r.report.Previous))
 	if !reloads && r.Reset == journal.ResetSmart {
 		outcome.Would(r.report, "restart no process, unless OPcache runs out of room")
 	}

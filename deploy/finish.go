@@ -55,7 +55,7 @@ func (r *run) settleBy(ctx context.Context, seen change, needed moves.Plan) (uns
 	update, end := r.Screen.Following("settle", "workers")
 	defer end()
 	result, err := seen.cut.Settle(ctx, update)
-	r.report.Regained += result.Regained
+	r.report.Regained, r.report.APCu = r.report.Regained+result.Regained, r.report.APCu.And(result.APCu)
 	r.report.Sweep.Settled = result.Workers
 	r.report.Sweep.Left(append(slices.Clone(result.Stale), seen.pinned...), result.Unproven)
 	if err == nil {

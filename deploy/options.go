@@ -12,6 +12,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/filecache"
 	"relink/opcache/restart"
 	"relink/php"
 	"relink/php/probe"
@@ -26,6 +27,7 @@ type Options struct {
 	Reset        journal.Reset     // "" means ResetSmart
 	Rebuild      bool              // make a new release also where other instances are on one of the same commit
 	DryRun       bool
+	APCu         bool // clear it with the cut-over
 	Thresholds   config.Thresholds
 	Fast         bool          // take no care of what the visitors need meanwhile
 	FetchTimeout time.Duration // of resolve and of fetch, each; 0: none
@@ -61,6 +63,7 @@ type Caches interface {
 	Addressing(ctx context.Context) (opcache.Addressing, error)
 	Observe(ctx context.Context, links []opcache.Link, addressing opcache.Addressing) (Switch, error)
 	Retire(ctx context.Context, unused []string) (opcache.RetireResult, error)
+	CleanFiles(ctx context.Context, releases string) (filecache.Cleaned, error)
 	slots.Caches
 	Keep(ctx context.Context, u restart.Maintenance) (restart.MaintenanceResult, error)
 	Rehearse(ctx context.Context, orders []restart.Order) error
@@ -83,6 +86,7 @@ type Occasion struct {
 // Switch is the cache work for links that move together, in this order.
 type Switch interface {
 	Except(pinned []opcache.Worker)
+	ClearAPCu(asked bool)
 	Renewals(ctx context.Context, sites []opcache.Link) ([]restart.Renewal, error)
 	Room(ctx context.Context, unused []string) ([]restart.CacheFit, error)
 	Warm(ctx context.Context, progress opcache.Progress) (opcache.WarmResult, error)

@@ -22,14 +22,14 @@ import (
 // OPcache holds of them: PHP 7.4 cannot invalidate a file that is gone.
 func Prune(ctx context.Context, o Options, d Deps) (outcome.Pruned, error) {
 	var removed []release.Release
-	_, err := operate(ctx, o, d, journal.OperationPrune, func(r *run, ctx context.Context) (err error) {
+	report, err := operate(ctx, o, d, journal.OperationPrune, func(r *run, ctx context.Context) (err error) {
 		removed, err = r.pruneAlone(ctx)
 		return err
 	}, func(r *run, _ context.Context) (err error) {
 		removed, err = r.removable(nil, nil)
 		return err
 	})
-	return outcome.Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: outcome.PrunedOf(removed), Exit: exit.Status(err)}, err
+	return outcome.Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: outcome.PrunedOf(removed), FileCache: report.FileCache, Exit: exit.Status(err)}, err
 }
 
 func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
@@ -49,7 +49,7 @@ func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	removed, err := r.remove(ctx, removable)
+	removed, err := r.remove(ctx, found.caches, removable)
 	return removed, errors.Join(err, r.giveUpSlots(ctx, found))
 }
 
@@ -62,8 +62,8 @@ func (r *run) giveUpSlots(ctx context.Context, found server) error {
 	return r.gently(ctx, r.slots(found, nil).GiveUp)
 }
 
-// remove tells which are gone, also where it fails.
-func (r *run) remove(ctx context.Context, removable []release.Release) (removed []release.Release, err error) {
+// remove tells which are gone, also where it fails. What file caches keep of them goes too.
+func (r *run) remove(ctx context.Context, caches Caches, removable []release.Release) (removed []release.Release, err error) {
 	err = r.gently(ctx, func(ctx context.Context) error {
 		for i, one := range removable {
 			if err := r.store.Remove(ctx, one.ID); err != nil {
@@ -71,7 +71,14 @@ func (r *run) remove(ctx context.Context, removable []release.Release) (removed 
 			}
 			removed = removable[:i+1]
 		}
-		return nil
+		if caches == nil {
+			return nil
+		}
+		files, err := caches.CleanFiles(ctx, r.App.RealReleases())
+		if files.Files > 0 {
+			r.report.FileCache = &files
+		}
+		return err
 	})
 	return removed, err
 }
@@ -134,7 +141,7 @@ func (r *run) pruneAfter(ctx context.Context, found server, unsettled moves.Plan
 	s.do(ctx, "prune", func(ctx context.Context) (string, error) {
 		removable, err := r.removable(nil, unsettled)
 		if err == nil {
-			removable, err = r.remove(ctx, removable)
+			removable, err = r.remove(ctx, found.caches, removable)
 		}
 		err = errors.Join(err, r.giveUpSlots(ctx, found), r.store.Kept().Sweep()) // a turn leaves what nobody may need
 		for _, one := range removable {

@@ -57,7 +57,7 @@ type recovery struct {
 func (r *run) interrupted(left journal.Journal) *run {
 	o := r.Options
 	if left.Phase != journal.PhaseSettled { // what it left the caches is this run's to do
-		o.Reset = left.Reset
+		o.Reset, o.APCu = left.Reset, o.APCu || left.APCu
 	}
 	return &run{Options: o, Deps: r.Deps, id: r.id, began: r.began, report: r.report, store: r.store, journal: left}
 }

@@ -15,6 +15,7 @@ import (
 	"relink/deploy/lock"
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
+	"relink/deploy/paths"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
@@ -78,7 +79,7 @@ func (r *run) finishRefresh(ctx context.Context, found handedOver, seen change) 
 	if ctx.Err() != nil {
 		return r.interruptedLive(r.report.Release)
 	}
-	return exit.As(exit.ErrUnverified, errors.Join(s.err, found.divided()))
+	return exit.As(exit.ErrUnverified, errors.Join(s.err, paths.Divided(found.addressing, found.From, found.To, found.staying, found.elsewhere, found.returned)))
 }
 
 // handedOver is what another tool has left to be done.
@@ -187,6 +188,7 @@ func (r *run) observeMoved(found handedOver) step[change] {
 			return seen, "", err
 		}
 		seen.cut.Except(found.pinned)
+		seen.cut.ClearAPCu(r.APCu)
 		return seen, ui.Plural(len(left), "link"), nil
 	}
 }
@@ -228,24 +230,4 @@ func (r *run) endOld(cut Switch, began time.Time) func(context.Context) (string,
 		r.report.CutoverMS = ui.Milliseconds(last.Sub(began))
 		return summary, err
 	}
-}
-
-// divided names what a refresh cannot put right where literal paths are looked at:
-// it may not move other people's links, so that some stay on a path that others
-// have left, or are back on one.
-func (h handedOver) divided() error {
-	if h.addressing.Reuses() {
-		return nil
-	}
-	const way = "set opcache.revalidate_path=1 for the pool, which makes the literal paths not matter; or "
-	var errs []error
-	if len(h.staying) > 0 {
-		errs = append(errs, hint.With(fmt.Errorf("%s stay on %s, which others have left: as soon as their visitors have its scripts compiled again, the old literal paths of those that have left lead there again",
-			ui.FirstFew(h.staying), h.From), way+`move the links by "relink deploy", which gives those that stay a path of their own; or move the others too`))
-	}
-	if h.returned && len(h.elsewhere) > 0 {
-		errs = append(errs, hint.With(fmt.Errorf("%s was in use before and had been left: literal paths of %s that led there then lead there again",
-			h.To, ui.FirstFew(h.elsewhere)), way+"give each release a path of its own"))
-	}
-	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ import (
 	"relink/internal/hint"
 	"relink/internal/trust"
 	"relink/opcache"
+	"relink/opcache/filecache"
 	"relink/opcache/restart"
 	"relink/php"
 	"relink/php/probe"
@@ -99,6 +100,10 @@ func (c *fakeCaches) Room(context.Context, []string) ([]restart.CacheFit, error)
 	}}}}, c.fails["room"]
 }
 func (c *fakeCaches) Except([]opcache.Worker)      {}
+func (c *fakeCaches) ClearAPCu(bool)               {}
+func (c *fakeCaches) CleanFiles(context.Context, string) (filecache.Cleaned, error) {
+	return filecache.Cleaned{}, c.fails["clean"]
+}
 func (c *fakeCaches) Has(probe.Answer) bool        { return true }
 func (c *fakeCaches) ToHost(a probe.Answer) string { return a.File }
 

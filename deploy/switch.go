@@ -76,6 +76,7 @@ func (r *run) watch(ctx context.Context, found server, moving []opcache.Link) (S
 		return nil, err
 	}
 	cut.Except(found.pinned)
+	cut.ClearAPCu(r.APCu)
 	return cut, nil
 }
 
@@ -250,7 +251,7 @@ func (r *run) invalidateBy(ctx context.Context, cut Switch) (summary string, las
 		return "", time.Now(), nil
 	}
 	result, err := cut.Invalidate(ctx)
-	r.report.Invalidated = result.Invalidated
+	r.report.Invalidated, r.report.APCu = result.Invalidated, r.report.APCu.And(result.APCu)
 	for _, failed := range result.Failed {
 		r.report.Warn(fmt.Sprintf("not invalidated: %s: %s", failed.Path, failed.Reason))
 	}

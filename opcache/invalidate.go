@@ -15,6 +15,7 @@ type InvalidateResult struct {
 	Invalidated int            `json:"invalidated"`
 	Failed      []FailedScript `json:"failed"`
 	Last        time.Time      `json:"last"` // the moment after the last of it
+	APCu        *APCu          `json:"apcu,omitempty"`
 }
 
 // RetireResult tells what was invalidated of releases that nobody uses.
@@ -44,6 +45,9 @@ func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 		if all[i].Last.After(result.Last) {
 			result.Last = all[i].Last
 		}
+	}
+	if err == nil {
+		result.APCu, err = s.clearAPCu(ctx)
 	}
 	return result, err
 }

@@ -30,6 +30,7 @@ type SettleResult struct {
 	Regained int      `json:"regained"` // scripts of the old releases that had come back
 	Stale    []Worker `json:"stale"`    // not reached in time: they may serve old code for new pages
 	Unproven []string `json:"unproven"` // pools of which nobody knows whether all workers were reached
+	APCu     *APCu    `json:"apcu,omitempty"`
 }
 
 const (
@@ -68,6 +69,7 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 	var watch sync.WaitGroup
 	var regained int
 	watch.Go(func() { regained = s.watch(watched) })
+	busy := s.busy
 	result, err := s.sweepAgain(ctx, progress)
 	stop()
 	watch.Wait()
@@ -79,7 +81,10 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 		return result, err
 	}
 	s.settled = len(result.Stale) == 0 && len(result.Unproven) == 0
-	return result, nil
+	if busy {
+		result.APCu, err = s.clearAPCu(ctx)
+	}
+	return result, err
 }
 
 // sweepAgain reaches every worker of every pool once more.

@@ -41,6 +41,7 @@ func (s *Switch) Sweep(ctx context.Context) (SweepResult, error) {
 			result.Unproven = append(result.Unproven, r.pool.Address())
 		}
 	}
+	s.busy = len(result.Busy)+len(result.Unproven) > 0
 	return result, err
 }
 

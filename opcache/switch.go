@@ -50,6 +50,8 @@ type Switch struct {
 	Full       []FullCache // caches that Warm leaves out
 	Emptied    []string    // addresses of the pools whose cache starts empty with the switch
 	settled    bool
+	apcu       bool // it is to be cleared
+	busy       bool // Sweep has left workers in a request
 }
 
 // FullCache is a cache that does not take the new release beside the old one.

@@ -41,6 +41,7 @@ const (
 	opInvalidate      operation = "invalidate"
 	opCompile         operation = "compile"
 	opReset           operation = "reset"
+	opAPCu            operation = "apcu"
 )
 
 // mostAnswer bounds the answer of an operation in bytes, header and noise included. A

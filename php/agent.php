@@ -26,6 +26,7 @@ final class RelinkAgent
         'invalidate' => ['invalidate', true, false],
         'compile' => ['compile', true, true],
         'reset' => ['reset', true, false],
+        'apcu' => ['apcu', false, false],
     ];
 
     private static string $nonce = '';
@@ -455,6 +456,25 @@ final class RelinkAgent
     {
         $accepted = opcache_reset();
         self::$result = ['accepted' => $accepted, 'status' => opcache_get_status(false)];
+    }
+
+    /** Empties the user cache that all workers of the master share, and tells what it held. */
+    private static function apcu(): void
+    {
+        self::$result = ['there' => false, 'entries' => 0, 'bytes' => 0];
+        if (!extension_loaded('apcu') || !self::flag('apc.enabled')) {
+            return;
+        }
+        foreach (['apcu_cache_info', 'apcu_clear_cache'] as $name) {
+            if (!function_exists($name)) {
+                self::fail('function', $name);
+            }
+        }
+        $info = apcu_cache_info(true);
+        if (!is_array($info) || !apcu_clear_cache()) {
+            self::fail('apcu', implode('; ', self::$warnings) ?: 'it was not cleared');
+        }
+        self::$result = ['there' => true, 'entries' => (int) $info['num_entries'], 'bytes' => (int) $info['mem_size']];
     }
 
     private static function fail(string $code, string $message): void

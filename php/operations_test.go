@@ -39,6 +39,7 @@ var operations = []struct {
 	{"CompileBudget", testCompileBudget},
 	{"CompileFatal", testCompileFatal},
 	{"Reset", testReset},
+	{"APCu", testAPCu},
 	{"NotUTF8", testNotUTF8},
 	{"Door", testDoor},
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"relink/deploy/command"
 	"relink/deploy/journal"
 	"relink/internal/cli"
 	"relink/internal/config"
@@ -119,6 +120,7 @@ func (p program) refreshCommand() *cli.Command {
 			&cli.StringFlag{Name: "from", Usage: "the release that the links led to before"},
 			&cli.StringFlag{Name: "to", Usage: "the release that they lead to now"},
 			&cli.StringSliceFlag{Name: "link", Usage: "a link that was moved (default: the configured ones that lead to it)"},
+			command.APCuFlag,
 		},
 		Action: p.with(func(ctx context.Context, s *session) error {
 			return s.refresh(ctx, s.String("from"), s.String("to"), append(s.StringSlice("link"), s.Args().Slice()...))
@@ -132,6 +134,7 @@ type session struct {
 	setup    restart.Setup
 	chosen   *opcache.App // nil: all
 	requests int64        // in a window, for its hit rate to count
+	apcu     bool         // is to be cleared with a cut-over
 }
 
 // with reads what all the commands read.
@@ -141,7 +144,7 @@ func (p program) with(do func(context.Context, *session) error, formats ...strin
 		if err != nil {
 			return err
 		}
-		s := &session{Call: c, requests: read.Thresholds.HitRateRequests}
+		s := &session{Call: c, requests: read.Thresholds.HitRateRequests, apcu: command.ClearsAPCu(c, read)}
 		if s.setup, err = restart.FromConfig(read, journal.KnownLinks); err != nil {
 			return err
 		}

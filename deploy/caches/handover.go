@@ -71,7 +71,7 @@ func (s *session) operate(ctx context.Context, do operation, from, to string, na
 	if err != nil {
 		return err
 	}
-	o := deploy.Options{App: app, Instances: app.Instances, Thresholds: s.setup.Thresholds, Force: s.Bool("force"), Command: s.Typed}
+	o := deploy.Options{App: app, Instances: app.Instances, Thresholds: s.setup.Thresholds, Force: s.Bool("force"), APCu: s.apcu, Command: s.Typed}
 	if len(named) > 0 {
 		if o.Instances, err = instances(app, named); err != nil {
 			return err

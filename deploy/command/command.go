@@ -50,17 +50,20 @@ var (
 	smartFlag    = &cli.BoolFlag{Name: "smart-reset", Usage: "the same as --reset smart"}
 )
 
+// APCuFlag is of all that ends with a cut-over.
+var APCuFlag = &cli.BoolFlag{Name: "apcu", Usage: "clear APCu, the user cache of the pools' PHP, with the cut-over (default: apcu of the configuration)"}
+
 func forceFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "force", Usage: usage} }
 
 func (p program) operations() []*cli.Command {
 	return []*cli.Command{{
 		Name: "deploy", Usage: "bring a ref live on some or all instances", ArgsUsage: "REF",
-		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, fastFlag, forceFlag("go on although workers are pinned")},
+		Flags:  []cli.Flag{appFlag, allFlag, instanceFlag, smartFlag, resetFlag, dryRunFlag, rebuildFlag, APCuFlag, fastFlag, forceFlag("go on although workers are pinned")},
 		Action: p.operate(deploy.Run),
 	}, {
 		Name: "rollback", Usage: "bring instances back to the release before",
 		Flags: []cli.Flag{appFlag, allFlag, instanceFlag, &cli.StringFlag{Name: "to", Usage: "this `RELEASE` instead"},
-			smartFlag, resetFlag, dryRunFlag, fastFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
+			smartFlag, resetFlag, dryRunFlag, APCuFlag, fastFlag, forceFlag("take a release that is marked bad; go on although workers are pinned")},
 		Action: p.operate(deploy.Rollback),
 	}, {
 		Name: "recover", Usage: "finish or undo what an interrupted deploy left", Flags: []cli.Flag{appFlag, dryRunFlag},
@@ -164,6 +167,9 @@ func (s *session) choose() (err error) {
 		return err
 	}
 	s.options.Reset, err = chooseReset(s.config.Reset, s.String("reset"), s.Bool("smart-reset"))
+	if err == nil && s.Bool("apcu") && s.options.Reset == journal.ResetNever {
+		err = exit.Usagef("--apcu and --reset never exclude each other: no PHP is asked for anything then")
+	}
 	return err
 }
 
@@ -173,7 +179,7 @@ func (s *session) translate() (cleanUp func() error, err error) {
 	s.options = deploy.Options{
 		App:   apps.App{App: *a, State: s.config.StateDir},
 		Reset: journal.Reset(s.config.Reset), Rebuild: s.Bool("rebuild"), DryRun: s.Bool("dry-run"), Force: s.Bool("force"), Command: s.Typed,
-		FetchTimeout: s.config.Timeouts.Fetch, Fast: s.Bool("fast"),
+		FetchTimeout: s.config.Timeouts.Fetch, Fast: s.Bool("fast"), APCu: ClearsAPCu(s.Call, s.config),
 		Thresholds: s.config.Thresholds,
 	}
 	for _, other := range s.config.Apps {
@@ -271,6 +277,14 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 		}
 	}
 	return all, nil
+}
+
+// ClearsAPCu lets the command line win over the configuration.
+func ClearsAPCu(c *cli.Call, read *config.Config) bool {
+	if c.IsSet(APCuFlag.Name) {
+		return c.Bool(APCuFlag.Name)
+	}
+	return read.APCu == config.APCuClear
 }
 
 // chooseReset lets the command line win over the configuration.

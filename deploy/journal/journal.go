@@ -69,6 +69,7 @@ type Journal struct {
 	Moves      moves.Plan       `json:"moves,omitempty"`     // every link's old and new target
 	Unsettled  moves.Plan       `json:"unsettled,omitempty"` // moves of earlier deploys whose old release a busy worker may still bring back
 	Reset      Reset            `json:"reset"`
+	APCu       bool             `json:"apcu,omitempty"`        // it is to be cleared with the cut-over
 	Stale      []opcache.Worker `json:"stale,omitempty"`       // workers that were not reached in time
 	EndWorkers []string         `json:"end_workers,omitempty"` // addresses of the pools whose workers have to end with the switch
 	Well       []string         `json:"well,omitempty"`        // instances whose front page was answered well before the switch

@@ -5,6 +5,7 @@ import (
 
 	"relink/deploy/release"
 	"relink/internal/ui"
+	"relink/opcache/filecache"
 )
 
 // Pruned is what "relink prune" removed, or would remove.
@@ -12,7 +13,9 @@ type Pruned struct {
 	App     string          `json:"app"`
 	DryRun  bool            `json:"dry_run"` // nothing was removed
 	Removed []PrunedRelease `json:"removed"`
-	Exit    int             `json:"exit"`
+	// FileCache is what was removed of opcache.file_cache; nil: nothing.
+	FileCache *filecache.Cleaned `json:"file_cache,omitempty"`
+	Exit      int                `json:"exit"`
 }
 
 // PrunedRelease is a release that is gone, or would be.
@@ -32,6 +35,9 @@ func (p Pruned) Text(int) string {
 	}
 	for _, one := range p.Removed {
 		lines += fmt.Sprintf("%s %s, %s\n", verb, one.Release, ui.Bytes(one.Bytes))
+	}
+	if p.FileCache != nil {
+		lines += "file cache: " + fileCacheText(p.FileCache) + "\n"
 	}
 	return lines
 }

@@ -50,11 +50,13 @@ func (r Report) rows() [][2]string {
 		{"front door", r.frontText()},
 		{"warmed", r.warmText()},
 		{"invalidated", when(r.Sweep.Pools != 0, "%d at the cut-over, %d that had come back, %d retired", r.Invalidated, r.Regained, r.Retired)},
+		{"apcu", apcuText(r.APCu)},
 		{"memory", r.memoryText()},
 		{"saved", when(r.SavedBytes != 0, "%s by sharing: (%d instances - 1) x %s in OPcache", ui.Bytes(r.SavedBytes), r.SharedBy, ui.Bytes(r.LiveBytes))},
 		{"restart", when(len(r.Restart.Reasons) > 0, "%s: %s", r.Restart.Action, strings.Join(r.Restart.Reasons, "; "))},
 		{"steps", r.stepsText()},
 		{"pruned", strings.Join(r.Pruned, ", ")},
+		{"file cache", fileCacheText(r.FileCache)},
 		{"recovered", strings.Join(r.Recovered, "\n")},
 		{"warnings", strings.Join(r.Warnings, "\n")},
 	}

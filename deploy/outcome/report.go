@@ -10,6 +10,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache"
+	"relink/opcache/filecache"
 	"relink/opcache/restart"
 	"time"
 )
@@ -37,9 +38,10 @@ type Report struct {
 	Sweep       Sweep              `json:"sweep"`
 	Staged      Staged             `json:"staged"`
 	Warm        opcache.WarmResult `json:"warm"`
-	Invalidated int                `json:"invalidated"` // scripts at the cut-over
-	Regained    int                `json:"regained"`    // scripts that busy workers had brought back
-	Retired     int                `json:"retired"`     // scripts of releases that no instance uses
+	Invalidated int                `json:"invalidated"`    // scripts at the cut-over
+	Regained    int                `json:"regained"`       // scripts that busy workers had brought back
+	Retired     int                `json:"retired"`        // scripts of releases that no instance uses
+	APCu        *opcache.APCu      `json:"apcu,omitempty"` // what was cleared of it; nil: nobody asked for that
 	Restart     Restart            `json:"restart"`
 	Memory      CacheMemory        `json:"memory"`
 	SavedBytes  int64              `json:"saved_bytes"` // (SharedBy - 1) x LiveBytes
@@ -50,6 +52,10 @@ type Report struct {
 	Pruned    []string `json:"pruned"`          // releases that were removed
 	Recovered []string `json:"recovered"`       // what was put right of an earlier, interrupted deploy
 	Warnings  []string `json:"warnings"`        // what went otherwise than asked for, without failing
+
+	// FileCache is what was removed of opcache.file_cache that was of releases which are
+	// gone; nil: nothing.
+	FileCache *filecache.Cleaned `json:"file_cache,omitempty"`
 
 	Exit  int      `json:"exit"`
 	Error *Failure `json:"error,omitempty"`

@@ -32,7 +32,7 @@ func WouldMove(r *Report, move moves.Move) {
 }
 
 // WouldClear tells what becomes of the caches: of these pools, which serve previous.
-func WouldClear(r *Report, reset journal.Reset, addressing opcache.Addressing, pools, previous string) {
+func WouldClear(r *Report, reset journal.Reset, apcu bool, addressing opcache.Addressing, pools, previous string) {
 	if reset == journal.ResetNever {
 		Would(r, "leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", previous)
 		return
@@ -44,6 +44,9 @@ func WouldClear(r *Report, reset journal.Reset, addressing opcache.Addressing, p
 	}
 	if !addressing.Reuses() {
 		Would(r, "invalidate all that OPcache holds of %s", previous)
+	}
+	if apcu {
+		Would(r, "clear APCu of %s", pools)
 	}
 	if reset == journal.ResetAlways {
 		Would(r, "restart OPcache at a quiet moment")

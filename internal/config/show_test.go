@@ -135,6 +135,7 @@ func TestDefaults(t *testing.T) {
 	want := `# relink.yaml with its defaults
 state_dir: /var/lib/relink/state
 reset: smart
+apcu: keep
 stale_workers: end
 apps:
   booking:

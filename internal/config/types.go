@@ -17,6 +17,7 @@ type Config struct {
 	Path       string     // the file it came from
 	StateDir   string     `key:"state_dir" form:"absolute" default:"/var/lib/relink/state"` // locks, journals and history
 	Reset      string     `key:"reset" among:"smart always never" default:"smart"`          // what a deploy does about OPcache when the command line does not say
+	APCu       string     `key:"apcu" among:"keep clear" default:"keep"`                    // whether a deploy clears APCu with its cut-over when the command line does not say: APCuClear, or "keep"
 	Stale      string     `key:"stale_workers" among:"end report" default:"end"`            // what is done about a worker that is in one request for longer than timeouts.settle: StaleEnd, or "report"
 	Apps       []App      `key:"apps" names:"an application"`                               // the code bases that relink deploys, in the file's order
 	Pools      []Pool     `key:"pools" off:"NoPools"`                                       // none: the pools of the FPM masters that run
@@ -34,6 +35,9 @@ type Config struct {
 // StaleEnd has a worker that is in one request for longer than Timeouts.Settle after the
 // cut-over end when it has answered, and FPM starts another. Else it is only named.
 const StaleEnd = "end"
+
+// APCuClear has each deploy clear APCu, the user cache beside OPcache, with its cut-over.
+const APCuClear = "clear"
 
 // PriorityNormal has the build hooks compete with the visitors for the CPUs.
 const PriorityNormal = "normal"

@@ -68,7 +68,7 @@ func useRaced(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // server [LINE...] starts the server; the lines are added to the application in
-// the configuration.
+// the configuration, those that begin with "ini " to php.ini.
 func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	p := placeOf(ts)
 	dir := filepath.Join(p.root, site)
@@ -78,6 +78,14 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		Root:    filepath.Join(p.root, "srv"),
 		Masters: []sandbox.Master{{INI: map[string]string{"opcache.file_update_protection": "0"}, Pools: []sandbox.Pool{{Name: "www", Workers: 3}}}},
 	}
+	args = slices.DeleteFunc(slices.Clone(args), func(line string) bool {
+		setting, isINI := strings.CutPrefix(line, "ini ")
+		if isINI {
+			name, value, _ := strings.Cut(setting, "=")
+			options.Masters[0].INI[name] = value
+		}
+		return isINI
+	})
 	for i := range 3 {
 		name := fmt.Sprintf("club%d", i+1)
 		options.Sites = append(options.Sites, sandbox.Site{Host: name, DocumentRoot: filepath.Join(dir, "www", name)})
