@@ -99,8 +99,8 @@ func (c *fakeCaches) Room(context.Context, []string) ([]restart.CacheFit, error)
 		Action: restart.ReloadFPM, Reasons: []restart.Reason{{Figure: restart.FigureFit, Crossed: true, Text: "too small"}},
 	}}}}, c.fails["room"]
 }
-func (c *fakeCaches) Except([]opcache.Worker)      {}
-func (c *fakeCaches) ClearAPCu(bool)               {}
+func (c *fakeCaches) Except([]opcache.Worker) {}
+func (c *fakeCaches) ClearAPCu(bool)          {}
 func (c *fakeCaches) CleanFiles(context.Context, string) (filecache.Cleaned, error) {
 	return filecache.Cleaned{}, c.fails["clean"]
 }
