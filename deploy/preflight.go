@@ -88,7 +88,7 @@ func (r *run) connect(ctx context.Context, states []links.State) (server, error)
 		return found, nil
 	}
 	if err != nil {
-		return found, hint.With(err, "start the pool, correct `pools` in the configuration, or move the links alone with --reset never")
+		return found, hint.Unless(err, "start the pool, or correct `pools` in the configuration")
 	}
 	found.caches = caches
 	return found, nil

@@ -114,6 +114,9 @@ func refused(to Address, err error) error {
 }
 
 func permissionHint(to Address) string {
+	if os.Geteuid() == 0 {
+		return hint.Refused
+	}
 	info, err := os.Stat(to.Path)
 	if err != nil {
 		return fmt.Sprintf("run as root, or as a user who may enter %s", filepath.Dir(to.Path))

@@ -9,6 +9,7 @@ import (
 
 	"relink/deploy/status"
 	"relink/fcgi"
+	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
 )
@@ -42,6 +43,7 @@ func checkFront(_ *Facts, a *App, _ *Thresholds) Result {
 	r := ok("%s", message)
 	if len(hidden) > 0 {
 		r.Details = []string{fmt.Sprintf("%s cannot be asked: %v", ui.FirstFew(hidden), failure)}
+		r.Fix = strings.Join(hint.Of(failure), "; ")
 	}
 	return r
 }

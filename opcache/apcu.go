@@ -9,10 +9,10 @@ import (
 // APCu is what was cleared of APCu, the user cache of a PHP: it lives as long as OPcache, in
 // the same processes, and what the code of an old release has put there it keeps.
 type APCu struct {
-	Caches  int      `json:"caches"` // that were cleared
-	Entries int64    `json:"entries"`
-	Bytes   int64    `json:"bytes"`
-	Absent  []string `json:"absent"` // pools whose PHP has none
+	Caches  int      `json:"caches"`  // that were cleared
+	Entries int64    `json:"entries"` // that were in them
+	Bytes   int64    `json:"bytes"`   // of the entries
+	Absent  []string `json:"absent"`  // pools whose PHP has none
 }
 
 // ClearAPCu has Invalidate clear APCu, too, and Settle once more where a worker was busy

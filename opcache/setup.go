@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"relink/fcgi"
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/ui"
 	"relink/php"
 	"relink/php/fpm"
 )
@@ -97,10 +99,27 @@ func (s Setup) Connect(ctx context.Context, app *App, web Web) (*Caches, error) 
 	switch {
 	case errors.Is(err, ErrNoPool) && web.Hidden != nil:
 		err = hint.With(err, "with mod_php the site itself has to answer: %v", web.Hidden)
+	case errors.Is(err, fcgi.ErrNotListening) && len(s.Pools) > 0:
+		err = s.withOthers(ctx, err)
 	case err != nil && len(s.Pools) == 0:
 		err = hint.With(err, "no pool is configured, so that those of the running FPM masters are taken: name yours under `pools:`")
 	}
 	return caches, err
+}
+
+// withOthers adds to what a pool that nobody has where PHP-FPM listens in its place.
+func (s Setup) withOthers(ctx context.Context, err error) error {
+	running, _ := fpm.Pools(ctx) // none where nobody may know
+	var others []string
+	for _, one := range running {
+		if !slices.ContainsFunc(s.Pools, func(p php.Pool) bool { return p.Address == one.Address }) {
+			others = append(others, one.Address.String())
+		}
+	}
+	if len(others) == 0 {
+		return err
+	}
+	return hint.With(err, "PHP-FPM listens on %s here, which no pool of the configuration names: correct the address there if it is meant", ui.FirstFew(others))
 }
 
 // Reach finds the PHPs inside of web servers, and reaches them with the pools.

@@ -158,12 +158,16 @@ final class RelinkAgent
     private static function requireOPcache(): array
     {
         if (!extension_loaded('Zend OPcache')) {
-            self::fail('opcache-off', 'the extension is not loaded');
+            self::fail('opcache-missing', 'the extension is not loaded');
         }
-        foreach (['get_status', 'is_script_cached', 'invalidate', 'compile_file', 'reset'] as $name) {
+        $missing = [];
+        foreach (['get_status', 'get_configuration', 'is_script_cached', 'invalidate', 'compile_file', 'reset'] as $name) {
             if (!function_exists('opcache_' . $name)) {
-                self::fail('function', 'opcache_' . $name);
+                $missing[] = 'opcache_' . $name;
             }
+        }
+        if ($missing) {
+            self::fail('function', implode(', ', $missing));
         }
         $status = opcache_get_status(false);
         if (strpos(implode(' ', self::$warnings), 'restrict_api') !== false) {
@@ -173,7 +177,7 @@ final class RelinkAgent
             self::fail('opcache-off', 'opcache.enable is 0');
         }
         if (!is_array($status)) {
-            self::fail('opcache-off', 'it did not start, see the log of the FPM master');
+            self::fail('opcache-failed', 'it did not start');
         }
         if (!empty($status['file_cache_only'])) {
             self::fail('file-cache-only', 'opcache.file_cache_only is 1');

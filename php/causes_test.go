@@ -47,7 +47,7 @@ func TestCauses(t *testing.T) {
 		{"opcache.enable in the INI", ini("opcache.enable", "0"), status, php.ErrOPcacheOff, "opcache.enable"},
 		{"opcache.enable in the pool", setting("php_admin_value[opcache.enable]", "0"), status, php.ErrOPcacheOff, "opcache.enable"},
 		{"file_cache_only", ini("opcache.file_cache_only", "1", "opcache.file_cache", "/tmp"), status, php.ErrFileCacheOnly, "file_cache_only"},
-		{"disabled opcache function", ini("disable_functions", "opcache_get_status,opcache_reset"), status, php.ErrFunctionDisabled, "opcache_get_status"},
+		{"disabled opcache function", ini("disable_functions", "opcache_get_status,opcache_reset"), status, php.ErrFunctionDisabled, "opcache_get_status, opcache_reset"},
 		{"disabled getmypid", ini("disable_functions", "getmypid"), ping, php.ErrFunctionDisabled, "getmypid"},
 		{"disabled clearstatcache", ini("disable_functions", "clearstatcache"), sweep, php.ErrFunctionDisabled, "clearstatcache"},
 		{"disabled ini_get", ini("disable_functions", "ini_get"), status, php.ErrFunctionDisabled, "ini_get"},
@@ -107,6 +107,9 @@ func TestAgentNotVisible(t *testing.T) {
 	if os.Geteuid() == 0 { // else the pool runs as the caller, who can read it
 		_, err = hidden.Ping(withTimeout(t))
 		wantCause(t, err, php.ErrAgentUnreadable, entries[0])
+		if hints := hint.Of(err); len(hints) != 1 || !strings.Contains(hints[0], "AppArmor or SELinux") {
+			t.Errorf("hints %q", hints)
+		}
 	}
 	if err := os.Remove(entries[0]); err != nil {
 		t.Fatal(err)

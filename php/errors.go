@@ -44,8 +44,12 @@ var causes = map[string]struct {
 	"function": {ErrFunctionDisabled, "", "remove %s from disable_functions of this pool, or have the PHP build include it"},
 	"restrict-api": {ErrRestrictAPI, "it allows only scripts below ",
 		"set opcache.restrict_api to agent_dir, or set agent_dir to a folder below %s; where PHP is only reached through the web server it must allow the document roots: leave it empty"},
+	"opcache-missing": {ErrOPcacheOff, "",
+		"install and load the extension for this PHP (Debian: apt install php-opcache, phpenmod opcache), then restart PHP-FPM, or Apache with mod_php"},
 	"opcache-off": {ErrOPcacheOff, "",
-		"load the opcache extension and set opcache.enable=1 in the PHP configuration of this FPM, then restart it"},
+		"set opcache.enable=1 in php.ini, and take php_admin_value[opcache.enable] out of the pool's file (mod_php: php_admin_value out of Apache's); then restart PHP-FPM, or Apache with mod_php"},
+	"opcache-failed": {ErrOPcacheOff, "",
+		"look in the log of PHP-FPM, or of Apache with mod_php, from its start on: there it says why (opcache.memory_consumption too large for the machine, /dev/shm, opcache.lockfile_path)"},
 	"file-cache-only": {ErrFileCacheOnly, "",
 		"set opcache.file_cache_only=0: without shared memory there is no cache that workers share"},
 	"body": {ErrBodyLost, "",
@@ -77,16 +81,16 @@ func (a *Agent) refused(response fcgi.Response, err error) error {
 	opened := said("Unable to open primary script")
 	switch {
 	case said("security.limit_extensions"), !opened && said("Access denied."):
-		return hint.With(fmt.Errorf("%w: %s: %w", ErrExtension, a.script, err),
+		return hint.Instead(fmt.Errorf("%w: %s: %w", ErrExtension, a.script, err),
 			"add .php to security.limit_extensions of this pool, and let its user read %s", a.script)
 	case opened && said("(Permission denied)"):
-		return hint.With(fmt.Errorf("%w: %s: %w", ErrAgentUnreadable, a.script, err),
-			"let the pool's user read %s", a.script)
+		return hint.Instead(fmt.Errorf("%w: %s: %w", ErrAgentUnreadable, a.script, err),
+			"let the pool's user read %s, and enter the folders above it; if he may, AppArmor or SELinux refuses it to PHP-FPM (dmesg, ausearch -m avc)", a.script)
 	case opened && said("(Operation not permitted)"), !opened && said("No input file specified."):
-		return hint.With(fmt.Errorf("%w: %s: %w", ErrOpenBasedir, a.script, err),
+		return hint.Instead(fmt.Errorf("%w: %s: %w", ErrOpenBasedir, a.script, err),
 			"add %s to open_basedir of this pool, or set agent_dir to a folder inside it", path.Dir(a.script))
 	case opened, said("Primary script unknown"), said("File not found."), errors.Is(err, fcgi.ErrScriptNotFound):
-		return hint.With(fmt.Errorf("%w: %s: %w", ErrAgentNotVisible, a.script, err),
+		return hint.Instead(fmt.Errorf("%w: %s: %w", ErrAgentNotVisible, a.script, err),
 			"set agent_dir to a folder that this pool can read (PrivateTmp hides /tmp and /var/tmp; every folder above it must let the pool's user pass), and path_map if the pool runs in a chroot or a container")
 	case errors.Is(err, fcgi.ErrTruncated):
 		return fmt.Errorf("%w: %w", ErrTruncated, err)

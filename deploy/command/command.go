@@ -21,6 +21,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/failpoint"
+	"relink/internal/hint"
 	"relink/opcache"
 	"relink/opcache/restart"
 	"relink/php/webserver"
@@ -273,7 +274,7 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 		}
 		for _, s := range sights {
 			seen := s.Seen(s.Answer.File, app.RealReleases())
-			all = append(all, config.Served{App: a.Name, Instance: s.Name, SetUp: string(seen.SetUp), Release: seen.Release, By: seen.By, Error: seen.Error})
+			all = append(all, config.Served{App: a.Name, Instance: s.Name, SetUp: string(seen.SetUp), Release: seen.Release, By: seen.By, Error: seen.Error, Hints: hint.Of(s.Err)})
 		}
 	}
 	return all, nil

@@ -40,10 +40,19 @@ func (w Switched) Judge(sights []Sight) (fronts []outcome.Front, wrong []error) 
 	on := ground{w.App.RealReleases(), map[string]string{}, links.NewLook()}
 	for _, s := range sights {
 		one, err := w.judge(s, on)
-		fronts, wrong = append(fronts, one), append(wrong, err)
+		if fronts = append(fronts, one); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	if more := len(wrong) - mostTold; more > 0 {
+		wrong = append(wrong[:mostTold], fmt.Errorf("%w: and on %s more", ErrFrontDoor, ui.Plural(more, "instance")))
 	}
 	return fronts, wrong
 }
+
+// mostTold bounds how many instances a message is about: what is wrong with one is mostly
+// wrong with all.
+const mostTold = 5
 
 // ground is what the sites have in common.
 type ground struct {

@@ -45,12 +45,15 @@ type Lock struct{ flock *flock.Flock }
 // cache, and reads at most 1 MiB of the file.
 func Acquire(ctx context.Context, path string, holder Holder) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
+		return nil, hint.Write(fmt.Errorf("lock: %w", err), filepath.Dir(path))
 	}
 	l := &Lock{flock: flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW), flock.SetPermissions(0o640))}
 	held, err := l.try(ctx)
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
 		err = hint.With(err, "deploy as the user whom %s belongs to, or give each user's applications a state_dir of their own", filepath.Dir(path))
+	case err != nil:
+		err = hint.Write(err, filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)

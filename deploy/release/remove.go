@@ -41,7 +41,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	}
 	trash := filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", trashPrefix, id, rand.Uint32()))
 	if err := os.Rename(r.Path, trash); err != nil {
-		return hint.With(fmt.Errorf("remove release %s: %w", id, err), "run relink as the user that owns %s", s.dir)
+		return hint.Write(fmt.Errorf("remove release %s: %w", id, err), s.dir)
 	}
 	if err := errors.Join(s.removeRecord(id), durable.SyncDir(s.dir)); err != nil {
 		return err

@@ -93,7 +93,7 @@ func (st *Staging) takeTurn(ctx context.Context) (err error) {
 	case err == nil:
 		slot.before = kept.List{} // whatever there was under this name, it is gone
 	case !errors.Is(err, fs.ErrExist):
-		return hint.With(err, "run relink as the user that owns %s", st.store.dir)
+		return hint.Write(err, st.store.dir)
 	}
 	if slot.lock, err = lockSlot(st.path); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"relink/internal/hint"
+	"relink/internal/ui"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,9 +58,9 @@ func SpaceFor(dir string, bytes, inodes int64) error {
 	// A file occupies whole blocks, so that each wastes half of one.
 	need := saturate(float64(bytes) + float64(inodes)*float64(free.block)/2)
 	if free.Bytes-ReserveBytes < need {
-		return hint.With(fmt.Errorf("%s: %w: the release needs %s and %s must stay free, but only %s are free",
-			dir, ErrDiskFull, mebibytes(need), mebibytes(ReserveBytes), mebibytes(free.Bytes)),
-			`run "relink prune", lower keep, or enlarge the file system`)
+		return hint.With(fmt.Errorf("%s: %w: the release and what must stay free beside it (min_free) need %s, and %s are free",
+			dir, ErrDiskFull, ui.Bytes(saturate(float64(need)+ReserveBytes)), ui.Bytes(free.Bytes)),
+			`run "relink prune", lower keep or min_free, or enlarge the file system`)
 	}
 	if free.Inodes >= 0 && free.Inodes-ReserveInodes < inodes {
 		return hint.With(fmt.Errorf("%s: %w: the release needs %d inodes and %d must stay free, but only %d are free",
@@ -76,5 +77,3 @@ func saturate(n float64) int64 {
 	}
 	return int64(n)
 }
-
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -51,8 +51,8 @@ func TestSpaceOnASmallDisk(t *testing.T) {
 		says          string
 	}{
 		{10 << 20, 500, ""},
-		{17 << 20, 10, "needs 17.0 MiB and 64.0 MiB must stay free, but only 80.0 MiB are free"},
-		{15 << 20, 900, "needs 16.8 MiB"}, // blocks that are not full
+		{17 << 20, 10, "need 81 MB, and 80 MB are free"},
+		{15 << 20, 900, "need 80.8 MB"}, // blocks that are not full
 		{1 << 20, 1500, "needs 1500 inodes and 1000 must stay free, but only 1999 are free"},
 	} {
 		err := SpaceFor(dir, test.bytes, test.inodes)

@@ -49,7 +49,7 @@ func (s *Store) Stage(id string) (*Staging, error) {
 	}
 	st := &Staging{store: s, id: id, held: held, path: filepath.Join(s.dir, fmt.Sprintf("%s%s-%08x", stagingPrefix, id, rand.Uint32()))}
 	if err := os.Mkdir(st.path, 0o755); err != nil {
-		return nil, hint.With(errors.Join(fmt.Errorf("create staging folder: %w", err), held.Close()), "run relink as the user that owns %s", s.dir)
+		return nil, hint.Write(errors.Join(fmt.Errorf("create staging folder: %w", err), held.Close()), s.dir)
 	}
 	if err := inheritMode(s.dir, st.path); err != nil {
 		return nil, errors.Join(err, st.Abort())

@@ -107,8 +107,7 @@ func (s *Store) hold(how int) (*os.File, error) {
 // create makes the folder and finds its real path, which only now exists.
 func (s *Store) create() error {
 	if err := os.MkdirAll(filepath.Join(s.dir, links.RecordDir), 0o755); err != nil {
-		return hint.With(fmt.Errorf("create releases folder %s: %w", s.dir, err),
-			"run relink as the user that owns the releases folder")
+		return hint.Write(fmt.Errorf("create releases folder %s: %w", s.dir, err), s.dir)
 	}
 	real, err := filepath.EvalSymlinks(s.dir)
 	if err != nil {

@@ -5,6 +5,7 @@ package doctor
 
 import (
 	"slices"
+	"strings"
 
 	"relink/health"
 	"relink/internal/exit"
@@ -42,6 +43,12 @@ type Diagnosis struct {
 // Diagnose orders results. It is a function of its arguments alone.
 func Diagnose(configuration string, results []health.Result, commands ...string) Diagnosis {
 	d := Diagnosis{Configuration: configuration, Seen: []string{}, Findings: []Finding{}, InOrder: []string{}, Next: append([]string{}, commands...)}
+	results = slices.Clone(results)
+	for i, r := range results {
+		if r.State == health.OK && r.Fix != "" { // no fault, but what it could not look at is worth a word
+			results[i].State, results[i].Message, results[i].Details = health.Unknown, strings.Join(append([]string{r.Message}, r.Details...), "; "), nil
+		}
+	}
 	for _, urgency := range urgencies {
 		of := slices.DeleteFunc(slices.Clone(results), func(r health.Result) bool { return follows(r, results) || urgencyOf(r) != urgency })
 		for _, r := range health.Problems(of) {

@@ -88,11 +88,7 @@ func writable(folder string) error {
 	if err == nil {
 		return trust.CheckForRoot(there)
 	}
-	err = fmt.Errorf("cannot write in %s: %w", there, err)
-	if errors.Is(err, unix.EROFS) {
-		return hint.With(err, "its file system is mounted read-only: remount it (a service: ReadWritePaths=%s)", folder)
-	}
-	return hint.With(err, "run relink as root, or as the user that owns %s", there)
+	return hint.Write(fmt.Errorf("cannot write in %s: %w", there, err), there)
 }
 
 func reachable(ctx context.Context, a config.App) error {

@@ -19,7 +19,7 @@ const (
 // Text is what fits on a screen: what is left out is counted.
 func (d Diagnosis) Text(width int) string {
 	width = max(width, 80)
-	lines := []string{d.headline()}
+	lines := ui.Fold(d.headline(), width)
 	for _, seen := range d.Seen[:min(len(d.Seen), mostSeen)] {
 		lines = append(lines, indented("  ", seen, width, 1)...)
 	}

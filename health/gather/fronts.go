@@ -49,7 +49,9 @@ func (g *gatherer) frontOf(s front.Sight, app *health.App) health.Front {
 	}
 	file, known := s.Answer.File, s.InWebServer() // whose processes a deploy finds by this same answer
 	for _, p := range g.pools {
-		if p.answers() && opcache.SamePHP(s.Answer, p.Status) {
+		if !p.answers() { // it may be the one
+			known = true
+		} else if opcache.SamePHP(s.Answer, p.Status) {
 			file, known = p.PathMap.ToHost(file), true
 		}
 	}

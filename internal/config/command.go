@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -20,6 +21,8 @@ type Served struct {
 	Release  string `json:"release,omitempty"`  // that serves, or a folder that is none
 	By       string `json:"by,omitempty"`       // which PHP
 	Error    string `json:"error,omitempty"`    // why it could not be asked
+
+	Hints []string `json:"hints,omitempty"` // what to do about that
 }
 
 // Serving tells how the instances are served: by asking each through its web
@@ -80,9 +83,26 @@ func summarize(c *Config, served []Served) Checked {
 var checkText string
 
 // Text is the answer for people.
-func (s Checked) Text(int) string {
+func (s Checked) Text(width int) string {
 	form := template.Must(template.New("check").Funcs(template.FuncMap{"plural": ui.Plural[int]}).Parse(checkText))
-	var text strings.Builder
+	var text, folded strings.Builder
 	_ = form.Execute(&text, s) // a Builder takes all
-	return text.String()
+	for line := range strings.Lines(text.String()) {
+		folded.WriteString(strings.Join(ui.Fold(strings.TrimSuffix(line, "\n"), max(width, 80)-len(hanging)), "\n"+hanging) + "\n")
+	}
+	return folded.String()
+}
+
+const hanging = "   "
+
+// Advice is what to do about the instances that could not be asked, each once.
+func (s Checked) Advice() (all []string) {
+	for _, one := range s.Served {
+		for _, text := range one.Hints {
+			if !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
 }

@@ -174,7 +174,10 @@ func (r *reader) syntax(err error) {
 			at = *syntax.Token.Position
 		}
 	}
-	r.wrongAt(at, "", "not YAML: %s", strings.ReplaceAll(text, "\t", "tab"))
+	if strings.Contains(text, "\t") {
+		text = strings.ReplaceAll(text, "\t", "tab") + "; indent with spaces"
+	}
+	r.wrongAt(at, "", "not YAML: %s", text)
 }
 
 // Visit collects the anchors and refuses what would make them ambiguous.

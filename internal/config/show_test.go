@@ -56,7 +56,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		return config.Probe{URL: "http://127.0.0.1:8080/shop/", Host: name + ".example.org"}
 	}
 	want := &config.Config{
-		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: "smart", Stale: "report",
+		Path: "relink.yaml", StateDir: "/var/lib/relink/state", Reset: "smart", APCu: "clear", Stale: "report",
 		Apps: []config.App{{
 			Name: "booking", Source: config.Source{Kind: "git", Location: "/srv/git/booking.git", Submodules: true},
 			Releases: "/srv/releases/booking", Keep: 0, MinFree: 1 << 30, LinkTarget: ".", Docroot: "public",

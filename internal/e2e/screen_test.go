@@ -20,3 +20,10 @@ func wantScreen(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 }
+
+// onehint wants exactly one hint on stderr: three that say the same are none.
+func wantOneHint(ts *testscript.TestScript, _ bool, _ []string) {
+	if n := strings.Count("\n"+ts.ReadFile("stderr"), "\nhint: "); n != 1 {
+		ts.Fatalf("%d hints", n)
+	}
+}

@@ -68,7 +68,9 @@ func useRaced(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // server [LINE...] starts the server; the lines are added to the application in
-// the configuration, those that begin with "ini " to php.ini.
+// the configuration, those that begin with "ini " to php.ini, and those that begin with
+// "vhost " to each of Apache's virtual hosts. With "pool.d" the pool reads further
+// directives from $FPM whenever it starts.
 func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	p := placeOf(ts)
 	dir := filepath.Join(p.root, site)
@@ -78,17 +80,18 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		Root:    filepath.Join(p.root, "srv"),
 		Masters: []sandbox.Master{{INI: map[string]string{"opcache.file_update_protection": "0"}, Pools: []sandbox.Pool{{Name: "www", Workers: 3}}}},
 	}
-	args = slices.DeleteFunc(slices.Clone(args), func(line string) bool {
-		setting, isINI := strings.CutPrefix(line, "ini ")
-		if isINI {
-			name, value, _ := strings.Cut(setting, "=")
-			options.Masters[0].INI[name] = value
-		}
-		return isINI
-	})
+	settings, args := beginning("ini ", args)
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		options.Masters[0].INI[name] = value
+	}
+	directives, args := beginning("vhost ", args)
+	if included, others := beginning("pool.d", args); len(included) > 0 {
+		options.Masters[0].Pools[0].Settings, args = map[string]string{"include": filepath.Join(p.root, "pool.*")}, others
+	}
 	for i := range 3 {
 		name := fmt.Sprintf("club%d", i+1)
-		options.Sites = append(options.Sites, sandbox.Site{Host: name, DocumentRoot: filepath.Join(dir, "www", name)})
+		options.Sites = append(options.Sites, sandbox.Site{Host: name, DocumentRoot: filepath.Join(dir, "www", name), Directives: directives})
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -97,8 +100,21 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	p.server = server
 	// A folder without anything to be escaped in a URL, that PHP can write.
 	ts.Setenv("FLAGS", filepath.Join(p.root, "srv", "tmp"))
+	ts.Setenv("FPM", filepath.Join(p.root, "pool.conf"))
 	ts.Setenv("URL", server.URL())
 	ts.Check(os.WriteFile(filepath.Join(p.root, "relink.yaml"), []byte(p.configuration(dir, args)), 0o644))
+}
+
+// beginning takes out of lines those that begin so, without their beginning.
+func beginning(prefix string, lines []string) (those, others []string) {
+	for _, line := range lines {
+		if rest, is := strings.CutPrefix(line, prefix); is {
+			those = append(those, rest)
+		} else {
+			others = append(others, line)
+		}
+	}
+	return those, others
 }
 
 // configuration says how the sites are asked: else each command would have every web

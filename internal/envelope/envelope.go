@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"regexp"
 	"strconv"
 )
 
@@ -99,12 +100,17 @@ func header(line []byte) (size uint64, sum uint32, ok bool) {
 	return size, uint32(sum64), found && len(digits) == 8 && err == nil && errSum == nil
 }
 
+// title is that of a page, whose markup tells less.
+var title = regexp.MustCompile(`(?is)^\s*<(?:!doctype|html)\b.*?<title[^>]*>\s*([^<]{1,150}?)\s*</title>`)
+
 // Excerpt is short enough for an error message and long enough to recognise a
-// PHP error in it.
+// PHP error in it. Of a page with a title it is that.
 func Excerpt(b []byte) string {
 	const most = 200
 	b = bytes.TrimSpace(b)
-	switch {
+	switch named := title.FindSubmatch(b[:min(len(b), 2000)]); {
+	case named != nil:
+		return "a page with the title " + strconv.Quote(string(named[1]))
 	case len(b) == 0:
 		return "nothing"
 	case len(b) > most:

@@ -91,3 +91,20 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+func TestExcerpt(t *testing.T) {
+	for body, want := range map[string]string{
+		"":                       "nothing",
+		" release v2\n":          `"release v2"`,
+		strings.Repeat("x", 300): `"` + strings.Repeat("x", 200) + `"...`,
+		"<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>403 Forbidden</title>\n</head>": `a page with the title "403 Forbidden"`,
+		"<html lang=de><TITLE>\n Gleich\x1b[31m zurück </TITLE>":                                                    `a page with the title "Gleich\x1b[31m zurück"`,
+		"<html><body><b>Fatal error</b>: out of memory":                                                             `"<html><body><b>Fatal error</b>: out of memory"`,
+		"<html>" + strings.Repeat(" ", 3000) + "<title>far</title>":                                                 `"<html>` + strings.Repeat(" ", 194) + `"...`,
+		"text with <title>a title</title>":                                                                          `"text with <title>a title</title>"`,
+	} {
+		if got := Excerpt([]byte(body)); got != want {
+			t.Errorf("%q: %s, want %s", body, got, want)
+		}
+	}
+}

@@ -10,8 +10,9 @@ import (
 )
 
 type hinted struct {
-	err  error
-	text string
+	err     error
+	text    string
+	instead bool // of those of err
 }
 
 func (h *hinted) Error() string { return h.err.Error() }
@@ -24,6 +25,22 @@ func With(err error, format string, args ...any) error {
 		return nil
 	}
 	return &hinted{err: err, text: fmt.Sprintf(format, args...)}
+}
+
+// Instead is With for a hint that says what those of err say, and knows more.
+func Instead(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, fmt.Sprintf(format, args...), true}
+}
+
+// Unless is With where err has no hint of its own.
+func Unless(err error, format string, args ...any) error {
+	if len(Of(err)) > 0 {
+		return err
+	}
+	return With(err, format, args...)
 }
 
 // Of lists the hints along err's whole tree, outermost first, without repeats.
@@ -44,7 +61,9 @@ func walk(err error, visit func(string)) {
 	case nil:
 	case *hinted:
 		visit(one.text)
-		walk(one.err, visit)
+		if !one.instead {
+			walk(one.err, visit)
+		}
 	case interface{ Unwrap() []error }:
 		for _, inner := range one.Unwrap() {
 			walk(inner, visit)

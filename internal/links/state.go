@@ -174,11 +174,13 @@ func (s State) Usable() error {
 	case Blocked:
 		return s.blocked()
 	case Unreadable:
+		if errors.Is(s.Err, fs.ErrPermission) {
+			return hint.Write(s.Err, filepath.Dir(s.Path))
+		}
 		return hint.With(s.Err, "mend or remove the link, or name the other instances with --instance")
 	}
 	if err := unix.Access(s.Parent, unix.W_OK|unix.X_OK); err != nil {
-		return hint.With(fmt.Errorf("%s: cannot change links in %s: %w", s.Path, s.Parent, err),
-			"run relink as a user who may write in that folder")
+		return hint.Write(fmt.Errorf("%s: cannot change links in %s: %w", s.Path, s.Parent, err), s.Parent)
 	}
 	return nil
 }

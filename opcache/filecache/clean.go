@@ -21,8 +21,8 @@ import (
 
 // Cleaned is what was removed.
 type Cleaned struct {
-	Files int   `json:"files"`
-	Bytes int64 `json:"bytes"`
+	Files int   `json:"files"` // that were removed
+	Bytes int64 `json:"bytes"` // of these files
 }
 
 // Files of a PHP lie below a folder of its own, named after its version and build, by the

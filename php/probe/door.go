@@ -187,6 +187,10 @@ func (p page) missing(nonce string, cause error) error {
 		return hint.With(err, "let requests from this machine pass without a password, or write it as user:password@ in probe.url")
 	case p.status == http.StatusRequestEntityTooLarge:
 		return hint.With(err, "allow bodies of 512 KiB (Apache: LimitRequestBody, nginx: client_max_body_size)")
+	case p.status == http.StatusForbidden:
+		return hint.With(err, "let requests for relink-*.php in the document root pass to PHP, at least from this machine (Apache: Require; nginx: deny; rules that allow index.php only; a web application firewall), and let the web server's user read the release")
+	case p.status == http.StatusServiceUnavailable:
+		return hint.With(fmt.Errorf("%w: %w", ErrServer, err), "if it is a maintenance page, let requests for relink-*.php pass it, or take it away and look with \"relink health --check front-door\"; else look in the error logs of the web server and of PHP")
 	case p.status >= 500:
 		return hint.With(fmt.Errorf("%w: %w", ErrServer, err), "look in the error logs of the web server and of PHP")
 	case p.isOld(nonce):

@@ -1,7 +1,9 @@
 package git
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +20,7 @@ var reasons = []struct {
 	{[]string{"Permission denied (publickey"}, "give the user that runs relink an SSH key that the repository accepts (a deploy key), without a passphrase or with an agent"},
 	{[]string{"Host key verification failed"}, "add the server's host key to the known_hosts of the user that runs relink (ssh-keyscan), after comparing it"},
 	{[]string{"could not read Username", "could not read Password"}, "configure a git credential helper, or use SSH with a deploy key: relink never asks for a password"},
+	{[]string{"returned error: 403"}, "the server refuses it: look at the rights that the credentials (git credential helper) or the deploy key of the user who runs relink have there, and at the address in source.git"},
 	{[]string{"Authentication failed"}, "correct the credentials of the repository: git was refused with those it has"},
 	{[]string{"Could not resolve host"}, "correct the host name in source.git, or look at this machine's name resolution"},
 	{[]string{"Connection timed out", "Failed to connect", "Connection refused"}, "look at the network and the firewall between this machine and the repository"},
@@ -32,6 +35,9 @@ var reasons = []struct {
 var ownership = regexp.MustCompile(`dubious ownership in repository at '([^']+)'`)
 
 func (c *repoCache) unreachable(err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		return err // git itself is missing
+	}
 	return hint.With(fmt.Errorf("repository %s: %w: %w", c.name(), source.ErrUnreachable, err), "%s", c.advice(err.Error()))
 }
 

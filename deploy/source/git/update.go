@@ -61,7 +61,7 @@ func (c *repoCache) create(ctx context.Context) error {
 	parent, base := filepath.Split(c.dir)
 	temporary, err := os.MkdirTemp(parent, base+".new-")
 	if err != nil {
-		return hint.With(fmt.Errorf("git cache: %w", err), "run relink as the user that owns %s", parent)
+		return hint.Write(fmt.Errorf("git cache: %w", err), parent)
 	}
 	fresh := *c
 	fresh.dir = temporary
