@@ -355,7 +355,7 @@ func TestThreadsAreRefusedBeforeAnythingMoves(t *testing.T) {
 }
 
 func TestASignalBeforeTheSwitchChangesNothing(t *testing.T) {
-	for _, point := range []string{"recover", "stage", "noted staging", "noted staged", "warm", "prepare"} {
+	for _, point := range []string{"recover", "stage", "noted staging", "noted staged", "warm", "prepare", "barrier"} {
 		t.Run(point, func(t *testing.T) {
 			app, places := tree(t)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -369,7 +369,7 @@ func TestASignalBeforeTheSwitchChangesNothing(t *testing.T) {
 				}
 			}
 			_, err := Run(ctx, o, d)
-			if point == "prepare" { // the last step before: what follows is finished
+			if point == "barrier" { // the last step before: what follows is finished
 				if exit.Status(err) != exit.Interrupted || !strings.Contains(err.Error(), "is live") {
 					t.Errorf("exit %d: %v", exit.Status(err), err)
 				}
