@@ -37,6 +37,10 @@ const (
 	// askAgain is how often Settle looks for scripts that the old release has
 	// regained while a stale worker is still inside its request.
 	askAgain = 250 * time.Millisecond
+	// mostApart is how rare the looks get where each has found something: what comes back is
+	// compiled anew, in memory that only a restart frees. Under mod_php a connection that is
+	// kept alive brings the old release back at each of its requests.
+	mostApart = 2 * time.Second
 	// shareOfTime keeps that look below a twentieth of the time where there are
 	// very many links and scripts.
 	shareOfTime = 20
@@ -128,16 +132,18 @@ func (s *Switch) stale(ctx context.Context, p *Pool, w fcgi.Process) Worker {
 // watch invalidates what comes back while stale workers are still busy. Its
 // failures are left to the last look, which reports them.
 func (s *Switch) watch(ctx context.Context) (regained int) {
-	for pause := askAgain; ; {
+	apart := askAgain
+	for pause := apart; ; {
 		Wait(ctx, pause)
 		if ctx.Err() != nil {
 			return regained
 		}
 		began := time.Now()
-		if n, err := s.regained(ctx); err == nil {
+		if n, err := s.regained(ctx); err == nil && n > 0 {
 			regained += n
+			apart = min(2*apart, mostApart)
 		}
-		pause = max(askAgain, shareOfTime*time.Since(began))
+		pause = max(apart, shareOfTime*time.Since(began))
 	}
 }
 
