@@ -58,9 +58,9 @@ type InUse struct {
 
 // Pending is a deploy that is under way, was interrupted, or is not settled.
 type Pending struct {
-	Operation journal.Operation `json:"operation"` // what runs, or ran
+	Operation journal.Operation `json:"operation"` // what runs, or ran; "" until it has noted that
 	Release   string            `json:"release"`   // where the links go
-	Phase     journal.Phase     `json:"phase"`     // how far it has come
+	Phase     journal.Phase     `json:"phase"`     // how far it has come; "" until it has noted that
 	Since     time.Time         `json:"since"`     // when it began
 	Stale     []opcache.Worker  `json:"stale,omitempty"`
 }
