@@ -84,7 +84,7 @@ func TestStory(t *testing.T) {
 	ctx, dir := testContext(t), newFolder(t)
 	out := run(t, relink(ctx, "demo", "--instances", "3", "--pause", pause.String(), "--keep", "--dir", dir, "--cache", cache), 0)
 	for _, want := range []string{
-		"6 clients load all sites, pausing 800 ms", "$ relink deploy v1 --all --smart-reset", "3 made in", "3 of 3 answer with v1",
+		"6 clients load all sites, pausing 250 ms", "$ relink deploy v1 --all --smart-reset", "3 made in", "3 of 3 answer with v1",
 		"$ relink deploy v2 --instance club1 --smart-reset", "1 of 3 moved; the others answered with v1 all the time",
 		"$ relink deploy v2 --all --smart-reset", "answered with status 200 by v1 after 5",
 		"$ relink rollback --all --smart-reset", "No request failed", "Set-up resolved", "3 of 3 sites proven through Apache, by fpm-fcgi",
