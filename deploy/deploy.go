@@ -118,16 +118,17 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	}
 	checked := r.inOrder()
 	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages, found.atOnce()))
-	checked.do(ctx, "verdict", rendezvous.Verdict(r.Others, r.report.CutoverMS, done.last))
+	checked.do(ctx, "verdict", rendezvous.Verdict(r.Others, r.report.CutoverMS, done.first.Add(ui.FromMilliseconds(r.report.CutoverMS))))
 	if errors.Is(checked.err, front.ErrCheck) || errors.Is(checked.err, rendezvous.ErrTakenBack) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
 	}
-	return r.finish(ctx, to, seen)
+	return r.finish(ctx, to, seen, checked.err)
 }
 
-// finish is what remains once the new release is live.
-func (r *run) finish(ctx context.Context, to coming, seen change) error {
+// finish is what remains once the new release is live, though something is not proven of it.
+func (r *run) finish(ctx context.Context, to coming, seen change, unproven error) error {
 	s := r.each()
+	s.err = unproven
 	s.do(ctx, "after_switch", r.runHook("after_switch", r.App.Hooks.AfterSwitch, to.release))
 	unsettled := take(ctx, s, "settle", r.settle(seen, r.journal.Moves))
 	s.do(ctx, "front_door", r.proveFront(to, seen))

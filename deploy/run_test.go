@@ -131,7 +131,7 @@ func (c *fakeCaches) Sweep(ctx context.Context) (opcache.SweepResult, error) {
 	return opcache.SweepResult{Pools: 1, Workers: 1}, c.once("sweep")
 }
 func (c *fakeCaches) Invalidate(context.Context) (opcache.InvalidateResult, error) {
-	return opcache.InvalidateResult{}, c.once("invalidate")
+	return opcache.InvalidateResult{Last: time.Now()}, c.once("invalidate")
 }
 func (c *fakeCaches) Settle(context.Context, opcache.Progress) (opcache.SettleResult, error) {
 	return opcache.SettleResult{Stale: c.stale}, c.fails["settle"]

@@ -34,13 +34,12 @@ type SettleResult struct {
 }
 
 const (
-	// askAgain is how often Settle looks for scripts that the old release has
-	// regained while a stale worker is still inside its request.
+	// askAgain is how long after the cut-over Settle looks for scripts that the old release has
+	// regained while a stale worker is still inside its request. Where a look has found some,
+	// the next one comes after twice the time: what comes back is compiled anew, in memory that
+	// only a restart frees, and under mod_php a connection that is kept alive brings the old
+	// release back at each of its requests. So a wait of any length costs few copies of it.
 	askAgain = 250 * time.Millisecond
-	// mostApart is how rare the looks get where each has found something: what comes back is
-	// compiled anew, in memory that only a restart frees. Under mod_php a connection that is
-	// kept alive brings the old release back at each of its requests.
-	mostApart = 2 * time.Second
 	// shareOfTime keeps that look below a twentieth of the time where there are
 	// very many links and scripts.
 	shareOfTime = 20
@@ -141,7 +140,7 @@ func (s *Switch) watch(ctx context.Context) (regained int) {
 		began := time.Now()
 		if n, err := s.regained(ctx); err == nil && n > 0 {
 			regained += n
-			apart = min(2*apart, mostApart)
+			apart *= 2
 		}
 		pause = max(apart, shareOfTime*time.Since(began))
 	}

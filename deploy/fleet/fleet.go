@@ -87,7 +87,7 @@ func (p Phase) Decided() bool { return p == Done || p == Back }
 type Rollout struct {
 	ID      string    `json:"id"` // when it was asked for; later ones sort after it
 	Target  Target    `json:"target"`
-	By      string    `json:"by"`              // the certificate's name, or user and host
+	By      string    `json:"by"`              // user and host
 	Started time.Time `json:"started"`         // by the clock of whoever asked for it
 	Hosts   []string  `json:"hosts"`           // sorted
 	All     bool      `json:"all,omitempty"`   // those to come are to follow
@@ -121,12 +121,19 @@ func (s Seconds) Span() time.Duration { return time.Duration(float64(s) * float6
 // InSeconds is a duration as JSON has it.
 func InSeconds(d time.Duration) Seconds { return Seconds(d.Seconds()) }
 
-// in are the hosts that come along.
-func (r *Rollout) in() []string {
-	return slices.DeleteFunc(slices.Clone(r.Hosts), func(host string) bool { return r.Out[host] != "" })
+// Most is how long the rollout takes at most by its own bounds, twice, for a steward may be
+// lost: its successor counts anew.
+func (r *Rollout) Most() time.Duration {
+	waves := max(1, len(r.Waves))
+	return 2*(r.Bounds.Prepare.Span()+time.Duration(waves+1)*r.Bounds.Switch.Span()) + r.Bounds.Absent.Span()
 }
 
-// begun are the hosts that may cut over, out of those that come along.
+// in are those of the hosts that come along.
+func (r *Rollout) in(hosts []string) []string {
+	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return r.Out[host] != "" })
+}
+
+// begun are the hosts that may cut over.
 func (r *Rollout) begun() []string {
 	if r.Phase == Preparing {
 		return nil
@@ -135,7 +142,7 @@ func (r *Rollout) begun() []string {
 	if r.Wave < len(r.Waves) {
 		hosts = hosts[:min(len(hosts), r.Waves[r.Wave])]
 	}
-	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return r.Out[host] != "" })
+	return r.in(hosts)
 }
 
 // MayCutOver tells whether a host that is ready may cut over now.

@@ -116,7 +116,7 @@ func (r *Rollout) switched(seen Seen) bool {
 		}
 	}
 	switch {
-	case len(r.in())-len(waiting) < r.Quorum:
+	case len(r.in(r.Hosts))-len(waiting) < r.Quorum:
 		return r.back("no word, after the cut-over was let go, of " + strings.Join(waiting, ", "))
 	case len(waiting) > 0:
 		for _, host := range waiting {

@@ -17,7 +17,7 @@ func (g *gatherer) askFleet(ctx context.Context) {
 	g.facts.Fleet = f
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
-	s, err := store.Open(*g.Fleet)
+	s, err := store.Open(ctx, *g.Fleet)
 	if err != nil {
 		f.Err = err
 		return

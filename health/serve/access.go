@@ -17,6 +17,7 @@ import (
 
 	"relink/internal/config"
 	"relink/internal/hint"
+	"relink/internal/tlsfiles"
 	"relink/internal/trust"
 )
 
@@ -48,7 +49,7 @@ func openAccess(o config.Serve) (opened *access, err error) {
 		}
 		return opened, nil
 	}
-	pair, err := watch("certificate", func() (tls.Certificate, error) { return readPair(o.TLS.Cert, o.TLS.Key) }, o.TLS.Cert, o.TLS.Key)
+	pair, err := watch("certificate", func() (tls.Certificate, error) { return tlsfiles.Pair(o.TLS.Cert, o.TLS.Key) }, o.TLS.Cert, o.TLS.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (a *access) authorities(file string) error {
 	if file == "" {
 		return nil
 	}
-	roots, err := watch("client_ca", func() (*x509.CertPool, error) { return readAuthorities(file) }, file)
+	roots, err := watch("client_ca", func() (*x509.CertPool, error) { return tlsfiles.Authorities(file) }, file)
 	if err != nil {
 		return err
 	}
@@ -80,51 +81,6 @@ func (a *access) authorities(file string) error {
 		return trusting, err
 	}
 	return nil
-}
-
-// mostCertificates bounds a file of certificates or a key: a system's whole bundle of
-// authorities is a quarter of it.
-const mostCertificates = 1 << 20
-
-// readFile reads a file of at most that many bytes. Root's service takes none that
-// others could change: a key or an authority of theirs would let them answer, or ask.
-func readFile(path string, most int64) ([]byte, error) {
-	file, err := trust.OpenForRoot(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("%s is larger than %d bytes", path, most)
-	}
-	return text, err
-}
-
-// readPair reads at most 1 MiB of each file.
-func readPair(certificate, key string) (pair tls.Certificate, err error) {
-	certificateText, err := readFile(certificate, mostCertificates)
-	if err != nil {
-		return pair, err
-	}
-	keyText, err := readFile(key, mostCertificates)
-	if err != nil {
-		return pair, err
-	}
-	return tls.X509KeyPair(certificateText, keyText)
-}
-
-// readAuthorities reads at most 1 MiB.
-func readAuthorities(file string) (*x509.CertPool, error) {
-	text, err := readFile(file, mostCertificates)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("no certificate in it")
-	}
-	return pool, nil
 }
 
 // remote tells whether others than this machine may ask.

@@ -68,7 +68,7 @@ func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
 	f.must(err)
 	f.net = newNetwork(t, hosts)
 	f.startEtcd()
-	f.store, err = store.Open(config.Fleet{Name: "test", Lease: time.Second, Etcd: config.Etcd{Endpoints: []string{"http://" + f.net.gateway() + ":" + etcdPort}}})
+	f.store, err = store.Open(t.Context(), config.Fleet{Name: "test", Lease: time.Second, Etcd: config.Etcd{Endpoints: []string{"http://" + f.net.gateway() + ":" + etcdPort}}})
 	f.must(err)
 	t.Cleanup(func() { _ = f.store.Close() })
 	for i := range sites {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os/exec"
 	"strconv"
 	"testing"
 	"time"
@@ -41,8 +42,7 @@ func nothing(digest *string) agent.Application {
 // happens, is told.
 func TestHundredAgents(t *testing.T) {
 	const hosts = 100
-	ports := [2]string{freePort(t), freePort(t)}
-	etcd := runEtcd(t, t.TempDir(), "127.0.0.1", ports[0], ports[1])
+	c, etcd := ownEtcd(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	group, ctx := errgroup.WithContext(ctx)
 	defer func() {
@@ -51,7 +51,6 @@ func TestHundredAgents(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	c := config.Fleet{Name: "many", Ready: "127.0.0.1:0", Lease: 5 * time.Second, Etcd: config.Etcd{Endpoints: []string{"http://127.0.0.1:" + ports[0]}}}
 	digests := make([]string, hosts)
 	for i := range hosts {
 		own := c
@@ -59,7 +58,7 @@ func TestHundredAgents(t *testing.T) {
 		o := agent.Options{Fleet: own, ID: own.Host, Apps: []agent.Application{nothing(&digests[i])}, Log: zerolog.Nop()}
 		group.Go(func() error { return agent.Run(ctx, o) })
 	}
-	s, err := store.Open(c)
+	s, err := store.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +115,14 @@ func TestHundredAgents(t *testing.T) {
 		}
 		t.Logf("%d hosts agreed in %s, cut-overs within %s", hosts, took.Round(time.Millisecond), last.Sub(first).Round(time.Millisecond))
 	}
+}
+
+// ownEtcd runs one on loopback, for agents of this process.
+func ownEtcd(t *testing.T) (config.Fleet, *exec.Cmd) {
+	t.Helper()
+	port := freePort(t)
+	etcd := runEtcd(t, t.TempDir(), "127.0.0.1", port, freePort(t))
+	return config.Fleet{Name: "many", Ready: "127.0.0.1:0", Lease: 5 * time.Second, Etcd: config.Etcd{Endpoints: []string{"http://127.0.0.1:" + port}}}, etcd
 }
 
 func allReady(v store.View) bool {

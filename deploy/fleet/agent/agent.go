@@ -34,7 +34,7 @@ type Options struct {
 // Run takes part until ctx ends, which is no error. A deploy that is under way is abandoned
 // where nothing has moved yet, and finished else.
 func Run(ctx context.Context, o Options) (err error) {
-	s, err := store.Open(o.Fleet)
+	s, err := store.Open(ctx, o.Fleet)
 	if err != nil {
 		return err
 	}

@@ -58,8 +58,8 @@ func (p *part) join(ctx context.Context, at store.At) error {
 	if err := p.look(ctx); err != nil {
 		return err
 	}
-	if stayed && errors.Is(err, rendezvous.ErrTakenBack) {
-		return nil // it goes back by what is wanted, and says so then
+	if errors.Is(err, errNoWord) || stayed && errors.Is(err, rendezvous.ErrTakenBack) {
+		return nil // it goes on by what is wanted, and says so then
 	}
 	return p.insist(ctx, t.last(err))
 }
@@ -98,6 +98,14 @@ func (t *turn) stay(ctx context.Context) error {
 		err = t.Verdict(ctx, rendezvous.CutOver{})
 	}
 	return err
+}
+
+// errNoWord: etcd has been away for longer than the rollout takes.
+var errNoWord = errors.New("etcd was away for longer than the rollout may take")
+
+// inTime bounds what waits for the fleet: a deploy that waits keeps others from this host.
+func (t *turn) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, t.rollout.Most(), errNoWord)
 }
 
 // await ends when what is wanted fits, or with ctx.
@@ -156,6 +164,8 @@ func (t *turn) show(ctx context.Context, prepared release.Release) error {
 
 func (t *turn) ready(ctx context.Context, id, digest string) error {
 	t.vote.Stage, t.vote.Release, t.vote.Digest = fleet.Ready, id, digest
+	ctx, cancel := t.inTime(ctx)
+	defer cancel()
 	if err := t.insist(ctx, t.vote); err != nil {
 		return err
 	}
@@ -164,10 +174,11 @@ func (t *turn) ready(ctx context.Context, id, digest string) error {
 		seen = at
 		return !t.underWay(at) || at.Rollout.MayCutOver(t.agent.Host)
 	})
+	to := seen.WantedOf(t.agent.Host)
 	switch {
 	case err != nil:
 		return err
-	case t.underWay(seen) && seen.Rollout.Target.Digest != digest, !t.underWay(seen) && !t.stays(seen):
+	case to.Rollout != t.rollout.ID || to.Digest != digest: // it may have come too late, with another content
 		return rendezvous.ErrTakenBack
 	}
 	t.let.Store(true)
@@ -179,6 +190,8 @@ func (t *turn) ready(ctx context.Context, id, digest string) error {
 // whether the release stays.
 func (t *turn) Verdict(ctx context.Context, c rendezvous.CutOver) error {
 	t.vote.Stage, t.vote.Moved, t.vote.CutOver, t.vote.TookMS = fleet.Switched, true, c.At, c.TookMS
+	ctx, cancel := t.inTime(ctx)
+	defer cancel()
 	if err := t.insist(ctx, t.vote); err != nil {
 		return err
 	}

@@ -226,13 +226,13 @@ func (p *part) say(ctx context.Context, v fleet.Vote) error {
 func (p *part) insist(ctx context.Context, v fleet.Vote) error {
 	for {
 		err := p.say(ctx, v)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }

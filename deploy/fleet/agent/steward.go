@@ -58,6 +58,9 @@ func (a *agent) decide(ctx context.Context, guard clientv3.Cmp) error {
 func (a *agent) decideAll(ctx context.Context, v store.View, timed *clock, guard clientv3.Cmp) error {
 	timed.look(v, time.Now())
 	for app, at := range v.Apps {
+		if at.Rollout == nil || at.Rollout.Ended {
+			continue
+		}
 		next, changed := fleet.Next(at.State, timed.seen(app, v, time.Now()))
 		if !changed {
 			continue
@@ -114,9 +117,6 @@ func (w *clock) look(v store.View, now time.Time) {
 func (w *clock) seen(app string, v store.View, now time.Time) fleet.Seen {
 	s := fleet.Seen{Absent: map[string]time.Duration{}, Since: now.Sub(w.phases[app].since)}
 	r := v.Apps[app].Rollout
-	if r == nil {
-		return s
-	}
 	s.Votes = v.VotesOn(app, r.ID)
 	for _, host := range r.Hosts {
 		if since, away := w.away[host]; away {

@@ -157,7 +157,7 @@ func (p program) with(do func(*session, context.Context) error, formats ...strin
 			return err
 		}
 		s.app = app.Name
-		if s.store, err = store.Open(s.fleet); err != nil {
+		if s.store, err = store.Open(context.WithoutCancel(ctx), s.fleet); err != nil {
 			return err
 		}
 		return errors.Join(do(s, ctx), s.store.Close())

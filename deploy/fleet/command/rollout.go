@@ -142,7 +142,10 @@ func (s *session) before(ctx context.Context, now fleet.State) (fleet.Target, er
 
 // follow tells how far it has come, until it has ended. A signal has it taken back.
 func (s *session) follow(ctx context.Context, report *Report) error {
-	bound := s.bound(report.Rollout)
+	bound := report.Rollout.Most()
+	if s.IsSet("wait") {
+		bound = s.Duration("wait")
+	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
 	interrupted := context.AfterFunc(ctx, func() {
@@ -176,6 +179,9 @@ func (s *session) follow(ctx context.Context, report *Report) error {
 	default:
 		return exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s has not ended after %s; the agents carry it on: relink fleet status", report.Rollout.ID, ui.Duration(bound)))
 	}
+	if told.passed {
+		return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s has ended while etcd was away, and another one has begun since", report.Rollout.ID)), "relink fleet history tells what became of it")
+	}
 	err = errors.Join(report.verdict(), s.compare(limited, report))
 	if ctx.Err() != nil && err != nil && !errors.Is(err, exit.ErrRolledBack) {
 		err = exit.As(exit.ErrInterrupted, err)
@@ -204,34 +210,14 @@ func (s *session) compare(ctx context.Context, report *Report) error {
 	return fmt.Errorf("%s and %s differ in %s: %s", report.Rollout.Show[0], report.Rollout.Show[1], ui.Plural(len(differ), "path"), ui.First(10, differ))
 }
 
-// bound is how long the rollout may take by its own bounds, twice, for a steward may be
-// lost: its successor counts anew.
-func (s *session) bound(r fleet.Rollout) time.Duration {
-	if s.IsSet("wait") {
-		return s.Duration("wait")
-	}
-	waves := max(1, len(r.Waves))
-	return 2*(r.Bounds.Prepare.Span()+time.Duration(waves+1)*r.Bounds.Switch.Span()) + r.Bounds.Absent.Span()
-}
-
 // giveUp has it taken back where nothing is decided yet.
 func (s *session) giveUp(ctx context.Context, id string) error {
-	for {
-		state, revision, err := s.store.State(ctx, s.app)
-		if err != nil {
-			return err
-		}
+	return s.store.Change(ctx, s.app, func(state fleet.State) (fleet.State, bool) {
 		if state.Rollout == nil || state.Rollout.ID != id {
-			return nil
+			return state, false
 		}
-		next, changed := fleet.GiveUp(state, "interrupted by "+s.who())
-		if !changed {
-			return nil
-		}
-		if err = s.store.Replace(ctx, s.app, next, revision); !errors.Is(err, store.ErrChanged) {
-			return err
-		}
-	}
+		return fleet.GiveUp(state, "interrupted by "+s.who())
+	})
 }
 
 // progress tells each news once.
@@ -241,6 +227,7 @@ type progress struct {
 	began  time.Time
 	phase  string
 	stages map[string]fleet.Stage
+	passed bool // another rollout has begun since: etcd was away in between
 }
 
 func (p *progress) away(err error) { p.Screen().Line("  %s; the agents go on by what they know", err) }
@@ -249,7 +236,8 @@ func (p *progress) away(err error) { p.Screen().Line("  %s; the agents go on by 
 func (p *progress) tell(v store.View) (ended bool) {
 	r := v.Apps[p.app].Rollout
 	if r == nil || r.ID != p.report.Rollout.ID {
-		return true // another one has begun since
+		p.passed = true
+		return true
 	}
 	p.report.take(*r, v.VotesOn(p.app, r.ID), v.Hosts)
 	if p.stages == nil {
@@ -288,12 +276,10 @@ func firstLine(text string) string {
 }
 
 func (s *session) setPause(ctx context.Context, pause *fleet.Pause) error {
-	state, revision, err := s.store.State(ctx, s.app)
-	if err != nil {
-		return err
-	}
-	state.Paused = pause
-	return s.store.Replace(ctx, s.app, state, revision)
+	return s.store.Change(ctx, s.app, func(state fleet.State) (fleet.State, bool) {
+		state.Paused = pause
+		return state, true
+	})
 }
 
 func (s *session) remove(ctx context.Context) error {

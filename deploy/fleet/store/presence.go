@@ -45,7 +45,7 @@ func (s *Store) Arrive(ctx context.Context, h fleet.Host, lease time.Duration) (
 	if err != nil {
 		return nil, away(err)
 	}
-	session, err := concurrency.NewSession(s.client, concurrency.WithLease(granted.ID), concurrency.WithContext(context.WithoutCancel(ctx))) // so that Leave can end it at once
+	session, err := concurrency.NewSession(s.client, concurrency.WithLease(granted.ID), concurrency.WithTTL(int(lease.Seconds()))) // not with ctx, so that Leave can end it at once
 	if err != nil {
 		return nil, away(err)
 	}

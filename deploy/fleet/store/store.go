@@ -12,16 +12,15 @@ package store
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"relink/deploy/fleet"
-	"relink/internal/bounded"
 	"relink/internal/config"
 	"relink/internal/hint"
+	"relink/internal/tlsfiles"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -46,9 +45,11 @@ type Store struct {
 const mostAnswer = 64 << 20
 
 // Open knows the way to etcd; whether that answers the first question tells. Of an answer of
-// etcd's it reads at most 64 MiB.
-func Open(f config.Fleet) (*Store, error) {
+// etcd's it reads at most 64 MiB. All that is asked ends at the latest callTime after ctx, so
+// that what is left to say then has its time, and no more where etcd is away.
+func Open(ctx context.Context, f config.Fleet) (*Store, error) {
 	c := clientv3.Config{
+		Context:   outlasting(ctx),
 		Endpoints: f.Etcd.Endpoints, DialTimeout: callTime, Logger: zap.NewNop(),
 		DialKeepAliveTime: f.Lease / 2, DialKeepAliveTimeout: f.Lease / 2, MaxCallRecvMsgSize: mostAnswer,
 	}
@@ -65,29 +66,30 @@ func Open(f config.Fleet) (*Store, error) {
 	return &Store{client: client, prefix: "/relink/" + f.Name + "/"}, nil
 }
 
+// outlasting ends callTime after ctx.
+func outlasting(ctx context.Context) context.Context {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(callTime, cancel) })
+	return longer
+}
+
 // Close ends all that was asked.
 func (s *Store) Close() error { return s.client.Close() }
 
-const mostPEM = 1 << 20
-
-// mutual reads each file, of 1 MiB at most, anew for each connection: certificates are
-// renewed while agents run.
+// mutual reads the certificate and its key, of 1 MiB at most, anew for each connection: they
+// are renewed while agents run.
 func mutual(e config.Etcd) (*tls.Config, error) {
-	text, err := bounded.File(e.CA, mostPEM)
+	roots, err := tlsfiles.Authorities(e.CA)
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate", e.CA)
-	}
-	if _, err := tls.LoadX509KeyPair(e.Cert, e.Key); err != nil {
+	if _, err := tlsfiles.Pair(e.Cert, e.Key); err != nil {
 		return nil, err
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: roots,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(e.Cert, e.Key)
+			pair, err := tlsfiles.Pair(e.Cert, e.Key)
 			return &pair, err
 		},
 	}, nil
@@ -145,6 +147,24 @@ func (s *Store) Replace(ctx context.Context, app string, next fleet.State, revis
 		return ErrChanged
 	}
 	return nil
+}
+
+// Change writes what becomes of the state of an application, whatever others write meanwhile;
+// where change says so, nothing does.
+func (s *Store) Change(ctx context.Context, app string, change func(fleet.State) (next fleet.State, changed bool)) error {
+	for {
+		state, revision, err := s.State(ctx, app)
+		if err != nil {
+			return err
+		}
+		next, changed := change(state)
+		if !changed {
+			return nil
+		}
+		if err := s.Replace(ctx, app, next, revision); !errors.Is(err, ErrChanged) {
+			return err
+		}
+	}
 }
 
 // VoteOf is what a host has said last.
