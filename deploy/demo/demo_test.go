@@ -29,7 +29,7 @@ const cache = "../../.cache/app"
 var binary string
 
 // pause keeps the load, a page of which takes PHP some 20 ms, from taking the whole
-// machine. Not longer: under mod_php a process is a connection's for 20 requests (briefly),
+// machine. Not longer: under mod_php a process is a connection's for 5 requests (briefly),
 // and settle waits 30 s for it.
 const pause = 250 * time.Millisecond
 

@@ -60,8 +60,8 @@ var tells = map[SetUp]told{
 const processes = 16
 
 // briefly: a process is swept when the connection that keeps it ends, for which
-// the deploy waits.
-var briefly = []string{"MaxKeepAliveRequests 20"}
+// the deploy waits, and it brings the old release back until then.
+var briefly = []string{"MaxKeepAliveRequests 5"}
 
 // options are those of the servers, without sites.
 func (s SetUp) options() sandbox.Options {
