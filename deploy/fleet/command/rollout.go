@@ -294,6 +294,11 @@ func (s *session) remove(ctx context.Context) error {
 	if _, there := view.Hosts[name]; there {
 		return hint.With(fmt.Errorf("%s is there: its agent would join again", name), "stop the agent first (systemctl disable --now relink-agent)")
 	}
+	for app, at := range view.Apps { // its word may be what the rollout waits for
+		if r := at.Rollout; r != nil && !r.Ended && slices.Contains(r.Hosts, name) {
+			return hint.With(fmt.Errorf("%s is part of rollout %s of %s, which has not ended", name, r.ID, app), "wait for its end: relink fleet status --app %s", app)
+		}
+	}
 	if folder := ca.Folder(s.fleet.Dir); folder.HasAuthority() { // whose certificate of this host would be renewed
 		if err := folder.Forget(name); err != nil {
 			return err

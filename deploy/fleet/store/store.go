@@ -5,7 +5,7 @@
 //	/relink/FLEET/hosts/HOST        fleet.Host, under the lease of its agent
 //	/relink/FLEET/members/HOST      fleet.Host as it arrived last: who belongs to the fleet
 //	/relink/FLEET/contents/APP/HOST what a host has prepared, where contents differ; for minutes
-//	/relink/FLEET/history/APP/ID    fleet.Rollout, of those that have ended
+//	/relink/FLEET/history/APP/ID    fleet.Rollout, of the last keptHistory that have ended
 //	/relink/FLEET/steward/...       etcd's election of the agent that decides
 package store
 
@@ -15,6 +15,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"relink/deploy/fleet"
@@ -137,6 +139,11 @@ func (s *Store) Replace(ctx context.Context, app string, next fleet.State, revis
 			return err
 		}
 		writes = append(writes, clientv3.OpPut(s.historyKey(app, r.ID), string(record)))
+		past, err := s.pastHistory(ctx, app, r.ID)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, past...)
 	}
 	guards = append(guards, clientv3.Compare(clientv3.ModRevision(s.appKey(app)), "=", revision))
 	done, err := s.client.Txn(ctx).If(guards...).Then(writes...).Commit()
@@ -147,6 +154,26 @@ func (s *Store) Replace(ctx context.Context, app string, next fleet.State, revis
 		return ErrChanged
 	}
 	return nil
+}
+
+// keptHistory is how many rollouts of an application the history has at most.
+const keptHistory = 200
+
+// pastHistory removes what is too old once one more rollout is written.
+func (s *Store) pastHistory(ctx context.Context, app, next string) ([]clientv3.Op, error) {
+	got, err := s.client.Get(ctx, s.historyKey(app, ""), clientv3.WithPrefix(), clientv3.WithKeysOnly(),
+		clientv3.WithSort(clientv3.SortByKey, clientv3.SortDescend), clientv3.WithLimit(keptHistory))
+	if err != nil {
+		return nil, away(err)
+	}
+	if len(got.Kvs) < keptHistory {
+		return nil, nil
+	}
+	oldest := string(got.Kvs[keptHistory-1].Key)
+	if s.historyKey(app, next) <= oldest { // of a clock that was set back; one transaction does not write and remove a key
+		return nil, nil
+	}
+	return []clientv3.Op{clientv3.OpDelete(s.historyKey(app, ""), clientv3.WithRange(oldest+"\x00"))}, nil
 }
 
 // Change writes what becomes of the state of an application, whatever others write meanwhile;
@@ -252,13 +279,31 @@ func (s *Store) Shown(ctx context.Context, app, host string) ([]byte, error) {
 	return got.Kvs[0].Value, nil
 }
 
-// Remove takes a host out of the fleet that is not coming back.
+// Remove takes a host out of the fleet that is not coming back, with all that it has said.
 func (s *Store) Remove(ctx context.Context, host string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	_, err := s.client.Txn(ctx).Then(clientv3.OpDelete(s.memberKey(host)), clientv3.OpDelete(s.hostKey(host))).Commit()
-	return away(err)
+	said, err := s.client.Get(ctx, s.prefix+"votes/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	if err != nil {
+		return away(err)
+	}
+	removed := []clientv3.Op{clientv3.OpDelete(s.memberKey(host)), clientv3.OpDelete(s.hostKey(host))}
+	for _, vote := range said.Kvs {
+		app, by, _ := strings.Cut(strings.TrimPrefix(string(vote.Key), s.prefix+"votes/"), "/")
+		if by == host {
+			removed = append(removed, clientv3.OpDelete(s.voteKey(app, host)), clientv3.OpDelete(s.contentsKey(app, host)))
+		}
+	}
+	for some := range slices.Chunk(removed, mostWrites) {
+		if _, err := s.client.Txn(ctx).Then(some...).Commit(); err != nil {
+			return away(err)
+		}
+	}
+	return nil
 }
+
+// mostWrites is what etcd takes in one transaction (--max-txn-ops), with room to spare.
+const mostWrites = 100
 
 func away(err error) error {
 	if err == nil {
