@@ -17,7 +17,7 @@ PACKAGES   = $(shell $(GO) list ./...)
 AT_ONCE   ?= 6
 PHP_ROOTS  = $$(ls -d $(CURDIR)/.cache/php/[78].[0-9] | paste -sd:)
 
-.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill fuzz audit schemas contracts release packages clean
+.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill fuzz audit schemas contracts pictures release packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -30,7 +30,7 @@ test:
 checks: vet
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
-	$(GO) vet -tags phpversions,soak,torture,debian,packages ./...
+	$(GO) vet -tags phpversions,soak,torture,debian,packages,pictures ./...
 	$(GO) vet -tags failpoint ./internal/failpoint
 	$(GO) tool staticcheck ./...
 
@@ -138,6 +138,11 @@ schemas:
 # pages are made of --help and docs/configuration.md when packages are.
 contracts:
 	$(GO) test -run 'Schema|Manual' . ./deploy ./health ./internal/config ./health/serve
+
+# The pictures of the manual: a deploy in a terminal, the service's page, the map of the memory.
+pictures:
+	.ci/setup test
+	$(GO) test -count=1 -tags pictures -run TestPictures -timeout 20m ./internal/e2e/pictures
 
 # CHANGELOG's "Unreleased" becomes VERSION, committed and tagged, where all is in order.
 release:

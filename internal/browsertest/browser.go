@@ -181,3 +181,9 @@ func (b *Browser) Screenshot(name string) {
 		must(b.t, os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o644))
 	}
 }
+
+// Picture writes what the browser shows of the page into a file.
+func (b *Browser) Picture(file string) {
+	b.t.Helper()
+	must(b.t, os.WriteFile(file, run(b, chromedp.CaptureScreenshot()), 0o644))
+}
