@@ -137,10 +137,10 @@ func terminal(text string) []byte {
 	w, h := int(columns*width)+2*margin, len(lines)*height+2*margin
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n", w, h, w, h)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" rx="6" fill="#1e1e1e"/>`+"\n", w, h)
-	fmt.Fprintf(&b, `<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" fill="#d4d4d4" xml:space="preserve">`+"\n")
+	fmt.Fprintf(&b, `<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" fill="#d4d4d4">`+"\n")
 	for i, line := range lines {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs">`, margin, margin+(i+1)*height-5, float64(len([]rune(line)))*width)
-		xml.EscapeText(&b, []byte(line)) // a Buffer takes all
+		xml.EscapeText(&b, []byte(strings.ReplaceAll(line, " ", "\u00a0"))) // spaces in a row would be one
 		b.WriteString("</text>\n")
 	}
 	b.WriteString("</g>\n</svg>\n")
