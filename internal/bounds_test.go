@@ -64,6 +64,8 @@ func boundless(selector *ast.SelectorExpr, args []ast.Expr) string {
 		return "takes all that a program prints: internal/proc has a bound"
 	case name == "ParentWithContext" || from != nil && from.Name == "process" && (strings.HasPrefix(name, "NewProcess") || strings.HasPrefix(name, "Processes")):
 		return "opens a pidfd of each process and does not close it: proc.Of and proc.All open none"
+	case name == "OpenRoot" && (from == nil || from.Name != "tree") && !onlyFolders(args[0]):
+		return "waits where a FIFO lies in the folder's place: tree.OpenRoot and tree.OpenRootIn do not"
 	case name == "NameWithContext" || strings.HasPrefix(name, "Cmdline") || name == "EnvironWithContext":
 		return "a process may call any part of its memory its command line: proc.Title and proc.Name have bounds"
 	}
@@ -77,6 +79,16 @@ func limited(reader ast.Expr) bool {
 	}
 	selector, is := call.Fun.(*ast.SelectorExpr)
 	return is && (selector.Sel.Name == "LimitReader" || selector.Sel.Name == "NewSectionReader")
+}
+
+// onlyFolders is a path with "/." behind it.
+func onlyFolders(path ast.Expr) bool {
+	sum, is := path.(*ast.BinaryExpr)
+	if !is {
+		return false
+	}
+	end, is := sum.Y.(*ast.BasicLit)
+	return is && end.Value == `"/."`
 }
 
 // The rule can fail.
@@ -93,6 +105,10 @@ func TestUnboundedReads(t *testing.T) {
 		`p.NameWithContext(ctx)`:                  1,
 		`process.NewProcessWithContext(ctx, pid)`: 1,
 		`bounded.File("x", 7)`:                    0,
+		`os.OpenRoot(dir)`:                        1,
+		`s.root.OpenRoot("x")`:                    1,
+		`os.OpenRoot(dir + "/.")`:                 0,
+		`tree.OpenRoot(dir)`:                      0,
 	} {
 		tree, err := parser.ParseFile(token.NewFileSet(), "x.go", fmt.Sprintf("package x\nfunc f() { %s }", line), 0)
 		if err != nil {

@@ -91,7 +91,7 @@ func (s *Store) Kept() kept.Store { return kept.In(s.dir) }
 // folders of their own may name one releases folder, and have no other lock in common.
 // NFS cannot lock a folder alone (EBADF): there the lock of the deploy is all there is.
 func (s *Store) hold(how int) (*os.File, error) {
-	folder, err := os.Open(s.dir)
+	folder, err := os.OpenFile(s.dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func SyncFileSystem(dir string) error {
 }
 
 func withDir(dir string, sync func(*os.File) error) error {
-	d, err := os.Open(dir)
+	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}

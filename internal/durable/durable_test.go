@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"relink/internal/durable"
@@ -45,9 +46,16 @@ func TestFailuresLeaveTheOldFile(t *testing.T) {
 	if err := durable.WriteFile(dir, []byte("x"), 0o644); err == nil {
 		t.Error("a folder was replaced by a file")
 	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, sync := range []func(string) error{durable.SyncDir, durable.SyncFileSystem} {
 		if err := sync(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("syncing a missing folder gave %v", err)
+		}
+		if err := sync(fifo); !errors.Is(err, syscall.ENOTDIR) { // which nobody ever opens for writing
+			t.Errorf("syncing a FIFO gave %v", err)
 		}
 		if err := sync(dir); err != nil {
 			t.Error(err)

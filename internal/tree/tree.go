@@ -17,7 +17,7 @@ import (
 
 // With opens the folder dir for as long as do works in it.
 func With(dir string, do func(*os.Root) error) error {
-	root, err := os.OpenRoot(dir)
+	root, err := OpenRoot(dir)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func Finish(root *os.Root, name string, mode fs.FileMode, modified time.Time) er
 // SetTime sets the modification time of name itself, also if it is a link, which
 // os.Root has no call for.
 func SetTime(root *os.Root, name string, modified time.Time) error {
-	parent, err := root.Open(path.Dir(name))
+	parent, err := root.OpenFile(path.Dir(name), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}

@@ -53,9 +53,10 @@ func TestInstallStaysInTheRelease(t *testing.T) {
 	var secret probe.Secret
 	release, outside := t.TempDir(), t.TempDir()
 	must(t, os.Symlink(outside, release+"/absolute"), os.Symlink("..", release+"/up"), os.Mkdir(release+"/dir", 0o755),
-		os.Symlink("../..", release+"/dir/up"), os.Mkdir(release+"/taken", 0o755), os.Mkdir(release+"/taken/"+secret.Name("a"), 0o755))
+		os.Symlink("../..", release+"/dir/up"), os.Mkdir(release+"/taken", 0o755), os.Mkdir(release+"/taken/"+secret.Name("a"), 0o755),
+		syscall.Mkfifo(release+"/fifo", 0o600))
 	writeFile(t, release+"/file", "")
-	for _, docroot := range []string{"absolute", "up", "..", "dir/up", "dir/../..", outside, "none", "file", "taken"} {
+	for _, docroot := range []string{"absolute", "up", "..", "dir/up", "dir/../..", outside, "none", "file", "fifo", "taken"} {
 		err := secret.Install(release, docroot, "a", "/agent")
 		if err == nil || len(hint.Of(err)) == 0 || !strings.Contains(err.Error(), release) {
 			t.Errorf("%s: %v", docroot, err)

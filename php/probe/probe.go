@@ -23,6 +23,7 @@ import (
 
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/tree"
 	"relink/internal/trust"
 )
 
@@ -71,12 +72,12 @@ func (s Secret) Install(release, docroot, app, agentDir string) error {
 }
 
 func (s Secret) install(release, docroot, app, agentDir string) error {
-	root, err := os.OpenRoot(release)
+	root, err := tree.OpenRoot(release)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	folder, err := root.OpenRoot(cmp.Or(docroot, "."))
+	folder, err := tree.OpenRootIn(root, cmp.Or(docroot, "."))
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (s Store) Find(do func(f *Finder) error) error {
 	}
 	f := &Finder{store: s}
 	defer f.close()
-	if f.kept, err = os.OpenRoot(filepath.Join(s.recordDir(), contentsDir)); err != nil {
+	if f.kept, err = tree.OpenRoot(filepath.Join(s.recordDir(), contentsDir)); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(s.dir)
@@ -57,7 +57,7 @@ func (s Store) Find(do func(f *Finder) error) error {
 		if err != nil {
 			return err
 		}
-		root, err := os.OpenRoot(filepath.Join(s.dir, entry.Name()))
+		root, err := tree.OpenRoot(filepath.Join(s.dir, entry.Name()))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,20 @@
+package tree
+
+import (
+	"io/fs"
+	"os"
+)
+
+// OpenRoot is os.OpenRoot that gives unix.ENOTDIR where a FIFO lies in the folder's place;
+// that one would wait for somebody who writes into it. With "/." behind it the kernel opens
+// nothing but a folder.
+func OpenRoot(dir string) (*os.Root, error) {
+	if dir == "" {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
+	}
+	return os.OpenRoot(dir + "/.")
+}
+
+// OpenRootIn is OpenRoot for a folder within another; links may lead to it, as long as they
+// do not leave the other one.
+func OpenRootIn(root *os.Root, folder string) (*os.Root, error) { return root.OpenRoot(folder + "/.") }
