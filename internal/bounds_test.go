@@ -11,7 +11,7 @@ import (
 )
 
 // ownServers are what tests and the demo run on servers that they have started.
-var ownServers = []string{"internal/sandbox", "internal/sandbox/app", "internal/sandbox/load", "internal/browsertest", "deploy/demo", "deploy/demo/compare", "deploy/demo/compare/publish", "deploy/demo/program", "deploy/source/sourcetest"}
+var ownServers = []string{"internal/sandbox", "internal/sandbox/app", "internal/sandbox/load", "internal/browsertest", "deploy/demo", "deploy/demo/compare", "deploy/demo/program", "deploy/source/sourcetest"}
 
 // TestEveryReadHasABound: what a program, a visitor or another user has written is
 // read up to a bound.

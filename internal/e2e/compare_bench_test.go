@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,11 +13,20 @@ import (
 	"time"
 
 	"relink/deploy/demo/compare"
-	"relink/deploy/demo/compare/publish"
+	"relink/internal/sandbox/app"
 )
 
 // packages is where the large application is kept.
 const packages = "../../.cache/app"
+
+// mediaWiki is a large application: some 23,500 files, of which a deploy changes two.
+func mediaWiki() compare.Subject {
+	return compare.Subject{
+		Name: "mediawiki", About: "MediaWiki from Debian's packages, of whose files a deploy changes 2",
+		Make:  func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, packages, dir) },
+		Sites: 10, Clients: 3, Rate: 3, Memory: 512, Visit: 4 * time.Second, Tail: 4 * time.Second,
+	}
+}
 
 // say tells at once what has been measured: a benchmark's log comes at its end, in part.
 func say(format string, values ...any) {
@@ -35,15 +45,15 @@ func program(b *testing.B) string {
 
 // BenchmarkAcceptance measures what is asked of a deploy, in each set-up with PHP-FPM.
 func BenchmarkAcceptance(b *testing.B) {
-	for _, demand := range compare.Demands(packages) {
+	for _, demand := range demands() {
 		for _, way := range compare.Relink[:3] {
 			b.Run(demand.Name+"/"+way.Name, func(b *testing.B) {
 				for b.Loop() {
-					kept, err := demand.Meet(b.Context(), way, program(b), say)
+					kept, err := demand.meet(b.Context(), way, program(b), say)
 					if err != nil {
 						b.Fatal(err)
 					}
-					fmt.Print(compare.Asked(kept))
+					fmt.Print(askedTable(kept))
 					keepAsked(b, kept)
 				}
 				b.ReportMetric(0, "ns/op")
@@ -56,14 +66,14 @@ func BenchmarkAcceptance(b *testing.B) {
 const publishVariable = "RELINK_PUBLISH"
 
 // keepAsked puts what was measured in the place of what was published of the same demand.
-func keepAsked(b *testing.B, kept []compare.Kept) {
+func keepAsked(b *testing.B, kept []kept) {
 	b.Helper()
 	if os.Getenv(publishVariable) == "" {
 		return
 	}
 	result := readResult(b)
-	result.Keep(kept)
-	if err := errors.Join(publish.WriteJSON(results, result), publish.Page(resultPage, result)); err != nil {
+	result.keep(kept)
+	if err := errors.Join(writeJSON(results, result), writePage(resultPage, result)); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -90,7 +100,7 @@ func compared() map[string]compare.Plan {
 	return map[string]compare.Plan{
 		"generated":      {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Loaded, compare.SlowLoad}, Longest: smallLongest},
 		"generated-idle": {Subject: compare.Generated, Ways: compare.Ways(), Situations: []compare.Situation{compare.Idle}, Longest: smallLongest},
-		"mediawiki":      {Subject: compare.MediaWiki(packages), Ways: large, Situations: []compare.Situation{compare.Loaded}, Longest: 5 * time.Second},
+		"mediawiki":      {Subject: mediaWiki(), Ways: large, Situations: []compare.Situation{compare.Loaded}, Longest: 5 * time.Second},
 	}
 }
 
@@ -99,7 +109,7 @@ func BenchmarkCompare(b *testing.B) {
 	for name, plan := range compared() {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				published := func(soFar []compare.Pair) error { return publishPairs(b, soFar) }
+				published := func(soFar compare.Pairs) error { return publishPairs(b, soFar) }
 				if _, err := compare.Run(b.Context(), compare.Comparison{
 					Plans: []compare.Plan{plan}, Rounds: compareRounds, Executable: program(b), Say: say, Each: published,
 				}); err != nil {
@@ -110,11 +120,11 @@ func BenchmarkCompare(b *testing.B) {
 	}
 }
 
-func publishPairs(b *testing.B, pairs []compare.Pair) error {
+func publishPairs(b *testing.B, pairs compare.Pairs) error {
 	result := readResult(b)
-	result.Commit, result.Date, result.Machine = commit(b), time.Now().UTC().Format(time.DateOnly), publish.ThisMachine(b.Context())
-	result.Replace(pairs)
-	return errors.Join(publish.WriteJSON(results, result), publish.WriteJSON(ratiosFile, publish.Ratios(result)), publish.Page(resultPage, result))
+	result.Commit, result.Date, result.Machine = commit(b), time.Now().UTC().Format(time.DateOnly), thisMachine(b.Context())
+	result.replace(pairs)
+	return errors.Join(writeJSON(results, result), writeJSON(ratiosFile, ratiosOf(result)), writePage(resultPage, result))
 }
 
 // commit is that of what is measured.
@@ -128,9 +138,9 @@ func commit(b *testing.B) string {
 }
 
 // readResult is empty where nothing was published.
-func readResult(b *testing.B) (result compare.Result) {
+func readResult(b *testing.B) (result measurements) {
 	b.Helper()
-	if err := publish.ReadJSON(results, &result); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := readJSON(results, &result); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		b.Fatal(err)
 	}
 	return result
@@ -138,7 +148,7 @@ func readResult(b *testing.B) (result compare.Result) {
 
 // checked is what is measured for the ratios.
 func checked(b *testing.B) compare.Comparison {
-	ways := append([]compare.Way{compare.ByHand[0]}, publish.Checked...)
+	ways := append([]compare.Way{compare.ByHand[0]}, checkedWays...)
 	return compare.Comparison{
 		Plans:  []compare.Plan{{Subject: compare.Generated, Ways: ways, Situations: []compare.Situation{compare.Loaded}, Longest: smallLongest}},
 		Rounds: compareRounds, Executable: program(b), Say: say,
@@ -147,8 +157,8 @@ func checked(b *testing.B) compare.Comparison {
 
 // BenchmarkCheck fails where a ratio has become worse by more than its spread.
 func BenchmarkCheck(b *testing.B) {
-	var was []publish.Ratio
-	if err := publish.ReadJSON(ratiosFile, &was); err != nil {
+	var was []ratio
+	if err := readJSON(ratiosFile, &was); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -156,9 +166,9 @@ func BenchmarkCheck(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		now := publish.Ratios(compare.Result{Pairs: pairs})
-		fmt.Print(publish.Compared(was, now))
-		for _, worse := range publish.Worsened(was, now) {
+		now := ratiosOf(measurements{Pairs: pairs})
+		fmt.Print(bothRatios(was, now))
+		for _, worse := range worsened(was, now) {
 			b.Error(worse)
 		}
 	}

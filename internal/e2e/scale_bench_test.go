@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"relink/deploy/demo/compare/publish"
 	"relink/deploy/outcome"
 	"relink/internal/sandbox/app"
 )
@@ -95,7 +94,7 @@ func publishScale(b *testing.B, rows []string) {
 	if !begins || !ends {
 		b.Fatalf("%s has no place for the table", resultPage)
 	}
-	machine := publish.ThisMachine(b.Context())
+	machine := thisMachine(b.Context())
 	text := fmt.Sprintf("%s, commit %s; %s, %s of memory.\n\n", time.Now().UTC().Format(time.DateOnly), commit(b), machine.CPU, machine.Memory)
 	if err := os.WriteFile(resultPage, []byte(before+scaleBegins+text+scaleHead+strings.Join(rows, "")+scaleEnds+after), 0o644); err != nil {
 		b.Fatal(err)

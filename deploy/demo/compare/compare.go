@@ -24,12 +24,12 @@ type Comparison struct {
 	Executable string                        // relink
 	Say        func(format string, a ...any) // progress
 	Told       func(Pair) string             // how a pair is told in it; nil: with all figures
-	Each       func(soFar []Pair) error      // after each round; may be nil
+	Each       func(soFar Pairs) error       // after each round; may be nil
 }
 
 // Run measures each way in each situation once in a round: what the machine does besides
 // meets all ways alike.
-func Run(ctx context.Context, o Comparison) (pairs []Pair, err error) {
+func Run(ctx context.Context, o Comparison) (pairs Pairs, err error) {
 	scenes := make([]stage, len(o.Plans))
 	defer func() {
 		for _, one := range scenes {

@@ -31,16 +31,3 @@ func TestPairFigures(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
-
-// A bound can be missed, in both directions.
-func TestKept(t *testing.T) {
-	for _, one := range []struct {
-		bound  Bound
-		median float64
-		want   bool
-	}{{worst.of(1.3), 1.3, true}, {worst.of(1.3), 1.31, false}, {throughput.of(0.85), 0.85, true}, {throughput.of(0.85), 0.84, false}} {
-		if got := (Kept{Asked: one.bound.Value, Floor: one.bound.Floor, Spread: Spread{Median: one.median}}).Holds(); got != one.want {
-			t.Errorf("%s: %g of %g: %t", one.bound.Name, one.median, one.bound.Value, got)
-		}
-	}
-}

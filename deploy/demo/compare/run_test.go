@@ -62,7 +62,7 @@ func TestEveryWay(t *testing.T) {
 		}
 	}
 	for _, way := range Relink {
-		if broken := promised(Result{Pairs: pairs}.Of(small.Name, Loaded.Name, way.Name)); len(broken) > 0 {
+		if broken := promised(pairs.By(small.Name, Loaded.Name, way.Name)); len(broken) > 0 {
 			t.Errorf("%s: %s", way.Name, broken)
 		}
 	}
@@ -71,11 +71,11 @@ func TestEveryWay(t *testing.T) {
 // The summary fits a terminal, and has a row for each way that was measured.
 func TestSummary(t *testing.T) {
 	seen := Seen{LengthMS: 1234, PerSecond: 1000, WorstMS: 120, Answered: 12345}
-	var pairs []Pair
+	var pairs Pairs
 	for _, way := range Ways() {
 		pairs = append(pairs, Pair{Subject: "small", Situation: "load", Way: way.Name, During: seen, Calm: seen, Command: seen, Misses: 1122, Written: 214 << 20, Old: 12345})
 	}
-	text := Result{Pairs: pairs}.Summary(small, Loaded)
+	text := pairs.Summary(small, Loaded)
 	for line := range strings.Lines(text) {
 		if len(strings.TrimSuffix(line, "\n")) > terminal {
 			t.Errorf("%d columns: %s", len(line), line)

@@ -58,14 +58,13 @@ func (o Short) Run(ctx context.Context) (broken []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	result := Result{Pairs: pairs}
-	fmt.Fprint(o.Out, result.Summary(subject, Loaded))
+	fmt.Fprint(o.Out, pairs.Summary(subject, Loaded))
 	fmt.Fprintf(o.Out, afterwards, shortRounds)
-	return promised(result.Of(subject.Name, Loaded.Name, o.Relink)), nil
+	return promised(pairs.By(subject.Name, Loaded.Name, o.Relink)), nil
 }
 
 // promised tells which deploys of relink's have failed a request or left an old page.
-func promised(pairs []Pair) (broken []string) {
+func promised(pairs Pairs) (broken []string) {
 	for _, p := range pairs {
 		if p.Failures() > 0 || p.Old > 0 {
 			broken = append(broken, fmt.Sprintf("- deploy %d by relink: %d requests failed, %d old pages%s", p.Round, p.Failures(), p.Old, p.why()))

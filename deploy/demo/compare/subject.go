@@ -16,12 +16,3 @@ var Generated = Subject{
 	Make:  func(ctx context.Context, dir string) (*app.Line, error) { return app.Generated(ctx, dir, parts) },
 	Sites: 30, Clients: 6, Rate: 50, Memory: 512, Visit: time.Second, Tail: time.Second,
 }
-
-// MediaWiki is a large one: some 23,500 files, of which a deploy changes two.
-func MediaWiki(packages string) Subject {
-	return Subject{
-		Name: "mediawiki", About: "MediaWiki from Debian's packages, of whose files a deploy changes 2",
-		Make:  func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, packages, dir) },
-		Sites: 10, Clients: 3, Rate: 3, Memory: 512, Visit: 4 * time.Second, Tail: 4 * time.Second,
-	}
-}

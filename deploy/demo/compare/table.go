@@ -10,10 +10,10 @@ import (
 const terminal = 80
 
 // Summary compares the ways in a situation, for a terminal.
-func (r Result) Summary(subject Subject, at Situation) string {
+func (p Pairs) Summary(subject Subject, at Situation) string {
 	table := ui.NewTable(terminal, "", "FAILED", "OLD", "WORST", "SERVED", "TOOK", "COMPILED", "WRITTEN").Right(1, 2, 3, 4, 5, 6, 7)
 	for _, way := range Ways() {
-		pairs := r.Of(subject.Name, at.Name, way.Name)
+		pairs := p.By(subject.Name, at.Name, way.Name)
 		if len(pairs) == 0 {
 			continue
 		}

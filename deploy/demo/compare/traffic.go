@@ -28,10 +28,6 @@ var (
 	Idle     = Situation{Name: "idle", Title: "idle but for visitors at a constant rate", Open: true}
 	Loaded   = Situation{Name: "load", Title: "under load", Load: true, Open: true, Alone: true}
 	SlowLoad = Situation{Name: "slow", Title: "under load, a request of 5 s in flight", Load: true, Open: true, Slow: true}
-
-	// Closed and ClosedSlow are these with the closed loop only.
-	Closed     = Situation{Name: "closed", Title: "closed loop", Load: true, Alone: true}
-	ClosedSlow = Situation{Name: "closed-slow", Title: "closed loop, a request of 5 s in flight", Load: true, Slow: true}
 )
 
 // traffic is the load on all sites.

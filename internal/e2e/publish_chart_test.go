@@ -1,4 +1,4 @@
-package publish
+package e2e
 
 import (
 	"fmt"
@@ -11,20 +11,20 @@ import (
 	"relink/deploy/demo/compare"
 )
 
-//go:embed chart.svg.tmpl
+//go:embed testdata/chart.svg.tmpl
 var chartTemplate string
 
 var chart = template.Must(template.New("chart").Parse(chartTemplate))
 
 const (
-	labelWidth = 250
-	plotWidth  = 620
-	rowHeight  = 44
-	plotHeight = 34
-	topSpace   = 34
-	second     = 10  // values of a series
-	longest    = 10  // seconds that are shown
-	ceiling    = 1.5 // of a row, by the requests without a deploy
+	labelWidth   = 250
+	plotWidth    = 620
+	rowHeight    = 44
+	plotHeight   = 34
+	topSpace     = 34
+	seriesRate   = 10  // values of a series
+	shownSeconds = 10  // seconds that are shown
+	ceiling      = 1.5 // of a row, by the requests without a deploy
 )
 
 // row is one way through a deploy.
@@ -36,19 +36,19 @@ type row struct {
 	Command        float64 // width
 }
 
-// Chart draws the requests per 100 ms through a deploy by each way: of its runs the one
+// chartOf draws the requests per 100 ms through a deploy by each way: of its runs the one
 // with the median of the worst waits.
-func Chart(r compare.Result, subject, situation, title string) string {
+func chartOf(r measurements, subject, situation, title string) string {
 	seconds := 0.0
 	var rows []row
 	for _, way := range compare.Ways() {
-		if pairs := r.Of(subject, situation, way.Name); len(pairs) > 0 {
-			seconds = max(seconds, float64(len(typical(pairs).Series))/second)
+		if pairs := r.Pairs.By(subject, situation, way.Name); len(pairs) > 0 {
+			seconds = max(seconds, float64(len(typical(pairs).Series))/seriesRate)
 		}
 	}
-	perSecond := plotWidth / min(max(seconds, 2), longest+1)
+	perSecond := plotWidth / min(max(seconds, 2), shownSeconds+1)
 	for _, way := range compare.Ways() {
-		if pairs := r.Of(subject, situation, way.Name); len(pairs) > 0 {
+		if pairs := r.Pairs.By(subject, situation, way.Name); len(pairs) > 0 {
 			rows = append(rows, draw(way, typical(pairs), len(rows), perSecond))
 		}
 	}
@@ -64,7 +64,7 @@ func Chart(r compare.Result, subject, situation, title string) string {
 }
 
 // typical is the pair whose worst wait is the median of all.
-func typical(pairs []compare.Pair) compare.Pair {
+func typical(pairs compare.Pairs) compare.Pair {
 	sorted := slices.SortedFunc(slices.Values(pairs), func(a, b compare.Pair) int { return int(a.During.WorstMS - b.During.WorstMS) })
 	return sorted[len(sorted)/2]
 }
@@ -72,8 +72,8 @@ func typical(pairs []compare.Pair) compare.Pair {
 func draw(way compare.Way, p compare.Pair, number int, perSecond float64) row {
 	y := topSpace + rowHeight*number
 	base := float64(y + plotHeight)
-	calm := p.Calm.PerSecond / second
-	step := perSecond / second
+	calm := p.Calm.PerSecond / seriesRate
+	step := perSecond / seriesRate
 	var area strings.Builder
 	fmt.Fprintf(&area, "M%d %.1f", labelWidth, base)
 	x := float64(labelWidth)
@@ -93,7 +93,7 @@ func draw(way compare.Way, p compare.Pair, number int, perSecond float64) row {
 	return row{Title: way.Title, Y: y, Area: area.String(), From: labelWidth, To: x, Base: base, Command: width}
 }
 
-// tickMark is a second on the axis.
+// tickMark is a seriesRate on the axis.
 type tickMark struct {
 	X    float64
 	Text string

@@ -1,4 +1,4 @@
-package publish
+package e2e
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"relink/internal/ui"
 )
 
-// Ratio is a figure of relink's deploys by another one of the same run, so that it is much
+// ratio is a figure of relink's deploys by another one of the same run, so that it is much
 // the same on any machine.
-type Ratio struct {
+type ratio struct {
 	Name  string `json:"name"`
 	Floor bool   `json:"floor,omitempty"` // more is better
 	compare.Spread
@@ -36,24 +36,24 @@ var kinds = []struct {
 	{"old answers", false, func(p, _ compare.Pair) float64 { return float64(p.Old) }},
 }
 
-// Checked are the ways of which there are ratios.
-var Checked = compare.Relink[:3]
+// checkedWays are the ways of which there are ratios.
+var checkedWays = compare.Relink[:3]
 
-// Ratios are those of deploys of the small application under load.
-func Ratios(r compare.Result) (all []Ratio) {
-	of := func(way string) []compare.Pair { return r.Of(compare.Generated.Name, compare.Loaded.Name, way) }
+// ratiosOf are those of deploys of the small application under load.
+func ratiosOf(r measurements) (all []ratio) {
+	of := func(way string) compare.Pairs { return r.Pairs.By(compare.Generated.Name, compare.Loaded.Name, way) }
 	other := map[int]compare.Pair{}
 	for _, p := range of(byHand) {
 		other[p.Round] = p
 	}
-	for _, way := range Checked {
+	for _, way := range checkedWays {
 		pairs := of(way.Name)
 		if len(pairs) == 0 {
 			continue
 		}
 		for _, kind := range kinds {
 			spread := compare.Of(pairs, func(p compare.Pair) float64 { return kind.of(p, other[p.Round]) })
-			all = append(all, Ratio{way.Name + ": " + kind.name, kind.floor, spread})
+			all = append(all, ratio{way.Name + ": " + kind.name, kind.floor, spread})
 		}
 	}
 	return all
@@ -62,9 +62,9 @@ func Ratios(r compare.Result) (all []Ratio) {
 // narrowest is the spread that is taken where there was less: a script, or a file.
 const narrowest = 0.02
 
-// Worsened tells which ratios are worse than they were by more than their spread.
-func Worsened(was, now []Ratio) (told []string) {
-	by := map[string]Ratio{}
+// worsened tells which ratios are worse than they were by more than their spread.
+func worsened(was, now []ratio) (told []string) {
+	by := map[string]ratio{}
 	for _, one := range now {
 		by[one.Name] = one
 	}
@@ -85,17 +85,15 @@ func Worsened(was, now []Ratio) (told []string) {
 	return told
 }
 
-// Compared is a table of both.
-func Compared(was, now []Ratio) string {
+// bothRatios is a table of both.
+func bothRatios(was, now []ratio) string {
 	table := ui.NewTable(tableWidth, "RATIO", "WAS", "FROM", "TO", "NOW", "FROM", "TO").Right(1, 2, 3, 4, 5, 6)
 	for _, one := range was {
 		shown := []string{one.Name, figure(one.Median), figure(one.Least), figure(one.Most)}
-		if at := slices.IndexFunc(now, func(r Ratio) bool { return r.Name == one.Name }); at >= 0 {
+		if at := slices.IndexFunc(now, func(r ratio) bool { return r.Name == one.Name }); at >= 0 {
 			shown = append(shown, figure(now[at].Median), figure(now[at].Least), figure(now[at].Most))
 		}
 		table.Row(shown...)
 	}
 	return table.String()
 }
-
-const tableWidth = 100

@@ -1,4 +1,4 @@
-package publish
+package e2e
 
 import (
 	"flag"
@@ -15,56 +15,50 @@ import (
 
 var update = flag.Bool("update", false, "write the page and its charts anew from what was measured")
 
-const (
-	results    = "../../../../docs/benchmarks.json"
-	resultPage = "../../../../docs/benchmarks.md"
-	ratiosFile = "../../../../internal/e2e/testdata/ratios.json"
-)
-
 // What later measurements are held against is of the published one.
 func TestRatiosAreOfTheMeasurements(t *testing.T) {
-	var result compare.Result
-	if err := ReadJSON(results, &result); err != nil {
+	var result measurements
+	if err := readJSON(results, &result); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := WriteJSON(ratiosFile, Ratios(result)); err != nil {
+		if err := writeJSON(ratiosFile, ratiosOf(result)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var written []Ratio
-	if err := ReadJSON(ratiosFile, &written); err != nil {
+	var written []ratio
+	if err := readJSON(ratiosFile, &written); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Ratios(result), written, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("%s is not of docs/benchmarks.json: go test ./deploy/demo/compare/publish -update\n%s", ratiosFile, diff)
+	if diff := cmp.Diff(ratiosOf(result), written, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s is not of docs/benchmarks.json: go test -run Measurements ./internal/e2e -update\n%s", ratiosFile, diff)
 	}
 }
 
 // The manual's page shows what was measured, and nothing else.
 func TestPageIsOfItsMeasurements(t *testing.T) {
-	var result compare.Result
-	if err := ReadJSON(results, &result); err != nil {
+	var result measurements
+	if err := readJSON(results, &result); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := Page(resultPage, result); err != nil {
+		if err := writePage(resultPage, result); err != nil {
 			t.Fatal(err)
 		}
 	}
-	is := read(resultPage)
-	filled, err := Fill(is, result)
+	is := textOf(resultPage)
+	filled, err := fillPage(is, result)
 	if err != nil || filled != is {
-		t.Errorf("docs/benchmarks.md is not of docs/benchmarks.json (%v): go test ./deploy/demo/compare/publish -update", err)
+		t.Errorf("docs/benchmarks.md is not of docs/benchmarks.json (%v): go test -run Measurements ./internal/e2e -update", err)
 	}
 	for _, one := range charts {
-		if read(filepath.Join(filepath.Dir(resultPage), one.file)) != Chart(result, one.subject, one.situation, one.title) {
+		if textOf(filepath.Join(filepath.Dir(resultPage), one.file)) != chartOf(result, one.subject, one.situation, one.title) {
 			t.Errorf("docs/%s is not of docs/benchmarks.json", one.file)
 		}
 	}
 }
 
-func examples() compare.Result {
+func examples() measurements {
 	pair := func(way string, round int, worst float64) compare.Pair {
 		return compare.Pair{
 			Subject: "generated", Situation: "load", Way: way, Round: round, Files: 301, Misses: 10, CacheBytes: 3 << 20, Written: 5 << 20, FilesWritten: 7, CPUMS: 500,
@@ -73,7 +67,7 @@ func examples() compare.Result {
 			Late: 450, Series: []int{50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 0, 0, 50, 80},
 		}
 	}
-	return compare.Result{Pairs: []compare.Pair{
+	return measurements{Pairs: compare.Pairs{
 		pair("none", 1, 10), pair("reload-0", 1, 500), pair("resolved", 1, 12), pair("resolved", 2, 15), pair("resolved", 3, 11),
 	}}
 }
@@ -88,7 +82,7 @@ func TestWays(t *testing.T) {
 // What went wrong is told: failed and old answers, a slow request, an emptied cache.
 func TestCells(t *testing.T) {
 	broken := compare.Pair{Old: 3, Late: 450, Restarted: true, Slow: &compare.Slow{Problem: "status 502"}, During: compare.Seen{Answered: 997, Failed: 2}}
-	got := strings.Join(cells(compare.Way{Name: "x"}, []compare.Pair{broken}), "|")
+	got := strings.Join(cells(compare.Way{Name: "x"}, compare.Pairs{broken}), "|")
 	for _, want := range []string{"2 of 1,000, and 1 of 1 slow ones|3 of 450|", "|emptied|"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not told in %s", want, got)
@@ -98,21 +92,21 @@ func TestCells(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	const text = "# Title\n<!-- measured: generated/load -->\nold\n<!-- end -->\nend\n"
-	filled, err := Fill(text, examples())
+	filled, err := fillPage(text, examples())
 	if err != nil || !strings.Contains(filled, "| no deploy | 0 |") || strings.Contains(filled, "old\n") || !strings.HasSuffix(filled, "<!-- end -->\nend\n") {
 		t.Errorf("%v:\n%s", err, filled)
 	}
-	if again, err := Fill(filled, examples()); err != nil || again != filled {
-		t.Errorf("a second time something else: %v\n%s", err, again)
+	if again, err := fillPage(filled, examples()); err != nil || again != filled {
+		t.Errorf("a perTick time something else: %v\n%s", err, again)
 	}
-	if _, err := Fill("<!-- measured: nothing -->\n<!-- end -->", examples()); err == nil {
+	if _, err := fillPage("<!-- measured: nothing -->\n<!-- end -->", examples()); err == nil {
 		t.Error("a part that is not known is no error")
 	}
 }
 
 // The chart has a row for each way that was measured, with its requests.
 func TestChart(t *testing.T) {
-	svg := Chart(examples(), "generated", "load", "Title & more")
+	svg := chartOf(examples(), "generated", "load", "Title & more")
 	if strings.Count(svg, "<path") != 3 || !strings.Contains(svg, "prefers-color-scheme: dark") || strings.Contains(svg, "Title & more") {
 		t.Error(svg)
 	}
@@ -120,26 +114,26 @@ func TestChart(t *testing.T) {
 
 // A ratio may be worse by its spread and no more; one that is missing is told.
 func TestWorsened(t *testing.T) {
-	was := []Ratio{
+	was := []ratio{
 		{"a", false, compare.Spread{Median: 1.2, Least: 1, Most: 1.5}},
 		{"served", true, compare.Spread{Median: 0.9, Least: 0.8, Most: 1}},
 		{"counted", false, compare.Spread{Median: 0.01, Least: 0.01, Most: 0.01}},
 	}
-	same := []Ratio{{Name: "a", Spread: compare.Spread{Median: 1.69}}, {Name: "served", Spread: compare.Spread{Median: 0.71}}, {Name: "counted", Spread: compare.Spread{Median: 0.02}}}
-	if told := Worsened(was, same); len(told) != 0 {
+	same := []ratio{{Name: "a", Spread: compare.Spread{Median: 1.69}}, {Name: "served", Spread: compare.Spread{Median: 0.71}}, {Name: "counted", Spread: compare.Spread{Median: 0.02}}}
+	if told := worsened(was, same); len(told) != 0 {
 		t.Errorf("within the spread: %q", told)
 	}
-	worse := []Ratio{{Name: "a", Spread: compare.Spread{Median: 1.71}}, {Name: "served", Spread: compare.Spread{Median: 0.69}}, {Name: "counted", Spread: compare.Spread{Median: 1}}}
-	if told := Worsened(was, worse); len(told) != 3 {
+	worse := []ratio{{Name: "a", Spread: compare.Spread{Median: 1.71}}, {Name: "served", Spread: compare.Spread{Median: 0.69}}, {Name: "counted", Spread: compare.Spread{Median: 1}}}
+	if told := worsened(was, worse); len(told) != 3 {
 		t.Errorf("beyond the spread: %q", told)
 	}
-	if told := Worsened(was, worse[1:]); len(told) != 3 || !strings.Contains(told[0], "a: not measured") {
+	if told := worsened(was, worse[1:]); len(told) != 3 || !strings.Contains(told[0], "a: not measured") {
 		t.Errorf("missing: %q", told)
 	}
 }
 
 func TestRatios(t *testing.T) {
-	all := Ratios(examples())
+	all := ratiosOf(examples())
 	if len(all) != len(kinds) || all[0].Name != "resolved: worst wait / without a deploy" || all[0].Median != 1.2 || all[0].Most != 1.5 {
 		t.Errorf("%+v", all)
 	}
@@ -147,11 +141,11 @@ func TestRatios(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.json")
-	if err := WriteJSON(path, examples()); err != nil {
+	if err := writeJSON(path, examples()); err != nil {
 		t.Fatal(err)
 	}
-	var back compare.Result
-	if err := ReadJSON(path, &back); err != nil || len(back.Pairs) != 5 || len(back.Pairs[0].Series) != 14 {
+	var back measurements
+	if err := readJSON(path, &back); err != nil || len(back.Pairs) != 5 || len(back.Pairs[0].Series) != 14 {
 		t.Errorf("%v: %+v", err, back)
 	}
 	if data, err := os.ReadFile(path); err != nil || !strings.Contains(string(data), "[50,50,50,") {

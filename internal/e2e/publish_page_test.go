@@ -1,20 +1,16 @@
-// Package publish makes of measurements what can be read: the tables of a page, charts,
-// and the ratios that a later measurement is held against.
-package publish
+package e2e
 
 import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"relink/deploy/demo/compare"
 )
 
 // part is a generated part of a page, between two comments.
 var part = regexp.MustCompile(`(?s)(<!-- measured: (\S+) -->\n).*?(<!-- end -->)`)
 
-// Fill writes the parts of a page anew; the text around them stays.
-func Fill(page string, r compare.Result) (string, error) {
+// fillPage writes the parts of a page anew; the text around them stays.
+func fillPage(page string, r measurements) (string, error) {
 	var unknown error
 	filled := part.ReplaceAllStringFunc(page, func(found string) string {
 		of := part.FindStringSubmatch(found)
@@ -27,7 +23,7 @@ func Fill(page string, r compare.Result) (string, error) {
 	return filled, unknown
 }
 
-func content(name string, r compare.Result) (text string, known bool) {
+func content(name string, r measurements) (text string, known bool) {
 	subject, situation, two := strings.Cut(name, "/")
 	switch {
 	case name == "machine":
@@ -40,7 +36,7 @@ func content(name string, r compare.Result) (text string, known bool) {
 	return "", false
 }
 
-func about(r compare.Result) string {
+func about(r measurements) string {
 	m := r.Machine
 	return fmt.Sprintf(`| | |
 |---|---|
@@ -49,5 +45,5 @@ func about(r compare.Result) string {
 | system | %s, Linux %s |
 | web server | %s |
 | PHP | %s |
-`, r.Date, r.Commit, r.Runs(), m.CPU, m.Memory, m.System, m.Kernel, m.Apache, m.PHP)
+`, r.Date, r.Commit, r.runs(), m.CPU, m.Memory, m.System, m.Kernel, m.Apache, m.PHP)
 }

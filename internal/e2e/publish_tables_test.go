@@ -1,4 +1,4 @@
-package publish
+package e2e
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ import (
 )
 
 // ways is the table of all ways in a situation.
-func ways(r compare.Result, subject, situation string) string {
+func ways(r measurements, subject, situation string) string {
 	if !slices.ContainsFunc(r.Pairs, func(p compare.Pair) bool { return p.Subject == subject && p.Situation == situation }) {
 		return "Not measured yet.\n"
 	}
 	var b strings.Builder
 	b.WriteString("| way | failed | old answers | worst | worst, open | p99 | served | command | compiled | OPcache | written |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, way := range compare.Ways() {
-		pairs := r.Of(subject, situation, way.Name)
+		pairs := r.Pairs.By(subject, situation, way.Name)
 		if len(pairs) == 0 {
 			continue
 		}
@@ -26,7 +26,7 @@ func ways(r compare.Result, subject, situation string) string {
 	return b.String()
 }
 
-func cells(way compare.Way, pairs []compare.Pair) []string {
+func cells(way compare.Way, pairs compare.Pairs) []string {
 	shown := []string{failures(pairs), olds(pairs),
 		relative(compare.Of(pairs, compare.Pair.Worst)), relative(compare.Of(pairs, compare.Pair.Open)),
 		relative(compare.Of(pairs, compare.Pair.P99)), relative(compare.Of(pairs, compare.Pair.Served))}
@@ -42,7 +42,7 @@ func cells(way compare.Way, pairs []compare.Pair) []string {
 }
 
 // cache is what a deploy has taken of OPcache, if that was not emptied.
-func cache(pairs []compare.Pair, megabytes float64) string {
+func cache(pairs compare.Pairs, megabytes float64) string {
 	for _, p := range pairs {
 		if p.Restarted {
 			return "emptied"
@@ -51,7 +51,7 @@ func cache(pairs []compare.Pair, megabytes float64) string {
 	return fmt.Sprintf("%.1f MB", max(0, megabytes))
 }
 
-func failures(pairs []compare.Pair) string {
+func failures(pairs compare.Pairs) string {
 	requests, slow := 0, 0
 	failed := 0
 	for _, p := range pairs {
@@ -70,7 +70,7 @@ func failures(pairs []compare.Pair) string {
 	return fmt.Sprintf("%s of %s", ui.Count(failed), ui.Count(requests))
 }
 
-func olds(pairs []compare.Pair) string {
+func olds(pairs compare.Pairs) string {
 	old, all := 0, 0
 	for _, p := range pairs {
 		old, all = old+p.Old, all+p.Late
@@ -94,7 +94,7 @@ func figure(value float64) string {
 	return fmt.Sprintf("%.2f", value)
 }
 
-func asked(all []compare.Kept) string {
+func asked(all []kept) string {
 	if len(all) == 0 {
 		return "Not measured yet.\n"
 	}
@@ -105,7 +105,7 @@ func asked(all []compare.Kept) string {
 		if k.Floor {
 			sign = "at least"
 		}
-		if !k.Holds() {
+		if !k.holds() {
 			verdict = "**does not hold**"
 		}
 		fmt.Fprintf(&b, "| %s, %d pairs | %s | %s | %s %.4g | %s | %s |\n", k.Demand, k.Pairs, k.Way, k.Figure, sign, k.Asked, relative(k.Spread), verdict)
