@@ -55,6 +55,41 @@ func BenchmarkStage(b *testing.B) {
 	}
 }
 
+// BenchmarkDigest is of a release in a slot, and of the same one in a folder of its own, of
+// which every file is read.
+func BenchmarkDigest(b *testing.B) {
+	folder, _ := newApplication(b)
+	s := openStore(b)
+	slotted, err := s.StageIn(b.Context(), "slotted", release.Turn{Slot: benchSlot, App: "app", Forget: func(context.Context, string, func(string) bool) error { return nil }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	own, err := s.Stage("own")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for id, st := range map[string]*release.Staging{"slotted": slotted, "own": own} {
+		found, err := dir.New(folder).Resolve(b.Context(), id)
+		if err == nil {
+			err = st.Fetch(b.Context(), found, nil, nil)
+		}
+		var r release.Release
+		if err == nil {
+			r, err = st.Seal(b.Context(), release.Manifest{Source: "x"})
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(id, func(b *testing.B) {
+			repeated(b, func(b *testing.B) {
+				if _, err := s.Digest(b.Context(), r, nil); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkFirstRelease is a release of which nothing is there, beside what
 // "git archive | tar x" and a sync cost.
 func BenchmarkFirstRelease(b *testing.B) {

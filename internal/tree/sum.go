@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -36,17 +37,23 @@ func Sum(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (str
 	if info.Mode().Type() == fs.ModeSymlink {
 		return root.Readlink(name)
 	}
+	sum := sha256.New()
+	err := Read(ctx, root, name, info, sum)
+	return string(sum.Sum(nil)), err
+}
+
+// Read writes what a file holds, and no more than info says that there is.
+func Read(ctx context.Context, root *os.Root, name string, info fs.FileInfo, to io.Writer) error {
 	file, err := openFound(root, name, info)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer file.Close()
 	if opened, err := file.Stat(); err != nil || !sameFile(info, opened) || !opened.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: %w", name, errors.Join(ErrChanged, err))
+		return fmt.Errorf("%s: %w", name, errors.Join(ErrChanged, err))
 	}
-	sum := sha256.New()
-	if err := copyContent(ctx, sum, file, info.Size(), nil); err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
+	if err := copyContent(ctx, to, file, info.Size(), nil); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return string(sum.Sum(nil)), nil
+	return nil
 }

@@ -139,8 +139,12 @@ func (l local) contentsOf(ctx context.Context, r release.Release) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
+	releases, err := release.Open(o.App.Releases)
+	if err != nil {
+		return nil, err
+	}
 	list := fleet.NewList()
-	if err := release.Contents(ctx, r, without, list.Add); err != nil {
+	if err := releases.Contents(ctx, r, without, list.Add); err != nil {
 		return nil, err
 	}
 	if text := list.Bytes(); len(text) <= store.MostShown {
@@ -156,8 +160,12 @@ func digest(ctx context.Context, app apps.App, r release.Release) (sum string, e
 	if err != nil {
 		return "", err
 	}
+	releases, err := release.Open(app.Releases)
+	if err != nil {
+		return "", err
+	}
 	err = pace.Gently(ctx, func(ctx context.Context) error {
-		sum, err = release.Digest(ctx, r, without)
+		sum, err = releases.Digest(ctx, r, without)
 		return err
 	})
 	return sum, err
