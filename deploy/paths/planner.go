@@ -51,6 +51,10 @@ func (p Planner) targetBefore(history *journal.Past, instance config.Instance, s
 	}
 	if !filepath.IsAbs(target.Release) {
 		id, err := p.present(target.Served())
+		if err == nil && id == "" {
+			err = hint.With(fmt.Errorf("instance %s was on %s before, which has been removed", instance.Name, target.Served()),
+				`choose a release from "relink releases" and name it with --to (keep: %d is how many of those stay that no site is on)`, p.App.Keep)
+		}
 		return p.App.Destination(id), err
 	}
 	return moves.Target{Release: target.Release, Literal: target.Real, Real: target.Real}, nil
@@ -85,7 +89,7 @@ func OrNone(release string) string { return cmp.Or(release, "its first deploy") 
 // ErrBadRelease: the release was marked bad when it failed.
 var ErrBadRelease = errors.New("marked bad")
 
-// present is the release itself, or one that repeats it where it has been pruned.
+// present is the release itself, or one that repeats it where it has been pruned; "" for none.
 func (p Planner) present(id string) (string, error) {
 	if _, err := p.Store.Get(id); !errors.Is(err, release.ErrNotFound) {
 		return id, nil
@@ -96,7 +100,7 @@ func (p Planner) present(id string) (string, error) {
 			return one.ID, err
 		}
 	}
-	return id, err
+	return "", err
 }
 
 // Everywhere sends every chosen instance to the same release.
