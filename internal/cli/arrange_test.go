@@ -1,21 +1,23 @@
 package cli
 
 import (
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 )
 
-var program = Level{
-	Flags: map[string]bool{"config": true, "quiet": false},
-	Commands: map[string]Level{
-		"deploy":  {Flags: map[string]bool{"all": false, "instance": true}},
-		"opcache": {Commands: map[string]Level{"warm": {Flags: map[string]bool{"all": false}}}},
-	},
+func commands() []*Command {
+	return []*Command{
+		{Name: "deploy", Flags: []Flag{&BoolFlag{Name: "all"}, &StringSliceFlag{Name: "instance"}}},
+		{Name: "opcache", Subcommands: []*Command{{Name: "warm", Flags: []Flag{&BoolFlag{Name: "all"}}}}},
+	}
 }
 
 func TestArrange(t *testing.T) {
+	program := &cli.App{Flags: (&Env{}).flags(), Commands: commands()}
 	for given, want := range map[string]string{
 		"":                             "",
 		"deploy --all v2":              "deploy --all v2",
@@ -40,19 +42,27 @@ func TestArrange(t *testing.T) {
 	}
 }
 
-func TestNamed(t *testing.T) {
+// Also where the line cannot be understood.
+func TestWhatALineIsFor(t *testing.T) {
 	for given, want := range map[string]string{
-		"":                           "",
-		"deploi v2":                  "",
-		"deploy v2 --all":            "deploy",
-		"deploy --al opcache":        "deploy",
-		"--config deploy opcache":    "opcache",
-		"--config=f --quiet opcache": "opcache",
-		"--confg f opcache":          "opcache",
-		"--confg=f deploy":           "deploy",
-		"--config":                   "",
+		"":                                  "",
+		"deploi v2":                         "",
+		"deploy v2 --all":                   "deploy",
+		"deploy --al opcache":               "deploy",
+		"--config deploy opcache":           "opcache",
+		"--config=f --quiet opcache":        "opcache",
+		"--confg f opcache":                 "opcache",
+		"--confg=f deploy":                  "deploy",
+		"--config":                          "",
+		"opcache warm":                      "opcache",
+		"deploy --al --format json":         "deploy json",
+		"deploi --format=text --format":     " text",
+		"--format=text deploy -format json": "deploy json",
+		"--config --format opcache json":    "opcache",
 	} {
-		if got := named(strings.Fields(given), program); got != want {
+		env := &Env{Out: io.Discard, Stderr: io.Discard}
+		_ = env.Run(t.Context(), append([]string{"relink"}, strings.Fields(given)...), commands()...)
+		if got := strings.TrimRight(env.Named+" "+env.Asked, " "); got != want {
 			t.Errorf("%s: %q, want %q", given, got, want)
 		}
 	}

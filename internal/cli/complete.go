@@ -111,9 +111,9 @@ func place(app *cli.App, words []string) (at Place, flags []cli.Flag, below []*c
 			}
 			continue
 		}
-		if i := slices.IndexFunc(below, func(c *cli.Command) bool { return c.HasName(word) }); i >= 0 {
-			at.Command = strings.TrimSpace(at.Command + " " + below[i].Name)
-			flags, below = append(below[i].VisibleFlags(), flags...), below[i].Subcommands
+		if command := commandNamed(below, word); command != nil {
+			at.Command = strings.TrimSpace(at.Command + " " + command.Name)
+			flags, below = append(command.VisibleFlags(), flags...), command.Subcommands
 		}
 	}
 	return at, flags, below
@@ -121,14 +121,16 @@ func place(app *cli.App, words []string) (at Place, flags []cli.Flag, below []*c
 
 // valued is the name of the flag that a word is, if it takes a value; else "".
 func valued(flags []cli.Flag, word string) string {
-	flag := flagNamed(flags, strings.TrimLeft(word, "-"))
+	flag := flagNamed(flags, word)
 	if _, isBool := flag.(*cli.BoolFlag); flag == nil || isBool {
 		return ""
 	}
 	return flag.Names()[0]
 }
 
-func flagNamed(flags []cli.Flag, name string) cli.Flag {
+// flagNamed knows a flag with its dashes and without.
+func flagNamed(flags []cli.Flag, word string) cli.Flag {
+	name := strings.TrimLeft(word, "-")
 	if i := slices.IndexFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }); i >= 0 {
 		return flags[i]
 	}

@@ -44,9 +44,10 @@ func (e *Env) Run(ctx context.Context, args []string, commands ...*Command) erro
 	}
 	refuse(app)
 	withoutFalse(app.Flags, app.Commands)
-	level := levelOf(app.Flags, app.Commands)
-	e.Typed, e.Named, e.Asked = strings.Join(args, " "), named(args[1:], level), formatAsked(args)
-	return app.RunContext(ctx, append(args[:1:1], arrange(args[1:], level)...))
+	at, _, _ := place(app, args[1:])
+	e.Named, _, _ = strings.Cut(at.Command, " ")
+	e.Typed, e.Asked = strings.Join(args, " "), at.Given["format"]
+	return app.RunContext(ctx, append(args[:1:1], arrange(args[1:], app)...))
 }
 
 func (e *Env) flags() []Flag {
@@ -70,21 +71,6 @@ func withoutFalse(flags []Flag, commands []*Command) {
 	for _, command := range commands {
 		withoutFalse(command.Flags, command.Subcommands)
 	}
-}
-
-// formatAsked is the value of the last --format.
-func formatAsked(args []string) (format string) {
-	for i, arg := range args {
-		name, value, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		switch {
-		case !strings.HasPrefix(arg, "-") || name != "format":
-		case inline:
-			format = value
-		case i+1 < len(args):
-			format = args[i+1]
-		}
-	}
-	return format
 }
 
 // Finish tells how a command ended, and gives the exit status: an error is shown as
