@@ -49,7 +49,7 @@ type server struct {
 	caches     Caches             // nil: none has to follow
 	addressing opcache.Addressing // the weakest of the instances; "" before anybody was asked
 	secret     probe.Secret
-	sights     []front.Sight    // of the front doors
+	sights     []probe.Heard    // of the front doors
 	pinned     []opcache.Worker // that nobody can reach
 }
 

@@ -26,7 +26,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 	}
 	linked := r.App.Linked()
 	sites := found.secret.Doors(r.App.Name, linked)
-	found.sights = front.Look(ctx, sites)
+	found.sights = probe.AskAll(ctx, sites)
 	if err := ctx.Err(); err != nil {
 		return found, web, err
 	}
@@ -39,7 +39,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 			inside++
 		}
 	}
-	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, front.AgentDir(r.App)), Alone: inside > 0 && inside == len(linked), Heard: front.HeardBy(found.sights)} // also of those that have no probe before the switch
+	web = opcache.Web{Pools: front.WebPools(ctx, found.sights, front.AgentDir(r.App)), Alone: inside > 0 && inside == len(linked), Heard: found.sights} // also of those that have no probe before the switch
 	return found, web, nil
 }
 
@@ -60,7 +60,7 @@ func (r *run) refuseStrangeCaches(found server) error {
 	var strange []string
 	for _, s := range found.sights {
 		if s.Err == nil && !found.caches.Has(s.Answer) {
-			strange = append(strange, s.Name+" by "+s.By())
+			strange = append(strange, s.Door.Site+" by "+front.By(s))
 		}
 	}
 	if len(strange) == 0 {
@@ -79,7 +79,7 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
-		sights := front.Look(ctx, sites)
+		sights := probe.AskAll(ctx, sites)
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}

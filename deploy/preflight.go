@@ -119,7 +119,7 @@ func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, e
 	if err != nil || len(pinned) == 0 {
 		return nil, err
 	}
-	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(found.sights), opcache.DescribeWorkers(pinned))
+	text := fmt.Sprintf("%d of the workers can be reached neither by FastCGI nor through %s: %s", len(pinned), r.frontDoor(found), opcache.DescribeWorkers(pinned))
 	refused := hint.With(fmt.Errorf("%w: %s", opcache.ErrPinned, text),
 		"see that the probe of a site that they serve answers (relink config check --probe); or take enablereuse=on out of Apache's proxy definition (nginx: fastcgi_keep_conn off); or go on with --force: what these workers serve then stays old until they end")
 	return pinned, r.unlessForced(refused, text+"; what they serve stays old until they end")
@@ -138,9 +138,9 @@ func (r *run) unlessForced(refused error, warning string) error {
 func (s server) followed() bool { return s.caches != nil && s.addressing != opcache.Resolved }
 
 // frontDoor says which ways through the web server were there to try.
-func (r *run) frontDoor(sights []front.Sight) string {
+func (r *run) frontDoor(found server) string {
 	answered := 0
-	for _, s := range sights {
+	for _, s := range found.sights {
 		if s.Err == nil {
 			answered++
 		}

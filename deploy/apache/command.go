@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"relink/deploy/apps"
-	"relink/deploy/front"
 	"relink/internal/cli"
 	"relink/internal/config"
 	"relink/internal/exit"
@@ -125,8 +124,8 @@ func (s session) ask(ctx context.Context) (map[string]probe.Heard, error) {
 		return nil, err
 	}
 	answers := map[string]probe.Heard{}
-	for _, one := range front.Look(ctx, secret.Doors(s.app.Name, s.app.Instances)) {
-		answers[one.Name] = one.Heard
+	for _, one := range probe.AskAll(ctx, secret.Doors(s.app.Name, s.app.Instances)) {
+		answers[one.Door.Site] = one
 	}
 	return answers, ctx.Err()
 }

@@ -273,8 +273,8 @@ func HowServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 			return all, err
 		}
 		for _, s := range sights {
-			seen := s.Seen(s.Answer.File, app.RealReleases())
-			all = append(all, config.Served{App: a.Name, Instance: s.Name, SetUp: string(seen.SetUp), Release: seen.Release, By: seen.By, Error: seen.Error, Hints: hint.Of(s.Err)})
+			seen := front.Seen(s, s.Answer.File, app.RealReleases())
+			all = append(all, config.Served{App: a.Name, Instance: s.Door.Site, SetUp: string(seen.SetUp), Release: seen.Release, By: seen.By, Error: seen.Error, Hints: hint.Of(s.Err)})
 		}
 	}
 	return all, nil

@@ -20,15 +20,9 @@ import (
 	"relink/php/probe"
 )
 
-// Sight is what a site answered.
-type Sight struct {
-	Name string
-	probe.Heard
-}
-
 // AskAll asks every instance that can be asked, whatever serves it. Each has 10 s, and
 // 64 KiB for its answer.
-func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
+func AskAll(ctx context.Context, app apps.App) ([]probe.Heard, error) {
 	secret, err := probe.ReadSecret(app.State)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint.With(fmt.Errorf("%s: nobody has made the probe yet", app.Name), "deploy once: each release brings it")
@@ -36,25 +30,15 @@ func AskAll(ctx context.Context, app apps.App) ([]Sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	sights := Look(ctx, secret.Doors(app.Name, app.Instances))
+	sights := probe.AskAll(ctx, secret.Doors(app.Name, app.Instances))
 	if len(sights) == 0 {
 		return nil, hint.With(fmt.Errorf("%s: no instance has an address", app.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
 	}
 	return sights, ctx.Err()
 }
 
-// Look asks all sites, some at the same time, in their order. Each has 10 s, and 64 KiB for
-// its answer.
-func Look(ctx context.Context, sites []probe.Door) []Sight {
-	sights := make([]Sight, len(sites))
-	for i, heard := range probe.AskAll(ctx, sites) {
-		sights[i] = Sight{heard.Door.Site, heard}
-	}
-	return sights
-}
-
 // Addressing is how the web server names scripts to the PHP that answered.
-func (s Sight) Addressing() opcache.Addressing {
+func Addressing(s probe.Heard) opcache.Addressing {
 	switch {
 	case s.Err != nil:
 		return ""
@@ -67,10 +51,10 @@ func (s Sight) Addressing() opcache.Addressing {
 }
 
 // Weakest is the set-up that holds for all sites; "" where one is not known.
-func Weakest(sights []Sight) opcache.Addressing {
+func Weakest(sights []probe.Heard) opcache.Addressing {
 	var weakest opcache.Addressing
 	for _, s := range sights {
-		one := s.Addressing()
+		one := Addressing(s)
 		if one == "" {
 			return ""
 		}
@@ -80,7 +64,7 @@ func Weakest(sights []Sight) opcache.Addressing {
 }
 
 // By says which PHP answered.
-func (s Sight) By() string {
+func By(s probe.Heard) string {
 	text := fmt.Sprintf("PHP %s (%s), pid %d", s.Answer.PHPVersion, s.Answer.SAPI, s.Answer.PID)
 	if !s.Answer.CacheStart.IsZero() {
 		text += ", OPcache since " + s.Answer.CacheStart.Local().Format("2006-01-02 15:04:05")
@@ -100,20 +84,11 @@ func folderOr(release string) string {
 	return release
 }
 
-// HeardBy is what was heard at the doors, in their order.
-func HeardBy(sights []Sight) []probe.Heard {
-	heard := make([]probe.Heard, len(sights))
-	for i, s := range sights {
-		heard[i] = s.Heard
-	}
-	return heard
-}
-
 // WebPools are the PHPs inside of web servers: the processes of each are reached
 // through any of the sites that it serves.
-func WebPools(ctx context.Context, sights []Sight, agentDir string) []php.Pool {
+func WebPools(ctx context.Context, sights []probe.Heard, agentDir string) []php.Pool {
 	var pools []php.Pool
-	for _, one := range apache.Pools(ctx, HeardBy(sights), func(int) string { return agentDir }) {
+	for _, one := range apache.Pools(ctx, sights, func(int) string { return agentDir }) {
 		pools = append(pools, one.Pool)
 	}
 	return pools

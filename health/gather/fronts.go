@@ -31,16 +31,16 @@ func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a apps.App, 
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	var all []health.Front
-	for _, s := range front.Look(ctx, secret.Doors(a.Name, a.Instances)) {
+	for _, s := range probe.AskAll(ctx, secret.Doors(a.Name, a.Instances)) {
 		all = append(all, g.frontOf(s, app))
 	}
 	return all
 }
 
-func (g *gatherer) frontOf(s front.Sight, app *health.App) health.Front {
-	f := health.Front{Instance: s.Name, SetUp: s.Addressing(), Answer: s.Answer, Err: s.Err}
+func (g *gatherer) frontOf(s probe.Heard, app *health.App) health.Front {
+	f := health.Front{Instance: s.Door.Site, SetUp: front.Addressing(s), Answer: s.Answer, Err: s.Err}
 	for _, instance := range app.Instances {
-		if instance.Name == s.Name {
+		if instance.Name == s.Door.Site {
 			f.Wanted = instance.Release
 		}
 	}
