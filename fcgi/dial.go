@@ -16,6 +16,7 @@ import (
 
 	"relink/internal/config"
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/internal/trust"
 
 	fcgiclient "github.com/tomasen/fcgi_client"
@@ -60,8 +61,6 @@ const (
 // (connect(2)).
 func dial(ctx context.Context, to Address) (*fcgiclient.FCGIClient, error) {
 	start := time.Now()
-	pause := time.NewTicker(dialPause)
-	defer pause.Stop()
 	for {
 		client, err := fcgiclient.DialTimeout(to.Network, to.Path, sliceOf(ctx))
 		if err == nil {
@@ -71,10 +70,8 @@ func dial(ctx context.Context, to Address) (*fcgiclient.FCGIClient, error) {
 		if phase == "" {
 			return nil, refused(to, err)
 		}
-		select {
-		case <-ctx.Done():
+		if pace.Wait(ctx, dialPause) != nil {
 			return nil, ended(ctx, to, start, phase)
-		case <-pause.C:
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/pace"
 )
 
 // statusLimit is room for the lines of some 10,000 workers.
@@ -86,12 +87,8 @@ func Status(ctx context.Context, to Address, path string) (PoolStatus, error) {
 // askStatus asks again while the page cannot answer.
 func askStatus(ctx context.Context, to Address, path string) (answer Response, err error) {
 	for try := range statusTries {
-		if try > 0 {
-			select {
-			case <-ctx.Done():
-				return answer, nil
-			case <-time.After(statusPause):
-			}
+		if try > 0 && pace.Wait(ctx, statusPause) != nil {
+			return answer, nil
 		}
 		answer, err = exchange(ctx, to, Request{
 			Script: path, // FPM compares SCRIPT_NAME (fpm_status.c)

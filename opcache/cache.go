@@ -8,6 +8,7 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/php"
 	"relink/php/fpm"
 )
@@ -166,8 +167,8 @@ func (m *Cache) Reset(ctx context.Context) error {
 		if err == nil && !now.RestartPending && !now.RestartInProgress && restarts(now.Statistics) > restarts(before.Statistics) {
 			return nil
 		}
-		if Wait(ctx, ResetPoll); ctx.Err() != nil {
-			return hint.With(fmt.Errorf("the reset is scheduled but has not happened: %w", ctx.Err()),
+		if err := pace.Wait(ctx, ResetPoll); err != nil {
+			return hint.With(fmt.Errorf("the reset is scheduled but has not happened: %w", err),
 				"wait for the requests in flight to end: OPcache restarts when no worker is inside a request, and caches nothing new until then")
 		}
 	}

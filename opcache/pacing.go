@@ -57,9 +57,9 @@ func (p *pacing) after(took time.Duration, crowded bool) (rest time.Duration) {
 
 // rest follows a request to a pool. It tells why ctx has ended.
 func (p *pacing) rest(ctx context.Context, pool *Pool, took time.Duration) error {
-	Wait(ctx, p.after(took, p.pressure.Crowded()))
+	_ = pace.Wait(ctx, p.after(took, p.pressure.Crowded()))
 	for began := time.Now(); p.gently && p.patience > 0 && ctx.Err() == nil && pool.full(ctx); began = time.Now() {
-		Wait(ctx, lastPause)
+		_ = pace.Wait(ctx, lastPause)
 		p.patience -= time.Since(began)
 	}
 	p.pressure = pace.Look()

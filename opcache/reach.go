@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/pace"
 	"relink/php"
 )
 
@@ -114,7 +115,7 @@ func (r *round) finish(ctx context.Context) (outcome, error) {
 				return outcome{}, err
 			}
 		}
-		Wait(ctx, pause)
+		_ = pace.Wait(ctx, pause) // the next round tells the end of ctx
 		pause = pauseAfter(pause, missing)
 		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
 			return outcome{}, err
@@ -286,12 +287,4 @@ func pauseAfter(pause time.Duration, missing []fcgi.Process) time.Duration {
 		return min(2*pause, blindPause)
 	}
 	return min(2*pause, lastPause)
-}
-
-// Wait pauses for d or until ctx ends.
-func Wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/internal/ui"
 	"relink/php/fpm"
 )
@@ -133,8 +134,7 @@ func (s *Switch) stale(ctx context.Context, p *Pool, w fcgi.Process) Worker {
 func (s *Switch) watch(ctx context.Context) (regained int) {
 	apart := askAgain
 	for pause := apart; ; {
-		Wait(ctx, pause)
-		if ctx.Err() != nil {
+		if pace.Wait(ctx, pause) != nil {
 			return regained
 		}
 		began := time.Now()

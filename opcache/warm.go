@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"relink/internal/pace"
 	"relink/php"
 
 	"golang.org/x/sync/errgroup"
@@ -184,8 +185,8 @@ func (c *Caches) compileAlone(ctx context.Context, one *KeySpace, files []php.Co
 			pools = pools[:1]
 		}
 		count(1)
-		if Wait(ctx, c.Options.Warm.Pause); ctx.Err() != nil {
-			return nil, ctx.Err()
+		if err := pace.Wait(ctx, c.Options.Warm.Pause); err != nil {
+			return nil, err
 		}
 	}
 	return failed, nil
@@ -231,7 +232,7 @@ func waitOut(ctx context.Context, young []php.CompiledFile) {
 		longest = max(longest, f.Wait)
 	}
 	if longest > 0 {
-		Wait(ctx, min(longest, maxProtectionWait))
+		_ = pace.Wait(ctx, min(longest, maxProtectionWait))
 	}
 }
 

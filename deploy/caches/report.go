@@ -15,6 +15,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/pace"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/report"
@@ -69,8 +70,8 @@ func (s *session) report(ctx context.Context, o ReportOptions) error {
 	if o.Window > 0 {
 		first := ReadSample(ctx, pools, s.setup.Options.Timeouts.Call, recorded).Totals(apps)
 		before = &first
-		if opcache.Wait(ctx, o.Window); ctx.Err() != nil {
-			return ctx.Err()
+		if err := pace.Wait(ctx, o.Window); err != nil {
+			return err
 		}
 	}
 	sample := ReadSample(ctx, pools, s.setup.Options.Timeouts.Call, recorded)

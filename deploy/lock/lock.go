@@ -14,6 +14,7 @@ import (
 	"relink/internal/bounded"
 	"relink/internal/exit"
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/internal/trust"
 
 	"github.com/gofrs/flock"
@@ -82,9 +83,7 @@ func (l *Lock) try(ctx context.Context) (held bool, err error) {
 		if held || err != nil || ReadHolder(l.flock.Path()).PID != 0 {
 			return held, err
 		}
-		select {
-		case <-time.After(restartPoll):
-		case <-limited.Done():
+		if pace.Wait(limited, restartPoll) != nil {
 			return false, ctx.Err()
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"relink/deploy/release/kept"
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/internal/tree"
 )
 
@@ -120,10 +121,8 @@ func (l *listing) putOff(name string, info fs.FileInfo, changed time.Time) {
 // end looks again at what was put off, and then compares.
 func (l *listing) end(ctx context.Context) error {
 	for len(l.again) > 0 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(min(time.Until(l.newest.Add(2*kept.ClockGrain)), 2*kept.ClockGrain)):
+		if err := pace.Wait(ctx, min(time.Until(l.newest.Add(2*kept.ClockGrain)), 2*kept.ClockGrain)); err != nil {
+			return err
 		}
 		names := l.again
 		l.round, l.began, l.again = l.round+1, time.Now(), nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relink/health"
+	"relink/internal/pace"
 	"relink/internal/ui"
 	"relink/opcache/restart"
 )
@@ -32,12 +33,7 @@ const (
 // While a deploy runs it tries nothing: the deploy does its own.
 func (s *service) restartLoop(ctx context.Context) error {
 	pause := s.Interval
-	for {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil
-		}
+	for pace.Wait(ctx, pause) == nil {
 		pause = s.Interval
 		if err := s.restart(ctx); err != nil && ctx.Err() == nil {
 			s.metrics.failures.Inc()
@@ -45,6 +41,7 @@ func (s *service) restartLoop(ctx context.Context) error {
 			pause = min(s.retry(err), slowestRetry)
 		}
 	}
+	return nil
 }
 
 // retry lets twice as much time pass after each failure in a row.

@@ -10,6 +10,7 @@ import (
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/serve/page"
+	"relink/internal/pace"
 	"relink/opcache/restart"
 )
 
@@ -67,9 +68,7 @@ func (s *sampler) loop(ctx context.Context) error {
 		if s.window.full {
 			cost = 0 // full looks are left to the budget
 		}
-		select {
-		case <-time.After(s.budget.wait(s.Interval, cost)):
-		case <-ctx.Done():
+		if pace.Wait(ctx, s.budget.wait(s.Interval, cost)) != nil {
 			return nil
 		}
 	}

@@ -91,7 +91,7 @@ func (w *worker) rest(ctx context.Context) {
 	before := *w
 	w.look()
 	if pause := pauseAfter(w.used-before.used, w.waited-before.waited, w.at.Sub(before.at)); pause > 0 {
-		Wait(ctx, pause)
+		_ = Wait(ctx, pause) // who calls Rest is told
 		w.at = time.Now()
 	}
 }
@@ -110,14 +110,13 @@ func pauseAfter(used, waited, took time.Duration) time.Duration {
 	return max(0, restful*used-(took-used))
 }
 
-// Wait sleeps for as long, or until ctx ends.
-func Wait(ctx context.Context, pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
+// Wait sleeps for as long, or until ctx ends, and tells why it has ended.
+func Wait(ctx context.Context, pause time.Duration) error {
 	select {
-	case <-timer.C:
+	case <-time.After(pause):
 	case <-ctx.Done():
 	}
+	return ctx.Err()
 }
 
 // cpuTime is what the calling thread has used.

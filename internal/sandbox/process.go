@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/pace"
 
 	"github.com/prometheus/procfs"
 )
@@ -179,16 +180,12 @@ func startDaemon(ctx context.Context, d daemon) error {
 
 // poll asks until the answer is yes, an error, or ctx ends.
 func poll(ctx context.Context, ask func() (bool, error)) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	for {
 		if ok, err := ask(); ok || err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
+		if err := pace.Wait(ctx, pollEvery); err != nil {
+			return err
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/internal/proc"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -55,7 +56,7 @@ func (r *restartRun) awaitNewStart(ctx context.Context) error {
 		if err == nil && now.Statistics.StartTime.Unix() >= r.done.Time.Unix() {
 			return nil
 		}
-		if opcache.Wait(ctx, opcache.ResetPoll); ctx.Err() != nil {
+		if pace.Wait(ctx, opcache.ResetPoll) != nil {
 			return hint.With(errors.Join(fmt.Errorf("the OPcache that answers after the reload of Apache was not started since %s", r.done.Time.Format("15:04:05")), err, ctx.Err()),
 				"read Apache's error log")
 		}

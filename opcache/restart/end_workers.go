@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/fcgi"
+	"relink/internal/pace"
 	"relink/opcache"
 	"relink/php/fpm"
 )
@@ -114,7 +115,7 @@ func endWorkersOf(ctx context.Context, m *opcache.Cache) (told, left int, err er
 		if err != nil || !waits || bounded.Err() != nil {
 			return told, len(still), err
 		}
-		opcache.Wait(bounded, endPoll)
+		_ = pace.Wait(bounded, endPoll)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"relink/fcgi"
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/opcache"
 	"relink/php"
 )
@@ -77,7 +78,7 @@ func (r *restartRun) waitIdle(ctx context.Context, check func(ctx context.Contex
 		if r.options.Waiting != nil {
 			r.options.Waiting(err)
 		}
-		if opcache.Wait(bounded, quietPoll); bounded.Err() != nil {
+		if pace.Wait(bounded, quietPoll) != nil {
 			return errors.Join(err, ctx.Err())
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/internal/proc"
 )
 
@@ -53,16 +54,12 @@ func newProof(ctx context.Context, control string, o ReloadOptions) (*proof, err
 // await ends with the proof or with ctx. Children with requests in flight may
 // outlive it: they serve nothing new.
 func (p *proof) await(ctx context.Context) (ReloadResult, error) {
-	tick := time.NewTicker(proofPoll)
-	defer tick.Stop()
 	for {
 		result, proven := p.look(ctx)
 		if proven {
 			return result, nil
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		if pace.Wait(ctx, proofPoll) != nil {
 			return p.judge(result)
 		}
 	}

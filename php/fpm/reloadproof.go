@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/internal/pace"
 	"relink/internal/proc"
 	"relink/php"
 
@@ -127,8 +128,6 @@ func workerStarts(ctx context.Context, master int) (map[int]int64, error) {
 
 // await polls until all is proven, the master is dead, or ctx ends.
 func (p *proof) await(ctx context.Context) error {
-	tick := time.NewTicker(proofPoll)
-	defer tick.Stop()
 	var missing error
 	for {
 		now := p.missing(ctx)
@@ -141,9 +140,7 @@ func (p *proof) await(ctx context.Context) error {
 		if !p.gone.IsZero() && time.Since(p.gone) > goneWait {
 			return p.notBack(ctx, missing)
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		if pace.Wait(ctx, proofPoll) != nil {
 			return p.notBack(ctx, missing)
 		}
 	}
