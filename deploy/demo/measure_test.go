@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"relink/internal/hint"
+	"relink/internal/pace"
 	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
 
@@ -39,7 +40,7 @@ func more(t *testing.T, l *load.Load) load.Result {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for l.Result().Requests < from+5 {
-		if err := watch(ctx, time.Millisecond); err != nil {
+		if err := pace.Wait(ctx, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}

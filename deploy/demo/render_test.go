@@ -13,7 +13,6 @@ import (
 
 	"relink/deploy/journal"
 	"relink/deploy/outcome"
-	"relink/internal/sandbox/app"
 	"relink/opcache"
 
 	"github.com/google/go-cmp/cmp"
@@ -66,7 +65,7 @@ func exampleActs() []act {
 		{title: "v2 to one", args: []string{"deploy", "v2", "--instance", "club1"}, Report: exampleReport(1), Took: 2740 * ms,
 			Moved: 1, ToMove: 1, Figures: figures{Requests: 2501, Worst: 47 * ms}},
 		{title: "v2 to all", args: []string{"deploy", "v2", "--all"}, Report: exampleReport(30), Took: 5100 * ms, Moved: 30, ToMove: 30,
-			Figures: figures{Requests: 3855, Worst: 49 * ms}, Slow: &slowAnswer{Status: 200, Release: "v1", Took: 5003 * ms}},
+			Figures: figures{Requests: 3855, Worst: 49 * ms}, Slow: &slowAnswer{Release: "v1", Took: 5003 * ms}},
 	}
 }
 
@@ -74,7 +73,7 @@ func brokenAct() act {
 	a := exampleActs()[3]
 	a.Figures = figures{Requests: 3855, Errors: 2, first: "club3.test/doku.php: status 503", Old: 211, Strayed: 1, Mixed: 3, Worst: 4278 * ms}
 	a.Moved, a.Others, a.Restarts, a.Meeting = 29, 2, 8, waitedFor
-	a.Slow = &slowAnswer{Status: 200, Release: app.Mixed, Took: 5003 * ms}
+	a.Slow = &slowAnswer{Problem: `its page is of release "mixed"`, Took: 5003 * ms}
 	a.Report.SetUp = opcache.Revalidated
 	a.Report.FrontDoor[0] = outcome.Front{Error: "no answer"}
 	a.Report.Restart = outcome.Restart{Action: "opcache", Reasons: []string{"--reset always"}}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"relink/deploy/outcome"
+	"relink/internal/pace"
 )
 
 // startFor lets the load run before it is measured: its first seconds are its
@@ -118,11 +119,11 @@ func (p *stage) firstRelease(ctx context.Context) (err error) {
 // loadAlone is what the acts are compared with.
 func (p *stage) loadAlone(ctx context.Context) error {
 	p.tell.say("load begins", p.Options)
-	if err := watch(ctx, startFor); err != nil {
+	if err := pace.Wait(ctx, startFor); err != nil {
 		return err
 	}
 	before, began := p.traffic.now(), time.Now()
-	if err := watch(ctx, p.Alone); err != nil {
+	if err := pace.Wait(ctx, p.Alone); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -177,7 +178,7 @@ func (p *stage) perform(ctx context.Context, a *act, slow bool) (at span, err er
 		began := got.began.Sub(at.began)
 		a.Slow, a.Meeting = &got, meet(began, began+got.Took, a.Report)
 	}
-	return at, watch(ctx, p.Watch)
+	return at, pace.Wait(ctx, p.Watch)
 }
 
 // look finds which links lead where, and which processes have ended.

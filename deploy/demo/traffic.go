@@ -3,12 +3,11 @@ package demo
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"sync"
 	"time"
 
 	"relink/deploy/outcome"
+	"relink/internal/pace"
 	"relink/internal/sandbox/load"
 	"relink/internal/ui"
 )
@@ -76,7 +75,7 @@ func (s *scene) visit(ctx context.Context, release string) (answering int, err e
 	defer progress.Done()
 	for done := 0; done < pages; done = visits.Result().Requests {
 		progress.Set(done)
-		if err := watch(ctx, visitEvery); err != nil {
+		if err := pace.Wait(ctx, visitEvery); err != nil {
 			return 0, err
 		}
 	}
@@ -99,27 +98,8 @@ func sitesOn(result load.Result, release string) (int, error) {
 	return n, nil
 }
 
-// watch lets the load go on for a while.
-func watch(ctx context.Context, length time.Duration) error {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-const (
-	slowSeconds = 5                // that the page sleeps
-	slowGrace   = 30 * time.Second // for its answer, over that
-	slowMost    = 1 << 20          // bytes of the answer that are read
-)
-
 // slowAnswer is what became of the slow request.
 type slowAnswer struct {
-	Status  int // 0: no answer
 	Release string
 	began   time.Time
 	Took    time.Duration
@@ -165,32 +145,13 @@ func (f *flight) end() {
 }
 
 func (s *scene) ask(ctx context.Context, on site) slowAnswer {
-	ctx, cancel := context.WithTimeout(ctx, slowSeconds*time.Second+slowGrace)
-	defer cancel()
 	answer := slowAnswer{began: time.Now()}
-	if err := answer.read(ctx, s, on); err != nil {
+	var err error
+	if answer.Release, err = s.app.AskSlowly(ctx, s.server.URL(), on.host); err != nil {
 		answer.Problem = err.Error()
 	}
 	answer.Took = time.Since(answer.began)
 	return answer
-}
-
-func (a *slowAnswer) read(ctx context.Context, s *scene, on site) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s%s?s=%d", s.server.URL(), s.app.Slow, slowSeconds), nil)
-	if err != nil {
-		return err
-	}
-	request.Host = on.host
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	a.Status = response.StatusCode
-	body, err := io.ReadAll(io.LimitReader(response.Body, slowMost))
-	a.Release = s.app.Release(body, response.Header)
-	return err
 }
 
 // meeting tells how the slow request and the cut-over met.

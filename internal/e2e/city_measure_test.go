@@ -82,10 +82,10 @@ func (c *city) deploys(n int) (m measured) {
 		var alone []float64
 		for k := range calm {
 			from := began.Add(time.Duration(k) * after)
-			alone = append(alone, ms(result.Worst(from, from.Add(after))))
+			alone = append(alone, ms(result.Between(from, from.Add(after)).Wait(1)))
 		}
 		moved := ended.Add(-since(report, "switch"))
-		worst := ms(result.Worst(moved, moved.Add(after)))
+		worst := ms(result.Between(moved, moved.Add(after)).Wait(1))
 		m.cutOver, m.sweep = append(m.cutOver, report.CutoverMS), append(m.sweep, stepMS(report, "sweep"))
 		m.worst, m.alone = append(m.worst, worst), append(m.alone, alone...)
 		m.ratio = append(m.ratio, worst/middle(alone))

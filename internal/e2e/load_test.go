@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -145,24 +144,12 @@ func (w *town) slow(seconds int) <-chan string {
 	w.t.Helper()
 	done := make(chan string, 1)
 	go func() {
-		request, err := http.NewRequestWithContext(w.ctx, http.MethodGet, fmt.Sprintf("%s%s?s=%d", w.server.URL(), w.app.Slow, seconds), nil)
+		body, _, err := load.Fetch(w.ctx, fmt.Sprintf("%s%s?s=%d", w.server.URL(), w.app.Slow, seconds), w.hosts[1])
 		if err != nil {
 			done <- err.Error()
 			return
 		}
-		request.Host = w.hosts[1]
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			done <- err.Error()
-			return
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			done <- err.Error()
-			return
-		}
-		done <- fmt.Sprint(response.StatusCode, " ", string(body))
+		done <- "200 " + string(body)
 	}()
 	return done
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"relink/internal/pace"
 )
 
 // Plan is what is compared of a subject.
@@ -172,5 +174,5 @@ func (s *scene) visit(ctx context.Context) error {
 		return err
 	}
 	defer t.stop()
-	return watch(ctx, s.subject.Visit)
+	return pace.Wait(ctx, s.subject.Visit)
 }

@@ -5,12 +5,11 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 
 	"relink/deploy/demo/program"
+	"relink/internal/sandbox/load"
 )
 
 // keep are the releases that are left besides the live one, as relink leaves by default.
@@ -66,25 +65,8 @@ func (s *scene) cache(ctx context.Context) (c cache, err error) {
 	return c, s.tool(ctx, "status.php", &c)
 }
 
-// mostAnswer bounds what a tool answers, in bytes.
-const mostAnswer = 1 << 20
-
 func (s *scene) tool(ctx context.Context, script string, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server.URL()+"/"+script, nil)
-	if err != nil {
-		return err
-	}
-	request.Host = toolsHost
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("status %d", response.StatusCode)
-	}
+	body, _, err := load.Fetch(ctx, s.server.URL()+"/"+script, toolsHost)
 	if err == nil && answer != nil {
 		err = json.Unmarshal(body, answer)
 	}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"relink/internal/pace"
+	"relink/internal/sandbox/app"
 	"relink/internal/ui"
 )
 
@@ -66,12 +68,12 @@ func (s *scene) pair(ctx context.Context, way Way, at Situation, of Plan) (p Pai
 		return p, err
 	}
 	defer load.stop()
-	if err := watch(ctx, settling); err != nil {
+	if err := pace.Wait(ctx, settling); err != nil {
 		return p, err
 	}
 	var m moments
 	m.calm = time.Now()
-	if err := watch(ctx, s.expected(way, at, of.Longest)); err != nil {
+	if err := pace.Wait(ctx, s.expected(way, at, of.Longest)); err != nil {
 		return p, err
 	}
 	first, err := s.cache(ctx)
@@ -86,7 +88,7 @@ func (s *scene) pair(ctx context.Context, way Way, at Situation, of Plan) (p Pai
 	if err != nil {
 		return p, err
 	}
-	if err := watch(ctx, s.subject.Tail/2); err != nil { // what is still under way counts
+	if err := pace.Wait(ctx, s.subject.Tail/2); err != nil { // what is still under way counts
 		return p, err
 	}
 	p = Pair{Subject: s.subject.Name, Way: way.Name, Situation: at.Name, Slow: slow, Files: s.line.Files}
@@ -104,7 +106,7 @@ func (s *scene) pair(ctx context.Context, way Way, at Situation, of Plan) (p Pai
 func (s *scene) expected(way Way, at Situation, longest time.Duration) time.Duration {
 	length := max(least, s.last[way.Name+at.Name], s.last[way.Name])
 	if at.Slow {
-		length = max(length, slowSeconds*time.Second+s.subject.Tail)
+		length = max(length, app.SlowFor+s.subject.Tail)
 	}
 	if length += length / 8; longest > 0 {
 		return min(length, longest)
@@ -119,13 +121,13 @@ func (s *scene) perform(ctx context.Context, way Way, at Situation, tag string, 
 	if at.Slow {
 		slow = &Slow{}
 		asked.Go(func() { *slow = s.askSlowly(ctx) })
-		if err := watch(ctx, ahead); err != nil {
+		if err := pace.Wait(ctx, ahead); err != nil {
 			return did, nil, err
 		}
 	}
 	m.began = time.Now()
 	if way.run == nil {
-		err = watch(ctx, least)
+		err = pace.Wait(ctx, least)
 	} else {
 		did, err = way.run(ctx, s, tag)
 		s.live = tag
@@ -135,7 +137,7 @@ func (s *scene) perform(ctx context.Context, way Way, at Situation, tag string, 
 		return did, nil, err
 	}
 	asked.Wait()
-	err = watch(ctx, s.subject.Tail)
+	err = pace.Wait(ctx, s.subject.Tail)
 	m.ended = time.Now()
 	return did, slow, err
 }

@@ -86,19 +86,6 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// A slow request has to be answered, by one release.
-func TestJudge(t *testing.T) {
-	for _, one := range []struct {
-		status  int
-		release string
-		want    bool
-	}{{200, "r1", true}, {502, "", false}, {200, "", false}, {200, app.Mixed, false}} {
-		if err := judge(one.status, one.release); (err == nil) != one.want {
-			t.Errorf("%d %q: %v", one.status, one.release, err)
-		}
-	}
-}
-
 // Traffic of whole minutes is compared window by window, each as long as the other.
 func TestExpected(t *testing.T) {
 	s := &scene{subject: Subject{Tail: time.Second}, last: map[string]time.Duration{"resolved": 4 * time.Second, "resolvedload": 8 * time.Second}}

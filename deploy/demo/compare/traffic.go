@@ -1,15 +1,10 @@
 package compare
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"time"
 
-	"relink/internal/sandbox/app"
 	"relink/internal/sandbox/load"
 	"relink/internal/ui"
 )
@@ -124,11 +119,7 @@ func (t traffic) series(from, to time.Time) []int {
 	return answers
 }
 
-const (
-	tick        = 100 * time.Millisecond
-	slowSeconds = 5
-	slowGrace   = 30 * time.Second // for its answer, over that
-)
+const tick = 100 * time.Millisecond
 
 // Slow is what became of the slow request.
 type Slow struct {
@@ -139,52 +130,10 @@ type Slow struct {
 // askSlowly asks for a page that sleeps.
 func (s *scene) askSlowly(ctx context.Context) Slow {
 	began := time.Now()
-	err := s.readSlowly(ctx)
+	_, err := s.line.AskSlowly(ctx, s.server.URL(), host(s.names[0]))
 	slow := Slow{TookMS: ui.Milliseconds(time.Since(began))}
 	if err != nil {
 		slow.Problem = err.Error()
 	}
 	return slow
-}
-
-func (s *scene) readSlowly(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, slowSeconds*time.Second+slowGrace)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s%s?s=%d", s.server.URL(), s.line.Slow, slowSeconds), nil)
-	if err != nil {
-		return err
-	}
-	request.Host = host(s.names[0])
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
-	if err != nil {
-		return err
-	}
-	return judge(response.StatusCode, s.line.Release(body, response.Header))
-}
-
-func judge(status int, release string) error {
-	switch {
-	case status != http.StatusOK:
-		return fmt.Errorf("status %d", status)
-	case release == "" || release == app.Mixed:
-		return fmt.Errorf("its release is %q", cmp.Or(release, "not told"))
-	}
-	return nil
-}
-
-func watch(ctx context.Context, length time.Duration) error {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

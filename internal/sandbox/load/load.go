@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"relink/internal/pace"
 )
 
 // Options of a load. Each of Clients asks one page after the other, the hosts
@@ -99,7 +101,7 @@ func (l *Load) loop(ctx context.Context, number int) {
 	for at := number * round / l.options.Clients; ctx.Err() == nil; at++ {
 		l.once(ctx, at, time.Now())
 		if l.options.Pause > 0 {
-			rest(ctx, l.options.Pause)
+			_ = pace.Wait(ctx, l.options.Pause)
 		}
 	}
 }
@@ -111,15 +113,8 @@ func (l *Load) arrive(ctx context.Context) {
 	began := time.Now()
 	for at := 0; ctx.Err() == nil; at++ {
 		due := began.Add(time.Duration(at) * every)
-		rest(ctx, time.Until(due))
+		_ = pace.Wait(ctx, time.Until(due))
 		l.clients.Go(func() { l.once(ctx, at, due) })
-	}
-}
-
-func rest(ctx context.Context, pause time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(pause):
 	}
 }
 
@@ -141,26 +136,42 @@ func (l *Load) once(ctx context.Context, at int, begin time.Time) {
 }
 
 func (l *Load) get(ctx context.Context, host, path string) (release string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.options.URL+path, nil)
-	if err != nil {
+	body, header, err := fetch(ctx, l.client, l.options.URL+path, host)
+	if header == nil || l.options.Release == nil {
 		return "", err
+	}
+	if release = l.options.Release(body, header); release == "" && err == nil {
+		err = fmt.Errorf("the answer does not tell its release: %.200q", body)
+	}
+	return release, err
+}
+
+// Fetch makes one request over a connection of its own, and reads 16 MiB of the answer. A
+// status other than 2xx is an error.
+func Fetch(ctx context.Context, url, host string) (body []byte, header http.Header, err error) {
+	client := newClient(Options{})
+	defer client.CloseIdleConnections()
+	return fetch(ctx, client, url, host)
+}
+
+func fetch(ctx context.Context, client *http.Client, url, host string) (body []byte, header http.Header, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, nil, err
 	}
 	request.Host = host
-	response, err := l.client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	if err == nil && l.options.Release != nil {
-		if release = l.options.Release(body, response.Header); release == "" {
-			err = fmt.Errorf("the answer does not tell its release: %.200q", body)
-		}
+	if body, err = io.ReadAll(io.LimitReader(response.Body, maxBody)); err != nil {
+		return nil, nil, err
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		err = fmt.Errorf("status %d", response.StatusCode)
 	}
-	return release, err
+	return body, response.Header, err
 }
 
 // Stop ends the load, waits for its clients and gives the result. Requests in

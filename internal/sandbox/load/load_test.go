@@ -171,10 +171,10 @@ func TestWorst(t *testing.T) {
 	}
 	wait(t, done)
 	r := l.Stop()
-	if worst := r.Worst(r.Start, r.End); worst <= 0 || worst > r.End.Sub(r.Start) {
+	if worst := r.Between(r.Start, r.End).Wait(1); worst <= 0 || worst > r.End.Sub(r.Start) {
 		t.Errorf("worst %s", worst)
 	}
-	if before := r.Worst(r.Start.Add(-2*time.Hour), r.Start.Add(-time.Hour)); before != 0 {
+	if before := r.Between(r.Start.Add(-2*time.Hour), r.Start.Add(-time.Hour)).Wait(1); before != 0 {
 		t.Errorf("a request of %s before the load", before)
 	}
 }

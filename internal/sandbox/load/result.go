@@ -42,21 +42,8 @@ func (r Result) Rates(from, to time.Time, window time.Duration) []float64 {
 	return rates
 }
 
-// Worst is the longest time of a request that was under way at some moment
-// between from and to; 0 if there was none.
-func (r Result) Worst(from, to time.Time) (worst time.Duration) {
-	first, last := from.Sub(r.Start), to.Sub(r.Start)
-	for _, s := range r.samples {
-		if s.begin <= last && s.begin+s.took >= first {
-			worst = max(worst, s.took)
-		}
-	}
-	return worst
-}
-
 // Window is what a load has seen between two moments.
 type Window struct {
-	Length   time.Duration
 	Answered int             // requests that arrived in it and were answered as they should
 	Failed   int             // requests that came to their end in it, and failed
 	Waits    []time.Duration // of the requests that were under way at some moment of it, shortest first
@@ -64,7 +51,7 @@ type Window struct {
 
 // Between looks at one.
 func (r Result) Between(from, to time.Time) Window {
-	w := Window{Length: to.Sub(from)}
+	var w Window
 	first, last := from.Sub(r.Start), to.Sub(r.Start)
 	for _, s := range r.samples {
 		ended := s.begin + s.took
@@ -81,9 +68,6 @@ func (r Result) Between(from, to time.Time) Window {
 	slices.Sort(w.Waits)
 	return w
 }
-
-// Rate is the answers per second.
-func (w Window) Rate() float64 { return float64(w.Answered) / w.Length.Seconds() }
 
 // Wait is the one that a share of the requests (0..1) did not exceed; 0 without requests.
 func (w Window) Wait(share float64) time.Duration {
