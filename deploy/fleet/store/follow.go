@@ -104,12 +104,12 @@ func (v *View) take(key string, value []byte, revision int64, gone bool) {
 	parts := strings.Split(key, "/")
 	switch {
 	case parts[0] == "apps" && len(parts) == 2:
-		at := At{Revision: revision}
-		if gone || json.Unmarshal(value, &at.State) != nil {
+		state, err := readState(value)
+		if gone || err != nil {
 			delete(v.Apps, parts[1])
 			return
 		}
-		v.Apps[parts[1]] = at
+		v.Apps[parts[1]] = At{state, revision}
 	case parts[0] == "hosts" && len(parts) == 2:
 		takeHost(v.Hosts, parts[1], value, gone)
 	case parts[0] == "members" && len(parts) == 2:

@@ -119,8 +119,22 @@ func (s *Store) State(ctx context.Context, app string) (state fleet.State, revis
 	if len(got.Kvs) == 0 {
 		return state, 0, nil
 	}
-	err = json.Unmarshal(got.Kvs[0].Value, &state)
+	state, err = readState(got.Kvs[0].Value)
 	return state, got.Kvs[0].ModRevision, err
+}
+
+// errNotUnderstood: a later relink has written it, or a person.
+var errNotUnderstood = errors.New("what the fleet has agreed on is not understood")
+
+// readState refuses what nobody could act on.
+func readState(value []byte) (state fleet.State, err error) {
+	if err = json.Unmarshal(value, &state); err == nil {
+		err = state.Validate()
+	}
+	if err != nil {
+		return fleet.State{}, hint.With(fmt.Errorf("%w: %w", errNotUnderstood, err), "have the same relink on all hosts (relink --version)")
+	}
+	return state, nil
 }
 
 // Replace writes a state where it is still the one of that revision: nobody decides on what
