@@ -15,6 +15,7 @@ type Target struct {
 	Ref     string `json:"ref"`              // as it was asked for
 	Commit  string `json:"commit,omitempty"` // full id; "" where the source has none
 	Digest  string `json:"digest,omitempty"` // of its content; "" until the hosts have told theirs
+	List    string `json:"list,omitempty"`   // SHA-256 of the list of what hosts fetch from each other; "": each fetches from the application's source
 }
 
 // Wanted is the release that each host is to be on. The zero Target asks for nothing.
@@ -174,12 +175,21 @@ type Vote struct {
 	Stage   Stage     `json:"stage"`             // how far the host has come
 	Release string    `json:"release,omitempty"` // id, on this host
 	Digest  string    `json:"digest,omitempty"`  // of what it has prepared
+	Fetched *Fetched  `json:"fetched,omitempty"` // from other hosts; null: it has its own source, or all was there
 	Error   string    `json:"error,omitempty"`   // why it failed
 	Doubt   bool      `json:"doubt,omitempty"`   // what it says is done, but not proven for all visitors
 	Moved   bool      `json:"moved,omitempty"`   // it has cut over, whatever came after
 	CutOver time.Time `json:"cutover,omitzero"`  // by the host's own clock
 	TookMS  float64   `json:"took_ms,omitempty"` // of the cut-over
 	Saw     int64     `json:"saw,omitempty"`     // etcd's revision of the write that let it cut over
+}
+
+// Fetched is what has come from other hosts for one release.
+type Fetched struct {
+	Files int      `json:"files"` // that have come
+	Of    int      `json:"of"`    // that it is made of
+	Bytes int64    `json:"bytes"` // of their contents, without what had come before an interruption
+	From  []string `json:"from"`  // hosts
 }
 
 // Host is what a host says of itself, under its lease.
@@ -191,6 +201,8 @@ type Host struct {
 	Ready   bool              `json:"ready"`   // what its /readyz says
 	Why     string            `json:"why,omitempty"`
 	Problem string            `json:"problem,omitempty"` // with its certificate
+	Serves  string            `json:"serves,omitempty"`  // where others fetch releases from it
+	Lists   []string          `json:"lists,omitempty"`   // of these, by Target.List
 	Apps    map[string]AppOn  `json:"apps"`
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"net"
 	"strings"
 	"time"
 )
@@ -15,6 +16,7 @@ type Fleet struct {
 	Dir    string   `key:"dir" form:"absolute" default:"/etc/relink/fleet"` // of this host's certificate, and of the authority
 	Listen string   `key:"listen" form:"listen"`                            // where the host with the authority answers those who join; "": nowhere
 	Renew  string   `key:"renew" form:"host and port"`                      // where this host's certificate is renewed; "": nowhere
+	Serve  string   `key:"serve" form:"host and port"`                      // where other hosts fetch releases from this one; "": nowhere
 	Ready  string   `key:"ready" form:"listen" default:"127.0.0.1:9157"`    // where the agent answers /readyz
 
 	Quorum  string        `key:"quorum" default:"all"`                    // hosts that have to come along: a number, a share such as 80%, or all
@@ -58,6 +60,8 @@ func (v *validator) fleet() {
 	switch {
 	case strings.HasPrefix(f.Listen, "unix:"):
 		v.wrong("fleet.listen", "other hosts cannot reach a socket; write it like 10.0.0.1:9158")
+	case isEverywhere(f.Serve):
+		v.wrong("fleet.serve", "the other hosts are told this address: write the one at which they reach this host, such as 10.0.0.1:9159")
 	case f.Listen != "" && f.Renew != "":
 		v.wrong("fleet.renew", "is for hosts without the authority, and listen for the one with it")
 	}
@@ -66,4 +70,11 @@ func (v *validator) fleet() {
 			v.wrong(item("fleet.labels", i), "%q is not KEY=VALUE", label)
 		}
 	}
+}
+
+// isEverywhere tells whether an address says no more than a port.
+func isEverywhere(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "" || ip != nil && ip.IsUnspecified())
 }

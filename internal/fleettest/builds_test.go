@@ -25,4 +25,5 @@ func TestBuildsThatNameTheirPath(t *testing.T) {
 	if compiled[0] == compiled[1] {
 		t.Errorf("both hosts have made it at one path: %q", compiled)
 	}
+	f.relink(2, "fleet", "deploy", f.root) // nobody could fetch it
 }

@@ -44,16 +44,24 @@ func Sum(ctx context.Context, root *os.Root, name string, info fs.FileInfo) (str
 
 // Read writes what a file holds, and no more than info says that there is.
 func Read(ctx context.Context, root *os.Root, name string, info fs.FileInfo, to io.Writer) error {
-	file, err := openFound(root, name, info)
+	file, err := OpenAndRead(ctx, root, name, info, to)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	return file.Close()
+}
+
+// OpenAndRead is Read of a file that stays open.
+func OpenAndRead(ctx context.Context, root *os.Root, name string, info fs.FileInfo, to io.Writer) (*os.File, error) {
+	file, err := openFound(root, name, info)
+	if err != nil {
+		return nil, err
+	}
 	if opened, err := file.Stat(); err != nil || !sameFile(info, opened) || !opened.Mode().IsRegular() {
-		return fmt.Errorf("%s: %w", name, errors.Join(ErrChanged, err))
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, errors.Join(ErrChanged, err)), file.Close())
 	}
 	if err := copyContent(ctx, to, file, info.Size(), nil); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), file.Close())
 	}
-	return nil
+	return file, nil
 }

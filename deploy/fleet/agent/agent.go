@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/deploy/fleet"
+	"relink/deploy/fleet/depot"
 	"relink/deploy/fleet/store"
 	"relink/internal/config"
 
@@ -25,6 +26,7 @@ type Options struct {
 	ID      string // of this installation
 	Version string // of relink
 	Apps    []Application
+	Depot   *depot.Depot // of releases that hosts fetch from each other; nil: there are none
 	Log     zerolog.Logger
 
 	// Listening is told the address of /readyz; may be nil.
@@ -51,6 +53,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	group.Go(func() error { return a.answer(ctx, listener) })
 	group.Go(func() error { return a.keepCertificate(ctx) })
 	group.Go(func() error { return a.admit(ctx) })
+	group.Go(func() error { return a.serve(ctx) })
+	group.Go(func() error { return a.tidy(ctx) })
 	group.Go(func() error { return store.Again(ctx, pause, a.cutOff, a.followWanted) })
 	group.Go(func() error { return store.Again(ctx, pause, a.cutOff, a.present) })
 	for _, p := range a.parts {
@@ -76,6 +80,9 @@ type agent struct {
 
 func newAgent(o Options, s *store.Store) *agent {
 	a := &agent{Options: o, store: s, parts: map[string]*part{}, changed: make(chan struct{})}
+	if o.Depot != nil {
+		o.Depot.Having = a.having
+	}
 	for _, app := range o.Apps {
 		a.parts[app.Name] = &part{Application: app, agent: a, moved: make(chan struct{})}
 	}
@@ -174,6 +181,9 @@ func (a *agent) self() fleet.Host {
 	h.Problem = a.problem
 	a.mu.Unlock()
 	h.Ready = h.Why == ""
+	if a.serves() {
+		h.Serves, h.Lists = a.Fleet.Serve, a.Depot.Whole()
+	}
 	return h
 }
 

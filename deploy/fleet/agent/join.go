@@ -164,6 +164,10 @@ func (t *turn) show(ctx context.Context, prepared release.Release) error {
 
 func (t *turn) ready(ctx context.Context, id, digest string) error {
 	t.vote.Stage, t.vote.Release, t.vote.Digest = fleet.Ready, id, digest
+	if list := t.rollout.Target.List; list != "" && t.agent.Depot != nil {
+		t.vote.Fetched = t.agent.Depot.Fetched(list)
+		t.agent.stir() // others may fetch it from here now
+	}
 	ctx, cancel := t.inTime(ctx)
 	defer cancel()
 	if err := t.insist(ctx, t.vote); err != nil {

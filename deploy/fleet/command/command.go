@@ -13,6 +13,7 @@ import (
 	"relink/deploy/fleet"
 	"relink/deploy/fleet/agent"
 	"relink/deploy/fleet/ca"
+	"relink/deploy/fleet/depot"
 	"relink/deploy/fleet/local"
 	"relink/deploy/fleet/store"
 	"relink/deploy/lock"
@@ -47,7 +48,8 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 	return &cli.Command{
 		Name: "fleet", Usage: "deploy to several hosts at one instant, which agree by etcd",
 		Subcommands: []*cli.Command{{
-			Name: "deploy", Usage: "bring a ref live on all hosts, or on none", ArgsUsage: "REF", Flags: rollout,
+			Name: "deploy", Usage: "bring a ref live on all hosts, or on none", ArgsUsage: "REF",
+			Description: "A REF that begins with / or ./ or ../ is an archive or a folder of this host, which the others fetch from it.", Flags: rollout,
 			Action: p.with(func(s *session, ctx context.Context) error { return s.rollOut(ctx, s.resolve) }),
 		}, {
 			Name: "rollback", Usage: "bring the hosts back to the release before",
@@ -112,10 +114,11 @@ func Agent(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 			if o.ID, err = local.Identity(settings.StateDir); err != nil {
 				return err
 			}
+			o.Depot = depot.In(settings.StateDir, ca.Folder(f.Dir), local.Folders(settings.Apps))
 			for _, app := range settings.Apps {
 				o.Apps = append(o.Apps, local.Application(app.Name, func() (deploy.Options, deploy.Deps, error) {
 					return operations.Open(c, settings, app.Name)
-				}))
+				}, o.Depot))
 			}
 			return agent.Run(ctx, o)
 		}, "text"),

@@ -119,6 +119,11 @@ func (r *Report) Text(width int) string {
 		table.Row(host, strings.TrimSuffix(string(v.Stage)+", "+v.Error, ", "), v.Release, at, took)
 	}
 	b.WriteString(table.String())
+	for _, host := range slices.Sorted(maps.Keys(r.Votes)) {
+		if f := r.Votes[host].Fetched; f != nil {
+			fmt.Fprintf(&b, "%s fetched %s of %s, %s, from %s\n", host, ui.Count(f.Files), ui.Plural(f.Of, "file"), ui.Bytes(f.Bytes), strings.Join(f.From, ", "))
+		}
+	}
 	if r.SpreadMS != nil {
 		fmt.Fprintf(&b, "from the first host's cut-over to the last's: %s, by their clocks\n", ui.Duration(ui.FromMilliseconds(*r.SpreadMS)))
 	}

@@ -119,6 +119,16 @@ func (s *session) resolve(ctx context.Context, _ fleet.State) (fleet.Target, err
 		ctx, cancel = context.WithTimeout(ctx, o.FetchTimeout)
 		defer cancel()
 	}
+	if isPath(to.Ref) {
+		from, ref, err := sourceAt(to.Ref)
+		if err != nil {
+			return to, err
+		}
+		return s.handOut(ctx, from, ref)
+	}
+	if s.fleet.Serve != "" && o.App.Source.Kind != "git" { // which only this host may have
+		return s.handOut(ctx, d.Source, to.Ref)
+	}
 	found, err := d.Source.Resolve(ctx, to.Ref)
 	to.Commit = found.Commit
 	return to, err

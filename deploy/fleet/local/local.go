@@ -13,6 +13,7 @@ import (
 	"relink/deploy/apps"
 	"relink/deploy/fleet"
 	"relink/deploy/fleet/agent"
+	"relink/deploy/fleet/depot"
 	"relink/deploy/fleet/store"
 	"relink/deploy/front"
 	"relink/deploy/journal"
@@ -26,13 +27,16 @@ import (
 // Open gives what a deploy of all instances of one application needs.
 type Open func() (deploy.Options, deploy.Deps, error)
 
-// Application is one for the agent.
-func Application(name string, open Open) agent.Application {
-	l := local{open}
+// Application is one for the agent. What hosts fetch from each other lies in the depot.
+func Application(name string, open Open, d *depot.Depot) agent.Application {
+	l := local{open, d}
 	return agent.Application{Name: name, Recover: l.recover, Standing: l.standing, Bring: l.bring, DigestOf: l.digestOf, ContentsOf: l.contentsOf}
 }
 
-type local struct{ open Open }
+type local struct {
+	open  Open
+	depot *depot.Depot
+}
 
 func (l local) recover(ctx context.Context) error {
 	o, d, err := l.open()
@@ -84,7 +88,7 @@ func (l local) bring(ctx context.Context, to fleet.Target, others rendezvous.Oth
 	if err != nil {
 		return err
 	}
-	d.Others, d.Source = others, pinned{d.Source, to}
+	d.Others, d.Source = others, l.source(d.Source, to)
 	o.Ref = cmp.Or(to.Ref, to.Commit)
 	if o.To, err = here(o.App, to.Digest); err != nil {
 		return err
@@ -95,6 +99,14 @@ func (l local) bring(ctx context.Context, to fleet.Target, others rendezvous.Oth
 		_, err = deploy.Run(ctx, o, d)
 	}
 	return err
+}
+
+// source is where a target comes from: other hosts of the fleet, or the application's own.
+func (l local) source(own source.Source, to fleet.Target) source.Source {
+	if to.List != "" {
+		return &depot.Source{Depot: l.depot, ID: to.List, Ref: to.Ref}
+	}
+	return pinned{own, to}
 }
 
 // here is a release of that content which can be gone back to; "" for none.

@@ -13,7 +13,7 @@ import (
 	"relink/internal/tree"
 )
 
-func WriteFile(t *testing.T, name, content string) {
+func WriteFile(t testing.TB, name, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
