@@ -10,6 +10,19 @@ func (t Target) Is(on AppOn) bool {
 	return t.Commit != "" && t.Commit == on.Commit
 }
 
+// Stands tells whether a host serves what it is to serve: what is wanted of it or, while it is
+// not decided yet whether a rollout stays, what was before.
+func (s State) Stands(host string, on AppOn) bool {
+	if on.Instances == 0 {
+		return true // nothing of it is served here
+	}
+	wanted := []Target{s.WantedOf(host)}
+	if r := s.Rollout; r != nil && !r.Phase.Decided() && slices.Contains(r.Hosts, host) {
+		wanted = append(wanted, s.Wanted.Of(host))
+	}
+	return slices.ContainsFunc(wanted, func(to Target) bool { return to == (Target{}) || to.Is(on) })
+}
+
 // Duty is what a host has to do next for one application.
 type Duty string
 
@@ -25,6 +38,12 @@ func DutyOf(s State, host string, on AppOn, own Vote) (duty Duty, to Target) {
 	r := s.Rollout
 	mine := r != nil && !r.Ended && slices.Contains(r.Hosts, host)
 	said := mine && own.Rollout == r.ID && own.Stage.Final()
+	if on.Instances == 0 {
+		if mine && !said && r.Out[host] == "" {
+			return Say, Target{}
+		}
+		return Rest, Target{}
+	}
 	if mine && !r.Phase.Decided() {
 		if said || r.Out[host] != "" {
 			return Rest, Target{}
@@ -47,6 +66,8 @@ func (r *Rollout) Last(own Vote, on AppOn) Vote {
 		v = own
 	}
 	switch {
+	case on.Instances == 0:
+		v.Stage, v.Error = Failed, "it has no instance of the application"
 	case r.Phase != Back:
 		v.Stage = Finished
 	case r.Target.Is(on):

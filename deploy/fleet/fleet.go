@@ -195,7 +195,8 @@ type Fetched struct {
 // Host is what a host says of itself, under its lease.
 type Host struct {
 	Name    string            `json:"name"`
-	ID      string            `json:"id"` // of the installation: two hosts of one name are told apart
+	ID      string            `json:"id"`  // of the installation: two hosts of one name are told apart
+	Run     string            `json:"run"` // of the agent: two of one installation are told apart
 	Labels  map[string]string `json:"labels,omitempty"`
 	Version string            `json:"version"` // of relink
 	Ready   bool              `json:"ready"`   // what its /readyz says

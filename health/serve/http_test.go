@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"relink/internal/config"
+	"relink/internal/socket"
 	"relink/php"
 
 	"github.com/rs/zerolog"
@@ -219,7 +220,7 @@ func TestOnlyOneServiceListens(t *testing.T) {
 	r := start(t, o)
 	second := idle(t)
 	second.Listen = r.addr.String()
-	if err := Run(t.Context(), second); !errors.Is(err, ErrInUse) {
+	if err := Run(t.Context(), second); !errors.Is(err, socket.ErrInUse) {
 		t.Error(err)
 	}
 	second = o
@@ -240,7 +241,7 @@ func TestUnixSocket(t *testing.T) {
 	o.Listen = "unix:" + path
 	r := start(t, o)
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != socketMode {
+	if err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	// A socket has no name that could be rebound.
@@ -249,7 +250,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 	second := idle(t)
 	second.Listen = o.Listen
-	if err := Run(t.Context(), second); !errors.Is(err, ErrInUse) {
+	if err := Run(t.Context(), second); !errors.Is(err, socket.ErrInUse) {
 		t.Error(err)
 	}
 	r.stop()
@@ -257,7 +258,7 @@ func TestUnixSocket(t *testing.T) {
 		t.Errorf("the socket is left: %v", err)
 	}
 	write(t, path, "a file", 0o600)
-	if err := Run(t.Context(), second); !errors.Is(err, ErrInUse) {
+	if err := Run(t.Context(), second); !errors.Is(err, socket.ErrInUse) {
 		t.Errorf("a file is replaced by a socket: %v", err)
 	}
 }

@@ -4,9 +4,11 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"sync"
 	"time"
 
@@ -71,15 +73,20 @@ type agent struct {
 	store *store.Store
 	parts map[string]*part
 
+	run     string        // this one, of the installation
+	arrived chan struct{} // closed once this agent has had a lease
+
 	mu      sync.Mutex
-	met     bool          // etcd has told what is wanted since this agent began
-	away    error         // why it cannot be reached now; nil: it can
-	problem string        // with this host's certificate; "": none
-	changed chan struct{} // closed when what this host says of itself has changed
+	place   *store.Presence // nil: it has no lease now
+	refused error           // why it gets none: the name is taken
+	met     bool            // etcd has told what is wanted since this agent began
+	away    error           // why it cannot be reached now; nil: it can
+	problem string          // with this host's certificate; "": none
+	changed chan struct{}   // closed when what this host says of itself has changed
 }
 
 func newAgent(o Options, s *store.Store) *agent {
-	a := &agent{Options: o, store: s, parts: map[string]*part{}, changed: make(chan struct{})}
+	a := &agent{Options: o, store: s, parts: map[string]*part{}, run: rand.Text(), arrived: make(chan struct{}), changed: make(chan struct{})}
 	if o.Depot != nil {
 		o.Depot.Having = a.having
 	}
@@ -133,10 +140,12 @@ func (a *agent) stirred() <-chan struct{} {
 
 // present keeps this host's lease, and waits for its turn as steward.
 func (a *agent) present(ctx context.Context) error {
-	p, err := a.store.Arrive(ctx, a.self(), a.Lease)
+	p, err := a.store.Arrive(ctx, a.self(), a.Lease, a.hasArrived())
+	a.took(p, err)
 	if err != nil {
 		return err
 	}
+	defer a.took(nil, nil)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		select {
@@ -155,12 +164,58 @@ func (a *agent) present(ctx context.Context) error {
 	return errors.Join(group.Wait(), p.Leave())
 }
 
+// took notes whether the host's place in the fleet is this agent's.
+func (a *agent) took(p *store.Presence, err error) {
+	a.mu.Lock()
+	taken := errors.Is(err, store.ErrNameTaken)
+	news := taken && a.refused == nil
+	a.place = p
+	if p != nil || taken {
+		a.refused = err
+	}
+	if p != nil {
+		select {
+		case <-a.arrived:
+		default:
+			close(a.arrived)
+		}
+	}
+	a.mu.Unlock()
+	if news {
+		a.Log.Error().Err(err).Msg("this agent takes no part")
+	}
+}
+
+func (a *agent) hasArrived() bool {
+	select {
+	case <-a.arrived:
+		return true
+	default:
+		return false
+	}
+}
+
+// vote says it in the name of the host, while that is this agent's.
+func (a *agent) vote(ctx context.Context, app string, v fleet.Vote) error {
+	a.mu.Lock()
+	place := a.place
+	a.mu.Unlock()
+	if place == nil {
+		return store.ErrAbsent
+	}
+	return place.Vote(ctx, app, v)
+}
+
 // keepTold tells the fleet each change of what this host has.
 func (a *agent) keepTold(ctx context.Context, p *store.Presence) error {
+	var told fleet.Host
 	for {
 		stirred := a.stirred()
-		if err := p.Tell(ctx, a.self()); err != nil {
-			return err
+		if now := a.self(); !reflect.DeepEqual(now, told) {
+			if err := p.Tell(ctx, now); err != nil {
+				return err
+			}
+			told = now
 		}
 		select {
 		case <-stirred:
@@ -172,7 +227,7 @@ func (a *agent) keepTold(ctx context.Context, p *store.Presence) error {
 
 // self is what this host says of itself.
 func (a *agent) self() fleet.Host {
-	h := fleet.Host{Name: a.Host, ID: a.ID, Labels: labels(a.Labels), Version: a.Version, Apps: map[string]fleet.AppOn{}}
+	h := fleet.Host{Name: a.Host, ID: a.ID, Run: a.run, Labels: labels(a.Labels), Version: a.Version, Apps: map[string]fleet.AppOn{}}
 	for name, p := range a.parts {
 		h.Apps[name] = p.standing()
 	}
@@ -190,8 +245,11 @@ func (a *agent) self() fleet.Host {
 // unready is why the host is not to get visitors; "": it is.
 func (a *agent) unready() string {
 	a.mu.Lock()
-	met, away := a.met, a.away
+	met, away, refused := a.met, a.away, a.refused
 	a.mu.Unlock()
+	if refused != nil {
+		return refused.Error()
+	}
 	if !met {
 		why := "the fleet has not said yet what is wanted"
 		if away != nil {

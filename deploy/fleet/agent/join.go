@@ -49,8 +49,8 @@ func (p *part) join(ctx context.Context, at store.At) error {
 	if err := p.say(ctx, t.vote); err != nil {
 		return err
 	}
-	p.takeTurn(true)
-	defer p.takeTurn(false)
+	p.takeTurn()
+	defer p.leaveTurn()
 	stayed, err := t.bring(ctx)
 	if ctx.Err() != nil {
 		return nil // whoever runs next recovers, and goes on by what is wanted then
@@ -58,16 +58,38 @@ func (p *part) join(ctx context.Context, at store.At) error {
 	if err := p.look(ctx); err != nil {
 		return err
 	}
-	if errors.Is(err, errNoWord) || stayed && errors.Is(err, rendezvous.ErrTakenBack) {
-		return nil // it goes on by what is wanted, and says so then
+	if goesOn(err) || stayed && errors.Is(err, rendezvous.ErrTakenBack) {
+		return nil // by what is wanted, and says so then
 	}
-	return p.insist(ctx, t.last(err))
+	ctx, cancel := t.inTime(ctx)
+	defer cancel()
+	if err := p.insist(ctx, t.last(err)); !goesOn(err) {
+		return err
+	}
+	return nil
 }
 
-func (p *part) takeTurn(is bool) {
+// goesOn: the rollout has passed, or nobody can tell this host of it.
+func goesOn(err error) bool { return errors.Is(err, errNoWord) || errors.Is(err, errPassed) }
+
+// takeTurn begins a part in a rollout. Visitors may be sent here meanwhile as they could before.
+func (p *part) takeTurn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.turns = is
+	p.turns, p.stood = true, p.at.Stands(p.agent.Host, p.on)
+}
+
+// cameOver: this host serves the rollout's release, and is well.
+func (p *part) cameOver() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stood = true
+}
+
+func (p *part) leaveTurn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.turns = false
 }
 
 // bring ends early where the rollout is taken back before this host may cut over. stayed
@@ -193,6 +215,7 @@ func (t *turn) ready(ctx context.Context, id, digest string) error {
 // Verdict tells that this host has cut over and is well, and ends when it is decided
 // whether the release stays.
 func (t *turn) Verdict(ctx context.Context, c rendezvous.CutOver) error {
+	t.cameOver()
 	t.vote.Stage, t.vote.Moved, t.vote.CutOver, t.vote.TookMS = fleet.Switched, true, c.At, c.TookMS
 	ctx, cancel := t.inTime(ctx)
 	defer cancel()

@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,18 +41,25 @@ type part struct {
 	at    store.At // as etcd told it last
 	known bool     // it has
 	moved chan struct{}
-	on    fleet.AppOn
-	own   fleet.Vote // what this host said last
-	turns bool       // it takes part in a rollout now
+
+	looked bool // on is what the links lead to
+	on     fleet.AppOn
+	own    fleet.Vote // what this host said last
+	turns  bool       // it takes part in a rollout now,
+	stood  bool       // and served what was wanted when that began, or serves the rollout's release
 }
 
-// told is what is wanted now.
+// told is what is wanted now. What cannot be understood changes nothing.
 func (p *part) told(at store.At) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.at, p.known = at, true
+	news := at.Unread != nil && p.at.Unread == nil
+	p.at, p.known = at, p.known || at.Unread == nil
 	close(p.moved)
 	p.moved = make(chan struct{})
+	p.mu.Unlock()
+	if news {
+		p.agent.Log.Error().Str("app", p.Name).Err(at.Unread).Msg("this host stays as it is")
+	}
 }
 
 func (p *part) now() (at store.At, known bool, moved <-chan struct{}) {
@@ -75,14 +84,16 @@ func (p *part) lastVote() fleet.Vote {
 func (p *part) unready() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.known {
+	switch {
+	case !p.known:
 		return "it is not known what is wanted"
+	case !p.looked:
+		return "it is not known what the links lead to"
 	}
-	duty, to := fleet.DutyOf(p.at.State, p.agent.Host, p.on, p.own)
-	if p.turns || duty != fleet.Follow {
+	if p.turns && p.stood || !p.turns && p.at.Stands(p.agent.Host, p.on) {
 		return ""
 	}
-	why := fmt.Sprintf("is not on %s yet, which the fleet is on", to.Ref)
+	why := fmt.Sprintf("is not on %s yet, which the fleet is on", p.at.WantedOf(p.agent.Host).Ref)
 	if p.on.Problem != "" {
 		why += ": " + p.on.Problem
 	}
@@ -100,6 +111,10 @@ func (p *part) run(ctx context.Context) error {
 	retry := firstRetry
 	for p.recover(ctx) != nil && p.pause(ctx, retry) {
 		retry = min(2*retry, lastRetry)
+	}
+	select { // nothing is said in the name of a host whose place is not this agent's
+	case <-p.agent.arrived:
+	case <-ctx.Done():
 	}
 	retry = firstRetry
 	for ctx.Err() == nil {
@@ -185,9 +200,15 @@ func (p *part) look(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	on.Problem = p.on.Problem
-	p.on = on
+	if little := p.on.FreeBytes / 10; max(on.FreeBytes-p.on.FreeBytes, p.on.FreeBytes-on.FreeBytes) <= little {
+		on.FreeBytes = p.on.FreeBytes // not worth a write of each host every half minute
+	}
+	news := on != p.on || !p.looked
+	p.on, p.looked = on, true
 	p.mu.Unlock()
-	p.agent.stir()
+	if news {
+		p.agent.stir()
+	}
 	return nil
 }
 
@@ -198,7 +219,7 @@ func (p *part) problem(ctx context.Context, err error) {
 	}
 	text := ""
 	if err != nil {
-		text = err.Error()
+		text = short(err.Error())
 		p.agent.Log.Error().Str("app", p.Name).Err(err).Msg("not on what is wanted")
 	}
 	p.mu.Lock()
@@ -213,7 +234,8 @@ func (p *part) problem(ctx context.Context, err error) {
 // say tells the fleet how far this host has come. What was said is known here even where
 // etcd was away then.
 func (p *part) say(ctx context.Context, v fleet.Vote) error {
-	if err := p.agent.store.Vote(ctx, p.Name, p.agent.Host, v); err != nil {
+	v.Error = short(v.Error)
+	if err := p.agent.vote(ctx, p.Name, v); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -222,17 +244,40 @@ func (p *part) say(ctx context.Context, v fleet.Vote) error {
 	return nil
 }
 
-// insist says it again until etcd has it, or ctx ends.
+// mostText is more than the first lines of an error, in bytes: one of etcd's values has those of
+// all hosts.
+const mostText = 2 << 10
+
+// short is the beginning of a text that is long.
+func short(text string) string {
+	if len(text) <= mostText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostText], "") + " ..."
+}
+
+// errPassed: the rollout is over, and another one has begun.
+var errPassed = errors.New("another rollout has begun")
+
+// insist says it again until etcd has it, nobody asks any more, or ctx ends.
 func (p *part) insist(ctx context.Context, v fleet.Vote) error {
+	told := ""
 	for {
 		err := p.say(ctx, v)
 		if err == nil {
 			return nil
 		}
+		if text := err.Error(); text != told && !errors.Is(err, store.ErrAway) {
+			p.agent.Log.Warn().Str("app", p.Name).Err(err).Msg("the fleet does not take what this host says")
+			told = text
+		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+		if at, _, _ := p.now(); at.Rollout == nil || at.Rollout.ID != v.Rollout {
+			return errPassed
 		}
 	}
 }
@@ -243,6 +288,11 @@ var errStale = errors.New("it is not the release that the fleet is on")
 // follow comes to what is wanted without others: this host was away, or did not come along.
 func (p *part) follow(ctx context.Context, to fleet.Target) error {
 	p.agent.Log.Info().Str("app", p.Name).Str("ref", to.Ref).Str("digest", to.Digest).Msg("coming to what the fleet is on")
-	err := p.Bring(ctx, to, asWanted{p.DigestOf, to.Digest})
-	return errors.Join(err, p.look(ctx))
+	if err := errors.Join(p.Bring(ctx, to, asWanted{p.DigestOf, to.Digest}), p.look(ctx)); err != nil {
+		return err
+	}
+	if on := p.standing(); !to.Is(on) {
+		return fmt.Errorf("%w: it is on %.12s after the deploy, not on %.12s", errStale, cmp.Or(on.Digest, "no single release"), cmp.Or(to.Digest, to.Commit))
+	}
+	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"relink/internal/socket"
 )
 
 // Bounds of what a balancer may ask.
@@ -21,7 +23,7 @@ const (
 // listen is at an address as the configuration has it.
 func listen(address string) (net.Listener, error) {
 	if path, is := strings.CutPrefix(address, "unix:"); is {
-		return net.Listen("unix", path)
+		return socket.Listen(path)
 	}
 	return net.Listen("tcp", address)
 }

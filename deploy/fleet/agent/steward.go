@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"relink/deploy/fleet"
@@ -47,18 +46,17 @@ func (a *agent) decide(ctx context.Context, guard clientv3.Cmp) error {
 			case v = <-views:
 			case <-ticks.C:
 			}
-			if err := a.decideAll(ctx, v, timed, guard); err != nil {
-				return err
-			}
+			a.decideAll(ctx, v, timed, guard)
 		}
 	})
 	return group.Wait()
 }
 
-func (a *agent) decideAll(ctx context.Context, v store.View, timed *clock, guard clientv3.Cmp) error {
+// decideAll decides for each application, though it may fail for another one.
+func (a *agent) decideAll(ctx context.Context, v store.View, timed *clock, guard clientv3.Cmp) {
 	timed.look(v, time.Now())
 	for app, at := range v.Apps {
-		if at.Rollout == nil || at.Rollout.Ended {
+		if at.Rollout == nil || at.Rollout.Ended || at.Unread != nil {
 			continue
 		}
 		next, changed := fleet.Next(at.State, timed.seen(app, v, time.Now()))
@@ -69,12 +67,14 @@ func (a *agent) decideAll(ctx context.Context, v store.View, timed *clock, guard
 		if errors.Is(err, store.ErrChanged) {
 			continue // the view that tells is on its way
 		}
+		if timed.news(app, err) {
+			a.Log.Error().Str("app", app).Err(err).Msg("what becomes of the rollout cannot be written")
+		}
 		if err != nil {
-			return fmt.Errorf("decide on %s: %w", app, err)
+			continue
 		}
 		a.Log.Info().Str("app", app).Str("rollout", next.Rollout.ID).Str("phase", string(next.Rollout.Phase)).Int("wave", next.Rollout.Wave).Str("reason", next.Rollout.Reason).Msg("decided")
 	}
-	return nil
 }
 
 // clock is the steward's own clock: since when a host is away, and a phase lasts. A new
@@ -83,6 +83,18 @@ func (a *agent) decideAll(ctx context.Context, v store.View, timed *clock, guard
 type clock struct {
 	away   map[string]time.Time
 	phases map[string]begun
+	failed map[string]string // what could not be written, by application
+}
+
+// news notes why a decision could not be written, and tells whether that is known already.
+func (w *clock) news(app string, err error) bool {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	news := text != "" && text != w.failed[app]
+	w.failed[app] = text
+	return news
 }
 
 type begun struct {
@@ -92,7 +104,9 @@ type begun struct {
 	since   time.Time
 }
 
-func newClock() *clock { return &clock{away: map[string]time.Time{}, phases: map[string]begun{}} }
+func newClock() *clock {
+	return &clock{away: map[string]time.Time{}, phases: map[string]begun{}, failed: map[string]string{}}
+}
 
 // look notes what is new in a view.
 func (w *clock) look(v store.View, now time.Time) {

@@ -132,6 +132,9 @@ func here(app apps.App, wanted string) (id string, err error) {
 }
 
 func (l local) digestOf(ctx context.Context, r release.Release) (string, error) {
+	if r.ID == "" {
+		return "", errors.New("the deploy has prepared no release")
+	}
 	o, _, err := l.open()
 	if err != nil {
 		return "", err

@@ -7,16 +7,19 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"relink/deploy/fleet"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 )
 
 // View is the whole of a fleet at one revision. Its maps are the receiver's.
 type View struct {
 	Revision int64
+	cluster  uint64                // of etcd: one that was made anew counts revisions anew
 	Members  map[string]fleet.Host // who belongs to the fleet
 	Hosts    map[string]fleet.Host // and is there
 	Apps     map[string]At
@@ -27,6 +30,10 @@ type View struct {
 type At struct {
 	fleet.State
 	Revision int64
+
+	// Unread is why what etcd has now cannot be understood. The state is the last one that
+	// could be, at revision 0 where none could.
+	Unread error
 }
 
 // Part is what is followed.
@@ -38,21 +45,30 @@ const (
 )
 
 // Follow tells the view, and each later one, until ctx ends, which is no error. Where etcd
-// cannot be reached, or this client has been cut off from its quorum, it ends with ErrAway.
+// cannot be reached, or this client has been cut off from its quorum, it ends with ErrAway;
+// with ErrSetBack where etcd has been made anew.
 func (s *Store) Follow(ctx context.Context, part Part, tell func(View)) error {
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
 	v, err := s.read(ctx, part)
 	if err != nil {
 		return unlessEnded(ctx, err)
 	}
+	var newest atomic.Int64
+	newest.Store(v.Revision)
+	group, following := errgroup.WithContext(clientv3.WithRequireLeader(ctx))
+	group.Go(func() error { return s.sameEtcd(following, v.cluster, &newest) })
+	group.Go(func() error { return s.follow(following, part, v, &newest, tell) })
+	return unlessEnded(ctx, group.Wait())
+}
+
+func (s *Store) follow(ctx context.Context, part Part, v View, newest *atomic.Int64, tell func(View)) error {
 	tell(v.clone())
 	changes := s.client.Watch(ctx, s.prefix+string(part), clientv3.WithPrefix(), clientv3.WithRev(v.Revision+1), clientv3.WithProgressNotify())
 	for got := range changes {
 		if err := got.Err(); err != nil {
-			return unlessEnded(ctx, err)
+			return away(err)
 		}
 		v.Revision = got.Header.Revision
+		newest.Store(v.Revision)
 		for _, event := range got.Events {
 			v.take(strings.TrimPrefix(string(event.Kv.Key), s.prefix), event.Kv.Value, event.Kv.ModRevision, event.Type == clientv3.EventTypeDelete)
 		}
@@ -60,14 +76,44 @@ func (s *Store) Follow(ctx context.Context, part Part, tell func(View)) error {
 			tell(v.clone())
 		}
 	}
-	return unlessEnded(ctx, errors.New("the watch has ended"))
+	return away(errors.New("the watch has ended"))
 }
 
+// ErrSetBack: etcd is not the one of before, or has gone back to a snapshot. A watch would wait
+// until it has come to where the other one was.
+var ErrSetBack = errors.New("etcd has been made anew, or set back to a snapshot")
+
+// lookBack is how often that is asked.
+const lookBack = 10 * time.Second
+
+// sameEtcd ends where etcd counts its revisions anew.
+func (s *Store) sameEtcd(ctx context.Context, cluster uint64, newest *atomic.Int64) error {
+	ticks := time.NewTicker(lookBack)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticks.C:
+		}
+		known := newest.Load()
+		asked, cancel := context.WithTimeout(ctx, callTime)
+		got, err := s.client.Get(asked, s.prefix, clientv3.WithCountOnly())
+		cancel()
+		switch {
+		case err != nil: // the watch sees that, and bears what is over soon
+		case got.Header.ClusterId != cluster || got.Header.Revision < known:
+			return ErrSetBack
+		}
+	}
+}
+
+// unlessEnded: what ends because its context has is no error.
 func unlessEnded(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return away(err)
+	return err
 }
 
 // View reads all of a fleet.
@@ -89,7 +135,7 @@ func (s *Store) read(ctx context.Context, part Part) (View, error) {
 	if err != nil {
 		return v, away(err)
 	}
-	v.Revision = got.Header.Revision
+	v.Revision, v.cluster = got.Header.Revision, got.Header.ClusterId
 	for _, response := range got.Responses {
 		for _, kv := range response.GetResponseRange().Kvs {
 			v.take(strings.TrimPrefix(string(kv.Key), s.prefix), kv.Value, kv.ModRevision, false)
@@ -98,18 +144,23 @@ func (s *Store) read(ctx context.Context, part Part) (View, error) {
 	return v, nil
 }
 
-// take notes one key. What cannot be read counts as not there: a later relink may write
-// what this one does not know.
+// take notes one key. What cannot be read counts as not there, but for what is agreed on: a
+// later relink may write what this one does not know.
 func (v *View) take(key string, value []byte, revision int64, gone bool) {
 	parts := strings.Split(key, "/")
 	switch {
 	case parts[0] == "apps" && len(parts) == 2:
-		state, err := readState(value)
-		if gone || err != nil {
+		if gone {
 			delete(v.Apps, parts[1])
 			return
 		}
-		v.Apps[parts[1]] = At{state, revision}
+		at := v.Apps[parts[1]]
+		if state, err := readState(value); err != nil {
+			at.Unread = err
+		} else {
+			at = At{State: state, Revision: revision}
+		}
+		v.Apps[parts[1]] = at
 	case parts[0] == "hosts" && len(parts) == 2:
 		takeHost(v.Hosts, parts[1], value, gone)
 	case parts[0] == "members" && len(parts) == 2:

@@ -15,8 +15,14 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 )
 
-// ErrNameTaken: another machine is in the fleet under the same name.
-var ErrNameTaken = errors.New("the name is taken")
+var (
+	// ErrNameTaken: another machine, or another agent on this one, is in the fleet under the
+	// same name.
+	ErrNameTaken = errors.New("the name is taken")
+	// ErrAbsent: this agent has no lease, or none any more: nothing may be said in the name of
+	// the host.
+	ErrAbsent = errors.New("this host is not in the fleet now")
+)
 
 // Presence is this host's lease: the fleet sees it until that ends.
 type Presence struct {
@@ -25,8 +31,9 @@ type Presence struct {
 	name    string
 }
 
-// Arrive begins it, and ends what an earlier run of the same installation has left.
-func (s *Store) Arrive(ctx context.Context, h fleet.Host, lease time.Duration) (*Presence, error) {
+// Arrive begins it. What an earlier run of the same installation has left it ends, unless
+// this run has been there before: then the other one has taken its place, and lives.
+func (s *Store) Arrive(ctx context.Context, h fleet.Host, lease time.Duration, before bool) (*Presence, error) {
 	asked, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	got, err := s.client.Get(asked, s.hostKey(h.Name))
@@ -34,12 +41,17 @@ func (s *Store) Arrive(ctx context.Context, h fleet.Host, lease time.Duration) (
 		return nil, away(err)
 	}
 	var revision int64
+	var left clientv3.LeaseID
 	if len(got.Kvs) > 0 {
 		var there fleet.Host
-		if json.Unmarshal(got.Kvs[0].Value, &there) == nil && there.ID != h.ID {
+		switch known := json.Unmarshal(got.Kvs[0].Value, &there) == nil; {
+		case known && there.ID != h.ID:
 			return nil, hint.With(fmt.Errorf("host %s: %w by another machine", h.Name, ErrNameTaken), "give each host its own fleet.host")
+		case known && before && there.Run != h.Run:
+			return nil, hint.With(fmt.Errorf("host %s: %w by another agent of the same installation", h.Name, ErrNameTaken),
+				"run one agent; on a machine that was made as a copy of another one, remove fleet-host.json from relink's state folder and give it its own fleet.host")
 		}
-		revision = got.Kvs[0].ModRevision
+		revision, left = got.Kvs[0].ModRevision, clientv3.LeaseID(got.Kvs[0].Lease)
 	}
 	granted, err := s.client.Grant(asked, int64(lease.Seconds()))
 	if err != nil {
@@ -62,12 +74,36 @@ func (s *Store) Arrive(ctx context.Context, h fleet.Host, lease time.Duration) (
 	if err != nil {
 		return nil, errors.Join(away(err), p.Leave())
 	}
+	if left != clientv3.NoLease { // an agent that lives sees by it that its place is taken
+		_, _ = s.client.Revoke(asked, left)
+	}
 	return p, nil
 }
 
 // Tell replaces what this host says of itself.
 func (p *Presence) Tell(ctx context.Context, h fleet.Host) error {
-	return p.store.put(ctx, p.store.hostKey(p.name), h, clientv3.WithLease(p.session.Lease()))
+	return p.put(ctx, p.store.hostKey(p.name), h, clientv3.WithLease(p.session.Lease()))
+}
+
+// Vote writes what this host says of a rollout.
+func (p *Presence) Vote(ctx context.Context, app string, v fleet.Vote) error {
+	return p.put(ctx, p.store.voteKey(app, p.name), v)
+}
+
+// put writes while the host's place is this agent's.
+func (p *Presence) put(ctx context.Context, key string, value any, options ...clientv3.OpOption) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	done, err := p.store.client.Txn(ctx).If(clientv3.Compare(clientv3.LeaseValue(p.store.hostKey(p.name)), "=", p.session.Lease())).
+		Then(clientv3.OpPut(key, string(text), options...)).Commit()
+	if err == nil && !done.Succeeded {
+		return ErrAbsent
+	}
+	return away(err)
 }
 
 // Gone is closed when the lease has ended without Leave: the fleet does not see this host.
@@ -81,7 +117,7 @@ func (p *Presence) Leave() error { return p.session.Close() }
 func (p *Presence) Lead(ctx context.Context, decide func(ctx context.Context, guard clientv3.Cmp) error) error {
 	election := concurrency.NewElection(p.session, p.store.electionKey())
 	if err := election.Campaign(ctx, p.name); err != nil {
-		return unlessEnded(ctx, err)
+		return unlessEnded(ctx, away(err))
 	}
 	leading, cancel := context.WithCancel(ctx)
 	var watched sync.WaitGroup

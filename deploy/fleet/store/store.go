@@ -24,8 +24,10 @@ import (
 	"relink/internal/hint"
 	"relink/internal/tlsfiles"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
 )
 
 // callTime bounds each question to etcd.
@@ -36,6 +38,9 @@ var ErrChanged = errors.New("the fleet has decided something else meanwhile")
 
 // ErrAway: etcd does not answer, or has no quorum.
 var ErrAway = errors.New("etcd does not answer")
+
+// ErrRefused: etcd answers, and does not take it.
+var ErrRefused = errors.New("etcd refuses it")
 
 // Store is one fleet's keys.
 type Store struct {
@@ -213,8 +218,8 @@ func (s *Store) VoteOf(ctx context.Context, app, host string) (v fleet.Vote, err
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	got, err := s.client.Get(ctx, s.voteKey(app, host))
-	if err == nil && len(got.Kvs) > 0 {
-		err = json.Unmarshal(got.Kvs[0].Value, &v)
+	if err == nil && len(got.Kvs) > 0 && json.Unmarshal(got.Kvs[0].Value, &v) != nil {
+		v = fleet.Vote{} // of a later relink: as if nothing was said
 	}
 	return v, away(err)
 }
@@ -230,22 +235,6 @@ func (s *Store) Steward(ctx context.Context) (string, error) {
 	return string(got.Kvs[0].Value), nil
 }
 
-// Vote writes what a host says of a rollout.
-func (s *Store) Vote(ctx context.Context, app, host string, v fleet.Vote) error {
-	return s.put(ctx, s.voteKey(app, host), v)
-}
-
-func (s *Store) put(ctx context.Context, key string, value any, options ...clientv3.OpOption) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	text, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	_, err = s.client.Put(ctx, key, string(text), options...)
-	return away(err)
-}
-
 // History lists the rollouts of an application that have ended, the newest first, at most
 // so many.
 func (s *Store) History(ctx context.Context, app string, most int) ([]fleet.Rollout, error) {
@@ -259,10 +248,9 @@ func (s *Store) History(ctx context.Context, app string, most int) ([]fleet.Roll
 	past := []fleet.Rollout{}
 	for _, kv := range got.Kvs {
 		var r fleet.Rollout
-		if err := json.Unmarshal(kv.Value, &r); err != nil {
-			return nil, fmt.Errorf("%s: %w", kv.Key, err)
+		if json.Unmarshal(kv.Value, &r) == nil { // else it is of a later relink
+			past = append(past, r)
 		}
-		past = append(past, r)
 	}
 	return past, nil
 }
@@ -319,9 +307,14 @@ func (s *Store) Remove(ctx context.Context, host string) error {
 // mostWrites is what etcd takes in one transaction (--max-txn-ops), with room to spare.
 const mostWrites = 100
 
+// away says what kept etcd from doing what it was asked.
 func away(err error) error {
 	if err == nil {
 		return nil
+	}
+	var said rpctypes.EtcdError
+	if errors.As(err, &said) && slices.Contains([]codes.Code{codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated}, said.Code()) {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return hint.With(fmt.Errorf("%w: %w", ErrAway, err), "see that etcd runs and has a quorum (etcdctl endpoint status --cluster), and that fleet.etcd names it")
 }
