@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -18,40 +19,54 @@ type Choice struct {
 	App    string   // that they have to have
 }
 
-// Choose gives the names of the hosts, sorted. all tells that none was left out.
-func Choose(c Choice, hosts map[string]Host) (names []string, all bool, err error) {
+// Choose gives the names of the hosts, sorted. all tells that none was left out; idle are those
+// left out because they have no instance of the application.
+func Choose(c Choice, hosts map[string]Host) (names, idle []string, all bool, err error) {
 	for _, name := range c.Hosts {
-		if _, there := hosts[name]; !there {
-			return nil, false, exit.Usagef("no host %q is in the fleet", name)
+		host, there := hosts[name]
+		on, has := host.Apps[c.App]
+		switch {
+		case !there:
+			return nil, nil, false, exit.Usagef("no host %q is in the fleet", name)
+		case !has:
+			return nil, nil, false, exit.Usagef("host %s does not have the application %s", name, c.App)
+		case on.Idle():
+			return nil, nil, false, exit.Usagef("host %s has no instance of %s", name, c.App)
 		}
 	}
-	labels := map[string]string{}
 	for _, label := range c.Labels {
-		key, value, ok := strings.Cut(label, "=")
-		if !ok || key == "" {
-			return nil, false, exit.Usagef("--label %q is not KEY=VALUE", label)
+		if key, _, ok := strings.Cut(label, "="); !ok || key == "" {
+			return nil, nil, false, exit.Usagef("--label %q is not KEY=VALUE", label)
 		}
-		labels[key] = value
 	}
 	all = true
-	for name, host := range hosts {
-		if _, has := host.Apps[c.App]; !has {
-			continue
-		}
-		chosen := len(c.Hosts) == 0 || slices.Contains(c.Hosts, name)
-		for key, value := range labels {
-			chosen = chosen && host.Labels[key] == value
-		}
-		if chosen {
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		on, has := hosts[name].Apps[c.App]
+		switch chosen := c.fits(name, hosts[name].Labels); {
+		case !has:
+		case chosen && on.Idle():
+			idle = append(idle, name)
+		case chosen:
 			names = append(names, name)
+		default:
+			all = false
 		}
-		all = all && chosen
 	}
 	if len(names) == 0 {
-		return nil, false, exit.Usagef("no host of the fleet that was chosen has the application %s", c.App)
+		return nil, nil, false, exit.Usagef("no host of the fleet that was chosen has an instance of %s", c.App)
 	}
-	slices.Sort(names)
-	return names, all, nil
+	return names, idle, all, nil
+}
+
+// fits tells whether a host was chosen by its name and has all the labels.
+func (c Choice) fits(name string, labels map[string]string) bool {
+	for _, label := range c.Labels {
+		key, value, _ := strings.Cut(label, "=")
+		if has, is := labels[key]; !is || has != value {
+			return false
+		}
+	}
+	return len(c.Hosts) == 0 || slices.Contains(c.Hosts, name)
 }
 
 // Waves reads "1,10%,rest": how many of the hosts have cut over once each wave has. Each
@@ -91,6 +106,15 @@ func waveSize(word string, hosts int) (int, error) {
 		n = int(math.Ceil(float64(hosts) * float64(n) / 100))
 	}
 	return n, nil
+}
+
+// StandingQuorum is what a rule that holds for all rollouts means for one to these hosts: a
+// number that is larger than they are means all of them.
+func StandingQuorum(rule string, hosts int) (int, error) {
+	if n, err := strconv.Atoi(rule); err == nil && n > hosts {
+		return hosts, nil
+	}
+	return Quorum(rule, hosts)
 }
 
 // Quorum reads how many hosts have to come along: a number, a share, or all.

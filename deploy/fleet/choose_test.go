@@ -3,40 +3,59 @@ package fleet
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"relink/internal/exit"
 )
 
 func TestChoose(t *testing.T) {
-	shop := map[string]AppOn{"shop": {}}
+	shop := map[string]AppOn{"shop": {Instances: 1, FreeBytes: 1}}
 	hosts := map[string]Host{
 		"a": {Apps: shop, Labels: map[string]string{"role": "web", "zone": "1"}},
 		"b": {Apps: shop, Labels: map[string]string{"role": "web"}},
 		"c": {Apps: shop},
 		"d": {Labels: map[string]string{"role": "web"}}, // without the application
+		"e": {Apps: map[string]AppOn{"shop": {FreeBytes: 1}}, Labels: map[string]string{"role": "new"}},
+		"f": {Apps: map[string]AppOn{"shop": {}}, Labels: map[string]string{"zone": "2"}}, // has not looked yet
 	}
 	for _, c := range []struct {
 		choice Choice
 		want   []string
+		idle   []string
 		all    bool
 	}{
-		{Choice{}, []string{"a", "b", "c"}, true},
-		{Choice{Hosts: []string{"b", "a"}}, []string{"a", "b"}, false},
-		{Choice{Labels: []string{"role=web"}}, []string{"a", "b"}, false},
-		{Choice{Labels: []string{"role=web", "zone=1"}}, []string{"a"}, false},
-		{Choice{Hosts: []string{"b", "c"}, Labels: []string{"role=web"}}, []string{"b"}, false},
+		{Choice{}, []string{"a", "b", "c", "f"}, []string{"e"}, true},
+		{Choice{Hosts: []string{"b", "a"}}, []string{"a", "b"}, nil, false},
+		{Choice{Labels: []string{"role=web"}}, []string{"a", "b"}, nil, false},
+		{Choice{Labels: []string{"role=web", "zone=1"}}, []string{"a"}, nil, false},
+		{Choice{Labels: []string{"zone=2"}}, []string{"f"}, nil, false},
+		{Choice{Hosts: []string{"b", "c"}, Labels: []string{"role=web"}}, []string{"b"}, nil, false},
 	} {
 		c.choice.App = "shop"
-		got, all, err := Choose(c.choice, hosts)
-		if err != nil || !slices.Equal(got, c.want) || all != c.all {
-			t.Errorf("%+v: %q, all: %v, %v", c.choice, got, all, err)
+		got, idle, all, err := Choose(c.choice, hosts)
+		if err != nil || !slices.Equal(got, c.want) || !slices.Equal(idle, c.idle) || all != c.all {
+			t.Errorf("%+v: %q, idle: %q, all: %v, %v", c.choice, got, idle, all, err)
 		}
 	}
-	for _, c := range []Choice{{Hosts: []string{"e"}}, {Hosts: []string{"d"}}, {Labels: []string{"role"}}, {Labels: []string{"role=db"}}, {Labels: []string{"=x"}}} {
-		c.App = "shop"
-		if got, _, err := Choose(c, hosts); !errors.Is(err, exit.ErrUsage) {
-			t.Errorf("%+v: %q, %v", c, got, err)
+	for _, c := range []struct {
+		choice Choice
+		want   string
+	}{
+		{Choice{Hosts: []string{"x"}}, `no host "x"`},
+		{Choice{Hosts: []string{"a", "d"}}, "host d does not have the application shop"},
+		{Choice{Hosts: []string{"a", "e"}}, "host e has no instance of shop"},
+		{Choice{Labels: []string{"role"}}, "KEY=VALUE"},
+		{Choice{Labels: []string{"=x"}}, "KEY=VALUE"},
+		{Choice{Labels: []string{"role=db"}}, "chosen"},
+		{Choice{Labels: []string{"role=new"}}, "chosen"},
+		{Choice{Labels: []string{"role=web", "role=db"}}, "chosen"}, // no host has both
+		{Choice{Labels: []string{"role=db", "role=web"}}, "chosen"},
+		{Choice{Labels: []string{"absent="}}, "chosen"},
+	} {
+		c.choice.App = "shop"
+		if got, _, _, err := Choose(c.choice, hosts); !errors.Is(err, exit.ErrUsage) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %q, %v", c.choice, got, err)
 		}
 	}
 }
@@ -70,6 +89,20 @@ func TestQuorum(t *testing.T) {
 	for _, text := range []string{"0", "11", "0%", "rest", "x"} {
 		if got, err := Quorum(text, 10); !errors.Is(err, exit.ErrUsage) {
 			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+}
+
+// What the configuration asks for has to mean something for a rollout to one host, too.
+func TestStandingQuorum(t *testing.T) {
+	for rule, want := range map[string]int{"": 3, "all": 3, "2": 2, "3": 3, "50": 3, "50%": 2} {
+		if got, err := StandingQuorum(rule, 3); err != nil || got != want {
+			t.Errorf("%q: %d, %v", rule, got, err)
+		}
+	}
+	for _, rule := range []string{"0", "-1", "banana"} {
+		if got, err := StandingQuorum(rule, 3); !errors.Is(err, exit.ErrUsage) {
+			t.Errorf("%q: %d, %v", rule, got, err)
 		}
 	}
 }

@@ -37,30 +37,31 @@ const (
 func DutyOf(s State, host string, on AppOn, own Vote) (duty Duty, to Target) {
 	r := s.Rollout
 	mine := r != nil && !r.Ended && slices.Contains(r.Hosts, host)
-	said := mine && own.Rollout == r.ID && own.Stage.Final()
+	said := mine && own.Rollout == r.ID && r.hasEnded(own.Stage)
 	if on.Instances == 0 {
-		if mine && !said && r.Out[host] == "" {
+		if mine && !said && !r.isOut(host) {
 			return Say, Target{}
 		}
 		return Rest, Target{}
 	}
 	if mine && !r.Phase.Decided() {
-		if said || r.Out[host] != "" {
+		if said || r.isOut(host) {
 			return Rest, Target{}
 		}
 		return Join, r.Target
 	}
 	switch to = s.WantedOf(host); {
-	case to != (Target{}) && !to.Is(on):
+	case to != (Target{}) && !to.Is(on) && !on.Idle():
 		return Follow, to
-	case mine && !said && r.Out[host] == "":
+	case mine && !said && !r.isOut(host):
 		return Say, to
 	}
 	return Rest, to
 }
 
 // Last is what a host says once a rollout has been decided and it stands as is wanted.
-func (r *Rollout) Last(own Vote, on AppOn) Vote {
+func (s State) Last(host string, own Vote, on AppOn) Vote {
+	r := s.Rollout
 	v := Vote{Rollout: r.ID}
 	if own.Rollout == r.ID {
 		v = own
@@ -70,7 +71,7 @@ func (r *Rollout) Last(own Vote, on AppOn) Vote {
 		v.Stage, v.Error = Failed, "it has no instance of the application"
 	case r.Phase != Back:
 		v.Stage = Finished
-	case r.Target.Is(on):
+	case r.Target.Is(on) && !s.WantedOf(host).Is(on):
 		v.Stage, v.Doubt, v.Error = Failed, true, "it is on the release, and has none to go back to"
 	default:
 		v.Stage = Returned

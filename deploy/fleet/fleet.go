@@ -105,6 +105,23 @@ type Rollout struct {
 	Ended  bool              `json:"ended,omitempty"`  // every host has said what became of it, or is gone
 }
 
+// idForm is of the ids of rollouts; they sort as times do.
+const idForm = "20060102T150405.000Z"
+
+// NewID is the id of a rollout that is asked for now, by the clock of whoever asks. It sorts
+// after that of the last one also where that clock is behind: history is in the order of ids.
+func NewID(now time.Time, last *Rollout) string {
+	id := now.UTC().Format(idForm)
+	if last == nil || id > last.ID {
+		return id
+	}
+	before, err := time.Parse(idForm, last.ID)
+	if err != nil {
+		return last.ID + "0"
+	}
+	return before.Add(time.Millisecond).Format(idForm)
+}
+
 // Bounds are how long things may take, by the steward's clock, which no other clock has to
 // agree with.
 type Bounds struct {
@@ -129,9 +146,15 @@ func (r *Rollout) Most() time.Duration {
 	return 2*(r.Bounds.Prepare.Span()+time.Duration(waves+1)*r.Bounds.Switch.Span()) + r.Bounds.Absent.Span()
 }
 
+// isOut tells whether a host does not come along.
+func (r *Rollout) isOut(host string) bool {
+	_, out := r.Out[host]
+	return out
+}
+
 // in are those of the hosts that come along.
 func (r *Rollout) in(hosts []string) []string {
-	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return r.Out[host] != "" })
+	return slices.DeleteFunc(slices.Clone(hosts), r.isOut)
 }
 
 // begun are the hosts that may cut over.
@@ -144,6 +167,14 @@ func (r *Rollout) begun() []string {
 		hosts = hosts[:min(len(hosts), r.Waves[r.Wave])]
 	}
 	return r.in(hosts)
+}
+
+// before are those of them that began with an earlier wave.
+func (r *Rollout) before() []string {
+	if r.Wave == 0 || len(r.Waves) == 0 {
+		return nil
+	}
+	return r.in(r.Hosts[:min(len(r.Hosts), r.Waves[r.Wave-1])])
 }
 
 // MayCutOver tells whether a host that is ready may cut over now.
@@ -168,6 +199,12 @@ const (
 
 // Final tells whether the host has ended the rollout.
 func (s Stage) Final() bool { return s == Finished || s == Returned || s == Failed }
+
+// hasEnded tells whether a host at that stage has nothing more to say. One that was on the
+// release already when the rollout began still has to leave it, where the rollout goes back.
+func (r *Rollout) hasEnded(s Stage) bool {
+	return s.Final() && (s != Finished || r.Phase != Back)
+}
 
 // Vote is what a host says of a rollout.
 type Vote struct {
@@ -218,11 +255,16 @@ type AppOn struct {
 	Problem   string `json:"problem,omitempty"` // why it is not on what is wanted
 }
 
+// Idle tells whether the host has no instance to bring anything to. One that has not looked
+// yet does not know its disk either.
+func (a AppOn) Idle() bool { return a.Instances == 0 && a.FreeBytes > 0 }
+
 // Seen is what the steward knows of the hosts. It measures by its own clock.
 type Seen struct {
-	Votes  map[string]Vote          // of this rollout
-	Absent map[string]time.Duration // hosts without a lease, and for how long
-	Since  time.Duration            // since the phase or wave began
+	Votes   map[string]Vote          // of this rollout
+	Absent  map[string]time.Duration // hosts without a lease, and for how long
+	Without map[string]bool          // hosts that are there, and do not have the application any more
+	Since   time.Duration            // since the phase or wave began
 }
 
 // stage is how far a host has come.

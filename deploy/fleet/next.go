@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,16 +42,23 @@ func Next(s State, seen Seen) (next State, changed bool) {
 // as the quorum asks for and no other one can come any more.
 func (r *Rollout) prepared(seen Seen) bool {
 	var ready, failed, slow []string
+	out := func(host, why string) {
+		r.Out[host] = r.short(why)
+		failed = append(failed, host+": "+r.Out[host])
+	}
 	for _, host := range r.Hosts {
+		vote := seen.Votes[host]
 		switch stage := seen.stage(host); {
+		case seen.Without[host]:
+			out(host, without)
+		case stage == Finished && vote.Digest != "": // it was on the release already, by hand
+			ready = append(ready, host)
 		case seen.Absent[host] > r.Bounds.Absent.Span():
-			failed = append(failed, host+": has been away for "+seen.Absent[host].Round(time.Second).String())
-			r.Out[host] = "away"
+			out(host, "has been away for "+seen.Absent[host].Round(time.Second).String())
 		case stage == Ready && seen.Absent[host] == 0:
 			ready = append(ready, host)
 		case stage.Final():
-			failed = append(failed, host+": "+seen.Votes[host].Error)
-			r.Out[host] = seen.Votes[host].Error
+			out(host, cmp.Or(vote.Error, "has ended before the others were ready, and has not said on what content"))
 		default:
 			slow = append(slow, host)
 		}
@@ -60,9 +68,9 @@ func (r *Rollout) prepared(seen Seen) bool {
 	case differing != "":
 		return r.back("the release is not the same on all hosts: " + differing)
 	case len(ready)+len(slow) < r.Quorum:
-		return r.back(strings.Join(failed, "; "))
+		return r.back(few(failed, "; "))
 	case late && len(ready) < r.Quorum:
-		return r.back(fmt.Sprintf("not ready within %s: %s", r.Bounds.Prepare.Span(), strings.Join(slow, ", ")))
+		return r.back(fmt.Sprintf("not ready within %s: %s", r.Bounds.Prepare.Span(), few(slow, ", ")))
 	case late:
 		for _, host := range slow {
 			r.Out[host] = fmt.Sprintf("not ready within %s", r.Bounds.Prepare.Span())
@@ -71,8 +79,24 @@ func (r *Rollout) prepared(seen Seen) bool {
 		return false
 	}
 	r.Target.Digest = seen.Votes[ready[0]].Digest
-	r.Phase, r.Moved = Switching, true
+	r.Phase, r.Moved, r.Waves = Switching, true, r.wavesOf(ready)
 	return true
+}
+
+// wavesOf has each wave be as large as was asked for, of the hosts that come along: the first
+// one is to prove the release.
+func (r *Rollout) wavesOf(along []string) []int {
+	var waves []int
+	for i, n := range r.Waves {
+		upTo := len(r.Hosts)
+		if i < len(r.Waves)-1 && n < len(along) {
+			upTo = slices.Index(r.Hosts, along[n])
+		}
+		if len(waves) == 0 || upTo > waves[len(waves)-1] {
+			waves = append(waves, upTo)
+		}
+	}
+	return waves
 }
 
 // differing tells who has which content, where that is not one.
@@ -90,7 +114,7 @@ func (r *Rollout) differing(ready []string, seen Seen) string {
 	var groups []string
 	r.Show = nil
 	for _, digest := range slices.Sorted(maps.Keys(by)) {
-		hosts := strings.Join(by[digest], ", ")
+		hosts := few(by[digest], ", ")
 		if hosts == "" {
 			hosts = "as it was asked for"
 		} else if len(r.Show) < 2 {
@@ -98,30 +122,44 @@ func (r *Rollout) differing(ready []string, seen Seen) string {
 		}
 		groups = append(groups, fmt.Sprintf("%.12s %s", digest, hosts))
 	}
-	return strings.Join(groups, "; ")
+	return few(groups, "; ")
 }
 
-// switched ends a wave: all its hosts have cut over and are well, or one is not.
+// switched ends a wave: all its hosts have cut over and are well, or one that comes along is
+// not, of whichever wave.
 func (r *Rollout) switched(seen Seen) bool {
+	var failed []string
+	for _, host := range r.in(r.Hosts) {
+		switch stage := seen.stage(host); {
+		case stage == Failed, stage == Returned:
+			failed = append(failed, host+": "+r.short(cmp.Or(seen.Votes[host].Error, "is "+string(stage))))
+		case seen.Without[host] && stage != Switched && stage != Finished:
+			failed = append(failed, host+": "+without)
+		}
+	}
+	if len(failed) > 0 {
+		return r.back(few(failed, "; "))
+	}
 	var waiting []string
+	well := 0 // of this wave
+	before := r.before()
 	for _, host := range r.begun() {
 		switch stage := seen.stage(host); {
 		case stage == Switched, stage == Finished:
-		case stage == Failed, stage == Returned:
-			return r.back(host + ": " + seen.Votes[host].Error)
+			if !slices.Contains(before, host) {
+				well++
+			}
 		case seen.Absent[host] > r.Bounds.Absent.Span(), seen.Since > r.Bounds.Switch.Span():
 			waiting = append(waiting, host)
 		default:
 			return false
 		}
 	}
-	switch {
-	case len(r.in(r.Hosts))-len(waiting) < r.Quorum:
-		return r.back("no word, after the cut-over was let go, of " + strings.Join(waiting, ", "))
-	case len(waiting) > 0:
-		for _, host := range waiting {
-			r.Out[host] = "no word after the cut-over was let go"
-		}
+	if len(r.in(r.Hosts))-len(waiting) < r.Quorum || well == 0 && !r.lastWave() {
+		return r.back("no word, after the cut-over was let go, of " + few(waiting, ", "))
+	}
+	for _, host := range waiting {
+		r.Out[host] = "no word after the cut-over was let go"
 	}
 	if r.lastWave() {
 		r.Phase = Done
@@ -129,6 +167,31 @@ func (r *Rollout) switched(seen Seen) bool {
 		r.Wave++
 	}
 	return true
+}
+
+// without is why a host fails at once.
+const without = "its configuration does not have the application any more"
+
+// few names the first: a state has to fit under one key of etcd, whatever hosts say.
+func few(names []string, between string) string {
+	const most = 20
+	if len(names) > most {
+		return strings.Join(names[:most], between) + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, between)
+}
+
+// mostOut is what the words on hosts that are out take of a state, in bytes.
+const mostOut = 400_000
+
+// short is the first line of what a host says, no longer than would fit for each host.
+func (r *Rollout) short(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	most := max(20, min(300, mostOut/max(1, len(r.Hosts))))
+	if len(line) <= most {
+		return line
+	}
+	return strings.ToValidUTF8(line[:most], "") + "..."
 }
 
 func (r *Rollout) back(reason string) bool {
@@ -140,8 +203,8 @@ func (r *Rollout) back(reason string) bool {
 // longer than the bound, follows by what is wanted when it is back.
 func (r *Rollout) allSaid(seen Seen) bool {
 	for _, host := range r.Hosts {
-		gone := seen.Absent[host] > r.Bounds.Absent.Span()
-		if r.Out[host] == "" && !gone && !seen.stage(host).Final() && seen.Since <= r.Bounds.Switch.Span() {
+		gone := seen.Absent[host] > r.Bounds.Absent.Span() || seen.Without[host]
+		if !r.isOut(host) && !gone && !r.hasEnded(seen.stage(host)) && seen.Since <= r.Bounds.Switch.Span() {
 			return false
 		}
 	}

@@ -1,9 +1,12 @@
 package fleet
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func at(phase Phase, hosts ...string) State {
@@ -166,6 +169,7 @@ func TestDutyOf(t *testing.T) {
 		"killed after its cut-over, then back": {at(Back, "a"), recent, said(Switched), Follow},
 		"it is back, and has not said so":      {at(Back, "a"), old, said(Switched), Say},
 		"it has said so":                       {at(Back, "a"), old, said(Returned), Rest},
+		"it has no instances":                  {State{Wanted: Wanted{All: Target{Digest: "new"}}}, AppOn{FreeBytes: 1}, Vote{}, Rest},
 		"a rollout of long ago":                {ended(done(at(Done, "a"))), recent, Vote{}, Rest},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +177,200 @@ func TestDutyOf(t *testing.T) {
 				t.Errorf("%q %+v, want %q", duty, to, c.want)
 			}
 		})
+	}
+}
+
+// three are hosts of which the first is a canary.
+func three(phase Phase, quorum int) State {
+	s := at(phase, "a", "b", "c")
+	s.Rollout.Waves, s.Rollout.Quorum = []int{1, 3}, quorum
+	return s
+}
+
+// A failed check takes everybody back at once, whoever is waited for, and of whichever wave.
+func TestFailureIsSeenAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		state State
+		seen  Seen
+		want  string
+	}{
+		"the first is still checking":  {at(Switching, "a", "b"), votes(map[string]Stage{"a": Ready, "b": Failed}), "b: no space"},
+		"the second is still checking": {at(Switching, "a", "b"), votes(map[string]Stage{"a": Failed, "b": Ready}), "a: no space"},
+		"both":                         {at(Switching, "a", "b"), votes(map[string]Stage{"a": Failed, "b": Failed}), "a: no space; b: no space"},
+		"of the next wave":             {three(Switching, 3), votes(map[string]Stage{"a": Switched, "b": Ready, "c": Failed}), "c: no space"},
+		"of the next, this is checked": {three(Switching, 3), votes(map[string]Stage{"a": Ready, "b": Ready, "c": Failed}), "c: no space"},
+		"without a word":               {at(Switching, "a", "b"), votes(map[string]Stage{"a": Ready, "b": Returned}), "b: is back"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if next, changed := Next(c.state, c.seen); !changed || next.Rollout.Phase != Back || next.Rollout.Reason != c.want {
+				t.Errorf("%v %+v", changed, next.Rollout)
+			}
+		})
+	}
+	out := at(Switching, "a", "b")
+	out.Rollout.Quorum, out.Rollout.Out = 1, map[string]string{"b": ""}
+	if next, changed := Next(out, votes(map[string]Stage{"a": Switched, "b": Failed})); !changed || next.Rollout.Phase != Done {
+		t.Errorf("a host that is out: %+v", next.Rollout)
+	}
+}
+
+// The first wave is to prove the release: one of hosts that are out proves nothing.
+func TestWavesAreOfThoseWhoCome(t *testing.T) {
+	next, changed := Next(three(Preparing, 2), votes(map[string]Stage{"a": Failed, "b": Ready, "c": Ready}))
+	r := next.Rollout
+	if !changed || r.Phase != Switching || r.MayCutOver("a") || !r.MayCutOver("b") || r.MayCutOver("c") {
+		t.Fatalf("%+v", r)
+	}
+	if err := next.Validate(); err != nil {
+		t.Error(err)
+	}
+	if after, changed := Next(next, votes(map[string]Stage{"a": Failed, "b": Ready, "c": Ready})); changed {
+		t.Errorf("%+v", after.Rollout)
+	}
+	if after, changed := Next(next, votes(map[string]Stage{"a": Failed, "b": Switched, "c": Ready})); !changed || !after.Rollout.MayCutOver("c") {
+		t.Errorf("%+v", after.Rollout)
+	}
+	// no wave is left empty, and the last is all
+	s := at(Preparing, "a", "b", "c", "d")
+	s.Rollout.Waves, s.Rollout.Quorum = []int{1, 2, 4}, 1
+	if next, _ := Next(s, votes(map[string]Stage{"a": Failed, "b": Failed, "c": Failed, "d": Ready})); next.Validate() != nil || !next.Rollout.MayCutOver("d") {
+		t.Errorf("%+v", next.Rollout)
+	}
+}
+
+// Whoever says nothing proves nothing, though the quorum would do without it.
+func TestAWaveOfWhichNobodyIsWell(t *testing.T) {
+	silent := votes(map[string]Stage{"a": Ready, "b": Ready, "c": Ready})
+	silent.Since = time.Minute
+	if next, _ := Next(three(Switching, 2), silent); next.Rollout.Phase != Back || !strings.Contains(next.Rollout.Reason, "of a") {
+		t.Errorf("%+v", next.Rollout)
+	}
+	s := at(Switching, "a", "b", "c", "d")
+	s.Rollout.Waves, s.Rollout.Wave, s.Rollout.Quorum = []int{1, 2, 4}, 1, 1
+	silent = votes(map[string]Stage{"a": Switched, "b": Ready, "c": Ready, "d": Ready})
+	silent.Absent["b"] = time.Minute
+	if next, _ := Next(s, silent); next.Rollout.Phase != Back {
+		t.Errorf("the wave before was well: %+v", next.Rollout)
+	}
+	s.Rollout.Waves, s.Rollout.Wave = []int{3, 4}, 1 // for nobody: the quorum decides
+	silent = votes(map[string]Stage{"a": Switched, "b": Switched, "c": Switched, "d": Ready})
+	silent.Absent["d"] = time.Minute
+	if next, _ := Next(s, silent); next.Rollout.Phase != Done {
+		t.Errorf("the last wave: %+v", next.Rollout)
+	}
+}
+
+// A host that was on the release already has ended before the barrier.
+func TestFinishedEarly(t *testing.T) {
+	s := at(Preparing, "a", "b")
+	early := votes(map[string]Stage{"a": Ready, "b": Finished})
+	if next, changed := Next(s, early); !changed || next.Rollout.Phase != Switching || !next.Rollout.MayCutOver("a") {
+		t.Errorf("of the same content: %+v", next.Rollout)
+	}
+	early.Votes["b"] = Vote{Rollout: "1", Stage: Finished, Digest: "else"}
+	if next, _ := Next(s, early); next.Rollout.Phase != Back || !strings.Contains(next.Rollout.Reason, "not the same") {
+		t.Errorf("of another content: %+v", next.Rollout)
+	}
+	early.Votes["b"] = Vote{Rollout: "1", Stage: Finished}
+	if next, _ := Next(s, early); next.Rollout.Phase != Back || !strings.Contains(next.Rollout.Reason, "b: has ended before") {
+		t.Errorf("of which content is not known: %+v", next.Rollout)
+	}
+	s.Rollout.Quorum = 1
+	next, _ := Next(s, early)
+	if next.Rollout.Phase != Switching || next.Rollout.MayCutOver("b") || next.Rollout.Out["b"] == "" {
+		t.Errorf("not known, but enough: %+v", next.Rollout)
+	}
+	// where the others go back, it has to, and says so
+	s = at(Back, "a", "b")
+	early = votes(map[string]Stage{"a": Returned, "b": Finished})
+	if next, changed := Next(s, early); changed {
+		t.Errorf("%+v", next.Rollout)
+	}
+	if duty, _ := DutyOf(s, "b", AppOn{Digest: "new"}, early.Votes["b"]); duty != Follow {
+		t.Errorf("%q", duty)
+	}
+	if duty, _ := DutyOf(s, "b", AppOn{Digest: "old"}, early.Votes["b"]); duty != Say {
+		t.Errorf("%q", duty)
+	}
+}
+
+func TestLast(t *testing.T) {
+	s := at(Back, "a")
+	s.Rollout.Target.Digest = "new"
+	for name, c := range map[string]struct {
+		wanted, on string
+		want       Stage
+	}{
+		"it is back":                     {"old", "old", Returned},
+		"it has nothing to go back to":   {"", "new", Failed},
+		"it was on this release already": {"new", "new", Returned},
+	} {
+		s.Wanted = Wanted{All: Target{Digest: c.wanted}}
+		if got := s.Last("a", Vote{}, AppOn{Digest: c.on}); got.Stage != c.want || got.Rollout != "1" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// A host that is there, and was configured anew without the application, is not waited for.
+func TestApplicationGone(t *testing.T) {
+	gone := func(phase Phase, stages map[string]Stage) *Rollout {
+		seen := votes(stages)
+		seen.Without = map[string]bool{"b": true}
+		next, changed := Next(at(phase, "a", "b"), seen)
+		if !changed {
+			t.Errorf("%s: nothing", phase)
+		}
+		return next.Rollout
+	}
+	if r := gone(Preparing, map[string]Stage{"a": Ready, "b": Working}); r.Phase != Back || !strings.Contains(r.Reason, "b: its configuration") {
+		t.Errorf("%+v", r)
+	}
+	if r := gone(Switching, map[string]Stage{"a": Ready, "b": Ready}); r.Phase != Back || !strings.Contains(r.Reason, "b: its configuration") {
+		t.Errorf("%+v", r)
+	}
+	if r := gone(Switching, map[string]Stage{"a": Switched, "b": Switched}); r.Phase != Done {
+		t.Errorf("%+v", r)
+	}
+	if r := gone(Done, map[string]Stage{"a": Finished, "b": Switched}); !r.Ended {
+		t.Errorf("%+v", r)
+	}
+}
+
+// etcd takes 1.5 MB under one key, whatever hosts say.
+func TestStateStaysSmall(t *testing.T) {
+	const most = 1_500_000
+	long := "first\n" + strings.Repeat("x", 100_000)
+	for _, phase := range []Phase{Preparing, Switching} {
+		for _, hosts := range []int{2, 1000, 10_000} {
+			s := at(phase)
+			seen := votes(nil)
+			for i := range hosts {
+				name := fmt.Sprintf("web%05d", i)
+				s.Rollout.Hosts = append(s.Rollout.Hosts, name)
+				seen.Votes[name] = Vote{Rollout: "1", Stage: Failed, Error: long}
+				if i == 0 {
+					seen.Votes[name] = Vote{Rollout: "1", Stage: Failed, Error: strings.Repeat("é", 1_000_000)}
+				}
+			}
+			s.Rollout.Quorum = hosts
+			next, _ := Next(s, seen)
+			text, err := json.Marshal(next)
+			if err != nil || len(text) > most || !utf8.ValidString(next.Rollout.Reason) || strings.Contains(next.Rollout.Reason, "\n") || len(next.Rollout.Reason) > 10_000 {
+				t.Errorf("%s, %d hosts: %d bytes, a reason of %d, %v", phase, hosts, len(text), len(next.Rollout.Reason), err)
+			}
+		}
+	}
+}
+
+func TestNewID(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	first := NewID(now, nil)
+	second := NewID(now, &Rollout{ID: first})
+	behind := NewID(now.Add(-time.Hour), &Rollout{ID: second})
+	foreign := NewID(now, &Rollout{ID: "later"})
+	if first != "20261129T120000.000Z" || second <= first || behind <= second || foreign <= "later" || NewID(now.Add(time.Second), &Rollout{ID: behind}) != "20261129T120001.000Z" {
+		t.Error(first, second, behind, foreign)
 	}
 }
 

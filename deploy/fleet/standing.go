@@ -19,7 +19,9 @@ type Standing struct {
 }
 
 // Behind tells whether the host is there, and not on what is wanted.
-func (s Standing) Behind() bool { return s.There && s.Wanted != (Target{}) && !s.Wanted.Is(s.On) }
+func (s Standing) Behind() bool {
+	return s.There && s.Wanted != (Target{}) && !s.Wanted.Is(s.On) && !s.On.Idle()
+}
 
 // StandingOf tells of each host that belongs to the fleet and has the application, sorted by
 // name; there are those whose agents are there, as they say.

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"net"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -40,6 +41,9 @@ type Etcd struct {
 	Key       string   `key:"key" form:"absolute"`
 }
 
+// quorum is a number of hosts, a share, or all.
+var quorum = regexp.MustCompile(`^(all|[1-9][0-9]{0,5}|([1-9][0-9]?|100)%)$`)
+
 // fleet refuses what would send secrets, or the power to deploy, in the clear.
 func (v *validator) fleet() {
 	f := v.Fleet
@@ -64,6 +68,9 @@ func (v *validator) fleet() {
 		v.wrong("fleet.serve", "the other hosts are told this address: write the one at which they reach this host, such as 10.0.0.1:9159")
 	case f.Listen != "" && f.Renew != "":
 		v.wrong("fleet.renew", "is for hosts without the authority, and listen for the one with it")
+	}
+	if !quorum.MatchString(f.Quorum) {
+		v.wrong("fleet.quorum", "%q is no number of hosts, no share such as 80%%, and not all", f.Quorum)
 	}
 	for i, label := range f.Labels {
 		if key, _, ok := strings.Cut(label, "="); !ok || key == "" {

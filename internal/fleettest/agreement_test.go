@@ -65,6 +65,16 @@ func (p *prepared) application() agent.Application {
 // begin runs the agents, and asks for a rollout to them.
 func begin(t *testing.T, c config.Fleet, r fleet.Rollout, hosts map[string]*prepared) *store.Store {
 	t.Helper()
+	s := arrive(t, c, hosts)
+	if err := s.Replace(t.Context(), "shop", fleet.State{Rollout: &r}, 0); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// arrive runs the agents.
+func arrive(t *testing.T, c config.Fleet, hosts map[string]*prepared) *store.Store {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	group, ctx := errgroup.WithContext(ctx)
 	t.Cleanup(func() {
@@ -89,9 +99,6 @@ func begin(t *testing.T, c config.Fleet, r fleet.Rollout, hosts map[string]*prep
 		v, err := s.View(ctx)
 		return err == nil && len(v.Hosts) == len(hosts) && allReady(v)
 	})
-	if err := s.Replace(ctx, "shop", fleet.State{Rollout: &r}, 0); err != nil {
-		t.Fatal(err)
-	}
 	return s
 }
 

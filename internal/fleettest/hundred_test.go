@@ -81,7 +81,7 @@ func TestHundredAgents(t *testing.T) {
 			t.Fatal(err)
 		}
 		next := v.Apps["shop"].State
-		names, _, err := fleet.Choose(fleet.Choice{App: "shop"}, v.Members)
+		names, _, _, err := fleet.Choose(fleet.Choice{App: "shop"}, v.Members)
 		if err != nil || len(names) != hosts {
 			t.Fatal(len(names), err)
 		}

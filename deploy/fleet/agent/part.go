@@ -135,7 +135,7 @@ func (p *part) run(ctx context.Context) error {
 		case fleet.Follow:
 			err = p.follow(ctx, to)
 		case fleet.Say:
-			err = p.say(ctx, at.Rollout.Last(p.lastVote(), p.standing()))
+			err = p.say(ctx, at.Last(p.agent.Host, p.lastVote(), p.standing()))
 		}
 		p.problem(ctx, err)
 		if err == nil {

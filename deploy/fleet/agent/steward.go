@@ -129,12 +129,16 @@ func (w *clock) look(v store.View, now time.Time) {
 }
 
 func (w *clock) seen(app string, v store.View, now time.Time) fleet.Seen {
-	s := fleet.Seen{Absent: map[string]time.Duration{}, Since: now.Sub(w.phases[app].since)}
+	s := fleet.Seen{Absent: map[string]time.Duration{}, Without: map[string]bool{}, Since: now.Sub(w.phases[app].since)}
 	r := v.Apps[app].Rollout
 	s.Votes = v.VotesOn(app, r.ID)
 	for _, host := range r.Hosts {
 		if since, away := w.away[host]; away {
 			s.Absent[host] = now.Sub(since)
+		}
+		if there, is := v.Hosts[host]; is {
+			_, has := there.Apps[app]
+			s.Without[host] = !has
 		}
 	}
 	return s

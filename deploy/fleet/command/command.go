@@ -163,7 +163,11 @@ func (p program) with(do func(*session, context.Context) error, formats ...strin
 		if s.store, err = store.Open(context.WithoutCancel(ctx), s.fleet); err != nil {
 			return err
 		}
-		return errors.Join(do(s, ctx), s.store.Close())
+		err = do(s, ctx)
+		if ctx.Err() != nil && errors.Is(err, store.ErrAway) && !errors.Is(err, exit.ErrUnverified) {
+			err = exit.As(exit.ErrInterrupted, errors.New("interrupted while etcd was asked")) // that it does not answer is not so
+		}
+		return errors.Join(err, s.store.Close())
 	}, formats...)
 }
 

@@ -28,7 +28,7 @@ type Report struct {
 
 // take notes how far it has come.
 func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[string]fleet.Host) {
-	r.Rollout, r.Votes, r.SpreadMS, r.Behind = now, votes, nil, []string{}
+	r.Rollout, r.Votes, r.SpreadMS, r.Behind = now, without(votes), nil, []string{}
 	var first, last time.Time
 	n := 0
 	for _, host := range now.Hosts {
@@ -42,7 +42,7 @@ func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[
 			}
 		}
 		_, is := there[host]
-		if well := v.Stage == fleet.Finished && now.Phase == fleet.Done || v.Stage.Final() && now.Phase == fleet.Back; !well || !is || v.Doubt {
+		if well := v.Stage == fleet.Finished && now.Phase == fleet.Done || v.Stage.Final() && v.Stage != fleet.Finished && now.Phase == fleet.Back; !well || !is || v.Doubt {
 			r.Behind = append(r.Behind, host)
 		}
 	}
@@ -50,6 +50,28 @@ func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[
 		spread := ui.Milliseconds(last.Sub(first))
 		r.SpreadMS = &spread
 	}
+}
+
+// without are the votes, but for releases that were prepared and are not there any more.
+func without(votes map[string]fleet.Vote) map[string]fleet.Vote {
+	kept := make(map[string]fleet.Vote, len(votes))
+	for host, v := range votes {
+		if v.Stage == fleet.Returned || v.Stage == fleet.Failed && !v.Doubt {
+			v.Release = ""
+		}
+		kept[host] = v
+	}
+	return kept
+}
+
+// moved tells whether some host may have cut over.
+func (r *Report) moved() bool {
+	for _, v := range r.Votes {
+		if v.Moved {
+			return true
+		}
+	}
+	return r.Rollout.Moved
 }
 
 // verdict is what the command says of a rollout that has ended.
@@ -72,13 +94,30 @@ func (r *Report) verdict() error {
 	case r.Rollout.Phase == fleet.Done && len(not) == 0:
 		return nil
 	case r.Rollout.Phase == fleet.Done:
-		return exit.As(exit.ErrUnverified, fmt.Errorf("%s is live, but not proven on all hosts (an agent that is there keeps its host out of rotation until it is): %s", r.Rollout.Target.Ref, strings.Join(not, "; ")))
+		return exit.As(exit.ErrUnverified, fmt.Errorf("%s is live, but not proven on all hosts (an agent that is there keeps its host out of rotation until it is): %s", r.Rollout.Target.Ref, ui.First(mostNamed, not)))
+	case !r.moved():
+		return fmt.Errorf("nothing has changed on any host: %s%s", r.Rollout.Reason, r.notHeard())
 	case len(not) > 0:
-		return exit.As(exit.ErrUnverified, fmt.Errorf("%s; and not all hosts have said that they are back: %s", r.Rollout.Reason, strings.Join(not, "; ")))
-	case r.Rollout.Moved:
-		return exit.As(exit.ErrRolledBack, fmt.Errorf("taken back on all hosts: %s", r.Rollout.Reason))
+		return exit.As(exit.ErrUnverified, fmt.Errorf("%s; and not all hosts have said that they are back: %s", r.Rollout.Reason, ui.First(mostNamed, not)))
 	}
-	return fmt.Errorf("nothing has changed on any host: %s", r.Rollout.Reason)
+	return exit.As(exit.ErrRolledBack, fmt.Errorf("taken back on all hosts: %s", r.Rollout.Reason))
+}
+
+// mostNamed is how many hosts a message names with their words.
+const mostNamed = 20
+
+// notHeard names the hosts that have not said the last of a rollout that nobody has cut over with.
+func (r *Report) notHeard() string {
+	var silent []string
+	for _, host := range r.Behind {
+		if !r.Votes[host].Stage.Final() {
+			silent = append(silent, host)
+		}
+	}
+	if len(silent) == 0 {
+		return ""
+	}
+	return "; not heard of since: " + ui.First(mostNamed, silent)
 }
 
 // ended completes it.
@@ -97,16 +136,17 @@ func (r *Report) ended(err error) *Report {
 func (r *Report) Text(width int) string {
 	var b strings.Builder
 	to := r.Rollout.Target
-	fmt.Fprintf(&b, "%s  rollout %s, %s", r.App, r.Rollout.ID, to.Ref)
+	head := fmt.Sprintf("%s: rollout %s, %s", r.App, r.Rollout.ID, to.Ref)
 	if to.Commit != "" {
-		fmt.Fprintf(&b, " (%.12s)", to.Commit)
+		head += fmt.Sprintf(" (%.12s)", to.Commit)
 	}
-	b.WriteByte('\n')
+	b.WriteString(folded(head, width))
 	if r.DryRun {
-		fmt.Fprintf(&b, "would go to %s: %s\n", ui.Plural(len(r.Rollout.Hosts), "host"), strings.Join(r.Rollout.Hosts, ", "))
+		b.WriteString(folded(fmt.Sprintf("would go to %s: %s", ui.Plural(len(r.Rollout.Hosts), "host"), strings.Join(r.Rollout.Hosts, ", ")), width))
 		if len(r.Rollout.Waves) > 0 {
-			fmt.Fprintf(&b, "in %d waves, after which %s have cut over; %d have to come along\n", len(r.Rollout.Waves), strings.Trim(strings.Join(strings.Fields(fmt.Sprint(r.Rollout.Waves)), ", "), "[]"), r.Rollout.Quorum)
+			b.WriteString(folded(fmt.Sprintf("in %d waves, after which %s have cut over", len(r.Rollout.Waves), strings.Trim(strings.Join(strings.Fields(fmt.Sprint(r.Rollout.Waves)), ", "), "[]")), width))
 		}
+		b.WriteString(folded(fmt.Sprintf("%d of %d have to come along", r.Rollout.Quorum, len(r.Rollout.Hosts)), width))
 		return b.String()
 	}
 	table := ui.NewTable(width, "HOST", "RESULT", "RELEASE", "CUT OVER", "IN").Right(4)
@@ -116,16 +156,21 @@ func (r *Report) Text(width int) string {
 		if !v.CutOver.IsZero() {
 			at, took = v.CutOver.UTC().Format("15:04:05.000"), ui.Duration(ui.FromMilliseconds(v.TookMS))
 		}
-		table.Row(host, strings.TrimSuffix(string(v.Stage)+", "+v.Error, ", "), v.Release, at, took)
+		table.Row(host, strings.TrimSuffix(string(v.Stage)+", "+v.Error, ", "), cmp.Or(v.Release, "-"), at, took)
 	}
 	b.WriteString(table.String())
 	for _, host := range slices.Sorted(maps.Keys(r.Votes)) {
 		if f := r.Votes[host].Fetched; f != nil {
-			fmt.Fprintf(&b, "%s fetched %s of %s, %s, from %s\n", host, ui.Count(f.Files), ui.Plural(f.Of, "file"), ui.Bytes(f.Bytes), strings.Join(f.From, ", "))
+			b.WriteString(folded(fmt.Sprintf("%s fetched %s of %s, %s, from %s", host, ui.Count(f.Files), ui.Plural(f.Of, "file"), ui.Bytes(f.Bytes), strings.Join(f.From, ", ")), width))
 		}
 	}
 	if r.SpreadMS != nil {
-		fmt.Fprintf(&b, "from the first host's cut-over to the last's: %s, by their clocks\n", ui.Duration(ui.FromMilliseconds(*r.SpreadMS)))
+		b.WriteString(folded(fmt.Sprintf("from the first host's cut-over to the last's: %s, by their clocks", ui.Duration(ui.FromMilliseconds(*r.SpreadMS))), width))
 	}
 	return b.String()
+}
+
+// folded is a line for people, of names that others have given.
+func folded(line string, width int) string {
+	return strings.Join(ui.Fold(ui.Printable(line), width), "\n") + "\n"
 }

@@ -4,150 +4,83 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"relink/deploy/fleet"
-	"relink/deploy/fleet/ca"
 	"relink/deploy/fleet/store"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
 
-func instant() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
-
 // rollOut asks the fleet for a rollout, and follows it. The agents carry it on whatever
 // becomes of this process: a signal asks them to take it back, where that is undecided.
-func (s *session) rollOut(ctx context.Context, target func(context.Context, fleet.State) (fleet.Target, error)) error {
-	r, at, err := s.plan(ctx, target)
+func (s *session) rollOut(ctx context.Context, target chooses) error {
+	next, at, err := s.plan(ctx, target)
+	if ctx.Err() != nil {
+		return exit.As(exit.ErrInterrupted, errors.New("interrupted before the rollout was asked for; nothing has changed"))
+	}
 	if err != nil {
 		return err // there is no rollout to report
 	}
-	report := &Report{App: s.app, DryRun: s.Bool("dry-run"), Rollout: r}
+	report := &Report{App: s.app, DryRun: s.Bool("dry-run"), Rollout: *next.Rollout}
 	if report.DryRun {
 		return s.Show(report.ended(nil), nil)
 	}
-	next := at.State
-	next.Rollout = &r
-	if err := s.store.Replace(ctx, s.app, next, at.Revision); err != nil {
+	if err := s.begin(ctx, next, at); err != nil {
 		return err
 	}
 	if s.IsSet("wait") && s.Duration("wait") <= 0 {
-		err = exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s is under way; see relink fleet status", r.ID))
+		err = exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s is under way; see relink fleet status", next.Rollout.ID))
 		return s.Show(report.ended(err), err)
 	}
 	err = s.follow(ctx, report)
 	return s.Show(report.ended(err), err)
 }
 
-// plan is the rollout as it would be asked for, and the state that it was made from.
-func (s *session) plan(ctx context.Context, target func(context.Context, fleet.State) (fleet.Target, error)) (r fleet.Rollout, at store.At, err error) {
-	view, err := s.store.View(ctx)
-	if err != nil {
-		return r, at, err
-	}
-	at = view.Apps[s.app]
-	if err := mayBegin(at.State); err != nil {
-		return r, at, err
-	}
-	r = fleet.Rollout{
-		ID: instant().Format("20060102T150405.000Z"), By: s.who(), Started: instant(), Phase: fleet.Preparing,
-		Bounds: fleet.Bounds{Prepare: fleet.InSeconds(s.fleet.Prepare), Switch: fleet.InSeconds(s.fleet.Switch), Absent: fleet.InSeconds(s.fleet.Absent)},
-	}
-	r.Hosts, r.All, err = fleet.Choose(fleet.Choice{Hosts: separated(s.StringSlice("hosts")), Labels: separated(s.StringSlice("label")), App: s.app}, view.Members)
-	if err != nil {
-		return r, at, err
-	}
-	if r.Waves, err = fleet.Waves(s.String("waves"), len(r.Hosts)); err != nil {
-		return r, at, err
-	}
-	quorum := s.fleet.Quorum
-	if s.IsSet("quorum") {
-		quorum = s.String("quorum")
-	}
-	if r.Quorum, err = fleet.Quorum(quorum, len(r.Hosts)); err != nil {
-		return r, at, err
-	}
-	if err := enough(r, view); err != nil {
-		return r, at, err
-	}
-	stand := maps.Clone(view.Members)
-	maps.Copy(stand, view.Hosts)
-	at.Wanted = at.Wanted.Adopting(stand, s.app)
-	r.Target, err = target(ctx, at.State)
-	r.Target.Rollout = r.ID
-	return r, at, err
-}
+// lostTime bounds how long it is tried to find out whether a rollout was written.
+const lostTime = 30 * time.Second
 
-func mayBegin(s fleet.State) error {
-	switch r := s.Rollout; {
-	case s.Paused != nil:
-		return hint.With(exit.As(exit.ErrLocked, fmt.Errorf("the fleet is paused by %s since %s: %s", s.Paused.By, ui.Stamp(s.Paused.Since), s.Paused.Reason)), "relink fleet resume")
-	case r != nil && !r.Ended:
-		return exit.As(exit.ErrLocked, fmt.Errorf("rollout %s of %s by %s is under way", r.ID, r.Target.Ref, r.By))
+// begin writes a rollout. Where etcd's answer is lost, it may be there all the same, or come to
+// be: the state of before is written once more, which only one of both writes can pass.
+func (s *session) begin(ctx context.Context, next fleet.State, at store.At) error {
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), lostTime)
+	defer cancel()
+	lost := s.store.Replace(steady, s.app, next, at.Revision)
+	if !errors.Is(lost, store.ErrAway) {
+		return lost
 	}
-	return nil
-}
-
-// enough refuses at once what could only be taken back after a while.
-func enough(r fleet.Rollout, view store.View) error {
-	var gone []string
-	for _, host := range r.Hosts {
-		if _, there := view.Hosts[host]; !there {
-			gone = append(gone, host)
+	s.Screen().Line("  %s; asking whether the rollout was written", lost)
+	for {
+		err := s.store.Replace(steady, s.app, at.State, at.Revision)
+		if err == nil {
+			return fmt.Errorf("nothing has changed on any host: %w", lost)
+		}
+		if errors.Is(err, store.ErrChanged) {
+			var now fleet.State
+			now, _, err = s.store.State(steady, s.app)
+			switch {
+			case err == nil && now.Rollout != nil && now.Rollout.ID == next.Rollout.ID:
+				return nil
+			case err == nil:
+				return store.ErrChanged
+			}
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return s.unknown(next, err)
+		case <-steady.Done():
+			return s.unknown(next, err)
 		}
 	}
-	if len(r.Hosts)-len(gone) >= r.Quorum {
-		return nil
-	}
-	return hint.With(fmt.Errorf("away: %s; %d of %s have to come along", strings.Join(gone, ", "), r.Quorum, ui.Plural(len(r.Hosts), "host")),
-		"start their agents (systemctl start relink-agent), name the others by --hosts, ask for fewer by --quorum, or take a host that does not come back out of the fleet: relink fleet remove %s", gone[0])
 }
 
-// resolve finds what a ref means, once for all hosts.
-func (s *session) resolve(ctx context.Context, _ fleet.State) (fleet.Target, error) {
-	to := fleet.Target{Ref: s.Args().First()}
-	o, d, err := s.open()
-	if err != nil {
-		return to, err
-	}
-	if o.FetchTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.FetchTimeout)
-		defer cancel()
-	}
-	if isPath(to.Ref) {
-		from, ref, err := sourceAt(to.Ref)
-		if err != nil {
-			return to, err
-		}
-		return s.handOut(ctx, from, ref)
-	}
-	if s.fleet.Serve != "" && o.App.Source.Kind != "git" { // which only this host may have
-		return s.handOut(ctx, d.Source, to.Ref)
-	}
-	found, err := d.Source.Resolve(ctx, to.Ref)
-	to.Commit = found.Commit
-	return to, err
-}
-
-// before is the last release that a rollout brought to all hosts and that is another one
-// than what is wanted now.
-func (s *session) before(ctx context.Context, now fleet.State) (fleet.Target, error) {
-	const past = 100
-	all, err := s.store.History(ctx, s.app, past)
-	if err != nil {
-		return fleet.Target{}, err
-	}
-	for _, r := range all {
-		if to := s.String("to"); r.Phase == fleet.Done && (r.ID == to || to == "" && r.Target.Digest != now.Wanted.All.Digest) {
-			return r.Target, nil
-		}
-	}
-	return fleet.Target{}, hint.With(exit.Usagef("no earlier rollout to go back to"), "see relink fleet history; relink fleet deploy REF brings any ref")
+func (s *session) unknown(next fleet.State, err error) error {
+	return hint.With(exit.As(exit.ErrUnverified, fmt.Errorf("it is not known whether rollout %s of %s was written; where it was, the agents carry it on: %w", next.Rollout.ID, next.Rollout.Target.Ref, err)),
+		"see relink fleet status once etcd answers")
 }
 
 // follow tells how far it has come, until it has ended. A signal has it taken back.
@@ -158,16 +91,12 @@ func (s *session) follow(ctx context.Context, report *Report) error {
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
-	interrupted := context.AfterFunc(ctx, func() {
-		s.Screen().Line("  asking the hosts to take it back; what is decided already stays")
-		if err := s.giveUp(limited, report.Rollout.ID); err != nil {
-			s.Screen().Line("  %s", err)
-		}
-	})
-	defer interrupted()
 	ended := make(chan struct{})
 	watching, stop := context.WithCancel(limited)
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	defer stop()
+	asking.Go(func() { s.takeBack(ctx, watching, report.Rollout.ID) })
 	told := &progress{session: s, report: report, began: time.Now()}
 	err := store.Again(watching, time.Second, told.away, func(ctx context.Context) error {
 		return s.store.Follow(ctx, store.Everything, func(v store.View) {
@@ -220,6 +149,33 @@ func (s *session) compare(ctx context.Context, report *Report) error {
 	return fmt.Errorf("%s and %s differ in %s: %s", report.Rollout.Show[0], report.Rollout.Show[1], ui.Plural(len(differ), "path"), ui.First(10, differ))
 }
 
+// takeBack has a rollout taken back once ctx ends, unless watching has ended before. It asks
+// until that is written, or decided otherwise: etcd may be away just then.
+func (s *session) takeBack(ctx, watching context.Context, id string) {
+	select {
+	case <-ctx.Done():
+	case <-watching.Done():
+		return
+	}
+	s.Screen().Line("  asking the hosts to take it back; what is decided already stays")
+	told := false
+	for {
+		err := s.giveUp(watching, id)
+		if err == nil || watching.Err() != nil {
+			return
+		}
+		if !told {
+			told = true
+			s.Screen().Line("  %s; asking again until it does", err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-watching.Done():
+			return
+		}
+	}
+}
+
 // giveUp has it taken back where nothing is decided yet.
 func (s *session) giveUp(ctx context.Context, id string) error {
 	return s.store.Change(ctx, s.app, func(state fleet.State) (fleet.State, bool) {
@@ -257,12 +213,12 @@ func (p *progress) tell(v store.View) (ended bool) {
 		vote := p.report.Votes[host]
 		if vote.Stage != "" && vote.Stage != p.stages[host] {
 			p.stages[host] = vote.Stage
-			p.Screen().Line("  %s: %s", host, strings.TrimSuffix(strings.Join([]string{string(vote.Stage), firstLine(vote.Error)}, ", "), ", "))
+			p.Screen().Line("  %s: %s", ui.Printable(host), ui.Printable(strings.TrimSuffix(strings.Join([]string{string(vote.Stage), firstLine(vote.Error)}, ", "), ", ")))
 		}
 	}
 	if phase := fmt.Sprint(r.Phase, r.Wave); phase != p.phase {
 		p.phase = phase
-		p.Screen().Step(string(r.Phase), p.summary(*r), time.Since(p.began))
+		p.Screen().Step(ui.Printable(string(r.Phase)), ui.Printable(p.summary(*r)), time.Since(p.began))
 	}
 	return r.Ended
 }
@@ -290,41 +246,4 @@ func (s *session) setPause(ctx context.Context, pause *fleet.Pause) error {
 		state.Paused = pause
 		return state, true
 	})
-}
-
-func (s *session) remove(ctx context.Context) error {
-	view, err := s.store.View(ctx)
-	if err != nil {
-		return err
-	}
-	name := s.Args().First()
-	if _, member := view.Members[name]; !member {
-		return exit.Usagef("no host %q is in the fleet", name)
-	}
-	if _, there := view.Hosts[name]; there {
-		return hint.With(fmt.Errorf("%s is there: its agent would join again", name), "stop the agent first (systemctl disable --now relink-agent)")
-	}
-	for app, at := range view.Apps { // its word may be what the rollout waits for
-		if r := at.Rollout; r != nil && !r.Ended && slices.Contains(r.Hosts, name) {
-			return hint.With(fmt.Errorf("%s is part of rollout %s of %s, which has not ended", name, r.ID, app), "wait for its end: relink fleet status --app %s", app)
-		}
-	}
-	if folder := ca.Folder(s.fleet.Dir); folder.HasAuthority() { // whose certificate of this host would be renewed
-		if err := folder.Forget(name); err != nil {
-			return err
-		}
-	}
-	return s.store.Remove(ctx, name)
-}
-
-func separated(values []string) []string {
-	var names []string
-	for _, value := range values {
-		for name := range strings.SplitSeq(value, ",") {
-			if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
 }

@@ -45,7 +45,7 @@ func (s *session) status(ctx context.Context) error {
 // Text is the status for people.
 func (s Status) Text(width int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", s.App, s.doing())
+	b.WriteString(folded(s.App+": "+s.doing(), width))
 	table := ui.NewTable(width, "HOST", "READY", "RELEASE", "WANTED", "INSTANCES").Right(4)
 	for _, h := range s.Hosts {
 		ready := "yes"
@@ -58,13 +58,13 @@ func (s Status) Text(width int) string {
 		}
 		table.Row(h.Name, ready, h.On.Release, wanted, ui.Count(h.On.Instances))
 	}
-	text := b.String() + table.String()
+	b.WriteString(table.String())
 	for _, h := range s.Hosts {
 		if h.Problem != "" {
-			text += h.Name + ": " + h.Problem + "\n"
+			b.WriteString(folded(h.Name+": "+h.Problem, width))
 		}
 	}
-	return text
+	return b.String()
 }
 
 func (s Status) doing() string {
