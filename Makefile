@@ -64,7 +64,7 @@ test-debian:
 # Needs root.
 test-packages:
 	.ci/setup packages
-	RELINK_MACHINES="$(CURDIR)/.cache/machines" $(GO) test -vet=off -timeout 40m -tags packages -run TestPackages -v ./internal/e2e
+	RELINK_MACHINES="$(CURDIR)/.cache/machines" $(GO) test -vet=off -timeout 40m -tags packages -run 'TestPackages|TestExampleAnsibleFleet' -v ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))

@@ -37,9 +37,11 @@ type Facts struct {
 
 // Fleet is what the hosts of the fleet say of themselves.
 type Fleet struct {
-	Host string // this one
-	Err  error  // why etcd does not tell
-	Apps map[string][]fleet.Standing
+	Host    string           // this one
+	Err     error            // why etcd does not tell; the rest is what it told last
+	Time    time.Time        // when it told; zero: never
+	Steward string           // the host that decides; "" for none
+	Apps    []fleet.Overview // of all hosts
 }
 
 // Pool is one FastCGI address, or the PHP inside of one Apache.

@@ -13,7 +13,7 @@ func (t Target) Is(on AppOn) bool {
 // Stands tells whether a host serves what it is to serve: what is wanted of it or, while it is
 // not decided yet whether a rollout stays, what was before.
 func (s State) Stands(host string, on AppOn) bool {
-	if on.Instances == 0 {
+	if on.Idle() {
 		return true // nothing of it is served here
 	}
 	wanted := []Target{s.WantedOf(host)}
@@ -38,7 +38,7 @@ func DutyOf(s State, host string, on AppOn, own Vote) (duty Duty, to Target) {
 	r := s.Rollout
 	mine := r != nil && !r.Ended && slices.Contains(r.Hosts, host)
 	said := mine && own.Rollout == r.ID && r.hasEnded(own.Stage)
-	if on.Instances == 0 {
+	if on.Idle() {
 		if mine && !said && !r.isOut(host) {
 			return Say, Target{}
 		}
@@ -51,7 +51,7 @@ func DutyOf(s State, host string, on AppOn, own Vote) (duty Duty, to Target) {
 		return Join, r.Target
 	}
 	switch to = s.WantedOf(host); {
-	case to != (Target{}) && !to.Is(on) && !on.Idle():
+	case to != (Target{}) && !to.Is(on):
 		return Follow, to
 	case mine && !said && !r.isOut(host):
 		return Say, to
@@ -67,7 +67,7 @@ func (s State) Last(host string, own Vote, on AppOn) Vote {
 		v = own
 	}
 	switch {
-	case on.Instances == 0:
+	case on.Idle():
 		v.Stage, v.Error = Failed, "it has no instance of the application"
 	case r.Phase != Back:
 		v.Stage = Finished

@@ -195,8 +195,7 @@ func FromConfig(c *config.Config) (gather.Deps, health.Thresholds) {
 	}
 	if c.Fleet != nil {
 		machine, _ := os.Hostname() // without a name it is none of the fleet's hosts
-		at := c.Fleet.At(machine)
-		d.Fleet = &at
+		d.Fleet = gather.Fleet(c.Fleet.At(machine))
 	}
 	for _, a := range c.Apps {
 		app := apps.App{App: a, State: c.StateDir}

@@ -2,10 +2,11 @@ package gather
 
 import (
 	"context"
+	"time"
 
-	"relink/deploy/fleet"
 	"relink/deploy/fleet/store"
 	"relink/health"
+	"relink/internal/config"
 )
 
 // askFleet reads what all hosts say of themselves.
@@ -13,22 +14,28 @@ func (g *gatherer) askFleet(ctx context.Context) {
 	if g.Fleet == nil {
 		return
 	}
-	f := &health.Fleet{Host: g.Fleet.Host, Apps: map[string][]fleet.Standing{}}
-	g.facts.Fleet = f
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
-	s, err := store.Open(ctx, *g.Fleet)
-	if err != nil {
-		f.Err = err
-		return
+	g.facts.Fleet = g.Fleet(ctx)
+}
+
+// Fleet asks etcd once. Whoever looks again and again follows it instead.
+func Fleet(f config.Fleet) func(context.Context) *health.Fleet {
+	return func(ctx context.Context) *health.Fleet {
+		s, err := store.Open(ctx, f)
+		if err != nil {
+			return &health.Fleet{Host: f.Host, Err: err}
+		}
+		defer s.Close()
+		view, err := s.View(ctx)
+		if err != nil {
+			return &health.Fleet{Host: f.Host, Err: err}
+		}
+		return fleetOf(f.Host, view)
 	}
-	defer s.Close()
-	view, err := s.View(ctx)
-	if err != nil {
-		f.Err = err
-		return
-	}
-	for _, app := range g.Apps {
-		f.Apps[app.Name] = view.Standing(app.Name)
-	}
+}
+
+// fleetOf is what a view tells to this host.
+func fleetOf(host string, v store.View) *health.Fleet {
+	return &health.Fleet{Host: host, Time: time.Now(), Steward: v.Steward(), Apps: v.Overviews()}
 }

@@ -7,7 +7,6 @@ import (
 
 	"relink/deploy/apps"
 	"relink/health"
-	"relink/internal/config"
 	"relink/internal/links"
 	"relink/opcache"
 	"relink/opcache/report"
@@ -22,11 +21,11 @@ type Deps struct {
 	Pools      func(context.Context) ([]php.Pool, error)
 	Configured bool // the pools are named in the configuration
 
-	Fleet   *config.Fleet // nil: this host is by itself
-	State   string        // folder of locks, journals and histories
-	Timeout time.Duration // for all that is asked of one pool
-	Window  time.Duration // counters are judged by their growth in it
-	Samples Samples       // nil: nothing is judged by its growth
+	Fleet   func(context.Context) *health.Fleet // nil: this host is by itself
+	State   string                              // folder of locks, journals and histories
+	Timeout time.Duration                       // for all that is asked of one pool
+	Window  time.Duration                       // counters are judged by their growth in it
+	Samples Samples                             // nil: nothing is judged by its growth
 
 	// Cheap leaves out what costs more than a few milliseconds: the list of scripts
 	// (10 ms for each 1,000), FPM's configuration as FPM prints it, and what a prune

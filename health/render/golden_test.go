@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/fleet"
 	"relink/deploy/journal"
 	"relink/health"
 	"relink/health/render"
@@ -24,7 +25,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// troubled has a pool that is down, a full cache and links out of order.
+// troubled has a pool that is down, a full cache, links out of order, and a fleet in the
+// middle of a rollout.
 func troubled() health.Facts {
 	f := facts()
 	f.Masters[0].CacheFull, f.Masters[0].Memory.UsedRatio = true, 0.9
@@ -34,6 +36,13 @@ func troubled() health.Facts {
 	a := &f.Apps[0]
 	a.Instances[1].Kind, a.Instances[1].Literal = links.Dangling, "/srv/releases/gone"
 	a.Last = &journal.Event{Operation: journal.OperationDeploy, Release: "v2", Time: time.Date(2026, 11, 23, 11, 0, 0, 0, time.Local), Undone: "check of club1: status 500\nwant 200"}
+	host := func(name string, state fleet.Condition, stage fleet.Stage) fleet.Standing {
+		return fleet.Standing{Name: name, State: state, There: state != fleet.Away, Ready: state == fleet.Moving, Why: string(state), Stage: stage}
+	}
+	f.Fleet = &health.Fleet{Host: "web1", Time: f.Time, Steward: "web1", Apps: []fleet.Overview{{
+		App: "booking", Rollout: &fleet.Rollout{ID: "1", Phase: fleet.Switching, Started: f.Time.Add(-time.Minute)},
+		Hosts: []fleet.Standing{host("web1", fleet.Moving, fleet.Switched), host("web2", fleet.Behind, ""), host("web3", fleet.Away, fleet.Ready)},
+	}}}
 	return f
 }
 

@@ -80,6 +80,7 @@ func collect(send metrics.Sink, f *health.Facts, results []health.Result) {
 	for i := range f.Apps {
 		collectApp(send, &f.Apps[i])
 	}
+	collectFleet(send, f.Fleet)
 	for _, fs := range f.FileSystems {
 		if fs.Err == nil {
 			collectFileSystem(send, fs)

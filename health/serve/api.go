@@ -31,6 +31,7 @@ type State struct {
 	Host      string            `json:"host,omitempty"`   // name of the machine
 	State     health.State      `json:"state"`            // the worst result of the checks
 	Apps      []page.App        `json:"apps"`
+	Fleet     *page.Fleet       `json:"fleet,omitempty"` // absent where this host is by itself
 	Pools     []page.Pool       `json:"pools"`
 	Caches    *report.Report    `json:"caches"`
 	Pending   []restart.Pending `json:"pending_restarts"`
@@ -42,7 +43,7 @@ func stateOf(r *reading, s *sampler) State {
 	return State{
 		Version: DocumentVersion, Time: r.facts.Time.UTC(), FullTime: r.fullAt.UTC(), TookMS: ui.Milliseconds(r.facts.Took),
 		IntervalS: s.Interval.Seconds(), Host: hostname(), State: health.Worst(r.results),
-		Apps: snapshot.Apps, Pools: snapshot.Pools, Caches: r.facts.Report,
+		Apps: snapshot.Apps, Fleet: snapshot.Fleet, Pools: snapshot.Pools, Caches: r.facts.Report,
 		Pending: append([]restart.Pending{}, r.pending...), Changes: s.changes.newest(),
 	}
 }

@@ -70,6 +70,10 @@ func (p program) options(c *cli.Call) (Options, error) {
 func (p program) translate(c *config.Config) (o Options, err error) {
 	o = Options{Serve: c.Serve, Share: usualShare, Limits: usualLimits, Version: p.Version, Log: *p.Log(), Notify: p.notify()}
 	o.Health, o.Thresholds = command.FromConfig(c)
+	if c.Fleet != nil {
+		own := c.Fleet.At(hostname())
+		o.Fleet = &own
+	}
 	if o.Checks, err = health.Select(nil, c.Health.Skip); err != nil {
 		return o, fmt.Errorf("health.skip: %w", err)
 	}

@@ -1,9 +1,15 @@
 package serve
 
 import (
+	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"relink/deploy/fleet"
+	"relink/health"
 )
 
 func read(t *testing.T, path string) string {
@@ -20,7 +26,9 @@ func read(t *testing.T, path string) string {
 func TestTheManualNamesEveryField(t *testing.T) {
 	s := newScene(t)
 	s.deploy("r1")
-	r := start(t, s.options()).looked()
+	o := s.options()
+	o.Health.Fleet = someFleet
+	r := start(t, o).looked()
 	s.deploy("r2")
 	r.notices("deploy", "r2")
 	manual := read(t, "../../docs/serve.md")
@@ -36,14 +44,23 @@ func TestTheManualNamesEveryField(t *testing.T) {
 	}
 }
 
-// fields lists the names of an answer; those of a step are the report's.
+// someFleet is what a fleet says.
+func someFleet(context.Context) *health.Fleet {
+	return &health.Fleet{Host: "a", Time: time.Now(), Steward: "b", Apps: []fleet.Overview{{
+		App: "shop", Rollout: &fleet.Rollout{Phase: fleet.Switching, Started: time.Now(), Hosts: []string{}},
+		Hosts: []fleet.Standing{{Name: "a", There: true, State: fleet.Well}, {Name: "b", State: fleet.Away}},
+	}}}
+}
+
+// fields lists the names of an answer; those of a step are the report's, and those of a
+// rollout and its hosts "relink fleet status".
 func fields(value any) []string {
 	var names []string
 	switch v := value.(type) {
 	case map[string]any:
 		for name, below := range v {
 			names = append(names, name)
-			if name != "steps" && name != "reasons" {
+			if !slices.Contains([]string{"steps", "reasons", "rollout", "hosts"}, name) {
 				names = append(names, fields(below)...)
 			}
 		}

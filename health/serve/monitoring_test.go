@@ -165,7 +165,9 @@ func TestMonitoringAsksForWhatIsExposed(t *testing.T) {
 	s.deploy("r1")
 	_, err := s.request(s.path("www", "club1", "index.php"), "") // without scripts in it, OPcache forecasts nothing
 	s.must(err)
-	e := scrape(t, start(t, s.options()).looked())
+	o := s.options()
+	o.Health.Fleet = someFleet
+	e := scrape(t, start(t, o).looked())
 	check := func(where, expr, text string) {
 		t.Helper()
 		for _, problem := range e.problems(expr, text) {

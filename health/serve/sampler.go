@@ -10,7 +10,6 @@ import (
 	"relink/health"
 	"relink/health/gather"
 	"relink/health/serve/page"
-	"relink/internal/pace"
 	"relink/opcache/restart"
 )
 
@@ -24,6 +23,7 @@ type sampler struct {
 	deploys   *deploys
 	history   *history
 	feed      *page.Feed
+	fleet     *gather.Follower // nil: this host is by itself
 
 	full    *health.Facts // the last full look
 	last    *health.Facts // the last look, for what has changed since
@@ -43,6 +43,10 @@ func newSampler(o Options, h *history, feed *page.Feed) *sampler {
 		discovery: newDiscovery(o.Health), budget: newBudget(o.Share, time.Now(), cpuTime()),
 		changes: newChanges(), deploys: newDeploys(o.Health), history: h, feed: feed,
 		first: make(chan struct{}),
+	}
+	if o.Fleet != nil {
+		s.fleet = gather.NewFollower(*o.Fleet, o.Log)
+		s.Health.Fleet = s.fleet.Facts
 	}
 	s.reading.Store(newReading(s, health.Facts{}, nil, nil))
 	s.beat.Store(time.Now().UnixNano())
@@ -68,10 +72,46 @@ func (s *sampler) loop(ctx context.Context) error {
 		if s.window.full {
 			cost = 0 // full looks are left to the budget
 		}
-		if pace.Wait(ctx, s.budget.wait(s.Interval, cost)) != nil {
+		if !s.wait(ctx, s.budget.wait(s.Interval, cost)) {
 			return nil
 		}
 	}
+}
+
+// newsPause is between two that are told: a rollout to a hundred hosts is hundreds.
+const newsPause = 500 * time.Millisecond
+
+// wait tells meanwhile what the fleet says; it is false once ctx has ended.
+func (s *sampler) wait(ctx context.Context, until time.Duration) bool {
+	next := time.After(until)
+	var news chan struct{}
+	var pause <-chan time.Time
+	if s.fleet != nil {
+		news = s.fleet.News
+	}
+	for {
+		select {
+		case <-news:
+			s.tellFleet()
+			news, pause = nil, time.After(newsPause)
+		case <-pause:
+			news, pause = s.fleet.News, nil
+		case <-next:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// tellFleet has the last look tell what the fleet says now.
+func (s *sampler) tellFleet() {
+	if s.last == nil {
+		return
+	}
+	facts := *s.last
+	facts.Fleet = s.fleet.Last()
+	s.show(facts, health.Evaluate(facts, s.Thresholds, s.Checks...), s.current().pending)
 }
 
 // look takes one reading. One that the end of the service cuts short counts for
@@ -125,6 +165,12 @@ func (s *sampler) publish(facts health.Facts) {
 	if err != nil {
 		s.Log.Error().Err(err).Send()
 	}
+	s.show(facts, results, pending)
+	s.begin.Do(func() { close(s.first) })
+}
+
+// show is what all answers are made of from now on.
+func (s *sampler) show(facts health.Facts, results []health.Result, pending []restart.Pending) {
 	old := s.current()
 	s.last = &facts
 	r := newReading(s, facts, results, pending)
@@ -133,5 +179,4 @@ func (s *sampler) publish(facts health.Facts) {
 		s.Log.Info().Str("state", worst.String()).Msg("health")
 	}
 	s.feed.Publish(r.snapshot())
-	s.begin.Do(func() { close(s.first) })
 }

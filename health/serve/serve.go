@@ -28,7 +28,8 @@ type Options struct {
 	Version string  // of relink
 	Share   float64 // of one core that looking may take; looks get rarer where they cost more
 
-	Health     gather.Deps // Cheap and Samples are set by the service
+	Fleet      *config.Fleet // nil: this host is by itself
+	Health     gather.Deps   // Cheap, Samples and Fleet are set by the service
 	Thresholds health.Thresholds
 	Checks     []health.Check // none: all
 
@@ -96,6 +97,9 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	server := s.server()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sampler.loop(ctx) })
+	if s.sampler.fleet != nil {
+		group.Go(func() error { return s.sampler.fleet.Run(ctx) })
+	}
 	group.Go(func() error { return s.restartLoop(ctx) })
 	group.Go(func() error { return s.notifyLoop(ctx) })
 	group.Go(func() error { return serveHTTP(server, bounded) })

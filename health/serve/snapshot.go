@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"relink/deploy/fleet"
 	"relink/health"
 	"relink/health/serve/page"
 	"relink/internal/ui"
@@ -24,6 +25,7 @@ func snapshotOf(r *reading, d *deploys, h *history) page.Snapshot {
 	for i := range f.Apps {
 		s.Apps = append(s.Apps, appOf(&f.Apps[i]))
 	}
+	s.Fleet = fleetOf(f.Fleet)
 	points := h.between(f.Time.Add(-ratesFor), f.Time, ratesStep)
 	for i := range f.Pools {
 		s.Pools = append(s.Pools, poolOf(f, &f.Pools[i], points))
@@ -31,6 +33,17 @@ func snapshotOf(r *reading, d *deploys, h *history) page.Snapshot {
 	s.Rates = ratesOf(points)
 	s.Deploys, _ = d.newest("", shownDeploys) // why they are missing is told by the check of deploys
 	return s
+}
+
+func fleetOf(f *health.Fleet) *page.Fleet {
+	if f == nil {
+		return nil
+	}
+	shown := &page.Fleet{Host: f.Host, Time: f.Time.UTC(), Steward: f.Steward, Apps: append([]fleet.Overview{}, f.Apps...)}
+	if f.Err != nil {
+		shown.Error = f.Err.Error()
+	}
+	return shown
 }
 
 func appOf(a *health.App) page.App {

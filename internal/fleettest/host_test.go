@@ -147,15 +147,15 @@ func forward(ctx context.Context, from, to string) error {
 			if err != nil {
 				return
 			}
-			go pass(in, to)
+			go pass(in, "tcp", to)
 		}
 	}()
 	return nil
 }
 
-func pass(in net.Conn, to string) {
+func pass(in net.Conn, network, to string) {
 	defer in.Close()
-	out, err := net.Dial("tcp", to)
+	out, err := net.Dial(network, to)
 	if err != nil {
 		return
 	}
@@ -164,9 +164,12 @@ func pass(in net.Conn, to string) {
 	go func() {
 		defer close(back)
 		_, _ = io.Copy(in, out)
-		_ = in.(*net.TCPConn).CloseWrite()
+		_ = in.(halfCloser).CloseWrite()
 	}()
 	_, _ = io.Copy(out, in)
-	_ = out.(*net.TCPConn).CloseWrite()
+	_ = out.(halfCloser).CloseWrite()
 	<-back
 }
+
+// halfCloser is a connection by TCP or by a socket.
+type halfCloser interface{ CloseWrite() error }

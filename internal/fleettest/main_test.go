@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"relink/internal/browsertest"
 )
 
 // asHost has the test's own program be the servers of one host: its value is the file that
@@ -21,7 +23,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(withProgram(m.Run))
+	os.Exit(withProgram(func() int { return browsertest.Main(m) }))
 }
 
 func withProgram(run func() int) int {

@@ -276,7 +276,7 @@ func TestNoInstance(t *testing.T) {
 		brought.Add(1)
 		return nil
 	})
-	app.Standing = func(context.Context) (fleet.AppOn, error) { return fleet.AppOn{}, nil }
+	app.Standing = func(context.Context) (fleet.AppOn, error) { return fleet.AppOn{FreeBytes: 1}, nil }
 	one := runAgent(t, c, "a", "1", app)
 	within(t, "ready", one.ready)
 	a.on("shop", fleet.State{Rollout: rollout("1", "a")})

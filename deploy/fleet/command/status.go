@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -12,13 +13,11 @@ import (
 
 // Status is where a fleet stands with one application.
 type Status struct {
-	App     string           `json:"app"`
-	Wanted  fleet.Wanted     `json:"wanted"`
-	Rollout *fleet.Rollout   `json:"rollout"`
-	Paused  *fleet.Pause     `json:"paused"`
-	Hosts   []fleet.Standing `json:"hosts"`
-	Exit    int              `json:"exit"`
-	Error   *exit.Failure    `json:"error"`
+	fleet.Overview
+	Wanted  fleet.Wanted  `json:"wanted"`
+	Steward string        `json:"steward,omitempty"` // the host that decides; absent where none does
+	Exit    int           `json:"exit"`
+	Error   *exit.Failure `json:"error"`
 }
 
 // status shows the fleet. It is ErrUnverified where a host is away or not ready.
@@ -27,8 +26,7 @@ func (s *session) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at := v.Apps[s.app]
-	result := Status{App: s.app, Wanted: at.Wanted, Rollout: at.Rollout, Paused: at.Paused, Hosts: v.Standing(s.app)}
+	result := Status{Overview: v.Overview(s.app), Wanted: v.Apps[s.app].Wanted, Steward: v.Steward()}
 	var not []string
 	for _, h := range result.Hosts {
 		if !h.Ready {
@@ -46,17 +44,14 @@ func (s *session) status(ctx context.Context) error {
 func (s Status) Text(width int) string {
 	var b strings.Builder
 	b.WriteString(folded(s.App+": "+s.doing(), width))
-	table := ui.NewTable(width, "HOST", "READY", "RELEASE", "WANTED", "INSTANCES").Right(4)
+	b.WriteString(folded("steward: "+cmp.Or(s.Steward, "none: no rollout goes on"), width))
+	table := ui.NewTable(width, "HOST", "STATE", "RELEASE", "WANTED", "INSTANCES").Right(4)
 	for _, h := range s.Hosts {
-		ready := "yes"
-		if !h.Ready {
-			ready = "no: " + h.Why
+		release, instances := cmp.Or(h.On.Release, "-"), ui.Count(h.On.Instances)
+		if !h.There { // what it said when it arrived may have passed
+			release, instances = "-", "-"
 		}
-		wanted := h.Wanted.Ref
-		if wanted == "" {
-			wanted = "-"
-		}
-		table.Row(h.Name, ready, h.On.Release, wanted, ui.Count(h.On.Instances))
+		table.Row(h.Name, stateOf(h), release, cmp.Or(h.Wanted.Ref, "-"), instances)
 	}
 	b.WriteString(table.String())
 	for _, h := range s.Hosts {
@@ -65,6 +60,17 @@ func (s Status) Text(width int) string {
 		}
 	}
 	return b.String()
+}
+
+// stateOf is the state, how far the host has come, and why it is not ready.
+func stateOf(h fleet.Standing) string {
+	switch {
+	case h.State == fleet.Moving:
+		return string(h.Stage)
+	case h.State == fleet.Away || h.Why == "":
+		return string(h.State)
+	}
+	return string(h.State) + ": " + h.Why
 }
 
 func (s Status) doing() string {
@@ -76,7 +82,7 @@ func (s Status) doing() string {
 	case r.Ended:
 		return "last rollout " + r.ID + " of " + r.Target.Ref + ": " + string(r.Phase)
 	default:
-		return "rollout " + r.ID + " of " + r.Target.Ref + " by " + r.By + ": " + string(r.Phase)
+		return "rollout " + r.ID + " of " + r.Target.Ref + " by " + r.By + ": " + string(r.Phase) + ", " + s.Progress()
 	}
 }
 

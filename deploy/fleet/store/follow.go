@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,14 @@ type View struct {
 	Hosts    map[string]fleet.Host // and is there
 	Apps     map[string]At
 	Votes    map[string]map[string]fleet.Vote // by application and host
+
+	candidates map[string]candidate // for the steward, by their keys
+}
+
+// candidate is a host that waits to be the steward: the first that came is it.
+type candidate struct {
+	host     string
+	revision int64
 }
 
 // At is the state of one application, and the revision at which it was written.
@@ -122,10 +131,10 @@ func (s *Store) View(ctx context.Context) (View, error) { return s.read(ctx, Eve
 func (s *Store) read(ctx context.Context, part Part) (View, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	v := View{Members: map[string]fleet.Host{}, Hosts: map[string]fleet.Host{}, Apps: map[string]At{}, Votes: map[string]map[string]fleet.Vote{}}
+	v := View{Members: map[string]fleet.Host{}, Hosts: map[string]fleet.Host{}, Apps: map[string]At{}, Votes: map[string]map[string]fleet.Vote{}, candidates: map[string]candidate{}}
 	parts := []Part{part}
 	if part == Everything {
-		parts = []Part{Apps, "votes/", "hosts/", "members/"} // not the history
+		parts = []Part{Apps, "votes/", "hosts/", "members/", "steward/"} // not the history
 	}
 	var reads []clientv3.Op
 	for _, one := range parts {
@@ -165,6 +174,12 @@ func (v *View) take(key string, value []byte, revision int64, gone bool) {
 		takeHost(v.Hosts, parts[1], value, gone)
 	case parts[0] == "members" && len(parts) == 2:
 		takeHost(v.Members, parts[1], value, gone)
+	case parts[0] == "steward" && len(parts) == 2:
+		if gone {
+			delete(v.candidates, parts[1])
+			return
+		}
+		v.candidates[parts[1]] = candidate{string(value), revision}
 	case parts[0] == "votes" && len(parts) == 3:
 		var vote fleet.Vote
 		if v.Votes[parts[1]] == nil {
@@ -190,15 +205,45 @@ func takeHost(hosts map[string]fleet.Host, name string, value []byte, gone bool)
 func (v *View) clone() View {
 	c := *v
 	c.Members, c.Hosts, c.Apps, c.Votes = maps.Clone(v.Members), maps.Clone(v.Hosts), maps.Clone(v.Apps), make(map[string]map[string]fleet.Vote, len(v.Votes))
+	c.candidates = maps.Clone(v.candidates)
 	for app, votes := range v.Votes {
 		c.Votes[app] = maps.Clone(votes)
 	}
 	return c
 }
 
-// Standing is where each host is with an application.
-func (v View) Standing(app string) []fleet.Standing {
-	return fleet.StandingOf(app, v.Apps[app].State, v.Members, v.Hosts, v.Votes[app])
+// Overview is where all hosts are with an application.
+func (v View) Overview(app string) fleet.Overview {
+	return fleet.OverviewOf(app, v.Apps[app].State, v.Members, v.Hosts, v.Votes[app])
+}
+
+// Overviews are those of all applications that a host of the fleet has, by name.
+func (v View) Overviews() []fleet.Overview {
+	has := map[string]bool{}
+	for name, member := range v.Members {
+		if now, there := v.Hosts[name]; there {
+			member = now
+		}
+		for app := range member.Apps {
+			has[app] = true
+		}
+	}
+	all := []fleet.Overview{}
+	for _, app := range slices.Sorted(maps.Keys(has)) {
+		all = append(all, v.Overview(app))
+	}
+	return all
+}
+
+// Steward is the host that decides now; "" for none.
+func (v View) Steward() string {
+	first := candidate{}
+	for _, one := range v.candidates {
+		if first.host == "" || one.revision < first.revision {
+			first = one
+		}
+	}
+	return first.host
 }
 
 // VotesOn are those of one rollout.

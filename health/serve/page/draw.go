@@ -92,7 +92,7 @@ func execute(name string, data any) (string, error) {
 func draw(s Snapshot, before *drawn) (*drawn, error) {
 	earlier := before.parts()
 	d := &drawn{snapshot: s, rates: ratesOf(s)}
-	d.regions = []region{summaryRegion(s), checksRegion(s), appsRegion(s), memoryRegion(s), {id: "rates", view: d.rates}, poolsRegion(s), deploysRegion(s)}
+	d.regions = []region{summaryRegion(s), checksRegion(s), fleetRegion(s), appsRegion(s), memoryRegion(s), {id: "rates", view: d.rates}, poolsRegion(s), deploysRegion(s)}
 	for i := range d.regions {
 		if err := d.regions[i].draw(earlier); err != nil {
 			return nil, err
@@ -125,8 +125,9 @@ func (d *drawn) finish() error {
 	d.version = tagOf(parts...)
 	whole, err := execute("page", struct {
 		Host, Version, Build string
+		Fleet                bool
 		Regions              map[string]template.HTML
-	}{d.snapshot.Host, d.version, build, regions})
+	}{d.snapshot.Host, d.version, build, d.snapshot.Fleet != nil, regions})
 	d.whole = []byte(whole)
 	return err
 }
@@ -168,7 +169,7 @@ type drawing struct {
 func (d *drawing) of(s Snapshot) (*drawn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last != nil && d.last.snapshot.Time.Equal(s.Time) {
+	if d.last != nil && d.last.snapshot.same(s) {
 		return d.last, nil
 	}
 	next, err := draw(s, d.last)

@@ -87,7 +87,7 @@ func TestEventsTellOnlyWhatChanged(t *testing.T) {
 	server := serveWith(t, feed, defaultLimits)
 	l := listen(t, server.URL+"/events")
 	first := l.update()
-	if want := []string{"summary", "checks", "apps", "memory", "rates", "pools", "deploys"}; !slices.Equal(first.ids(), want) {
+	if want := []string{"summary", "checks", "fleet", "apps", "memory", "rates", "pools", "deploys"}; !slices.Equal(first.ids(), want) {
 		t.Errorf("first %v, want %v", first.ids(), want)
 	}
 	if !first.Rates.Full || len(first.Rates.Times) != 360 || len(first.Rates.Marks) != 2 {

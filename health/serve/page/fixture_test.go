@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/deploy/fleet"
 	"relink/deploy/journal"
 	"relink/deploy/status"
 	"relink/health"
@@ -42,6 +43,7 @@ func fixture() Snapshot {
 				{Name: "beta", Link: "/var/www/mobile-beta", Problem: "leads to /srv/releases/mobile/gone, which does not exist"},
 			}},
 		},
+		Fleet:  fixedFleet(),
 		Caches: fixedReport(), Rates: fixedRates(360), Pools: fixedPools(), Deploys: fixedDeploys(),
 	}
 }
@@ -57,6 +59,26 @@ func instancesOf(name string, n, moved int) []Instance {
 		}
 	}
 	return list
+}
+
+// fixedFleet is in the middle of a rollout, without one host that is away and another that
+// could not prepare the release before.
+func fixedFleet() *Fleet {
+	v2, v3 := fleet.Target{Rollout: "2", Ref: "v2", Commit: "b81e22d", Digest: "d2"}, fleet.Target{Rollout: "3", Ref: "v3", Commit: "c90f33e"}
+	host := func(name string, state fleet.Condition, stage fleet.Stage, why string) fleet.Standing {
+		return fleet.Standing{Name: name, State: state, There: state != fleet.Away, Ready: state != fleet.Away && why == "", Why: why, Stage: stage, Wanted: v2, On: fleet.AppOn{Instances: 30, Release: newer}}
+	}
+	behind := host("web3", fleet.Behind, "", "booking: is not on v2 yet, which the fleet is on: build: composer install: exit status 1: the lock file is not up to date")
+	behind.On.Release = older
+	mobile := host("web1", fleet.Well, fleet.Finished, "")
+	mobile.On.Instances = 2
+	return &Fleet{Host: "web1", Time: noon, Steward: "web2", Apps: []fleet.Overview{
+		{App: "booking", Rollout: &fleet.Rollout{ID: "3", Target: v3, By: "deployer on web1", Started: noon.Add(-20 * time.Second), Hosts: []string{"web1", "web2", "web3", "web4"}, Waves: []int{1, 4},
+			Phase: fleet.Preparing, Out: map[string]string{"web4": "away"}},
+			Hosts: []fleet.Standing{host("web1", fleet.Moving, fleet.Ready, ""), host("web2", fleet.Moving, fleet.Working, ""), behind, host("web4", fleet.Away, "", "away")}},
+		{App: "mobile", Rollout: &fleet.Rollout{ID: "1", Target: v2, By: "root on web2", Started: noon.Add(-26 * time.Hour), Hosts: []string{"web1"}, Phase: fleet.Done, Ended: true},
+			Paused: &fleet.Pause{By: "root on web2", Reason: "sale until Monday", Since: noon.Add(-time.Hour)}, Hosts: []fleet.Standing{mobile}},
+	}}
 }
 
 func fixedChecks() []health.Result {

@@ -5,24 +5,44 @@ package page
 import (
 	"time"
 
+	"relink/deploy/fleet"
 	"relink/deploy/journal"
 	"relink/deploy/status"
 	"relink/health"
 	"relink/opcache/report"
 )
 
-// Snapshot is everything the page shows at one time. Two snapshots of the same
-// Time are taken for the same one. It is not changed once it has been handed out.
+// Snapshot is everything the page shows at one time. Two snapshots of the same times, its
+// own and its fleet's, are taken for the same one. It is not changed once it has been handed out.
 type Snapshot struct {
 	Time   time.Time       `json:"time"`
 	Host   string          `json:"host,omitempty"`
 	Checks []health.Result `json:"checks"` // in any order
 	Apps   []App           `json:"apps"`
-	Caches *report.Report  `json:"caches"` // nil: not read yet
+	Fleet  *Fleet          `json:"fleet,omitempty"` // nil: this host is by itself
+	Caches *report.Report  `json:"caches"`          // nil: not read yet
 	Rates  Rates           `json:"rates"`
 	Pools  []Pool          `json:"pools"`
 	// Deploys are the last of all applications, newest first.
 	Deploys []Deploy `json:"deploys"`
+}
+
+func (s Snapshot) same(o Snapshot) bool { return s.Time.Equal(o.Time) && s.Fleet.same(o.Fleet) }
+
+// Fleet is what all hosts of the fleet say.
+type Fleet struct {
+	Host    string           `json:"host"`              // this one, by its name in the fleet
+	Time    time.Time        `json:"time,omitzero"`     // when etcd told it last; absent: never
+	Error   string           `json:"error,omitempty"`   // why etcd does not tell now; the rest is what it told last
+	Steward string           `json:"steward,omitempty"` // the host that decides
+	Apps    []fleet.Overview `json:"apps"`              // by name
+}
+
+func (f *Fleet) same(o *Fleet) bool {
+	if f == nil || o == nil {
+		return f == o
+	}
+	return f.Time.Equal(o.Time) && f.Error == o.Error
 }
 
 // App is one application.

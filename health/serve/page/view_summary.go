@@ -15,6 +15,8 @@ type summaryView struct {
 	Used, Wasted     int64  // bytes of all caches
 	Hits, Rate       *float64
 	Waiting          *int64 // nil where no pool tells
+
+	Hosts, Away, Behind int // of the fleet
 }
 
 func summaryRegion(s Snapshot) region {
@@ -24,6 +26,9 @@ func summaryRegion(s Snapshot) region {
 		if releasesIn(groupsOf(app)) > 1 {
 			v.Mixed++
 		}
+	}
+	if s.Fleet != nil {
+		v.Hosts, v.Away, v.Behind = s.Fleet.hosts()
 	}
 	if s.Caches != nil {
 		for _, m := range s.Caches.Masters {

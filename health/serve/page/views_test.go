@@ -3,9 +3,11 @@ package page
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"relink/deploy/fleet"
 	"relink/deploy/journal"
 	"relink/deploy/status"
 	"relink/health"
@@ -38,6 +40,56 @@ func TestGroupsOfMany(t *testing.T) {
 	}
 	if groups := groupsOf(app); len(groups) != 1000 || groups[0].Release != "20260314-000999" || groups[999].Class != "release-3" {
 		t.Errorf("%d groups, the first is %s", len(groups), groups[0].Release)
+	}
+}
+
+// Of many hosts those are seen first that somebody has to look at.
+func TestFleetOfMany(t *testing.T) {
+	o := fleet.Overview{App: "shop", Rollout: &fleet.Rollout{ID: "1", Target: fleet.Target{Ref: "v2"}, Phase: fleet.Switching, Waves: []int{1, 20}, Wave: 1}}
+	for i := range 20 {
+		h := fleet.Standing{Name: fmt.Sprintf("web%02d", i), There: true, State: fleet.Moving, Stage: fleet.Ready}
+		o.Rollout.Hosts = append(o.Rollout.Hosts, h.Name)
+		switch i {
+		case 3:
+			h.State, h.Stage = fleet.NotReady, ""
+		case 5:
+			h.State, h.Stage = fleet.Behind, fleet.Failed
+		case 7:
+			h.State, h.There = fleet.Away, false
+		}
+		o.Hosts = append(o.Hosts, h)
+	}
+	v := fleetOf(o, "web03", "web05")
+	var got []string
+	for _, row := range v.Rows {
+		got = append(got, fmt.Sprintf("%s %s own=%v steward=%v", row.Name, row.State, row.Own, row.Steward))
+	}
+	want := []string{"web07 away own=false steward=false", "web05 behind own=false steward=true", "web03 not ready own=true steward=false"}
+	if diff := cmp.Diff(want, got); diff != "" || len(v.Others) != 17 || v.Wave != "wave 2 of 2" {
+		t.Errorf("%d others, %s: %s", len(v.Others), v.Wave, diff)
+	}
+	if want := "Fleet, shop: 20 hosts, rollout of v2: switch, 18 ready, 1 failed, 1 away, 1 behind, 1 not ready"; v.Say != want {
+		t.Errorf("%q instead of %q", v.Say, want)
+	}
+	if all, away, behind := (&Fleet{Apps: []fleet.Overview{o, o}}).hosts(); all != 20 || away != 1 || behind != 1 {
+		t.Errorf("%d hosts, %d away, %d behind", all, away, behind)
+	}
+}
+
+// What etcd told last is shown with its time, and says that it is old.
+func TestFleetWithoutEtcd(t *testing.T) {
+	s := Snapshot{Time: noon, Fleet: fixedFleet()}
+	before, err := draw(s, nil)
+	must(t, err)
+	s.Fleet = fixedFleet()
+	s.Fleet.Error = "etcd does not answer"
+	now, err := draw(s, before)
+	must(t, err)
+	if s.same(before.snapshot) || !strings.Contains(string(now.whole), "etcd does not answer. What follows is of 2026-03-14 12:00:00 UTC.") || !strings.Contains(string(now.whole), "web4") {
+		t.Error("it is not said")
+	}
+	if alone, err := draw(Snapshot{Time: noon}, nil); err != nil || strings.Contains(string(alone.whole), "Fleet") {
+		t.Errorf("a host by itself is told of a fleet: %v", err)
 	}
 }
 

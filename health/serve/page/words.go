@@ -28,6 +28,8 @@ var words = template.FuncMap{
 	"perSec":   perSecond,
 	"lower":    strings.ToLower,
 	"stateTag": stateTag,
+
+	"conditionTag": conditionTag,
 }
 
 // idOf makes an element's id of names, whatever they hold.
