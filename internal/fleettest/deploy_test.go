@@ -10,11 +10,11 @@ import (
 // All hosts cut over at one instant, under load: nothing fails, and nothing old is answered
 // once the command has returned.
 func TestDeploy(t *testing.T) {
-	f := newFleet(t, 3, 4, nil)
+	f := newFleet(t, 3, 4, 1, nil)
 	f.relink(0, "fleet", "deploy", "v1")
 	f.wantOn("v1")
 	f.must(f.line.Few(f.ctx, "v2"))
-	l := f.beginLoad(4)
+	l, _ := f.beginLoad(4)
 	report := f.relink(0, "fleet", "deploy", "v2")
 	returned := time.Now()
 	f.wantOn("v2")
@@ -35,7 +35,7 @@ func TestDeploy(t *testing.T) {
 
 // Where the check of one host fails, all go back, and the command says which host and why.
 func TestCheckOfOneHostFails(t *testing.T) {
-	f := newFleet(t, 3, 2, func(s *spec) {
+	f := newFleet(t, 3, 2, 1, func(s *spec) {
 		s.Check = `{url: "URL/release.php", host: "{instance}.test"}`
 		if s.Name == "web2" {
 			s.Check = `{url: "URL/release.php", host: "{instance}.test", contains: v1}`
@@ -43,7 +43,7 @@ func TestCheckOfOneHostFails(t *testing.T) {
 	})
 	f.relink(0, "fleet", "deploy", "v1")
 	f.must(f.line.Few(f.ctx, "v2"))
-	l := f.beginLoad(2)
+	l, _ := f.beginLoad(2)
 	report := f.relink(3, "fleet", "deploy", "v2")
 	returned := time.Now()
 	if !strings.Contains(report.Error.Message, "web2") || !strings.Contains(report.Error.Message, "v1") || report.Votes["web1"].Stage != "back" || report.Votes["web2"].Stage != "failed" {
@@ -61,7 +61,7 @@ func TestCheckOfOneHostFails(t *testing.T) {
 
 // The canary goes first; a rollback needs no compilation, and a pause holds.
 func TestWavesRollbackPause(t *testing.T) {
-	f := newFleet(t, 3, 2, nil)
+	f := newFleet(t, 3, 2, 1, nil)
 	f.relink(0, "fleet", "deploy", "v1")
 	for _, ref := range []string{"v2", "v3"} {
 		f.must(f.line.Few(f.ctx, ref))
@@ -95,7 +95,7 @@ func TestWavesRollbackPause(t *testing.T) {
 
 // Hosts that have not made the same are told apart before anything moves, file by file.
 func TestOtherContents(t *testing.T) {
-	f := newFleet(t, 3, 2, func(s *spec) {
+	f := newFleet(t, 3, 2, 1, func(s *spec) {
 		s.Hooks = `{build: ["true"]}`
 		if s.Name == "web3" {
 			s.Hooks = `{build: ["echo other >public/other.txt; echo \"<?php\" >>public/slow-part.php"]}`

@@ -87,7 +87,7 @@ func mayBegin(s fleet.State) error {
 	case s.Paused != nil:
 		return hint.With(exit.As(exit.ErrLocked, fmt.Errorf("the fleet is paused by %s since %s: %s", s.Paused.By, ui.Stamp(s.Paused.Since), s.Paused.Reason)), "relink fleet resume")
 	case r != nil && !r.Ended:
-		return exit.As(exit.ErrLocked, fmt.Errorf("rollout %s of %s by %s is under way", r.ID, r.Target.Ref, r.By))
+		return hint.With(exit.As(exit.ErrLocked, fmt.Errorf("rollout %s of %s by %s is under way", r.ID, r.Target.Ref, r.By)), "the agents carry it on; relink fleet rollback takes it back")
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func (s *session) follow(ctx context.Context, report *Report) error {
 	defer cancel()
 	interrupted := context.AfterFunc(ctx, func() {
 		s.Screen().Line("  asking the hosts to take it back; what is decided already stays")
-		if err := s.giveUp(limited, report.Rollout.ID); err != nil {
+		if err := s.giveUp(limited, report.Rollout.ID, "interrupted by "+s.who()); err != nil {
 			s.Screen().Line("  %s", err)
 		}
 	})
@@ -221,12 +221,12 @@ func (s *session) compare(ctx context.Context, report *Report) error {
 }
 
 // giveUp has it taken back where nothing is decided yet.
-func (s *session) giveUp(ctx context.Context, id string) error {
+func (s *session) giveUp(ctx context.Context, id, reason string) error {
 	return s.store.Change(ctx, s.app, func(state fleet.State) (fleet.State, bool) {
 		if state.Rollout == nil || state.Rollout.ID != id {
 			return state, false
 		}
-		return fleet.GiveUp(state, "interrupted by "+s.who())
+		return fleet.GiveUp(state, reason)
 	})
 }
 
