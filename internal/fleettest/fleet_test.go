@@ -216,8 +216,17 @@ func (f *farm) hostNumber(h *host) int {
 }
 
 func (h *host) command(args ...string) *exec.Cmd {
-	c := h.fleet.net.command(h.fleet.hostNumber(h), "relink", append([]string{"--config", h.path("relink.yaml"), "--log-level", "info", "--log-format", "json"}, args...)...)
-	c.Env = append(os.Environ(), "HOME="+h.Root)
+	f := h.fleet
+	f.t.Helper()
+	program, env := "relink", append(os.Environ(), "HOME="+h.Root)
+	if h.Clock != 0 {
+		var err error
+		program, err = otherClock()
+		f.must(err)
+		env = append(env, fmt.Sprintf("%s=%d", clockAhead, h.Clock))
+	}
+	c := f.net.command(f.hostNumber(h), program, append([]string{"--config", h.path("relink.yaml"), "--log-level", "info", "--log-format", "json"}, args...)...)
+	c.Env = env
 	return c
 }
 
@@ -270,12 +279,17 @@ func (h *host) on(ref string) bool {
 }
 
 // relink runs the program on the first host; it has to exit with that status.
-func (f *farm) relink(exit int, args ...string) (report command.Report) {
+func (f *farm) relink(exit int, args ...string) command.Report {
+	f.t.Helper()
+	return f.relinkOn(0, exit, args...)
+}
+
+func (f *farm) relinkOn(host, exit int, args ...string) (report command.Report) {
 	f.t.Helper()
 	if slices.Contains([]string{"deploy", "rollback", "status", "history"}, args[1]) {
 		args = append([]string{"--format", "json"}, args...)
 	}
-	c := f.hosts[0].command(args...)
+	c := f.hosts[host].command(args...)
 	var out, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &out, &stderr
 	err := c.Run()

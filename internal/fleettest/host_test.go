@@ -31,6 +31,7 @@ type spec struct {
 	Sites      []string
 	Check      string // of each site, as YAML; URL stands for the web server's, HELD for what answers once the file check-held is gone, and badly where check-fails is
 	Hooks      string // of the application, as YAML
+	Clock      int    // seconds that relink's clock is ahead
 	Extra      string // lines of the configuration's fleet section
 }
 

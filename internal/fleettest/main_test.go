@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	os.Exit(withProgram(m.Run))
 }
 
+// programs is a folder for what the tests build.
+var programs string
+
 func withProgram(run func() int) int {
 	dir, err := os.MkdirTemp("", "relink-bin")
 	if err != nil {
@@ -31,6 +34,7 @@ func withProgram(run func() int) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	programs = dir
 	out, err := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-o", filepath.Join(dir, "relink"), "relink").CombinedOutput()
 	if err = errors.Join(err, os.Setenv("PATH", dir+":"+os.Getenv("PATH"))); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)

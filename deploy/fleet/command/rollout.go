@@ -54,7 +54,7 @@ func (s *session) plan(ctx context.Context, target func(context.Context, fleet.S
 		return r, at, err
 	}
 	r = fleet.Rollout{
-		ID: instant().Format("20060102T150405.000Z"), By: s.who(), Started: instant(), Phase: fleet.Preparing,
+		ID: fleet.NewID(instant(), at.Rollout), By: s.who(), Started: instant(), Phase: fleet.Preparing,
 		Bounds: fleet.Bounds{Prepare: fleet.InSeconds(s.fleet.Prepare), Switch: fleet.InSeconds(s.fleet.Switch), Absent: fleet.InSeconds(s.fleet.Absent)},
 	}
 	r.Hosts, r.All, err = fleet.Choose(fleet.Choice{Hosts: separated(s.StringSlice("hosts")), Labels: separated(s.StringSlice("label")), App: s.app}, view.Members)

@@ -21,13 +21,11 @@ import (
 
 	"relink/deploy/fleet"
 	"relink/internal/config"
-	"relink/internal/hint"
 	"relink/internal/tlsfiles"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 )
 
 // callTime bounds each question to etcd.
@@ -35,9 +33,6 @@ const callTime = 5 * time.Second
 
 // ErrChanged: somebody else has written meanwhile.
 var ErrChanged = errors.New("the fleet has decided something else meanwhile")
-
-// ErrAway: etcd does not answer, or has no quorum.
-var ErrAway = errors.New("etcd does not answer")
 
 // Store is one fleet's keys.
 type Store struct {
@@ -48,13 +43,6 @@ type Store struct {
 // mostAnswer is more than a view of 10,000 hosts takes, in bytes.
 const mostAnswer = 64 << 20
 
-// reconnect has etcd tried again every few seconds however long it was away: gRPC's own pauses
-// grow to two minutes, and one try lasts for 20 s.
-var reconnect = grpc.ConnectParams{
-	Backoff:           backoff.Config{BaseDelay: 500 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
-	MinConnectTimeout: 3 * time.Second,
-}
-
 // Open knows the way to etcd; whether that answers the first question tells. Of an answer of
 // etcd's it reads at most 64 MiB. All that is asked ends at the latest callTime after ctx, so
 // that what is left to say then has its time, and no more where etcd is away.
@@ -63,7 +51,7 @@ func Open(ctx context.Context, f config.Fleet) (*Store, error) {
 		Context:   outlasting(ctx),
 		Endpoints: f.Etcd.Endpoints, DialTimeout: callTime, Logger: zap.NewNop(),
 		DialKeepAliveTime: f.Lease / 2, DialKeepAliveTimeout: f.Lease / 2, MaxCallRecvMsgSize: mostAnswer,
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(reconnect)},
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(reconnect), grpc.WithChainUnaryInterceptor(tellWhy)},
 	}
 	if f.Etcd.Cert != "" {
 		var err error
@@ -328,10 +316,3 @@ func (s *Store) Remove(ctx context.Context, host string) error {
 
 // mostWrites is what etcd takes in one transaction (--max-txn-ops), with room to spare.
 const mostWrites = 100
-
-func away(err error) error {
-	if err == nil {
-		return nil
-	}
-	return hint.With(fmt.Errorf("%w: %w", ErrAway, err), "see that etcd runs and has a quorum (etcdctl endpoint status --cluster), and that fleet.etcd names it")
-}
