@@ -14,7 +14,7 @@ func init() { everyFault = true }
 // certificate keeps its host out, which says why, until it is right.
 func TestClocksApart(t *testing.T) {
 	const ahead, behind = 10 * 60, -10 * 60
-	f := newFleet(t, 3, 2, 1, func(s *spec) {
+	f := newFleet(t, 3, 2, func(s *spec) {
 		s.Extra = "  lease: 3s\n  absent: 1s\n  prepare: 30s\n  switch: 20s\n"
 		s.Clock = map[string]int{"web2": ahead, "web3": behind}[s.Name]
 	})
@@ -25,7 +25,12 @@ func TestClocksApart(t *testing.T) {
 	}
 	f.relinkOn(1, 0, "fleet", "deploy", "v2")
 	f.relinkOn(2, 0, "fleet", "deploy", "v3")
-	f.relinkOn(0, 0, "fleet", "deploy", "v4")
+	report := f.relinkOn(0, 0, "fleet", "deploy", "v4")
+	for host, seconds := range map[string]int{"web1": 0, "web2": ahead, "web3": behind} {
+		if off := report.Clocks[host]/1000 - float64(seconds); off < -60 || off > 60 || report.SpreadMS != nil {
+			t.Errorf("%v, spread %v", report.Clocks, report.SpreadMS)
+		}
+	}
 	f.wantOn("v4")
 	f.relink(0, "fleet", "rollback")
 	f.wantOn("v3")

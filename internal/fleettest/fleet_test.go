@@ -56,8 +56,14 @@ type host struct {
 // files of the application.
 const files = 30
 
-// newFleet runs hosts, and as many members of etcd, each on a machine of its own.
-func newFleet(t *testing.T, hosts, sites, members int, configure func(*spec)) *farm {
+// newFleet runs hosts, and a member of etcd, each on a machine of its own.
+func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
+	t.Helper()
+	return newFleetOn(t, hosts, sites, 1, configure)
+}
+
+// newFleetOn runs as many members of etcd.
+func newFleetOn(t *testing.T, hosts, sites, members int, configure func(*spec)) *farm {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	t.Cleanup(cancel)

@@ -213,6 +213,7 @@ func (p *part) problem(ctx context.Context, err error) {
 // say tells the fleet how far this host has come. What was said is known here even where
 // etcd was away then.
 func (p *part) say(ctx context.Context, v fleet.Vote) error {
+	v.Said = time.Now().UTC().Truncate(time.Millisecond)
 	if err := p.agent.store.Vote(ctx, p.Name, p.agent.Host, v); err != nil {
 		return err
 	}

@@ -238,9 +238,13 @@ type progress struct {
 	phase  string
 	stages map[string]fleet.Stage
 	passed bool // another rollout has begun since: etcd was away in between
+	live   bool // what comes was said just now
 }
 
-func (p *progress) away(err error) { p.Screen().Line("  %s; the agents go on by what they know", err) }
+func (p *progress) away(err error) {
+	p.live = false
+	p.Screen().Line("  %s; the agents go on by what they know", err)
+}
 
 // tell notes a view, and tells whether the rollout has ended.
 func (p *progress) tell(v store.View) (ended bool) {
@@ -249,6 +253,10 @@ func (p *progress) tell(v store.View) (ended bool) {
 		p.passed = true
 		return true
 	}
+	if p.live {
+		p.report.hear(v.VotesOn(p.app, r.ID), time.Now())
+	}
+	p.live = true
 	p.report.take(*r, v.VotesOn(p.app, r.ID), v.Hosts)
 	if p.stages == nil {
 		p.stages = map[string]fleet.Stage{}

@@ -21,6 +21,7 @@ import (
 
 	"relink/deploy/fleet"
 	"relink/internal/config"
+	"relink/internal/hint"
 	"relink/internal/tlsfiles"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
