@@ -17,7 +17,7 @@ PACKAGES   = $(shell $(GO) list ./...)
 AT_ONCE   ?= 6
 PHP_ROOTS  = $$(ls -d $(CURDIR)/.cache/php/[78].[0-9] | paste -sd:)
 
-.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill fuzz audit schemas contracts pictures release packages clean
+.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill test-faults fuzz audit schemas contracts pictures release packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -30,7 +30,7 @@ test:
 checks: vet
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
-	$(GO) vet -tags phpversions,soak,torture,debian,packages,pictures ./...
+	$(GO) vet -tags phpversions,soak,torture,debian,packages,pictures,faults ./...
 	$(GO) vet -tags failpoint ./internal/failpoint
 	$(GO) tool staticcheck ./...
 
@@ -116,6 +116,12 @@ torture:
 test-kill:
 	.ci/setup test
 	RELINK_EVERY_POINT=1 $(GO) test -run TestKilled -v -timeout 60m ./internal/crash
+
+# As make test does, but each fault of a fleet at each moment of a rollout, and hosts whose
+# clocks are apart, for which relink is built with a clock of its own. Needs root.
+test-faults:
+	.ci/setup test
+	$(GO) test -vet=off -tags faults -parallel $(AT_ONCE) -run 'TestFaults|TestClocksApart' -v -timeout 60m ./internal/fleettest
 
 fuzz:
 	@for package in $$($(GO) list ./...); do \

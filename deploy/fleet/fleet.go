@@ -219,6 +219,7 @@ type Vote struct {
 	CutOver time.Time `json:"cutover,omitzero"`  // by the host's own clock
 	TookMS  float64   `json:"took_ms,omitempty"` // of the cut-over
 	Saw     int64     `json:"saw,omitempty"`     // etcd's revision of the write that let it cut over
+	Said    time.Time `json:"said,omitzero"`     // when it said this, by its own clock
 }
 
 // Fetched is what has come from other hosts for one release.

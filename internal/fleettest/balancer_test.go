@@ -1,10 +1,14 @@
 package fleettest
 
 import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,67 +16,113 @@ import (
 	"relink/internal/sandbox/load"
 )
 
-// balance is a small balancer: it asks each host's /readyz ten times a second, and gives
-// requests to those that are ready, in turn.
-func (f *farm) balance() *httptest.Server {
-	f.t.Helper()
-	var ready atomic.Pointer[[]*url.URL]
-	look := func() {
-		var urls []*url.URL
-		for _, h := range f.hosts {
-			if h.ready() {
-				urls = append(urls, &url.URL{Scheme: "http", Host: h.Address + ":" + webPort})
-			}
-		}
-		ready.Store(&urls)
-	}
-	look()
-	done := make(chan struct{})
-	var looking sync.WaitGroup
-	looking.Go(func() {
-		ticks := time.NewTicker(100 * time.Millisecond)
-		defer ticks.Stop()
-		for {
-			select {
-			case <-ticks.C:
-				look()
-			case <-done:
-				return
-			}
-		}
-	})
-	var turn atomic.Int64
-	server := httptest.NewServer(&httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			urls := *ready.Load()
-			if len(urls) == 0 {
-				r.Out.URL.Host = "no-host-is-ready.invalid"
-				r.Out.URL.Scheme = "http"
-				return
-			}
-			host := r.In.Host
-			r.SetURL(urls[int(turn.Add(1))%len(urls)])
-			r.Out.Host = host
-		},
-		Transport: &http.Transport{MaxIdleConnsPerHost: 32},
-	})
-	f.t.Cleanup(func() {
-		close(done)
-		looking.Wait()
-		server.Close()
-	})
-	return server
+// balancer is a small one: it asks each host's /readyz ten times a second, and gives requests
+// to those that are ready, in turn. As usual ones do it asks another host where one that is
+// down has not answered; a host that is not down, as the test knows, has to.
+type balancer struct {
+	fleet *farm
+	ready []atomic.Bool // of each host
+	turn  atomic.Int64
+	ways  http.Transport
+	again atomic.Int64 // requests that were asked of another host
 }
 
-// beginLoad has clients ask all sites through the balancer.
-func (f *farm) beginLoad(clients int) *load.Load {
+// balance runs one.
+func (f *farm) balance() (*balancer, *httptest.Server) {
+	f.t.Helper()
+	b := &balancer{fleet: f, ready: make([]atomic.Bool, len(f.hosts)), ways: http.Transport{
+		MaxIdleConnsPerHost: 32, DialContext: (&net.Dialer{Timeout: time.Second}).DialContext}}
+	ctx, cancel := context.WithCancel(f.ctx)
+	var looking sync.WaitGroup
+	for i, h := range f.hosts {
+		b.ready[i].Store(h.ready())
+		looking.Go(func() {
+			ticks := time.NewTicker(100 * time.Millisecond)
+			defer ticks.Stop()
+			for {
+				select {
+				case <-ticks.C:
+					b.ready[i].Store(h.ready())
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	server := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.Host = "http", r.In.Host
+		},
+		Transport: b,
+	})
+	f.whole.Cleanup(func() {
+		cancel()
+		looking.Wait()
+		server.Close()
+		b.ways.CloseIdleConnections()
+	})
+	return b, server
+}
+
+// pick is the next host that is ready; where none is, the next.
+func (b *balancer) pick() *host {
+	for range b.ready {
+		if i := int(b.turn.Add(1)) % len(b.ready); b.ready[i].Load() {
+			return b.fleet.hosts[i]
+		}
+	}
+	return b.fleet.hosts[int(b.turn.Add(1))%len(b.ready)]
+}
+
+func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	for {
+		h, began := b.pick(), time.Now()
+		r.URL.Host = net.JoinHostPort(h.Address, webPort)
+		answer, err := b.whole(r)
+		if err == nil || r.Context().Err() != nil || !h.wasGone(began) {
+			return answer, err
+		}
+		b.again.Add(1)
+	}
+}
+
+// whole reads an answer to its end, so that one that breaks off can be asked for again.
+func (b *balancer) whole(r *http.Request) (*http.Response, error) {
+	answer, err := b.ways.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(text))
+	return answer, nil
+}
+
+// down notes that the test has taken a host from its visitors, or given it back.
+func (h *host) down(is bool) {
+	until := int64(math.MaxInt64)
+	if !is {
+		until = time.Now().UnixNano()
+	}
+	h.gone.Store(until)
+}
+
+// wasGone tells whether the host was down at that time, or later.
+func (h *host) wasGone(since time.Time) bool { return h.gone.Load() >= since.UnixNano() }
+
+// beginLoad has clients ask all sites through a balancer.
+func (f *farm) beginLoad(clients int) (*load.Load, *balancer) {
 	f.t.Helper()
 	var hosts []string
 	for _, site := range f.sites {
 		hosts = append(hosts, site+".test")
 	}
-	l, err := load.Run(f.ctx, load.Options{URL: f.balance().URL, Hosts: hosts, Paths: f.line.Paths, Clients: clients, Release: f.line.Release, Pause: 5 * time.Millisecond})
+	b, server := f.balance()
+	l, err := load.Run(f.ctx, load.Options{URL: server.URL, Hosts: hosts, Paths: f.line.Paths, Clients: clients, Release: f.line.Release, Pause: 5 * time.Millisecond})
 	f.must(err)
-	f.t.Cleanup(func() { l.Stop() })
-	return l
+	f.whole.Cleanup(func() { l.Stop() })
+	return l, b
 }

@@ -44,8 +44,6 @@ func newGuarded(t *testing.T) *guarded {
 	return g
 }
 
-func (h *host) folder() ca.Folder { return ca.Folder(h.path("fleet")) }
-
 // setUp runs a command that sets up, and gives what it printed.
 func (h *host) setUp(exit int, args ...string) string {
 	f := h.fleet
@@ -83,10 +81,9 @@ func (g *guarded) guard(printed string) {
 	flags = append(flags, "--data-dir", filepath.Join(g.root, "etcd"), "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
 		"--initial-cluster", "default="+peer, "--log-level", "error")
 	var log bytes.Buffer
-	g.etcd = g.net.command(0, "etcd", flags...)
-	g.etcd.Stdout, g.etcd.Stderr = &log, &log
-	g.must(g.etcd.Start())
-	etcd := g.etcd
+	etcd := g.net.command(0, "etcd", flags...)
+	etcd.Stdout, etcd.Stderr = &log, &log
+	g.must(etcd.Start())
 	g.t.Cleanup(func() {
 		kill(etcd)
 		if g.t.Failed() {

@@ -1,10 +1,16 @@
 package fleettest
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"relink/deploy/fleet"
+	"relink/deploy/fleet/command"
 )
 
 // All hosts cut over at one instant, under load: nothing fails, and nothing old is answered
@@ -14,7 +20,7 @@ func TestDeploy(t *testing.T) {
 	f.relink(0, "fleet", "deploy", "v1")
 	f.wantOn("v1")
 	f.must(f.line.Few(f.ctx, "v2"))
-	l := f.beginLoad(4)
+	l, _ := f.beginLoad(4)
 	report := f.relink(0, "fleet", "deploy", "v2")
 	returned := time.Now()
 	f.wantOn("v2")
@@ -43,7 +49,7 @@ func TestCheckOfOneHostFails(t *testing.T) {
 	})
 	f.relink(0, "fleet", "deploy", "v1")
 	f.must(f.line.Few(f.ctx, "v2"))
-	l := f.beginLoad(2)
+	l, _ := f.beginLoad(2)
 	report := f.relink(3, "fleet", "deploy", "v2")
 	returned := time.Now()
 	if !strings.Contains(report.Error.Message, "web2") || !strings.Contains(report.Error.Message, "v1") || report.Votes["web1"].Stage != "back" || report.Votes["web2"].Stage != "failed" {
@@ -111,4 +117,54 @@ func TestOtherContents(t *testing.T) {
 		}
 	}
 	f.relink(0, "fleet", "deploy", "v1", "--hosts", "web1,web2")
+}
+
+// A host that comes late, while the first wave is on the way, and makes other contents than
+// the others, stays on what it was on, and out of rotation; the command and the status name
+// it. Once it makes the same, it follows.
+func TestOtherContentsInAWave(t *testing.T) {
+	f := newFleet(t, 3, 2, func(s *spec) {
+		s.Extra = "  lease: 3s\n  absent: 1s\n"
+		s.Check = `{url: "HELD/", host: "{instance}.test"}`
+		s.Hooks = fmt.Sprintf(`{build: ["if test -e %s; then echo other >public/other.txt; fi"]}`, s.path("other"))
+	})
+	f.relink(0, "fleet", "deploy", "v1")
+	f.must(f.line.Few(f.ctx, "v2"))
+	l, _ := f.beginLoad(2)
+	late := f.hosts[2]
+	kill(late.agent)
+	f.must(os.WriteFile(late.path("other"), nil, 0o644))
+	f.must(os.WriteFile(f.hosts[0].path(checkHeld), nil, 0o644))
+	deploy := f.hosts[1].command("--format", "json", "fleet", "deploy", "v2", "--quorum", "2", "--waves", "1,rest")
+	out, told := &output{}, &output{}
+	deploy.Stdout, deploy.Stderr = out, told
+	f.must(deploy.Start())
+	f.await("the first wave", func() bool { return f.hosts[0].on("v2") })
+	late.startAgent()
+	f.await("the late host is back", func() bool {
+		v, err := f.store.View(f.ctx)
+		_, there := v.Hosts[late.Name]
+		return err == nil && there
+	})
+	f.must(os.Remove(f.hosts[0].path(checkHeld)))
+	_ = deploy.Wait()
+	var report command.Report
+	f.must(json.Unmarshal([]byte(out.String()), &report))
+	if report.Exit != 4 || !slices.Equal(report.Behind, []string{late.Name}) || report.Rollout.Phase != fleet.Done {
+		t.Errorf("%s%s", told, out)
+	}
+	f.await("the late host says why", func() bool {
+		v, err := f.store.View(f.ctx)
+		return err == nil && strings.Contains(v.Hosts[late.Name].Why, "not the release that the fleet is on")
+	})
+	late.awaitReady(false)
+	if !late.on("v1") || !f.hosts[0].on("v2") || !f.hosts[1].on("v2") {
+		t.Errorf("%q %q %q", f.hosts[0].releases(), f.hosts[1].releases(), late.releases())
+	}
+	f.must(os.Remove(late.path("other")))
+	late.awaitReady(true)
+	f.wantOn("v2")
+	if result := l.Stop(); result.Errors != 0 {
+		t.Errorf("%d of %d requests failed: %q", result.Errors, result.Requests, result.Described)
+	}
 }

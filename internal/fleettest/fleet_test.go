@@ -7,19 +7,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"relink/deploy/fleet/ca"
 	"relink/deploy/fleet/command"
 	"relink/deploy/fleet/store"
 	"relink/internal/config"
@@ -37,10 +38,9 @@ type farm struct {
 	net   *network
 	line  *app.Line
 	hosts []*host
-	etcd  *exec.Cmd
+	etcd  *cluster
 	store *store.Store
 	sites []string
-	down  int // a host that a fault has hit
 }
 
 // host is one of them.
@@ -49,15 +49,23 @@ type host struct {
 	fleet   *farm
 	servers *exec.Cmd // Apache and PHP-FPM
 	agent   *exec.Cmd
-	log     *output // the agent's
+	log     *output      // the agent's
+	gone    atomic.Int64 // until when no visitor could be served, by the test's doing; far ahead while that lasts
 }
 
 // files of the application.
 const files = 30
 
+// newFleet runs hosts, and a member of etcd, each on a machine of its own.
 func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	return newFleetOn(t, hosts, sites, 1, configure)
+}
+
+// newFleetOn runs as many members of etcd.
+func newFleetOn(t *testing.T, hosts, sites, members int, configure func(*spec)) *farm {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	t.Cleanup(cancel)
 	f := &farm{t: t, whole: t, ctx: ctx}
 	root, err := sandbox.TempRoot()
@@ -66,9 +74,12 @@ func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
 	t.Cleanup(func() { os.RemoveAll(root) })
 	f.line, err = app.Generated(ctx, root, files)
 	f.must(err)
-	f.net = newNetwork(t, hosts)
-	f.startEtcd()
-	f.store, err = store.Open(t.Context(), config.Fleet{Name: "test", Lease: time.Second, Etcd: config.Etcd{Endpoints: []string{"http://" + f.net.gateway() + ":" + etcdPort}}})
+	f.net = newNetwork(t, hosts+members)
+	authority, err := f.folder("authority").MakeAuthority("test", time.Now())
+	f.must(err)
+	f.etcd = newCluster(f, authority, hosts, members)
+	own := f.folder("test")
+	f.store, err = store.Open(t.Context(), config.Fleet{Name: "test", Lease: time.Second, Etcd: config.Etcd{Endpoints: f.etcd.urls(), CA: own.CA(), Cert: own.Cert(), Key: own.Key()}})
 	f.must(err)
 	t.Cleanup(func() { _ = f.store.Close() })
 	for i := range sites {
@@ -76,16 +87,18 @@ func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
 	}
 	for i := range hosts {
 		h := &host{fleet: f, spec: spec{
-			Name: fmt.Sprintf("web%d", i+1), Address: f.net.address(i), Etcd: f.net.gateway() + ":" + etcdPort,
+			Name: fmt.Sprintf("web%d", i+1), Address: f.net.address(i), Etcd: f.etcd.urls(),
 			Root: filepath.Join(root, fmt.Sprint("h", i+1)), Repository: f.line.Repository, Sites: f.sites,
 		}}
 		if configure != nil {
 			configure(&h.spec)
 		}
 		f.must(os.Mkdir(h.Root, 0o755))
+		f.certify(authority, filepath.Base(h.Root)+"/fleet", ca.Host{Name: h.Name, Addresses: []netip.Addr{netip.MustParseAddr(h.Address)}})
 		f.hosts = append(f.hosts, h)
 		h.serve()
 	}
+	f.etcd.awaitAnswers()
 	for _, h := range f.hosts {
 		h.startAgent()
 	}
@@ -95,39 +108,31 @@ func newFleet(t *testing.T, hosts, sites int, configure func(*spec)) *farm {
 	return f
 }
 
+func (f *farm) folder(name string) ca.Folder {
+	f.t.Helper()
+	folder := ca.Folder(filepath.Join(f.root, name))
+	f.must(folder.Make())
+	return folder
+}
+
+// certify makes a folder with a certificate.
+func (f *farm) certify(a *ca.Authority, folder string, to ca.Host) ca.Folder {
+	f.t.Helper()
+	own := f.folder(folder)
+	key, err := own.HostKey()
+	f.must(err)
+	c, err := a.Issue(to, key.Public(), time.Now())
+	f.must(err)
+	f.must(own.Keep(c))
+	f.must(own.Trust(a.Certificate))
+	return own
+}
+
 func (f *farm) must(err error) {
 	f.t.Helper()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-}
-
-// startEtcd runs Debian's etcd-server, which keeps its data where it was.
-func (f *farm) startEtcd() {
-	f.t.Helper()
-	f.etcd = runEtcd(f.whole, f.root, f.net.gateway(), etcdPort, "2380")
-}
-
-// runEtcd returns when it answers.
-func runEtcd(t *testing.T, root, address, port, peerPort string) *exec.Cmd {
-	t.Helper()
-	url, peer := "http://"+net.JoinHostPort(address, port), "http://"+net.JoinHostPort(address, peerPort)
-	etcd := exec.Command("etcd", "--data-dir", filepath.Join(root, "etcd"), "--listen-client-urls", url, "--advertise-client-urls", url,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--log-level", "error")
-	etcd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := etcd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { kill(etcd) })
-	within(t, "etcd answers", func() bool {
-		answer, err := http.Get(url + "/health")
-		if err != nil {
-			return false
-		}
-		defer answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
-	})
-	return etcd
 }
 
 // within waits for what has to come about within a minute.
@@ -217,8 +222,17 @@ func (f *farm) hostNumber(h *host) int {
 }
 
 func (h *host) command(args ...string) *exec.Cmd {
-	c := h.fleet.net.command(h.fleet.hostNumber(h), "relink", append([]string{"--config", h.path("relink.yaml"), "--log-level", "info"}, args...)...)
-	c.Env = append(os.Environ(), "HOME="+h.Root)
+	f := h.fleet
+	f.t.Helper()
+	program, env := "relink", append(os.Environ(), "HOME="+h.Root)
+	if h.Clock != 0 {
+		var err error
+		program, err = otherClock()
+		f.must(err)
+		env = append(env, fmt.Sprintf("%s=%d", clockAhead, h.Clock))
+	}
+	c := f.net.command(f.hostNumber(h), program, append([]string{"--config", h.path("relink.yaml"), "--log-level", "info", "--log-format", "json"}, args...)...)
+	c.Env = env
 	return c
 }
 
@@ -271,12 +285,17 @@ func (h *host) on(ref string) bool {
 }
 
 // relink runs the program on the first host; it has to exit with that status.
-func (f *farm) relink(exit int, args ...string) (report command.Report) {
+func (f *farm) relink(exit int, args ...string) command.Report {
+	f.t.Helper()
+	return f.relinkOn(0, exit, args...)
+}
+
+func (f *farm) relinkOn(host, exit int, args ...string) (report command.Report) {
 	f.t.Helper()
 	if slices.Contains([]string{"deploy", "rollback", "status", "history"}, args[1]) {
 		args = append([]string{"--format", "json"}, args...)
 	}
-	c := f.hosts[0].command(args...)
+	c := f.hosts[host].command(args...)
 	var out, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &out, &stderr
 	err := c.Run()
@@ -304,55 +323,4 @@ func (f *farm) wantOn(ref string) {
 			f.t.Errorf("%s is on %q, want %s", h.Name, h.releases(), ref)
 		}
 	}
-}
-
-// network is a bridge with a namespace for each host.
-type network struct {
-	t      *testing.T
-	id     string
-	prefix string
-}
-
-func newNetwork(t *testing.T, hosts int) *network {
-	t.Helper()
-	n := &network{t: t, id: fmt.Sprintf("rl%04x", rand.N(1<<16)), prefix: fmt.Sprintf("10.%d.%d.", 64+rand.N(64), rand.N(256))}
-	n.ip("link", "add", n.id, "type", "bridge")
-	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", n.id).Run() })
-	n.ip("addr", "add", n.gateway()+"/24", "dev", n.id)
-	n.ip("link", "set", n.id, "up")
-	for i := range hosts {
-		name := n.name(i)
-		n.ip("netns", "add", name)
-		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
-		n.ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
-		n.ip("link", "set", name, "master", n.id, "up")
-		n.ip("-n", name, "addr", "add", n.address(i)+"/24", "dev", "eth0")
-		n.ip("-n", name, "link", "set", "eth0", "up")
-		n.ip("-n", name, "link", "set", "lo", "up")
-	}
-	return n
-}
-
-func (n *network) ip(args ...string) {
-	n.t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		n.t.Fatalf("ip %q: %v %s", args, err, out)
-	}
-}
-
-func (n *network) name(host int) string    { return fmt.Sprintf("%sh%d", n.id, host+1) }
-func (n *network) gateway() string         { return n.prefix + "254" }
-func (n *network) address(host int) string { return fmt.Sprintf("%s%d", n.prefix, host+1) }
-
-// command runs on a host; it ends with this process.
-func (n *network) command(host int, program string, args ...string) *exec.Cmd {
-	c := exec.Command("ip", append([]string{"netns", "exec", n.name(host), program}, args...)...)
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return c
-}
-
-// cut takes a host off the network, and puts it back.
-func (n *network) cut(host int, off bool) {
-	n.t.Helper()
-	n.ip("link", "set", n.name(host), map[bool]string{true: "down", false: "up"}[off])
 }

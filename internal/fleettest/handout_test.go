@@ -66,7 +66,7 @@ func TestArchive(t *testing.T) {
 	first := f.relink(0, "fleet", "deploy", f.archive("v1"))
 	f.wantOn("v1")
 	f.must(f.line.Few(f.ctx, "v2"))
-	l := f.beginLoad(2)
+	l, _ := f.beginLoad(2)
 	second := f.relink(0, "fleet", "deploy", f.archive("v2"))
 	f.wantOn("v2")
 	if result := l.Stop(); result.Errors != 0 {

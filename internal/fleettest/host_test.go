@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"relink/deploy/apache"
+	"relink/deploy/fleet/ca"
 	"relink/deploy/webmap"
 	"relink/internal/sandbox"
 )
@@ -21,13 +24,14 @@ import (
 // spec is one host, as its own process reads it.
 type spec struct {
 	Name       string
-	Address    string // of this host in the test's network
-	Etcd       string // host:port there
+	Address    string   // of this host in the test's network
+	Etcd       []string // URLs of its members
 	Root       string
 	Repository string
 	Sites      []string
-	Check      string // of each site, as YAML; URL stands for the web server's
+	Check      string // of each site, as YAML; URL stands for the web server's, HELD for what answers once the file check-held is gone, and badly where check-fails is
 	Hooks      string // of the application, as YAML
+	Clock      int    // seconds that relink's clock is ahead
 	Extra      string // lines of the configuration's fleet section
 }
 
@@ -36,14 +40,25 @@ const (
 	webPort   = "80"
 	readyPort = "9157"
 	etcdPort  = "2379"
+	heldPort  = "8080" // on loopback
 )
+
+// Files of a host by which a test holds it at a point, or has its checks fail.
+const (
+	hookHeld   = "hook-held"   // prepared but for its hook
+	checkHeld  = "check-held"  // it has cut over
+	checkFails = "check-fails" // then
+	afterHeld  = "after-held"  // the release stays
+)
+
+func (s spec) folder() ca.Folder { return ca.Folder(s.path("fleet")) }
 
 func (s spec) path(names ...string) string {
 	return filepath.Join(append([]string{s.Root}, names...)...)
 }
 
-// serveHost runs Apache and PHP-FPM until it is told to end. It forwards its address to
-// them, and a port of loopback to etcd, as a tunnel does.
+// serveHost runs Apache and PHP-FPM until it is told to end, and forwards its address to
+// them.
 func serveHost(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -72,13 +87,12 @@ func serveHost(file string) error {
 	if err := os.WriteFile(s.path("relink.yaml"), []byte(s.configuration(server)), 0o644); err != nil {
 		return err
 	}
-	for from, to := range map[string]string{
-		net.JoinHostPort(s.Address, webPort):    strings.TrimPrefix(server.URL(), "http://"),
-		net.JoinHostPort("127.0.0.1", etcdPort): s.Etcd,
-	} {
-		if err := forward(ctx, from, to); err != nil {
-			return errors.Join(err, server.Stop())
-		}
+	err = forward(ctx, net.JoinHostPort(s.Address, webPort), strings.TrimPrefix(server.URL(), "http://"))
+	if err == nil {
+		err = s.answerChecks(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, server.Stop())
 	}
 	fmt.Println("up")
 	<-ctx.Done()
@@ -110,11 +124,12 @@ func (s spec) configuration(server *sandbox.Server) string {
 	var b strings.Builder
 	pool := server.Pool("")
 	fmt.Fprintf(&b, "state_dir: %q\npools: [{address: %q, status_path: %s, agent_dir: %q}]\n", s.path("state"), pool.Address, pool.StatusPath, server.AgentDir())
-	fmt.Fprintf(&b, "fleet:\n  name: test\n  host: %s\n  labels: [\"role=%s\"]\n  ready: \"%s:%s\"\n  etcd: {endpoints: [\"http://127.0.0.1:%s\"]}\n%s", s.Name, s.role(), s.Address, readyPort, etcdPort, s.Extra)
+	fmt.Fprintf(&b, "fleet:\n  name: test\n  host: %s\n  labels: [\"role=%s\"]\n  ready: \"%s:%s\"\n  etcd: {endpoints: [\"%s\"], ca: %q, cert: %q, key: %q}\n%s",
+		s.Name, s.role(), s.Address, readyPort, strings.Join(s.Etcd, `", "`), s.folder().CA(), s.folder().Cert(), s.folder().Key(), s.Extra)
 	fmt.Fprintf(&b, "apps:\n  club:\n    source: {git: %q}\n    releases: %q\n    docroot: public\n    min_free: 1\n    map: %q\n", s.Repository, s.path("releases"), s.path("map"))
 	fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", server.URL()+"/")
 	if s.Check != "" {
-		fmt.Fprintf(&b, "    check: %s\n", strings.ReplaceAll(s.Check, "URL", server.URL()))
+		fmt.Fprintf(&b, "    check: %s\n", strings.NewReplacer("URL", server.URL(), "HELD", "http://127.0.0.1:"+heldPort).Replace(s.Check))
 	}
 	if s.Hooks != "" {
 		fmt.Fprintf(&b, "    hooks: %s\n", s.Hooks)
@@ -124,6 +139,35 @@ func (s spec) configuration(server *sandbox.Server) string {
 		fmt.Fprintf(&b, "      %s: %q\n", name, s.path("www", name))
 	}
 	return b.String()
+}
+
+// answerChecks says that a site is well, once the test lets it.
+func (s spec) answerChecks(ctx context.Context) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", heldPort))
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for s.has(checkHeld) && r.Context().Err() == nil {
+			<-time.After(5 * time.Millisecond)
+		}
+		if s.has(checkFails) {
+			http.Error(w, "not well", http.StatusInternalServerError)
+		}
+	})}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { _ = server.Serve(listener) }()
+	return nil
+}
+
+func (s spec) has(file string) bool {
+	_, err := os.Stat(s.path(file))
+	return err == nil
+}
+
+// until is a command that ends once the file is gone.
+func (s spec) until(file string) string {
+	return fmt.Sprintf("while test -e %s; do sleep 0.02; done", s.path(file))
 }
 
 // role is by the host's number: the first is a canary.

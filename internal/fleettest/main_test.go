@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	os.Exit(withProgram(func() int { return browsertest.Main(m) }))
 }
 
+// programs is a folder for what the tests build.
+var programs string
+
 func withProgram(run func() int) int {
 	dir, err := os.MkdirTemp("", "relink-bin")
 	if err != nil {
@@ -33,6 +36,7 @@ func withProgram(run func() int) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	programs = dir
 	out, err := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-o", filepath.Join(dir, "relink"), "relink").CombinedOutput()
 	if err = errors.Join(err, os.Setenv("PATH", dir+":"+os.Getenv("PATH"))); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)

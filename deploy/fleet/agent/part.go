@@ -234,7 +234,7 @@ func (p *part) problem(ctx context.Context, err error) {
 // say tells the fleet how far this host has come. What was said is known here even where
 // etcd was away then.
 func (p *part) say(ctx context.Context, v fleet.Vote) error {
-	v.Error = short(v.Error)
+	v.Error, v.Said = short(v.Error), time.Now().UTC().Truncate(time.Millisecond)
 	if err := p.agent.vote(ctx, p.Name, v); err != nil {
 		return err
 	}

@@ -52,9 +52,9 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 			Description: "A REF that begins with / or ./ or ../ is an archive or a folder of this host, which the others fetch from it.", Flags: rollout,
 			Action: p.with(func(s *session, ctx context.Context) error { return s.rollOut(ctx, s.resolve) }),
 		}, {
-			Name: "rollback", Usage: "bring the hosts back to the release before",
+			Name: "rollback", Usage: "bring the hosts back to the release before; take back a rollout that is under way",
 			Flags:  append([]cli.Flag{&cli.StringFlag{Name: "to", Usage: "to that of this `ROLLOUT` instead (relink fleet history)"}}, rollout...),
-			Action: p.with(func(s *session, ctx context.Context) error { return s.rollOut(ctx, s.before) }),
+			Action: p.with((*session).rollBack),
 		}, {
 			Name: "status", Usage: "show which release each host is on, and how far a rollout has come", Flags: []cli.Flag{appFlag},
 			Action: p.with((*session).status),

@@ -94,7 +94,7 @@ func mayBegin(s fleet.State) error {
 	case s.Paused != nil:
 		return hint.With(exit.As(exit.ErrLocked, fmt.Errorf("the fleet is paused by %s since %s: %s", s.Paused.By, ui.Stamp(s.Paused.Since), s.Paused.Reason)), "relink fleet resume")
 	case r != nil && !r.Ended:
-		return exit.As(exit.ErrLocked, fmt.Errorf("rollout %s of %s by %s is under way", r.ID, r.Target.Ref, r.By))
+		return hint.With(exit.As(exit.ErrLocked, fmt.Errorf("rollout %s of %s by %s is under way", r.ID, r.Target.Ref, r.By)), "the agents carry it on; relink fleet rollback takes it back")
 	}
 	return nil
 }

@@ -18,12 +18,39 @@ type Report struct {
 	App      string                `json:"app"`
 	DryRun   bool                  `json:"dry_run"` // nothing was asked for
 	Rollout  fleet.Rollout         `json:"rollout"`
-	Votes    map[string]fleet.Vote `json:"hosts"`     // what each host has said, by its name
-	SpreadMS *float64              `json:"spread_ms"` // from the first host's cut-over to the last's, by their own clocks; null: fewer than two
-	Behind   []string              `json:"behind"`    // hosts that are not known to be on what is wanted
-	Differ   []string              `json:"differ"`    // paths, where two hosts have prepared other contents
+	Votes    map[string]fleet.Vote `json:"hosts"`                     // what each host has said, by its name
+	SpreadMS *float64              `json:"spread_ms"`                 // from the first host's cut-over to the last's, by their own clocks; null: fewer than two, or clocks are apart
+	Clocks   map[string]float64    `json:"clocks_ahead_ms,omitempty"` // of each host, of whoever printed this; where they are a second or more apart
+	Behind   []string              `json:"behind"`                    // hosts that are not known to be on what is wanted
+	Differ   []string              `json:"differ"`                    // paths, where two hosts have prepared other contents
 	Exit     int                   `json:"exit"`
 	Error    *exit.Failure         `json:"error"`
+
+	ahead map[string]time.Duration // each host's clock, of this one's
+}
+
+// apart is where clocks tell nothing of which host was first.
+const apart = time.Second
+
+// hear notes how far hosts' clocks are ahead of this one's, by what they have said since.
+// What was on its way for a while looks as if a clock were behind, so that the most counts.
+func (r *Report) hear(votes map[string]fleet.Vote, now time.Time) {
+	if r.ahead == nil {
+		r.ahead = map[string]time.Duration{}
+	}
+	for host, v := range votes {
+		ahead := v.Said.Sub(now)
+		if was, heard := r.ahead[host]; !v.Said.Equal(r.Votes[host].Said) && (!heard || ahead > was) {
+			r.ahead[host] = ahead
+		}
+	}
+	r.Clocks = nil
+	if all := slices.Sorted(maps.Values(r.ahead)); len(all) > 1 && all[len(all)-1]-all[0] >= apart {
+		r.Clocks = map[string]float64{}
+		for host, ahead := range r.ahead {
+			r.Clocks[host] = ui.Milliseconds(ahead)
+		}
+	}
 }
 
 // take notes how far it has come.
@@ -46,7 +73,7 @@ func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[
 			r.Behind = append(r.Behind, host)
 		}
 	}
-	if n > 1 {
+	if n > 1 && r.Clocks == nil {
 		spread := ui.Milliseconds(last.Sub(first))
 		r.SpreadMS = &spread
 	}
@@ -166,6 +193,13 @@ func (r *Report) Text(width int) string {
 	}
 	if r.SpreadMS != nil {
 		b.WriteString(folded(fmt.Sprintf("from the first host's cut-over to the last's: %s, by their clocks", ui.Duration(ui.FromMilliseconds(*r.SpreadMS))), width))
+	}
+	if r.Clocks != nil {
+		var all []string
+		for _, host := range slices.Sorted(maps.Keys(r.Clocks)) {
+			all = append(all, fmt.Sprintf("%s %+.1f s", host, r.Clocks[host]/1000))
+		}
+		fmt.Fprintf(&b, "clocks are apart, so that the cut-overs cannot be compared; ahead of this one: %s\n", strings.Join(all, ", "))
 	}
 	return b.String()
 }

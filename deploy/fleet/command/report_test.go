@@ -3,6 +3,7 @@ package command
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"relink/deploy/fleet"
 )
@@ -25,5 +26,46 @@ func TestPathsAndRefs(t *testing.T) {
 		if isPath(ref) != want {
 			t.Errorf("%q", ref)
 		}
+	}
+}
+
+// Where clocks are apart, which host was first is not known, and not told.
+func TestClocksApart(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	vote := func(stage fleet.Stage, ahead time.Duration) fleet.Vote {
+		v := fleet.Vote{Rollout: "1", Stage: stage, Said: now.Add(ahead)}
+		if stage == fleet.Switched {
+			v.CutOver = v.Said
+		}
+		return v
+	}
+	for name, c := range map[string]struct {
+		ahead []time.Duration // what the second host says, one after the other
+		want  bool            // clocks are apart
+	}{
+		"one clock":             {[]time.Duration{-3 * time.Millisecond, -time.Millisecond}, false},
+		"one was late":          {[]time.Duration{-5 * time.Second, -time.Millisecond}, false},
+		"a clock is ahead":      {[]time.Duration{10 * time.Minute, 10 * time.Minute}, true},
+		"a clock is far behind": {[]time.Duration{-10 * time.Minute, -10 * time.Minute}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Report{}
+			for i, ahead := range c.ahead {
+				stage := []fleet.Stage{fleet.Working, fleet.Switched}[i]
+				said := map[string]fleet.Vote{"a": vote(stage, 0), "b": vote(stage, ahead)}
+				if stage == fleet.Switched { // a moment later
+					for host, v := range said {
+						v.Said = v.Said.Add(time.Microsecond)
+						said[host] = v
+					}
+				}
+				r.hear(said, now)
+				r.take(fleet.Rollout{ID: "1", Phase: fleet.Switching, Hosts: []string{"a", "b"}}, said, nil)
+			}
+			text := r.Text(80)
+			if got := r.Clocks != nil; got != c.want || got == (r.SpreadMS != nil) || got != strings.Contains(text, "clocks are apart") {
+				t.Errorf("%v, %v\n%s", r.Clocks, r.SpreadMS, text)
+			}
+		})
 	}
 }

@@ -96,7 +96,7 @@ func (s *session) follow(ctx context.Context, report *Report) error {
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	defer stop()
-	asking.Go(func() { s.takeBack(ctx, watching, report.Rollout.ID) })
+	asking.Go(func() { s.takeBackAfter(ctx, watching, report.Rollout.ID) })
 	told := &progress{session: s, report: report, began: time.Now()}
 	err := store.Again(watching, time.Second, told.away, func(ctx context.Context) error {
 		return s.store.Follow(ctx, store.Everything, func(v store.View) {
@@ -149,9 +149,9 @@ func (s *session) compare(ctx context.Context, report *Report) error {
 	return fmt.Errorf("%s and %s differ in %s: %s", report.Rollout.Show[0], report.Rollout.Show[1], ui.Plural(len(differ), "path"), ui.First(10, differ))
 }
 
-// takeBack has a rollout taken back once ctx ends, unless watching has ended before. It asks
+// takeBackAfter has a rollout taken back once ctx ends, unless watching has ended before. It asks
 // until that is written, or decided otherwise: etcd may be away just then.
-func (s *session) takeBack(ctx, watching context.Context, id string) {
+func (s *session) takeBackAfter(ctx, watching context.Context, id string) {
 	select {
 	case <-ctx.Done():
 	case <-watching.Done():
@@ -160,7 +160,7 @@ func (s *session) takeBack(ctx, watching context.Context, id string) {
 	s.Screen().Line("  asking the hosts to take it back; what is decided already stays")
 	told := false
 	for {
-		err := s.giveUp(watching, id)
+		err := s.giveUp(watching, id, "interrupted by "+s.who())
 		if err == nil || watching.Err() != nil {
 			return
 		}
@@ -177,12 +177,12 @@ func (s *session) takeBack(ctx, watching context.Context, id string) {
 }
 
 // giveUp has it taken back where nothing is decided yet.
-func (s *session) giveUp(ctx context.Context, id string) error {
+func (s *session) giveUp(ctx context.Context, id, reason string) error {
 	return s.store.Change(ctx, s.app, func(state fleet.State) (fleet.State, bool) {
 		if state.Rollout == nil || state.Rollout.ID != id {
 			return state, false
 		}
-		return fleet.GiveUp(state, "interrupted by "+s.who())
+		return fleet.GiveUp(state, reason)
 	})
 }
 
@@ -194,9 +194,13 @@ type progress struct {
 	phase  string
 	stages map[string]fleet.Stage
 	passed bool // another rollout has begun since: etcd was away in between
+	live   bool // what comes was said just now
 }
 
-func (p *progress) away(err error) { p.Screen().Line("  %s; the agents go on by what they know", err) }
+func (p *progress) away(err error) {
+	p.live = false
+	p.Screen().Line("  %s; the agents go on by what they know", err)
+}
 
 // tell notes a view, and tells whether the rollout has ended.
 func (p *progress) tell(v store.View) (ended bool) {
@@ -205,6 +209,10 @@ func (p *progress) tell(v store.View) (ended bool) {
 		p.passed = true
 		return true
 	}
+	if p.live {
+		p.report.hear(v.VotesOn(p.app, r.ID), time.Now())
+	}
+	p.live = true
 	p.report.take(*r, v.VotesOn(p.app, r.ID), v.Hosts)
 	if p.stages == nil {
 		p.stages = map[string]fleet.Stage{}

@@ -24,10 +24,9 @@ import (
 	"relink/internal/hint"
 	"relink/internal/tlsfiles"
 
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
-	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc"
 )
 
 // callTime bounds each question to etcd.
@@ -35,12 +34,6 @@ const callTime = 5 * time.Second
 
 // ErrChanged: somebody else has written meanwhile.
 var ErrChanged = errors.New("the fleet has decided something else meanwhile")
-
-// ErrAway: etcd does not answer, or has no quorum.
-var ErrAway = errors.New("etcd does not answer")
-
-// ErrRefused: etcd answers, and does not take it.
-var ErrRefused = errors.New("etcd refuses it")
 
 // Store is one fleet's keys.
 type Store struct {
@@ -59,6 +52,7 @@ func Open(ctx context.Context, f config.Fleet) (*Store, error) {
 		Context:   outlasting(ctx),
 		Endpoints: f.Etcd.Endpoints, DialTimeout: callTime, Logger: zap.NewNop(),
 		DialKeepAliveTime: f.Lease / 2, DialKeepAliveTimeout: f.Lease / 2, MaxCallRecvMsgSize: mostAnswer,
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(reconnect), grpc.WithChainUnaryInterceptor(tellWhy)},
 	}
 	if f.Etcd.Cert != "" {
 		var err error
@@ -306,15 +300,3 @@ func (s *Store) Remove(ctx context.Context, host string) error {
 
 // mostWrites is what etcd takes in one transaction (--max-txn-ops), with room to spare.
 const mostWrites = 100
-
-// away says what kept etcd from doing what it was asked.
-func away(err error) error {
-	if err == nil {
-		return nil
-	}
-	var said rpctypes.EtcdError
-	if errors.As(err, &said) && slices.Contains([]codes.Code{codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated}, said.Code()) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
-	}
-	return hint.With(fmt.Errorf("%w: %w", ErrAway, err), "see that etcd runs and has a quorum (etcdctl endpoint status --cluster), and that fleet.etcd names it")
-}
