@@ -21,11 +21,11 @@ import (
 	"relink/internal/sandbox"
 )
 
-// guarded is a fleet that is set up as the manual says: two hosts, and on the first one etcd
+// guarded is a fleet that is set up as the manual says: hosts, and on the first one etcd
 // and the authority. It serves nothing.
 type guarded struct{ *farm }
 
-func newGuarded(t *testing.T) *guarded {
+func newGuarded(t *testing.T, hosts int) *guarded {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
@@ -34,8 +34,8 @@ func newGuarded(t *testing.T) *guarded {
 	g.must(err)
 	g.root = root
 	t.Cleanup(func() { os.RemoveAll(root) })
-	g.net = newNetwork(t, 2)
-	for i := range 2 {
+	g.net = newNetwork(t, hosts)
+	for i := range hosts {
 		h := &host{fleet: g.farm, spec: spec{Name: fmt.Sprintf("web%d", i+1), Address: g.net.address(i), Root: filepath.Join(root, fmt.Sprint("h", i+1))}}
 		g.must(os.MkdirAll(h.path("releases"), 0o755))
 		g.must(os.Mkdir(h.path("www"), 0o755))
@@ -61,15 +61,21 @@ func (h *host) setUp(exit int, args ...string) string {
 	return out.String() + stderr.String()
 }
 
-// configure pastes the lines that were printed.
-func (h *host) configure(printed string) {
+// lines are those for the configuration that were printed.
+func (h *host) lines(printed string) string {
 	h.fleet.t.Helper()
 	begin, end := strings.Index(printed, "fleet:\n"), strings.Index(printed, "\netcd on this host")
 	if begin < 0 || end < begin {
 		h.fleet.t.Fatalf("no configuration in\n%s", printed)
 	}
+	return printed[begin:end]
+}
+
+// configure pastes them.
+func (h *host) configure(printed string) {
+	h.fleet.t.Helper()
 	text := fmt.Sprintf("state_dir: %q\n%s  ready: \"%s:%s\"\napps: {club: {source: {dir: %q}, releases: %q, instances: {a: %q}}}\n",
-		h.path("state"), printed[begin:end], h.Address, readyPort, h.path("source"), h.path("releases"), h.path("www", "a"))
+		h.path("state"), h.lines(printed), h.Address, readyPort, h.path("source"), h.path("releases"), h.path("www", "a"))
 	h.fleet.must(os.WriteFile(h.path("relink.yaml"), []byte(text), 0o644))
 }
 
@@ -92,13 +98,18 @@ func (g *guarded) guard(printed string) {
 	})
 }
 
-// asks is what etcd answers to a client with this certificate; none where the folder is "".
-func (g *guarded) asks(as ca.Folder) error {
-	text, err := os.ReadFile(g.hosts[0].folder().CA())
+func (g *guarded) trusted() *x509.CertPool {
+	g.t.Helper()
+	authority, err := g.hosts[0].folder().Trusted()
 	g.must(err)
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(text)
-	settings := &tls.Config{RootCAs: pool}
+	pool.AddCert(authority)
+	return pool
+}
+
+// asks is what etcd answers to a client with this certificate; none where the folder is "".
+func (g *guarded) asks(as ca.Folder) error {
+	settings := &tls.Config{RootCAs: g.trusted()}
 	if as != "" {
 		pair, err := tls.LoadX509KeyPair(as.Cert(), as.Key())
 		g.must(err)
@@ -119,7 +130,7 @@ func (g *guarded) asks(as ca.Folder) error {
 // A fleet is set up by three commands: its etcd answers those who have a certificate, and
 // nobody else; a host joins by a token that is good once; its certificate is renewed.
 func TestSettingUp(t *testing.T) {
-	g := newGuarded(t)
+	g := newGuarded(t, 2)
 	first, second := g.hosts[0], g.hosts[1]
 	printed := first.setUp(0, "fleet", "init", "--name", "shop", "--host", "web1", "--address", first.Address)
 	if again := first.setUp(0, "fleet", "init", "--name", "shop", "--host", "web1", "--address", first.Address); !strings.HasSuffix(printed, again) {

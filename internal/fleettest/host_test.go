@@ -33,6 +33,7 @@ type spec struct {
 	Hooks      string // of the application, as YAML
 	Clock      int    // seconds that relink's clock is ahead
 	Extra      string // lines of the configuration's fleet section
+	Fleet      string // that section, as relink has printed it; "": with an etcd that asks for no certificate
 }
 
 // Ports in each host's own network.
@@ -124,8 +125,12 @@ func (s spec) configuration(server *sandbox.Server) string {
 	var b strings.Builder
 	pool := server.Pool("")
 	fmt.Fprintf(&b, "state_dir: %q\npools: [{address: %q, status_path: %s, agent_dir: %q}]\n", s.path("state"), pool.Address, pool.StatusPath, server.AgentDir())
-	fmt.Fprintf(&b, "fleet:\n  name: test\n  host: %s\n  labels: [\"role=%s\"]\n  ready: \"%s:%s\"\n  etcd: {endpoints: [\"%s\"], ca: %q, cert: %q, key: %q}\n%s",
-		s.Name, s.role(), s.Address, readyPort, strings.Join(s.Etcd, `", "`), s.folder().CA(), s.folder().Cert(), s.folder().Key(), s.Extra)
+	section := s.Fleet
+	if section == "" {
+		section = fmt.Sprintf("fleet:\n  name: test\n  host: %s\n  etcd: {endpoints: [\"%s\"], ca: %q, cert: %q, key: %q}\n",
+			s.Name, strings.Join(s.Etcd, `", "`), s.folder().CA(), s.folder().Cert(), s.folder().Key())
+	}
+	fmt.Fprintf(&b, "%s  labels: [\"role=%s\"]\n  ready: \"%s:%s\"\n%s", section, s.role(), s.Address, readyPort, s.Extra)
 	fmt.Fprintf(&b, "apps:\n  club:\n    source: {git: %q}\n    releases: %q\n    docroot: public\n    min_free: 1\n    map: %q\n", s.Repository, s.path("releases"), s.path("map"))
 	fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", server.URL()+"/")
 	if s.Check != "" {

@@ -46,6 +46,9 @@ func (s *session) plan(ctx context.Context, target chooses) (next fleet.State, a
 	next.Wanted = at.Wanted.Adopting(stand, s.app)
 	r.Target, err = target(ctx, next, r.Hosts)
 	r.Target.Rollout = r.ID
+	if err == nil {
+		err = s.sign(&r)
+	}
 	next.Rollout = &r
 	return next, at, errors.Join(err, next.Validate())
 }

@@ -25,19 +25,25 @@ func (s *session) rollOut(ctx context.Context, target chooses) error {
 	if err != nil {
 		return err // there is no rollout to report
 	}
+	of, err := s.proof()
+	if err != nil {
+		return err
+	}
 	report := &Report{App: s.app, DryRun: s.Bool("dry-run"), Rollout: *next.Rollout}
+	show := func(err error) error {
+		of(&report.Rollout)
+		return s.Show(report.ended(err), err)
+	}
 	if report.DryRun {
-		return s.Show(report.ended(nil), nil)
+		return show(nil)
 	}
 	if err := s.begin(ctx, next, at); err != nil {
 		return err
 	}
 	if s.IsSet("wait") && s.Duration("wait") <= 0 {
-		err = exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s is under way; see relink fleet status", next.Rollout.ID))
-		return s.Show(report.ended(err), err)
+		return show(exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s is under way; see relink fleet status", next.Rollout.ID)))
 	}
-	err = s.follow(ctx, report)
-	return s.Show(report.ended(err), err)
+	return show(s.follow(ctx, report))
 }
 
 // lostTime bounds how long it is tried to find out whether a rollout was written.

@@ -66,6 +66,16 @@ etcd on this host takes, beside what it has:
 --listen-client-urls=https://{{.Own}}:2379
 --advertise-client-urls=https://{{.Own}}:2379
 {{- end}}
+{{- if .Authority}}
+
+Once it runs, relink fleet protect has it let each host reach what is the fleet's, and nothing else.
+Or run the etcd that comes with relink, which does all of that: relink-etcd init.
+{{- end}}
+{{- if and .Host.Member (not .Authority)}}
+
+relink-etcd on this host becomes a member by itself: systemctl enable --now relink-etcd. Three members
+may lose one; two are no safer than one. Name all in the endpoints of each host.
+{{- end}}
 `))
 
 // print tells it in full: lines of it are to be pasted.
@@ -102,7 +112,7 @@ func (s *setup) initialize(context.Context) error {
 		return err
 	}
 	m := made{
-		Folder: s.folder, Authority: true, New: !s.folder.HasAuthority(), Fleet: s.String("name"), Host: ca.Host{Name: name, Addresses: addresses},
+		Folder: s.folder, Authority: true, New: !s.folder.HasAuthority(), Fleet: s.String("name"), Host: ca.Host{Name: name, Addresses: addresses, Member: true},
 		At: net.JoinHostPort(addresses[0].String(), enroll.Port), Own: urlHost(addresses[0]), Endpoints: []string{"https://" + urlHost(addresses[0]) + ":2379"},
 	}
 	if err := ca.CheckName(m.Fleet); err != nil {
@@ -130,7 +140,7 @@ func (s *setup) certify(fleetName string, h ca.Host) (until time.Time, err error
 	if there, err := s.folder.Host(); err == nil {
 		has := ca.HostOf(there)
 		valid := ca.VerifyOwn(there, authority.Certificate, h.Name, &key.PublicKey, now) == nil
-		if valid && !ca.Due(there, now) && slices.Equal(has.Addresses, h.Addresses) {
+		if valid && !ca.Due(there, now) && slices.Equal(has.Addresses, h.Addresses) && has.Member {
 			return there.NotAfter, nil
 		}
 	}
@@ -155,7 +165,7 @@ func (s *setup) token(context.Context) error {
 	if err != nil {
 		return err
 	}
-	t, g, err := s.folder.Offer(s.String("host"), addresses, time.Now())
+	t, g, err := s.folder.Offer(ca.Grant{Host: s.String("host"), Addresses: addresses, Member: s.Bool("etcd")}, time.Now())
 	if err != nil {
 		return err
 	}
@@ -197,6 +207,9 @@ func (s *setup) join(ctx context.Context) error {
 	}
 	if len(m.Host.Addresses) > 0 {
 		m.Own = urlHost(m.Host.Addresses[0])
+		if own := "https://" + m.Own + ":2379"; m.Host.Member && !slices.Contains(m.Endpoints, own) {
+			m.Endpoints = append(m.Endpoints, own)
+		}
 	}
 	return m.print(s.Out)
 }

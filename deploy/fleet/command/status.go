@@ -27,6 +27,13 @@ func (s *session) status(ctx context.Context) error {
 		return err
 	}
 	result := Status{Overview: v.Overview(s.app), Wanted: v.Apps[s.app].Wanted, Steward: v.Steward()}
+	of, err := s.proof()
+	if err != nil {
+		return err
+	}
+	if result.Rollout != nil {
+		of(result.Rollout)
+	}
 	var not []string
 	for _, h := range result.Hosts {
 		if !h.Ready {
@@ -82,7 +89,7 @@ func (s Status) doing() string {
 	case r.Ended:
 		return "last rollout " + r.ID + " of " + r.Target.Ref + ": " + string(r.Phase)
 	default:
-		return "rollout " + r.ID + " of " + r.Target.Ref + " by " + r.By + ": " + string(r.Phase) + ", " + s.Progress()
+		return "rollout " + r.ID + " of " + r.Target.Ref + " by " + by(*r) + ": " + string(r.Phase) + ", " + s.Progress()
 	}
 }
 
@@ -101,6 +108,13 @@ func (s *session) history(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	of, err := s.proof()
+	if err != nil {
+		return err
+	}
+	for i := range past {
+		of(&past[i])
+	}
 	return s.Show(History{App: s.app, Rollouts: past}, nil)
 }
 
@@ -115,7 +129,7 @@ func (h History) Text(width int) string {
 		if r.Reason != "" {
 			result += ": " + r.Reason
 		}
-		table.Row(r.ID, r.By, r.Target.Ref, ui.Count(len(r.Hosts)), result)
+		table.Row(r.ID, by(r), r.Target.Ref, ui.Count(len(r.Hosts)), result)
 	}
 	return table.String()
 }
