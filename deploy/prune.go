@@ -10,7 +10,6 @@ import (
 	"relink/deploy/moves"
 	"relink/deploy/outcome"
 	"relink/deploy/release"
-	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/ui"
@@ -29,7 +28,7 @@ func Prune(ctx context.Context, o Options, d Deps) (outcome.Pruned, error) {
 		removed, err = r.removable(nil, nil)
 		return err
 	})
-	return outcome.Pruned{App: o.App.Name, DryRun: o.DryRun, Removed: outcome.PrunedOf(removed), FileCache: report.FileCache, Exit: exit.Status(err)}, err
+	return outcome.PrunedBy(report, removed, err), err
 }
 
 func (r *run) pruneAlone(ctx context.Context) ([]release.Release, error) {
@@ -74,11 +73,8 @@ func (r *run) remove(ctx context.Context, caches Caches, removable []release.Rel
 		if caches == nil {
 			return nil
 		}
-		files, err := caches.CleanFiles(ctx, r.App.RealReleases())
-		if files.Files > 0 {
-			r.report.FileCache = &files
-		}
-		return err
+		r.report.CleanedFiles(caches.CleanFiles(ctx, r.App.RealReleases()))
+		return ctx.Err()
 	})
 	return removed, err
 }

@@ -27,6 +27,9 @@ func (r *run) observe(found server, goals []moves.Goal) step[change] {
 		switch {
 		case r.Reset == journal.ResetNever:
 			r.report.Warn("--reset never: OPcache keeps serving the old release under the links' names until PHP-FPM is restarted")
+			if r.APCu {
+				r.report.Warn("--reset never: APCu is not cleared either")
+			}
 			return seen, "the caches are left alone", nil
 		case found.caches == nil:
 			return seen, "no pool, and no link yet", nil

@@ -48,6 +48,7 @@ func (s *Switch) Invalidate(ctx context.Context) (InvalidateResult, error) {
 	}
 	if err == nil {
 		result.APCu, err = s.clearAPCu(ctx)
+		s.cleared = result.APCu != nil
 	}
 	return result, err
 }

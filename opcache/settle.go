@@ -67,7 +67,11 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 	if s.Addressing == Resolved {
 		swept, err := s.Sweep(ctx)
 		s.settled = err == nil && len(swept.Busy) == 0 && len(swept.Unproven) == 0
-		return SettleResult{Workers: swept.Workers}, err
+		result := SettleResult{Workers: swept.Workers}
+		if err == nil {
+			result.APCu, err = s.clearAPCuAgain(ctx)
+		}
+		return result, err
 	}
 	watched, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
@@ -85,8 +89,8 @@ func (s *Switch) Settle(ctx context.Context, progress Progress) (SettleResult, e
 		return result, err
 	}
 	s.settled = len(result.Stale) == 0 && len(result.Unproven) == 0
-	if busy {
-		result.APCu, err = s.clearAPCu(ctx)
+	if busy || s.Addressing == Keyed {
+		result.APCu, err = s.clearAPCuAgain(ctx)
 	}
 	return result, err
 }

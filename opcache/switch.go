@@ -51,6 +51,7 @@ type Switch struct {
 	Emptied    []string    // addresses of the pools whose cache starts empty with the switch
 	settled    bool
 	apcu       bool // it is to be cleared
+	cleared    bool // and was, at the cut-over
 	busy       bool // Sweep has left workers in a request
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"relink/internal/hint"
 	"relink/internal/ui"
 	"relink/opcache"
 	"relink/opcache/filecache"
@@ -29,9 +30,27 @@ func apcuText(a *opcache.APCu) string {
 	return strings.Join(parts, "; ")
 }
 
+// CleanedFiles tells what was removed of file caches. The releases are gone already: that
+// not all could be removed is worth a word, and fails nothing.
+func (r *Report) CleanedFiles(done filecache.Cleaned, err error) {
+	if done.Files > 0 || len(done.Left) > 0 {
+		r.FileCache = &done
+	}
+	if err != nil {
+		r.Warn(strings.Join(append([]string{err.Error()}, hint.Of(err)...), "; "))
+	}
+}
+
 func fileCacheText(c *filecache.Cleaned) string {
 	if c == nil {
 		return ""
 	}
-	return fmt.Sprintf("removed %s of releases that are gone, %s", ui.Plural(c.Files, "file"), ui.Bytes(c.Bytes))
+	var parts []string
+	if c.Files > 0 {
+		parts = append(parts, fmt.Sprintf("removed %s of releases that are gone, %s", ui.Plural(c.Files, "file"), ui.Bytes(c.Bytes)))
+	}
+	if len(c.Left) > 0 {
+		parts = append(parts, "left to root, or to the pool's user: "+ui.FirstFew(c.Left))
+	}
+	return strings.Join(parts, "; ")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"relink/deploy/release"
+	"relink/internal/exit"
 	"relink/internal/ui"
 	"relink/opcache/filecache"
 )
@@ -13,8 +14,9 @@ type Pruned struct {
 	App     string          `json:"app"`
 	DryRun  bool            `json:"dry_run"` // nothing was removed
 	Removed []PrunedRelease `json:"removed"`
-	// FileCache is what was removed of opcache.file_cache; nil: nothing.
+	// FileCache is what was removed of opcache.file_cache, or left; nil: nothing.
 	FileCache *filecache.Cleaned `json:"file_cache,omitempty"`
+	Warnings  []string           `json:"warnings"` // what went otherwise than asked for, without failing
 	Exit      int                `json:"exit"`
 }
 
@@ -26,10 +28,10 @@ type PrunedRelease struct {
 
 // Text is the result for people.
 func (p Pruned) Text(int) string {
-	if len(p.Removed) == 0 {
-		return "There is nothing to remove.\n"
-	}
 	verb, lines := "removed", ""
+	if len(p.Removed) == 0 {
+		lines = "There is nothing to remove.\n"
+	}
 	if p.DryRun {
 		verb = "would remove"
 	}
@@ -39,13 +41,17 @@ func (p Pruned) Text(int) string {
 	if p.FileCache != nil {
 		lines += "file cache: " + fileCacheText(p.FileCache) + "\n"
 	}
+	for _, one := range p.Warnings {
+		lines += "warning: " + one + "\n"
+	}
 	return lines
 }
 
-func PrunedOf(releases []release.Release) []PrunedRelease {
-	all := make([]PrunedRelease, len(releases))
+// PrunedBy is what an operation of that report has removed.
+func PrunedBy(r Report, releases []release.Release, err error) Pruned {
+	p := Pruned{App: r.App, DryRun: r.DryRun, Removed: make([]PrunedRelease, len(releases)), FileCache: r.FileCache, Warnings: r.Warnings, Exit: exit.Status(err)}
 	for i, one := range releases {
-		all[i] = PrunedRelease{one.ID, one.Bytes}
+		p.Removed[i] = PrunedRelease{one.ID, one.Bytes}
 	}
-	return all
+	return p
 }

@@ -54,7 +54,7 @@ type Report struct {
 	Warnings  []string `json:"warnings"`        // what went otherwise than asked for, without failing
 
 	// FileCache is what was removed of opcache.file_cache that was of releases which are
-	// gone; nil: nothing.
+	// gone, or left; nil: nothing.
 	FileCache *filecache.Cleaned `json:"file_cache,omitempty"`
 
 	Exit  int      `json:"exit"`

@@ -33,7 +33,7 @@ var Steps = []StepDoc{
 	{"check", "asks each instance, by its check or its front page. On failure the links go back by the same steps", "new, or old again"},
 	{"verdict", "of a fleet only: waits until all hosts have checked. Where one has failed, the links go back by the same steps", "new, or old again"},
 	{"after_switch", "runs the hooks of that name", "new"},
-	{"settle", "sweeps the workers that were busy as they come free, and invalidates what they brought back; with `--apcu` APCu is cleared once more then. Not waited for in *resolved*", "new"},
+	{"settle", "sweeps the workers that were busy as they come free, and invalidates what they brought back; with `--apcu` APCu is cleared once more then, in *keyed* always. Not waited for in *resolved*", "new"},
 	{"front_door", "asks each instance once more through its own web server: it has to show the new release, from a cache that was swept", "new"},
 	{"retire", "when the last request that began before the cut-over has ended: invalidates what is left of releases that no link leads to", "new"},
 	{"restart", "compares the cache's figures with the bounds. A restart is for memory, never for correctness", "new"},

@@ -35,6 +35,9 @@ func WouldMove(r *Report, move moves.Move) {
 func WouldClear(r *Report, reset journal.Reset, apcu bool, addressing opcache.Addressing, pools, previous string) {
 	if reset == journal.ResetNever {
 		Would(r, "leave the caches alone: OPcache keeps serving %s until PHP-FPM is restarted", previous)
+		if apcu {
+			Would(r, "leave APCu as it is: with --reset never it is not cleared either")
+		}
 		return
 	}
 	if addressing == opcache.Resolved {

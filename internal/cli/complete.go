@@ -24,7 +24,7 @@ type Values func(context.Context, Place) []string
 // in place of the last word behind it.
 func Complete(env *Env, values Values) *Command {
 	return &Command{
-		Name: "complete", Usage: "print what may stand in place of the last word", ArgsUsage: "[WORD...]", Hidden: true,
+		Name: "complete", Usage: "print what may stand in place of the last word", ArgsUsage: "[WORD...]", Hidden: true, HideHelp: true,
 		Action: env.Action(func(ctx context.Context, c *Call) error {
 			for _, one := range complete(c.App, c.Args().Slice(), func(at Place) []string {
 				if file := at.Given["config"]; file != "" {

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 )
@@ -12,7 +13,12 @@ func OpenRoot(dir string) (*os.Root, error) {
 	if dir == "" {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
 	}
-	return os.OpenRoot(dir + "/.")
+	root, err := os.OpenRoot(dir + "/.")
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		failed.Path = dir
+	}
+	return root, err
 }
 
 // OpenRootIn is OpenRoot for a folder within another; links may lead to it, as long as they

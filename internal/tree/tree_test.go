@@ -53,6 +53,26 @@ func TestWalkLeavesFoldersInnermostFirst(t *testing.T) {
 	}
 }
 
+// Others may remove what is walked through.
+func TestWalkLeavesOutAFolderThatHasGone(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(dir, "a/b"), 0o755), os.MkdirAll(filepath.Join(dir, "gone/c"), 0o755), os.Mkdir(filepath.Join(dir, "z"), 0o755))
+	var seen []string
+	must(t, Walk(t.Context(), opened(t, dir), ".", func(name string, _ *Info) error {
+		seen = append(seen, name)
+		if name == "gone" {
+			return os.RemoveAll(filepath.Join(dir, name))
+		}
+		return nil
+	}, func(name string, _ *Info) error {
+		seen = append(seen, "-"+name)
+		return nil
+	}))
+	if got := strings.Join(seen, " "); got != ". a a/b -a/b -a gone z -z" {
+		t.Errorf("visited %s", got)
+	}
+}
+
 func TestBarrier(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(dir, "a/b"), 0o755), os.Symlink("a", filepath.Join(dir, "link")), os.WriteFile(filepath.Join(dir, "file"), nil, 0o644))

@@ -61,12 +61,12 @@ const mostOpen = 200
 func (w *walker) below(folder *Info, depth int) error {
 	here := &level{fd: -1}
 	defer func() { here.close() }()
-	if err := w.open(here, folder); err != nil {
-		return err
+	names, err := w.list(here, folder)
+	if depth > 0 && errors.Is(err, fs.ErrNotExist) {
+		return errGone
 	}
-	names, err := w.names(here.fd)
 	if err != nil {
-		return &fs.PathError{Op: "read", Path: folder.path, Err: err}
+		return err
 	}
 	for _, name := range names {
 		if err := w.rest(); err != nil {
@@ -111,11 +111,17 @@ func (w *walker) one(here *level, at, name string, depth int) error {
 	if depth > mostOpen {
 		here.close()
 	}
-	if err := w.below(info, depth); err != nil || w.leave == nil {
+	switch err := w.below(info, depth); {
+	case errors.Is(err, errGone):
+		return nil
+	case err != nil || w.leave == nil:
 		return err
 	}
 	return w.leave(at, info)
 }
+
+// errGone is a folder that has gone since it was looked at.
+var errGone = errors.New("the folder has gone")
 
 func unlessSkipped(err error, info *Info) error {
 	if info.IsDir() && errors.Is(err, fs.SkipDir) {
@@ -148,6 +154,17 @@ func (w *walker) open(here *level, folder *Info) error {
 	}
 }
 
+func (w *walker) list(here *level, folder *Info) ([]string, error) {
+	if err := w.open(here, folder); err != nil {
+		return nil, err
+	}
+	names, err := w.names(here.fd)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: folder.path, Err: err}
+	}
+	return names, nil
+}
+
 func (l *level) close() {
 	if l.fd >= 0 {
 		unix.Close(l.fd)
@@ -158,6 +175,9 @@ func (l *level) close() {
 // names lists a folder, sorted.
 func (w *walker) names(fd int) (names []string, err error) {
 	for {
+		if err := w.ctx.Err(); err != nil {
+			return nil, err
+		}
 		n, err := unix.ReadDirent(fd, w.buffer)
 		if err == unix.EINTR {
 			continue

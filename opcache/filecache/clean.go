@@ -12,6 +12,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"relink/internal/hint"
 	"relink/internal/tree"
@@ -21,8 +22,14 @@ import (
 
 // Cleaned is what was removed.
 type Cleaned struct {
-	Files int   `json:"files"` // that were removed
-	Bytes int64 `json:"bytes"` // of these files
+	Files int      `json:"files"`          // that were removed
+	Bytes int64    `json:"bytes"`          // of these files
+	Left  []string `json:"left,omitempty"` // caches of which the caller may not see or remove all, as he is not root
+}
+
+// Add is what was removed elsewhere, too.
+func (done *Cleaned) Add(more Cleaned) {
+	done.Files, done.Bytes, done.Left = done.Files+more.Files, done.Bytes+more.Bytes, append(done.Left, more.Left...)
 }
 
 // Files of a PHP lie below a folder of its own, named after its version and build, by the
@@ -32,29 +39,40 @@ var (
 	suffix   = ".bin"
 )
 
-// mostBuilds bounds the names that are read of the cache's own folder.
-const mostBuilds = 1000
+const (
+	// mostBuilds bounds the names that are read of the cache's own folder.
+	mostBuilds = 1000
+	// longestName bounds how deep it is gone, in bytes of the whole name: PHP opens no
+	// longer ones (MAXPATHLEN).
+	longestName = 4096
+)
 
 // Clean removes, in the cache at folder, the files of scripts below releases, a folder as PHP
 // sees it, whose release is gone. The cache is a user's who may put there what he likes, and
 // who has perhaps said where it is: it goes by descriptor, through no link, and takes
-// nothing but files with the names of such a cache, and the folders that are empty then. Of
-// the cache's own folder it reads 1,000 names.
+// nothing but files with the names of such a cache, and the folders that are empty then, if
+// they belong to whom the folder of their build belongs: what others have made, and he has
+// moved there, stays. Of the cache's own folder it reads 1,000 names, and leaves what has
+// names of more than 4,096 bytes. What is left when ctx ends goes with the next call.
 func Clean(ctx context.Context, folder, releases string, gone func(release string) bool) (done Cleaned, err error) {
-	err = tree.With(folder, func(root *os.Root) error {
+	var failed []error
+	failed = append(failed, tree.With(folder, func(root *os.Root) error {
 		builds, err := buildsIn(root)
 		for _, build := range builds {
-			err = errors.Join(err, done.below(ctx, root, path.Join(build, releases), gone))
+			failed = append(failed, done.below(ctx, root, build, path.Join(build, releases), gone))
 		}
 		return err
-	})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = nil
-	case errors.Is(err, fs.ErrPermission):
-		err = hint.With(fmt.Errorf("file cache %s: %w", folder, err), "prune as root, or as the user of the pool: the files are his")
-	case err != nil:
-		err = fmt.Errorf("file cache %s: %w", folder, err)
+	}))
+	for _, one := range failed {
+		switch {
+		case unlessGone(one) == nil:
+		case ctx.Err() != nil:
+			return done, fmt.Errorf("file cache %s: %w: the rest goes with the next prune", folder, context.Cause(ctx))
+		case errors.Is(one, fs.ErrPermission) && os.Geteuid() != 0:
+			done.Left = []string{folder}
+		default:
+			err = errors.Join(err, hint.Write(fmt.Errorf("file cache %s: %w", folder, one), folder))
+		}
 	}
 	return done, err
 }
@@ -77,30 +95,51 @@ func buildsIn(root *os.Root) (builds []string, err error) {
 	return builds, err
 }
 
-func (done *Cleaned) below(ctx context.Context, root *os.Root, releases string, gone func(string) bool) error {
+// below removes what is of a build. Other processes may remove it meanwhile.
+func (done *Cleaned) below(ctx context.Context, root *os.Root, build, releases string, gone func(string) bool) error {
+	made, err := root.Lstat(build)
+	if err != nil {
+		return err
+	}
 	visit := func(name string, info *tree.Info) error {
 		release, _, _ := strings.Cut(strings.TrimPrefix(name, releases+"/"), "/")
 		switch {
+		case len(name) > longestName || ownerOf(info) != ownerOf(made):
+			return skip(info)
 		case name == releases:
 		case info.IsDir() && path.Dir(name) == releases && !gone(release):
 			return fs.SkipDir
 		case info.Mode().IsRegular() && path.Dir(name) != releases && strings.HasSuffix(name, suffix):
-			if err := info.Remove(); err != nil {
-				return err
+			err := info.Remove()
+			if err == nil {
+				done.Files, done.Bytes = done.Files+1, done.Bytes+info.Size()
 			}
-			done.Files, done.Bytes = done.Files+1, done.Bytes+info.Size()
+			return unlessGone(err)
 		}
 		return nil
 	}
 	leave := func(_ string, info *tree.Info) error {
-		if err := info.Remove(); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
-			return err
+		err := info.Remove()
+		if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+			return nil
 		}
-		return nil
+		return unlessGone(err)
 	}
-	err := tree.Walk(ctx, root, releases, visit, leave)
+	return unlessGone(tree.Walk(ctx, root, releases, visit, leave))
+}
+
+func skip(info fs.FileInfo) error {
+	if info.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+func unlessGone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
+
+func ownerOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }

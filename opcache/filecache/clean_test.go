@@ -1,13 +1,24 @@
 package filecache_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
+	"relink/internal/hint"
 	"relink/opcache/filecache"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 const build = "0123456789abcdef0123456789abcdef"
@@ -41,7 +52,7 @@ func TestWhatIsOfGoneReleasesGoes(t *testing.T) {
 	}
 	write(t, root, slices.Concat(removed, stays)...)
 	done, err := filecache.Clean(t.Context(), root, "/srv/rel", gone)
-	if err != nil || done != (filecache.Cleaned{Files: 3, Bytes: 15}) {
+	if err != nil || !cmp.Equal(done, filecache.Cleaned{Files: 3, Bytes: 15}) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	for _, name := range removed {
@@ -106,5 +117,172 @@ func TestNoLinkWithinTheFolderIsFollowed(t *testing.T) {
 	done, _ := filecache.Clean(t.Context(), root, "/srv/rel", gone)
 	if done.Files != 0 || !exists(filepath.Join(root, "others/gone1/a.php.bin")) {
 		t.Errorf("%+v", done)
+	}
+}
+
+// What belongs to others is in the way of whoever has moved it there.
+func TestOnlyWhatIsOfTheOwnerOfTheBuildGoes(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	const his, hers = 65534, 65533
+	root := t.TempDir()
+	release := filepath.Join(build, "srv/rel/gone1")
+	stays := []string{release + "/hers.php.bin", release + "/moved/his.php.bin", release + "/moved/in/hers.php.bin"}
+	write(t, root, append(stays, release+"/own/his.php.bin", release+"/moved/empty/his.php.bin", strings.Repeat("f", 32)+"/srv/rel/gone1/roots.php.bin")...)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(filepath.WalkDir(filepath.Join(root, build), func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, his, his))
+	}))
+	for _, name := range []string{"hers.php.bin", "moved", "moved/in/hers.php.bin"} {
+		must(os.Chown(filepath.Join(root, release, name), hers, hers))
+	}
+	must(os.Remove(filepath.Join(root, release, "moved/empty/his.php.bin")))
+	done, err := filecache.Clean(t.Context(), root, "/srv/rel", gone)
+	if err != nil || done.Files != 2 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	for _, name := range append(stays, release+"/moved/empty") {
+		if !exists(filepath.Join(root, name)) {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	if exists(filepath.Join(root, release, "own")) {
+		t.Error("what is his was left")
+	}
+}
+
+// A pool's user may make folders in folders without end.
+func TestNothingIsRemovedBelowWhatPHPCanOpen(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, build+"/srv/rel/gone1/a.php.bin")
+	at, err := os.OpenRoot(filepath.Join(root, build, "srv/rel/gone1"))
+	element := strings.Repeat("d", 250)
+	for range 20 {
+		if err == nil {
+			err = at.Mkdir(element, 0o755)
+		}
+		var deeper *os.Root
+		if err == nil {
+			deeper, err = at.OpenRoot(element)
+		}
+		if err = errors.Join(err, at.Close()); err != nil {
+			t.Fatal(err)
+		}
+		at = deeper
+	}
+	defer at.Close()
+	if err := at.WriteFile("deep.php.bin", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := filecache.Clean(t.Context(), root, "/srv/rel", gone); err != nil || done.Files != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if _, err := at.Stat("deep.php.bin"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsLeftGoesWithTheNext(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, build+"/srv/rel/gone1/a.php.bin", build+"/srv/rel/gone2/a.php.bin")
+	ctx, end := context.WithCancelCause(t.Context())
+	done, err := filecache.Clean(ctx, root, "/srv/rel", func(release string) bool {
+		if release == "gone2" {
+			end(errors.New("its time has passed"))
+		}
+		return true
+	})
+	if done.Files != 1 || err == nil || !strings.Contains(err.Error(), "its time has passed: the rest goes with the next prune") {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if done, err := filecache.Clean(t.Context(), root, "/srv/rel", gone); err != nil || done.Files != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+// Somebody else cleans at the same time: PHP itself, or a prune of another application.
+func TestSeveralCleanAtTheSameTime(t *testing.T) {
+	const files = 1000
+	root := t.TempDir()
+	names := make([]string, files)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s/srv/rel/gone%d/%d/a.php.bin", build, i%10, i)
+	}
+	write(t, root, names...)
+	var all sync.WaitGroup
+	var done [4]filecache.Cleaned
+	for i := range done {
+		all.Go(func() {
+			var err error
+			if done[i], err = filecache.Clean(t.Context(), root, "/srv/rel", gone); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	sum := filecache.Cleaned{}
+	for _, one := range done {
+		sum.Add(one)
+	}
+	if sum.Files != files || exists(filepath.Join(root, build, "srv/rel/gone0")) {
+		t.Errorf("%+v", sum)
+	}
+}
+
+func TestWhatIsNoFolderIsTold(t *testing.T) {
+	root := t.TempDir()
+	for name, make := range map[string]func(string) error{
+		"fifo": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"file": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		at := filepath.Join(root, name)
+		if err := make(at); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := filecache.Clean(t.Context(), at, "/srv/rel", gone); !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), at) || len(hint.Of(err)) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Who is not root deploys for pools of other users, too: that is no fault.
+func TestWhatOnlyRootMayRemoveIsLeft(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	const nobody = 65534
+	root, err := os.MkdirTemp("", "relink") // what t.TempDir makes lies below a folder that is closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(root)
+	write(t, root, "closed/"+build+"/srv/rel/gone1/a.php.bin", "open/"+build+"/srv/rel/gone1/a.php.bin", "build/"+build+"/srv/rel/gone1/a.php.bin")
+	if err := errors.Join(os.Chmod(root, 0o755), os.Chmod(filepath.Join(root, "closed"), 0o700), os.Chmod(filepath.Join(root, "build", build), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"closed", "open", "build"} {
+		at := filepath.Join(root, name)
+		ended := make(chan error)
+		go func() {
+			runtime.LockOSThread() // for good: the thread ends with the goroutine
+			if _, _, err := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); err != 0 {
+				ended <- err
+				return
+			}
+			done, err := filecache.Clean(t.Context(), at, "/srv/rel", gone)
+			if !cmp.Equal(done, filecache.Cleaned{Left: []string{at}}) {
+				err = errors.Join(err, fmt.Errorf("%+v", done))
+			}
+			ended <- err
+		}()
+		if err := <-ended; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
