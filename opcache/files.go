@@ -14,10 +14,7 @@ import (
 // CleanFiles removes what file caches (opcache.file_cache) keep of releases that are gone
 // from the folder releases. Each pool has Timeouts.Call to tell of its own, and 1 MiB.
 func (c *Caches) CleanFiles(ctx context.Context, releases string) (cleaned filecache.Cleaned, err error) {
-	asked, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
-	defer cancel()
-	pools := c.pools()
-	all, err := Each(asked, pools, func(ctx context.Context, p *Pool) (php.Configuration, error) { return p.Agent.Configuration(ctx) })
+	all, err := c.configurations(ctx)
 	if err != nil {
 		return cleaned, err
 	}
@@ -26,7 +23,7 @@ func (c *Caches) CleanFiles(ctx context.Context, releases string) (cleaned filec
 		return errors.Is(err, fs.ErrNotExist)
 	}
 	done := map[[2]string]bool{}
-	for i, p := range pools {
+	for i, p := range c.pools() {
 		if all[i].FileCache == "" {
 			continue
 		}
