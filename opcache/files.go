@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"relink/opcache/filecache"
-	"relink/php"
 )
 
 // CleanFiles removes what file caches (opcache.file_cache) keep of releases that are gone
