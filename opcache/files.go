@@ -9,22 +9,18 @@ import (
 	"path/filepath"
 
 	"relink/opcache/filecache"
-	"relink/php"
 )
 
 // CleanFiles removes what file caches (opcache.file_cache) keep of releases that are gone
 // from the folder releases. All pools have Timeouts.Call to tell of their own, and 1 MiB each;
 // each cache has it to be gone through.
 func (c *Caches) CleanFiles(ctx context.Context, releases string) (cleaned filecache.Cleaned, err error) {
-	asked, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
-	defer cancel()
-	pools := c.pools()
-	all, err := Each(asked, pools, func(ctx context.Context, p *Pool) (php.Configuration, error) { return p.Agent.Configuration(ctx) })
+	all, err := c.configurations(ctx)
 	if err != nil {
 		return cleaned, fmt.Errorf("what file caches keep of releases that are gone was not looked at: %w", err)
 	}
 	done := map[[2]string]bool{}
-	for i, p := range pools {
+	for i, p := range c.pools() {
 		one := [2]string{p.PathMap.ToHost(all[i].FileCache), p.PathMap.ToPool(releases)}
 		if all[i].FileCache == "" || done[one] {
 			continue

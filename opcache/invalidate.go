@@ -123,7 +123,8 @@ func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invali
 	for i, script := range scripts {
 		paths[i] = script.Path
 	}
-	return c.InvalidateAll(ctx, one, paths)
+	invalidated, _, err = c.InvalidateAll(ctx, one, paths)
+	return invalidated, err
 }
 
 // ForgetBelow invalidates in every cache what it holds of a folder, but for the files that
@@ -140,11 +141,7 @@ func (c *Caches) ForgetBelow(ctx context.Context, folder string, keep func(name 
 				paths = append(paths, script.Path)
 			}
 		}
-		err = c.inSlices(ctx, one.Pools[0], paths, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
-			answer, err := one.Agent().Invalidate(ctx, rest, slice)
-			left = append(left, answer.Failed...)
-			return answer.Next, err
-		})
+		_, left, err = c.InvalidateAll(ctx, one, paths)
 		return left, err
 	})
 	return slices.Concat(all...), err
@@ -153,23 +150,19 @@ func (c *Caches) ForgetBelow(ctx context.Context, folder string, keep func(name 
 // FileCache tells whether one of the caches keeps scripts in files too, by their paths,
 // where nobody can say which are of an earlier release.
 func (c *Caches) FileCache(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
-	defer cancel()
-	all, err := Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (bool, error) {
-		configuration, err := p.Agent.Configuration(ctx)
-		return configuration.FileCache != "", err
-	})
-	return slices.Contains(all, true), err
+	all, err := c.configurations(ctx)
+	return slices.ContainsFunc(all, func(one php.Configuration) bool { return one.FileCache != "" }), err
 }
 
-// InvalidateAll works through scripts in slices, with rests between.
-func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, err error) {
+// InvalidateAll works through scripts in slices, with rests between. left are those that
+// OPcache has refused.
+func (c *Caches) InvalidateAll(ctx context.Context, one *KeySpace, scripts []string) (invalidated int, left []string, err error) {
 	err = c.inSlices(ctx, one.Pools[0], scripts, func(ctx context.Context, rest []string, slice time.Duration) (next int, err error) {
 		answer, err := one.Agent().Invalidate(ctx, rest, slice)
-		invalidated += answer.Invalidated
+		invalidated, left = invalidated+answer.Invalidated, append(left, answer.Failed...)
 		return answer.Next, err
 	})
-	return invalidated, err
+	return invalidated, left, err
 }
 
 // inSlices works through all by calls to a pool that tell where the next one begins, with

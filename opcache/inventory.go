@@ -104,6 +104,13 @@ func (c *Caches) Threaded() []string {
 // pools lists every pool of every cache.
 func (c *Caches) pools() []*Pool { return flat(c.All, (*Cache).Pools) }
 
+// configurations asks every pool for PHP's settings, in the order of pools.
+func (c *Caches) configurations(ctx context.Context) ([]php.Configuration, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
+	defer cancel()
+	return Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (php.Configuration, error) { return p.Agent.Configuration(ctx) })
+}
+
 // Spaces lists the key spaces of all caches.
 func (c *Caches) Spaces() []*KeySpace {
 	return flat(c.All, func(m *Cache) []*KeySpace { return m.Spaces })

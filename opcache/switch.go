@@ -146,14 +146,9 @@ func (a Addressing) Reuses() bool { return a == Resolved || a == Revalidated }
 // Addressing is what the pools' settings tell of how scripts are named to them:
 // Revalidated or Keyed. That it is Resolved only the web server can prove.
 func (c *Caches) Addressing(ctx context.Context) (Addressing, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
-	defer cancel()
-	keyed, err := Each(ctx, c.pools(), func(ctx context.Context, p *Pool) (bool, error) {
-		configuration, err := p.Agent.Configuration(ctx)
-		return err == nil && !configuration.RevalidatePath, err
-	})
-	if slices.Contains(keyed, true) {
+	all, err := c.configurations(ctx)
+	if err != nil || slices.ContainsFunc(all, func(one php.Configuration) bool { return !one.RevalidatePath }) {
 		return Keyed, err
 	}
-	return Revalidated, err
+	return Revalidated, nil
 }

@@ -37,7 +37,8 @@ func InvalidateFiles(ctx context.Context, c *opcache.Caches, files []string) (in
 		for i, file := range files {
 			paths[i] = one.ToPool(file)
 		}
-		return c.InvalidateAll(ctx, one, paths)
+		n, _, err := c.InvalidateAll(ctx, one, paths)
+		return n, err
 	})
 	for _, n := range all {
 		invalidated += n

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"relink/internal/durable"
 	"relink/internal/tree"
 )
 
@@ -63,7 +64,9 @@ func (s *Store) CarryAssets(ctx context.Context, folders, into []string) (links 
 				continue
 			}
 			n, err := s.carryFrom(ctx, r, target, own[r.ID])
-			links += n
+			if links += n; err == nil && n > 0 {
+				err = durable.SyncFileSystem(s.Path(target))
+			}
 			if err != nil {
 				return links, fmt.Errorf("carry assets of release %s into %s: %w", r.ID, target, err)
 			}

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"relink/deploy/release/kept"
-	"relink/internal/durable"
 	"relink/internal/tree"
 
 	"golang.org/x/sys/unix"
@@ -63,10 +62,32 @@ func (s *Store) listAssets(ctx context.Context, id, folder string) (found []stri
 	return found, err
 }
 
-// carryFrom gives a release the files of an earlier one, wherever those are.
+// carryFrom gives a release the files of an earlier one, wherever those are, as links where
+// it can: each where the release has nothing of the name. A file that is gone or whose
+// folder cannot be had is left out.
 func (s *Store) carryFrom(ctx context.Context, r Release, target string, files []string) (links int, err error) {
+	each := func(carry func(file string) (bool, error)) error {
+		for _, file := range files {
+			done, err := carry(file)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			if done {
+				links++
+			}
+		}
+		return nil
+	}
 	if !r.Away {
-		return carry(ctx, r.Path, s.Path(target), files)
+		err = tree.Between(r.Path, s.Path(target), func(from, to *os.Root) error {
+			l := &linker{from: from, to: to}
+			defer l.close()
+			return each(func(file string) (bool, error) { return l.carry(ctx, file) })
+		})
+		return links, err
 	}
 	list, err := s.Kept().OfRelease(r.ID)
 	if errors.Is(err, kept.ErrGone) {
@@ -77,21 +98,9 @@ func (s *Store) carryFrom(ctx context.Context, r Release, target string, files [
 	}
 	err = s.Kept().Find(func(f *kept.Finder) error {
 		return tree.With(s.Path(target), func(to *os.Root) error {
-			for _, file := range files {
-				done, err := carryCopy(ctx, f, list.Files[file], to, file)
-				if err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
-				if done {
-					links++
-				}
-			}
-			return nil
+			return each(func(file string) (bool, error) { return carryCopy(ctx, f, list.Files[file], to, file) })
 		})
 	})
-	if err == nil && links > 0 {
-		err = durable.SyncFileSystem(s.Path(target))
-	}
 	return links, err
 }
 
@@ -120,32 +129,6 @@ func carryCopy(ctx context.Context, f *kept.Finder, e kept.Entry, to *os.Root, f
 		return false, to.Remove(temporary)
 	}
 	return err == nil, errors.Join(err, to.Remove(temporary))
-}
-
-// carry links the files of one release into the other, where that has nothing of
-// the name. A file that is gone or whose folder cannot be had is left out.
-func carry(ctx context.Context, from, to string, files []string) (links int, err error) {
-	err = tree.Between(from, to, func(source, target *os.Root) error {
-		l := &linker{from: source, to: target}
-		defer l.close()
-		for _, file := range files {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			done, err := l.carry(ctx, file)
-			if err != nil {
-				return fmt.Errorf("%s: %w", file, err)
-			}
-			if done {
-				links++
-			}
-		}
-		return nil
-	})
-	if err == nil && links > 0 {
-		err = durable.SyncFileSystem(to)
-	}
-	return links, err
 }
 
 func (l *linker) carry(ctx context.Context, file string) (bool, error) {

@@ -160,7 +160,7 @@ func (c *completion) lookForStaging(name string, info fs.FileInfo) error {
 	if c.staging == "" || c.built.IsZero() || path.Ext(name) != ".php" || changed.Before(c.built.Add(-time.Second)) {
 		return nil
 	}
-	text, err := c.begin(name, mostScript)
+	text, err := begins(c.root, name, mostScript)
 	if err != nil || !bytes.Contains(text, []byte("/"+c.staging)) {
 		return err
 	}
@@ -183,7 +183,7 @@ const (
 func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
 	attributes := path.Base(name) == ".gitattributes"
 	if c.lfs && c.pointer == "" && info.Size() < mostPointer || attributes && !c.lfs {
-		text, err := c.begin(name, mostAttributes)
+		text, err := begins(c.root, name, mostAttributes)
 		c.lfs = c.lfs || attributes && lfsAttribute.Match(text)
 		if bytes.HasPrefix(text, []byte(lfsPointer)) {
 			c.pointer = name
@@ -191,10 +191,6 @@ func (c *completion) lookForLFS(name string, info fs.FileInfo) error {
 		return err
 	}
 	return nil
-}
-
-func (c *completion) begin(name string, most int64) ([]byte, error) {
-	return begins(c.root, name, most)
 }
 
 func begins(root *os.Root, name string, most int64) ([]byte, error) {

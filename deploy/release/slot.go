@@ -198,9 +198,5 @@ func (s *Store) RetireSlot(ctx context.Context, slot string) error {
 	if err := tree.Remove(ctx, s.Path(slot)); err != nil {
 		return hint.With(err, "remove %s by hand", s.Path(slot))
 	}
-	err := os.Remove(filepath.Join(s.dir, links.RecordDir, slot))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(err, state.Remove(s.Kept().ListPath(slot)))
+	return errors.Join(state.Remove(filepath.Join(s.dir, links.RecordDir, slot)), state.Remove(s.Kept().ListPath(slot)))
 }

@@ -24,12 +24,11 @@ func PoolAddress(text string) (string, error) {
 		}
 		return socket, nil
 	}
-	host, port, err := net.SplitHostPort(strings.TrimPrefix(text, "tcp:"))
-	number, bad := strconv.ParseUint(port, 10, 16)
-	if err != nil || bad != nil || number == 0 || !ValidHost(host) {
+	address, err := HostPort(strings.TrimPrefix(text, "tcp:"))
+	if err != nil {
 		return "", fmt.Errorf("%q is not a pool's address; write it like unix:/run/php/php8.2-fpm.sock or tcp:127.0.0.1:9000", text)
 	}
-	return "tcp:" + net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+	return "tcp:" + address, nil
 }
 
 func canonicalSocket(path string) (string, error) {

@@ -8,11 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
 
+	"relink/internal/bounded"
 	"relink/internal/hint"
 	"relink/internal/links"
 	"relink/internal/realpath"
@@ -141,16 +141,13 @@ func userINIs(ctx context.Context, root, name string) (map[string][]byte, error)
 // readUserINI reads what PHP would: also through a link. Whatever is no file
 // reads as nothing, and is not waited for.
 func readUserINI(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
+	f, err := bounded.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) || errors.Is(err, bounded.ErrNoFile) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
 	return io.ReadAll(io.LimitReader(f, userINIBytes))
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"relink/internal/bounded"
 	"relink/internal/proc"
 	"relink/internal/trust"
 
@@ -145,7 +145,7 @@ func (s *server) sameRoot() error {
 }
 
 func (s *server) arguments() ([]string, error) {
-	line, err := s.read("cmdline")
+	line, err := bounded.Process(s.pid, "cmdline", mostProc)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (s *server) arguments() ([]string, error) {
 // belongs to root or the caller, so its environment does; still, nothing is
 // passed on that would have other code loaded.
 func (s *server) environment() ([]string, error) {
-	content, err := s.read("environ")
+	content, err := bounded.Process(s.pid, "environ", mostProc)
 	if err != nil {
 		return nil, err
 	}
@@ -172,13 +172,4 @@ func (s *server) environment() ([]string, error) {
 		return entry == "" || strings.HasPrefix(entry, "LD_") || strings.HasPrefix(entry, "GLIBC_") || strings.HasPrefix(entry, "GCONV_") ||
 			strings.HasPrefix(entry, "NGINX=") // nginx takes it for a list of sockets to inherit
 	}), nil
-}
-
-func (s *server) read(name string) ([]byte, error) {
-	f, err := os.Open(s.proc(name))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, mostProc))
 }
