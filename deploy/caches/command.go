@@ -30,7 +30,7 @@ type program struct {
 func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 	p := program{env, load}
 	return &cli.Command{
-		Name: "opcache", Usage: "report on OPcache, restart it safely, and do the cache work of other deploy tools",
+		Name: "opcache", Usage: "report on OPcache, restart it safely, do other tools' cache work",
 		Subcommands: []*cli.Command{p.reportCommand(), p.resetCommand(), p.warmCommand(), p.invalidateCommand(), p.refreshCommand()},
 	}
 }

@@ -81,7 +81,7 @@ func (p program) operations() []*cli.Command {
 
 func (p program) views() []*cli.Command {
 	return []*cli.Command{{
-		Name: "status", Usage: "show which release each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
+		Name: "status", Usage: "show what each instance is on, and what OPcache holds of it", Flags: []cli.Flag{appFlag},
 		Action: p.with(func(ctx context.Context, s *session) error {
 			result, err := status.Read(ctx, s.options.App, s.reach, webserver.Discover)
 			return s.Show(result, err)
@@ -93,7 +93,7 @@ func (p program) views() []*cli.Command {
 			return s.Show(result, err)
 		}),
 	}, {
-		Name: "history", Usage: "list the last deploys and rollbacks: who, when, what, and what became of it",
+		Name: "history", Usage: "list the last deploys and rollbacks, and what became of each",
 		Flags: []cli.Flag{appFlag, &cli.IntFlag{Name: "limit", Usage: "at most `N`", Value: 20}},
 		Action: p.with(func(_ context.Context, s *session) error {
 			if s.Int("limit") < 1 {

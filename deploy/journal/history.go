@@ -1,13 +1,17 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"time"
 
 	"relink/deploy/apps"
 	"relink/deploy/moves"
 	"relink/internal/config"
+	"relink/internal/hint"
 	"relink/internal/state"
 	"relink/opcache"
 )
@@ -96,10 +100,13 @@ func Last(file string, n int) ([]Event, error) {
 }
 
 func ofHistory(err error) error {
-	if err != nil {
-		return fmt.Errorf("history: %w", err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		err = hint.With(err, "run relink as root or as the user who deploys; to look only, the group of state_dir will do, which the packages call relink")
+	}
+	return fmt.Errorf("history: %w", err)
 }
 
 // Deployed lists the deploys of an application that left links moved, oldest

@@ -66,7 +66,7 @@ const Name = "health"
 // Command is "relink health". load is called when the command line has been read.
 func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 	return &cli.Command{
-		Name: Name, Usage: "check pools, OPcache, links and releases, for people and for monitoring",
+		Name: Name, Usage: "check pools, OPcache, links and releases, as monitoring wants it",
 		Description: "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, also for a wrong configuration.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Usage: "of the results: " + strings.Join(formats, ", ")},

@@ -2,11 +2,14 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"io/fs"
 	"strings"
 
 	"relink/health"
 	"relink/internal/durable"
+	"relink/internal/hint"
 	"relink/internal/metrics"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,7 +55,11 @@ func Textfile(path string, f health.Facts, results []health.Result) error {
 	if err := Prometheus(&text, f, results); err != nil {
 		return err
 	}
-	return durable.WriteFile(path, text.Bytes(), 0o644)
+	err := durable.WriteFile(path, text.Bytes(), 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hint.With(err, "make the folder, or name the one that node_exporter reads (--collector.textfile.directory)")
+	}
+	return err
 }
 
 // Collectors give all metrics of one time to a registry.

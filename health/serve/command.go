@@ -26,7 +26,7 @@ type program struct {
 func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 	p := program{env, load}
 	return &cli.Command{
-		Name: "serve", Usage: "look at everything again and again, and tell it over HTTP: metrics, JSON and a page",
+		Name: "serve", Usage: "look at everything again and again: metrics, JSON and a page",
 		Description: "Read only. Where other machines can reach it, it needs TLS and a token or client certificates. Ends at SIGTERM.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "at this `ADDRESS` instead of the configured one: 127.0.0.1:9155, [::1]:9155 or unix:/path"},

@@ -26,7 +26,7 @@ func Completion(env *Env) *cli.Command {
 		}, "text")}
 	}
 	return &cli.Command{
-		Name: "completion", Usage: "print a script that completes commands, flags and names in a shell",
+		Name: "completion", Usage: "print a script that completes commands, flags and names",
 		Subcommands: []*cli.Command{shell("bash", bash), shell("zsh", zsh), shell("fish", fish)},
 	}
 }
