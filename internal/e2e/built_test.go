@@ -9,6 +9,7 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -31,6 +32,7 @@ func built(t *testing.T, folder string) {
 		listsAll(t, binary, contentOf(t, name+".cdx.json"))
 	}
 	says(t, folder, "", "sha256sum", "--quiet", "--check", "SHA256SUMS")
+	isReadableByApk(t, folder)
 	debs, err := filepath.Glob(filepath.Join(folder, "*.deb"))
 	if err != nil || len(debs) != 4 { // relink and relink-etcd
 		t.Fatal(debs, err)
@@ -59,6 +61,38 @@ func isStatic(t *testing.T, binary []byte, want elf.Machine) {
 	loader := slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 	if file.Machine != want || loader || len(libraries) != 0 {
 		t.Errorf("%v: loader %v, libraries %q", file.Machine, loader, libraries)
+	}
+}
+
+// isReadableByApk looks at what apk refuses, with "v2 package format error": modes with
+// more in them than permissions.
+func isReadableByApk(t *testing.T, folder string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(folder, "*.apk"))
+	if err != nil || len(names) != 2 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		unpacked, err := gzip.NewReader(bytes.NewReader(contentOf(t, name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for files := tar.NewReader(unpacked); ; seen++ {
+			header, err := files.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if header.Mode&^0o7777 != 0 {
+				t.Errorf("%s: %s has mode %o", filepath.Base(name), header.Name, header.Mode)
+			}
+		}
+		if seen < 100 {
+			t.Errorf("%s has %d files", filepath.Base(name), seen)
+		}
 	}
 }
 

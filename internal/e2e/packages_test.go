@@ -44,8 +44,9 @@ func TestPackages(t *testing.T) {
 				name string
 				do   func(t *testing.T)
 			}{
-				{"Install", a.install}, {"FirstDeploy", a.firstDeploy}, {"Service", a.service},
-				{"UpgradeWhileDeploying", a.upgradeWhileDeploying}, {"Remove", a.remove}, {"Purge", a.purge}, {"Tarball", a.tarball},
+				{"Install", a.install}, {"FirstDeploy", a.firstDeploy}, {"Service", a.service}, {"Agent", a.agent},
+				{"UpgradeWhileDeploying", a.upgradeWhileDeploying}, {"Remove", a.remove}, {"Purge", a.purge}, {"RPM", a.rpm}, {"Tarball", a.tarball},
+				{"OtherMachine", a.otherMachine},
 			} {
 				if !t.Run(step.name, func(t *testing.T) { a.t = t; step.do(t) }) {
 					t.FailNow()
@@ -64,18 +65,23 @@ func (a *administrator) install(t *testing.T) {
 		t.Errorf("the installation does not say what to do next:\n%s", said)
 	}
 	a.prints("relink --version", olderVersion)
-	a.must(`test "$(systemctl is-enabled relink)" = disabled
-test "$(systemctl is-active relink)" = inactive
-test "$(stat -c '%a %U:%G' /var/lib/relink/state)" = '2750 root:relink'
-test -z "$(ls -A /etc/relink)"
-test -s /usr/share/relink/monitoring/alerts.yml
-test -s /usr/share/doc/relink/docs/monitoring/dashboard.json
-dpkg --verify relink`)
+	a.must(asInstalled + "dpkg --verify relink")
 	a.prints(`source /usr/share/bash-completion/completions/relink
 COMP_WORDS=(relink deploy --a) COMP_CWORD=2
 _relink
 echo "${COMPREPLY[@]}"`, "--all")
 }
+
+// asInstalled is what a package has done where nothing was before.
+const asInstalled = `for unit in relink relink-agent; do
+	test "$(systemctl is-enabled $unit)" = disabled
+	test "$(systemctl is-active $unit)" = inactive
+done
+test "$(stat -c '%a %U:%G' /var/lib/relink/state)" = '2750 root:relink'
+test -z "$(ls -A /etc/relink)"
+test -s /usr/share/relink/monitoring/alerts.yml
+test -s /usr/share/doc/relink/docs/monitoring/dashboard.json
+`
 
 // firstDeploy is the manual's set-up of Apache and PHP-FPM; for what is relink's, what
 // it has printed is enough.
@@ -117,6 +123,18 @@ func (a *administrator) service(t *testing.T) {
 	}
 }
 
+// agent is a host's part in a fleet, here in one that cannot be reached.
+func (a *administrator) agent(t *testing.T) {
+	a.must(`(cat /etc/relink/relink.yaml; echo 'fleet: {etcd: {endpoints: ["http://127.0.0.1:2379"]}}') >/root/fleet.yaml
+mkdir /etc/systemd/system/relink-agent.service.d
+printf '[Service]\nEnvironment=RELINK_CONFIG=/root/fleet.yaml\n' >/etc/systemd/system/relink-agent.service.d/fleet.conf
+systemctl daemon-reload
+systemctl enable --quiet --now relink-agent`)
+	a.must("systemd-analyze verify relink-agent.service 2>&1 | { ! grep -F relink; }")
+	a.must(`until [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9157/readyz)" = 503 ]; do :; done
+until journalctl --quiet --unit relink-agent --output cat | grep -qF 'what serves stays as it is'; do :; done`)
+}
+
 // checks gives the state of each check of each subject.
 func (a *administrator) checks(command string) map[string]health.State {
 	a.t.Helper()
@@ -152,7 +170,11 @@ while [ ! -e /run/enough ]; do
 done >/run/statuses
 END
 systemd-run --quiet --unit visitors bash /run/visit`)
-	before := a.must("systemctl show --property MainPID relink")
+	services := []string{"relink", "relink-agent"}
+	before := map[string]string{}
+	for _, service := range services {
+		before[service] = a.must("systemctl show --property MainPID " + service)
+	}
 	deploy := a.command("relink deploy v2 --all")
 	var said bytes.Buffer
 	deploy.Stdout, deploy.Stderr = &said, &said
@@ -161,8 +183,10 @@ systemd-run --quiet --unit visitors bash /run/visit`)
 	}
 	a.prints("read -r line </run/began; echo $line", "began")
 	a.manual("newer", "Upgrade")
-	if after := a.must("systemctl is-active --quiet relink; systemctl show --property MainPID relink"); after == before {
-		t.Errorf("the service is still %s", after)
+	for _, service := range services {
+		if after := a.must("systemctl is-active --quiet " + service + "; systemctl show --property MainPID " + service); after == before[service] {
+			t.Errorf("%s is still %s", service, after)
+		}
 	}
 	a.prints("curl -sS http://127.0.0.1:9155/metrics", `version="`+newerVersion+`"`)
 	a.must("echo go >/run/go")
@@ -182,15 +206,23 @@ systemd-run --quiet --unit visitors bash /run/visit`)
 func (a *administrator) remove(t *testing.T) {
 	stands := a.must(whatStands)
 	a.manual("newer", "Remove")
-	a.must(`test "$(systemctl is-active relink)" = inactive
-test ! -e /etc/systemd/system/multi-user.target.wants/relink.service
-test ! -e /usr/bin/relink
-test -d /var/lib/relink/state/history
-test -s /etc/relink/relink.yaml`)
+	a.must(asRemoved)
 	a.stillStands(stands)
 	a.manual("newer", "Debian and Ubuntu")
 	a.prints("relink history", "v2")
+	a.must("systemctl stop relink; dpkg --install /mnt/newer/relink_*_linux_" + runtime.GOARCH + ".deb") // an upgrade, too
+	a.must(`for unit in relink relink-agent; do test "$(systemctl is-active $unit)" = inactive; done; systemctl start relink`)
 }
+
+// asRemoved is what a removal has done, and what it has left.
+const asRemoved = `for unit in relink relink-agent; do
+	test "$(systemctl is-active $unit)" = inactive
+	test ! -e /etc/systemd/system/multi-user.target.wants/$unit.service
+done
+test ! -e /usr/bin/relink
+test -d /var/lib/relink/state/history
+test -s /etc/relink/relink.yaml
+`
 
 func (a *administrator) purge(t *testing.T) {
 	stands := a.must(whatStands)
@@ -204,6 +236,30 @@ test ! -e /etc/relink`)
 	a.stillStands(stands)
 }
 
+// rpm is the same from the .rpm, by Debian's rpm with a database of its own.
+func (a *administrator) rpm(t *testing.T) {
+	rpm := func(how, folder string) string {
+		return "rpm " + how + " --nodeps /mnt/" + folder + "/relink_*_linux_" + runtime.GOARCH + ".rpm"
+	}
+	a.must("apt-get -q -y install rpm")
+	a.prints(rpm("--install", "older"), "relink config init", "systemctl enable")
+	a.prints("relink --version", olderVersion)
+	a.must(asInstalled + "rpm --verify relink")
+	a.must("cp /root/relink.yaml /etc/relink/; systemctl enable --quiet --now relink; relink deploy v1 --all")
+	before := a.must("systemctl show --property MainPID relink")
+	a.must(rpm("--upgrade", "newer"))
+	if after := a.must("systemctl is-active --quiet relink; systemctl show --property MainPID relink"); after == before {
+		t.Errorf("the service is still %s", after)
+	}
+	a.prints("curl -sS http://127.0.0.1:9155/metrics", `version="`+newerVersion+`"`)
+	a.must(`test "$(systemctl is-active relink-agent)" = inactive
+systemctl is-enabled --quiet relink`)
+	stands := a.must(whatStands)
+	a.must("rpm --erase relink\n" + asRemoved)
+	a.stillStands(stands)
+	a.must("rm -r /etc/relink /var/lib/relink/state")
+}
+
 // tarball does by hand what the package does.
 func (a *administrator) tarball(t *testing.T) {
 	a.manual("newer", "From the tarball")
@@ -212,6 +268,28 @@ func (a *administrator) tarball(t *testing.T) {
 	a.prints("curl -sS http://127.0.0.1:9155/metrics", `version="`+newerVersion+`"`)
 	a.must("relink deploy v2 --all")
 	a.served("v2")
+}
+
+// emulators run a program of the machine.
+var emulators = map[string]string{"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}
+
+// otherMachine deploys with the binary for the machine that this one is not, emulated.
+func (a *administrator) otherMachine(t *testing.T) {
+	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
+	emulator, err := exec.LookPath(emulators[other])
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, "", "", "install", "-m", "755", emulator, filepath.Join(a.share, "emulator"))
+	a.must("tar -C /run -xzf /mnt/older/relink_*_linux_" + other + ".tar.gz")
+	relink := "/mnt/emulator /run/relink_" + olderVersion + "_linux_" + other + "/relink "
+	a.prints(relink+"--version", olderVersion)
+	a.prints(relink+"config check --probe", "ok: 1 application", "club2: resolved")
+	a.must(relink + "rollback --all")
+	a.served("v1")
+	a.must(relink + "deploy v2 --all")
+	a.served("v2")
+	a.prints(relink+"opcache report", "live scripts")
 }
 
 // manual runs the blocks of a chapter of docs/install.md in a folder with the files;
