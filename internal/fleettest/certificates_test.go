@@ -80,7 +80,7 @@ func (h *host) configure(printed string) {
 }
 
 // guard starts etcd with the flags that were printed.
-func (g *guarded) guard(printed string) {
+func (g *guarded) guard(printed string) *exec.Cmd {
 	g.t.Helper()
 	flags := regexp.MustCompile(`(?m)^--.*$`).FindAllString(printed, -1)
 	peer := "http://127.0.0.1:2380"
@@ -96,6 +96,7 @@ func (g *guarded) guard(printed string) {
 			g.t.Logf("etcd:\n%s", &log)
 		}
 	})
+	return etcd
 }
 
 func (g *guarded) trusted() *x509.CertPool {

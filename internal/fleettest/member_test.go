@@ -32,8 +32,8 @@ var ownMember = sync.OnceValues(func() (string, error) {
 	return string(out), err
 })
 
-// cluster is a fleet whose hosts are the members of its etcd, all by relink-etcd.
-type cluster struct {
+// ring is a fleet whose hosts are the members of its etcd, all by relink-etcd.
+type ring struct {
 	*guarded
 	members []*exec.Cmd
 	logs    []*output
@@ -41,14 +41,14 @@ type cluster struct {
 
 var endpointsLine = regexp.MustCompile(`endpoints: \[.*\]`)
 
-func newCluster(t *testing.T, hosts int) *cluster {
+func newRing(t *testing.T, hosts int) *ring {
 	t.Helper()
 	if out, err := ownMember(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
-	c := &cluster{guarded: &guarded{&farm{t: t, whole: t, ctx: ctx, sites: []string{"club0", "club1"}}}, members: make([]*exec.Cmd, hosts), logs: make([]*output, hosts)}
+	c := &ring{guarded: &guarded{&farm{t: t, whole: t, ctx: ctx, sites: []string{"club0", "club1"}}}, members: make([]*exec.Cmd, hosts), logs: make([]*output, hosts)}
 	root, err := sandbox.TempRoot()
 	c.must(err)
 	c.root = root
@@ -87,7 +87,7 @@ func newCluster(t *testing.T, hosts int) *cluster {
 }
 
 // certify gives what setting up has printed.
-func (c *cluster) certify(i int) string {
+func (c *ring) certify(i int) string {
 	h, first := c.hosts[i], c.hosts[0]
 	if i == 0 {
 		return h.setUp(0, "fleet", "init", "--name", "shop", "--host", h.Name, "--address", h.Address)
@@ -96,16 +96,16 @@ func (c *cluster) certify(i int) string {
 	return h.setUp(0, "fleet", "join", first.Address, "--host", h.Name, "--token", token)
 }
 
-func (c *cluster) data(i int) string { return c.hosts[i].path("etcd") }
+func (c *ring) data(i int) string { return c.hosts[i].path("etcd") }
 
 // command is relink-etcd on a host.
-func (c *cluster) command(i int, what string) *exec.Cmd {
+func (c *ring) command(i int, what string) *exec.Cmd {
 	h := c.hosts[i]
 	return c.net.command(i, "relink-etcd", "--config", h.path("relink.yaml"), "--log-level", "info", what, "--data", c.data(i))
 }
 
 // run runs it to its end, with that status.
-func (c *cluster) run(exit, i int, what string) string {
+func (c *ring) run(exit, i int, what string) string {
 	c.t.Helper()
 	var said bytes.Buffer
 	run := c.command(i, what)
@@ -117,7 +117,7 @@ func (c *cluster) run(exit, i int, what string) string {
 	return said.String()
 }
 
-func (c *cluster) startMember(i int) {
+func (c *ring) startMember(i int) {
 	c.t.Helper()
 	own, log := c.command(i, "serve"), &output{}
 	own.Stdout, own.Stderr = log, log
@@ -132,10 +132,10 @@ func (c *cluster) startMember(i int) {
 }
 
 // admin is etcd's root, at all hosts.
-func (c *cluster) admin() *clientv3.Client { return c.named(ca.RootName) }
+func (c *ring) admin() *clientv3.Client { return c.named(ca.RootName) }
 
 // awaitVotes waits until so many members have a vote, and none has yet to learn.
-func (c *cluster) awaitVotes(n int) {
+func (c *ring) awaitVotes(n int) {
 	c.t.Helper()
 	admin := c.admin()
 	defer admin.Close()
@@ -156,7 +156,7 @@ func (c *cluster) awaitVotes(n int) {
 }
 
 // leader is the host whose member leads.
-func (c *cluster) leader() int {
+func (c *ring) leader() int {
 	c.t.Helper()
 	admin := c.admin()
 	defer admin.Close()
@@ -172,7 +172,7 @@ func (c *cluster) leader() int {
 }
 
 // asPeer asks a member's other port, at which members talk to each other.
-func (c *cluster) asPeer(own tls.Certificate) error {
+func (c *ring) asPeer(own tls.Certificate) error {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.trusted(), Certificates: []tls.Certificate{own}}, DisableKeepAlives: true}}
 	answer, err := client.Get("https://" + c.hosts[0].Address + ":2380/members")
 	if err != nil {
@@ -185,7 +185,7 @@ func (c *cluster) asPeer(own tls.Certificate) error {
 // leads; a member comes back, with its data and without; and of the last one left a fleet is
 // made that can decide again.
 func TestMembers(t *testing.T) {
-	c := newCluster(t, 3)
+	c := newRing(t, 3)
 	if by := c.relink(0, "fleet", "deploy", "v1").Rollout.Certificate; by != "web1" {
 		t.Errorf("asked for by the certificate of %q", by)
 	}
@@ -227,7 +227,7 @@ func TestMembers(t *testing.T) {
 
 // refusesStrangers: who has a certificate of the fleet, but not for that, is no member, and
 // reaches no key but the fleet's.
-func (c *cluster) refusesStrangers() {
+func (c *ring) refusesStrangers() {
 	c.t.Helper()
 	own, err := tls.LoadX509KeyPair(c.hosts[0].folder().Cert(), c.hosts[0].folder().Key())
 	c.must(err)

@@ -92,7 +92,7 @@ func TestRole(t *testing.T) {
 	first, second, third := g.hosts[0], g.hosts[1], g.hosts[2]
 	printed := first.setUp(0, "fleet", "init", "--name", "shop", "--host", "web1", "--address", first.Address)
 	first.configure(printed)
-	g.guard(printed)
+	etcd := g.guard(printed)
 	g.await("etcd answers a host", func() bool { return g.asks(first.folder()) == nil })
 	g.protect()
 	first.startAgent()
@@ -128,7 +128,7 @@ func TestRole(t *testing.T) {
 	second.startAgent()
 	second.awaitReady(true)
 
-	kill(g.etcd)
+	kill(etcd)
 	third.joins("web3")
 	g.guard(printed)
 	g.await("web3 has its role", func() bool { return g.reaches(g.by(third)) == nil })

@@ -128,13 +128,13 @@ func TestTheFleetIsSeen(t *testing.T) {
 	f.wantStatus()
 
 	// etcd is lost: what it told last stays, and says that it is old.
-	kill(f.etcd)
+	f.etcd.kill(0)
 	b.Until(`String(document.querySelector('#fleet section > .warn')?.textContent.includes('What follows is of'))`, "true")
 	b.Until(rows, "web3 away - not known v3, web1 behind failed v2 v3, web2 ok done v3 v3")
 	if _, text := get(url + "/metrics"); strings.Contains(text, "relink_fleet_host") || !strings.Contains(text, "relink_fleet_up 0\n") {
 		t.Error("hosts are told of that nobody has heard of")
 	}
-	f.startEtcd()
+	f.etcd.start(0)
 	f.must(os.Remove(f.hosts[0].path("broken")))
 	f.hosts[2].startAgent()
 	b.Until(`String(document.querySelectorAll('#fleet .hosts td .state-ok').length)`, "3")

@@ -63,8 +63,8 @@ func TestTextOfOthers(t *testing.T) {
 		r.Rollout.Hosts = append(r.Rollout.Hosts, fmt.Sprint(evil, i))
 		r.Rollout.Waves = append(r.Rollout.Waves, i+1)
 	}
-	status := Status{App: "shop", Rollout: &r.Rollout, Hosts: []fleet.Standing{{Name: evil, Why: evil, Problem: strings.Repeat(evil+" ", 30)}}}
-	paused := Status{App: "shop", Paused: &fleet.Pause{By: evil}}
+	status := Status{Overview: fleet.Overview{App: "shop", Rollout: &r.Rollout, Hosts: []fleet.Standing{{Name: evil, Why: evil, Problem: strings.Repeat(evil+" ", 30)}}}, Steward: evil}
+	paused := Status{Overview: fleet.Overview{App: "shop", Paused: &fleet.Pause{By: evil}}}
 	history := History{Rollouts: []fleet.Rollout{{ID: evil, By: evil, Reason: evil}}}
 	ended := Report{App: evil, Votes: map[string]fleet.Vote{evil: {Stage: fleet.Stage(evil), Error: evil, Release: evil}}}
 	for name, text := range map[string]string{"plan": r.Text(80), "status": status.Text(80), "paused": paused.Text(80), "history": history.Text(80), "report": ended.Text(80)} {
