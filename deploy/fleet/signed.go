@@ -24,16 +24,16 @@ type Signature struct {
 // ErrUnsigned: a rollout is not as somebody with a certificate has asked for it.
 var ErrUnsigned = errors.New("not proven by a signature")
 
-// asked is what is signed: all that whoever asks decides, and nothing that becomes of it.
+// asked is what is signed: all that whoever asks decides, and nothing that becomes of it. The
+// waves are cut anew where hosts do not come along.
 func (r *Rollout) asked(fleet, app string) ([]byte, error) {
 	return json.Marshal(struct {
-		Fleet, App, ID, By, Ref, Commit string
-		Started                         time.Time
-		Hosts                           []string
-		All                             bool
-		Waves                           []int `json:",omitempty"` // none, however it is written
-		Quorum                          int
-	}{fleet, app, r.ID, r.By, r.Target.Ref, r.Target.Commit, r.Started, r.Hosts, r.All, r.Waves, r.Quorum})
+		Fleet, App, ID, By, Ref, Commit, List string
+		Started                               time.Time
+		Hosts                                 []string
+		All                                   bool
+		Quorum                                int
+	}{fleet, app, r.ID, r.By, r.Target.Ref, r.Target.Commit, r.Target.List, r.Started, r.Hosts, r.All, r.Quorum})
 }
 
 // Sign notes that the owner of a key asks for it.

@@ -58,6 +58,9 @@ func (m *maker) of(t reflect.Type) *jsonschema.Schema {
 	case reflect.Pointer:
 		return orNull(m.of(t.Elem()))
 	case reflect.Slice:
+		if t == reflect.TypeFor[[]byte]() {
+			return &jsonschema.Schema{Type: "string", ContentEncoding: "base64"}
+		}
 		return &jsonschema.Schema{Type: "array", Items: m.of(t.Elem())}
 	case reflect.Map:
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: m.of(t.Elem())}

@@ -199,7 +199,7 @@ func (r *Report) Text(width int) string {
 		for _, host := range slices.Sorted(maps.Keys(r.Clocks)) {
 			all = append(all, fmt.Sprintf("%s %+.1f s", host, r.Clocks[host]/1000))
 		}
-		fmt.Fprintf(&b, "clocks are apart, so that the cut-overs cannot be compared; ahead of this one: %s\n", strings.Join(all, ", "))
+		b.WriteString(folded("clocks are apart, so that the cut-overs cannot be compared; ahead of this one: "+strings.Join(all, ", "), width))
 	}
 	return b.String()
 }
