@@ -194,6 +194,8 @@ func TestMembers(t *testing.T) {
 
 	lost := c.leader()
 	kill(c.members[lost])
+	answers := func() bool { return c.hosts[0].command("fleet", "status").Run() == nil }
+	c.await("the others have chosen who leads, and all hosts are there", answers)
 	c.must(c.line.Few(c.ctx, "v2"))
 	c.relink(0, "fleet", "deploy", "v2")
 	c.wantOn("v2")
@@ -219,7 +221,7 @@ func TestMembers(t *testing.T) {
 	c.run(0, 0, "alone")
 	c.startMember(0)
 	c.awaitVotes(1)
-	c.await("the first host can be asked", func() bool { return c.hosts[0].command("fleet", "status").Run() == nil })
+	c.await("the first host can be asked, and all are there", answers)
 	c.must(c.line.Few(c.ctx, "v3"))
 	c.relink(0, "fleet", "deploy", "v3")
 	c.wantOn("v3")
@@ -229,17 +231,16 @@ func TestMembers(t *testing.T) {
 // reaches no key but the fleet's.
 func (c *ring) refusesStrangers() {
 	c.t.Helper()
-	own, err := tls.LoadX509KeyPair(c.hosts[0].folder().Cert(), c.hosts[0].folder().Key())
-	c.must(err)
-	c.must(c.asPeer(own))
 	authority, err := c.hosts[0].folder().Authority()
 	c.must(err)
-	key, err := ca.Folder(c.t.TempDir()).HostKey()
-	c.must(err)
-	other, err := authority.Issue(ca.Host{Name: "web9", Addresses: []netip.Addr{netip.MustParseAddr(c.net.gateway())}}, key.Public(), time.Now())
-	c.must(err)
-	if err := c.asPeer(tls.Certificate{Certificate: [][]byte{other.Raw}, PrivateKey: key}); err == nil {
-		c.t.Error("a host that may be no member is answered as one")
+	for _, member := range []bool{true, false} {
+		key, err := ca.Folder(c.t.TempDir()).HostKey()
+		c.must(err)
+		own, err := authority.Issue(ca.Host{Name: "web9", Addresses: []netip.Addr{netip.MustParseAddr(c.net.gateway())}, Member: member}, key.Public(), time.Now())
+		c.must(err)
+		if err := c.asPeer(tls.Certificate{Certificate: [][]byte{own.Raw}, PrivateKey: key}); (err == nil) != member {
+			c.t.Errorf("a host that may be a member: %v, is answered as one: %v", member, err)
+		}
 	}
 	_, err = c.by(c.hosts[1]).Put(c.ctx, "/relink/other/x", "x")
 	c.refuses("another fleet's key", err)
