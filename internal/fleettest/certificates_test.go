@@ -21,11 +21,11 @@ import (
 	"relink/internal/sandbox"
 )
 
-// guarded is a fleet that is set up as the manual says: two hosts, and on the first one etcd
+// guarded is a fleet that is set up as the manual says: hosts, and on the first one etcd
 // and the authority. It serves nothing.
 type guarded struct{ *farm }
 
-func newGuarded(t *testing.T) *guarded {
+func newGuarded(t *testing.T, hosts int) *guarded {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
@@ -34,8 +34,8 @@ func newGuarded(t *testing.T) *guarded {
 	g.must(err)
 	g.root = root
 	t.Cleanup(func() { os.RemoveAll(root) })
-	g.net = newNetwork(t, 2)
-	for i := range 2 {
+	g.net = newNetwork(t, hosts)
+	for i := range hosts {
 		h := &host{fleet: g.farm, spec: spec{Name: fmt.Sprintf("web%d", i+1), Address: g.net.address(i), Root: filepath.Join(root, fmt.Sprint("h", i+1))}}
 		g.must(os.MkdirAll(h.path("releases"), 0o755))
 		g.must(os.Mkdir(h.path("www"), 0o755))
@@ -122,7 +122,7 @@ func (g *guarded) asks(as ca.Folder) error {
 // A fleet is set up by three commands: its etcd answers those who have a certificate, and
 // nobody else; a host joins by a token that is good once; its certificate is renewed.
 func TestSettingUp(t *testing.T) {
-	g := newGuarded(t)
+	g := newGuarded(t, 2)
 	first, second := g.hosts[0], g.hosts[1]
 	printed := first.setUp(0, "fleet", "init", "--name", "shop", "--host", "web1", "--address", first.Address)
 	if again := first.setUp(0, "fleet", "init", "--name", "shop", "--host", "web1", "--address", first.Address); !strings.HasSuffix(printed, again) {

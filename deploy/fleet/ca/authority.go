@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -16,6 +17,8 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,6 +26,7 @@ import (
 const (
 	authorityLife = 10 * 365 * 24 * time.Hour
 	hostLife      = 90 * 24 * time.Hour
+	rootLife      = time.Hour
 	clockSkew     = time.Hour // that another host's clock may be behind
 )
 
@@ -30,10 +34,22 @@ const (
 // RFC 5280 has room for in a common name (ub-common-name).
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
 
+// Names that mean something to etcd, which no host may have.
+const (
+	// RootName is the user who may do all in an etcd that knows users by their certificates.
+	RootName = "root"
+	// MemberName is in the certificates of hosts that may be members of the fleet's etcd: its
+	// members talk to nobody else, for whoever may could change all that it holds.
+	MemberName = "etcd.relink.internal"
+)
+
 // CheckName refuses a name that a certificate, or the file of one, cannot have.
 func CheckName(name string) error {
-	if !hostName.MatchString(name) {
+	switch {
+	case !hostName.MatchString(name):
 		return fmt.Errorf("%q is no name for a host: 1 to 64 letters, digits, \".\", \"_\" and \"-\", the first a letter, a digit or \"_\"", name)
+	case strings.EqualFold(name, RootName), strings.EqualFold(name, MemberName):
+		return fmt.Errorf("%q is no name for a host: to etcd it means more than a host", name)
 	}
 	return nil
 }
@@ -62,6 +78,7 @@ func (p Pin) Is(c *x509.Certificate) bool {
 type Host struct {
 	Name      string
 	Addresses []netip.Addr // at which it may serve
+	Member    bool         // it may be a member of the fleet's etcd
 }
 
 // loopback is in each certificate: what runs on a host reaches its own etcd there.
@@ -95,7 +112,28 @@ func (a *Authority) Issue(h Host, key crypto.PublicKey, now time.Time) (*x509.Ce
 	for _, address := range unique(append(h.Addresses[:len(h.Addresses):len(h.Addresses)], loopback...)) {
 		template.IPAddresses = append(template.IPAddresses, net.IP(address.AsSlice()))
 	}
+	if h.Member {
+		template.DNSNames = append(template.DNSNames, MemberName)
+	}
 	return create(template, a.Certificate, key, a.key)
+}
+
+// Root is a certificate of the user who may do all in the fleet's etcd, and its key. Both are
+// in no file: whoever has the authority's key can make them, and nobody else.
+func (a *Authority) Root(now time.Time) (tls.Certificate, error) {
+	key, err := newKey()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	c, err := create(&x509.Certificate{
+		Subject:   pkix.Name{CommonName: RootName},
+		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(rootLife),
+		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, a.Certificate, key.Public(), a.key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: key, Leaf: c}, nil
 }
 
 func create(template, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
@@ -108,7 +146,7 @@ func create(template, parent *x509.Certificate, public crypto.PublicKey, key *ec
 
 // HostOf is whom a certificate was issued for.
 func HostOf(c *x509.Certificate) Host {
-	h := Host{Name: c.Subject.CommonName}
+	h := Host{Name: c.Subject.CommonName, Member: slices.Contains(c.DNSNames, MemberName)}
 	for _, ip := range c.IPAddresses {
 		if address, ok := netip.AddrFromSlice(ip); ok && !address.Unmap().IsLoopback() {
 			h.Addresses = append(h.Addresses, address.Unmap())

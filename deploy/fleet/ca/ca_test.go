@@ -56,7 +56,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := netip.MustParseAddr("10.0.0.7")
-	c, err := a.Issue(Host{"web1", []netip.Addr{address}}, key.Public(), now)
+	c, err := a.Issue(Host{Name: "web1", Addresses: []netip.Addr{address}, Member: true}, key.Public(), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,14 +102,14 @@ func TestVerify(t *testing.T) {
 	if err := VerifyOwn(c, a.Certificate, "web1", &stranger.PublicKey, now); !errors.Is(err, ErrOther) {
 		t.Errorf("other key: %v", err)
 	}
-	if h := HostOf(c); h.Name != "web1" || len(h.Addresses) != 1 || h.Addresses[0] != address {
+	if h := HostOf(c); h.Name != "web1" || len(h.Addresses) != 1 || h.Addresses[0] != address || !h.Member {
 		t.Errorf("%+v", h)
 	}
 }
 
 func TestIssueRefusesNames(t *testing.T) {
 	a := authority(t, folder(t))
-	for _, name := range []string{"", "../ca", ".hidden", "-x", "a/b", "a b", "*", "*.example.org", "ä", "a\n", strings.Repeat("a", 65)} {
+	for _, name := range []string{"", "../ca", ".hidden", "-x", "a/b", "a b", "*", "*.example.org", "ä", "a\n", strings.Repeat("a", 65), "root", "Root", MemberName} {
 		if _, err := a.Issue(Host{Name: name}, a.key.Public(), now); err == nil {
 			t.Errorf("%q is a name", name)
 		}
@@ -186,7 +186,7 @@ func TestFolderOfOthers(t *testing.T) {
 func TestParseToken(t *testing.T) {
 	f := folder(t)
 	authority(t, f)
-	given, _, err := f.Offer("", nil, now)
+	given, _, err := f.Offer(Grant{}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestParseToken(t *testing.T) {
 func TestTokenIsValidOnceAndForAnHour(t *testing.T) {
 	f := folder(t)
 	authority(t, f)
-	given, _, err := f.Offer("web2", nil, now)
+	given, _, err := f.Offer(Grant{Host: "web2"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestTokenIsValidOnceAndForAnHour(t *testing.T) {
 	if got.Load() != 1 {
 		t.Errorf("%d have got it", got.Load())
 	}
-	late, _, err := f.Offer("", nil, now)
+	late, _, err := f.Offer(Grant{}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

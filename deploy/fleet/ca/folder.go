@@ -28,7 +28,10 @@ type Folder string
 // Default is where the folder lies.
 const Default Folder = "/etc/relink/fleet"
 
-const mostFile = 64 << 10
+const (
+	mostFile  = 64 << 10
+	mostHosts = 100_000
+)
 
 // Kinds of PEM blocks.
 const (
@@ -223,6 +226,26 @@ func (f Folder) Record(c *x509.Certificate) error {
 		return err
 	}
 	return durable.WriteFile(path, certificateText(c), 0o644)
+}
+
+// Names are those of the hosts that have a certificate of this authority, of at most 100,000.
+func (f Folder) Names() (names []string, err error) {
+	entries, err := bounded.Folder(filepath.Join(string(f), "hosts"), mostHosts)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, entry := range entries {
+		name, is := strings.CutSuffix(entry.Name(), ".pem")
+		if !is {
+			continue
+		}
+		c, err := f.Given(name)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, c.Subject.CommonName)
+	}
+	return names, nil
 }
 
 // Forget has a host's certificate not renewed any more, and lets another one take the name.

@@ -58,17 +58,18 @@ func ParseToken(text string) (t Token, err error) {
 type Grant struct {
 	Host      string       `json:"host,omitempty"`      // only under this name, also where it is taken; "": any that is free
 	Addresses []netip.Addr `json:"addresses,omitempty"` // beside the one that it is seen to have
+	Member    bool         `json:"member,omitempty"`    // it may be a member of the fleet's etcd
 	Expires   time.Time    `json:"expires"`
 }
 
-// Offer makes a token. Only the hash of its secret is kept.
-func (f Folder) Offer(host string, addresses []netip.Addr, now time.Time) (t Token, g Grant, err error) {
+// Offer makes a token for a host that joins within an hour. Only the hash of its secret is kept.
+func (f Folder) Offer(g Grant, now time.Time) (t Token, _ Grant, err error) {
 	a, err := f.Authority()
 	if err != nil {
 		return t, g, err
 	}
 	t = Token{PinOf(a.Certificate), rand.Text()}
-	g = Grant{Host: host, Addresses: addresses, Expires: now.Add(tokenLife).UTC().Truncate(time.Second)}
+	g.Expires = now.Add(tokenLife).UTC().Truncate(time.Second)
 	text, err := json.Marshal(g)
 	if err != nil {
 		return t, g, err

@@ -74,6 +74,10 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 			Name: "remove", Usage: "take a host out of the fleet that does not come back", ArgsUsage: "HOST",
 			Action: p.with((*session).remove, "text"),
 		}, {
+			Name: "protect", Usage: "have etcd let each host reach what is the fleet's, and nothing else",
+			Description: "On the host with the authority, once etcd runs. Gives each host a role, and has etcd ask everybody\nfor a certificate's user from then on. Run again, it mends the role; hosts that join get it by themselves.",
+			Action:      p.Action(p.protect, "text"),
+		}, {
 			Name: "init", Usage: "make the authority of a fleet, and the certificate of this host",
 			Description: "What is there already stays. Prints the lines for the configuration and for etcd.",
 			Flags: []cli.Flag{dirFlag, hostFlag,
@@ -84,6 +88,7 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 			Name: "token", Usage: "print a token by which one host can join within an hour, on the host that has the authority",
 			Flags: []cli.Flag{dirFlag,
 				&cli.StringFlag{Name: "host", Usage: "only under this `NAME`, also where it is taken: for a host that joins again"},
+				&cli.BoolFlag{Name: "etcd", Usage: "it may be a member of the fleet's etcd, too (relink-etcd)"},
 				&cli.StringSliceFlag{Name: "address", Usage: "at which it is reached, as `IP`, beside the one that it joins from"}},
 			Action: p.setUp((*setup).token),
 		}, {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"relink/deploy/fleet"
-	"relink/deploy/fleet/ca"
 	"relink/deploy/fleet/store"
 	"relink/internal/exit"
 	"relink/internal/hint"
@@ -290,31 +289,6 @@ func (s *session) setPause(ctx context.Context, pause *fleet.Pause) error {
 		state.Paused = pause
 		return state, true
 	})
-}
-
-func (s *session) remove(ctx context.Context) error {
-	view, err := s.store.View(ctx)
-	if err != nil {
-		return err
-	}
-	name := s.Args().First()
-	if _, member := view.Members[name]; !member {
-		return exit.Usagef("no host %q is in the fleet", name)
-	}
-	if _, there := view.Hosts[name]; there {
-		return hint.With(fmt.Errorf("%s is there: its agent would join again", name), "stop the agent first (systemctl disable --now relink-agent)")
-	}
-	for app, at := range view.Apps { // its word may be what the rollout waits for
-		if r := at.Rollout; r != nil && !r.Ended && slices.Contains(r.Hosts, name) {
-			return hint.With(fmt.Errorf("%s is part of rollout %s of %s, which has not ended", name, r.ID, app), "wait for its end: relink fleet status --app %s", app)
-		}
-	}
-	if folder := ca.Folder(s.fleet.Dir); folder.HasAuthority() { // whose certificate of this host would be renewed
-		if err := folder.Forget(name); err != nil {
-			return err
-		}
-	}
-	return s.store.Remove(ctx, name)
 }
 
 func separated(values []string) []string {

@@ -66,6 +66,10 @@ etcd on this host takes, beside what it has:
 --listen-client-urls=https://{{.Own}}:2379
 --advertise-client-urls=https://{{.Own}}:2379
 {{- end}}
+{{- if .Authority}}
+
+Once etcd runs, relink fleet protect has it let each host reach what is the fleet's, and nothing else.
+{{- end}}
 `))
 
 // print tells it in full: lines of it are to be pasted.
@@ -102,7 +106,7 @@ func (s *setup) initialize(context.Context) error {
 		return err
 	}
 	m := made{
-		Folder: s.folder, Authority: true, New: !s.folder.HasAuthority(), Fleet: s.String("name"), Host: ca.Host{Name: name, Addresses: addresses},
+		Folder: s.folder, Authority: true, New: !s.folder.HasAuthority(), Fleet: s.String("name"), Host: ca.Host{Name: name, Addresses: addresses, Member: true},
 		At: net.JoinHostPort(addresses[0].String(), enroll.Port), Own: urlHost(addresses[0]), Endpoints: []string{"https://" + urlHost(addresses[0]) + ":2379"},
 	}
 	if err := ca.CheckName(m.Fleet); err != nil {
@@ -130,7 +134,7 @@ func (s *setup) certify(fleetName string, h ca.Host) (until time.Time, err error
 	if there, err := s.folder.Host(); err == nil {
 		has := ca.HostOf(there)
 		valid := ca.VerifyOwn(there, authority.Certificate, h.Name, &key.PublicKey, now) == nil
-		if valid && !ca.Due(there, now) && slices.Equal(has.Addresses, h.Addresses) {
+		if valid && !ca.Due(there, now) && slices.Equal(has.Addresses, h.Addresses) && has.Member {
 			return there.NotAfter, nil
 		}
 	}
@@ -155,7 +159,7 @@ func (s *setup) token(context.Context) error {
 	if err != nil {
 		return err
 	}
-	t, g, err := s.folder.Offer(s.String("host"), addresses, time.Now())
+	t, g, err := s.folder.Offer(ca.Grant{Host: s.String("host"), Addresses: addresses, Member: s.Bool("etcd")}, time.Now())
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (s *scene) give(f ca.Folder, name string, at time.Time) {
 
 func (s *scene) token(host string) ca.Token {
 	s.Helper()
-	t, _, err := s.folder.Offer(host, []netip.Addr{netip.MustParseAddr("10.0.0.2")}, time.Now())
+	t, _, err := s.folder.Offer(ca.Grant{Host: host, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}, time.Now())
 	s.must(err)
 	return t
 }

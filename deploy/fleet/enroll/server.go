@@ -43,6 +43,9 @@ type Admission struct {
 	Endpoints []string // of etcd, for those who join
 	Log       zerolog.Logger
 
+	// Admitted is told each host that has joined, before it is answered; may be nil.
+	Admitted func(ctx context.Context, host string)
+
 	wrong time.Duration // costs; 0: wrongCosts
 	tries tries
 
@@ -149,7 +152,11 @@ func (s *Admission) join(ctx context.Context, w http.ResponseWriter, r *http.Req
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
-	s.give(w, ca.Host{Name: name, Addresses: s.reachable(grant, address)}, key, address)
+	s.give(w, ca.Host{Name: name, Addresses: s.reachable(grant, address), Member: grant.Member}, key, address, func() {
+		if s.Admitted != nil {
+			s.Admitted(ctx, name)
+		}
+	})
 }
 
 // pay has a wrong token cost time, also whoever breaks off at once.
@@ -220,7 +227,7 @@ func (s *Admission) renew(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "it is not time yet: more than a third is left", http.StatusConflict)
 	default:
 		from, _ := netip.ParseAddrPort(r.RemoteAddr)
-		s.give(w, h, present.PublicKey, from.Addr())
+		s.give(w, h, present.PublicKey, from.Addr(), func() {})
 	}
 }
 
@@ -231,7 +238,7 @@ func (s *Admission) has(name string, present *x509.Certificate) bool {
 	return err == nil && bytes.Equal(given.RawSubjectPublicKeyInfo, present.RawSubjectPublicKeyInfo)
 }
 
-func (s *Admission) give(w http.ResponseWriter, h ca.Host, key any, to netip.Addr) {
+func (s *Admission) give(w http.ResponseWriter, h ca.Host, key any, to netip.Addr, given func()) {
 	authority, err := s.Folder.Authority()
 	var issued *x509.Certificate
 	if err == nil {
@@ -246,6 +253,7 @@ func (s *Admission) give(w http.ResponseWriter, h ca.Host, key any, to netip.Add
 		return
 	}
 	s.Log.Info().Str("host", h.Name).Stringer("to", to).Time("until", issued.NotAfter).Str("serial", issued.SerialNumber.Text(16)).Msg("a certificate was given")
+	given()
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(admitted{authority.Certificate.Raw, issued.Raw, s.Fleet, s.Endpoints}) // whoever has gone needs a new token
 }
