@@ -76,7 +76,17 @@ func Command(env *cli.Env, load func() (*config.Config, error)) *cli.Command {
 		}, {
 			Name: "protect", Usage: "have etcd let each host reach what is the fleet's, and nothing else",
 			Description: "On the host with the authority, once etcd runs. Gives each host a role, and has etcd ask everybody\nfor a certificate's user from then on. Run again, it mends the role; hosts that join get it by themselves.",
-			Action:      p.Action(p.protect, "text"),
+			Action: p.Action(func(ctx context.Context, c *cli.Call) error {
+				settings, err := p.load()
+				if err != nil {
+					return err
+				}
+				f, err := fleetOf(settings)
+				if err != nil {
+					return err
+				}
+				return protect(ctx, f, c.Out)
+			}, "text"),
 		}, {
 			Name: "init", Usage: "make the authority of a fleet, and the certificate of this host",
 			Description: "What is there already stays. Prints the lines for the configuration and for etcd.",

@@ -3,25 +3,18 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"relink/deploy/fleet/admin"
 	"relink/deploy/fleet/ca"
-	"relink/internal/cli"
+	"relink/internal/config"
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/ui"
 )
 
 // protect has etcd let each host reach what is the fleet's, and nothing else.
-func (p program) protect(ctx context.Context, c *cli.Call) error {
-	settings, err := p.load()
-	if err != nil {
-		return err
-	}
-	f, err := fleetOf(settings)
-	if err != nil {
-		return err
-	}
+func protect(ctx context.Context, f config.Fleet, out io.Writer) error {
 	if !admin.Is(f) {
 		return hint.With(exit.Usagef("%s is not the authority by which this host asks etcd (fleet.etcd.ca)", ca.Folder(f.Dir).CA()),
 			"run it on the host where relink fleet init was run; docs/fleet.md says what to do in an etcd with certificates of its own")
@@ -33,6 +26,6 @@ func (p program) protect(ctx context.Context, c *cli.Call) error {
 	if err := admin.With(ctx, f, func(a *admin.Admin) error { return a.Protect(ctx, hosts) }); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.Out, "etcd lets %s read and write below /relink/%s/, by the role %s, and nowhere else.\n", ui.Plural(len(hosts), "host"), f.Name, admin.Role(f.Name))
+	_, err = fmt.Fprintf(out, "etcd lets %s read and write below /relink/%s/, by the role %s, and nowhere else.\n", ui.Plural(len(hosts), "host"), f.Name, admin.Role(f.Name))
 	return err
 }
