@@ -17,10 +17,14 @@ PACKAGES   = $(shell $(GO) list ./...)
 AT_ONCE   ?= 6
 PHP_ROOTS  = $$(ls -d $(CURDIR)/.cache/php/[78].[0-9] | paste -sd:)
 
-.PHONY: build test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill fuzz audit schemas contracts pictures release packages clean
+.PHONY: build build-etcd test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill fuzz audit schemas contracts pictures release packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
+
+# A member of a fleet's etcd, whose go.mod has etcd's server and relink's has not.
+build-etcd:
+	$(GO) build -C deploy/fleet/etcd -trimpath -tags urfave_cli_no_docs -o ../../../bin/relink-etcd .
 
 # Checks and tests run beside each other: most tests of the whole wait, the others compute.
 test:
@@ -33,6 +37,8 @@ checks: vet
 	$(GO) vet -tags phpversions,soak,torture,debian,packages,pictures ./...
 	$(GO) vet -tags failpoint ./internal/failpoint
 	$(GO) tool staticcheck ./...
+	$(GO) vet -C deploy/fleet/etcd ./...
+	checker=$$($(GO) tool -n staticcheck) && cd deploy/fleet/etcd && $$checker ./...
 
 # First, since it compiles what the tests of the whole need as well. What go test itself
 # would vet is vetted here.

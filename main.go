@@ -3,16 +3,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"relink/deploy/apache"
@@ -37,7 +33,7 @@ func run(args []string, stdout, stderr *os.File) int {
 	ctx, stop := notified(stderr)
 	defer stop()
 	env := &cli.Env{Out: stdout, Stderr: stderr, Getenv: os.Getenv}
-	env.Version, env.Built = version()
+	env.Version, env.Built = cli.Version(released)
 	err := env.Run(ctx, args, commands(ctx, env)...)
 	if errors.Is(err, exit.ErrUsage) && env.Named == command.Name {
 		err = command.Misused(env, err)
@@ -117,21 +113,3 @@ func howServed(ctx context.Context, c *config.Config, ask bool) ([]config.Served
 
 // released is the version of a package, which packaging/build sets.
 var released string
-
-// version is that, or what "go install" and "go build" in a checkout record; built is
-// from what, and with which Go.
-func version() (name, built string) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return cmp.Or(released, "unknown"), runtime.Version()
-	}
-	recorded := map[string]string{}
-	for _, setting := range info.Settings {
-		recorded[setting.Key] = setting.Value
-	}
-	built = info.GoVersion
-	if commit := recorded["vcs.revision"]; commit != "" {
-		built = fmt.Sprintf("commit %.12s of %s, %s", commit, recorded["vcs.time"], built)
-	}
-	return cmp.Or(released, strings.TrimPrefix(info.Main.Version, "v"), "unknown"), built
-}

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -20,6 +21,8 @@ type Env struct {
 	Out     io.Writer           // for results
 	Stderr  io.Writer           // for progress, errors and the log
 	Getenv  func(string) string // nil: an empty environment
+	Program string              // its name; "": relink
+	About   string              // what it does, for its help; "": what relink does
 	Version string
 	Built   string // from which commit, and with which Go
 
@@ -39,7 +42,7 @@ const defaultConfig = "/etc/relink/relink.yaml"
 // Run runs the command that args name.
 func (e *Env) Run(ctx context.Context, args []string, commands ...*Command) error {
 	app := &cli.App{
-		Name: "relink", Usage: "one PHP release for many sites, moved without a restart", Version: e.Version + " (" + e.Built + ")",
+		Name: e.program(), Usage: cmp.Or(e.About, "one PHP release for many sites, moved without a restart"), Version: e.Version + " (" + e.Built + ")",
 		Writer: e.Out, ErrWriter: e.Stderr, Flags: e.flags(), Commands: commands,
 	}
 	refuse(app)
@@ -49,6 +52,8 @@ func (e *Env) Run(ctx context.Context, args []string, commands ...*Command) erro
 	e.Typed, e.Asked = strings.Join(args, " "), at.Given["format"]
 	return app.RunContext(ctx, append(args[:1:1], arrange(args[1:], app)...))
 }
+
+func (e *Env) program() string { return cmp.Or(e.Program, "relink") }
 
 func (e *Env) flags() []Flag {
 	return []Flag{
@@ -92,7 +97,7 @@ func (e *Env) Finish(err error) int {
 func (e *Env) Screen() *ui.Output {
 	if e.screen == nil {
 		terminal, width := terminalOf(e.Stderr)
-		e.screen = ui.New(e.Stderr, ui.Options{Color: terminal && !e.noColor, Terminal: terminal, Quiet: e.quiet, Width: width})
+		e.screen = ui.New(e.Stderr, ui.Options{Color: terminal && !e.noColor, Terminal: terminal, Quiet: e.quiet, Width: width, Program: e.program()})
 	}
 	return e.screen
 }

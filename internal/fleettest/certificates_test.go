@@ -63,15 +63,21 @@ func (h *host) setUp(exit int, args ...string) string {
 	return out.String() + stderr.String()
 }
 
-// configure pastes the lines that were printed.
-func (h *host) configure(printed string) {
+// lines are those for the configuration that were printed.
+func (h *host) lines(printed string) string {
 	h.fleet.t.Helper()
 	begin, end := strings.Index(printed, "fleet:\n"), strings.Index(printed, "\netcd on this host")
 	if begin < 0 || end < begin {
 		h.fleet.t.Fatalf("no configuration in\n%s", printed)
 	}
+	return printed[begin:end]
+}
+
+// configure pastes them.
+func (h *host) configure(printed string) {
+	h.fleet.t.Helper()
 	text := fmt.Sprintf("state_dir: %q\n%s  ready: \"%s:%s\"\napps: {club: {source: {dir: %q}, releases: %q, instances: {a: %q}}}\n",
-		h.path("state"), printed[begin:end], h.Address, readyPort, h.path("source"), h.path("releases"), h.path("www", "a"))
+		h.path("state"), h.lines(printed), h.Address, readyPort, h.path("source"), h.path("releases"), h.path("www", "a"))
 	h.fleet.must(os.WriteFile(h.path("relink.yaml"), []byte(text), 0o644))
 }
 
@@ -95,13 +101,18 @@ func (g *guarded) guard(printed string) {
 	})
 }
 
-// asks is what etcd answers to a client with this certificate; none where the folder is "".
-func (g *guarded) asks(as ca.Folder) error {
-	text, err := os.ReadFile(g.hosts[0].folder().CA())
+func (g *guarded) trusted() *x509.CertPool {
+	g.t.Helper()
+	authority, err := g.hosts[0].folder().Trusted()
 	g.must(err)
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(text)
-	settings := &tls.Config{RootCAs: pool}
+	pool.AddCert(authority)
+	return pool
+}
+
+// asks is what etcd answers to a client with this certificate; none where the folder is "".
+func (g *guarded) asks(as ca.Folder) error {
+	settings := &tls.Config{RootCAs: g.trusted()}
 	if as != "" {
 		pair, err := tls.LoadX509KeyPair(as.Cert(), as.Key())
 		g.must(err)

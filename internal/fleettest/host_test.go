@@ -29,6 +29,7 @@ type spec struct {
 	Check      string // of each site, as YAML; URL stands for the web server's
 	Hooks      string // of the application, as YAML
 	Extra      string // lines of the configuration's fleet section
+	Fleet      string // that section, as relink has printed it; "": with an etcd that asks for no certificate
 }
 
 // Ports in each host's own network.
@@ -110,7 +111,11 @@ func (s spec) configuration(server *sandbox.Server) string {
 	var b strings.Builder
 	pool := server.Pool("")
 	fmt.Fprintf(&b, "state_dir: %q\npools: [{address: %q, status_path: %s, agent_dir: %q}]\n", s.path("state"), pool.Address, pool.StatusPath, server.AgentDir())
-	fmt.Fprintf(&b, "fleet:\n  name: test\n  host: %s\n  labels: [\"role=%s\"]\n  ready: \"%s:%s\"\n  etcd: {endpoints: [\"http://127.0.0.1:%s\"]}\n%s", s.Name, s.role(), s.Address, readyPort, etcdPort, s.Extra)
+	section := s.Fleet
+	if section == "" {
+		section = fmt.Sprintf("fleet:\n  name: test\n  host: %s\n  etcd: {endpoints: [\"http://127.0.0.1:%s\"]}\n", s.Name, etcdPort)
+	}
+	fmt.Fprintf(&b, "%s  labels: [\"role=%s\"]\n  ready: \"%s:%s\"\n%s", section, s.role(), s.Address, readyPort, s.Extra)
 	fmt.Fprintf(&b, "apps:\n  club:\n    source: {git: %q}\n    releases: %q\n    docroot: public\n    min_free: 1\n    map: %q\n", s.Repository, s.path("releases"), s.path("map"))
 	fmt.Fprintf(&b, "    probe: {url: %q, host: \"{instance}.test\"}\n", server.URL()+"/")
 	if s.Check != "" {

@@ -2,10 +2,8 @@ package fleettest
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +18,9 @@ import (
 // client asks the etcd of the first host by a certificate.
 func (g *guarded) client(own tls.Certificate) *clientv3.Client {
 	g.t.Helper()
-	text, err := os.ReadFile(g.hosts[0].folder().CA())
-	g.must(err)
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(text)
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{"https://" + g.hosts[0].Address + ":" + etcdPort}, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
-		TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{own}},
+		TLS: &tls.Config{RootCAs: g.trusted(), Certificates: []tls.Certificate{own}},
 	})
 	g.must(err)
 	g.t.Cleanup(func() { client.Close() })

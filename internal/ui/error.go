@@ -1,16 +1,18 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"relink/internal/hint"
 )
 
-// Error shows err as "relink: message", and below it a line "hint: ..." for each
+// Error shows err as "PROGRAM: message", and below it a line "hint: ..." for each
 // of its hints. It does so in quiet mode too.
 func (o *Output) Error(err error) {
-	fmt.Fprintln(o, colored(wrap("relink: "+err.Error(), o.options.Width), "relink:", o.colors.Red))
+	program := cmp.Or(o.options.Program, "relink") + ":"
+	fmt.Fprintln(o, colored(wrap(program+" "+err.Error(), o.options.Width), program, o.colors.Red))
 	for _, advice := range hint.Of(err) {
 		fmt.Fprintln(o, colored(wrap("hint: "+advice, o.options.Width), "hint:", o.colors.Yellow))
 	}

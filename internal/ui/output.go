@@ -29,6 +29,7 @@ type Options struct {
 	Quiet    bool          // no steps, lines and progress; errors and what is written remain
 	Width    int           // columns; 0 means 80
 	Every    time.Duration // between two lines of progress; 0 means 5 s
+	Program  string        // whose errors are shown; "": relink
 }
 
 // Terminal reports whether f is a terminal, and its width in columns.

@@ -19,13 +19,11 @@ func (a *Admin) Protect(ctx context.Context, hosts []string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	err := a.role(ctx)
-	for _, host := range hosts {
-		if err == nil {
-			err = a.permit(ctx, host)
-		}
+	if err == nil {
+		err = a.users(ctx, Role(a.fleet), hosts...)
 	}
 	if err == nil {
-		err = a.user(ctx, root, root)
+		err = a.users(ctx, root, root)
 	}
 	if err == nil {
 		_, err = a.client.AuthEnable(ctx)
@@ -68,34 +66,34 @@ func (a *Admin) Permit(ctx context.Context, hosts ...string) error {
 	if err != nil {
 		return refused(unless(err, rpctypes.ErrRoleNotFound), "look at the role "+Role(a.fleet))
 	}
-	for _, host := range hosts {
-		if err := a.permit(ctx, host); err != nil {
-			return refused(err, "give "+host+" the role "+Role(a.fleet))
+	return refused(a.users(ctx, Role(a.fleet), hosts...), "give hosts the role "+Role(a.fleet))
+}
+
+// users have a role, and are known by their certificates and by no passwords. What is so
+// already is not written: each write has etcd refuse what it is being asked meanwhile.
+func (a *Admin) users(ctx context.Context, role string, names ...string) error {
+	list, err := a.client.UserList(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := a.user(ctx, name, role, slices.Contains(list.Users, name)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (a *Admin) permit(ctx context.Context, host string) error {
-	return a.user(ctx, host, Role(a.fleet))
-}
-
-// user has a user with a role, known by the certificate and by no password. What is so already
-// is not written: each write has etcd refuse what it is being asked meanwhile.
-func (a *Admin) user(ctx context.Context, name, role string) error {
-	there, err := a.client.UserGet(ctx, name)
-	if unless(err, rpctypes.ErrUserNotFound) != nil {
-		return err
-	}
-	if err == nil && slices.Contains(there.Roles, role) {
-		return nil
-	}
-	if err != nil {
-		if _, err := a.client.UserAddWithOptions(ctx, name, "", &clientv3.UserAddOptions{NoPassword: true}); unless(err, rpctypes.ErrUserAlreadyExist) != nil {
+func (a *Admin) user(ctx context.Context, name, role string, is bool) error {
+	if is {
+		there, err := a.client.UserGet(ctx, name)
+		if err != nil || slices.Contains(there.Roles, role) {
 			return err
 		}
+	} else if _, err := a.client.UserAddWithOptions(ctx, name, "", &clientv3.UserAddOptions{NoPassword: true}); unless(err, rpctypes.ErrUserAlreadyExist) != nil {
+		return err
 	}
-	_, err = a.client.UserGrantRole(ctx, name, role)
+	_, err := a.client.UserGrantRole(ctx, name, role)
 	return err
 }
 

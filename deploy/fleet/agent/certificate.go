@@ -81,6 +81,13 @@ func (a *agent) admit(ctx context.Context) error {
 			}
 		}
 	}
+	s.Enlist = func(ctx context.Context, host string, asked enroll.Membership) (m enroll.Member, err error) {
+		err = admin.With(ctx, a.Fleet, func(root *admin.Admin) error {
+			m, err = root.Enlist(ctx, host, asked)
+			return err
+		})
+		return m, err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.Serve(ctx, listener) })
 	group.Go(func() error { return a.keepPermitted(ctx, later) })

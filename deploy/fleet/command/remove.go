@@ -53,6 +53,9 @@ func (s *session) bar(ctx context.Context, name string) (barred bool, err error)
 		return false, nil
 	}
 	err = admin.With(ctx, s.fleet, func(a *admin.Admin) error {
+		if err := a.Discharge(ctx, name); err != nil {
+			return err
+		}
 		barred, err = a.Bar(ctx, name)
 		return err
 	})

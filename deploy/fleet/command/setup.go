@@ -68,7 +68,13 @@ etcd on this host takes, beside what it has:
 {{- end}}
 {{- if .Authority}}
 
-Once etcd runs, relink fleet protect has it let each host reach what is the fleet's, and nothing else.
+Once it runs, relink fleet protect has it let each host reach what is the fleet's, and nothing else.
+Or run the etcd that comes with relink, which does all of that: relink-etcd init.
+{{- end}}
+{{- if and .Host.Member (not .Authority)}}
+
+relink-etcd on this host becomes a member by itself: systemctl enable --now relink-etcd. Three members
+may lose one; two are no safer than one. Name all in the endpoints of each host.
 {{- end}}
 `))
 
@@ -201,6 +207,9 @@ func (s *setup) join(ctx context.Context) error {
 	}
 	if len(m.Host.Addresses) > 0 {
 		m.Own = urlHost(m.Host.Addresses[0])
+		if own := "https://" + m.Own + ":2379"; m.Host.Member && !slices.Contains(m.Endpoints, own) {
+			m.Endpoints = append(m.Endpoints, own)
+		}
 	}
 	return m.print(s.Out)
 }

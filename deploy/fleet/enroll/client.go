@@ -48,8 +48,8 @@ func Join(ctx context.Context, address string, t ca.Token, f ca.Folder, name str
 	if err != nil {
 		return j, err
 	}
-	got, err := ask(ctx, address, joinPath, settings, joining{t.Secret, request})
-	if err != nil {
+	var got admitted
+	if err := ask(ctx, address, joinPath, settings, joining{t.Secret, request}, &got); err != nil {
 		return j, err
 	}
 	authority, own, err := got.certificates()
@@ -142,21 +142,12 @@ func renewHere(f ca.Folder, present *x509.Certificate, key *ecdsa.PrivateKey) er
 }
 
 func renewAt(ctx context.Context, f ca.Folder, address string, present *x509.Certificate, key *ecdsa.PrivateKey) error {
-	const again = "join again: relink fleet token --host %s on the host that has the authority, then relink fleet join here"
-	if time.Now().After(present.NotAfter) {
-		return hint.With(ca.ErrExpired, again, present.Subject.CommonName)
-	}
-	authority, err := f.Trusted()
+	authority, settings, err := known(f, present, key)
 	if err != nil {
 		return err
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(authority)
-	got, err := ask(ctx, address, renewPath, &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: pool,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{present.Raw}, PrivateKey: key}},
-	}, struct{}{})
-	if err != nil {
+	var got admitted
+	if err := ask(ctx, address, renewPath, settings, struct{}{}, &got); err != nil {
 		return err
 	}
 	_, next, err := got.certificates()
@@ -169,17 +160,51 @@ func renewAt(ctx context.Context, f ca.Folder, address string, present *x509.Cer
 	return f.Keep(next)
 }
 
+// known is how a host shows its present certificate to the one that has the authority.
+func known(f ca.Folder, present *x509.Certificate, key *ecdsa.PrivateKey) (authority *x509.Certificate, settings *tls.Config, err error) {
+	if time.Now().After(present.NotAfter) {
+		return nil, nil, hint.With(ca.ErrExpired, "join again: relink fleet token --host %s on the host that has the authority, then relink fleet join here", present.Subject.CommonName)
+	}
+	if authority, err = f.Trusted(); err != nil {
+		return nil, nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(authority)
+	return authority, &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: pool,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{present.Raw}, PrivateKey: key}},
+	}, nil
+}
+
+// AskMember asks the host with the authority, at its address, to have this one be a member of
+// the fleet's etcd. An answer has 64 KiB at most.
+func AskMember(ctx context.Context, f ca.Folder, address string, asked Membership) (m Member, err error) {
+	present, err := f.Host()
+	if err != nil {
+		return m, err
+	}
+	key, err := f.HostKey()
+	if err != nil {
+		return m, err
+	}
+	_, settings, err := known(f, present, key)
+	if err == nil {
+		err = ask(ctx, address, memberPath, settings, asked, &m)
+	}
+	return m, err
+}
+
 // ask sends one question. No proxy is asked: what stands in the environment is not the fleet's.
-func ask(ctx context.Context, address, path string, settings *tls.Config, question any) (got admitted, err error) {
+func ask(ctx context.Context, address, path string, settings *tls.Config, question, got any) error {
 	ctx, cancel := context.WithTimeout(ctx, wholeTime)
 	defer cancel()
 	text, err := json.Marshal(question)
 	if err != nil {
-		return got, err
+		return err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+path, bytes.NewReader(text))
 	if err != nil {
-		return got, err
+		return err
 	}
 	client := &http.Client{
 		Transport:     &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true, TLSHandshakeTimeout: askTime},
@@ -187,18 +212,18 @@ func ask(ctx context.Context, address, path string, settings *tls.Config, questi
 	}
 	answer, err := client.Do(request)
 	if errors.Is(err, ca.ErrOther) {
-		return got, err
+		return err
 	}
 	if err != nil {
-		return got, hint.With(err, "the agent on the host that has the authority answers at its fleet.listen: see that it runs, and that this host may reach it")
+		return hint.With(err, "the agent on the host that has the authority answers at its fleet.listen: see that it runs, and that this host may reach it")
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		words, _ := io.ReadAll(io.LimitReader(answer.Body, mostWords))
-		return got, fmt.Errorf("%w by %s: %q", ErrRefused, address, strings.TrimSpace(string(words)))
+		return fmt.Errorf("%w by %s: %q", ErrRefused, address, strings.TrimSpace(string(words)))
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, mostAnswered)).Decode(&got); err != nil {
-		return got, fmt.Errorf("answer of %s: %w", address, err)
+	if err := json.NewDecoder(io.LimitReader(answer.Body, mostAnswered)).Decode(got); err != nil {
+		return fmt.Errorf("answer of %s: %w", address, err)
 	}
-	return got, nil
+	return nil
 }

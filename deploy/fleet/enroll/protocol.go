@@ -14,8 +14,9 @@ const Port = "9158"
 
 // What is asked for.
 const (
-	joinPath  = "/v1/join"
-	renewPath = "/v1/renew"
+	joinPath   = "/v1/join"
+	renewPath  = "/v1/renew"
+	memberPath = "/v1/member"
 )
 
 // Bounds of what one end takes from the other.
@@ -39,6 +40,19 @@ type admitted struct {
 	Certificate []byte   `json:"certificate"`
 	Fleet       string   `json:"fleet,omitempty"`     // name
 	Endpoints   []string `json:"endpoints,omitempty"` // of etcd
+}
+
+// Membership is what a host asks that is to be a member of the fleet's etcd.
+type Membership struct {
+	Peer  string `json:"peer"`  // URL at which the other members reach it
+	Fresh bool   `json:"fresh"` // it has no data: what it had is lost, or it is new
+}
+
+// Member is what it is told.
+type Member struct {
+	Cluster   string   `json:"cluster"`   // all members, as etcd's initial-cluster
+	Learner   bool     `json:"learner"`   // it has no vote yet: it asks again until it has
+	Endpoints []string `json:"endpoints"` // where the members answer clients
 }
 
 // certificates reads those of an answer.

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -45,6 +46,8 @@ type Admission struct {
 
 	// Admitted is told each host that has joined, before it is answered; may be nil.
 	Admitted func(ctx context.Context, host string)
+	// Enlist has a host be a member of the fleet's etcd; nil: that is not this one's to say.
+	Enlist func(ctx context.Context, host string, asked Membership) (Member, error)
 
 	wrong time.Duration // costs; 0: wrongCosts
 	tries tries
@@ -57,6 +60,7 @@ func (s *Admission) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+joinPath, func(w http.ResponseWriter, r *http.Request) { s.join(ctx, w, r) })
 	mux.HandleFunc("POST "+renewPath, s.renew)
+	mux.HandleFunc("POST "+memberPath, s.member)
 	server := &http.Server{
 		Handler: mux, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.config},
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // no HTTP/2: one connection, one request at a time
@@ -214,21 +218,62 @@ func (s *Admission) reachable(g ca.Grant, seen netip.Addr) []netip.Addr {
 
 // renew gives a host a new certificate for its present one.
 func (s *Admission) renew(w http.ResponseWriter, r *http.Request) {
-	if len(r.TLS.VerifiedChains) == 0 {
-		http.Error(w, "show the present certificate", http.StatusUnauthorized)
-		return
-	}
-	present := r.TLS.PeerCertificates[0]
-	h := ca.HostOf(present)
+	present, h, is := s.shown(w, r)
 	switch {
-	case !s.has(h.Name, present):
-		http.Error(w, h.Name+" was taken out of the fleet, or has joined again with another key", http.StatusForbidden)
+	case !is:
 	case !ca.Due(present, time.Now()):
 		http.Error(w, "it is not time yet: more than a third is left", http.StatusConflict)
 	default:
 		from, _ := netip.ParseAddrPort(r.RemoteAddr)
 		s.give(w, h, present.PublicKey, from.Addr(), func() {})
 	}
+}
+
+// shown is the certificate of a host of the fleet, who is told what else it shows.
+func (s *Admission) shown(w http.ResponseWriter, r *http.Request) (present *x509.Certificate, h ca.Host, is bool) {
+	if len(r.TLS.VerifiedChains) == 0 {
+		http.Error(w, "show the present certificate", http.StatusUnauthorized)
+		return nil, h, false
+	}
+	present = r.TLS.PeerCertificates[0]
+	h = ca.HostOf(present)
+	if !s.has(h.Name, present) {
+		http.Error(w, h.Name+" was taken out of the fleet, or has joined again with another key", http.StatusForbidden)
+		return nil, h, false
+	}
+	return present, h, true
+}
+
+// member has a host be a member of the fleet's etcd.
+func (s *Admission) member(w http.ResponseWriter, r *http.Request) {
+	present, h, is := s.shown(w, r)
+	if !is {
+		return
+	}
+	var asked Membership
+	switch err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostAsked)).Decode(&asked); {
+	case err != nil || !isAt(asked.Peer, present):
+		http.Error(w, "a member says at which https address of its certificate the others reach it", http.StatusBadRequest)
+	case !h.Member:
+		http.Error(w, "the certificate of "+h.Name+" does not let it be a member of etcd: relink fleet token --etcd --host "+h.Name+" lets it join again so", http.StatusForbidden)
+	case s.Enlist == nil:
+		http.Error(w, "the etcd of this fleet does not know hosts by this authority", http.StatusForbidden)
+	default:
+		got, err := s.Enlist(r.Context(), h.Name, asked)
+		if err != nil {
+			s.Log.Warn().Err(err).Str("host", h.Name).Msg("a host is no member of etcd")
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(got)
+	}
+}
+
+// isAt tells whether a URL is at an address of the certificate.
+func isAt(text string, c *x509.Certificate) bool {
+	at, err := url.Parse(text)
+	return err == nil && at.Scheme == "https" && at.Path == "" && c.VerifyHostname(at.Hostname()) == nil
 }
 
 // has tells whether a host is still the one that joined last under its name: renewing keeps
