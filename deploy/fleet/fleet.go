@@ -86,9 +86,13 @@ func (p Phase) Decided() bool { return p == Done || p == Back }
 
 // Rollout is one deploy to several hosts.
 type Rollout struct {
-	ID      string    `json:"id"` // when it was asked for; later ones sort after it
-	Target  Target    `json:"target"`
-	By      string    `json:"by"`              // user and host
+	ID     string `json:"id"` // when it was asked for; later ones sort after it
+	Target Target `json:"target"`
+	By     string `json:"by"` // user and host, as they say themselves
+
+	Certificate string     `json:"certificate,omitempty"` // name in the certificate that proves who asked for it; "": not proven
+	Signed      *Signature `json:"signed,omitempty"`      // by which that is proven; in etcd only
+
 	Started time.Time `json:"started"`         // by the clock of whoever asked for it
 	Hosts   []string  `json:"hosts"`           // sorted
 	All     bool      `json:"all,omitempty"`   // those to come are to follow

@@ -186,7 +186,9 @@ func (c *cluster) asPeer(own tls.Certificate) error {
 // made that can decide again.
 func TestMembers(t *testing.T) {
 	c := newCluster(t, 3)
-	c.relink(0, "fleet", "deploy", "v1")
+	if by := c.relink(0, "fleet", "deploy", "v1").Rollout.Certificate; by != "web1" {
+		t.Errorf("asked for by the certificate of %q", by)
+	}
 	c.wantOn("v1")
 	c.refusesStrangers()
 

@@ -25,9 +25,17 @@ func (s *session) rollOut(ctx context.Context, target func(context.Context, flee
 	if err != nil {
 		return err // there is no rollout to report
 	}
+	of, err := s.proof()
+	if err != nil {
+		return err
+	}
 	report := &Report{App: s.app, DryRun: s.Bool("dry-run"), Rollout: r}
+	show := func(err error) error {
+		of(&report.Rollout)
+		return s.Show(report.ended(err), err)
+	}
 	if report.DryRun {
-		return s.Show(report.ended(nil), nil)
+		return show(nil)
 	}
 	next := at.State
 	next.Rollout = &r
@@ -35,11 +43,9 @@ func (s *session) rollOut(ctx context.Context, target func(context.Context, flee
 		return err
 	}
 	if s.IsSet("wait") && s.Duration("wait") <= 0 {
-		err = exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s is under way; see relink fleet status", r.ID))
-		return s.Show(report.ended(err), err)
+		return show(exit.As(exit.ErrUnverified, fmt.Errorf("rollout %s is under way; see relink fleet status", r.ID)))
 	}
-	err = s.follow(ctx, report)
-	return s.Show(report.ended(err), err)
+	return show(s.follow(ctx, report))
 }
 
 // plan is the rollout as it would be asked for, and the state that it was made from.
@@ -78,6 +84,9 @@ func (s *session) plan(ctx context.Context, target func(context.Context, fleet.S
 	at.Wanted = at.Wanted.Adopting(stand, s.app)
 	r.Target, err = target(ctx, at.State)
 	r.Target.Rollout = r.ID
+	if err == nil {
+		err = s.sign(&r)
+	}
 	return r, at, err
 }
 

@@ -28,6 +28,13 @@ func (s *session) status(ctx context.Context) error {
 		return err
 	}
 	at := v.Apps[s.app]
+	of, err := s.proof()
+	if err != nil {
+		return err
+	}
+	if at.Rollout != nil {
+		of(at.Rollout)
+	}
 	result := Status{App: s.app, Wanted: at.Wanted, Rollout: at.Rollout, Paused: at.Paused, Hosts: v.Standing(s.app)}
 	var not []string
 	for _, h := range result.Hosts {
@@ -76,7 +83,7 @@ func (s Status) doing() string {
 	case r.Ended:
 		return "last rollout " + r.ID + " of " + r.Target.Ref + ": " + string(r.Phase)
 	default:
-		return "rollout " + r.ID + " of " + r.Target.Ref + " by " + r.By + ": " + string(r.Phase)
+		return "rollout " + r.ID + " of " + r.Target.Ref + " by " + by(*r) + ": " + string(r.Phase)
 	}
 }
 
@@ -95,6 +102,13 @@ func (s *session) history(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	of, err := s.proof()
+	if err != nil {
+		return err
+	}
+	for i := range past {
+		of(&past[i])
+	}
 	return s.Show(History{App: s.app, Rollouts: past}, nil)
 }
 
@@ -109,7 +123,7 @@ func (h History) Text(width int) string {
 		if r.Reason != "" {
 			result += ": " + r.Reason
 		}
-		table.Row(r.ID, r.By, r.Target.Ref, ui.Count(len(r.Hosts)), result)
+		table.Row(r.ID, by(r), r.Target.Ref, ui.Count(len(r.Hosts)), result)
 	}
 	return table.String()
 }
