@@ -90,7 +90,7 @@ func (r *Report) verdict() error {
 	for _, host := range r.Behind {
 		why := r.Rollout.Out[host]
 		if why == "" {
-			why = cmp.Or(r.Votes[host].Error, "has not said what became of it")
+			why = cmp.Or(r.Votes[host].Error, unsaid(r.Votes[host]))
 		}
 		not = append(not, host+": "+why)
 	}
@@ -106,6 +106,14 @@ func (r *Report) verdict() error {
 		return exit.As(exit.ErrRolledBack, fmt.Errorf("taken back on all hosts: %s", r.Rollout.Reason))
 	}
 	return fmt.Errorf("nothing has changed on any host: %s", r.Rollout.Reason)
+}
+
+// unsaid is why a host is not known to be well that tells of no error.
+func unsaid(v fleet.Vote) string {
+	if v.Stage.Final() {
+		return "is away now; its last word was " + string(v.Stage)
+	}
+	return "has not said what became of it"
 }
 
 // ended completes it.
