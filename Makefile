@@ -124,10 +124,11 @@ test-kill:
 	RELINK_EVERY_POINT=1 $(GO) test -run TestKilled -v -timeout 60m ./internal/crash
 
 # As make test does, but each fault of a fleet at each moment of a rollout, and hosts whose
-# clocks are apart, for which relink is built with a clock of its own. Needs root.
+# clocks are apart, for which relink is built with a clock of its own, and five hosts with 20
+# sites each. Needs root.
 test-faults:
 	.ci/setup test
-	$(GO) test -vet=off -tags faults -parallel $(AT_ONCE) -run 'TestFaults|TestClocksApart' -v -timeout 60m ./internal/fleettest
+	$(GO) test -vet=off -tags faults -parallel $(AT_ONCE) -run 'TestFaults|TestClocksApart|TestFiveHosts' -v -timeout 60m ./internal/fleettest
 
 fuzz:
 	@for package in $$($(GO) list ./...); do \

@@ -112,7 +112,7 @@ func (r *Report) verdict() error {
 	for _, host := range r.Behind {
 		why := r.Rollout.Out[host]
 		if why == "" {
-			why = cmp.Or(r.Votes[host].Error, "has not said what became of it")
+			why = cmp.Or(r.Votes[host].Error, unsaid(r.Votes[host]))
 		}
 		not = append(not, host+": "+why)
 	}
@@ -145,6 +145,14 @@ func (r *Report) notHeard() string {
 		return ""
 	}
 	return "; not heard of since: " + ui.First(mostNamed, silent)
+}
+
+// unsaid is why a host is not known to be well that tells of no error.
+func unsaid(v fleet.Vote) string {
+	if v.Stage.Final() {
+		return "is away now; its last word was " + string(v.Stage)
+	}
+	return "has not said what became of it"
 }
 
 // ended completes it.

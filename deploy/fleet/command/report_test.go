@@ -69,3 +69,13 @@ func TestClocksApart(t *testing.T) {
 		})
 	}
 }
+
+// A host that has said how it ended and is away since is told from one that has not said.
+func TestReportTellsWhoIsAway(t *testing.T) {
+	r := Report{Rollout: fleet.Rollout{Phase: fleet.Done, Hosts: []string{"a", "b", "c"}}}
+	r.take(r.Rollout, map[string]fleet.Vote{"a": {Stage: fleet.Finished}, "b": {Stage: fleet.Finished}, "c": {Stage: fleet.Switched}}, map[string]fleet.Host{"a": {}, "c": {}})
+	err := r.verdict()
+	if err == nil || !strings.Contains(err.Error(), "b: is away now; its last word was done; c: has not said") || strings.Contains(err.Error(), "a: ") {
+		t.Error(err)
+	}
+}
