@@ -23,7 +23,7 @@ func TestSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := folder.HostKey()
+	key, err := folder.MakeHostKey()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func (h *host) age(authority *host) {
 	f.t.Helper()
 	a, err := authority.folder().Authority()
 	f.must(err)
-	key, err := h.folder().HostKey()
+	key, err := h.folder().MakeHostKey()
 	f.must(err)
 	own, err := h.folder().Host()
 	f.must(err)

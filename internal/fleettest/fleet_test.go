@@ -119,7 +119,7 @@ func (f *farm) folder(name string) ca.Folder {
 func (f *farm) certify(a *ca.Authority, folder string, to ca.Host) ca.Folder {
 	f.t.Helper()
 	own := f.folder(folder)
-	key, err := own.HostKey()
+	key, err := own.MakeHostKey()
 	f.must(err)
 	c, err := a.Issue(to, key.Public(), time.Now())
 	f.must(err)

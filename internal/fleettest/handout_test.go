@@ -29,7 +29,7 @@ func handingOut(t *testing.T, hosts int) *farm {
 	}
 	return newFleet(t, hosts, 2, func(s *spec) {
 		own := ca.Folder(t.TempDir())
-		key, err := own.HostKey()
+		key, err := own.MakeHostKey()
 		if err != nil {
 			t.Fatal(err)
 		}

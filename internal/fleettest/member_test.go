@@ -234,7 +234,7 @@ func (c *ring) refusesStrangers() {
 	authority, err := c.hosts[0].folder().Authority()
 	c.must(err)
 	for _, member := range []bool{true, false} {
-		key, err := ca.Folder(c.t.TempDir()).HostKey()
+		key, err := ca.Folder(c.t.TempDir()).MakeHostKey()
 		c.must(err)
 		own, err := authority.Issue(ca.Host{Name: "web9", Addresses: []netip.Addr{netip.MustParseAddr(c.net.gateway())}, Member: member}, key.Public(), time.Now())
 		c.must(err)

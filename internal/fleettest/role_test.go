@@ -46,7 +46,7 @@ func (g *guarded) named(name string) *clientv3.Client {
 		return g.client(own)
 	}
 	spare := ca.Folder(g.t.TempDir())
-	key, err := spare.HostKey()
+	key, err := spare.MakeHostKey()
 	g.must(err)
 	c, err := authority.Issue(ca.Host{Name: name, Addresses: []netip.Addr{netip.MustParseAddr(g.net.gateway())}}, key.Public(), time.Now())
 	g.must(err)

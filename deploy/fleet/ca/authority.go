@@ -50,8 +50,23 @@ func CheckName(name string) error {
 		return fmt.Errorf("%q is no name for a host: 1 to 64 letters, digits, \".\", \"_\" and \"-\", the first a letter, a digit or \"_\"", name)
 	case strings.EqualFold(name, RootName), strings.EqualFold(name, MemberName):
 		return fmt.Errorf("%q is no name for a host: to etcd it means more than a host", name)
+	case strings.EqualFold(name, "localhost"), isAddress(name):
+		return fmt.Errorf("%q is no name for a host: whoever asks for it may mean another one", name)
 	}
 	return nil
+}
+
+func isAddress(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// authorityPrefix is before the name of the fleet, in that of its authority.
+const authorityPrefix = "relink fleet "
+
+// FleetOf is the name of the fleet whose authority this is.
+func FleetOf(authority *x509.Certificate) string {
+	return strings.TrimPrefix(authority.Subject.CommonName, authorityPrefix)
 }
 
 // Authority signs the certificates of one fleet's hosts.
@@ -89,7 +104,7 @@ func newKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P25
 // sign makes the certificate of an authority, which signs hosts and no other authority.
 func sign(fleet string, key *ecdsa.PrivateKey, now time.Time) (*Authority, error) {
 	template := &x509.Certificate{
-		Subject:   pkix.Name{CommonName: "relink fleet " + fleet},
+		Subject:   pkix.Name{CommonName: authorityPrefix + fleet},
 		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(authorityLife),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 	}

@@ -124,7 +124,7 @@ func TestMakeAuthority(t *testing.T) {
 		t.Error("the authority was replaced")
 	}
 	for _, path := range []string{f.AuthorityKey(), f.Key()} {
-		if _, err := f.HostKey(); err != nil {
+		if _, err := f.MakeHostKey(); err != nil {
 			t.Fatal(err)
 		}
 		if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
@@ -156,7 +156,7 @@ func TestFolderOfOthers(t *testing.T) {
 			return errors.Join(os.Rename(f.AuthorityKey(), f.AuthorityKey()+"2"), os.Symlink(f.AuthorityKey()+"2", f.AuthorityKey()))
 		},
 		"other key": func(f Folder) error {
-			_, err := f.HostKey()
+			_, err := f.MakeHostKey()
 			return errors.Join(err, os.Rename(f.Key(), f.AuthorityKey()))
 		},
 		"no PEM": func(f Folder) error { return os.WriteFile(f.CA(), []byte("x"), 0o644) },

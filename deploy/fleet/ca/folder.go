@@ -17,6 +17,8 @@ import (
 	"relink/internal/durable"
 	"relink/internal/hint"
 	"relink/internal/trust"
+
+	"golang.org/x/sys/unix"
 )
 
 // Folder holds the certificates of a host, in PEM form, each below 64 KiB. That of the host
@@ -104,9 +106,12 @@ func (f Folder) MakeAuthority(fleet string, now time.Time) (*Authority, error) {
 	return a, err
 }
 
-// HostKey is the key of this host, which is made once: a certificate that is renewed
+// MakeHostKey is the key of this host, which is made once: a certificate that is renewed
 // replaces one file then, and no moment has a key without its certificate.
-func (f Folder) HostKey() (*ecdsa.PrivateKey, error) { return f.ownKey(f.Key()) }
+func (f Folder) MakeHostKey() (*ecdsa.PrivateKey, error) { return f.ownKey(f.Key()) }
+
+// HostKey is the key that this host has.
+func (f Folder) HostKey() (*ecdsa.PrivateKey, error) { return f.key(f.Key()) }
 
 // Host is the certificate of this host.
 func (f Folder) Host() (*x509.Certificate, error) { return f.certificate(f.Cert()) }
@@ -219,6 +224,24 @@ func (f Folder) Known(name string) bool {
 // Given is the certificate that a host was given last.
 func (f Folder) Given(name string) (*x509.Certificate, error) { return f.certificate(f.recordOf(name)) }
 
+// Alone has nobody else record or forget what was issued, in this process or another one,
+// between what do looks at and what it writes.
+func (f Folder) Alone(do func() error) error {
+	folder := filepath.Join(string(f), "hosts")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	held, err := os.OpenFile(folder, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", folder, err)
+	}
+	return do()
+}
+
 // Record notes what was issued, before it is given out.
 func (f Folder) Record(c *x509.Certificate) error {
 	path := f.recordOf(c.Subject.CommonName)
@@ -250,9 +273,11 @@ func (f Folder) Names() (names []string, err error) {
 
 // Forget has a host's certificate not renewed any more, and lets another one take the name.
 func (f Folder) Forget(name string) error {
-	err := os.Remove(f.recordOf(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return f.Alone(func() error {
+		err := os.Remove(f.recordOf(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
 }

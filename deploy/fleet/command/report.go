@@ -69,7 +69,7 @@ func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[
 			}
 		}
 		_, is := there[host]
-		if well := v.Stage == fleet.Finished && now.Phase == fleet.Done || v.Stage.Final() && v.Stage != fleet.Finished && now.Phase == fleet.Back; !well || !is || v.Doubt {
+		if !saidWell(now.Phase, v.Stage) || !is || v.Doubt {
 			r.Behind = append(r.Behind, host)
 		}
 	}
@@ -77,6 +77,11 @@ func (r *Report) take(now fleet.Rollout, votes map[string]fleet.Vote, there map[
 		spread := ui.Milliseconds(last.Sub(first))
 		r.SpreadMS = &spread
 	}
+}
+
+// saidWell tells whether the last word of a host fits how the rollout has ended.
+func saidWell(phase fleet.Phase, last fleet.Stage) bool {
+	return phase == fleet.Done && last == fleet.Finished || phase == fleet.Back && last.Final() && last != fleet.Finished
 }
 
 // without are the votes, but for releases that were prepared and are not there any more.
@@ -112,7 +117,7 @@ func (r *Report) verdict() error {
 	for _, host := range r.Behind {
 		why := r.Rollout.Out[host]
 		if why == "" {
-			why = cmp.Or(r.Votes[host].Error, unsaid(r.Votes[host]))
+			why = cmp.Or(r.Votes[host].Error, r.unsaid(r.Votes[host]))
 		}
 		not = append(not, host+": "+why)
 	}
@@ -148,8 +153,8 @@ func (r *Report) notHeard() string {
 }
 
 // unsaid is why a host is not known to be well that tells of no error.
-func unsaid(v fleet.Vote) string {
-	if v.Stage.Final() {
+func (r *Report) unsaid(v fleet.Vote) string {
+	if saidWell(r.Rollout.Phase, v.Stage) {
 		return "is away now; its last word was " + string(v.Stage)
 	}
 	return "has not said what became of it"

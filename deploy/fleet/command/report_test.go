@@ -75,7 +75,7 @@ func TestReportTellsWhoIsAway(t *testing.T) {
 	r := Report{Rollout: fleet.Rollout{Phase: fleet.Done, Hosts: []string{"a", "b", "c"}}}
 	r.take(r.Rollout, map[string]fleet.Vote{"a": {Stage: fleet.Finished}, "b": {Stage: fleet.Finished}, "c": {Stage: fleet.Switched}}, map[string]fleet.Host{"a": {}, "c": {}})
 	err := r.verdict()
-	if err == nil || !strings.Contains(err.Error(), "b: is away now; its last word was done; c: has not said") || strings.Contains(err.Error(), "a: ") {
+	if err == nil || !strings.Contains(err.Error(), "b: is away now; its last word was done, c: has not said") || strings.Contains(err.Error(), "a: ") {
 		t.Error(err)
 	}
 }

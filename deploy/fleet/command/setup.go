@@ -99,6 +99,19 @@ func (s *setup) initialize(context.Context) error {
 		return err
 	}
 	addresses, err := s.addresses()
+	fleetName := s.String("name")
+	if there, none := s.folder.Host(); none == nil && s.folder.HasAuthority() { // run again
+		has := ca.HostOf(there)
+		if !s.IsSet("host") {
+			name = has.Name
+		}
+		if !s.IsSet("address") {
+			addresses = has.Addresses
+		}
+		if authority, none := s.folder.Trusted(); none == nil && !s.IsSet("name") {
+			fleetName = ca.FleetOf(authority)
+		}
+	}
 	if err == nil && len(addresses) == 0 {
 		addresses, err = ownAddresses()
 	}
@@ -112,7 +125,7 @@ func (s *setup) initialize(context.Context) error {
 		return err
 	}
 	m := made{
-		Folder: s.folder, Authority: true, New: !s.folder.HasAuthority(), Fleet: s.String("name"), Host: ca.Host{Name: name, Addresses: addresses, Member: true},
+		Folder: s.folder, Authority: true, New: !s.folder.HasAuthority(), Fleet: fleetName, Host: ca.Host{Name: name, Addresses: addresses, Member: true},
 		At: net.JoinHostPort(addresses[0].String(), enroll.Port), Own: urlHost(addresses[0]), Endpoints: []string{"https://" + urlHost(addresses[0]) + ":2379"},
 	}
 	if err := ca.CheckName(m.Fleet); err != nil {
@@ -133,7 +146,7 @@ func (s *setup) certify(fleetName string, h ca.Host) (until time.Time, err error
 	if err != nil {
 		return until, err
 	}
-	key, err := s.folder.HostKey()
+	key, err := s.folder.MakeHostKey()
 	if err != nil {
 		return until, err
 	}
@@ -148,7 +161,7 @@ func (s *setup) certify(fleetName string, h ca.Host) (until time.Time, err error
 	if err != nil {
 		return until, err
 	}
-	if err := s.folder.Record(c); err != nil {
+	if err := s.folder.Alone(func() error { return s.folder.Record(c) }); err != nil {
 		return until, err
 	}
 	return c.NotAfter, s.folder.Keep(c)

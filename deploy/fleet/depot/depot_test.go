@@ -50,7 +50,7 @@ func (a authority) host(name string) ca.Folder {
 	f := ca.Folder(a.t.TempDir())
 	signs, err := a.in.Authority()
 	must(a.t, err)
-	key, err := f.HostKey()
+	key, err := f.MakeHostKey()
 	must(a.t, err)
 	own, err := signs.Issue(ca.Host{Name: name}, key.Public(), time.Now())
 	must(a.t, err, f.Trust(signs.Certificate), f.Keep(own))

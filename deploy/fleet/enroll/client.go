@@ -36,7 +36,7 @@ func Join(ctx context.Context, address string, t ca.Token, f ca.Folder, name str
 	if err := free(f, t.Pin); err != nil {
 		return j, err
 	}
-	key, err := f.HostKey()
+	key, err := f.MakeHostKey()
 	if err != nil {
 		return j, err
 	}
@@ -111,12 +111,12 @@ func Renew(ctx context.Context, f ca.Folder, address string) (renewed bool, err 
 	if err != nil {
 		return false, err
 	}
-	if now := time.Now(); !ca.Due(present, now) {
-		return false, nil
-	}
-	key, err := f.HostKey()
+	key, err := f.HostKey() // also where it is not time yet: that others may read it is to be told soon
 	if err != nil {
 		return false, err
+	}
+	if now := time.Now(); !ca.Due(present, now) {
+		return false, nil
 	}
 	if f.HasAuthority() {
 		err = renewHere(f, present, key)
@@ -138,7 +138,7 @@ func renewHere(f ca.Folder, present *x509.Certificate, key *ecdsa.PrivateKey) er
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Record(next), f.Keep(next))
+	return errors.Join(f.Alone(func() error { return f.Record(next) }), f.Keep(next))
 }
 
 func renewAt(ctx context.Context, f ca.Folder, address string, present *x509.Certificate, key *ecdsa.PrivateKey) error {

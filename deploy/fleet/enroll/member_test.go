@@ -38,7 +38,7 @@ func TestMember(t *testing.T) {
 	}
 	s.must(s.folder.Forget("web4"))
 	stranger := newFolder(t)
-	key, err := stranger.HostKey()
+	key, err := stranger.MakeHostKey()
 	s.must(err)
 	forged, err := authority.Issue(ca.Host{Name: "web2", Member: true}, key.Public(), time.Now())
 	s.must(err)

@@ -22,12 +22,12 @@ import (
 	"relink/deploy/fleet/ca"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/net/netutil"
 )
 
 // Bounds of what those who ask can make the server spend.
 const (
-	mostConnections = 64
+	mostConnections = 512
+	mostOfOne       = 8 // connections of one address
 	mostTries       = 8 // at once; of one address, one
 )
 
@@ -51,8 +51,6 @@ type Admission struct {
 
 	wrong time.Duration // costs; 0: wrongCosts
 	tries tries
-
-	giving sync.Mutex // no two hosts join under one name at once
 }
 
 // Serve answers until ctx ends, which is no error. Requests have 16 KiB at most.
@@ -76,7 +74,7 @@ func (s *Admission) Serve(ctx context.Context, l net.Listener) error {
 			_ = server.Close()
 		}
 	})
-	err := server.ServeTLS(netutil.LimitListener(l, mostConnections), "", "")
+	err := server.ServeTLS(newLimited(l), "", "")
 	if !stop() {
 		<-ended
 	}
@@ -126,18 +124,18 @@ func (s *Admission) join(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return
 	}
 	address := from.Addr().Unmap().WithZone("")
-	if !s.tries.begin(address) {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "too many tries at once; try again", http.StatusTooManyRequests)
-		return
-	}
-	defer s.tries.end(address)
 	var asked joining
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostAsked)).Decode(&asked); err != nil {
 		http.Error(w, "this is no request to join", http.StatusBadRequest)
 		return
 	}
-	name, key, err := requested(asked.Request)
+	if !s.tries.begin(address) { // all of it is here: nobody holds a place by sending slowly
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many tries at once; try again", http.StatusTooManyRequests)
+		return
+	}
+	defer s.tries.end(address)
+	request, name, key, err := requested(asked.Request)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -149,14 +147,16 @@ func (s *Admission) join(ctx context.Context, w http.ResponseWriter, r *http.Req
 		http.Error(w, ca.ErrToken.Error()+": it was used, is older than an hour, or was never given out", http.StatusForbidden)
 		return
 	}
-	s.giving.Lock()
-	defer s.giving.Unlock()
-	if err := s.permits(grant, name); err != nil {
-		s.Log.Warn().Err(err).Stringer("from", address).Msg("a host was not let into the fleet")
-		http.Error(w, err.Error(), http.StatusForbidden)
+	if err := request.CheckSignature(); err != nil {
+		http.Error(w, errNoRequest.Error(), http.StatusBadRequest)
 		return
 	}
-	s.give(w, ca.Host{Name: name, Addresses: s.reachable(grant, address), Member: grant.Member}, key, address, func() {
+	s.give(w, name, address, func(a *ca.Authority) (*x509.Certificate, error) {
+		if err := s.permits(grant, name); err != nil {
+			return nil, err
+		}
+		return a.Issue(ca.Host{Name: name, Addresses: s.reachable(grant, address), Member: grant.Member}, key, time.Now())
+	}, func() {
 		if s.Admitted != nil {
 			s.Admitted(ctx, name)
 		}
@@ -175,22 +175,21 @@ func (s *Admission) pay(ctx context.Context) {
 	}
 }
 
+var errNoRequest = errors.New("the request for a certificate is not well-formed")
+
 // requested reads whom a certificate is asked for, and the key. Nothing else of the request
-// is granted.
-func requested(der []byte) (name string, key *ecdsa.PublicKey, err error) {
-	request, err := x509.ParseCertificateRequest(der)
-	if err == nil {
-		err = request.CheckSignature()
-	}
+// is granted. Its signature is not verified here: keys of other kinds could make that cost much.
+func requested(der []byte) (request *x509.CertificateRequest, name string, key *ecdsa.PublicKey, err error) {
+	request, err = x509.ParseCertificateRequest(der)
 	if err != nil {
-		return "", nil, errors.New("the request for a certificate is not well-formed")
+		return nil, "", nil, errNoRequest
 	}
 	key, ok := request.PublicKey.(*ecdsa.PublicKey)
 	if !ok || key.Curve != elliptic.P256() {
-		return "", nil, errors.New("the key is not ECDSA P-256")
+		return nil, "", nil, errors.New("the key is not ECDSA P-256")
 	}
 	name = request.Subject.CommonName
-	return name, key, ca.CheckName(name)
+	return request, name, key, ca.CheckName(name)
 }
 
 // permits keeps a new host from taking the name of another one, whom hosts would then
@@ -198,9 +197,9 @@ func requested(der []byte) (name string, key *ecdsa.PublicKey, err error) {
 func (s *Admission) permits(g ca.Grant, name string) error {
 	switch {
 	case g.Host != "" && g.Host != name:
-		return fmt.Errorf("the token is for %s, not for %s", g.Host, name)
+		return refusal{fmt.Errorf("the token is for %s, not for %s", g.Host, name)}
 	case g.Host == "" && s.Folder.Known(name):
-		return fmt.Errorf("a host %s is in the fleet already; a token for it lets it join again: relink fleet token --host %s", name, name)
+		return refusal{fmt.Errorf("a host %s is in the fleet already; a token for it lets it join again: relink fleet token --host %s", name, name)}
 	}
 	return nil
 }
@@ -216,7 +215,8 @@ func (s *Admission) reachable(g ca.Grant, seen netip.Addr) []netip.Addr {
 	return addresses
 }
 
-// renew gives a host a new certificate for its present one.
+// renew gives a host a new certificate for its present one; the same one again where its answer
+// was lost.
 func (s *Admission) renew(w http.ResponseWriter, r *http.Request) {
 	present, h, is := s.shown(w, r)
 	switch {
@@ -225,8 +225,24 @@ func (s *Admission) renew(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "it is not time yet: more than a third is left", http.StatusConflict)
 	default:
 		from, _ := netip.ParseAddrPort(r.RemoteAddr)
-		s.give(w, h, present.PublicKey, from.Addr(), func() {})
+		s.give(w, h.Name, from.Addr(), func(a *ca.Authority) (*x509.Certificate, error) {
+			last, is := s.has(h.Name, present) // it may have been taken out meanwhile
+			switch {
+			case !is:
+				return nil, errTakenOut(h.Name)
+			case !ca.Due(last, time.Now()):
+				return last, nil
+			}
+			return a.Issue(h, present.PublicKey, time.Now())
+		}, func() {})
 	}
+}
+
+// refusal is what whoever asks is told.
+type refusal struct{ error }
+
+func errTakenOut(name string) error {
+	return refusal{fmt.Errorf("%s was taken out of the fleet, or has joined again with another key", name)}
 }
 
 // shown is the certificate of a host of the fleet, who is told what else it shows.
@@ -237,8 +253,8 @@ func (s *Admission) shown(w http.ResponseWriter, r *http.Request) (present *x509
 	}
 	present = r.TLS.PeerCertificates[0]
 	h = ca.HostOf(present)
-	if !s.has(h.Name, present) {
-		http.Error(w, h.Name+" was taken out of the fleet, or has joined again with another key", http.StatusForbidden)
+	if _, is := s.has(h.Name, present); !is {
+		http.Error(w, errTakenOut(h.Name).Error(), http.StatusForbidden)
 		return nil, h, false
 	}
 	return present, h, true
@@ -276,28 +292,36 @@ func isAt(text string, c *x509.Certificate) bool {
 	return err == nil && at.Scheme == "https" && at.Path == "" && c.VerifyHostname(at.Hostname()) == nil
 }
 
-// has tells whether a host is still the one that joined last under its name: renewing keeps
-// the key.
-func (s *Admission) has(name string, present *x509.Certificate) bool {
-	given, err := s.Folder.Given(name)
-	return err == nil && bytes.Equal(given.RawSubjectPublicKeyInfo, present.RawSubjectPublicKeyInfo)
+// has is what a host was given last, where it is still the one that joined last under its name:
+// renewing keeps the key.
+func (s *Admission) has(name string, present *x509.Certificate) (last *x509.Certificate, is bool) {
+	last, err := s.Folder.Given(name)
+	return last, err == nil && bytes.Equal(last.RawSubjectPublicKeyInfo, present.RawSubjectPublicKeyInfo)
 }
 
-func (s *Admission) give(w http.ResponseWriter, h ca.Host, key any, to netip.Addr, given func()) {
+// give records what issue gives, and sends it. In between nobody takes the host out.
+func (s *Admission) give(w http.ResponseWriter, name string, to netip.Addr, issue func(*ca.Authority) (*x509.Certificate, error), given func()) {
 	authority, err := s.Folder.Authority()
 	var issued *x509.Certificate
 	if err == nil {
-		issued, err = authority.Issue(h, key, time.Now())
+		err = s.Folder.Alone(func() (err error) {
+			if issued, err = issue(authority); err == nil {
+				err = s.Folder.Record(issued)
+			}
+			return err
+		})
 	}
-	if err == nil {
-		err = s.Folder.Record(issued)
+	if told := (refusal{}); errors.As(err, &told) {
+		s.Log.Warn().Err(err).Stringer("from", to).Msg("a host was given no certificate")
+		http.Error(w, told.Error(), http.StatusForbidden)
+		return
 	}
 	if err != nil {
-		s.Log.Error().Err(err).Str("host", h.Name).Msg("no certificate could be given")
+		s.Log.Error().Err(err).Str("host", name).Msg("no certificate could be given")
 		http.Error(w, "no certificate could be given: the log of the agent there says why", http.StatusInternalServerError)
 		return
 	}
-	s.Log.Info().Str("host", h.Name).Stringer("to", to).Time("until", issued.NotAfter).Str("serial", issued.SerialNumber.Text(16)).Msg("a certificate was given")
+	s.Log.Info().Str("host", name).Stringer("to", to).Time("until", issued.NotAfter).Str("serial", issued.SerialNumber.Text(16)).Msg("a certificate was given")
 	given()
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(admitted{authority.Certificate.Raw, issued.Raw, s.Fleet, s.Endpoints}) // whoever has gone needs a new token
