@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -410,16 +411,18 @@ grep 'exit status 4: /usr/bin/sudo -n /usr/bin/relink opcache refresh --from /sr
 
 func TestExampleAnsible(t *testing.T) {
 	s := newShop(t, configured, pushed, `
-mkdir -p /srv/package/DEBIAN /srv/package/usr/bin
-mv /usr/bin/relink /srv/package/usr/bin/
-printf '%s\n' 'Package: relink' 'Version: 0.1.0' "Architecture: $(dpkg --print-architecture)" 'Maintainer: nobody <nobody@example.org>' 'Description: one PHP release for many sites' >/srv/package/DEBIAN/control
-dpkg-deb -b /srv/package /srv/relink.deb
-rm /etc/relink/relink.yaml
+rm /usr/bin/relink /etc/relink/relink.yaml
 : >/var/lib/dpkg/statoverride # of groups that this machine may have no more`)
+	folder := t.TempDir()
+	buildPackages(t, checkout(t), "0.1.0", folder, "ARCHES="+runtime.GOARCH)
+	if err := os.CopyFS(s.share, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
 	s.does(`
 play() { LANG=C.UTF-8 ANSIBLE_PIPELINING=1 ansible-playbook -i ansible/inventory -c local ansible/deploy.yml "$@"; }
-says 'failed=0' play -e relink_package=/srv/relink.deb -e relink_ref=v1
+says 'failed=0' play -e relink_package="$(ls /mnt/relink_*.deb)" -e relink_ref=v1
 page v1 club1 club2
+says 'version 0.1.0' relink --version
 says 'changed=0 ' play -e relink_ref=v1
 status=0
 play -e relink_ref=v3 >/tmp/out || status=$?
