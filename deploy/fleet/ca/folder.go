@@ -16,6 +16,7 @@ import (
 	"relink/internal/bounded"
 	"relink/internal/durable"
 	"relink/internal/hint"
+	"relink/internal/tree"
 	"relink/internal/trust"
 
 	"golang.org/x/sys/unix"
@@ -231,7 +232,12 @@ func (f Folder) Alone(do func() error) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	held, err := os.OpenFile(folder, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	root, err := tree.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	held, err := root.Open(".")
 	if err != nil {
 		return err
 	}
