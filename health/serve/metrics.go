@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relink/internal/metrics"
+	"relink/internal/socket"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -50,11 +51,11 @@ func newMetrics(version string, s *sampler, st *store) *figures {
 }
 
 // watch adds the connections of the listener.
-func (m *figures) watch(l *limited) {
+func (m *figures) watch(l *socket.Limited) {
 	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_http_connections", Help: "Connections that are open."}, func() float64 { return float64(len(l.slots)) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "relink_http_connections", Help: "Connections that are open."}, func() float64 { return float64(l.Open()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "relink_http_connections_refused_total", Help: "Connections that were too many at once."},
-			func() float64 { return float64(l.refused.Load()) }),
+			func() float64 { return float64(l.Refused()) }),
 	)
 }
 

@@ -13,6 +13,7 @@ import (
 	"relink/health/gather"
 	"relink/health/serve/page"
 	"relink/internal/config"
+	"relink/internal/socket"
 	"relink/internal/ui"
 
 	"github.com/rs/zerolog"
@@ -92,7 +93,7 @@ func newService(o Options, a *access, st *store) *service {
 }
 
 func (s *service) run(ctx context.Context, l net.Listener) error {
-	bounded := &limited{Listener: l, slots: make(chan struct{}, s.Limits.Connections)}
+	bounded := socket.Limit(l, s.Limits.Connections, 0) // a proxy in front asks for all
 	s.metrics.watch(bounded)
 	server := s.server()
 	group, ctx := errgroup.WithContext(ctx)

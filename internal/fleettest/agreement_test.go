@@ -39,7 +39,8 @@ func (p *prepared) application() agent.Application {
 		Standing: func(context.Context) (fleet.AppOn, error) {
 			return fleet.AppOn{Instances: 1, Digest: *p.on.Load()}, nil
 		},
-		DigestOf: func(_ context.Context, r release.Release) (string, error) { return r.ID, nil },
+		DigestOf:   func(_ context.Context, r release.Release) (string, error) { return r.ID, nil },
+		ContentsOf: func(context.Context, release.Release) ([]byte, error) { return fleet.NewList().Bytes(), nil },
 		Bring: func(ctx context.Context, to fleet.Target, others rendezvous.Others) error {
 			content := to.Digest
 			if runs.Add(1) == 1 {

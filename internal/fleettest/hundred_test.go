@@ -24,10 +24,11 @@ import (
 // without PHP, a deploy is nothing but its agreement.
 func nothing(digest *string) agent.Application {
 	return agent.Application{
-		Name:     "shop",
-		Recover:  func(context.Context) error { return nil },
-		Standing: func(context.Context) (fleet.AppOn, error) { return fleet.AppOn{Instances: 1, Digest: *digest}, nil },
-		DigestOf: func(_ context.Context, r release.Release) (string, error) { return r.ID, nil },
+		Name:       "shop",
+		Recover:    func(context.Context) error { return nil },
+		Standing:   func(context.Context) (fleet.AppOn, error) { return fleet.AppOn{Instances: 1, Digest: *digest}, nil },
+		DigestOf:   func(_ context.Context, r release.Release) (string, error) { return r.ID, nil },
+		ContentsOf: func(context.Context, release.Release) ([]byte, error) { return fleet.NewList().Bytes(), nil },
 		Bring: func(ctx context.Context, to fleet.Target, others rendezvous.Others) error {
 			if err := others.Barrier(ctx, release.Release{Manifest: release.Manifest{ID: to.Commit}}); err != nil {
 				return err

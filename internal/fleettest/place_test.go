@@ -104,9 +104,10 @@ func rollout(id string, hosts ...string) *fleet.Rollout {
 func deploying(name, on string, bring func(context.Context, fleet.Target, rendezvous.Others) error) agent.Application {
 	return agent.Application{
 		Name: name, Bring: bring,
-		Recover:  func(context.Context) error { return nil },
-		Standing: func(context.Context) (fleet.AppOn, error) { return fleet.AppOn{Instances: 1, Digest: on}, nil },
-		DigestOf: func(_ context.Context, r release.Release) (string, error) { return r.ID, nil },
+		Recover:    func(context.Context) error { return nil },
+		Standing:   func(context.Context) (fleet.AppOn, error) { return fleet.AppOn{Instances: 1, Digest: on}, nil },
+		DigestOf:   func(_ context.Context, r release.Release) (string, error) { return r.ID, nil },
+		ContentsOf: func(context.Context, release.Release) ([]byte, error) { return fleet.NewList().Bytes(), nil },
 	}
 }
 

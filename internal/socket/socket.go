@@ -1,4 +1,5 @@
-// Package socket listens at Unix sockets that may be left of a process which was killed.
+// Package socket listens: at Unix sockets that may be left of a process which was killed, and to
+// no more at once than there is room for.
 package socket
 
 import (

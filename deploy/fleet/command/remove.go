@@ -56,7 +56,7 @@ func (s *session) remove(ctx context.Context) error {
 	}
 	s.Screen().Line("%s is out of the fleet", ui.Printable(name))
 	if there && !barred {
-		s.Screen().Line("its agent still runs, and brings it back when it starts anew: systemctl disable --now relink-agent there")
+		s.Screen().Line("its agent still runs, and brings it back: systemctl disable --now relink-agent there")
 	}
 	if !folder.HasAuthority() {
 		s.Screen().Line("this host does not have the authority: run this on the one that has, or the certificate is renewed")

@@ -9,76 +9,69 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log"
 	"net"
 	"net/http"
 	"os"
 	"path"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
+	"relink/internal/socket"
 	"relink/internal/tree"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rs/zerolog"
-	"golang.org/x/net/netutil"
 )
 
-// mostConnections bounds those who fetch at once; others wait until one has ended.
-const mostConnections = 64
-
-// endTime is how long what is being answered may take when the server ends.
-const endTime = 2 * time.Second
+// Bounds of what others can make the server spend.
+const (
+	mostConnections = 1024
+	mostOfOne       = 8  // connections of one address
+	mostFetch       = 64 // at once; others wait until one has ended
+)
 
 // Serve hands out what the depot has to hosts that have a certificate of the fleet's
 // authority, until ctx ends, which is no error. Of a request it reads at most 64 KiB.
 func (d *Depot) Serve(ctx context.Context, l net.Listener, to zerolog.Logger) error {
-	s := &server{Depot: d, log: to}
+	s := &server{Depot: d, log: to, turns: make(chan struct{}, mostFetch)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+listPath+"{id}", s.list)
-	mux.HandleFunc("POST "+filesPath+"{id}", s.files)
+	mux.HandleFunc("GET "+listPath+"{id}", s.inTurn(s.list))
+	mux.HandleFunc("POST "+filesPath+"{id}", s.inTurn(s.files))
 	web := &http.Server{
 		Handler: mux, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return serving(d.own) }},
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // no HTTP/2: one connection, one request at a time
 		ReadHeaderTimeout: askTime, ReadTimeout: askTime, WriteTimeout: stall, IdleTimeout: askTime, MaxHeaderBytes: 16 << 10,
-		ErrorLog: log.New(debugLog{to}, "", 0),
 	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
-		defer cancel()
-		if web.Shutdown(ending) != nil {
-			_ = web.Close()
-		}
-	})
-	err := web.ServeTLS(netutil.LimitListener(l, mostConnections), "", "")
-	if !stop() {
-		<-ended
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
+	if err := socket.ServeTLS(ctx, socket.Limit(l, mostConnections, mostOfOne), web, to); err != nil {
 		return fmt.Errorf("fleet.serve: %w", err)
 	}
 	return nil
 }
 
-// debugLog is for what net/http says of clients that break off, which is no news.
-type debugLog struct{ log zerolog.Logger }
-
-func (d debugLog) Write(text []byte) (int, error) {
-	d.log.Debug().Msg(strings.TrimSpace(string(text)))
-	return len(text), nil
-}
-
 type server struct {
 	*Depot
-	log zerolog.Logger
+	log   zerolog.Logger
+	turns chan struct{}
 
 	mu   sync.Mutex
 	last string // the list that was read last
 	read List
+}
+
+// inTurn has few be answered at once. Whoever only keeps a connection is not among them.
+func (s *server) inTurn(answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.turns <- struct{}{}:
+		case <-r.Context().Done():
+			return
+		}
+		defer func() { <-s.turns }()
+		if http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)) == nil { // the wait does not count
+			answer(w, r)
+		}
+	}
 }
 
 // lookUp gives a list, which several hosts ask for at a time.

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"relink/deploy/fleet/ca"
+	"relink/internal/socket"
 
 	"github.com/rs/zerolog"
 )
@@ -30,9 +30,6 @@ const (
 	mostOfOne       = 8 // connections of one address
 	mostTries       = 8 // at once; of one address, one
 )
-
-// endTime is how long what is being answered may take when the server ends.
-const endTime = 2 * time.Second
 
 // wrongCosts is how long a wrong token keeps whoever tried it, and its place.
 const wrongCosts = time.Second
@@ -63,33 +60,11 @@ func (s *Admission) Serve(ctx context.Context, l net.Listener) error {
 		Handler: mux, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.config},
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // no HTTP/2: one connection, one request at a time
 		ReadHeaderTimeout: askTime, ReadTimeout: askTime, WriteTimeout: askTime, IdleTimeout: askTime, MaxHeaderBytes: 4 << 10,
-		ErrorLog: log.New(debugLog{s.Log}, "", 0),
 	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
-		defer cancel()
-		if server.Shutdown(ending) != nil {
-			_ = server.Close()
-		}
-	})
-	err := server.ServeTLS(newLimited(l), "", "")
-	if !stop() {
-		<-ended
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
+	if err := socket.ServeTLS(ctx, socket.Limit(l, mostConnections, mostOfOne), server, s.Log); err != nil {
 		return fmt.Errorf("fleet.listen: %w", err)
 	}
 	return nil
-}
-
-// debugLog is for what net/http says of clients that break off, which is no news.
-type debugLog struct{ log zerolog.Logger }
-
-func (d debugLog) Write(text []byte) (int, error) {
-	d.log.Debug().Msg(string(bytes.TrimSpace(text)))
-	return len(text), nil
 }
 
 // config reads the certificates anew for each connection: this host's is renewed, too. The
