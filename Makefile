@@ -16,7 +16,12 @@ WHOLE      = relink/internal/e2e relink/internal/crash
 PACKAGES   = $(shell $(GO) list ./...)
 # Their tests wait for servers more than they compute.
 AT_ONCE   ?= 6
-PHP_ROOTS  = $$(ls -d $(CURDIR)/.cache/php/[78].[0-9] | paste -sd:)
+# What takes minutes to make, for all clones: root file systems here, applications in relink
+# in the user's folder for caches.
+# Without the folder's name in it, what go has compiled serves all clones.
+export GOFLAGS += -trimpath
+export RELINK_KEPT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/relink
+PHP_ROOTS  = $$(ls -d "$$RELINK_KEPT"/php/[78].[0-9] | paste -sd:)
 
 .PHONY: build build-etcd test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill test-faults fuzz audit schemas contracts pictures release packages clean
 
@@ -33,7 +38,7 @@ test:
 	$(MAKE) --no-print-directory --jobs=3 checks test-whole test-raced
 
 checks: vet
-	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
+	@unformatted=$$(find . -name '*.go' | xargs gofmt -l); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:" $$unformatted; exit 1; }
 	$(GO) vet -tags phpversions,soak,torture,debian,packages,pictures,faults ./...
 	$(GO) vet -tags failpoint ./internal/failpoint
@@ -54,24 +59,24 @@ test-raced:
 	GORACE=atexit_sleep_ms=50 $(GO) test -vet=off -race -parallel $(AT_ONCE) -timeout 60m $(filter-out $(WHOLE),$(PACKAGES))
 
 # The agent and whole deploys on real PHP-FPMs 7.4, 8.4 and 8.5. Needs root: each
-# runs in a root file system of its own (debootstrap, kept in .cache/php).
+# runs in a root file system of its own (debootstrap, kept in RELINK_KEPT).
 test-php:
 	.ci/setup php
 	RELINK_PHP_ROOTS="$(PHP_ROOTS)" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags phpversions -run PHPVersions ./php ./php/fpm ./internal/e2e
 
 # The manuals' way from a stock Debian server to the first deploys, line by line.
 # Needs root: each runs in a root file system, with processes and a network of its
-# own (debootstrap, kept in .cache/debian).
+# own (debootstrap, kept in RELINK_KEPT).
 test-debian:
 	.ci/setup debian
-	RELINK_DEBIAN_ROOT="$(CURDIR)/.cache/machines/debian-12" $(GO) test -vet=off -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
+	RELINK_DEBIAN_ROOT="$$RELINK_KEPT/machines/debian-12" $(GO) test -vet=off -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
 
 # The packages, looked at and built again elsewhere, and then installed, used, upgraded,
 # removed and purged on fresh machines in which systemd boots: Debian 12 and 13, Ubuntu.
 # Needs root.
 test-packages:
 	.ci/setup packages
-	RELINK_MACHINES="$(CURDIR)/.cache/machines" $(GO) test -vet=off -timeout 40m -tags packages -run 'TestPackages|TestExampleAnsibleFleet' -v ./internal/e2e
+	RELINK_MACHINES="$$RELINK_KEPT/machines" $(GO) test -vet=off -timeout 40m -tags packages -run 'TestPackages|TestExampleAnsibleFleet' -v ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))

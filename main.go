@@ -90,7 +90,7 @@ func commands(ctx context.Context, env *cli.Env) []*cli.Command {
 		serve.Command(env, located),
 		fleet.Command(env, located),
 		fleet.Agent(env, located),
-		demo.Command(env, os.UserCacheDir),
+		demo.Command(env),
 		config.Command(env, load, howServed, propose.Command(env)),
 		cli.Completion(env),
 		cli.Complete(env, func(ctx context.Context, at cli.Place) []string {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -28,7 +27,7 @@ type Options struct {
 	Instances  int    // sites, at least 2
 	Dir        string // for everything; new or empty, and removed at the end; "" is a temporary one
 	Keep       bool   // leave servers and folder when the story is told
-	Cache      string // where DokuWiki is kept for the next demo; "" keeps it nowhere
+	Cache      string // where DokuWiki is kept for the next demo; "": relink in the user's folder for caches
 	Executable string // relink itself
 
 	Alone time.Duration // how long the load runs alone, to compare with; 0 is 5 s
@@ -94,8 +93,8 @@ const (
 	most   = 500
 )
 
-// Command is "relink demo". caches gives the user's folder for caches.
-func Command(env *cli.Env, caches func() (string, error)) *cli.Command {
+// Command is "relink demo".
+func Command(env *cli.Env) *cli.Command {
 	return &cli.Command{
 		Name: "demo", Usage: "watch four deploys under load, on a private Apache and PHP",
 		Description: "Starts servers on 127.0.0.1 below a folder of its own, and removes both at its end or on Ctrl-C.\n" +
@@ -111,11 +110,11 @@ func Command(env *cli.Env, caches func() (string, error)) *cli.Command {
 			&cli.StringFlag{Name: "stop", Usage: "end what --keep left in `FOLDER`, and remove it"},
 		},
 		// The story is told as text only.
-		Action: env.Action(func(ctx context.Context, c *cli.Call) error { return run(ctx, c, caches) }, "text"),
+		Action: env.Action(run, "text"),
 	}
 }
 
-func run(ctx context.Context, c *cli.Call, caches func() (string, error)) error {
+func run(ctx context.Context, c *cli.Call) error {
 	if err := usage(c); err != nil {
 		return err
 	}
@@ -137,7 +136,7 @@ func run(ctx context.Context, c *cli.Call, caches func() (string, error)) error 
 	}
 	return Run(ctx, Options{
 		SetUp: SetUp(c.String("setup")), Instances: c.Int("instances"), Dir: c.String("dir"), Keep: c.Bool("keep"),
-		Pause: c.Duration("pause"), Cache: cacheOf(c.String("cache"), caches), Executable: executable, Out: c.Out, Screen: c.Screen(),
+		Pause: c.Duration("pause"), Cache: c.String("cache"), Executable: executable, Out: c.Out, Screen: c.Screen(),
 	})
 }
 
@@ -156,18 +155,6 @@ func comparison(ctx context.Context, c *cli.Call, executable string) error {
 		return interrupted(ctx, err)
 	}
 	return promiseBroken(broken, "")
-}
-
-// cacheOf is "" for a user without a home.
-func cacheOf(chosen string, caches func() (string, error)) string {
-	if chosen != "" {
-		return chosen
-	}
-	user, err := caches()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(user, "relink")
 }
 
 func usage(c *cli.Call) error {

@@ -23,9 +23,6 @@ import (
 	"relink/internal/ui"
 )
 
-// cache is the module's own, so that DokuWiki is downloaded once.
-const cache = "../../.cache/app"
-
 var binary string
 
 // pause keeps the load, a page of which takes PHP some 20 ms, from taking the whole
@@ -82,7 +79,7 @@ func relink(ctx context.Context, args ...string) *exec.Cmd {
 func TestStory(t *testing.T) {
 	t.Parallel()
 	ctx, dir := testContext(t), newFolder(t)
-	out := run(t, relink(ctx, "demo", "--instances", "3", "--pause", pause.String(), "--keep", "--dir", dir, "--cache", cache), 0)
+	out := run(t, relink(ctx, "demo", "--instances", "3", "--pause", pause.String(), "--keep", "--dir", dir), 0)
 	for _, want := range []string{
 		"6 clients load all sites, pausing 250 ms", "$ relink deploy v1 --all --smart-reset", "3 made in", "3 of 3 answer with v1",
 		"$ relink deploy v2 --instance club1 --smart-reset", "1 of 3 moved; the others answered with v1 all the time",
@@ -183,7 +180,7 @@ func TestInterrupt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := newFolder(t)
-			cmd := relink(testContext(t), "demo", "--instances", "2", "--pause", pause.String(), "--keep", "--dir", dir, "--cache", cache)
+			cmd := relink(testContext(t), "demo", "--instances", "2", "--pause", pause.String(), "--keep", "--dir", dir)
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			out, err := cmd.StdoutPipe()
@@ -228,7 +225,7 @@ func TestSetUps(t *testing.T) {
 			dir := newFolder(t)
 			var out bytes.Buffer
 			err := demo.Run(testContext(t), demo.Options{
-				SetUp: setUp, Instances: 2, Dir: dir, Cache: cache, Executable: binary, Alone: time.Second, Watch: time.Second, Pause: pause,
+				SetUp: setUp, Instances: 2, Dir: dir, Executable: binary, Alone: time.Second, Watch: time.Second, Pause: pause,
 				Out: &out, Screen: ui.New(io.Discard, ui.Options{}),
 			})
 			story := strings.Join(strings.Fields(out.String()), " ")
@@ -254,7 +251,7 @@ exec %q "${args[@]}"
 	dir := newFolder(t)
 	var out bytes.Buffer
 	err := demo.Run(testContext(t), demo.Options{
-		SetUp: demo.Keyed, Instances: 2, Dir: dir, Cache: cache, Executable: wrapper, Alone: time.Second, Watch: time.Second, Pause: pause,
+		SetUp: demo.Keyed, Instances: 2, Dir: dir, Executable: wrapper, Alone: time.Second, Watch: time.Second, Pause: pause,
 		Out: &out, Screen: ui.New(io.Discard, ui.Options{}),
 	})
 	if !errors.Is(err, demo.ErrPromise) || !strings.Contains(err.Error(), "of the old release began after the command had returned") {

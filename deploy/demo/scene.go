@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +81,7 @@ func (s *scene) fetch(ctx context.Context) error {
 	began := time.Now()
 	s.Screen.Line("  preparing DokuWiki from Debian's packages (the first time they are downloaded)")
 	var err error
-	if s.app, err = app.Fetch(ctx, cmp.Or(s.Cache, filepath.Join(s.dir, "cache"))); err != nil {
+	if s.app, err = app.Fetch(ctx, s.Cache); err != nil {
 		return err
 	}
 	if err := os.CopyFS(s.repository(), os.DirFS(s.app.Repository)); err != nil {

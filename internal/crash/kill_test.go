@@ -52,6 +52,9 @@ var commands = []killed{
 	}, args: func(w *town) []string { return []string{"rollback", "--all", "--to", w.putAway()[0]} }},
 }
 
+// servers that commands are killed on at the same time: each case waits for most of its time.
+const servers = 4
+
 // TestKilled ends each command at its calls, puts things right by recover or by the next
 // deploy in turn, and wants everything whole. Of calls that the commands have in common
 // it takes some in turn, or all with RELINK_EVERY_POINT (make test-kill).
@@ -60,17 +63,18 @@ func TestKilled(t *testing.T) {
 	var mu sync.Mutex
 	total, requests := counts{}, 0
 	t.Run("commands", func(t *testing.T) {
-		for half := range 2 {
-			t.Run(fmt.Sprint("server", half+1), func(t *testing.T) {
+		seen := []*kinds{{at: map[string]bool{}}, {at: map[string]bool{}}}
+		for server := range servers {
+			t.Run(fmt.Sprint("server", server+1), func(t *testing.T) {
 				t.Parallel()
+				half := server % 2 // of the second one, releases are made in slots
 				w := newTownFor(t, 55*time.Minute, []map[string]string{nil, withSlots}[half])
 				w.good("deploy", "v1", "--all")
 				w.good("deploy", "v2", "--all")
 				w.beginLoad()
-				at := map[string]bool{}
-				for i, c := range commands { // those of the second server make their releases in slots
-					if i%2 == half {
-						n := w.kill(c, at)
+				for i, c := range commands {
+					if i%servers == server {
+						n := w.kill(c, seen[half])
 						mu.Lock()
 						total = total.plus(n)
 						mu.Unlock()
@@ -100,9 +104,15 @@ func (c counts) String() string {
 	return fmt.Sprintf("%d points, killed at %d, ended before %d, %d faults", c.points, c.killed, c.tooLate, c.faults)
 }
 
-// kill ends a command at its points, and then counts. at are the kinds of calls at which
-// commands of this server were killed.
-func (w *town) kill(c killed, at map[string]bool) (n counts) {
+// kinds are the kinds of calls at which commands were killed.
+type kinds struct {
+	mu sync.Mutex
+	at map[string]bool
+}
+
+// kill ends a command at its points, and then counts. seen is of the commands before it,
+// with the same PHP.
+func (w *town) kill(c killed, seen *kinds) (n counts) {
 	w.t.Helper()
 	began := time.Now()
 	if c.interrupt != nil {
@@ -118,7 +128,7 @@ func (w *town) kill(c killed, at map[string]bool) (n counts) {
 	w.ready(c)
 	points := choose(w.record(c.args(w)...), c.all)
 	if !c.all && c.interrupt == nil && os.Getenv(everyPoint) == "" {
-		points = turns(points, at)
+		points = seen.turns(points)
 	}
 	n.points = len(points)
 	for i, point := range points {
@@ -193,14 +203,16 @@ func choose(events []event, all bool) (points []event) {
 const everyPoint = "RELINK_EVERY_POINT"
 
 // oneIn is how many of the points are taken at whose kind of call an earlier command
-// was killed on the same server: steps that the commands have in common.
+// was killed with the same PHP: steps that the commands have in common.
 const oneIn = 4
 
 // turns takes all points of new kinds, and some of the others, in turn.
-func turns(points []event, at map[string]bool) (taken []event) {
+func (k *kinds) turns(points []event) (taken []event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	known := 0
 	for _, point := range points {
-		if at[point.kind()] {
+		if k.at[point.kind()] {
 			if known++; known%oneIn != 0 {
 				continue
 			}
@@ -208,7 +220,7 @@ func turns(points []event, at map[string]bool) (taken []event) {
 		taken = append(taken, point)
 	}
 	for _, point := range points {
-		at[point.kind()] = true
+		k.at[point.kind()] = true
 	}
 	return taken
 }

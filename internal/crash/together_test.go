@@ -10,21 +10,28 @@ import (
 	"relink/internal/exit"
 )
 
+const (
+	runs      = 20
+	rollbacks = 4 // of them
+)
+
 // TestTogether starts 20 deploys and rollbacks at once: each runs alone or is refused
 // for the lock; half of them ask again until they have run.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	w.good("deploy", "v1", "--all")
-	w.good("deploy", "v2", "--all")
+	w.settings("keep: 9")
+	for i := range rollbacks + 1 { // which may come first
+		w.good("deploy", fmt.Sprintf("v%d", i+1), "--all")
+	}
 	before := w.historyLines()
 	w.beginLoad()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	ran, refused := 0, 0
-	for i := range 20 {
+	for i := range runs {
 		args := []string{"deploy", fmt.Sprintf("v%d", i%refs+1), "--all"}
-		if i%5 == 4 {
+		if i%(runs/rollbacks) == 0 {
 			args = []string{"rollback", "--all"}
 		}
 		all.Go(func() {
@@ -55,7 +62,7 @@ func TestTogether(t *testing.T) {
 	if lines := w.historyLines() - before; lines != ran || ran < 10 {
 		t.Errorf("%d ran, and the history has %d more lines", ran, lines)
 	}
-	t.Logf("20 at once: %d ran, %d times one was refused, %d requests", ran, refused, result.Requests)
+	t.Logf("%d at once: %d ran, %d times one was refused, %d requests", runs, ran, refused, result.Requests)
 }
 
 func (w *town) historyLines() int {

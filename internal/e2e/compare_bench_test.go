@@ -16,14 +16,11 @@ import (
 	"relink/internal/sandbox/app"
 )
 
-// packages is where the large application is kept.
-const packages = "../../.cache/app"
-
 // mediaWiki is a large application: some 23,500 files, of which a deploy changes two.
 func mediaWiki() compare.Subject {
 	return compare.Subject{
 		Name: "mediawiki", About: "MediaWiki from Debian's packages, of whose files a deploy changes 2",
-		Make:  func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, packages, dir) },
+		Make:  func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, "", dir) },
 		Sites: 10, Clients: 3, Rate: 3, Memory: 512, Visit: 4 * time.Second, Tail: 4 * time.Second,
 	}
 }

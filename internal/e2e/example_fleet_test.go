@@ -62,6 +62,7 @@ dpkg-deb -b /srv/package /srv/relink.deb
 // TestExampleAnsibleFleet has Ansible, by SSH, make a fleet of three machines in which systemd has
 // booted: copies of this one, with a network between them.
 func TestExampleAnsibleFleet(t *testing.T) {
+	t.Parallel()
 	key, program := t.TempDir(), t.TempDir()
 	must := func(err error) {
 		t.Helper()

@@ -46,6 +46,7 @@ func TestFirstSteps(t *testing.T) {
 		{"nginx", "nginx.md", []string{"Install", "Sites", "Configuration", "Deploy"}, opcache.Resolved, webserver.FPM},
 	} {
 		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
 			m := newMachine(t, root, relink, "/usr/local/bin/relink")
 			manual := readManual(t, one.manual)
 			var printed strings.Builder

@@ -39,7 +39,7 @@ const townSites = 30
 
 // usualPause leaves some of the machine to relink, and to other tests: a load of
 // some hundred requests a second.
-const usualPause = 10 * time.Millisecond
+const usualPause = 25 * time.Millisecond
 
 func newTown(t testing.TB, make func(ctx context.Context, dir string) (app.App, error), change ...func(*sandbox.Options)) *town {
 	t.Helper()

@@ -26,6 +26,7 @@ const (
 // TestPackages installs what packaging/build makes as an administrator would, on fresh
 // machines in which systemd has booted, those below RELINK_MACHINES (.ci/setup packages).
 func TestPackages(t *testing.T) {
+	t.Parallel()
 	machines, err := filepath.Glob(filepath.Join(os.Getenv("RELINK_MACHINES"), "*-*[0-9]"))
 	if err != nil || len(machines) < 2 {
 		t.Fatalf("RELINK_MACHINES names no folder of root file systems: run make test-packages (%v)", err)
@@ -33,9 +34,10 @@ func TestPackages(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	buildPackages(t, checkout(t), olderVersion, first)
 	t.Run("Built", func(t *testing.T) { built(t, first) })
-	buildPackages(t, checkout(t), newerVersion, second, "ARCHES="+runtime.GOARCH)
+	buildPackages(t, checkout(t), newerVersion, second, "ARCHES="+runtime.GOARCH, "KINDS=deb rpm")
 	for _, machine := range machines {
 		t.Run(filepath.Base(machine), func(t *testing.T) {
+			t.Parallel()
 			a := &administrator{newBooted(t, machine)}
 			a.put("older", first)
 			a.put("newer", second)

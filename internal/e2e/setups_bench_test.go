@@ -35,7 +35,7 @@ const (
 	window     = 1500 * time.Millisecond // of each set-up in a round
 )
 
-func wiki(ctx context.Context, _ string) (app.App, error) { return app.Fetch(ctx, "../../.cache/app") }
+func wiki(ctx context.Context, _ string) (app.App, error) { return app.Fetch(ctx, "") }
 
 // pages of the throughput benchmark.
 var pages = []struct {

@@ -45,7 +45,7 @@ func TestSoak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w := newTown(t, func(ctx context.Context, _ string) (app.App, error) { return app.Fetch(ctx, "../../.cache/app") }, func(o *sandbox.Options) {
+	w := newTown(t, func(ctx context.Context, _ string) (app.App, error) { return app.Fetch(ctx, "") }, func(o *sandbox.Options) {
 		o.Masters = []sandbox.Master{{
 			Settings: map[string]string{"process_control_timeout": "10s"},
 			INI:      map[string]string{"opcache.memory_consumption": "64", "opcache.file_update_protection": "0"},

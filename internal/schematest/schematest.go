@@ -5,8 +5,8 @@ package schematest
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -17,8 +17,13 @@ import (
 
 // root is the module's folder.
 var root = sync.OnceValue(func() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	dir, err := os.Getwd() // of a test: its package's
+	for ; err == nil && dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	return ""
 })
 
 // File is that of a schema.

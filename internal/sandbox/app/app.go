@@ -142,9 +142,17 @@ func Fetch(ctx context.Context, cache string) (App, error) {
 	}, nil
 }
 
-// kept gives a folder of the cache, and has it built first if it is not there: in one
-// step, so that a broken build is never taken for a good one.
+// kept gives a folder of the cache, "" for relink in the user's folder for caches, and has
+// it built first if it is not there: in one step, so that a broken build is never taken for
+// a good one.
 func kept(ctx context.Context, cache, name string, build func(ctx context.Context, temp string) error) (dir string, err error) {
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", hint.With(err, "name a folder by --cache")
+		}
+		cache = filepath.Join(user, "relink")
+	}
 	if cache, err = filepath.Abs(cache); err != nil {
 		return "", err
 	}

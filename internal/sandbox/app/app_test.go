@@ -15,9 +15,6 @@ import (
 	"relink/internal/sandbox/app"
 )
 
-// cache is the module's own, so that the packages are downloaded once.
-const cache = "../../../.cache/app"
-
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
@@ -102,7 +99,7 @@ func serve(t *testing.T, a app.App, dir string) *sandbox.Server {
 
 func TestDokuWikiRenders(t *testing.T) {
 	t.Parallel()
-	a, err := app.Fetch(testContext(t), cache)
+	a, err := app.Fetch(testContext(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 var lines = map[string]func(ctx context.Context, dir string) (*app.Line, error){
 	"generated": func(ctx context.Context, dir string) (*app.Line, error) { return app.Generated(ctx, dir, 300) },
-	"mediawiki": func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, cache, dir) },
+	"mediawiki": func(ctx context.Context, dir string) (*app.Line, error) { return app.MediaWiki(ctx, "", dir) },
 }
 
 // Each page tells its release, and what differs is what the line says. One line serves
