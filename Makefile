@@ -32,10 +32,12 @@ build:
 build-etcd:
 	$(GO) build -C deploy/fleet/etcd -trimpath -tags urfave_cli_no_docs -o ../../../bin/relink-etcd .
 
-# Checks and tests run beside each other: most tests of the whole wait, the others compute.
+# Not all at once: where a test is kept waiting for a processor its load goes on, which
+# then keeps others waiting. The checks compute while tests of the whole wait.
 test:
 	.ci/setup test
-	$(MAKE) --no-print-directory --jobs=3 checks test-whole test-raced
+	$(MAKE) --no-print-directory --jobs=2 checks test-whole
+	$(MAKE) --no-print-directory test-raced
 
 checks: vet
 	@unformatted=$$(find . -name '*.go' | xargs gofmt -l); \
@@ -52,7 +54,7 @@ vet:
 	$(GO) vet ./...
 
 test-whole: vet
-	$(GO) test -count=1 -vet=off -parallel $(AT_ONCE) -timeout 60m $(WHOLE)
+	$(GO) test -p 1 -count=1 -vet=off -parallel $(AT_ONCE) -timeout 60m $(WHOLE)
 
 # The race detector would have each program wait for a second at its end.
 test-raced:
@@ -69,14 +71,14 @@ test-php:
 # own (debootstrap, kept in RELINK_KEPT).
 test-debian:
 	.ci/setup debian
-	RELINK_DEBIAN_ROOT="$$RELINK_KEPT/machines/debian-12" $(GO) test -vet=off -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
+	RELINK_DEBIAN_ROOT="$$RELINK_KEPT/machines/debian-12" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
 
 # The packages, looked at and built again elsewhere, and then installed, used, upgraded,
 # removed and purged on fresh machines in which systemd boots: Debian 12 and 13, Ubuntu.
 # Needs root.
 test-packages:
 	.ci/setup packages
-	RELINK_MACHINES="$$RELINK_KEPT/machines" $(GO) test -vet=off -timeout 40m -tags packages -run 'TestPackages|TestExampleAnsibleFleet' -v ./internal/e2e
+	RELINK_MACHINES="$$RELINK_KEPT/machines" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags packages -run 'TestPackages|TestExampleAnsibleFleet' -v ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))

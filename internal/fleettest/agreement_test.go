@@ -106,6 +106,7 @@ func arrive(t *testing.T, c config.Fleet, hosts map[string]*prepared) *store.Sto
 // A host that is not ready when the others go on lets go of what it prepares, and comes to what
 // they are on.
 func TestLateHost(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	early, late := newPrepared("one"), newPrepared("other")
 	close(early.hold)
@@ -126,6 +127,7 @@ func TestLateHost(t *testing.T) {
 // Where etcd is away for longer than the rollout may take, no deploy waits on: it would keep
 // others from the host.
 func TestNobodyWaitsForEver(t *testing.T) {
+	t.Parallel()
 	c, etcd := ownEtcd(t)
 	one, never := newPrepared("one"), newPrepared("one")
 	close(one.hold)

@@ -9,6 +9,7 @@ import (
 // What a build writes down of where it ran is another path on each host, and the content the
 // same.
 func TestBuildsThatNameTheirPath(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 2, 1, func(s *spec) {
 		s.Hooks = `{build: ["echo \"<?php return '$PWD/public';\" >compiled.php; ln -s \"$PWD/public\" current"]}`
 	})

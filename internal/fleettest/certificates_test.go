@@ -131,6 +131,7 @@ func (g *guarded) asks(as ca.Folder) error {
 // A fleet is set up by three commands: its etcd answers those who have a certificate, and
 // nobody else; a host joins by a token that is good once; its certificate is renewed.
 func TestSettingUp(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t, 2)
 	first, second := g.hosts[0], g.hosts[1]
 	printed := first.setUp(0, "fleet", "init", "--name", "shop", "--host", "web1", "--address", first.Address)

@@ -13,6 +13,7 @@ func init() { everyFault = true }
 // asked for, whoever asks, and a rollback goes to the one before. A clock that is behind a
 // certificate keeps its host out, which says why, until it is right.
 func TestClocksApart(t *testing.T) {
+	t.Parallel()
 	const ahead, behind = 10 * 60, -10 * 60
 	f := newFleet(t, 3, 2, func(s *spec) {
 		s.Extra = "  lease: 3s\n  absent: 1s\n  prepare: 30s\n  switch: 20s\n"

@@ -231,6 +231,7 @@ func (m *commanded) wantOn(agents map[string]*prepared, host, ref string) {
 
 // What a canary was brought to does not come to the others by a rollback.
 func TestRollbackAfterCanary(t *testing.T) {
+	t.Parallel()
 	c, s, agents := ready(t, "a", "b")
 	m := newCommanded(t, c.Etcd.Endpoints[0], "")
 	wanted := fleet.Wanted{All: target("v1"), Hosts: map[string]fleet.Target{"a": target("v2")}}
@@ -245,6 +246,7 @@ func TestRollbackAfterCanary(t *testing.T) {
 
 // The order of the history is that of the rollouts, whatever the clocks of who asked.
 func TestHistoryOfClocks(t *testing.T) {
+	t.Parallel()
 	c, s, agents := ready(t, "a", "b")
 	m := newCommanded(t, c.Etcd.Endpoints[0], "")
 	lived(t, s, fleet.Wanted{All: target("v1")}, []fleet.Rollout{done("20980101T000000.000Z", "v0", "a", "b"), done("20990101T000000.000Z", "v1", "a", "b")}) // far ahead
@@ -261,6 +263,7 @@ func TestHistoryOfClocks(t *testing.T) {
 
 // The answer to the write that begins a rollout is lost.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel()
 	c, s, agents := ready(t, "a", "b")
 	k := newLink(t, c)
 	m := newCommanded(t, "http://"+k.l.Addr().String(), "")
@@ -282,6 +285,7 @@ func TestLostAnswer(t *testing.T) {
 
 // Ctrl-C is not lost where etcd is away just then.
 func TestInterruptWhileEtcdIsAway(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	one, never := newPrepared(target("v0").Digest), newPrepared(target("v0").Digest)
 	close(one.hold)
@@ -306,6 +310,7 @@ func TestInterruptWhileEtcdIsAway(t *testing.T) {
 
 // Who interrupts before anything was asked for is not told that etcd is away.
 func TestInterruptBefore(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -327,6 +332,7 @@ func TestInterruptBefore(t *testing.T) {
 
 // What names no host must not mean all of them.
 func TestWhoIsChosen(t *testing.T) {
+	t.Parallel()
 	c, s, agents := ready(t, "a", "b")
 	m := newCommanded(t, c.Etcd.Endpoints[0], `, quorum: "50"`)
 	lived(t, s, fleet.Wanted{All: target("v1")}, []fleet.Rollout{done("1", "v0", "a", "b"), done("2", "v1", "a", "b")})
@@ -341,6 +347,7 @@ func TestWhoIsChosen(t *testing.T) {
 
 // A host is taken out whatever it is in the fleet.
 func TestRemove(t *testing.T) {
+	t.Parallel()
 	c, s, _ := ready(t, "a", "b")
 	m := newCommanded(t, c.Etcd.Endpoints[0], "")
 	member := func(name string) bool {
@@ -373,6 +380,7 @@ func TestRemove(t *testing.T) {
 
 // One host that is away or late, where nobody has cut over: nothing has changed.
 func TestNothingMoved(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	one, never := newPrepared(target("v0").Digest), newPrepared(target("v0").Digest)
 	close(one.hold)

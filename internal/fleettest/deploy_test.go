@@ -16,6 +16,7 @@ import (
 // All hosts cut over at one instant, under load: nothing fails, and nothing old is answered
 // once the command has returned.
 func TestDeploy(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, 4, nil)
 	f.relink(0, "fleet", "deploy", "v1")
 	f.wantOn("v1")
@@ -41,6 +42,7 @@ func TestDeploy(t *testing.T) {
 
 // Where the check of one host fails, all go back, and the command says which host and why.
 func TestCheckOfOneHostFails(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, 2, func(s *spec) {
 		s.Check = `{url: "URL/release.php", host: "{instance}.test"}`
 		if s.Name == "web2" {
@@ -67,6 +69,7 @@ func TestCheckOfOneHostFails(t *testing.T) {
 
 // The canary goes first; a rollback needs no compilation, and a pause holds.
 func TestWavesRollbackPause(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, 2, nil)
 	f.relink(0, "fleet", "deploy", "v1")
 	for _, ref := range []string{"v2", "v3"} {
@@ -101,6 +104,7 @@ func TestWavesRollbackPause(t *testing.T) {
 
 // Hosts that have not made the same are told apart before anything moves, file by file.
 func TestOtherContents(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, 2, func(s *spec) {
 		s.Hooks = `{build: ["true"]}`
 		if s.Name == "web3" {
@@ -123,6 +127,7 @@ func TestOtherContents(t *testing.T) {
 // the others, stays on what it was on, and out of rotation; the command and the status name
 // it. Once it makes the same, it follows.
 func TestOtherContentsInAWave(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, 2, func(s *spec) {
 		s.Extra = "  lease: 3s\n  absent: 1s\n"
 		s.Check = `{url: "HELD/", host: "{instance}.test"}`

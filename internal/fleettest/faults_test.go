@@ -30,6 +30,7 @@ const victim, commander = 1, 2
 // one release, that which is wanted, by themselves; the command tells who is not on it, nobody
 // is ever on a release that was not prepared whole, and visitors notice nothing.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	fleets := 3
 	if everyFault {
 		fleets = 5

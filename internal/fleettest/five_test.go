@@ -10,6 +10,7 @@ import (
 // Five hosts with 20 sites each, under load: nothing fails, and nothing old is answered; how
 // long it took, and how far apart the cut-overs were, is told.
 func TestFiveHosts(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 5, 20, nil)
 	f.relink(0, "fleet", "deploy", "v1")
 	f.wantOn("v1")

@@ -62,6 +62,7 @@ func (f *farm) archive(tag string) string {
 // What was built once comes to all hosts from the one where it lies, and of a later one only
 // what has changed; a host that was away gets it from another one, where the first is gone.
 func TestArchive(t *testing.T) {
+	t.Parallel()
 	f := handingOut(t, 3)
 	first := f.relink(0, "fleet", "deploy", f.archive("v1"))
 	f.wantOn("v1")
@@ -99,6 +100,7 @@ func TestArchive(t *testing.T) {
 // A folder is taken as an archive is; and a host that was killed while it fetched goes on
 // where it was.
 func TestKilledWhileItFetches(t *testing.T) {
+	t.Parallel()
 	f := handingOut(t, 2)
 	folder := filepath.Join(f.root, "build")
 	f.must(os.Mkdir(folder, 0o755))

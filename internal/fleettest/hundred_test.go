@@ -42,6 +42,7 @@ func nothing(digest *string) agent.Application {
 // A hundred real agents agree; how long that takes, and what they cost where nothing
 // happens, is told.
 func TestHundredAgents(t *testing.T) {
+	t.Parallel()
 	const hosts = 100
 	c, etcd := ownEtcd(t)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -13,6 +13,7 @@ import (
 // etcd keeps the newest rollouts of each application, and nothing that a removed host has
 // said: it would grow for as long as the fleet lives.
 func TestWhatEtcdKeeps(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	s, err := store.Open(t.Context(), c)
 	must := func(err error) {

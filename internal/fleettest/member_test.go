@@ -185,6 +185,7 @@ func (c *ring) asPeer(own tls.Certificate) error {
 // leads; a member comes back, with its data and without; and of the last one left a fleet is
 // made that can decide again.
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	c := newRing(t, 3)
 	if by := c.relink(0, "fleet", "deploy", "v1").Rollout.Certificate; by != "web1" {
 		t.Errorf("asked for by the certificate of %q", by)

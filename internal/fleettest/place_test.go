@@ -114,6 +114,7 @@ func deploying(name, on string, bring func(context.Context, fleet.Target, rendez
 // Another machine of the same name takes no part: it neither says anything in that name, nor
 // gets visitors.
 func TestTwin(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	a := agreedIn(t, c)
 	real := newPrepared("d2")
@@ -140,6 +141,7 @@ func TestTwin(t *testing.T) {
 // A second agent of one installation takes the place of the first, which may be gone; and that
 // one says so, in place of taking it back.
 func TestSecondAgent(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	a := agreedIn(t, c)
 	digest := ""
@@ -159,6 +161,7 @@ func TestSecondAgent(t *testing.T) {
 
 // A host that has nothing of what is wanted gets no visitors because a rollout names it.
 func TestNotReadyWithoutRelease(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	a := agreedIn(t, c)
 	a.on("shop", fleet.State{Wanted: fleet.Wanted{All: fleet.Target{Rollout: "0", Ref: "v0", Digest: "d0"}}, Rollout: rollout("1", "a")})
@@ -174,6 +177,7 @@ func TestNotReadyWithoutRelease(t *testing.T) {
 
 // An etcd that is made anew counts its revisions anew: a watch from before would wait for good.
 func TestNewEtcd(t *testing.T) {
+	t.Parallel()
 	port, peer := freePort(t), freePort(t)
 	etcd := runEtcd(t, t.TempDir(), "127.0.0.1", port, peer)
 	c, _ := ownEtcd(t)
@@ -195,6 +199,7 @@ func TestNewEtcd(t *testing.T) {
 
 // What a host cannot understand is not the same as nothing: it stays where it is.
 func TestNotUnderstood(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	a := agreedIn(t, c)
 	decided := make(chan error, 1)
@@ -250,6 +255,7 @@ func TestNotUnderstood(t *testing.T) {
 // A failure that is told in many words ends a rollout like any other, and not the steward's
 // work for other applications.
 func TestLongError(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	a := agreedIn(t, c)
 	var brought atomic.Int64
@@ -269,6 +275,7 @@ func TestLongError(t *testing.T) {
 
 // A host without an instance of the application has nothing to do, and says so.
 func TestNoInstance(t *testing.T) {
+	t.Parallel()
 	c, _ := ownEtcd(t)
 	a := agreedIn(t, c)
 	a.on("shop", fleet.State{Wanted: fleet.Wanted{All: fleet.Target{Ref: "o", Digest: "old"}}})

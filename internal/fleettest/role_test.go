@@ -88,6 +88,7 @@ func (h *host) joins(as string) string {
 // Each host reaches what is the fleet's in etcd, and nothing else; hosts that join get that by
 // themselves, also where etcd is away just then, and one that is taken out loses it.
 func TestRole(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t, 3)
 	first, second, third := g.hosts[0], g.hosts[1], g.hosts[2]
 	printed := first.setUp(0, "fleet", "init", "--name", "shop", "--host", "web1", "--address", first.Address)

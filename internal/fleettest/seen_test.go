@@ -71,6 +71,7 @@ const rows = `[...document.querySelectorAll('#fleet .hosts tbody tr:not(.why)')]
 // Any host's page shows all hosts live: how far each has come with a rollout, who is behind
 // and why, and who is away. Its metrics and its JSON say the same.
 func TestTheFleetIsSeen(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, 2, func(s *spec) {
 		s.Extra = "  lease: 2s\n  absent: 1s\n  prepare: 60s\n"
 		s.Hooks = fmt.Sprintf("{build: [\"test ! -e %s\"], before_switch: [\"while test -e %s; do sleep 0.02; done\"]}", s.path("broken"), s.path("hold"))

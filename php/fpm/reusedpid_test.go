@@ -56,11 +56,11 @@ func TestNoSignalReachesAReusedPID(t *testing.T) {
 	if lineOf(t, out) != "gone" {
 		t.Fatal("the worker was not reaped")
 	}
-	other := startAs(ctx, t, pid, "sleep")
+	startAs(ctx, t, pid, "sleep")
 	if err := send(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("a signal for the worker that has ended: %v", err)
 	}
-	if !proc.Alive(other.Pid) {
+	if !proc.Alive(pid) {
 		t.Error("another process was ended in its place")
 	}
 }
@@ -93,10 +93,9 @@ func TestNoReloadReachesAReusedPID(t *testing.T) {
 	first.Process.Kill()
 	first.Wait()
 	for now := started; now == started; { // a start time has a resolution of 10 ms
-		other := startAs(ctx, t, m.PID, title)
+		end := startAs(ctx, t, m.PID, title)
 		if now = beginOf(ctx, t, m); now == started {
-			other.Kill()
-			other.Wait()
+			end()
 		}
 	}
 	if err := ask(ctx); !errors.Is(err, ErrNotMaster) {
@@ -171,25 +170,30 @@ func denyPidfd() error {
 	return nil
 }
 
-// startAs starts a process that has this pid and title.
-func startAs(ctx context.Context, t *testing.T, pid int, title string) *os.Process {
+// startAs starts a process that has this pid and title. A shell does it, which has one
+// thread: one of this program would keep the pid for good where it came first.
+func startAs(ctx context.Context, t *testing.T, pid int, title string) (end func()) {
 	t.Helper()
 	for ctx.Err() == nil { // whoever forks meanwhile takes the pid
-		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0); err != nil {
+		shell := exec.Command("/bin/bash", "-c", `echo "$1" >/proc/sys/kernel/ns_last_pid; exec -a "$2" sleep 600 & echo $!; wait`, "bash", strconv.Itoa(pid-1), title)
+		out, err := shell.StdoutPipe()
+		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command("/bin/sleep", "600")
-		cmd.Args[0] = title
-		if err := cmd.Start(); err != nil {
+		if err := shell.Start(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := strconv.Atoi(lineOf(t, out))
+		if err != nil {
 			t.Fatal(err)
 		}
 		end := func() {
-			cmd.Process.Kill()
-			cmd.Wait()
+			syscall.Kill(got, syscall.SIGKILL)
+			shell.Wait()
 		}
-		if cmd.Process.Pid == pid {
+		if got == pid {
 			t.Cleanup(end)
-			return cmd.Process
+			return end
 		}
 		end()
 	}
