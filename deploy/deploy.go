@@ -23,6 +23,7 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/internal/links"
+	"relink/internal/pace"
 	"relink/internal/trust"
 	"relink/internal/ui"
 	"relink/opcache"
@@ -36,6 +37,7 @@ type run struct {
 	Deps
 	id      string
 	began   time.Time
+	crowded bool // the server was full then, and visitors come first
 	report  *outcome.Report
 	store   *release.Store
 	journal journal.Journal // as it stands on disk, once its phase is noted
@@ -98,7 +100,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals), found.atOnce()))
+	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals), r.pagesAtOnce(found)))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	s.do(ctx, "barrier", rendezvous.Barrier(r.Others, to.release))
@@ -117,7 +119,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages, found.atOnce()))
+	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages, r.pagesAtOnce(found)))
 	checked.do(ctx, "verdict", rendezvous.Verdict(r.Others, r.report.CutoverMS, done.first.Add(ui.FromMilliseconds(r.report.CutoverMS))))
 	if errors.Is(checked.err, front.ErrCheck) || errors.Is(checked.err, rendezvous.ErrTakenBack) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)
@@ -168,7 +170,7 @@ func newRun(o Options, d Deps, name journal.Operation) (*run, error) {
 		d.Reached = func(string) {}
 	}
 	now := time.Now()
-	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), report: outcome.New(o.App.Name, name, o.Ref, o.DryRun)}
+	r := &run{Options: o, Deps: d, began: now, id: strconv.FormatInt(now.UnixNano(), 36), crowded: !o.Fast && pace.Crowded(), report: outcome.New(o.App.Name, name, o.Ref, o.DryRun)}
 	var err error
 	r.store, err = release.Open(o.App.Releases)
 	return r, err

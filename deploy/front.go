@@ -26,7 +26,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 	}
 	linked := r.App.Linked()
 	sites := found.secret.Doors(r.App.Name, linked)
-	found.sights = probe.AskAll(ctx, sites)
+	found.sights = probe.AskAll(ctx, sites, r.atOnce(probe.AtOnce))
 	if err := ctx.Err(); err != nil {
 		return found, web, err
 	}
@@ -43,12 +43,21 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 	return found, web, nil
 }
 
-// atOnce is how many sites are asked for a page at the same time.
-func (s server) atOnce() int {
-	if s.caches == nil {
-		return front.AtOnce(0)
+// atOnce is how many sites are asked at the same time: few on a server that was full when
+// the command began, where each has visitors wait.
+func (r *run) atOnce(most int) int {
+	if r.crowded {
+		return max(1, most/4)
 	}
-	return front.AtOnce(s.caches.Workers())
+	return most
+}
+
+// pagesAtOnce is how many sites are asked for a page at the same time.
+func (r *run) pagesAtOnce(of server) int {
+	if of.caches == nil {
+		return r.atOnce(front.AtOnce(0))
+	}
+	return r.atOnce(front.AtOnce(of.caches.Workers()))
 }
 
 // refuseStrangeCaches: what no pool leads to cannot be made to follow, and would
@@ -79,7 +88,7 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
-		sights := probe.AskAll(ctx, sites)
+		sights := probe.AskAll(ctx, sites, r.atOnce(probe.AtOnce))
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}

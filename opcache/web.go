@@ -30,7 +30,7 @@ func (s Setup) Web(ctx context.Context, app *App) Web {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.Options.Timeouts.Call)
 	defer cancel()
-	heard := probe.AskAll(ctx, doors)
+	heard := probe.AskAll(ctx, doors, probe.AtOnce)
 	web := Web{Alone: s.alone(doors, heard, app)}
 	for i, one := range doors {
 		if !serves(one, app) {

@@ -124,7 +124,7 @@ func (s session) ask(ctx context.Context) (map[string]probe.Heard, error) {
 		return nil, err
 	}
 	answers := map[string]probe.Heard{}
-	for _, one := range probe.AskAll(ctx, secret.Doors(s.app.Name, s.app.Instances)) {
+	for _, one := range probe.AskAll(ctx, secret.Doors(s.app.Name, s.app.Instances), probe.AtOnce) {
 		answers[one.Door.Site] = one
 	}
 	return answers, ctx.Err()

@@ -30,7 +30,7 @@ func AskAll(ctx context.Context, app apps.App) ([]probe.Heard, error) {
 	if err != nil {
 		return nil, err
 	}
-	sights := probe.AskAll(ctx, secret.Doors(app.Name, app.Instances))
+	sights := probe.AskAll(ctx, secret.Doors(app.Name, app.Instances), probe.AtOnce)
 	if len(sights) == 0 {
 		return nil, hint.With(fmt.Errorf("%s: no instance has an address", app.Name), "give the application a check or a probe: the URL of the document root, and the host of each instance")
 	}

@@ -31,7 +31,7 @@ func (g *gatherer) fronts(ctx context.Context, secret probe.Secret, a apps.App, 
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	var all []health.Front
-	for _, s := range probe.AskAll(ctx, secret.Doors(a.Name, a.Instances)) {
+	for _, s := range probe.AskAll(ctx, secret.Doors(a.Name, a.Instances), probe.AtOnce) {
 		all = append(all, g.frontOf(s, app))
 	}
 	return all

@@ -87,12 +87,17 @@ func TestParsers(t *testing.T) {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
 	}
-	for text, want := range map[string]time.Duration{
-		"some avg10=0.00 avg60=0.28 avg300=4.45 total=53751951574\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n": 53751951574 * time.Microsecond,
-		"full avg10=0.00 total=7\n": 0, "": 0, "some total=": 0, "some total=1e3": 0,
+	type waited struct {
+		share float64
+		since time.Duration
+	}
+	for text, want := range map[string]waited{
+		"some avg10=25.50 avg60=0.28 avg300=4.45 total=53751951574\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n": {0.255, 53751951574 * time.Microsecond},
+		"full avg10=1.00 avg60=1.00 avg300=1.00 total=7\n":                                                            {}, "": {}, "some total=": {}, "some avg10=1.00 total=1e3": {},
+		"some avg10=9.00 avg60=x avg300=4.45 total=5\n": {},
 	} {
-		if got := parseStalled([]byte(text)); got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
+		if share, since := parseWaited([]byte(text)); share != want.share || since != want.since {
+			t.Errorf("%q: %g and %s, want %+v", text, share, since, want)
 		}
 	}
 }
@@ -109,7 +114,7 @@ func TestWaitingIsCounted(t *testing.T) {
 			return nil
 		})
 	}
-	if stalled() == 0 {
+	if _, since := waited(); since == 0 {
 		t.Error("no task has ever waited for a CPU")
 	}
 	if p := Look(); p.at.IsZero() {

@@ -1,8 +1,8 @@
 package pace
 
 import (
-	"bytes"
-	"strconv"
+	"fmt"
+	"strings"
 	"time"
 
 	"relink/internal/bounded"
@@ -16,7 +16,15 @@ type Pressure struct {
 
 // Look begins a measurement.
 func Look() Pressure {
-	return Pressure{time.Now(), stalled()}
+	_, stalled := waited()
+	return Pressure{time.Now(), stalled}
+}
+
+// Crowded tells whether tasks have waited for a quarter of the last ten seconds: at the
+// begin of a command, what the server was like without it.
+func Crowded() bool {
+	share, _ := waited()
+	return share > crowded
 }
 
 // crowded is the share of the time from which on a server counts as full: with some CPU
@@ -32,24 +40,25 @@ func (p *Pressure) Crowded() bool {
 	return float64(waited) > crowded*float64(took)
 }
 
-// stalled is how long some task has waited for a CPU since the system was started; 0
-// where the kernel does not count that (CONFIG_PSI, psi=0), so that nothing is crowded.
-func stalled() time.Duration {
+// waited is for how long some task has waited for a CPU: which share of the last ten
+// seconds, and how long since the system was started; 0 where the kernel does not count
+// that (CONFIG_PSI, psi=0), so that nothing is crowded.
+func waited() (share float64, since time.Duration) {
 	text, err := bounded.File("/proc/pressure/cpu", 4<<10)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return parseStalled(text)
+	return parseWaited(text)
 }
 
-// parseStalled reads the line "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", in
-// microseconds.
-func parseStalled(text []byte) time.Duration {
-	line, _, _ := bytes.Cut(text, []byte("\n"))
-	if _, total, found := bytes.Cut(line, []byte("total=")); found && bytes.HasPrefix(line, []byte("some ")) {
-		if µs, err := strconv.ParseInt(string(total), 10, 64); err == nil {
-			return time.Duration(µs) * time.Microsecond
-		}
+// parseWaited reads the line "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", in percent
+// and in microseconds.
+func parseWaited(text []byte) (share float64, since time.Duration) {
+	line, _, _ := strings.Cut(string(text), "\n")
+	var percent, minute, minutes float64
+	var µs int64
+	if _, err := fmt.Sscanf(line, "some avg10=%f avg60=%f avg300=%f total=%d", &percent, &minute, &minutes, &µs); err != nil {
+		return 0, 0
 	}
-	return 0
+	return percent / 100, time.Duration(µs) * time.Microsecond
 }

@@ -21,9 +21,9 @@ type Heard struct {
 func (h Heard) InWebServer() bool { return h.Err == nil && h.Answer.SAPI == "apache2handler" }
 
 const (
-	// atOnce is less than the workers of a small pool (Debian's www.conf has 5): the
+	// AtOnce is less than the workers of a small pool (Debian's www.conf has 5): the
 	// visitors shall not wait for a thousand sites to be asked.
-	atOnce   = 4
+	AtOnce   = 4
 	patience = 10 * time.Second // for one site
 	// perConnection is how many sites are asked over one connection: a new one for each
 	// costs twice the time, and by one for all an Apache with mod_php answers by the same
@@ -31,9 +31,9 @@ const (
 	perConnection = 10
 )
 
-// AskAll asks many sites, some at the same time. The answers are in the order of
+// AskAll asks many sites, as many at the same time. The answers are in the order of
 // the doors. Each site has 10 s, and 64 KiB for its answer.
-func AskAll(ctx context.Context, doors []Door) []Heard {
+func AskAll(ctx context.Context, doors []Door, atOnce int) []Heard {
 	heard := make([]Heard, len(doors))
 	lines := make(chan *line, atOnce)
 	for range atOnce {

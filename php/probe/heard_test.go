@@ -28,13 +28,13 @@ func TestAskAllKeepsConnectionsForAWhile(t *testing.T) {
 	for i := range doors {
 		doors[i] = Door{Site: strconv.Itoa(i), URL: server.URL + "/", Name: "relink-x.php"}
 	}
-	heard := AskAll(t.Context(), doors)
+	heard := AskAll(t.Context(), doors, AtOnce)
 	for i, one := range heard {
 		if one.Door.Site != strconv.Itoa(i) || one.Err == nil {
 			t.Errorf("site %d: %+v", i, one)
 		}
 	}
-	if got := connections.Load(); requests.Load() != sites || got < sites/perConnection || got >= sites/perConnection+atOnce {
+	if got := connections.Load(); requests.Load() != sites || got < sites/perConnection || got >= sites/perConnection+AtOnce {
 		t.Errorf("%d connections, %d requests", got, requests.Load())
 	}
 }
