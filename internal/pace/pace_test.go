@@ -114,7 +114,7 @@ func TestWaitingIsCounted(t *testing.T) {
 			return nil
 		})
 	}
-	if _, since := waited(); since == 0 {
+	if _, since := queued(); since == 0 {
 		t.Error("no task has ever waited for a CPU")
 	}
 	if p := Look(); p.at.IsZero() {

@@ -16,14 +16,14 @@ type Pressure struct {
 
 // Look begins a measurement.
 func Look() Pressure {
-	_, stalled := waited()
+	_, stalled := queued()
 	return Pressure{time.Now(), stalled}
 }
 
 // Crowded tells whether tasks have waited for a quarter of the last ten seconds: at the
 // begin of a command, what the server was like without it.
 func Crowded() bool {
-	share, _ := waited()
+	share, _ := queued()
 	return share > crowded
 }
 
@@ -40,10 +40,10 @@ func (p *Pressure) Crowded() bool {
 	return float64(waited) > crowded*float64(took)
 }
 
-// waited is for how long some task has waited for a CPU: which share of the last ten
+// queued is for how long some task has waited for a CPU: which share of the last ten
 // seconds, and how long since the system was started; 0 where the kernel does not count
 // that (CONFIG_PSI, psi=0), so that nothing is crowded.
-func waited() (share float64, since time.Duration) {
+func queued() (share float64, since time.Duration) {
 	text, err := bounded.File("/proc/pressure/cpu", 4<<10)
 	if err != nil {
 		return 0, 0
