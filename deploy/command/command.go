@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"relink/deploy"
@@ -127,8 +128,13 @@ type session struct {
 	deps    deploy.Deps
 }
 
+// gcPercent trades memory for CPU time. Garbage is collected at normal priority, also that of
+// gentle work, of which it was two fifths with a release of 23,500 files.
+const gcPercent = 400
+
 func (p program) with(do func(context.Context, *session) error) cli.ActionFunc {
 	return p.Action(func(ctx context.Context, c *cli.Call) (err error) {
+		debug.SetGCPercent(gcPercent)
 		s := &session{Call: c}
 		if s.config, err = p.load(); err != nil {
 			return err

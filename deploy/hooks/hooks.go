@@ -17,6 +17,7 @@ import (
 
 	"relink/internal/bounded"
 	"relink/internal/hint"
+	"relink/internal/pace"
 
 	"golang.org/x/sys/unix"
 )
@@ -144,6 +145,7 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, mark string, grace time.Durati
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	pace.Began(ctx, cmd.Process.Pid)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {

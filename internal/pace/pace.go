@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"time"
@@ -56,6 +57,23 @@ func Gently(ctx context.Context, work func(context.Context) error) error {
 	return <-ended
 }
 
+// Began is called for each program that has begun a session of its own, such as git's: where
+// that is gentle work, it lowers the session. With autogroups (sched(7)) each session has as
+// much of the CPUs as the web server's, whatever the niceness of what runs in it.
+func Began(ctx context.Context, pid int) {
+	if goesGently(ctx) != nil {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", pid), []byte(strconv.Itoa(niceness)), 0) // where there are any
+	}
+}
+
+// goesGently is the worker if the calling thread is that of gentle work.
+func goesGently(ctx context.Context) *worker {
+	if w, gently := ctx.Value(key{}).(*worker); gently && w.thread == unix.Gettid() {
+		return w
+	}
+	return nil
+}
+
 // Normally does, of work that goes gently, what shall not.
 func Normally(work func() error) error {
 	ended := make(chan error, 1)
@@ -77,7 +95,7 @@ func lower() {
 // Rest is called between two small pieces of work. Where they go gently, and others wait
 // for a CPU, it sleeps, for at most ten times what a piece has used. It tells why ctx has ended.
 func Rest(ctx context.Context) error {
-	if w, gently := ctx.Value(key{}).(*worker); gently && w.thread == unix.Gettid() {
+	if w := goesGently(ctx); w != nil {
 		w.rest(ctx)
 	}
 	return ctx.Err()

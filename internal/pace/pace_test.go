@@ -3,9 +3,12 @@ package pace
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +24,23 @@ func priority(t *testing.T) int {
 	return 20 - got // getpriority(2): the system call gives 20-nice
 }
 
+// session begins one, whose autogroup has to have a niceness, where the kernel has any.
+func session(ctx context.Context, t *testing.T, want int) {
+	t.Helper()
+	cmd := exec.Command("sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	Began(ctx, cmd.Process.Pid)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid))
+	if err == nil && !strings.HasSuffix(string(text), fmt.Sprintf(" nice %d\n", want)) {
+		t.Errorf("the session is %q, want nice %d", text, want)
+	}
+}
+
 func TestGently(t *testing.T) {
 	before := priority(t)
 	failed := errors.New("failed")
@@ -32,7 +52,9 @@ func TestGently(t *testing.T) {
 		if err != nil || strings.TrimSpace(string(started)) != strconv.Itoa(niceness) {
 			t.Errorf("a program has niceness %q, want %d (%v)", started, niceness, err)
 		}
+		session(ctx, t, niceness)
 		_ = Normally(func() error {
+			session(ctx, t, 0)
 			if got := priority(t); got != before {
 				t.Errorf("normal work has niceness %d, want %d", got, before)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"relink/deploy/source"
 	"relink/internal/hint"
+	"relink/internal/pace"
 
 	"golang.org/x/sys/unix"
 )
@@ -106,6 +107,7 @@ func runGit(ctx context.Context, c command) ([]byte, error) {
 	// By group: git's helpers inherit it if they started already. An error means
 	// that git has ended, or may not be slowed down; neither matters.
 	_ = unix.Setpriority(unix.PRIO_PGRP, cmd.Process.Pid, niceness)
+	pace.Began(ctx, cmd.Process.Pid)
 	err := cmd.Wait()
 	if other := cmp.Or(context.Cause(ctx), stdout.err); other != nil {
 		return nil, fmt.Errorf("git %s: %w", c.args[0], other)
