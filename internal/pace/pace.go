@@ -26,8 +26,8 @@ const (
 	// piece is how much of a CPU is used between two looks at whether others wait.
 	piece = 4 * time.Millisecond
 	// restful is how much longer than work a rest is. A priority alone is not enough: with
-	// a CPU controller, or autogroups, it counts only within one's own session, and the
-	// session of who deploys gets as much as the web server does.
+	// a CPU controller, or autogroups, it counts only within one's own session, which is that
+	// of who deploys, and gets as much as the web server does.
 	restful = 9
 )
 
