@@ -112,8 +112,10 @@ func (w *watched) survives(one trial, ref string) bool {
 	}()
 	early := false
 	w.await(one.moment.name, func() bool {
+		refused := len(result) > 0
 		r := w.rollout()
-		early = r != nil && r.Target.Ref == ref && r.Phase == fleet.Back
+		begun := r != nil && r.Target.Ref == ref
+		early = begun && r.Phase == fleet.Back || !begun && refused
 		return early || w.at(ref, one.reached)
 	})
 	if early {
@@ -121,8 +123,11 @@ func (w *watched) survives(one trial, ref string) bool {
 			w.must(os.Remove(w.hosts[host].path(file)))
 		}
 		<-result
+		for _, h := range w.hosts {
+			h.awaitReady(true)
+		}
 		w.settles(time.Now(), deployTakes)
-		w.t.Logf("taken back before the fault began: %s", w.rollout().Reason)
+		w.t.Logf("taken back, or refused, before the fault began: %s%s", told, out)
 		return false
 	}
 	finish := one.begin(w.farm, deploy)
