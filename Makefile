@@ -74,11 +74,11 @@ test-debian:
 	RELINK_DEBIAN_ROOT="$$RELINK_KEPT/machines/debian-12" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags debian -run TestFirstSteps ./internal/e2e
 
 # The packages, looked at and built again elsewhere, and then installed, used, upgraded,
-# removed and purged on fresh machines in which systemd boots: Debian 12 and 13, Ubuntu.
-# Needs root.
+# removed and purged on fresh machines in which systemd boots: Debian 12 and 13, Ubuntu;
+# Ansible, which installs them; and how a release is made. Needs root.
 test-packages:
 	.ci/setup packages
-	RELINK_MACHINES="$$RELINK_KEPT/machines" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags packages -run 'TestPackages|TestExampleAnsibleFleet' -v ./internal/e2e
+	RELINK_MACHINES="$$RELINK_KEPT/machines" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags packages -run 'TestPackages|TestRelease|TestExampleAnsible' -v ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))

@@ -1,3 +1,5 @@
+//go:build packages
+
 package e2e
 
 import (

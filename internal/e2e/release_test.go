@@ -1,3 +1,5 @@
+//go:build packages
+
 package e2e
 
 import (
@@ -82,6 +84,7 @@ func (c clone) refused(version, why string) {
 
 // A release is made of what is in order, and of nothing else.
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	c := newClone(t)
 	for _, version := range []string{"", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-"} {
 		c.refused(version, "is no version")
