@@ -105,6 +105,17 @@ func startPrefork(t *testing.T, w *web) {
 		writeFile(t, w.root+"/conf/apache.conf", b.String())
 		return []string{"/usr/sbin/apache2", "-d", w.root, "-f", w.root + "/conf/apache.conf", "-D", "FOREGROUND"}
 	})
+	w.awaitChildren(t, max(w.workers, 1)+strings.Count(w.rules, "LoadModule cgid_module")) // whose daemon is one
+}
+
+// awaitChildren: the first one may answer before the last is forked.
+func (w *web) awaitChildren(t *testing.T, n int) {
+	t.Helper()
+	for ctx := bounded(t); len(w.children()) < n; {
+		if ctx.Err() != nil {
+			t.Fatalf("%v, want %d of them", w.children(), n)
+		}
+	}
 }
 
 func libphp(t *testing.T) string {
