@@ -128,8 +128,9 @@ type session struct {
 	deps    deploy.Deps
 }
 
-// gcPercent trades memory for CPU time. Garbage is collected at normal priority, also that of
-// gentle work, of which it was two fifths with a release of 23,500 files.
+// gcPercent trades memory for CPU time: garbage is collected at normal priority, also that of
+// gentle work. A deploy of 5,600 files takes a fifth less of the CPUs than with Go's 100, and
+// one of 23,500 at most 61 MB in place of 38.
 const gcPercent = 400
 
 func (p program) with(do func(context.Context, *session) error) cli.ActionFunc {

@@ -59,7 +59,8 @@ func Gently(ctx context.Context, work func(context.Context) error) error {
 
 // Began is called for each program that has begun a session of its own, such as git's: where
 // that is gentle work, it lowers the session. With autogroups (sched(7)) each session has as
-// much of the CPUs as the web server's, whatever the niceness of what runs in it.
+// much of the CPUs as the web server's, whatever the niceness of what runs in it. Of those who
+// are not root the kernel takes ten such orders in a second, from all together.
 func Began(ctx context.Context, pid int) {
 	if goesGently(ctx) != nil {
 		_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", pid), []byte(strconv.Itoa(niceness)), 0) // where there are any
