@@ -62,3 +62,15 @@ func TestOthersDecide(t *testing.T) {
 		})
 	}
 }
+
+// A full server's visitors do not wait for as many sites to be asked as there would be otherwise.
+func TestAtOnce(t *testing.T) {
+	for most, few := range map[int]int{1: 1, 2: 1, 4: 1, 8: 2} {
+		if got := (&run{}).atOnce(most); got != most {
+			t.Errorf("%d at once, want %d", got, most)
+		}
+		if got := (&run{crowded: true}).atOnce(most); got != few {
+			t.Errorf("%d at once on a full server, want %d", got, few)
+		}
+	}
+}
