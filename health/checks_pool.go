@@ -11,7 +11,7 @@ import (
 
 // NoPools is the subject of results that are about no pool in particular, such as that
 // there is none.
-const NoPools = "pools"
+const NoPools = "PHP-FPM"
 
 func checkPools(f *Facts, t *Thresholds) []Result {
 	switch results := each(pools, checkPool)(f, t); {

@@ -14,6 +14,7 @@ import (
 	"relink/internal/config"
 	"relink/internal/hint"
 	"relink/internal/sandbox"
+	"relink/internal/sandbox/load"
 	"relink/opcache"
 	"relink/opcache/restart"
 	"relink/php/probe"
@@ -21,6 +22,7 @@ import (
 
 func init() {
 	scripts["hold.php"] = `<?php touch($_GET['begun']); while (!file_exists($_GET['until'])) { usleep(2000); clearstatcache(); } echo "hold %[1]s ", getmypid();`
+	scripts["pause.php"] = `<?php usleep(20000); echo "%[1]s";`
 }
 
 const pinnedWorkers = 6
@@ -137,13 +139,17 @@ func (p *pinned) wantUnreached(doors []probe.Door, n int) {
 var keepingWebs = map[string]sandbox.Web{"Apache": sandbox.WebApacheEvent, "nginx": sandbox.WebNginx}
 
 // Workers that belong to a connection of the web server are swept through it: half
-// of them, or all, so that no other call is ever answered.
+// of them, or all, so that no other call is ever answered; and where a connection brings
+// one visitor after the other, between two of them.
 func TestPinnedWorkersAreReachedThroughDoors(t *testing.T) {
 	t.Parallel()
 	for name, web := range keepingWebs {
-		for _, n := range []int{pinnedWorkers / 2, pinnedWorkers} {
-			t.Run(fmt.Sprint(name, " ", n), func(t *testing.T) {
-				p := newPinned(t, web, n)
+		for _, c := range []struct{ pinned, visitors int }{{pinnedWorkers / 2, 0}, {pinnedWorkers, 0}, {pinnedWorkers / 2, 2}} {
+			t.Run(fmt.Sprintf("%s %+v", name, c), func(t *testing.T) {
+				p := newPinned(t, web, c.pinned)
+				if c.visitors > 0 {
+					p.visit(c.visitors)
+				}
 				p.wantUnreached(p.doors, 0)
 				caches := p.connect(p.doors)
 				links := p.links("v1", "v2")
@@ -160,6 +166,18 @@ func TestPinnedWorkersAreReachedThroughDoors(t *testing.T) {
 			})
 		}
 	}
+}
+
+// visit has so many visitors, for whom a worker takes longer than one is away.
+func (p *pinned) visit(n int) {
+	p.t.Helper()
+	visitors, err := load.Run(p.ctx, load.Options{URL: p.server.URL(), Hosts: []string{"club1.test"}, Paths: []string{"/pause.php"}, Clients: n})
+	p.must(err)
+	p.t.Cleanup(func() {
+		if result := visitors.Stop(); result.Errors != 0 {
+			p.t.Errorf("%d of %d requests failed: %q", result.Errors, result.Requests, result.Described)
+		}
+	})
 }
 
 // Without a door that leads to them the workers are out of reach, as they are behind

@@ -22,16 +22,22 @@ const (
 	lastHold  = 80 * time.Millisecond
 	// burstPatience is how long a burst waits for calls that may not be answered.
 	burstPatience = 100 * time.Millisecond
+	// inSeries is how many series there are at a time: a second one is there when a
+	// call of the first waits for a worker that takes none.
+	inSeries = 2
 )
 
 // knocking is how a round calls through doors. The web server gives a request the
-// connection that was used last, so that calls one after another always reach the
-// same worker. As many as there are workers, each held for a moment, reach all whose
+// connection that was used last, so that calls one after another reach the same idle
+// worker. As many as there are workers, each held for a moment, reach all whose
 // connections belong to the same process of the web server; the next ones may meet
-// another process.
+// another process. But where visitors come one after the other, a worker is idle for
+// a moment only, and its connection is then the one that was used last: some call of a
+// long series comes in it.
 type knocking struct {
 	doors     []probe.Door
 	bursts    int
+	series    bool // each answer is followed by the next call
 	hold      time.Duration
 	fruitless int // bursts in a row that have reached nobody new
 }
@@ -53,28 +59,40 @@ func (r *round) worthKnocking(ctx context.Context, missing []fcgi.Process, again
 	return min(max(n<<min(r.knock.fruitless, 8), 2), len(r.alive), maxKnocks)
 }
 
-// knockAt makes n calls through doors, by turns through all of them and through one.
+// knockAt makes n calls through doors: by turns through all of them, in series, and
+// through one.
 func (r *round) knockAt(n int) {
 	if n == 0 {
 		return
 	}
-	hold := min(firstHold<<min(r.knock.fruitless, 8), lastHold)
-	r.knock.hold = hold
-	burst := r.knock.bursts
-	r.knock.bursts++
-	r.knock.fruitless++ // until somebody new answers
-	for i := range min(n, 2*len(r.alive)-r.calls.through) {
-		at := i
-		if burst%2 == 1 {
-			at = burst / 2
-		}
-		door := r.knock.doors[at%len(r.knock.doors)]
-		r.calls.begin(true, func(ctx context.Context) (php.Worker, error) {
-			ctx, cancel := context.WithTimeout(ctx, knockLimit)
-			defer cancel()
-			return r.pool.knockAt(ctx, door, hold)
-		})
+	k := &r.knock
+	turn, burst := k.bursts%3, k.bursts/3
+	k.bursts++
+	k.series, k.hold = turn == 1, min(firstHold<<min(k.fruitless, 8), lastHold)
+	if k.series {
+		n, k.hold = min(n, inSeries), 0
 	}
+	k.fruitless++ // until somebody new answers
+	for i := range min(n, 2*len(r.alive)-r.calls.through) {
+		if turn == 2 {
+			i = burst
+		}
+		r.knockOnce(i)
+	}
+}
+
+// knockOnce begins a call through a door.
+func (r *round) knockOnce(door int) {
+	k := &r.knock
+	at, hold, limit := k.doors[door%len(k.doors)], k.hold, knockLimit
+	if k.series {
+		limit = burstPatience
+	}
+	r.calls.begin(true, func(ctx context.Context) (php.Worker, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return r.pool.knockAt(ctx, at, hold)
+	})
 }
 
 // knockAt has the worker that a door leads to drop its realpath cache. One of another

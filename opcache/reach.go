@@ -183,6 +183,9 @@ func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err 
 		case !got.through:
 			err = got.err
 		}
+		if got.through && r.knock.series {
+			r.knockOnce(r.answered)
+		}
 	}
 	if succeeded > 0 {
 		err = nil

@@ -99,8 +99,11 @@ const (
 	// longRequest is the age at which a request counts as a long one: its worker
 	// is busy, and says nothing about whether calls reach it.
 	longRequest = 500 * time.Millisecond
-	// pinnedWait is how long a worker may stay out of reach before it is judged.
-	pinnedWait = 2 * time.Second
+	// pinnedWait is how long a worker may stay out of reach before it is judged, and
+	// knockedWait where doors lead to its pool: one that is busy with visitors' requests
+	// is met between two of them by chance.
+	pinnedWait  = 2 * time.Second
+	knockedWait = 10 * time.Second
 	// pinnedCalls is how many calls for each worker must have been answered by
 	// the others meanwhile. In a crowded pool chance alone keeps a call from a
 	// worker for a while.
@@ -120,7 +123,11 @@ func (c *Caches) Pinned(ctx context.Context) ([]Worker, error) {
 		began := time.Now()
 		r.skip = r.pool.InWebServer() // a client's connection holds a process of Apache for MaxKeepAliveRequests or KeepAliveTimeout, never for good
 		r.leave = func(w fcgi.Process) bool {
-			return inLongRequest(w) || time.Since(began) > pinnedWait && r.calledEnough()
+			wait := pinnedWait
+			if len(r.knock.doors) > 0 {
+				wait = knockedWait
+			}
+			return inLongRequest(w) || time.Since(began) > wait && r.calledEnough()
 		}
 	})
 	var pinned []Worker
