@@ -16,8 +16,6 @@ import (
 	"relink/internal/exit"
 	"relink/internal/hint"
 	"relink/php/probe"
-
-	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -45,54 +43,33 @@ var ErrCheck = errors.New("check failed")
 // read.
 func Check(ctx context.Context, instances []config.Instance, atOnce int) error {
 	failed := make([]error, len(instances))
-	each(instances, atOnce, func(i int, instance config.Instance) {
-		if instance.Checked() {
-			failed[i] = checkInstance(ctx, instance)
+	probe.Over(len(instances), atOnce, dial, func(i int, by *probe.Line) {
+		if instances[i].Checked() {
+			failed[i] = checkInstance(ctx, by, instances[i])
 		}
 	})
 	return errors.Join(failed...)
 }
 
-// each does something for several instances at the same time.
-func each(instances []config.Instance, atOnce int, do func(int, config.Instance)) {
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for i, instance := range instances {
-		group.Go(func() error {
-			do(i, instance)
-			return nil
-		})
-	}
-	_ = group.Wait() // none fails: what went wrong stands with what it is of
-}
+// dial sends no keep-alive packets: a connection lasts for an answer or some.
+var dial = (&net.Dialer{KeepAlive: -1}).DialContext
 
-var (
-	dial  = (&net.Dialer{KeepAlive: -1}).DialContext // for one answer
-	plain = &http.Transport{DisableKeepAlives: true, DialContext: dial}
-)
-
-// get uses no proxy: it is about this server, by the address that the configuration
-// gives. The host is the site's name for TLS too.
-func get(ctx context.Context, url, host string) (*http.Response, error) {
+// get is about this server, by the address that the configuration gives. The host is the
+// site's name for TLS too.
+func get(ctx context.Context, by *probe.Line, url, host string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Host = host
-	way := plain
-	if request.URL.Scheme != "http" {
-		way = &http.Transport{DisableKeepAlives: true, DialContext: dial, DialTLSContext: probe.DialTLS(host, dial)}
-	}
-	// A redirect is an answer; what it leads to may be another server.
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return (&http.Client{Transport: way, CheckRedirect: stay}).Do(request)
+	return by.Client(url, host).Do(request)
 }
 
-func checkInstance(ctx context.Context, instance config.Instance) error {
+func checkInstance(ctx context.Context, by *probe.Line, instance config.Instance) error {
 	check := *instance.Check
 	ctx, cancel := context.WithTimeout(ctx, check.Timeout)
 	defer cancel()
-	err := askOnce(ctx, check)
+	err := askOnce(ctx, by, check)
 	if err == nil {
 		return nil
 	}
@@ -107,8 +84,8 @@ func checkName(c config.Check) string {
 	return c.URL + ", Host " + c.Host
 }
 
-func askOnce(ctx context.Context, check config.Check) error {
-	answer, err := get(ctx, check.URL, check.Host)
+func askOnce(ctx context.Context, by *probe.Line, check config.Check) error {
+	answer, err := get(ctx, by, check.URL, check.Host)
 	if err != nil {
 		return err
 	}
@@ -130,7 +107,13 @@ func judge(c config.Check, status int, body []byte) error {
 	return nil
 }
 
-const frontPageTimeout = 10 * time.Second
+const (
+	frontPageTimeout = 10 * time.Second
+
+	// The rest of a page is of no interest, but for what ends soon: the connection is kept then.
+	restMost = 64 << 10
+	restTime = 100 * time.Millisecond
+)
 
 // Page is how a site's front page was answered.
 type Page struct {
@@ -156,11 +139,11 @@ func Compared(instances []config.Instance) []config.Instance {
 	})
 }
 
-// Pages asks the front page of each instance, by name. Each has 10 s, and only the header
-// of its answer is read.
+// Pages asks the front page of each instance, by name. Each has 10 s; of the body of its
+// answer 64 KiB are read at most, for a tenth of a second.
 func Pages(ctx context.Context, instances []config.Instance, atOnce int) map[string]Page {
 	pages := make([]Page, len(instances))
-	each(instances, atOnce, func(i int, instance config.Instance) { pages[i] = askPage(ctx, instance.Probe) })
+	probe.Over(len(instances), atOnce, dial, func(i int, by *probe.Line) { pages[i] = askPage(ctx, by, instances[i].Probe) })
 	all := map[string]Page{}
 	for i, instance := range instances {
 		all[instance.Name] = pages[i]
@@ -168,14 +151,16 @@ func Pages(ctx context.Context, instances []config.Instance, atOnce int) map[str
 	return all
 }
 
-func askPage(ctx context.Context, site config.Probe) Page {
+func askPage(ctx context.Context, by *probe.Line, site config.Probe) Page {
 	ctx, cancel := context.WithTimeout(ctx, frontPageTimeout)
 	defer cancel()
-	answer, err := get(ctx, site.URL, site.Host)
+	answer, err := get(ctx, by, site.URL, site.Host)
 	if err != nil {
 		return Page{Err: err}
 	}
 	defer answer.Body.Close()
+	defer time.AfterFunc(restTime, cancel).Stop()
+	_, _ = io.CopyN(io.Discard, answer.Body, restMost)
 	return Page{Status: answer.StatusCode}
 }
 

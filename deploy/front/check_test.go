@@ -68,8 +68,8 @@ func TestCheckOverTLSNamesTheSite(t *testing.T) {
 	if err := Check(t.Context(), []config.Instance{{Name: "club1", Check: &check}}, 2); err != nil {
 		t.Error(err)
 	}
-	page := askPage(t.Context(), config.Probe{URL: server.URL, Host: "club2.example.org"})
-	if !page.Well() {
-		t.Error(page)
+	pages := Pages(t.Context(), []config.Instance{{Name: "club2", Probe: config.Probe{URL: server.URL, Host: "club2.example.org"}}}, 2)
+	if !pages["club2"].Well() {
+		t.Error(pages)
 	}
 }

@@ -2,8 +2,14 @@ package front
 
 import (
 	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"relink/internal/config"
 )
@@ -39,5 +45,44 @@ func TestComparable(t *testing.T) {
 	})
 	if len(got) != 1 || got[0].Name != "plain" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Pages of many sites come over a few connections. One that goes on for ever has told by its
+// header how it is.
+func TestPages(t *testing.T) {
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host == "forever" {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = w.Write(make([]byte, restMost/2))
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	var sites []config.Instance
+	for i := range 40 {
+		sites = append(sites, config.Instance{Name: strconv.Itoa(i), Probe: config.Probe{URL: server.URL}})
+	}
+	for name, page := range Pages(t.Context(), sites, 2) {
+		if page.Status != http.StatusTeapot || page.Err != nil {
+			t.Errorf("%s: %+v", name, page)
+		}
+	}
+	if n := connections.Load(); n > 6 {
+		t.Errorf("%d connections for %d pages", n, len(sites))
+	}
+	began := time.Now()
+	forever := Pages(t.Context(), []config.Instance{{Name: "it", Probe: config.Probe{URL: server.URL, Host: "forever"}}}, 1)
+	if !forever["it"].Well() || time.Since(began) >= frontPageTimeout {
+		t.Errorf("%+v after %s", forever, time.Since(began))
 	}
 }

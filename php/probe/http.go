@@ -91,27 +91,10 @@ func (d Door) request(ctx context.Context, r request) (*http.Request, error) {
 
 // client makes a connection for each request: one that is kept would always lead to
 // the same worker.
-func (d Door) client() *http.Client {
-	own := transport()
-	own.DisableKeepAlives = true
-	own.DialTLSContext = DialTLS(d.Host, dial)
-	return clientBy(own)
-}
+func (d Door) client() *http.Client { return once(dial, d.Host) }
 
-// clientBy knows no proxy, follows no redirect and asks for no compression. Its
-// requests carry the token, so that none of them leaves this machine.
-func clientBy(way *http.Transport) *http.Client {
-	return &http.Client{
-		Transport:     way,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-func transport() *http.Transport {
-	return &http.Transport{DialContext: dial, DisableCompression: true, MaxResponseHeaderBytes: headerLimit}
-}
-
-// dial sends no keep-alive packets: a connection lasts for an answer or some.
+// dial sends no keep-alive packets: a connection lasts for an answer or some. It leads to
+// nothing but this machine: requests carry the token.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{KeepAlive: -1, Control: func(_, address string, _ syscall.RawConn) error { return ownAddress(address) }}
 	return dialer.DialContext(ctx, network, address)
