@@ -130,7 +130,7 @@ func TestRelease(t *testing.T) {
 
 	// What is built of it says so.
 	program := filepath.Join(t.TempDir(), "relink")
-	build := exec.Command("go", "build", "-o", program, ".")
+	build := exec.Command("go", "build", "-buildvcs=true", "-o", program, ".")
 	build.Dir = c.dir
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
