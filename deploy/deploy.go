@@ -100,7 +100,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 	s.do(ctx, "assets", r.carryAssets(seen.plan))
 	s.do(ctx, "warm", r.warm(seen.cut))
 	s.do(ctx, "before_switch", r.runHook("before_switch", r.App.Hooks.BeforeSwitch, to.release))
-	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals), r.pagesAtOnce(found)))
+	pages := take(ctx, s, "ask", r.ask(moves.InstancesOf(to.goals), r.sitesAtOnce(found)))
 	need = take(ctx, s, "quiet", r.quiet(seen.caches, need))
 	ready := take(ctx, s, "prepare", r.prepare(to, seen, need))
 	s.do(ctx, "barrier", rendezvous.Barrier(r.Others, to.release))
@@ -119,7 +119,7 @@ func (r *run) bringLive(ctx context.Context, found server, staged coming) error 
 		return r.undo(steady, s.err, ready, done)
 	}
 	checked := r.inOrder()
-	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages, r.pagesAtOnce(found)))
+	checked.do(ctx, "check", r.check(moves.InstancesOf(to.goals), pages, r.sitesAtOnce(found)))
 	checked.do(ctx, "verdict", rendezvous.Verdict(r.Others, r.report.CutoverMS, done.first.Add(ui.FromMilliseconds(r.report.CutoverMS))))
 	if errors.Is(checked.err, front.ErrCheck) || errors.Is(checked.err, rendezvous.ErrTakenBack) { // or a signal failed it, not the release
 		return r.undo(steady, checked.err, ready, done)

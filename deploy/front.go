@@ -26,7 +26,7 @@ func (r *run) knock(ctx context.Context) (found server, web opcache.Web, err err
 	}
 	linked := r.App.Linked()
 	sites := found.secret.Doors(r.App.Name, linked)
-	found.sights = probe.AskAll(ctx, sites, r.atOnce(probe.AtOnce))
+	found.sights = front.Knock(ctx, sites, r.atOnce)
 	if err := ctx.Err(); err != nil {
 		return found, web, err
 	}
@@ -52,8 +52,8 @@ func (r *run) atOnce(most int) int {
 	return most
 }
 
-// pagesAtOnce is how many sites are asked for a page at the same time.
-func (r *run) pagesAtOnce(of server) int {
+// sitesAtOnce is how many sites are asked at the same time where their workers are known.
+func (r *run) sitesAtOnce(of server) int {
 	if of.caches == nil {
 		return r.atOnce(front.AtOnce(0))
 	}
@@ -88,7 +88,7 @@ func (r *run) proveFront(to coming, seen change) func(context.Context) (string, 
 		if r.Reset == journal.ResetNever || len(sites) == 0 {
 			return "", nil
 		}
-		sights := probe.AskAll(ctx, sites, r.atOnce(probe.AtOnce))
+		sights := probe.AskAll(ctx, sites, r.sitesAtOnce(seen.server))
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}

@@ -216,7 +216,7 @@ func (r *run) recoverForward(ctx context.Context) (recovery, error) {
 	if left.Phase != journal.PhaseSettled {
 		asked, failed := "", error(nil)
 		if err == nil {
-			asked, failed = r.recheck(ctx, r.pagesAtOnce(found))
+			asked, failed = r.recheck(ctx, r.sitesAtOnce(found))
 		}
 		if errors.Is(failed, front.ErrCheck) {
 			return r.takeBack(ctx, done, failed)
