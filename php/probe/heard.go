@@ -27,7 +27,7 @@ const (
 // the doors. Each site has 10 s, and 64 KiB for its answer.
 func AskAll(ctx context.Context, doors []Door, atOnce int) []Heard {
 	heard := make([]Heard, len(doors))
-	Over(len(doors), atOnce, dial, func(i int, by *Line) {
+	Over(len(doors), atOnce, dialHere, func(i int, by *Line) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		door := doors[i]

@@ -91,11 +91,11 @@ func (d Door) request(ctx context.Context, r request) (*http.Request, error) {
 
 // client makes a connection for each request: one that is kept would always lead to
 // the same worker.
-func (d Door) client() *http.Client { return once(dial, d.Host) }
+func (d Door) client() *http.Client { return once(dialHere, d.Host) }
 
-// dial sends no keep-alive packets: a connection lasts for an answer or some. It leads to
+// dialHere sends no keep-alive packets: a connection lasts for an answer or some. It leads to
 // nothing but this machine: requests carry the token.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
+func dialHere(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{KeepAlive: -1, Control: func(_, address string, _ syscall.RawConn) error { return ownAddress(address) }}
 	return dialer.DialContext(ctx, network, address)
 }
