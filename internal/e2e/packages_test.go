@@ -33,8 +33,11 @@ func TestPackages(t *testing.T) {
 	}
 	first, second := t.TempDir(), t.TempDir()
 	buildPackages(t, checkout(t), olderVersion, first)
-	t.Run("Built", func(t *testing.T) { built(t, first) })
 	buildPackages(t, checkout(t), newerVersion, second, "ARCHES="+runtime.GOARCH, "KINDS=deb rpm")
+	t.Run("Built", func(t *testing.T) {
+		t.Parallel() // it computes while machines boot
+		built(t, first)
+	})
 	for _, machine := range machines {
 		t.Run(filepath.Base(machine), func(t *testing.T) {
 			t.Parallel()
