@@ -62,10 +62,11 @@ func (r *round) worthKnocking(ctx context.Context, missing []fcgi.Process, again
 // knockAt makes n calls through doors: by turns through all of them, in series, and
 // through one.
 func (r *round) knockAt(n int) {
+	k := &r.knock
+	k.series = false
 	if n == 0 {
 		return
 	}
-	k := &r.knock
 	turn, burst := k.bursts%3, k.bursts/3
 	k.bursts++
 	k.series, k.hold = turn == 1, min(firstHold<<min(k.fruitless, 8), lastHold)
