@@ -34,7 +34,10 @@ func (r *run) dryDeploy(ctx context.Context) error {
 		outcome.Would(r.report, "take %s, which other instances are on already", same.ID)
 		return r.drySwitch(ctx, found, coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, unsettled)
 	}
-	id := r.store.NewID(r.began, resolved.Label)
+	id, err := r.planner().NewID(resolved.Label)
+	if err != nil {
+		return err
+	}
 	r.report.Release = id
 	outcome.Would(r.report, "fetch %s (%s, %s) into %s", r.Ref, resolved.Description, ui.Bytes(resolved.Bytes), r.store.Path(id))
 	for _, entry := range r.App.Shared {
@@ -87,7 +90,10 @@ func (r *run) dryLeft() (unsettled moves.Plan, err error) {
 // not made, and describes the plan.
 func (r *run) drySwitch(ctx context.Context, found server, to coming, unsettled moves.Plan) (err error) {
 	to.goals, err = r.planner().Apart(found.addressing, to.goals, r.madeAnew(), func(of string) (moves.Target, error) {
-		id := r.store.NewID(r.began, r.store.LabelOf(of))
+		id, err := r.planner().NewID(r.store.LabelOf(of))
+		if err != nil {
+			return moves.Target{}, err
+		}
 		if found.addressing.Reuses() {
 			outcome.Would(r.report, "bring %s back as %s, out of the files that are kept of it", of, id)
 		} else {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"relink/deploy/apps"
 	"relink/deploy/front"
@@ -49,7 +48,7 @@ func (r *run) preflight(reached server) step[server] {
 		if found.pinned, err = r.findPinned(ctx, found); err != nil {
 			return found, "", err
 		}
-		return found, joined(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
+		return found, ui.Joined(", ", ui.Plural(len(r.Instances), "instance"), string(found.addressing)), nil
 	}
 }
 
@@ -84,7 +83,7 @@ func (r *run) connect(ctx context.Context, states []links.State) (server, error)
 		return found, err
 	}
 	caches, err := r.Connect(ctx, web)
-	if errors.Is(err, opcache.ErrNoPool) && fresh(states) {
+	if errors.Is(err, opcache.ErrNoPool) && links.NoneYet(states) { // the PHP that will serve them (mod_php) may be none that is known before
 		return found, nil
 	}
 	if err != nil {
@@ -92,12 +91,6 @@ func (r *run) connect(ctx context.Context, states []links.State) (server, error)
 	}
 	found.caches = caches
 	return found, nil
-}
-
-// fresh tells whether no instance has a link yet: nothing can be stale of them,
-// and the PHP that will serve them (mod_php) may be none that is known before.
-func fresh(states []links.State) bool {
-	return len(states) > 0 && !slices.ContainsFunc(states, func(s links.State) bool { return s.Kind != links.Missing })
 }
 
 // addressing asks the pools what the front door has not told.
@@ -112,7 +105,7 @@ func (r *run) addressing(ctx context.Context, found server) (addressing opcache.
 // findPinned are the workers that stay old, if that is accepted. Of new links none has
 // anything old.
 func (r *run) findPinned(ctx context.Context, found server) ([]opcache.Worker, error) {
-	if !found.followed() || fresh(found.states) {
+	if !found.followed() || links.NoneYet(found.states) {
 		return nil, nil
 	}
 	pinned, err := found.caches.Pinned(ctx)

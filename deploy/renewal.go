@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -35,12 +34,7 @@ func (n renewals) describe() string {
 	if len(n.workers) > 0 {
 		parts = append(parts, "the workers of "+ui.Plural(len(n.workers), "pool")+" will end with the switch")
 	}
-	return joined("; ", parts...)
-}
-
-// joined leaves out what is empty.
-func joined(separator string, parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), separator)
+	return ui.Joined("; ", parts...)
 }
 
 // findRenewals asks each FPM master, before anything moves, whether it can
@@ -125,7 +119,7 @@ func (r *run) cross(ready prepared) step[crossing] {
 			return err
 		})
 		if done.begun && err == nil {
-			summary = joined("; ", summary, "PHP-FPM followed with new workers")
+			summary = ui.Joined("; ", summary, "PHP-FPM followed with new workers")
 		}
 		return done, summary, err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func (r *run) planner() paths.Planner {
-	return paths.Planner{App: r.App, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Rebuild: r.Rebuild, Force: r.Force, Warn: r.report.Warn}
+	return paths.Planner{App: r.App, Began: r.began, Chosen: r.Instances, Store: r.store, Reset: r.Reset, Rebuild: r.Rebuild, Force: r.Force, Warn: r.report.Warn}
 }
 
 // separate is the step in which the rule of paths is kept (apart).
@@ -53,10 +53,12 @@ func (r *run) repeatOne(ctx context.Context, found server, goals []moves.Goal, o
 	for _, g := range goals {
 		needed = append(needed, g.To.Release)
 	}
-	id := r.store.NewID(r.began, r.store.LabelOf(of))
+	id, err := r.planner().NewID(r.store.LabelOf(of))
+	if err != nil {
+		return moves.Target{}, err
+	}
 	r.journal.Repeats = append(r.journal.Repeats, id)
-	err := r.note(journal.PhaseStaging)
-	if err == nil {
+	if err = r.note(journal.PhaseStaging); err == nil {
 		_, err = r.staged(ctx, id, r.store.MadeIn(of), found, needed, func(staging *release.Staging) (release.Release, error) {
 			return r.store.Repeat(ctx, staging, of, func(ctx context.Context) error {
 				return r.buildIn(ctx, staging, release.Manifest{ID: id})

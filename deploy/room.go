@@ -67,7 +67,7 @@ func (r *run) room(seen change) step[fit] {
 				return need, "", err
 			}
 		}
-		return need, joined("; ", need.renewals.describe(), describeRoom(len(first), len(instead))), nil
+		return need, ui.Joined("; ", need.renewals.describe(), describeRoom(len(first), len(instead))), nil
 	}
 }
 

@@ -31,7 +31,10 @@ func (r *run) stage(found server, resolved source.Resolved) step[coming] {
 			r.report.Release = same.ID
 			return coming{release: same, goals: r.planner().Everywhere(found.states, same.ID)}, same.ID + ", which other instances are on already", err
 		}
-		id := r.store.NewID(r.began, resolved.Label)
+		id, err := r.planner().NewID(resolved.Label)
+		if err != nil {
+			return to, "", err
+		}
 		r.report.Release = id
 		r.journal.Release, r.journal.Made = id, true
 		if err := r.note(journal.PhaseStaging); err != nil {

@@ -3,6 +3,7 @@ package journal
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"relink/deploy/moves"
@@ -53,6 +54,29 @@ func TestBefore(t *testing.T) {
 				t.Errorf("got %q, %v; want %q", target.Release, found, c.want)
 			}
 		})
+	}
+}
+
+func TestNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.history.jsonl")
+	for id, plan := range []moves.Plan{{moveOf("a", "", "v1")}, {moveOf("a", "v1", "v1-2")}, {moveOf("b", "v3", "v4")}} {
+		if err := Record(path, Event{ID: strconv.Itoa(id), Operation: OperationDeploy, Release: "v1", Moves: plan}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, read := range []int{0, 2} { // events that were understood before
+		past, err := ReadPast(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range read {
+			past.event(n)
+		}
+		for release, want := range map[string]bool{"v1": true, "v1-2": true, "v3": true, "v4": true, "v": false, "v2": false, "/rel/v1": false} {
+			if got := past.Names(release); got != want {
+				t.Errorf("%d events read, %q: %v", read, release, got)
+			}
+		}
 	}
 }
 

@@ -79,6 +79,18 @@ func (p *Past) Since(instance string, current moves.Target) time.Time {
 	}
 }
 
+// Names tells whether a link has ever led to a release, or was to.
+func (p *Past) Names(release string) bool {
+	for _, event := range p.known {
+		for _, move := range event.Moves {
+			if move.From.Release == release || move.To.Release == release {
+				return true
+			}
+		}
+	}
+	return p.older.Has("release", release)
+}
+
 // WasOn tells whether an instance has ever come to a release, or left it.
 func (p *Past) WasOn(instance, release string) bool {
 	for i := 0; ; i++ {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"relink/deploy/apps"
 	"relink/deploy/journal"
@@ -26,6 +27,7 @@ var ErrDivided = errors.New("links would stay on a path that others leave")
 // Planner chooses where instances go.
 type Planner struct {
 	App     apps.App
+	Began   time.Time         // the run, for the ids of what it makes
 	Chosen  []config.Instance // those that the run is about
 	Store   *release.Store
 	Reset   journal.Reset
@@ -71,6 +73,14 @@ func (p Planner) Apart(addressing opcache.Addressing, chosen []moves.Goal, made 
 		goals[i].To = repeats[g.To.Release]
 	}
 	return slices.DeleteFunc(goals, func(g moves.Goal) bool { return !g.Chosen && !g.Leaves() }), nil
+}
+
+// NewID names a release that is to be made. No link has ever led to one of that name, as
+// far as the history reaches back: not to one either that was made in the same second and
+// has been removed since.
+func (p Planner) NewID(label string) (string, error) {
+	past, err := journal.ReadPast(p.App.HistoryFile())
+	return p.Store.NewID(p.Began, label, past.Names), err
 }
 
 // broughtBack repeats the releases that were put away.

@@ -16,14 +16,15 @@ const (
 
 // NewID makes the id of a release: the time in UTC, so that ids sort by age, and
 // what is recognisable of label, as in 20261123T054127Z-v2. A number is added
-// when the id is taken.
-func (s *Store) NewID(now time.Time, label string) string {
+// when the id is taken: by a release that is there, or by one that was there once, in the
+// same second perhaps, and whose path must not serve again.
+func (s *Store) NewID(now time.Time, label string, once func(id string) bool) string {
 	base := now.UTC().Format(idTime)
 	if clean := cleanLabel(label); clean != "" {
 		base += "-" + clean
 	}
 	id := base
-	for n := 2; s.taken(id); n++ {
+	for n := 2; s.taken(id) || once(id); n++ {
 		id = fmt.Sprintf("%s-%d", base, n)
 	}
 	return id

@@ -18,6 +18,7 @@ import (
 
 func TestNewID(t *testing.T) {
 	s := newStore(t)
+	never := func(string) bool { return false }
 	now := time.Date(2026, 11, 23, 6, 41, 27, 0, time.FixedZone("", 3600))
 	for label, want := range map[string]string{
 		"v2":                       "20261123T054127Z-v2",
@@ -27,19 +28,22 @@ func TestNewID(t *testing.T) {
 		"-x-":                      "20261123T054127Z-x",
 		strings.Repeat("long", 40): "20261123T054127Z-" + strings.Repeat("long", 15),
 	} {
-		if got := s.NewID(now, label); got != want {
+		if got := s.NewID(now, label, never); got != want {
 			t.Errorf("the id for %q is %s, want %s", label, got, want)
 		}
 	}
-	first := s.NewID(now, "v2")
+	first := s.NewID(now, "v2", never)
 	seal(t, s, first)
-	second := s.NewID(now, "v2")
+	second := s.NewID(now, "v2", never)
 	if second != first+"-2" {
 		t.Errorf("the second id is %s", second)
 	}
 	stage(t, s, second) // taken as soon as it is staged
-	if third := s.NewID(now, "v2"); third != first+"-3" {
+	if third := s.NewID(now, "v2", never); third != first+"-3" {
 		t.Errorf("the third id is %s", third)
+	}
+	if fourth := s.NewID(now, "v2", func(id string) bool { return id == first+"-3" }); fourth != first+"-4" {
+		t.Errorf("the fourth id is %s", fourth)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -163,6 +164,11 @@ func Within(path, folder string) bool {
 
 // Overlap tells whether one of two folders holds the other.
 func Overlap(a, b string) bool { return Within(a, b) || Within(b, a) }
+
+// NoneYet tells whether there is none of these links, so that nothing can be stale of them.
+func NoneYet(states []State) bool {
+	return len(states) > 0 && !slices.ContainsFunc(states, func(s State) bool { return s.Kind != Missing })
+}
 
 // Usable says why a link cannot be moved, or nil. It asks the file system only
 // whether the folder can be written.

@@ -142,6 +142,12 @@ func (e *End[T]) Next() (value T, more bool) {
 	return value, false
 }
 
+// Has tells whether a value that needs no escaping has been written under a name of a field,
+// anywhere in the lines that were not asked for yet, as Strings finds it.
+func (e *End[T]) Has(field, value string) bool {
+	return bytes.Contains(e.text, []byte(strconv.Quote(field)+":"+strconv.Quote(value)))
+}
+
 // Strings lists what has been written under a name of a field, anywhere in the lines that
 // were not asked for yet, each once, the oldest first. It looks for that text alone, ten times
 // as fast as the lines are understood: within a string of JSON each quote has a backslash

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +88,11 @@ func PluralOrNone(n int, thing string) string {
 		return ""
 	}
 	return Plural(n, thing)
+}
+
+// Joined leaves out what is empty.
+func Joined(separator string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return part == "" }), separator)
 }
 
 // FirstFew names the first five.
