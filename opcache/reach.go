@@ -180,11 +180,11 @@ func (r *round) burst(ctx context.Context, n, throughDoors int) (news bool, err 
 		case got.err == nil:
 			succeeded++
 			news = r.count(got.worker) || news
+			if got.through && r.knock.series {
+				r.knockOnce(r.answered)
+			}
 		case !got.through:
 			err = got.err
-		}
-		if got.through && r.knock.series {
-			r.knockOnce(r.answered)
 		}
 	}
 	if succeeded > 0 {
