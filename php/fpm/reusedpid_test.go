@@ -26,7 +26,7 @@ func TestNoSignalReachesAReusedPID(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	master := exec.CommandContext(ctx, "/bin/bash", "-c", `exec -a "php-fpm: pool www" sleep 600 & echo $!; wait; echo gone; sleep 600 & wait`)
+	master := exec.CommandContext(ctx, "/bin/bash", "-c", `exec -a "php-fpm: pool www" sleep 600 & echo $!; wait; echo gone; exec -a "php-fpm: master process (/x)" sleep 600`) // a fork might take the very pid
 	master.Args[0] = "php-fpm: master process (/x)"
 	master.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := master.StdoutPipe()
