@@ -87,16 +87,24 @@ func appChanges(before, now *health.App, add adder) {
 	for _, move := range slices.SortedFunc(maps.Keys(moves), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
 		add("link", now.Name, "%s moved from %s to %s", ui.Plural(moves[move], "link"), cmp.Or(move[0], "nowhere"), cmp.Or(move[1], "nowhere"))
 	}
-	switch {
-	case before.Locked == nil && now.Locked != nil:
-		add("deploy", now.Name, "a deploy began, by %s", now.Locked.User)
-	case now.Last != nil && (before.Last == nil || before.Last.ID != now.Last.ID):
-		outcome := "ended"
-		if !now.Last.Moved() {
-			outcome = "failed and was rolled back"
-		}
-		add("deploy", now.Name, "the %s of %s %s", now.Last.Operation, now.Last.Release, outcome)
+	deployChanges(before, now, add)
+}
+
+// deployChanges tells each of a deploy's beginning and end by itself: one look may see both,
+// since the lock is held for a moment after the history has been written.
+func deployChanges(before, now *health.App, add adder) {
+	if holder := now.Locked; holder != nil && (before.Locked == nil || !before.Locked.Since.Equal(holder.Since)) {
+		add("deploy", now.Name, "a deploy began, by %s", holder.User)
 	}
+	last, known := now.Last, before.Last
+	if last == nil || known != nil && known.ID == last.ID && known.Undone == last.Undone {
+		return
+	}
+	outcome := "ended"
+	if !last.Moved() {
+		outcome = "failed and was rolled back"
+	}
+	add("deploy", now.Name, "the %s of %s %s", last.Operation, last.Release, outcome)
 }
 
 func poolChanges(before, now []health.Pool, add adder) {

@@ -103,16 +103,47 @@ func TestChangesAreNoticed(t *testing.T) {
 	now.Masters[0].Started = &now.Time
 	before.Pools = []health.Pool{{Address: "a"}, {Address: "b"}}
 	now.Pools = []health.Pool{{Address: "b", Err: journal.ErrJournal}, {Address: "d"}}
-	var got []string
-	for _, c := range changesBetween(before, now) {
-		got = append(got, c.Kind+" "+c.Subject+": "+c.Message)
-	}
 	want := []string{
 		"link booking: 1 link moved from v1 to nowhere", "deploy booking: the rollback of v1 failed and was rolled back",
 		"pool b: does not answer: unreadable journal", "pool d: appeared", "pool a: is gone", "master c: the FPM master was started or reloaded",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, told(before, now)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func told(before, now health.Facts) []string {
+	var list []string
+	for _, c := range changesBetween(before, now) {
+		list = append(list, c.Kind+" "+c.Subject+": "+c.Message)
+	}
+	return list
+}
+
+// The lock is held for a moment after the history tells the end, another deploy may take it
+// at once, and a run that has ended may be taken back.
+func TestEachDeployIsNoticedFromBeginningToEnd(t *testing.T) {
+	at := func(second int) *lock.Holder { return &lock.Holder{User: "ci", Since: time.Unix(int64(second), 0)} }
+	ended := &journal.Event{ID: "1", Operation: journal.OperationDeploy, Release: "v2"}
+	undone := *ended
+	undone.Undone = "no"
+	const began, end, back = "deploy booking: a deploy began, by ci", "deploy booking: the deploy of v2 ended", "deploy booking: the deploy of v2 failed and was rolled back"
+	for name, c := range map[string]struct {
+		before, now health.App
+		want        []string
+	}{
+		"begun":             {health.App{}, health.App{Locked: at(1)}, []string{began}},
+		"under way":         {health.App{Locked: at(1)}, health.App{Locked: at(1)}, nil},
+		"begun and ended":   {health.App{}, health.App{Locked: at(1), Last: ended}, []string{began, end}},
+		"ended":             {health.App{Locked: at(1)}, health.App{Last: ended}, []string{end}},
+		"and another began": {health.App{Locked: at(1)}, health.App{Locked: at(2), Last: ended}, []string{began, end}},
+		"taken back":        {health.App{Last: ended}, health.App{Last: &undone}, []string{back}},
+	} {
+		before, now := c.before, c.now
+		before.Name, now.Name = "booking", "booking"
+		if diff := cmp.Diff(c.want, told(health.Facts{Apps: []health.App{before}}, health.Facts{Apps: []health.App{now}})); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
