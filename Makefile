@@ -23,7 +23,7 @@ export GOFLAGS += -trimpath
 export RELINK_KEPT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/relink
 PHP_ROOTS  = $$(ls -d "$$RELINK_KEPT"/php/[78].[0-9] | paste -sd:)
 
-.PHONY: build build-etcd test checks test-whole test-raced test-php test-debian test-packages demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill test-faults fuzz audit schemas contracts pictures release packages clean
+.PHONY: build build-etcd test checks test-whole test-raced test-php test-debian test-packages test-machines demo bench bench-acceptance bench-scale bench-check bench-parts soak torture test-kill test-faults fuzz audit schemas contracts pictures release packages clean
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/relink . # a library for manual pages starts as slowly as all else
@@ -79,6 +79,14 @@ test-debian:
 test-packages:
 	.ci/setup packages
 	RELINK_MACHINES="$$RELINK_KEPT/machines" $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags packages -run 'TestPackages|TestRelease$$|TestExampleAnsible' -v ./internal/e2e
+
+# The last three at once, by one program of tests.
+test-machines:
+	.ci/setup php
+	.ci/setup packages
+	RELINK_PHP_ROOTS="$(PHP_ROOTS)" RELINK_MACHINES="$$RELINK_KEPT/machines" RELINK_DEBIAN_ROOT="$$RELINK_KEPT/machines/debian-12" \
+	  $(GO) test -vet=off -parallel $(AT_ONCE) -timeout 40m -tags phpversions,debian,packages \
+	  -run 'PHPVersions|TestFirstSteps|TestPackages|TestRelease$$|TestExampleAnsible' ./php ./php/fpm ./internal/e2e
 
 demo:
 	.ci/setup $(filter mod_php,$(SETUP))

@@ -23,8 +23,9 @@ import (
 // its servers may have port 80. All of it is gone when its first process ends.
 type booted struct {
 	t     *testing.T
-	share string // a folder of this machine that is /mnt there
-	init  int    // the pid, here, of its first process
+	share string        // a folder of this machine that is /mnt there
+	init  int           // the pid, here, of its first process
+	from  *net.UnixConn // what its systemd tells a container's manager
 	runs  int
 }
 
@@ -65,15 +66,23 @@ exec env -i container=test NOTIFY_SOCKET=/mnt/booted PATH=/usr/sbin:/usr/bin:/sb
 	setpriv --bounding-set -sys_module,-sys_rawio,-sys_time \
 	sh -c 'umount -l /run/outside && rmdir /run/outside && exec /lib/systemd/systemd' >/dev/null`
 
-// newBooted boots a copy of root.
+// newBooted is a copy of root that has booted.
 func newBooted(t *testing.T, root string) *booted {
 	t.Helper()
+	b := begin(t, root)
+	b.await()
+	return b
+}
+
+// begin has a copy of root boot.
+func begin(t *testing.T, root string) *booted {
+	t.Helper()
 	b := &booted{t: t, share: t.TempDir()}
-	notices, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(b.share, "booted"), Net: "unixgram"})
-	if err != nil {
+	var err error
+	if b.from, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(b.share, "booted"), Net: "unixgram"}); err != nil {
 		t.Fatal(err)
 	}
-	defer notices.Close()
+	t.Cleanup(func() { b.from.Close() })
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--cgroup",
 		"sh", "-c", inContainer, "sh", root, t.TempDir(), b.share)
@@ -99,20 +108,18 @@ func newBooted(t *testing.T, root string) *booted {
 	if _, err := fmt.Fscanln(out, &b.init); err != nil {
 		t.Fatalf("the machine has no first process: %v", err)
 	}
-	b.awaitBoot(notices)
 	return b
 }
 
-// awaitBoot reads what systemd tells a container's manager: that all units which are
-// wanted at boot have been started.
-func (b *booted) awaitBoot(from *net.UnixConn) {
+// await waits until all units which are wanted at boot have been started.
+func (b *booted) await() {
 	b.t.Helper()
-	if err := from.SetReadDeadline(time.Now().Add(bootBound)); err != nil {
+	if err := b.from.SetReadDeadline(time.Now().Add(bootBound)); err != nil {
 		b.t.Fatal(err)
 	}
 	told := make([]byte, 4096)
 	for {
-		n, err := from.Read(told)
+		n, err := b.from.Read(told)
 		if err != nil {
 			b.t.Fatalf("the machine has not booted: %v", err)
 		}

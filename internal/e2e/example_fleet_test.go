@@ -56,7 +56,7 @@ mkdir -p /srv/package/DEBIAN /srv/package/usr/bin /srv/package/usr/lib/systemd/s
 install -m 755 /mnt/program/relink /srv/package/usr/bin/
 sed 's,/usr/local/bin/,/usr/bin/,' /mnt/program/relink-agent.service >/srv/package/usr/lib/systemd/system/relink-agent.service
 printf '%s\n' 'Package: relink' 'Version: 0.1.0' "Architecture: $(dpkg --print-architecture)" 'Maintainer: nobody <nobody@example.org>' 'Description: one PHP release for many sites' >/srv/package/DEBIAN/control
-dpkg-deb -b /srv/package /srv/relink.deb
+dpkg-deb -Znone -b /srv/package /srv/relink.deb
 `
 
 // TestExampleAnsibleFleet has Ansible, by SSH, make a fleet of three machines in which systemd has
@@ -79,9 +79,11 @@ func TestExampleAnsibleFleet(t *testing.T) {
 		must(os.WriteFile(filepath.Join(program, to), text, 0o755))
 	}
 	var hosts []*booted
-	for i := range 3 {
-		b := newBooted(t, "/")
-		hosts = append(hosts, b)
+	for range 3 {
+		hosts = append(hosts, begin(t, "/"))
+	}
+	for i, b := range hosts {
+		b.await()
 		b.put("key", key)
 		b.must(fmt.Sprintf(readied, i+1))
 	}

@@ -33,11 +33,12 @@ func TestPackages(t *testing.T) {
 	}
 	first, second := t.TempDir(), t.TempDir()
 	buildPackages(t, checkout(t), olderVersion, first)
-	buildPackages(t, checkout(t), newerVersion, second, "ARCHES="+runtime.GOARCH, "KINDS=deb rpm")
+	buildPackages(t, checkout(t), newerVersion, second, "ARCHES="+runtime.GOARCH, "KINDS=deb rpm", "PROGRAMS=relink")
 	t.Run("Built", func(t *testing.T) {
 		t.Parallel() // it computes while machines boot
 		built(t, first)
 	})
+	t.Run("Ansible", func(t *testing.T) { exampleAnsible(t, second) })
 	for _, machine := range machines {
 		t.Run(filepath.Base(machine), func(t *testing.T) {
 			t.Parallel()
