@@ -136,7 +136,7 @@ func unixListeners(pid int, path string) (map[string]bool, error) {
 			sockets[socket] = true
 		}
 	}
-	if own, err := ownNetwork(pid); err != nil {
+	if own, err := proc.InOwnNetwork(pid); err != nil {
 		return nil, err
 	} else if all := proc.UnixListeners(); own && len(all) > 0 {
 		for _, one := range all {
@@ -160,16 +160,6 @@ func isFile(wanted os.FileInfo, path string) bool {
 	return err == nil && os.SameFile(wanted, info)
 }
 
-// ownNetwork tells whether a process is in the caller's own.
-func ownNetwork(pid int) (bool, error) {
-	ours, err := os.Stat("/proc/self/ns/net")
-	if err != nil {
-		return false, err
-	}
-	theirs, err := os.Stat(proc.Path(pid, "ns/net"))
-	return err == nil && os.SameFile(ours, theirs), err
-}
-
 // tcpListeners is sure only in the caller's own network: elsewhere the same address
 // is another one.
 func tcpListeners(pid int, address string) (map[string]bool, error) {
@@ -177,7 +167,7 @@ func tcpListeners(pid int, address string) (map[string]bool, error) {
 	if err != nil {
 		return nil, nil // a name: nobody knows here what it means to the pool
 	}
-	if own, err := ownNetwork(pid); err != nil || !own {
+	if own, err := proc.InOwnNetwork(pid); err != nil || !own {
 		return nil, err
 	}
 	all, err := proc.TCPSockets(pid)
