@@ -63,7 +63,7 @@ func newRing(t *testing.T, hosts int) *ring {
 	for i := range hosts {
 		h := &host{fleet: c.farm, spec: spec{
 			Name: "web" + string(rune('1'+i)), Address: c.net.address(i), Root: filepath.Join(root, "h"+string(rune('1'+i))),
-			Repository: c.line.Repository, Sites: c.sites, Extra: "  lease: 2s\n  absent: 2s\n",
+			Repository: c.line.Repository, Sites: c.sites, Extra: "  lease: 2s\n  absent: 20s\n",
 		}}
 		c.must(os.Mkdir(h.Root, 0o755))
 		c.hosts = append(c.hosts, h)
