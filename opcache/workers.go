@@ -137,16 +137,12 @@ func (p *Pool) fromWebServer(ctx context.Context) ([]fcgi.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	pids, err := apache.Workers(ctx, one.PID, one.ParentPID)
+	all, err := apache.ProcessesBeside(ctx, one.PID, one.ParentPID)
 	if err != nil {
 		return nil, fmt.Errorf("list the workers: %w", err)
 	}
-	leavers, err := apache.FinishingChildren(ctx, p.master)
-	if err != nil {
-		return nil, fmt.Errorf("list the workers: %w", err)
-	}
-	workers := byPID(pids)
-	for _, pid := range leavers {
+	workers := byPID(all.Workers)
+	for _, pid := range all.Finishing {
 		// No call reaches it, and nobody knows how long it has been so.
 		workers = append(workers, fcgi.Process{PID: pid, State: fcgi.StateRunning, RequestDuration: time.Minute})
 	}

@@ -36,8 +36,8 @@ func Knock(ctx context.Context, sites []probe.Door, limit func(int) int) []probe
 // them; none where nobody can tell, as of those in a container.
 func peers(ctx context.Context, s probe.Heard) []int {
 	if s.InWebServer() {
-		workers, _ := apache.Workers(ctx, s.Answer.PID, s.Answer.ParentPID)
-		return workers
+		all, _ := apache.ProcessesBeside(ctx, s.Answer.PID, s.Answer.ParentPID)
+		return all.Workers
 	}
 	master := fpm.MasterOf(ctx, s.Answer.PID, s.Answer.ParentPID)
 	if master == 0 {

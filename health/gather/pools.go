@@ -67,7 +67,8 @@ func (a *poolProbe) ask(ctx context.Context, pool php.Pool, timeout time.Duratio
 	}
 	a.facts.AgentErr = a.Err
 	if a.facts.Apache && a.facts.AgentErr == nil {
-		a.facts.Processes, _ = apache.Workers(ctx, a.Status.Worker.PID, a.Status.Worker.ParentPID) // nil where they are hidden
+		all, _ := apache.ProcessesBeside(ctx, a.Status.Worker.PID, a.Status.Worker.ParentPID) // none where they are hidden
+		a.facts.Processes = all.Workers
 	}
 	if isDown(a.facts.AgentErr) { // it went away, or its other workers hang
 		a.facts.Err, a.facts.AgentErr = a.facts.AgentErr, nil

@@ -45,11 +45,11 @@ func UnixListeners() (all []UnixListener) {
 	return all
 }
 
-// diagnosedTCP are the sockets in the network of the caller; not ok where the kernel does
-// not tell all of them.
-func diagnosedTCP() (all []TCPSocket, ok bool) {
+// diagnosedTCP are the sockets in the network of the caller that are in the states; not ok
+// where the kernel does not tell all of them.
+func diagnosedTCP(states uint32) (all []TCPSocket, ok bool) {
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-		if !diagnose(tcpRequest(family), func(message []byte) {
+		if !diagnose(tcpRequest(family, states), func(message []byte) {
 			if one, ok := readTCP(message); ok {
 				all = append(all, one)
 			}
@@ -120,11 +120,12 @@ func unixRequest() []byte {
 	return request
 }
 
-// tcpRequest asks for all sockets of a family but those of which only the memory is left.
-func tcpRequest(family byte) []byte {
+// tcpRequest asks for the sockets of a family that are in the states. The kernel looks
+// through all connections only if they are among them.
+func tcpRequest(family byte, states uint32) []byte {
 	request := dumpRequest(56) // inet_diag_req_v2
 	request[16], request[17] = family, unix.IPPROTO_TCP
-	binary.NativeEndian.PutUint32(request[20:], allStates&^(1<<stateTimeWait))
+	binary.NativeEndian.PutUint32(request[20:], states)
 	return request
 }
 

@@ -14,7 +14,7 @@ import (
 func FuzzSockets(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(unixRequest())
-	f.Add(tcpRequest(unix.AF_INET6))
+	f.Add(tcpRequest(unix.AF_INET6, allStates))
 	message := make([]byte, 64)
 	message[0], message[4] = 64, sockDiagByFamily
 	copy(message[32:], "\x08\x00\x04\x00\x07\x00\x00\x00\x09\x00\x00\x00/run\x00\x00\x00\x00")
@@ -72,7 +72,7 @@ func TestTCPSocketsAreThoseOfTheTables(t *testing.T) {
 			defer server.Close()
 		}
 		port := netip.MustParseAddrPort(listener.Addr().String()).Port()
-		diagnosed, ok := diagnosedTCP()
+		diagnosed, ok := diagnosedTCP(allStates &^ (1 << stateTimeWait))
 		if !ok {
 			t.Fatal("the kernel does not tell")
 		}
@@ -83,6 +83,10 @@ func TestTCPSocketsAreThoseOfTheTables(t *testing.T) {
 		got, want := sorted(diagnosed, port), sorted(tabled, port)
 		if len(want) != 3 || !slices.Equal(got, want) {
 			t.Errorf("%s: %+v, in the tables %+v", address, got, want)
+		}
+		listeners, err := TCPListeners(os.Getpid())
+		if got := sorted(listeners, port); err != nil || len(got) != 1 || !got[0].Listens {
+			t.Errorf("%s: listeners %+v (%v)", address, got, err)
 		}
 	}
 }

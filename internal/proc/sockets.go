@@ -31,13 +31,22 @@ const tcpListen = "0A"
 // TCPSockets are those in the network of a process, which may be other processes', without
 // what is left of connections that have ended: a busy web server has tens of thousands of
 // these. It reads 64 MiB at most.
-func TCPSockets(pid int) ([]TCPSocket, error) {
+func TCPSockets(pid int) ([]TCPSocket, error) { return tcpSockets(pid, allStates&^(1<<stateTimeWait)) }
+
+// TCPListeners are those of them on which somebody listens, which are found sooner.
+func TCPListeners(pid int) ([]TCPSocket, error) {
+	all, err := tcpSockets(pid, 1<<stateListen)
+	return slices.DeleteFunc(all, func(s TCPSocket) bool { return !s.Listens }), err
+}
+
+// tcpSockets are at least those in the states.
+func tcpSockets(pid int, states uint32) ([]TCPSocket, error) {
 	own, err := InOwnNetwork(pid)
 	if err != nil {
 		return nil, err
 	}
 	if own {
-		if all, ok := diagnosedTCP(); ok {
+		if all, ok := diagnosedTCP(states); ok {
 			return all, nil
 		}
 	}

@@ -15,34 +15,46 @@ import (
 // ErrNotChild: the process that answered is no child of an Apache here.
 var ErrNotChild = errors.New("not a process of an Apache on this machine")
 
-// Workers lists the processes that take requests for the Apache with PHP inside
-// (prefork and mod_php) of which one has answered with this pid and parent; a
-// parent of 0 is not known. Each has a realpath cache of its own. The process table
-// decides, not what was answered: in a container the same pids are other processes.
-func Workers(ctx context.Context, pid, parent int) ([]int, error) {
-	workers, err := workersBeside(ctx, pid, parent)
+// Processes are those of an Apache with PHP inside (prefork and mod_php).
+type Processes struct {
+	// Workers take requests. Each has a realpath cache of its own.
+	Workers []int
+	// Finishing are those that a graceful restart has replaced and that still have a
+	// connection of a client. They take no other one, but a connection that is kept alive
+	// brings them one more request: they answer it from the OPcache of before the restart,
+	// which nobody can reach any more, and end. They have KeepAliveTimeout for that, or as
+	// long as the request takes that they are in.
+	Finishing []int
+}
+
+// ProcessesBeside lists those of the Apache of which one has answered with this pid and
+// parent; a parent of 0 is not known. The process table decides, not what was answered: in
+// a container the same pids are other processes.
+func ProcessesBeside(ctx context.Context, pid, parent int) (Processes, error) {
+	all, err := processesBeside(ctx, pid, parent)
 	if errors.Is(err, os.ErrPermission) {
 		err = hint.With(err, "run relink as root")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("web server's processes beside %d: %w", pid, err)
+		return Processes{}, fmt.Errorf("web server's processes beside %d: %w", pid, err)
 	}
-	return workers, nil
+	return all, nil
 }
 
-func workersBeside(ctx context.Context, pid, parent int) ([]int, error) {
+func processesBeside(ctx context.Context, pid, parent int) (Processes, error) {
 	real, err := apacheBehind(ctx, pid, parent)
 	if err != nil {
-		return nil, err
+		return Processes{}, err
 	}
 	children, err := childrenOf(ctx, real)
 	if err != nil {
-		return nil, err
+		return Processes{}, err
 	}
 	if !slices.Contains(children, pid) {
-		return nil, fmt.Errorf("%w: it is no apache2 or httpd", ErrNotChild)
+		return Processes{}, fmt.Errorf("%w: it is no apache2 or httpd", ErrNotChild)
 	}
-	return listeningChildren(ctx, real, children)
+	slices.Sort(children)
+	return sorted(ctx, real, children)
 }
 
 // apacheBehind is the parent of a process, which has to be an Apache.
@@ -74,40 +86,47 @@ func checkApache(ctx context.Context, pid int) error {
 	return err
 }
 
-// listeningChildren leaves out what cannot answer: another program, the daemon of
-// mod_cgid, and children of before a graceful restart that finish their last
-// request. The two last have closed what they listened on.
-func listeningChildren(ctx context.Context, parent int, children []int) ([]int, error) {
+// sorted tells the children that take requests from those that finish, and leaves out what
+// cannot answer: another program, and the daemons of mod_cgid and mod_fcgid. What does not
+// listen has closed what it listened on.
+func sorted(ctx context.Context, parent int, children []int) (all Processes, err error) {
 	program, err := os.Stat(proc.Path(parent, "exe"))
 	if err != nil {
-		return nil, err
+		return all, err
 	}
-	listening, _, err := socketsOf(parent)
+	listeners, err := proc.TCPListeners(parent)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
-	var workers []int
+	others := map[int]map[string]bool{}
 	for _, pid := range children {
-		takes, err := takesRequests(pid, program, listening)
+		open, err := openFiles(pid, program)
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 			continue // ended meanwhile
 		}
 		if err != nil {
-			return nil, err
+			return all, err
 		}
-		if takes {
-			workers = append(workers, pid)
+		if slices.ContainsFunc(listeners, func(s proc.TCPSocket) bool { return open[s.Name] }) {
+			all.Workers = append(all.Workers, pid)
+		} else if len(open) > 0 {
+			others[pid] = open
 		}
 	}
-	slices.Sort(workers)
-	return workers, ctx.Err()
+	if len(others) > 0 { // after a graceful restart, or beside a daemon
+		if all.Finishing, err = serving(parent, listeners, others); err != nil {
+			return all, err
+		}
+	}
+	return all, ctx.Err()
 }
 
-func takesRequests(pid int, program os.FileInfo, listening map[string]bool) (bool, error) {
+// openFiles are those of a process that runs the program, none if it runs another.
+func openFiles(pid int, program os.FileInfo) (map[string]bool, error) {
 	if same, err := runs(pid, program); !same {
-		return false, err
+		return nil, err
 	}
-	return proc.HoldsAny(pid, listening)
+	return proc.OpenFiles(pid)
 }
 
 func runs(pid int, program os.FileInfo) (bool, error) {
@@ -115,54 +134,27 @@ func runs(pid int, program os.FileInfo) (bool, error) {
 	return err == nil && os.SameFile(own, program), err
 }
 
-// FinishingChildren lists the processes that a graceful restart of an Apache has
-// replaced and that still have a connection of a client. They take no other one, but
-// a connection that is kept alive brings them one more request: they answer it from
-// the OPcache of before the restart, which nobody can reach any more, and end. They
-// have KeepAliveTimeout for that, or as long as the request takes that they are in.
-func FinishingChildren(ctx context.Context, apache int) ([]int, error) {
-	children, err := childrenOf(ctx, apache)
-	var listening, clients map[string]bool
-	if err == nil {
-		listening, clients, err = socketsOf(apache)
-	}
+// serving are the processes that have a client's connection: one to an address on which
+// their parent listens.
+func serving(parent int, listeners []proc.TCPSocket, files map[int]map[string]bool) ([]int, error) {
+	own, err := proc.OpenFiles(parent)
 	if err != nil {
-		return nil, fmt.Errorf("processes that Apache %d has replaced: %w", apache, err)
-	}
-	var finishing []int
-	for _, pid := range children {
-		takes, err := proc.HoldsAny(pid, listening)
-		if err != nil || takes {
-			continue // it has ended, or takes new connections
-		}
-		if serves, err := proc.HoldsAny(pid, clients); err == nil && serves {
-			finishing = append(finishing, pid)
-		}
-	}
-	slices.Sort(finishing)
-	return finishing, nil
-}
-
-// socketsOf are those in the network of a process on which somebody listens, and the
-// connections of clients to the addresses on which the process itself does. Other
-// children of Apache, such as the daemons of mod_cgid and mod_fcgid, have none.
-func socketsOf(pid int) (listening, clients map[string]bool, err error) {
-	sockets, err := proc.TCPSockets(pid)
-	if err != nil {
-		return nil, nil, err
-	}
-	own, err := proc.OpenFiles(pid)
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ports := map[uint16]bool{}
-	listening, clients = map[string]bool{}, map[string]bool{}
-	for _, s := range sockets {
-		listening[s.Name] = s.Listens
-		ports[s.Local.Port()] = ports[s.Local.Port()] || s.Listens && own[s.Name]
+	for _, s := range listeners {
+		ports[s.Local.Port()] = ports[s.Local.Port()] || own[s.Name]
 	}
-	for _, s := range sockets {
-		clients[s.Name] = !s.Listens && ports[s.Local.Port()]
+	sockets, err := proc.TCPSockets(parent)
+	if err != nil {
+		return nil, err
 	}
-	return listening, clients, nil
+	var found []int
+	for pid, open := range files {
+		if slices.ContainsFunc(sockets, func(s proc.TCPSocket) bool { return !s.Listens && ports[s.Local.Port()] && open[s.Name] }) {
+			found = append(found, pid)
+		}
+	}
+	slices.Sort(found)
+	return found, nil
 }

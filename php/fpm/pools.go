@@ -170,10 +170,10 @@ func tcpListeners(pid int, address string) (map[string]bool, error) {
 	if own, err := proc.InOwnNetwork(pid); err != nil || !own {
 		return nil, err
 	}
-	all, err := proc.TCPSockets(pid)
+	all, err := proc.TCPListeners(pid)
 	sockets := map[string]bool{}
 	for _, s := range all {
-		if s.Listens && s.Local.Port() == wanted.Port() && (s.Local.Addr().IsUnspecified() || s.Local.Addr() == wanted.Addr().Unmap()) {
+		if s.Local.Port() == wanted.Port() && (s.Local.Addr().IsUnspecified() || s.Local.Addr() == wanted.Addr().Unmap()) {
 			sockets[s.Name] = true
 		}
 	}

@@ -20,8 +20,7 @@ import (
 func TestEveryWebWorkerIsSwept(t *testing.T) {
 	s := newSite(t, startPrefork, web{workers: 5})
 	a := s.ask()
-	workers, err := apache.Workers(bounded(t), a.PID, a.ParentPID)
-	s.must(err)
+	workers := s.beside(a).Workers
 	children := s.children()
 	slices.Sort(children)
 	if len(workers) != 5 || !slices.Equal(workers, children) {
@@ -67,16 +66,14 @@ func TestWebWorkersAreThoseThatListen(t *testing.T) {
 	until := s.root + "/releases/until"
 	writeFile(t, s.root+"/releases/v1/public/slow.php", "<?php echo getmypid(), \"\\n\"; flush(); while (!file_exists('"+until+"')) { usleep(2000); clearstatcache(); } echo 'slow';")
 	a := s.ask()
-	workers, err := apache.Workers(bounded(t), a.PID, a.ParentPID)
-	s.must(err)
+	workers := s.beside(a).Workers
 	if len(workers) != 2 || len(s.children()) != 3 {
 		t.Errorf("%v of %v", workers, s.children())
 	}
 	busy, rest := s.begin("slow.php")
 	s.must(syscall.Kill(a.ParentPID, syscall.SIGUSR1))
 	fresh := s.awaitOther(workers)
-	workers, err = apache.Workers(bounded(t), fresh.PID, fresh.ParentPID)
-	s.must(err)
+	workers = s.beside(fresh).Workers
 	if slices.Contains(workers, busy) || !slices.Contains(s.children(), busy) || !slices.Contains(workers, fresh.PID) {
 		t.Errorf("%v of %v, %d is busy", workers, s.children(), busy)
 	}
@@ -137,26 +134,28 @@ func TestWebLeavers(t *testing.T) {
 		return pid
 	}
 	kept := pid()
-	workers, err := apache.Workers(bounded(t), a.PID, a.ParentPID)
-	s.must(err)
-	if leavers, err := apache.FinishingChildren(bounded(t), a.ParentPID); err != nil || len(leavers) != 0 {
-		t.Errorf("%v, %v", leavers, err)
+	before := s.beside(a)
+	if len(before.Finishing) != 0 {
+		t.Errorf("%+v", before)
 	}
 	s.must(syscall.Kill(a.ParentPID, syscall.SIGUSR1))
-	s.awaitOther(workers)
-	if leavers, err := apache.FinishingChildren(bounded(t), a.ParentPID); err != nil || !slices.Equal(leavers, []int{kept}) {
-		t.Errorf("%v, want %d: %v", leavers, kept, err)
+	fresh := s.awaitOther(before.Workers)
+	if now := s.beside(fresh); !slices.Equal(now.Finishing, []int{kept}) {
+		t.Errorf("%+v, want %d to finish", now, kept)
 	}
 	if again := pid(); again != kept {
 		t.Errorf("%d answered on the connection, not %d", again, kept)
 	}
-	for ctx := bounded(t); ; {
-		leavers, err := apache.FinishingChildren(ctx, a.ParentPID)
-		s.must(err)
-		if len(leavers) == 0 {
-			return
-		}
+	for len(s.beside(fresh).Finishing) > 0 { // KeepAliveTimeout
 	}
+}
+
+// beside are the processes of the Apache by which somebody has answered.
+func (s *site) beside(a probe.Answer) apache.Processes {
+	s.t.Helper()
+	all, err := apache.ProcessesBeside(bounded(s.t), a.PID, a.ParentPID)
+	s.must(err)
+	return all
 }
 
 func TestNoWebWorkers(t *testing.T) {
@@ -167,11 +166,11 @@ func TestNoWebWorkers(t *testing.T) {
 		"another parent": {a.PID, os.Getpid()},
 		"this process":   {os.Getpid(), 0},
 	} {
-		if got, err := apache.Workers(bounded(t), pids[0], pids[1]); !errors.Is(err, apache.ErrNotChild) {
+		if got, err := apache.ProcessesBeside(bounded(t), pids[0], pids[1]); !errors.Is(err, apache.ErrNotChild) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if _, err := apache.Workers(bounded(t), 1<<30, 0); err == nil {
+	if _, err := apache.ProcessesBeside(bounded(t), 1<<30, 0); err == nil {
 		t.Error("a process that there is not has siblings")
 	}
 }

@@ -30,11 +30,15 @@ func TestLines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, one := range []struct {
+			all := []struct {
 				tag  string
 				next func(context.Context, string) error
 				most int
-			}{{"v2", line.Few, 10}, {"r3", line.Whole, line.Files}, {"r4", line.Few, 10}} {
+			}{{"v2", line.Few, 10}, {"r3", line.Whole, line.Files}, {"r4", line.Few, 10}}
+			if name == "mediawiki" {
+				all = all[:1] // 214 MB, which is made as the others are
+			}
+			for _, one := range all {
 				if err := one.next(testContext(t), one.tag); err != nil {
 					t.Fatal(err)
 				}
