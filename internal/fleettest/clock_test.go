@@ -60,7 +60,7 @@ var ahead = func() (seconds int64) {
 		}
 	}
 	program = filepath.Join(dir, "relink")
-	if out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-tags", "urfave_cli_no_docs", "-o", program, "relink").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "relink").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w %s", err, out)
 	}
 	return program, nil

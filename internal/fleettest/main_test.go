@@ -37,7 +37,7 @@ func withProgram(run func() int) int {
 	}
 	defer os.RemoveAll(dir)
 	programs = dir
-	out, err := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-o", filepath.Join(dir, "relink"), "relink").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "relink"), "relink").CombinedOutput()
 	if err = errors.Join(err, os.Setenv("PATH", dir+":"+os.Getenv("PATH"))); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
