@@ -82,7 +82,6 @@ func begin(t *testing.T, root string) *booted {
 	if b.from, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(b.share, "booted"), Net: "unixgram"}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.from.Close() })
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--cgroup",
 		"sh", "-c", inContainer, "sh", root, t.TempDir(), b.share)
@@ -111,9 +110,11 @@ func begin(t *testing.T, root string) *booted {
 	return b
 }
 
-// await waits until all units which are wanted at boot have been started.
+// await waits until all units which are wanted at boot have been started. Who does not read
+// what systemd tells after that would have it wait.
 func (b *booted) await() {
 	b.t.Helper()
+	defer b.from.Close()
 	if err := b.from.SetReadDeadline(time.Now().Add(bootBound)); err != nil {
 		b.t.Fatal(err)
 	}
