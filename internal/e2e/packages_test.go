@@ -137,8 +137,8 @@ printf '[Service]\nEnvironment=RELINK_CONFIG=/root/fleet.yaml\n' >/etc/systemd/s
 systemctl daemon-reload
 systemctl enable --quiet --now relink-agent`)
 	a.must("systemd-analyze verify relink-agent.service 2>&1 | { ! grep -F relink; }")
-	a.must(`until [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9157/readyz)" = 503 ]; do :; done
-until journalctl --quiet --unit relink-agent --output cat | grep -qF 'what serves stays as it is'; do :; done`)
+	a.must(`until [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9157/readyz)" = 503 ]; do sleep 0.1; done
+until journalctl --quiet --unit relink-agent --output cat | grep -qF 'what serves stays as it is'; do sleep 0.1; done`)
 }
 
 // checks gives the state of each check of each subject.
@@ -173,6 +173,7 @@ relink config check
 cat >/run/visit <<'END'
 while [ ! -e /run/enough ]; do
 	for host in club1 club2; do curl -s -o /dev/null -w '%{http_code}\n' -H "Host: $host.example.org" http://127.0.0.1/; done
+	sleep 0.02
 done >/run/statuses
 END
 systemd-run --quiet --unit visitors bash /run/visit`)
@@ -200,7 +201,7 @@ systemd-run --quiet --unit visitors bash /run/visit`)
 		t.Fatalf("deploy: %v\n%s", err, said.String())
 	}
 	a.served("v2")
-	a.must("touch /run/enough; until ! systemctl is-active --quiet visitors; do :; done")
+	a.must("touch /run/enough; until ! systemctl is-active --quiet visitors; do sleep 0.1; done")
 	if statuses := strings.Fields(a.must("sort /run/statuses | uniq -c")); len(statuses) != 2 || statuses[1] != "200" {
 		t.Errorf("visitors got %v", statuses)
 	}

@@ -121,7 +121,7 @@ func (f *farm) beginLoad(clients int) (*load.Load, *balancer) {
 		hosts = append(hosts, site+".test")
 	}
 	b, server := f.balance()
-	l, err := load.Run(f.ctx, load.Options{URL: server.URL, Hosts: hosts, Paths: f.line.Paths, Clients: clients, Release: f.line.Release, Pause: 5 * time.Millisecond})
+	l, err := load.Run(f.ctx, load.Options{URL: server.URL, Hosts: hosts, Paths: f.line.Paths, Clients: clients, Release: f.line.Release, Pause: 20 * time.Millisecond})
 	f.must(err)
 	f.whole.Cleanup(func() { l.Stop() })
 	return l, b
