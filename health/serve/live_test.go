@@ -33,7 +33,7 @@ func TestADeployIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.deploy("r2")
-	r.notices("link", "2 links moved")
+	await(t, "both links' move", func() bool { return r.moved("r2") == 2 })
 	r.notices("deploy", "r2 ended")
 	await(t, "the new release", func() bool {
 		for _, one := range r.state().Apps[0].Instances {
@@ -62,6 +62,22 @@ func TestADeployIsNoticed(t *testing.T) {
 			t.Errorf("%+v", one)
 		}
 	}
+}
+
+// moved is how many links have been seen to move to a release: a look may come between two.
+func (r *running) moved(to string) (all int) {
+	r.t.Helper()
+	for _, c := range r.state().Changes {
+		var n int
+		if c.Kind != "link" || !strings.HasSuffix(c.Message, to) {
+			continue
+		}
+		if _, err := fmt.Sscan(c.Message, &n); err != nil {
+			r.t.Fatal(err)
+		}
+		all += n
+	}
+	return all
 }
 
 func TestFPMMayStopAndStart(t *testing.T) {
