@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"relink/deploy/lock"
 	"relink/health"
 	"relink/internal/ui"
 )
@@ -93,8 +94,8 @@ func appChanges(before, now *health.App, add adder) {
 // deployChanges tells each of a deploy's beginning and end by itself: one look may see both,
 // since the lock is held for a moment after the history has been written.
 func deployChanges(before, now *health.App, add adder) {
-	if holder := now.Locked; holder != nil && (before.Locked == nil || !before.Locked.Since.Equal(holder.Since)) {
-		add("deploy", now.Name, "a deploy began, by %s", holder.User)
+	if began(before.Locked, now.Locked) {
+		add("deploy", now.Name, "a deploy began, by %s", now.Locked.User)
 	}
 	last, known := now.Last, before.Last
 	if last == nil || known != nil && known.ID == last.ID && known.Undone == last.Undone {
@@ -105,6 +106,15 @@ func deployChanges(before, now *health.App, add adder) {
 		outcome = "failed and was rolled back"
 	}
 	add("deploy", now.Name, "the %s of %s %s", last.Operation, last.Release, outcome)
+}
+
+// began tells a deploy from the one of before. Who holds the lock and names nobody is about
+// to, has ended, or restarts a cache.
+func began(before, now *lock.Holder) bool {
+	if now == nil || now.PID == 0 {
+		return false
+	}
+	return before == nil || before.PID != now.PID || !before.Since.Equal(now.Since)
 }
 
 func poolChanges(before, now []health.Pool, add adder) {

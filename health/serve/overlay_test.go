@@ -120,10 +120,12 @@ func told(before, now health.Facts) []string {
 	return list
 }
 
-// The lock is held for a moment after the history tells the end, another deploy may take it
-// at once, and a run that has ended may be taken back.
+// The lock is held for a moment before its file names somebody, and after the history tells
+// the end; another deploy may take it at once, and a run that has ended may be taken back.
 func TestEachDeployIsNoticedFromBeginningToEnd(t *testing.T) {
-	at := func(second int) *lock.Holder { return &lock.Holder{User: "ci", Since: time.Unix(int64(second), 0)} }
+	at := func(second int) *lock.Holder {
+		return &lock.Holder{PID: second, User: "ci", Since: time.Unix(int64(second), 0)}
+	}
 	ended := &journal.Event{ID: "1", Operation: journal.OperationDeploy, Release: "v2"}
 	undone := *ended
 	undone.Undone = "no"
@@ -132,12 +134,15 @@ func TestEachDeployIsNoticedFromBeginningToEnd(t *testing.T) {
 		before, now health.App
 		want        []string
 	}{
-		"begun":             {health.App{}, health.App{Locked: at(1)}, []string{began}},
-		"under way":         {health.App{Locked: at(1)}, health.App{Locked: at(1)}, nil},
-		"begun and ended":   {health.App{}, health.App{Locked: at(1), Last: ended}, []string{began, end}},
-		"ended":             {health.App{Locked: at(1)}, health.App{Last: ended}, []string{end}},
-		"and another began": {health.App{Locked: at(1)}, health.App{Locked: at(2), Last: ended}, []string{began, end}},
-		"taken back":        {health.App{Last: ended}, health.App{Last: &undone}, []string{back}},
+		"begun":              {health.App{}, health.App{Locked: at(1)}, []string{began}},
+		"under way":          {health.App{Locked: at(1)}, health.App{Locked: at(1)}, nil},
+		"begun and ended":    {health.App{}, health.App{Locked: at(1), Last: ended}, []string{began, end}},
+		"not named yet":      {health.App{}, health.App{Locked: &lock.Holder{}}, nil},
+		"named now":          {health.App{Locked: &lock.Holder{}}, health.App{Locked: at(1)}, []string{began}},
+		"not named any more": {health.App{Locked: at(1)}, health.App{Locked: &lock.Holder{}, Last: ended}, []string{end}},
+		"ended":              {health.App{Locked: at(1)}, health.App{Last: ended}, []string{end}},
+		"and another began":  {health.App{Locked: at(1)}, health.App{Locked: at(2), Last: ended}, []string{began, end}},
+		"taken back":         {health.App{Last: ended}, health.App{Last: &undone}, []string{back}},
 	} {
 		before, now := c.before, c.now
 		before.Name, now.Name = "booking", "booking"

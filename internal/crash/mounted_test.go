@@ -151,7 +151,7 @@ func (w *town) limited(files int) ended {
 	w.t.Helper()
 	relink, err := exec.LookPath("relink")
 	w.must(err)
-	// Whoever runs the tests may have left some open to them: make its job server.
+	// Whoever runs the tests, perf for one, may have left some open to them.
 	const alone = `for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ $fd -le 2 ] || eval "exec $fd>&-"; done; exec "$@"`
 	command := exec.CommandContext(w.ctx, "bash", "-c", alone, "bash", "prlimit", fmt.Sprintf("--nofile=%d", files), relink,
 		"--config", w.path("relink.yaml"), "--format", "json", "deploy", w.next("club1"), "--all")

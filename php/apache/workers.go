@@ -54,7 +54,7 @@ func processesBeside(ctx context.Context, pid, parent int) (Processes, error) {
 		return Processes{}, fmt.Errorf("%w: it is no apache2 or httpd", ErrNotChild)
 	}
 	slices.Sort(children)
-	return sorted(ctx, real, children)
+	return tellApart(ctx, real, children)
 }
 
 // apacheBehind is the parent of a process, which has to be an Apache.
@@ -86,10 +86,10 @@ func checkApache(ctx context.Context, pid int) error {
 	return err
 }
 
-// sorted tells the children that take requests from those that finish, and leaves out what
+// tellApart tells the children that take requests from those that finish, and leaves out what
 // cannot answer: another program, and the daemons of mod_cgid and mod_fcgid. What does not
 // listen has closed what it listened on.
-func sorted(ctx context.Context, parent int, children []int) (all Processes, err error) {
+func tellApart(ctx context.Context, parent int, children []int) (all Processes, err error) {
 	program, err := os.Stat(proc.Path(parent, "exe"))
 	if err != nil {
 		return all, err

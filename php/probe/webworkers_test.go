@@ -146,7 +146,8 @@ func TestWebLeavers(t *testing.T) {
 	if again := pid(); again != kept {
 		t.Errorf("%d answered on the connection, not %d", again, kept)
 	}
-	for len(s.beside(fresh).Finishing) > 0 { // KeepAliveTimeout
+	for ctx := bounded(t); len(s.beside(fresh).Finishing) > 0; { // KeepAliveTimeout
+		s.must(ctx.Err())
 	}
 }
 
