@@ -22,7 +22,7 @@ const (
 	checkMost = 1 << 20 // bytes of a body that are read
 
 	partOfWorkers = 4 // which checks of many sites may keep busy
-	atOnceMost    = 8
+	atOnceMost    = 16
 	atOnceUnknown = 2
 )
 

@@ -85,11 +85,23 @@ func History(file string) ([]Event, error) {
 	return events, ofHistory(err)
 }
 
+// Since gives the events that are no older than a time, the oldest first, out of the last
+// 64 MiB of the file: what came before is not understood.
+func Since(file string, since time.Time) ([]Event, error) {
+	end, err := historyIn(file).End(maxRead)
+	var events []Event
+	for event, more := end.Next(); more && !event.Time.Before(since); event, more = end.Next() {
+		events = append(events, event)
+	}
+	slices.Reverse(events)
+	return events, ofHistory(err)
+}
+
 // maxRead is as much as there is of a history at most.
 const maxRead = 64 << 20
 
-// maxTail is room for some dozens of deploys of 100 instances, or for the last few
-// of thousands: one move is 500 bytes.
+// maxTail is room for some dozens of deploys of 1,000 instances: one that goes where the
+// others go is some 60 bytes. As earlier versions wrote it, it is 500.
 const maxTail = 4 << 20
 
 // Last gives at most n events of a history, the newest first, out of the last

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func ids(events []Event) (all []string) {
@@ -63,5 +64,20 @@ func TestLastEventsOfALargeHistory(t *testing.T) {
 	}
 	if events, err := History(file); err != nil || len(events) != 10 || events[0].ID != "0" {
 		t.Errorf("%v, %v", ids(events), err)
+	}
+}
+
+func TestEventsSince(t *testing.T) {
+	file := HistoryFile(t.TempDir(), "booking")
+	at := func(hour int) time.Time { return time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC) }
+	for hour := range 5 {
+		if err := Record(file, Event{ID: fmt.Sprint(hour), Operation: OperationDeploy, Time: at(hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for since, want := range map[time.Time][]string{{}: {"0", "1", "2", "3", "4"}, at(3): {"3", "4"}, at(3).Add(1): {"4"}, at(5): nil} {
+		if events, err := Since(file, since); err != nil || !slices.Equal(ids(events), want) {
+			t.Errorf("since %s: %v, %v; want %v", since, ids(events), err, want)
+		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Past is a history, the newest event first, which is understood as far back as somebody
-// asks: a deploy of 1,000 instances is half a megabyte of it, and most of them came to where
-// they are by one of the last ones.
+// asks: a deploy of 1,000 instances is 60 KB of it, and most of them came to where they are by
+// one of the last ones.
 type Past struct {
 	known []Event
 	older *state.End[Event]

@@ -85,19 +85,20 @@ func (p Planner) NewID(label string) (string, error) {
 
 // broughtBack repeats the releases that were put away.
 func (p Planner) broughtBack(goals []moves.Goal, repeat func(of string) (moves.Target, error)) ([]moves.Goal, error) {
-	goals, repeats := slices.Clone(goals), map[string]moves.Target{}
+	goals, repeats := slices.Clone(goals), map[string]moves.Target{} // of what is where it was there is none
 	for i, g := range goals {
-		if one, err := p.Store.Get(g.To.Release); err != nil || !one.Away {
-			continue
-		}
-		if _, done := repeats[g.To.Release]; !done {
-			other, err := repeat(g.To.Release)
-			if err != nil {
-				return goals, err
+		to, known := repeats[g.To.Release]
+		if !known {
+			if one, err := p.Store.Get(g.To.Release); err == nil && one.Away {
+				if to, err = repeat(g.To.Release); err != nil {
+					return goals, err
+				}
 			}
-			repeats[g.To.Release] = other
+			repeats[g.To.Release] = to
 		}
-		goals[i].To = repeats[g.To.Release]
+		if to.Exists() {
+			goals[i].To = to
+		}
 	}
 	return goals, nil
 }

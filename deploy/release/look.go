@@ -100,6 +100,11 @@ func (l *listing) visit(ctx context.Context, name string, info fs.FileInfo, touc
 	changed := time.Unix(0, e.Changed)
 	recent := touched || !info.IsDir() && !changed.Before(l.began.Add(-kept.ClockGrain))
 	if l.round < rounds && recent {
+		if l.before.Files[name].Size == e.Size { // what is the same again gets its time now, not a round later
+			if _, retimed, err := l.entryNow(ctx, name, info, e); err == nil && retimed { // of an error the next round tells
+				changed = time.Now()
+			}
+		}
 		l.putOff(name, info, changed)
 		return nil
 	}

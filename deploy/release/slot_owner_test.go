@@ -2,6 +2,7 @@ package release
 
 import (
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -72,6 +73,56 @@ func TestWhatVanishesWhileItIsSealed(t *testing.T) {
 			t.Errorf("listed: %t, counted: %+v", listed, counts)
 		}
 		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A build that has made the same again: OPcache goes by its time.
+func TestWhatIsTheSameAgainIsLookedAtTwice(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir+"/same.php", "four")
+	writeFile(t, dir+"/other.php", "five")
+	then := time.Now().Add(-time.Hour)
+	err := tree.With(dir, func(root *os.Root) error {
+		slot := &slotStaging{before: kept.List{Files: map[string]kept.Entry{}}}
+		l := newListing(slot, root, &Manifest{})
+		sum := ""
+		for _, name := range []string{"same.php", "other.php"} {
+			info, err := root.Lstat(name)
+			if err != nil {
+				return err
+			}
+			before := kept.EntryOf(info)
+			if sum == "" {
+				sum, err = tree.Sum(t.Context(), root, name, info)
+			}
+			if err != nil {
+				return err
+			}
+			before.Sum, before.Modified = sum, then.UnixNano()
+			slot.before.Files[name] = before
+			if err := l.visit(t.Context(), name, info, false); err != nil {
+				return err
+			}
+		}
+		if err := l.end(t.Context()); err != nil {
+			return err
+		}
+		if l.round != 2 || !slices.Equal(l.changes.Changed, []string{"other.php"}) {
+			t.Errorf("%d rounds, changed: %q", l.round, l.changes.Changed)
+		}
+		for name, same := range map[string]bool{"same.php": true, "other.php": false} {
+			info, err := root.Lstat(name)
+			if err != nil {
+				return err
+			}
+			if info.ModTime().Equal(time.Unix(0, then.UnixNano())) != same {
+				t.Errorf("%s is of %s", name, info.ModTime())
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		t.Error(err)

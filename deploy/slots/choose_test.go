@@ -1,6 +1,8 @@
 package slots
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -90,5 +92,45 @@ func TestRequestsThatMayBeOnASlot(t *testing.T) {
 		if got := leftAt(history, id, now); !got.Equal(want) {
 			t.Errorf("%s was left at %s", id, got)
 		}
+	}
+}
+
+// What was written before a release was sealed says nothing of when it was left.
+func TestOnlyTheHistorySinceTheSealingIsNeeded(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	at := func(n int) time.Time { return time.Date(2026, 1, 1, n, 0, 0, 0, time.UTC) }
+	for range 200 {
+		var history []journal.Event
+		on := map[string]string{}
+		for n := range 12 { // each makes a release, and moves some links to it, or to an earlier one
+			event := journal.Event{Time: at(n)}
+			for _, place := range []string{"/a", "/b", "/c"} {
+				from := on[place]
+				switch random.IntN(4) {
+				case 0:
+					continue
+				case 1:
+					from = "by hand"
+				}
+				on[place] = fmt.Sprint(n - random.IntN(min(n+1, 3)))
+				event.Moves = append(event.Moves, moves.Move{Place: place, From: moves.Target{Release: from}, To: moves.Target{Release: on[place]}})
+			}
+			history = append(history, event)
+		}
+		for n := range history {
+			if all, part := leftAt(history, fmt.Sprint(n), at(24)), leftAt(history[n:], fmt.Sprint(n), at(24)); !all.Equal(part) {
+				t.Fatalf("%d was left at %s by the whole history, at %s by that since its sealing: %+v", n, all, part, history)
+			}
+		}
+	}
+}
+
+func TestFirstSealed(t *testing.T) {
+	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	if got := firstSealed([]release.Slot{{Sealed: first.Add(1)}, {Sealed: first}, {Sealed: first.Add(2)}}); !got.Equal(first) {
+		t.Errorf("%s", got)
+	}
+	if got := firstSealed(nil); time.Since(got) > time.Minute {
+		t.Errorf("without a slot nothing of the history is needed, but what is since %s", got)
 	}
 }

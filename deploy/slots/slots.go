@@ -141,7 +141,9 @@ func (s Slots) untouched(ctx context.Context) (slots []release.Slot, flight opca
 	if err != nil || live.Unread != nil { // a link that cannot be read may lead to any
 		return nil, flight, err
 	}
-	history, err := journal.History(s.App.HistoryFile())
+	stay := s.staying(live)
+	slots = slices.DeleteFunc(slots, func(one release.Slot) bool { return stay[one.Name] || stay[one.Release] })
+	history, err := journal.Since(s.App.HistoryFile(), firstSealed(slots).Add(-clocksSet))
 	if err != nil {
 		return nil, flight, err
 	}
@@ -153,10 +155,9 @@ func (s Slots) untouched(ctx context.Context) (slots []release.Slot, flight opca
 	if err != nil {
 		return nil, flight, err
 	}
-	stay := s.staying(live)
 	return slices.DeleteFunc(slots, func(one release.Slot) bool {
 		left := leftAt(history, one.Last, now)
-		return stay[one.Name] || stay[one.Release] || mayBeOn(flight, left, now) || running.mayRunFrom(s.Store.Path(one.Name), left)
+		return mayBeOn(flight, left, now) || running.mayRunFrom(s.Store.Path(one.Name), left)
 	}), flight, nil
 }
 
@@ -200,6 +201,22 @@ func choose(slots []release.Slot, prefer string) (taken release.Slot, spare []st
 		}
 	}
 	return taken, spare
+}
+
+// clocksSet is by how much a clock may have been set back while a release was in use. Where
+// it was more, nobody knows when that release was left, and its slot waits for longer.
+const clocksSet = time.Minute
+
+// firstSealed is when the first of the slots was sealed: no link led to a release that is in
+// one of them before that, so that what is older of a long history has not to be understood.
+func firstSealed(slots []release.Slot) time.Time {
+	first := time.Now()
+	for _, one := range slots {
+		if one.Sealed.Before(first) {
+			first = one.Sealed
+		}
+	}
+	return first
 }
 
 // leftAt is when a link last led to a release that is known to have led there; without a

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relink/deploy/outcome"
+	"relink/internal/pace"
 	"relink/internal/sandbox/app"
 )
 
@@ -34,6 +35,8 @@ var sizes = []size{
 const (
 	scaleDeploys = 6 // of each size, the first of which is not counted
 	shortVisit   = 500 * time.Millisecond
+	calmWithin   = 30 * time.Second
+	calmPoll     = 100 * time.Millisecond
 )
 
 // BenchmarkScale tells what deploys of all scripts to all instances cost, by the size
@@ -118,8 +121,12 @@ type costs struct {
 	names                     []string // of the steps, in order
 }
 
-// add makes the n-th deploy.
+// add makes the n-th deploy, on a server that has calmed down: on a full one relink asks
+// fewer sites at the same time.
 func (m *costs) add(n int, c *city) {
+	for waited := time.Duration(0); pace.Crowded() && waited < calmWithin; waited += calmPoll {
+		c.must(pace.Wait(c.ctx, calmPoll))
+	}
 	began := time.Now()
 	report, ended := c.relink("deploy", []string{"v2", "v1"}[n%2], "--all", "--reset", "smart")
 	c.visitFor(shortVisit)

@@ -45,10 +45,13 @@ var (
 // payload. Answers to other nonces are noise.
 func (m Mark) Open(noise []byte, nonce string) ([]byte, error) {
 	lead := []byte(string(m) + nonce + ":")
-	failure := missing(noise, lead, len(m))
+	var failure error
 	for rest := noise; ; {
 		at := bytes.Index(rest, lead)
-		if at < 0 {
+		switch {
+		case at < 0 && failure == nil:
+			return nil, missing(noise, lead, len(m))
+		case at < 0:
 			return nil, failure
 		}
 		rest = rest[at+len(lead):]
