@@ -19,9 +19,16 @@ func Knock(ctx context.Context, sites []probe.Door, limit func(int) int) []probe
 	if first == len(sites) {
 		return heard
 	}
-	fewest := 0
+	fewest, counted := 0, map[int]bool{}
 	for _, one := range heard {
-		if n := len(peers(ctx, one)); n > 0 && (fewest == 0 || n < fewest) {
+		if counted[one.Answer.PID] {
+			continue
+		}
+		all := peers(ctx, one)
+		for _, pid := range all {
+			counted[pid] = true
+		}
+		if n := len(all); n > 0 && (fewest == 0 || n < fewest) {
 			fewest = n
 		}
 	}
