@@ -163,9 +163,6 @@ func (r *run) restart(caches Caches, id string) func(context.Context) (string, e
 		if caches == nil {
 			return "", nil
 		}
-		if err := r.countShared(ctx, caches, id); err != nil {
-			return "", err
-		}
 		// No earlier reading: the hit rate since would be that of the warm. What is
 		// preloaded was renewed with the switch, unless somebody else moved the links.
 		upkeep := restart.Maintenance{
@@ -177,6 +174,8 @@ func (r *run) restart(caches Caches, id string) func(context.Context) (string, e
 		}
 		result, err := caches.Keep(ctx, upkeep)
 		r.report.Restarted(result)
+		r.report.SharedBy, r.report.LiveBytes = r.App.On(id, r.App.InUse()), result.Held.Bytes
+		r.report.SavedBytes = opcache.Saved(r.report.SharedBy, result.Held) // before what was restarted was
 		if err != nil {
 			return "", err
 		}
@@ -184,17 +183,4 @@ func (r *run) restart(caches Caches, id string) func(context.Context) (string, e
 		r.report.Memory.After = outcome.MemoryOf(usage)
 		return result.Action(), err
 	}
-}
-
-// countShared measures what the instances save by sharing the release.
-func (r *run) countShared(ctx context.Context, caches Caches, id string) error {
-	root := r.App.ReleaseDir(id)
-	held, err := caches.Footprints(ctx, []string{root})
-	if err != nil {
-		return err
-	}
-	live := r.App.InUse()
-	r.report.SharedBy, r.report.LiveBytes = r.App.On(id, live), held[root].Bytes
-	r.report.SavedBytes = opcache.Saved(r.report.SharedBy, held[root])
-	return nil
 }

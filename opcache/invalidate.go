@@ -95,27 +95,25 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 }
 
 // Retire invalidates, in slices, all that the caches hold of folders that no
-// request uses.
-func (c *Caches) Retire(ctx context.Context, unused []string) (RetireResult, error) {
+// request uses. Each cache is listed once: of many scripts that keeps a worker for long.
+func (c *Caches) Retire(ctx context.Context, unused []string) (result RetireResult, err error) {
+	if len(unused) == 0 { // of no folder would be of all
+		return result, nil
+	}
 	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (invalidated int, err error) {
-		for _, root := range unused {
-			n, err := c.retire(ctx, one, root)
-			invalidated += n
-			if err != nil {
-				return invalidated, fmt.Errorf("retire %s: %w", root, err)
-			}
+		if invalidated, err = c.retire(ctx, one, unused); err != nil {
+			err = fmt.Errorf("retire %s: %w", strings.Join(unused, ", "), err)
 		}
-		return invalidated, nil
+		return invalidated, err
 	})
-	var result RetireResult
 	for _, n := range all {
 		result.Invalidated += n
 	}
 	return result, err
 }
 
-func (c *Caches) retire(ctx context.Context, one *KeySpace, root string) (invalidated int, err error) {
-	scripts, err := c.liveScripts(ctx, one, root)
+func (c *Caches) retire(ctx context.Context, one *KeySpace, unused []string) (invalidated int, err error) {
+	scripts, err := c.liveScripts(ctx, one, unused...)
 	if err != nil {
 		return 0, err
 	}

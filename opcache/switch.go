@@ -90,10 +90,14 @@ func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
 }
 
 // liveScripts lists the live scripts below a folder.
-func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, release string) ([]php.Script, error) {
+func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, folders ...string) ([]php.Script, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 	defer cancel()
-	scripts, err := one.Agent().Scripts(ctx, []string{one.ToPool(release)})
+	under := make([]string, len(folders))
+	for i, folder := range folders {
+		under[i] = one.ToPool(folder)
+	}
+	scripts, err := one.Agent().Scripts(ctx, under)
 	return slices.DeleteFunc(scripts, func(sc php.Script) bool { return !sc.Live }), err
 }
 

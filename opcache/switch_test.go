@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"relink/fcgi"
 	"relink/internal/config"
 	"relink/internal/sandbox"
 	"relink/opcache"
@@ -247,5 +248,33 @@ func TestWarmThroughThePoolThatMayReadTheRelease(t *testing.T) {
 	f.must(err)
 	if warm.Scripts != 2 || len(warm.Failed) != 0 {
 		t.Errorf("warm: %+v, want index.php and inc/a.php", warm)
+	}
+}
+
+// A list of what a cache holds keeps a worker for as long as there are scripts.
+func TestRetireListsACacheOnce(t *testing.T) {
+	t.Parallel()
+	f := newFarm(t, farmOptions{})
+	f.heat("index.php")
+	caches := f.connect(opcache.Options{})
+	pool := f.pools()[0]
+	requests := func(retire ...string) (n int64, invalidated int) {
+		t.Helper()
+		before, err := fcgi.Status(f.ctx, pool.Address, pool.StatusPath)
+		f.must(err)
+		result, err := caches.Retire(f.ctx, retire)
+		f.must(err)
+		after, err := fcgi.Status(f.ctx, pool.Address, pool.StatusPath)
+		f.must(err)
+		return after.AcceptedConn - before.AcceptedConn - 1, result.Invalidated
+	}
+	if n, invalidated := requests(); n != 0 || invalidated != 0 {
+		t.Errorf("of no release: %d requests, %d scripts", n, invalidated)
+	}
+	if n, invalidated := requests(f.release("v2"), f.release("v3"), f.release("v4")); n != 1 || invalidated != 0 {
+		t.Errorf("of releases that nobody has seen: %d requests, %d scripts", n, invalidated)
+	}
+	if n, invalidated := requests(f.release("v2"), f.release("v1")); n != 2 || invalidated != 2 {
+		t.Errorf("of two releases: %d requests, %d scripts, want index.php and inc/a.php", n, invalidated)
 	}
 }

@@ -130,14 +130,18 @@ func (c *Caches) Footprints(ctx context.Context, folders []string) (map[string]F
 	out := make(map[string]Footprint, len(folders))
 	for _, held := range all {
 		for i, h := range held {
-			f := out[folders[i]]
-			out[folders[i]] = Footprint{
-				Scripts: f.Scripts + int(h.Live), Bytes: f.Bytes + h.LiveBytes,
-				DeadScripts: f.DeadScripts + int(h.Dead), DeadBytes: f.DeadBytes + h.DeadBytes,
-			}
+			out[folders[i]] = out[folders[i]].Plus(h)
 		}
 	}
 	return out, err
+}
+
+// Plus adds what one more cache holds.
+func (f Footprint) Plus(h php.Holding) Footprint {
+	return Footprint{
+		Scripts: f.Scripts + int(h.Live), Bytes: f.Bytes + h.LiveBytes,
+		DeadScripts: f.DeadScripts + int(h.Dead), DeadBytes: f.DeadBytes + h.DeadBytes,
+	}
 }
 
 // Holdings adds up what one cache holds of folders, as the host sees them, and of all.

@@ -53,7 +53,7 @@ func demands() []demand {
 	smallWhole, largeWhole := small, large
 	smallWhole.Whole, largeWhole.Whole = true, true
 	return []demand{
-		{"generated", small, 9, append(never, worst.of(1.3))},
+		{"generated", small, 27, append(never, worst.of(1.3))},
 		{"generated-slow", slow, 9, append(never, worst.of(1.3))},
 		{"generated-whole", smallWhole, 9, append(never, worst.of(1.3))},
 		{"mediawiki", large, 9, append(never, worst.of(1.5), throughput.of(0.85), compiled.of(10), spent.of(1), changed.of(0.01))},

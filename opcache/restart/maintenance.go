@@ -65,8 +65,9 @@ type Maintenance struct {
 
 // MaintenanceResult tells what was decided, and what became of it.
 type MaintenanceResult struct {
-	Decisions []Order `json:"decisions"`
-	Retired   int     `json:"retired"` // scripts of unused releases, invalidated
+	Held      opcache.Footprint `json:"-"` // of the live release in all caches, when it was decided
+	Decisions []Order           `json:"decisions"`
+	Retired   int               `json:"retired"` // scripts of unused releases, invalidated
 	Outcome
 }
 
@@ -94,13 +95,12 @@ func RestartIfNeeded(ctx context.Context, c *opcache.Caches, u Maintenance) (Mai
 	if result.Outcome, err = u.Queue.Resume(ctx, c, u.Restart); err != nil {
 		return result, err
 	}
-	decided, err := decideEach(ctx, c, u)
-	result.Decisions = decided
+	result.Decisions, result.Held, err = decideEach(ctx, c, u)
 	if err != nil {
 		return result, err
 	}
 	var orders []Order
-	for _, one := range decided {
+	for _, one := range result.Decisions {
 		switch {
 		case one.Action == Invalidate:
 			retired, err := c.Retire(ctx, links.OutsideSlots(u.Unused))
@@ -164,23 +164,31 @@ func (s Setup) maintain(ctx context.Context, app *opcache.App, retire bool) (Mai
 	return RestartIfNeeded(ctx, caches, upkeep)
 }
 
-func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Order, error) {
+// decided is of one cache, and what it holds of the live release.
+type decided struct {
+	Order
+	held php.Holding
+}
+
+// decideEach tells what the caches hold of the live release, too: a list of what is in them
+// keeps a worker for long.
+func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) (orders []Order, live opcache.Footprint, err error) {
 	history, err := ReadHistory(u.Queue.Dir)
 	if err != nil {
-		return nil, err
+		return nil, live, err
 	}
-	decided, err := opcache.Each(ctx, c.All, func(ctx context.Context, one *opcache.Cache) (Order, error) {
+	each, err := opcache.Each(ctx, c.All, func(ctx context.Context, one *opcache.Cache) (decided, error) {
 		now, err := c.UsageOf(ctx, one)
 		if err != nil {
-			return Order{}, err
+			return decided{}, err
 		}
 		held, all, err := c.Holdings(ctx, one.Spaces[0], append([]string{u.Release}, u.Unused...))
 		if err != nil {
-			return Order{}, err
+			return decided{}, err
 		}
 		weight, err := weigh(ctx, one.Agent(), all)
 		if err != nil {
-			return Order{}, err
+			return decided{}, err
 		}
 		dead, again := sortUnused(u.Unused, held[1:])
 		next := forecastOf(php.Holding{Live: max(held[0].Live-again.Live, 0), LiveBytes: max(held[0].LiveBytes-again.LiveBytes, 0)}, weight)
@@ -195,12 +203,16 @@ func decideEach(ctx context.Context, c *opcache.Caches, u Maintenance) ([]Order,
 		if u.Always != "" {
 			decision = Decision{u.Method.Action(now.Preloaded > 0, now.Apache), []Reason{{Text: u.Always, Crossed: true}}}
 		}
-		return Order{Pools: now.Pools, Decision: decision}, nil
+		return decided{Order{Pools: now.Pools, Decision: decision}, held[0]}, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("decide on a restart: %w", err)
+		return nil, live, fmt.Errorf("decide on a restart: %w", err)
 	}
-	return decided, nil
+	orders = make([]Order, len(each))
+	for i, one := range each {
+		orders[i], live = one.Order, live.Plus(one.held)
+	}
+	return orders, live, nil
 }
 
 // sortUnused tells what a cache holds of folders that nobody uses: what is dead, and the
