@@ -195,11 +195,7 @@ func TestMembers(t *testing.T) {
 
 	lost := c.leader()
 	kill(c.members[lost])
-	answers := func() bool { return c.hosts[0].command("fleet", "status").Run() == nil }
-	c.await("the others have chosen who leads, and all hosts are there", answers)
-	c.must(c.line.Few(c.ctx, "v2"))
-	c.relink(0, "fleet", "deploy", "v2")
-	c.wantOn("v2")
+	c.deploys("v2")
 	c.startMember(lost)
 	c.await("the member is back", func() bool { return strings.Contains(c.logs[lost].String(), "a member of the fleet's etcd") })
 
@@ -222,10 +218,16 @@ func TestMembers(t *testing.T) {
 	c.run(0, 0, "alone")
 	c.startMember(0)
 	c.awaitVotes(1)
-	c.await("the first host can be asked, and all are there", answers)
-	c.must(c.line.Few(c.ctx, "v3"))
-	c.relink(0, "fleet", "deploy", "v3")
-	c.wantOn("v3")
+	c.deploys("v3")
+}
+
+// deploys asks until it is done: when a member is lost hosts are there, then away for as long
+// as it takes them to come anew, each at a moment of its own.
+func (c *ring) deploys(ref string) {
+	c.t.Helper()
+	c.must(c.line.Few(c.ctx, ref))
+	c.await("a deploy of "+ref, func() bool { return c.hosts[0].command("fleet", "deploy", ref).Run() == nil })
+	c.wantOn(ref)
 }
 
 // refusesStrangers: who has a certificate of the fleet, but not for that, is no member, and
