@@ -94,8 +94,9 @@ demo:
 	bin/relink demo --setup $(SETUP)
 
 # What each way to deploy costs, measured side by side and published in
-# docs/benchmarks.md, and written down for bench-check: half an hour, in which the machine
-# has to be quiet. PART is one of generated (12 minutes), generated-idle (5), mediawiki (17).
+# docs/benchmarks.md, and written down for bench-check: three quarters of an hour, in which
+# the machine has to be quiet. PART is one of generated (12 minutes), generated-idle (5),
+# mediawiki (27).
 bench:
 	.ci/setup test
 	$(GO) test -run '^$$' -bench 'Compare/^$(PART)$$' -benchtime 1x -timeout 60m ./internal/e2e
