@@ -97,9 +97,6 @@ func (s *Switch) Retire(ctx context.Context, unused []string) (RetireResult, err
 // Retire invalidates, in slices, all that the caches hold of folders that no
 // request uses. Each cache is listed once: of many scripts that keeps a worker for long.
 func (c *Caches) Retire(ctx context.Context, unused []string) (result RetireResult, err error) {
-	if len(unused) == 0 { // of no folder would be of all
-		return result, nil
-	}
 	all, err := Each(ctx, c.Spaces(), func(ctx context.Context, one *KeySpace) (invalidated int, err error) {
 		if invalidated, err = c.retire(ctx, one, unused); err != nil {
 			err = fmt.Errorf("retire %s: %w", strings.Join(unused, ", "), err)

@@ -89,8 +89,11 @@ func (s *Switch) view(ctx context.Context, one *KeySpace) (*View, error) {
 	return v, nil
 }
 
-// liveScripts lists the live scripts below a folder.
+// liveScripts lists the live scripts below folders; below none there are none.
 func (c *Caches) liveScripts(ctx context.Context, one *KeySpace, folders ...string) ([]php.Script, error) {
+	if len(folders) == 0 { // the agent would take it for all
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.Options.Timeouts.Call)
 	defer cancel()
 	under := make([]string, len(folders))
